@@ -1,0 +1,1 @@
+"""The operator: watches LWMTraining resources and runs their stages as gangs of pods."""

@@ -1,0 +1,358 @@
+"""The contract between the operator and the trainer.
+
+Everything that the two must agree on stands here and nowhere else: the run config of one attempt of one stage (what the operator
+mounts as a file), the exit codes (what the trainer leaves with), the progress report (what process 0 writes on its Lease and in its
+termination message), and the names of files and variables. The operator imports this file and nothing else of the trainer, so it
+needs pydantic and the standard library only.
+"""
+
+from enum import IntEnum, StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+CONTRACT_VERSION = 1
+
+CONFIG_PATH = "/etc/lwm/run.json"
+"""Where the run config is mounted (`LWM_CONFIG` overrides it outside a pod)."""
+
+TERMINATION_PATH = "/dev/termination-log"
+"""Where the last words go (`LWM_TERMINATION_PATH` overrides it outside a pod)."""
+
+PROCESS_INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
+"""Set by Kubernetes in every pod of an Indexed Job: the host's index, 0 to hosts - 1."""
+
+COORDINATOR_PORT = 8476
+METRICS_PORT = 9090
+
+PROGRESS_ANNOTATION = "lwm.dev/progress"
+"""The annotation on the attempt's Lease that holds `Progress` as JSON."""
+
+PROGRESS_SECONDS = 10.0
+"""How often process 0 renews its Lease; phase changes and commits are written at once."""
+
+STEP_LINE_PREFIX = "lwm-step "
+"""One JSON line a step on standard output starts with this: Gloo prints there too, lines torn into each other."""
+
+ORIGIN_FILE = "origin.json"
+
+
+class ExitCode(IntEnum):
+    """What the trainer leaves with. 0 only when the stage's final checkpoint is committed."""
+
+    COMPLETE = 0
+    BAD_ARGUMENTS = 64
+    """The command line or the environment is wrong. Permanent."""
+    BAD_DATA = 65
+    """Data or tokenizer is missing or corrupt. Permanent."""
+    BAD_CHECKPOINT = 66
+    """The checkpoint to start from does not fit the config. Permanent."""
+    UNCAUGHT = 70
+    """An exception nobody expected."""
+    TRANSIENT = 75
+    """Storage, network or rendezvous: worth another try."""
+    HANG = 76
+    """The trainer's own watchdog saw no step within its deadline."""
+    STORAGE_DENIED = 77
+    """The object store refused the credentials."""
+    BAD_CONFIG = 78
+    """The run config makes no sense. Permanent."""
+    PEER_LOST = 79
+    """Another process of the gang died: a victim, never the root cause."""
+    DIVERGED = 80
+    """Loss or gradient is not finite."""
+    SAVED_ON_REQUEST = 81
+    """SIGTERM: saved, then left. Never 0, which would count as completed."""
+    GATE_FAILED = 82
+    """The stage's evaluation gate was not met."""
+
+
+PERMANENT_EXIT_CODES = frozenset({ExitCode.BAD_ARGUMENTS, ExitCode.BAD_DATA, ExitCode.BAD_CHECKPOINT, ExitCode.BAD_CONFIG})
+"""Another attempt would end the same way."""
+
+SECONDARY_EXIT_CODES = frozenset({int(ExitCode.PEER_LOST), 134, 143})
+"""Left by victims: peer lost, JAX's own abort when the gang breaks (134), our own delete (143)."""
+
+
+class Contract(BaseModel):
+    """A frozen record with camelCase names in JSON; an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Mesh(Contract):
+    """Sizes of the device mesh's axes; the product is the number of devices.
+
+    dp: data parallel, parameters replicated. fsdp: data parallel, parameters sharded. tp: heads and MLP width sharded.
+    sp: the sequence sharded, attention as a ring.
+    """
+
+    dp: Annotated[int, Field(ge=1, le=65536)] = 1
+    fsdp: Annotated[int, Field(ge=1, le=65536)] = 1
+    tp: Annotated[int, Field(ge=1, le=1024)] = 1
+    sp: Annotated[int, Field(ge=1, le=65536)] = 1
+
+    @property
+    def size(self) -> int:
+        return self.dp * self.fsdp * self.tp * self.sp
+
+
+class Model(Contract):
+    """A Llama-family decoder. Widths are in units of one activation, e.g. `width=4096` for the 7B model."""
+
+    layers: Annotated[int, Field(ge=1, le=512)]
+    width: Annotated[int, Field(ge=8, le=65536)]
+    heads: Annotated[int, Field(ge=1, le=1024)]
+    kv_heads: Annotated[int, Field(ge=1, le=1024)]
+    head_dim: Annotated[int, Field(ge=2, le=1024)]
+    mlp_width: Annotated[int, Field(ge=8, le=262144)]
+    vocab_size: Annotated[int, Field(ge=16, le=1048576)]
+    norm_epsilon: Annotated[float, Field(gt=0, lt=1)] = 1e-5
+    tied_embeddings: bool = False
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of activations and matrix products; parameters and optimizer are always float32."""
+
+
+class Optimizer(Contract):
+    """AdamW with linear warm-up and cosine decay to `final_fraction` of the peak at the stage's last step."""
+
+    peak_learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
+    warmup_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.1
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.1
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.95
+    clip_norm: Annotated[float, Field(gt=0, le=1000)] = 1.0
+
+
+class Dataset(Contract):
+    """A source of documents: a file or a folder of `*.txt` (one document a file) or `*.jsonl` (one document a line)."""
+
+    name: str
+    kind: Literal["text"]
+    uri: str
+    """`gs://bucket/folder` or an absolute path."""
+    text_field: str = "text"
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """Share of the mixture, relative to the other data sets of the stage."""
+
+
+class Checkpoint(Contract):
+    root: str
+    """`<checkpoint.uri>/<namespace>/<name>-<uid8>`: one training writes nowhere else."""
+    every_steps: Annotated[int, Field(ge=1)]
+    keep: Annotated[int, Field(ge=1)] = 2
+
+
+class Start(Contract):
+    """Where an attempt takes its parameters from.
+
+    `earlier_attempts`: this stage's earlier attempts, newest first; the newest commit on their line is resumed in full. When none of
+    them committed, `stage_checkpoint` (the Orbax step folder of the stage before) gives parameters only; without it they are drawn
+    from the seed.
+    """
+
+    earlier_attempts: tuple[int, ...] = ()
+    stage_checkpoint: str | None = None
+
+
+class Gang(Contract):
+    """The processes of an attempt. Host i is `<job>-<i>.<service>` for the peers, so that no list of hosts is needed."""
+
+    job: str
+    service: str
+    hosts: Annotated[int, Field(ge=1)]
+    devices_per_host: Annotated[int, Field(ge=1)]
+    platform: Literal["cpu", "gpu", "tpu"]
+    coordinator: str
+    """`host:port` of process 0."""
+
+
+class Lease(Contract):
+    """The Lease that process 0 renews; it may patch this one object and nothing else."""
+
+    namespace: str
+    name: str
+
+
+class RunConfig(Contract):
+    """All that one attempt of one stage runs with: what the operator mounts at `CONFIG_PATH`."""
+
+    version: Literal[1] = CONTRACT_VERSION
+    training: str
+    stage: str
+    stage_index: Annotated[int, Field(ge=0)]
+    stage_count: Annotated[int, Field(ge=1)]
+    attempt: Annotated[int, Field(ge=1)]
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    gang: Gang
+    mesh: Mesh
+    model: Model
+    tokenizer: str
+    """`gs://` or absolute path of a `tokenizer.json`."""
+    datasets: Annotated[tuple[Dataset, ...], Field(min_length=1)]
+    context_length: Annotated[int, Field(ge=8)]
+    batch_tokens: Annotated[int, Field(ge=8)]
+    rope_theta: Annotated[float, Field(gt=1)]
+    steps: Annotated[int, Field(ge=1)]
+    optimizer: Optimizer = Optimizer()
+    checkpoint: Checkpoint
+    start: Start = Start()
+    compile_cache: str | None = None
+    lease: Lease | None = None
+    """None outside Kubernetes: progress is then printed only."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of `context_length` tokens in a step's global batch."""
+        return self.batch_tokens // self.context_length
+
+    @property
+    def stage_folder(self) -> str:
+        return f"{self.checkpoint.root}/s{self.stage_index + 1}-{self.stage}"
+
+    def attempt_folder(self, attempt: int | None = None) -> str:
+        return f"{self.stage_folder}/a{self.attempt if attempt is None else attempt}"
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for problem in misfits(
+            model=self.model,
+            mesh=self.mesh,
+            devices=self.gang.hosts * self.gang.devices_per_host,
+            context_length=self.context_length,
+            batch_tokens=self.batch_tokens,
+        ):
+            raise ValueError(f"{problem.field}: {problem.message}")
+        return self
+
+
+class Misfit(Contract):
+    """A spec that makes no sense: the field (relative to the stage or the model) and a sentence with the fix."""
+
+    field: str
+    message: str
+
+
+def misfits(*, model: Model, mesh: Mesh, devices: int, context_length: int, batch_tokens: int) -> list[Misfit]:
+    """What does not fit together in a stage; the operator asks before any pod exists, the trainer once more at its start."""
+    found: list[Misfit] = []
+    if mesh.size != devices:
+        found.append(
+            Misfit(
+                field="mesh",
+                message=f"dp {mesh.dp} x fsdp {mesh.fsdp} x tp {mesh.tp} x sp {mesh.sp} = {mesh.size} devices, but the accelerator "
+                f"has {devices}: change the mesh or the number of hosts",
+            )
+        )
+    if context_length % (2 * mesh.sp):
+        found.append(
+            Misfit(
+                field="contextLength",
+                message=f"{context_length} is not a multiple of 2 x sp = {2 * mesh.sp} (each rank of the ring holds two equal chunks): "
+                f"use {_near(context_length, 2 * mesh.sp)} or another mesh.sp",
+            )
+        )
+    if batch_tokens % context_length:
+        found.append(
+            Misfit(
+                field="batchTokens",
+                message=f"{batch_tokens} is not a multiple of contextLength {context_length}: use {_near(batch_tokens, context_length)}",
+            )
+        )
+    elif (rows := batch_tokens // context_length) % (mesh.dp * mesh.fsdp):
+        found.append(
+            Misfit(
+                field="batchTokens",
+                message=f"{batch_tokens} tokens are {rows} rows of {context_length}, which dp x fsdp = {mesh.dp * mesh.fsdp} does not "
+                f"divide: use a multiple of {mesh.dp * mesh.fsdp * context_length} or a smaller dp x fsdp",
+            )
+        )
+    for name, heads in (("heads", model.heads), ("kvHeads", model.kv_heads)):
+        if heads % mesh.tp:
+            found.append(Misfit(field="mesh.tp", message=f"{mesh.tp} does not divide model.{name} {heads}: use a divisor of it"))
+    if model.heads % model.kv_heads:
+        found.append(
+            Misfit(field="model.kvHeads", message=f"{model.kv_heads} does not divide model.heads {model.heads}: use a divisor of it")
+        )
+    if model.head_dim % 2:
+        found.append(Misfit(field="model.headDim", message=f"{model.head_dim} is odd: rotary embedding turns pairs, use an even number"))
+    for axis, name, size in (
+        ("tp", "mlpWidth", model.mlp_width),
+        ("tp", "vocabSize", model.vocab_size),
+        ("fsdp x sp", "width", model.width),
+    ):
+        parts = mesh.tp if axis == "tp" else mesh.fsdp * mesh.sp
+        if size % parts:
+            found.append(
+                Misfit(
+                    field=f"model.{name}",
+                    message=f"{size} is not a multiple of {axis} = {parts}, over which it is sharded: use {_near(size, parts)} or another mesh",
+                )
+            )
+    return found
+
+
+def _near(value: int, step: int) -> int:
+    return max(step, round(value / step) * step)
+
+
+class Phase(StrEnum):
+    """What the trainer is doing; the operator shows it as the training's reason."""
+
+    RENDEZVOUS = "Rendezvous"
+    LOADING_DATA = "LoadingData"
+    RESTORING = "Restoring"
+    COMPILING = "Compiling"
+    TRAINING = "Training"
+    SAVING = "Saving"
+    COMPLETE = "Complete"
+
+
+class Final(Contract):
+    """The committed end of a stage."""
+
+    checkpoint: str
+    """The Orbax step folder that the next stage starts from."""
+    step: int
+    state_hash: str
+    """Of parameters and optimizer, equal on any mesh: see `lwm_trainer.fingerprint`."""
+    record_hash: str
+    """SHA-256 of the record: the bits of loss and gradient norm and the tokens' hash of every step."""
+
+
+class Progress(Contract):
+    """What process 0 reports: at most 2 KiB of JSON on its Lease."""
+
+    attempt: int
+    phase: Phase
+    phase_deadline_seconds: int
+    """How long this phase may go without a new step before it counts as a hang."""
+    step: int = 0
+    steps: int
+    loss: float | None = None
+    grad_norm: float | None = None
+    tokens_per_second: float | None = None
+    step_seconds: float | None = None
+    tokens_seen: int = 0
+    resumed_from: int = 0
+    """The step at which this attempt began."""
+    committed_step: int = 0
+    final: Final | None = None
+
+
+class LastWords(Contract):
+    """The termination message of any process, at most 4 KiB of JSON."""
+
+    code: int
+    reason: str
+    message: str = ""
+    step: int = 0
+    final: Final | None = None
+
+
+def step_folder(attempt_folder: str, step: int) -> str:
+    """The Orbax folder of a committed step."""
+    return f"{attempt_folder}/{step}"
+
