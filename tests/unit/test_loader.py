@@ -1,0 +1,108 @@
+"""Batches: right targets, no document sees another, and the same rows whoever asks."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lwm_trainer.config import RunConfig
+from lwm_trainer.data import Batches, DataError, Documents, unigram_entropy
+
+LENGTH = 16
+
+
+def config(**changes: Any) -> RunConfig:
+    fields: dict[str, Any] = {
+        "training": "t",
+        "stage": "a",
+        "stage_index": 0,
+        "stage_count": 1,
+        "attempt": 1,
+        "gang": {"job": "t-s1-a1", "service": "t", "hosts": 1, "devices_per_host": 1, "platform": "cpu", "coordinator": "localhost:1"},
+        "mesh": {},
+        "model": {"layers": 1, "width": 8, "heads": 1, "kv_heads": 1, "head_dim": 8, "mlp_width": 8, "vocab_size": 5000},
+        "tokenizer": "/tokenizer.json",
+        "datasets": [{"name": "books", "kind": "text", "uri": "/books"}],
+        "context_length": LENGTH,
+        "batch_tokens": 4 * LENGTH,
+        "rope_theta": 100.0,
+        "steps": 3,
+        "checkpoint": {"root": "/runs", "every_steps": 1},
+    }
+    return RunConfig.model_validate(fields | changes)
+
+
+def documents(*sizes: int) -> Documents:
+    """Documents whose tokens are all different: document d holds 100 d, 100 d + 1, ..."""
+    return Documents.join([np.arange(100 * number, 100 * number + size, dtype=np.int32) for number, size in enumerate(sizes, start=1)])
+
+
+@given(st.lists(st.integers(min_value=1, max_value=50), min_size=1, max_size=12), st.integers(min_value=0, max_value=20))
+def test_targets_positions_and_starts(sizes: list[int], step: int) -> None:
+    batch = Batches(config(), {"books": documents(*sizes)}).batch(step)
+    assert {name: (array.shape, array.dtype.name) for name, array in batch.items()} == {
+        name: ((4, LENGTH), "float32" if name == "weights" else "int32")
+        for name in ("tokens", "targets", "positions", "index", "start", "weights")
+    }
+    assert np.array_equal(batch["index"], np.tile(np.arange(LENGTH), (4, 1)))
+    last = {100 * number + size - 1 for number, size in enumerate(sizes, start=1)}
+    for row in range(4):
+        tokens, start, targets, weights, positions = (batch[name][row] for name in ("tokens", "start", "targets", "weights", "positions"))
+        for place in range(LENGTH):
+            if tokens[place] == 0:
+                assert (start[place], weights[place], targets[place], positions[place]) == (place + 1, 0, 0, 0)
+                continue
+            assert start[place] <= place
+            assert positions[place] == place - start[place]
+            seen = tokens[start[place] : place + 1]
+            assert np.array_equal(seen, np.arange(seen[0], seen[0] + len(seen))), "a token sees another document"
+            assert weights[place] == (0 if tokens[place] in last else 1)
+            assert targets[place] == (tokens[place] + 1 if weights[place] else 0)
+
+
+def test_a_long_document_s_pieces_end_with_the_next_token_as_target() -> None:
+    batches = Batches(config(), {"books": documents(2 * LENGTH + 1)})
+    targets = {int(batch["targets"][row, -1]) for batch in [batches.batch(0)] for row in range(4)}
+    assert {100 + LENGTH, 100 + 2 * LENGTH} <= targets
+
+
+@given(step=st.integers(min_value=0, max_value=40), split=st.permutations(range(4)), cut=st.integers(min_value=1, max_value=3))
+def test_hosts_that_build_their_rows_build_the_global_batch(step: int, split: list[int], cut: int) -> None:
+    books = {"books": documents(3, 9, 40, 16, 7, 7)}
+    whole = Batches(config(), books).batch(step)
+    one, other = (Batches(config(), books).rows(step, part) for part in (split[:cut], split[cut:]))
+    for name, array in whole.items():
+        assert np.array_equal(array[split], np.concatenate([one[name], other[name]]))
+
+
+def test_the_hash_tells_steps_seeds_and_weights_apart() -> None:
+    books = {"books": documents(*range(5, 45))}
+    batches = Batches(config(), books)
+    hashes = [batches.tokens_hash(step) for step in range(20)]
+    assert len(set(hashes)) == 20
+    assert all(0 <= found < 2**32 for found in hashes)
+    assert [Batches(config(), books).tokens_hash(step) for step in (7, 3)] == [hashes[7], hashes[3]]
+    assert Batches(config(seed=1), books).tokens_hash(0) != hashes[0]
+    assert Batches(config(stage_index=1, stage_count=2), books).tokens_hash(0) != hashes[0]
+
+
+def test_two_data_sets_are_drawn_by_weight() -> None:
+    datasets = [{"name": "few", "kind": "text", "uri": "/few", "weight": 1}, {"name": "many", "kind": "text", "uri": "/many", "weight": 3}]
+    few, many = documents(LENGTH), Documents.join([np.full(LENGTH, 7, np.int32)])
+    batches = Batches(config(datasets=datasets), {"few": few, "many": many})
+    rows = np.concatenate([batches.batch(step)["tokens"][:, 0] for step in range(256)])
+    assert int((rows == 7).sum()) == 768
+    assert batches.fill == 1.0
+
+
+def test_a_data_set_without_tokens_is_refused() -> None:
+    with pytest.raises(DataError, match=r"datasets\[books\]: /books holds no token"):
+        Batches(config(), {"books": documents()})
+
+
+def test_entropy_counts_targets_only() -> None:
+    tokens = np.array([9, 1, 2, 1, 2, 1, 2, 1, 2], np.int32)
+    batches = Batches(config(), {"books": Documents.join([tokens])})
+    assert unigram_entropy(batches, range(3)) == pytest.approx(math.log(2))

@@ -1,0 +1,90 @@
+"""Bytes of files and folders, on disk or in Google Cloud Storage, behind one function."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lwm_trainer.data.errors import DataError, StorageDeniedError, StorageUnavailableError
+
+SUFFIXES = (".txt", ".jsonl")
+_PARALLEL_READS = 8
+
+
+@dataclass(frozen=True)
+class File:
+    """One file's name (as in error messages) and its bytes."""
+
+    uri: str
+    content: bytes
+
+
+def read_files(uri: str, suffixes: tuple[str, ...] = SUFFIXES) -> list[File]:
+    """The file `uri`, or all files below the folder `uri` that end in one of `suffixes`, sorted by path.
+
+    `uri` is `gs://bucket/path` or an absolute path. Raises DataError when nothing is there, StorageDeniedError or
+    StorageUnavailableError when the object store does not give it.
+    """
+    files = _read_bucket(uri, suffixes) if uri.startswith("gs://") else _read_disk(uri, suffixes)
+    if not files:
+        raise DataError(f"{uri}: no file ending in {' or '.join(suffixes)} is there: put the text there or correct the uri")
+    return files
+
+
+def _read_disk(uri: str, suffixes: tuple[str, ...]) -> list[File]:
+    root = Path(uri)
+    if not root.is_absolute():
+        raise DataError(f"{uri!r} is neither gs://bucket/path nor an absolute path: write it as one of them")
+    if not root.exists():
+        raise DataError(f"{uri}: no such file or folder: put the data there or correct the uri")
+    found = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
+    try:
+        return [File(str(path), path.read_bytes()) for path in found if path.name.endswith(suffixes)]
+    except PermissionError as error:
+        raise StorageDeniedError(f"{error.filename}: may not be read by uid {os.getuid()}: change its owner or mode") from error
+
+
+def _read_bucket(uri: str, suffixes: tuple[str, ...]) -> list[File]:
+    bucket_name, _, prefix = uri.removeprefix("gs://").partition("/")
+    prefix = prefix.rstrip("/")
+    with _storage_errors(uri, bucket_name):
+        bucket = storage_client().bucket(bucket_name)
+        blobs = sorted(bucket.list_blobs(prefix=prefix or None), key=lambda blob: str(blob.name))
+        # A prefix also matches siblings such as books-old: only the object itself and what lies below the folder count.
+        blobs = [blob for blob in blobs if (blob.name == prefix or not prefix or blob.name.startswith(prefix + "/"))]
+        blobs = [blob for blob in blobs if blob.name.endswith(suffixes)]
+        with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+            contents = list(pool.map(lambda blob: blob.download_as_bytes(), blobs))
+    return [File(f"gs://{bucket_name}/{blob.name}", content) for blob, content in zip(blobs, contents, strict=True)]
+
+
+def storage_client() -> Any:
+    """A Google Cloud Storage client: with the pod's credentials, or without any when STORAGE_EMULATOR_HOST names an emulator."""
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+
+    if os.environ.get("STORAGE_EMULATOR_HOST"):
+        return storage.Client(project=os.environ.get("GOOGLE_CLOUD_PROJECT", "lwm"), credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+    return storage.Client()
+
+
+@contextmanager
+def _storage_errors(uri: str, bucket: str) -> Iterator[None]:
+    """Says which of the three it is: not there, not allowed, not reachable."""
+    import requests
+    from google.api_core import exceptions as api
+    from google.auth import exceptions as auth
+
+    try:
+        yield
+    except api.NotFound as error:
+        raise DataError(f"{uri}: bucket {bucket!r} or an object in it does not exist: create it or correct the uri") from error
+    except (api.Forbidden, api.Unauthorized, auth.DefaultCredentialsError, auth.RefreshError) as error:
+        raise StorageDeniedError(
+            f"{uri}: the object store refused the pod's credentials: grant its account objectViewer ({error})"
+        ) from error
+    except (api.GoogleAPIError, auth.TransportError, requests.RequestException) as error:
+        raise StorageUnavailableError(f"{uri}: the object store did not answer ({type(error).__name__}: {error})") from error
