@@ -1,0 +1,67 @@
+"""Hashes of what is sharded over many devices, equal on any mesh: sums of mixed bits modulo 2^32, so that no order of addition matters."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+_PRIMES = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F)
+
+
+def _mix(x: Array) -> Array:
+    """A bijection of uint32 that lets every input bit reach every output bit (the finaliser of MurmurHash3)."""
+    x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
+    x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)
+    return x ^ (x >> 16)
+
+
+def _place(shape: tuple[int, ...]) -> Array:
+    """The number of each element in C order, uint32, made axis by axis so that it shards like the array."""
+    place, stride = jnp.zeros(shape, jnp.uint32), 1
+    for axis in reversed(range(len(shape))):
+        place = place + jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * jnp.uint32(stride % 2**32)
+        stride *= shape[axis]
+    return place
+
+
+def _bits(x: Array) -> Array:
+    if x.dtype == jnp.float32:
+        return jax.lax.bitcast_convert_type(x, jnp.uint32)
+    if x.dtype == jnp.bfloat16:
+        return jax.lax.bitcast_convert_type(x, jnp.uint16).astype(jnp.uint32)
+    return x.astype(jnp.uint32)
+
+
+def array_hash(x: Array, salt: int) -> Array:
+    """uint32[2]: two independent 32-bit hashes of the bits of `x` and of where they stand."""
+    place, bits = _place(x.shape), _bits(x)
+
+    def one(number: int) -> Array:
+        at = _mix(place * jnp.uint32(_PRIMES[number]) + jnp.uint32((salt * 2 + number) % 2**32))
+        return _mix(bits ^ at).sum(dtype=jnp.uint32)
+
+    return jnp.stack([one(0), one(1)])
+
+
+def tree_hash(tree: Any) -> Array:
+    """uint32[2] of a whole tree of arrays; leaves are told apart by their order."""
+    total = jnp.zeros(2, jnp.uint32)
+    for number, leaf in enumerate(jax.tree.leaves(tree)):
+        total = _mix(total * jnp.uint32(_PRIMES[2]) + array_hash(jnp.asarray(leaf), number + 1))
+    return total
+
+
+def batch_hash(index_BT: Array, *values_BT: Array) -> Array:
+    """uint32 of a batch's values by row and place in the row, whatever the order of columns."""
+    rows = jax.lax.broadcasted_iota(jnp.uint32, index_BT.shape, 0)
+    at = _mix(index_BT.astype(jnp.uint32) * jnp.uint32(_PRIMES[0]) + rows * jnp.uint32(_PRIMES[3]))
+    for value in values_BT:
+        at = _mix(at ^ (_bits(value) * jnp.uint32(_PRIMES[1])))
+    return at.sum(dtype=jnp.uint32)
+
+
+def as_text(value: Any) -> str:
+    """16 hexadecimal digits of a `tree_hash`."""
+    high, low = (int(part) for part in value)
+    return f"{high:08x}{low:08x}"

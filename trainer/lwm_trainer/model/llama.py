@@ -1,0 +1,101 @@
+"""The whole model as pure functions over a nested dict of arrays.
+
+The modules are built once to learn their structure and are merged with parameters inside the step; layers are stacked along a leading
+axis and run by `lax.scan`, each rematerialised but for the values that the caller names.
+
+Letters: B rows, T tokens, D width, V vocabulary.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+
+from lwm_trainer import config
+from lwm_trainer.model.modules import AXES, Attend, Block, Ends
+
+Params = dict[str, Any]
+"""{"ends": ..., "layers": ...}: nested dicts of float32 arrays; each array under "layers" has a leading axis of layers."""
+
+
+def init(model: config.Model, key: Array) -> Params:
+    """Parameters drawn from `key`; jit it with output shardings, so that no device ever holds them all."""
+    ends_key, layers_key = jax.random.split(key)
+
+    def one_layer(key: Array) -> Params:
+        return _pure(Block(model, nnx.Rngs(params=key)))
+
+    return {
+        "ends": _pure(Ends(model, nnx.Rngs(params=ends_key))),
+        "layers": jax.vmap(one_layer)(jax.random.split(layers_key, model.layers)),
+    }
+
+
+def logical_axes(model: config.Model) -> Params:
+    """The tree of `init` with each array's logical axes as a tuple of names."""
+    ends, block = _abstract(Ends, model), _abstract(Block, model)
+    return {"ends": _axes(ends, ()), "layers": _axes(block, ("layers",))}
+
+
+def hidden_states(
+    model: config.Model,
+    params: Params,
+    token_BT: Array,
+    position_BT: Array,
+    rope_theta: float,
+    attend: Attend,
+    place: Callable[[Array], Array],
+    saved_names: tuple[str, ...],
+) -> Array:
+    """The stream behind the last norm, [B, T, D] in the model's dtype.
+
+    Args:
+        token_BT, position_BT: int32; positions count from 0 within a document.
+        attend: attention of one layer, see `lwm_trainer.ring.attention`.
+        place: applied to the stream between layers; puts its sharding constraint there.
+        saved_names: what a rematerialised layer keeps (names given by `checkpoint_name`); all else is computed again.
+    """
+    ends = _merge(Ends, model, params["ends"])
+    x_BTD = place(ends.embedding[...][token_BT].astype(jnp.dtype(model.dtype)))
+
+    @partial(jax.checkpoint, policy=jax.checkpoint_policies.save_only_these_names(*saved_names), prevent_cse=False)
+    def layer(x_BTD: Array, parameters: Params) -> tuple[Array, None]:
+        block = _merge(Block, model, parameters)
+        return place(block(x_BTD, position_BT, rope_theta, attend)), None
+
+    x_BTD, _ = jax.lax.scan(layer, x_BTD, params["layers"])
+    return ends.norm(x_BTD)  # type: ignore[no-any-return]
+
+
+def head(model: config.Model, params: Params) -> Array:
+    """The matrix from stream to logits, [D, V] in the model's dtype."""
+    ends = params["ends"]
+    matrix: Array = ends["embedding"].T if model.tied_embeddings else ends["head"]
+    return matrix.astype(jnp.dtype(model.dtype))
+
+
+def _pure(module: nnx.Module) -> Params:
+    return nnx.to_pure_dict(nnx.state(module, nnx.Param))
+
+
+def _abstract(kind: type[nnx.Module], model: config.Model) -> Any:
+    return nnx.eval_shape(lambda: kind(model, nnx.Rngs(params=jax.random.key(0))))
+
+
+def _merge(kind: type[nnx.Module], model: config.Model, parameters: Params) -> Any:
+    """A module of this kind that holds `parameters`; only used inside a traced function."""
+    definition, state = nnx.split(_abstract(kind, model))
+    nnx.replace_by_pure_dict(state, parameters)
+    return nnx.merge(definition, state)
+
+
+def _axes(module: nnx.Module, leading: tuple[str, ...]) -> Params:
+    def of(parameter: Any) -> tuple[str, ...]:
+        return (*leading, *parameter.get_metadata(AXES))
+
+    state = nnx.state(module, nnx.Param)
+    return nnx.to_pure_dict(jax.tree.map(lambda p: p.replace(of(p)), state, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable)))

@@ -1,0 +1,99 @@
+"""The parts of a Llama block as Flax NNX modules. Each parameter names its logical axes; which mesh axis those lie on is decided
+elsewhere (`lwm_trainer.mesh`).
+
+Letters: B rows, T tokens, D width, H query heads, K key heads, C head width, F MLP width.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+
+from lwm_trainer import config
+from lwm_trainer.model.rope import rotate
+
+Attend = Callable[[Array, Array, Array], Array]
+"""(q [B, T, H, C], k [B, T, K, C], v [B, T, K, C]) -> [B, T, H, C]."""
+
+AXES = "logical_axes"
+"""The metadata key of a parameter that holds its logical axes. Not Flax's own: that one demands a mesh while the model is built."""
+
+
+def _parameter(key: Array, shape: tuple[int, ...], axes: tuple[str, ...], deviation: float) -> nnx.Param[Array]:
+    value = deviation * jax.random.normal(key, shape, jnp.float32)
+    return nnx.Param(value, **{AXES: axes})
+
+
+class RMSNorm(nnx.Module):
+    """Root-mean-square norm (Zhang and Sennrich 2019), computed in float32."""
+
+    def __init__(self, width: int, epsilon: float) -> None:
+        self.scale = nnx.Param(jnp.ones(width, jnp.float32), **{AXES: ("norm",)})
+        self.epsilon = epsilon
+
+    def __call__(self, x_BTD: Array) -> Array:
+        x = x_BTD.astype(jnp.float32)
+        x = x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + self.epsilon)
+        return (x * self.scale[...]).astype(x_BTD.dtype)
+
+
+class Attention(nnx.Module):
+    """Grouped-query attention with rotary positions; `attend` decides who sees whom."""
+
+    def __init__(self, model: config.Model, rngs: nnx.Rngs) -> None:
+        width, heads, key_heads, channels = model.width, model.heads, model.kv_heads, model.head_dim
+        inner = width**-0.5
+        self.query = _parameter(rngs.params(), (width, heads, channels), ("embed", "heads", "head_dim"), inner)
+        self.key = _parameter(rngs.params(), (width, key_heads, channels), ("embed", "kv_heads", "head_dim"), inner)
+        self.value = _parameter(rngs.params(), (width, key_heads, channels), ("embed", "kv_heads", "head_dim"), inner)
+        outer = (2 * model.layers * heads * channels) ** -0.5
+        self.output = _parameter(rngs.params(), (heads, channels, width), ("heads", "head_dim", "embed"), outer)
+
+    def __call__(self, x_BTD: Array, position_BT: Array, theta: float, attend: Attend) -> Array:
+        dtype = x_BTD.dtype
+        q = jnp.einsum("btd,dhc->bthc", x_BTD, self.query[...].astype(dtype))
+        k = jnp.einsum("btd,dkc->btkc", x_BTD, self.key[...].astype(dtype))
+        v = jnp.einsum("btd,dkc->btkc", x_BTD, self.value[...].astype(dtype))
+        out = attend(rotate(q, position_BT, theta), rotate(k, position_BT, theta), v)
+        return jnp.einsum("bthc,hcd->btd", out, self.output[...].astype(dtype))
+
+
+class MLP(nnx.Module):
+    """SwiGLU (Shazeer 2020)."""
+
+    def __init__(self, model: config.Model, rngs: nnx.Rngs) -> None:
+        width, inner = model.width, model.mlp_width
+        self.gate = _parameter(rngs.params(), (width, inner), ("embed", "mlp"), width**-0.5)
+        self.up = _parameter(rngs.params(), (width, inner), ("embed", "mlp"), width**-0.5)
+        self.down = _parameter(rngs.params(), (inner, width), ("mlp", "embed"), (2 * model.layers * inner) ** -0.5)
+
+    def __call__(self, x_BTD: Array) -> Array:
+        dtype = x_BTD.dtype
+        gate, up, down = (part[...].astype(dtype) for part in (self.gate, self.up, self.down))
+        return (jax.nn.silu(x_BTD @ gate) * (x_BTD @ up)) @ down
+
+
+class Block(nnx.Module):
+    """One layer: attention and MLP, each behind its norm and added to the stream."""
+
+    def __init__(self, model: config.Model, rngs: nnx.Rngs) -> None:
+        self.attention_norm = RMSNorm(model.width, model.norm_epsilon)
+        self.attention = Attention(model, rngs)
+        self.mlp_norm = RMSNorm(model.width, model.norm_epsilon)
+        self.mlp = MLP(model, rngs)
+
+    def __call__(self, x_BTD: Array, position_BT: Array, theta: float, attend: Attend) -> Array:
+        x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), position_BT, theta, attend)
+        return x_BTD + self.mlp(self.mlp_norm(x_BTD))
+
+
+class Ends(nnx.Module):
+    """What stands before and behind the layers: the embedding, the last norm, the head (none when tied)."""
+
+    def __init__(self, model: config.Model, rngs: nnx.Rngs) -> None:
+        self.embedding = _parameter(rngs.params(), (model.vocab_size, model.width), ("vocab", "embed"), 0.02)
+        self.norm = RMSNorm(model.width, model.norm_epsilon)
+        if not model.tied_embeddings:
+            self.head = _parameter(rngs.params(), (model.width, model.vocab_size), ("embed", "vocab"), model.width**-0.5)

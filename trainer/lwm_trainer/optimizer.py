@@ -1,0 +1,32 @@
+"""AdamW (Loshchilov and Hutter 2019) with clipping, linear warm-up and cosine decay over the stage."""
+
+from typing import Any
+
+import jax
+import optax
+
+from lwm_trainer import config
+
+
+def schedule(optimizer: config.Optimizer, steps: int) -> optax.Schedule:
+    """The learning rate of step 0, 1, ...: from peak / (warmup + 1) up to the peak, then down to `final_fraction` of it at the last step."""
+    warmup = min(optimizer.warmup_steps, steps - 1)
+    peak = optimizer.peak_learning_rate
+    decay = optax.cosine_decay_schedule(peak, max(1, steps - 1 - warmup), alpha=optimizer.final_fraction)
+    if warmup == 0:
+        return decay
+    return optax.join_schedules([optax.linear_schedule(peak / (warmup + 1), peak, warmup), decay], [warmup])
+
+
+def make_optimizer(optimizer: config.Optimizer, steps: int) -> optax.GradientTransformation:
+    """Weight decay spares one-dimensional parameters: the norms, which are stacked to two by the layers' axis."""
+
+    def decays(params: Any) -> Any:
+        return jax.tree_util.tree_map_with_path(lambda path, _: not any("norm" in str(key) for key in path), params)
+
+    return optax.chain(
+        optax.clip_by_global_norm(optimizer.clip_norm),
+        optax.adamw(
+            schedule(optimizer, steps), b1=optimizer.beta1, b2=optimizer.beta2, weight_decay=optimizer.weight_decay, mask=decays
+        ),
+    )

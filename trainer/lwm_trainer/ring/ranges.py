@@ -1,0 +1,32 @@
+"""Which keys a query may see, as one interval per query and shard.
+
+Every token knows its place in the row (`index`) and the place where its document starts (`start`). A query at place p of a document
+that starts at s may see the places [s, p]. A shard that holds its tokens in ascending order of place has those in one contiguous
+interval of local key numbers, whatever the layout: causal, packed and padded rows need no other mask form. Padding has
+start = index + 1, an empty interval.
+
+Letters: B rows, T tokens a rank holds, N ring size.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+def key_ranges(index_BT: Array, start_BT: Array, key_index_NBT: Array) -> tuple[Array, Array]:
+    """First and one-past-last local key that each query may see, for each of N shards.
+
+    Args:
+        index_BT, start_BT: int32, the queries' places and their documents' starts.
+        key_index_NBT: int32, the places that each shard holds, ascending along T.
+
+    Returns:
+        (low, high), both int32[N, B, T], with low >= high where a query sees nothing of a shard.
+    """
+
+    def search(keys_T: Array, values_T: Array) -> Array:
+        return jnp.searchsorted(keys_T, values_T, side="left").astype(jnp.int32)
+
+    by_row = jax.vmap(search)
+    by_shard = jax.vmap(by_row, in_axes=(0, None))
+    return by_shard(key_index_NBT, start_BT), by_shard(key_index_NBT, index_BT + 1)

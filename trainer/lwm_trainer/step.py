@@ -1,0 +1,118 @@
+"""One training step as a pure function: `train_step(state, batch) -> (state, metrics)`.
+
+Letters: B rows of the global batch, T tokens of a row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypedDict
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jax.sharding import NamedSharding, PartitionSpec
+
+from lwm_trainer import config, mesh
+from lwm_trainer.fingerprint import batch_hash, tree_hash
+from lwm_trainer.loss import weighted_loss
+from lwm_trainer.model import llama
+from lwm_trainer.optimizer import make_optimizer
+from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
+
+
+class State(TypedDict):
+    params: llama.Params
+    optimizer: Any
+
+
+class Batch(TypedDict):
+    """Global arrays [B, T]; columns lie in the ring's order. See `lwm_trainer.data.loader` for each one's meaning."""
+
+    tokens: Array
+    targets: Array
+    positions: Array
+    index: Array
+    start: Array
+    weights: Array
+
+
+class Metrics(TypedDict):
+    loss: Array
+    """float32, nats per weighted target of the global batch."""
+    grad_norm: Array
+    """float32, before clipping."""
+    tokens_hash: Array
+    """uint32, of the step's tokens, targets and weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What a stage runs, compiled on first use; every function takes and gives global arrays with the shardings named here."""
+
+    init: Callable[[Array], State]
+    fresh_optimizer: Callable[[llama.Params], Any]
+    train_step: Callable[[State, Batch], tuple[State, Metrics]]
+    state_hash: Callable[[State], Array]
+    abstract_state: State
+    """Shapes, dtypes and shardings: what a checkpoint is restored onto."""
+    batch_sharding: NamedSharding
+
+
+def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Program:
+    """Build a stage's functions for this mesh; nothing is computed yet."""
+    optimizer = make_optimizer(run.optimizer, run.steps)
+    params_shape = jax.eval_shape(partial(llama.init, run.model), jax.random.key(run.seed))
+    params_sharding = mesh.shardings(device_mesh, llama.logical_axes(run.model))
+    replicated = NamedSharding(device_mesh, PartitionSpec())
+    # The optimizer's moments are trees like the parameters and lie where those lie; its counters are replicated.
+    optimizer_sharding = optax.tree.map_params(
+        optimizer,
+        lambda _, sharding: sharding,
+        jax.eval_shape(optimizer.init, params_shape),
+        params_sharding,
+        transform_non_params=lambda _: replicated,
+    )
+    sharding = State(params=params_sharding, optimizer=optimizer_sharding)
+    shape = State(params=params_shape, optimizer=jax.eval_shape(optimizer.init, params_shape))
+    stream = NamedSharding(device_mesh, mesh.STREAM)
+
+    def init(key: Array) -> State:
+        params = llama.init(run.model, key)
+        return State(params=params, optimizer=optimizer.init(params))
+
+    def mean_loss(params: llama.Params, batch: Batch) -> Array:
+        hidden = llama.hidden_states(
+            run.model,
+            params,
+            batch["tokens"],
+            batch["positions"],
+            run.rope_theta,
+            attend=ring_attention(device_mesh, mesh.RING_AXES, batch["index"], batch["start"]),
+            place=lambda x: jax.lax.with_sharding_constraint(x, stream),
+            saved_names=SAVED_NAMES,
+        )
+        total, weights = weighted_loss(
+            device_mesh, mesh.RING_AXES, hidden, llama.head(run.model, params), batch["targets"], batch["weights"]
+        )
+        return total / jnp.maximum(weights, 1.0)
+
+    def train_step(state: State, batch: Batch) -> tuple[State, Metrics]:
+        loss, grads = jax.value_and_grad(mean_loss)(state["params"], batch)
+        updates, optimizer_state = optimizer.update(grads, state["optimizer"], state["params"])
+        metrics = Metrics(
+            loss=loss,
+            grad_norm=optax.tree.norm(grads),
+            tokens_hash=batch_hash(batch["index"], batch["tokens"], batch["targets"], batch["weights"]),
+        )
+        return State(params=optax.apply_updates(state["params"], updates), optimizer=optimizer_state), metrics
+
+    return Program(
+        init=jax.jit(init, out_shardings=sharding),
+        fresh_optimizer=jax.jit(optimizer.init, out_shardings=optimizer_sharding),
+        train_step=jax.jit(train_step, donate_argnums=0, out_shardings=(sharding, replicated)),
+        state_hash=jax.jit(tree_hash, out_shardings=replicated),
+        abstract_state=jax.tree.map(lambda x, at: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=at), shape, sharding),
+        batch_sharding=NamedSharding(device_mesh, mesh.TOKENS),
+    )
