@@ -1,0 +1,1 @@
+"""What the resource is: models of spec and status, CEL rules beside the fields, names, the CRD generator."""

@@ -1,0 +1,42 @@
+"""Every name that the operator and its users share: group, labels, children, storage. A name is made here and nowhere else."""
+
+GROUP = "lwm.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "LWMTraining"
+PLURAL = "lwmtrainings"
+SINGULAR = "lwmtraining"
+SHORT_NAME = "lwmt"
+
+FIELD_MANAGER = "lwm-operator"
+
+LABEL_TRAINING = "lwm.dev/training"
+LABEL_UID = "lwm.dev/uid"
+LABEL_STAGE = "lwm.dev/stage"
+LABEL_ATTEMPT = "lwm.dev/attempt"
+
+RUN_CONFIG_KEY = "run.json"
+CONTAINER = "trainer"
+
+MAX_NAME_LENGTH = 40
+"""Pod `<name>-s32-a99999-65535-xxxxx` still fits into the 63 characters of a host name."""
+
+
+def job_name(training: str, stage: int, attempt: int) -> str:
+    """`bible-s1-a3`: stage (1-based) and attempt are part of the name, so a stale DNS answer never points to an older attempt."""
+    return f"{training}-s{stage}-a{attempt}"
+
+
+def run_root(base: str, namespace: str, name: str, uid: str) -> str:
+    """The folder below which one training writes, e.g. `gs://lwm/runs/default/bible-1a2b3c4d`."""
+    return f"{base.rstrip('/')}/{namespace}/{name}-{uid[:8]}"
+
+
+def labels(training: str, uid: str, stage: int | None = None, attempt: int | None = None) -> dict[str, str]:
+    """Labels of a child; stage (1-based) and attempt only where the child belongs to one."""
+    found = {LABEL_TRAINING: training, LABEL_UID: uid, "app.kubernetes.io/managed-by": FIELD_MANAGER, "app.kubernetes.io/part-of": "lwm"}
+    if stage is not None:
+        found[LABEL_STAGE] = str(stage)
+    if attempt is not None:
+        found[LABEL_ATTEMPT] = str(attempt)
+    return found

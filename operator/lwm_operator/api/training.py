@@ -1,0 +1,54 @@
+"""One LWMTraining as read from the API server."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from lwm_operator.api.names import MAX_NAME_LENGTH
+from lwm_operator.api.rules import guarded, rule
+from lwm_operator.api.spec import Resource, Spec
+from lwm_operator.api.status import Status
+
+BEGUN = "has(oldSelf.status) && has(oldSelf.status.currentStage)"
+
+
+class Metadata(Resource):
+    name: str
+    namespace: str
+    uid: str
+    generation: int = 1
+    resource_version: str = ""
+    deletion_timestamp: str | None = None
+
+
+class Training(Resource):
+    """An LWMTraining. Raises `pydantic.ValidationError` when read from an object that the CRD would not admit."""
+
+    model_config = ConfigDict(
+        json_schema_extra=guarded(
+            rule(
+                f"self.metadata.name.size() <= {MAX_NAME_LENGTH} && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+                f"metadata.name must be at most {MAX_NAME_LENGTH} characters of a-z, 0-9 and '-', and begin with a letter:"
+                " it becomes part of host names, choose a shorter or simpler one",
+            ),
+            rule(
+                f"!({BEGUN}) || (self.spec.stages.size() >= oldSelf.status.currentStage && oldSelf.spec.stages.all(i, s,"
+                " i >= oldSelf.status.currentStage || (i < self.spec.stages.size() && s == self.spec.stages[i])))",
+                "spec.stages: a stage that has begun cannot change, move or go: edit later stages, or create a new LWMTraining",
+            ),
+            rule(
+                f"!({BEGUN}) || self.spec.accelerator == oldSelf.spec.accelerator",
+                "spec.accelerator cannot change once a stage has begun: create a new LWMTraining instead",
+            ),
+        )
+    )
+
+    metadata: Annotated[Metadata, Field(exclude=True)]
+    spec: Spec
+    status: Status = Status()
+
+
+def read(body: Mapping[str, Any]) -> Training:
+    """The typed form of an API object."""
+    return Training.model_validate(body)
