@@ -34,7 +34,9 @@ class Store(BaseHTTPRequestHandler):
         if name:
             return self.answer(200, OBJECTS[unquote(name[1:])])
         prefix = parse_qs(url.query).get("prefix", [""])[0]
-        items = [{"name": found, "bucket": bucket, "generation": "1"} for found in OBJECTS if found.startswith(prefix)]
+        items = [
+            {"name": found, "bucket": bucket, "mediaLink": "http://unreachable.invalid/"} for found in OBJECTS if found.startswith(prefix)
+        ]
         return self.answer(200, json.dumps({"items": items}).encode())
 
     def answer(self, code: int, body: bytes) -> None:

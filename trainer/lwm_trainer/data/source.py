@@ -52,13 +52,14 @@ def _read_bucket(uri: str, suffixes: tuple[str, ...]) -> list[File]:
     prefix = prefix.rstrip("/")
     with _storage_errors(uri, bucket_name):
         bucket = storage_client().bucket(bucket_name)
-        blobs = sorted(bucket.list_blobs(prefix=prefix or None), key=lambda blob: str(blob.name))
+        names = sorted(str(blob.name) for blob in bucket.list_blobs(prefix=prefix or None))
         # A prefix also matches siblings such as books-old: only the object itself and what lies below the folder count.
-        blobs = [blob for blob in blobs if (blob.name == prefix or not prefix or blob.name.startswith(prefix + "/"))]
-        blobs = [blob for blob in blobs if blob.name.endswith(suffixes)]
+        names = [name for name in names if name == prefix or not prefix or name.startswith(prefix + "/")]
+        names = [name for name in names if name.endswith(suffixes)]
         with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-            contents = list(pool.map(lambda blob: blob.download_as_bytes(), blobs))
-    return [File(f"gs://{bucket_name}/{blob.name}", content) for blob, content in zip(blobs, contents, strict=True)]
+            # By name, since a listed blob carries the address under which the store knows itself, which we may not reach.
+            contents = list(pool.map(lambda name: bucket.blob(name).download_as_bytes(), names))
+    return [File(f"gs://{bucket_name}/{name}", content) for name, content in zip(names, contents, strict=True)]
 
 
 def storage_client() -> Any:
