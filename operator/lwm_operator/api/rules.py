@@ -14,14 +14,14 @@ def rule(expression: str, message: str) -> dict[str, str]:
 
 def guarded(*rules: dict[str, str]) -> JsonDict:
     """`json_schema_extra` of a field or a model with these rules."""
-    return {VALIDATIONS: list(rules)}
+    return {VALIDATIONS: [{**each} for each in rules]}
 
 
 def list_map(key: str, *rules: dict[str, str]) -> JsonDict:
     """`json_schema_extra` of a list whose items are told apart by `key`: duplicates are refused by the API server itself."""
     extra: JsonDict = {LIST_TYPE: "map", MAP_KEYS: [key]}
     if rules:
-        extra[VALIDATIONS] = list(rules)
+        extra[VALIDATIONS] = [{**each} for each in rules]
     return extra
 
 

@@ -1,0 +1,43 @@
+"""Does the spec make sense? What the API server's rules cannot say, and once more what they do say: a plan must never trip over a spec."""
+
+from lwm_trainer.config import misfits
+
+from lwm_operator.api.spec import Checkpoint, Location, Spec
+
+
+def problems(spec: Spec) -> tuple[str, ...]:
+    """Sentences that name the field and the fix; empty when the spec can be run."""
+    found: list[str] = []
+    if spec.accelerator.cpu is None:
+        return ("spec.accelerator.cpu: missing, but type is cpu: give hosts and devicesPerHost",)
+    found += _place("spec.checkpoint", spec.checkpoint)
+    found += _place("spec.tokenizer", spec.tokenizer)
+    for dataset in spec.datasets:
+        found += _place(f"spec.datasets[{dataset.name}].source", dataset.source)
+    known = [dataset.name for dataset in spec.datasets]
+    devices = spec.accelerator.cpu.hosts * spec.accelerator.cpu.devices_per_host
+    for stage in spec.stages:
+        where = f"spec.stages[{stage.name}]"
+        if stage.total_steps < 1:
+            found.append(f"{where}.steps: the stage has no step: give steps, or tokens of at least batchTokens")
+        found += [
+            f"{where}.mixture: data set {share.dataset} is not in spec.datasets: use one of {', '.join(known)}"
+            for share in stage.mixture
+            if share.dataset not in known
+        ]
+        for misfit in misfits(
+            model=spec.model,
+            mesh=stage.mesh,
+            devices=devices,
+            context_length=stage.context_length,
+            batch_tokens=stage.batch_tokens,
+        ):
+            root = "spec." if misfit.field.startswith("model.") else f"{where}."
+            found.append(f"{root}{misfit.field}: {misfit.message}")
+    return tuple(dict.fromkeys(found))
+
+
+def _place(field: str, place: Location | Checkpoint) -> list[str]:
+    if (place.uri is None) == (place.pvc is None):
+        return [f"{field}: give exactly one of uri and pvc"]
+    return []

@@ -1,0 +1,45 @@
+"""The conditions of an LWMTraining: Accepted, Progressing, Complete, Failed."""
+
+from datetime import datetime
+from typing import Literal
+
+from lwm_operator.api.status import Condition, Phase
+from lwm_operator.plan.moments import stamp
+
+Truth = Literal["True", "False"]
+HELD_UP = ("Unschedulable", "SchedulingGated", "ImagePull", "ConfigError", "PodsMissing", "WaitingForPods")
+
+
+def conditions(
+    old: tuple[Condition, ...],
+    *,
+    problems: tuple[str, ...],
+    phase: Phase,
+    reason: str,
+    message: str,
+    generation: int,
+    now: datetime,
+) -> tuple[Condition, ...]:
+    """All four, each with a transition time that moves only when its status does."""
+    before = {condition.type: condition for condition in old}
+    advancing = phase in (Phase.STARTING, Phase.RUNNING, Phase.RECOVERING) and reason not in HELD_UP
+
+    def one(kind: str, holds: bool, why: str, said: str) -> Condition:
+        status: Truth = "True" if holds else "False"
+        known = before.get(kind)
+        since = known.last_transition_time if known is not None and known.status == status else stamp(now)
+        return Condition(
+            type=kind, status=status, reason=why, message=said[:2048], observed_generation=generation, last_transition_time=since
+        )
+
+    return (
+        one("Accepted", not problems, "Refused" if problems else "SpecMakesSense", "; ".join(problems)),
+        one("Progressing", advancing, reason, message),
+        one(
+            "Complete",
+            phase == Phase.COMPLETE,
+            reason if phase == Phase.COMPLETE else "NotComplete",
+            message if phase == Phase.COMPLETE else "",
+        ),
+        one("Failed", phase == Phase.FAILED, reason if phase == Phase.FAILED else "NotFailed", message if phase == Phase.FAILED else ""),
+    )

@@ -1,0 +1,60 @@
+"""What a plan consists of: actions, the status, Events, when to look again, and the decision in words."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lwm_trainer.config import Start
+
+from lwm_operator.api.status import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateAttempt:
+    """Create the Job of an attempt and what it needs. Numbers are 1-based, as in names."""
+
+    stage: int
+    attempt: int
+    start: Start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletePod:
+    """End a survivor that cannot get on without its peers."""
+
+    name: str
+    uid: str
+    grace_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteAttempt:
+    """Remove an old failed attempt: its Job with its pods, and what was made for it."""
+
+    job: str
+    uid: str
+
+
+Action = CreateAttempt | DeletePod | DeleteAttempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """For `kubectl describe`. `key` makes its name deterministic, so that the same one is never posted twice."""
+
+    reason: str
+    message: str
+    key: str
+    type: Literal["Normal", "Warning"] = "Normal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The status is written before the actions are done: intent before effect."""
+
+    status: Status
+    actions: tuple[Action, ...] = ()
+    events: tuple[Event, ...] = ()
+    requeue_after: float | None = None
+    """Seconds until the plan would say something else without any event."""
+    decision: str
+    """The sentence that the log shows."""

@@ -1,0 +1,76 @@
+"""The stages in their order: which one is on, what its record says, where the next attempt starts from."""
+
+from lwm_trainer.config import Final, Progress, Start
+
+from lwm_operator.api.spec import Spec
+from lwm_operator.api.status import RECENT_ATTEMPTS, Attempt, AttemptState, FinalCheckpoint, StageState, StageStatus, Status
+from lwm_operator.plan.observed import Observed
+
+
+def ledger(spec: Spec, status: Status, observed: Observed) -> tuple[StageStatus, ...]:
+    """One entry for each stage of the spec. An attempt that status does not know (it was lost) is taken up from its Job's label."""
+    known = {stage.name: stage for stage in status.stages}
+    entries: list[StageStatus] = []
+    for number, stage in enumerate(spec.stages, start=1):
+        entry = known.get(stage.name, StageStatus(name=stage.name))
+        entry = entry.model_copy(update={"total_steps": stage.total_steps})
+        newest = max((job.attempt for job in observed.jobs if job.stage == number), default=0)
+        if newest > entry.attempts:
+            entry = begun(entry, newest)
+        entries.append(entry)
+    return tuple(entries)
+
+
+def newest(entry: StageStatus) -> Attempt | None:
+    return entry.recent_attempts[0] if entry.recent_attempts else None
+
+
+def begun(entry: StageStatus, number: int) -> StageStatus:
+    """The entry with a new attempt: the intent."""
+    return entry.model_copy(
+        update={
+            "state": StageState.RUNNING,
+            "attempts": number,
+            "restarts": number - 1,
+            "recent_attempts": (Attempt(number=number, state=AttemptState.CREATING), *entry.recent_attempts)[:RECENT_ATTEMPTS],
+        }
+    )
+
+
+def noted(entry: StageStatus, attempt: Attempt) -> StageStatus:
+    """The entry with its newest attempt replaced."""
+    return entry.model_copy(update={"recent_attempts": (attempt, *entry.recent_attempts[1:])})
+
+
+def reported(entry: StageStatus, attempt: Attempt, report: Progress | None) -> StageStatus:
+    """The entry with what process 0 says. Floats become strings here."""
+    if report is None or report.attempt != attempt.number:
+        return entry
+    return entry.model_copy(
+        update={
+            "step": report.step,
+            "committed_step": max(entry.committed_step, report.committed_step),
+            "loss": entry.loss if report.loss is None else f"{report.loss:.4f}",
+            "tokens_per_second": entry.tokens_per_second if report.tokens_per_second is None else f"{report.tokens_per_second:.0f}",
+        }
+    )
+
+
+def completed(entry: StageStatus, final: Final, when: str) -> StageStatus:
+    return entry.model_copy(
+        update={
+            "state": StageState.COMPLETE,
+            "step": final.step,
+            "committed_step": final.step,
+            "completed_at": when,
+            "final_checkpoint": FinalCheckpoint(
+                path=final.checkpoint, step=final.step, state_hash=final.state_hash, record_hash=final.record_hash
+            ),
+        }
+    )
+
+
+def start_of(entries: tuple[StageStatus, ...], index: int, attempt: int) -> Start:
+    """Where attempt `attempt` (1-based) of stage `index` (0-based) takes its parameters from."""
+    before = entries[index - 1].final_checkpoint if index else None
+    return Start(earlier_attempts=tuple(range(attempt - 1, 0, -1)), stage_checkpoint=before.path if before is not None else None)
