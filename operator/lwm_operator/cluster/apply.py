@@ -1,0 +1,62 @@
+"""Carry out a plan's actions. Each may be repeated: what is already so stays as it is."""
+
+from lwm_operator.api import names
+from lwm_operator.api.training import Training
+from lwm_operator.cluster import paths, views
+from lwm_operator.cluster.client import ApiError, Body, Client, Patch
+from lwm_operator.manifests.attempt import companions
+from lwm_operator.manifests.common import Run
+from lwm_operator.manifests.job import job
+from lwm_operator.plan.result import Action, CreateAttempt, DeleteAttempt, DeletePod
+
+
+class TakenError(Exception):
+    """A name that we need belongs to somebody else."""
+
+
+async def carry_out(client: Client, training: Training, action: Action, default_image: str) -> None:
+    """Raises `ApiError`, or `TakenError` when an object of that name is not this training's."""
+    namespace = training.metadata.namespace
+    match action:
+        case CreateAttempt():
+            image = training.spec.image or default_image
+            await _create(client, Run(training=training, stage=action.stage, attempt=action.attempt, start=action.start, image=image))
+        case DeletePod():
+            await client.delete(paths.item("Pod", namespace, action.name), action.uid, grace_seconds=action.grace_seconds)
+        case DeleteAttempt():
+            await _delete_attempt(client, training, action)
+
+
+async def _create(client: Client, run: Run) -> None:
+    """What the Job needs is applied first, then the Job is created once; one that is already there is ours or an error."""
+    namespace = run.training.metadata.namespace
+    for manifest in companions(run):
+        path = paths.item(manifest["kind"], namespace, manifest["metadata"]["name"])
+        _own(run.training, manifest["kind"], await client.get(path))
+        await client.patch(path, manifest, Patch.APPLY, manager=names.FIELD_MANAGER)
+    try:
+        await client.call("POST", paths.collection("Job", namespace), query={"fieldManager": names.FIELD_MANAGER}, body=job(run))
+    except ApiError as error:
+        if error.reason != "AlreadyExists":
+            raise
+        there = await client.get(paths.item("Job", namespace, run.name))
+        _own(run.training, "Job", there)
+        if there is not None and views.job_view(there).attempt != run.attempt:
+            raise TakenError(f"Job {run.name} carries another attempt's label: delete it") from error
+
+
+async def _delete_attempt(client: Client, training: Training, action: DeleteAttempt) -> None:
+    """The Job goes last: as long as it is there, the rest is tried again."""
+    namespace = training.metadata.namespace
+    for kind in ("RoleBinding", "Role", "ServiceAccount", "Lease", "ConfigMap"):
+        path = paths.item(kind, namespace, action.job)
+        there = await client.get(path)
+        if there is not None and views.owned(there, training.metadata.uid):
+            await client.delete(path, there["metadata"]["uid"])
+    await client.delete(paths.item("Job", namespace, action.job), action.uid)
+
+
+def _own(training: Training, kind: str, there: Body | None) -> None:
+    if there is not None and not views.owned(there, training.metadata.uid):
+        name = there["metadata"]["name"]
+        raise TakenError(f"{kind} {name} exists and is not this training's: delete it, or give the training another name")

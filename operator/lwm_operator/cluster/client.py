@@ -1,0 +1,106 @@
+"""One thin door to the API server: dicts in, dicts out, over the official client's transport and credentials.
+
+The typed classes of the client cost 30 MB and lag behind new fields; nothing here needs them.
+"""
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from prometheus_client import Counter
+
+Body = dict[str, Any]
+
+REQUEST_SECONDS = 30.0
+CALLS = Counter("lwm_operator_api_calls_total", "Calls to the API server by method and status code.", ["method", "code"])
+
+
+class Patch(StrEnum):
+    APPLY = "application/apply-patch+yaml"
+    MERGE = "application/merge-patch+json"
+
+
+class ApiError(Exception):
+    """The API server said no: `code` is the HTTP status, `reason` its word for it (Conflict, NotFound, AlreadyExists...)."""
+
+    def __init__(self, method: str, path: str, code: int, reason: str, message: str) -> None:
+        super().__init__(f"{method} {path}: {code} {reason}: {message}")
+        self.code = code
+        self.reason = reason
+        self.message = message
+
+
+async def configuration() -> Configuration:
+    """In a pod the service account's, elsewhere the kubeconfig's (KUBECONFIG). Raises `ConfigException` when there is neither."""
+    found = Configuration()
+    try:
+        load_incluster_config(client_configuration=found)
+    except ConfigException:
+        await load_kube_config(client_configuration=found)
+    return found
+
+
+class Client:
+    """Calls the API server. Close it when done."""
+
+    def __init__(self, settings: Configuration) -> None:
+        self._api = ApiClient(settings)
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    async def call(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Body | None = None, content: str = "application/json"
+    ) -> Body:
+        """The answer as a dict. Raises `ApiError` for every answer that is not 2xx."""
+        headers = {"Accept": "application/json", "Content-Type": content}
+        method, url, headers, body, _ = await self._api.param_serialize(
+            method, path, query_params=list((query or {}).items()), header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        response = await self._api.call_api(method, url, header_params=headers, body=body, _request_timeout=REQUEST_SECONDS)
+        raw = await response.read()
+        CALLS.labels(method=method, code=str(response.status)).inc()
+        found = _decoded(raw)
+        if not 200 <= response.status < 300:
+            raise ApiError(method, path, response.status, str(found.get("reason", "")), str(found.get("message", ""))[:2000])
+        return found
+
+    async def get(self, path: str) -> Body | None:
+        """None when there is no such object."""
+        try:
+            return await self.call("GET", path)
+        except ApiError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    async def list(self, path: str, labels: str = "") -> list[Body]:
+        return list((await self.call("GET", path, query={"labelSelector": labels} if labels else None)).get("items") or [])
+
+    async def patch(self, path: str, body: Body, kind: Patch, *, manager: str) -> Body:
+        query = {"fieldManager": manager, **({"force": "true"} if kind == Patch.APPLY else {})}
+        return await self.call("PATCH", path, query=query, body=body, content=kind.value)
+
+    async def delete(self, path: str, uid: str, *, grace_seconds: int | None = None) -> bool:
+        """False when that very object (by uid) is gone already. Background: the default for Jobs would orphan their pods."""
+        options: Body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        try:
+            await self.call("DELETE", path, body=options)
+        except ApiError as error:
+            if error.code in (404, 409):
+                return False
+            raise
+        return True
+
+
+def _decoded(raw: bytes) -> Body:
+    try:
+        found = json.loads(raw or b"{}")
+    except ValueError:
+        return {"message": raw[:500].decode(errors="replace")}
+    return found if isinstance(found, dict) else {"message": str(found)[:500]}

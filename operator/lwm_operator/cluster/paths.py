@@ -1,0 +1,29 @@
+"""The API paths of the kinds that we touch."""
+
+from lwm_operator.api import names
+
+_PLACES = {
+    names.KIND: (f"/apis/{names.API_VERSION}", names.PLURAL),
+    "Job": ("/apis/batch/v1", "jobs"),
+    "Pod": ("/api/v1", "pods"),
+    "Service": ("/api/v1", "services"),
+    "ConfigMap": ("/api/v1", "configmaps"),
+    "ServiceAccount": ("/api/v1", "serviceaccounts"),
+    "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
+    "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles"),
+    "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+    "Event": ("/apis/events.k8s.io/v1", "events"),
+}
+
+
+def collection(kind: str, namespace: str) -> str:
+    base, plural = _PLACES[kind]
+    return f"{base}/namespaces/{namespace}/{plural}"
+
+
+def item(kind: str, namespace: str, name: str) -> str:
+    return f"{collection(kind, namespace)}/{name}"
+
+
+def node(name: str) -> str:
+    return f"/api/v1/nodes/{name}"

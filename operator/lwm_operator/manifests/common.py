@@ -1,0 +1,46 @@
+"""What every child has: a name, labels, and its owner."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lwm_trainer.config import Start
+
+from lwm_operator.api import names
+from lwm_operator.api.training import Training
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One attempt (1-based) of one stage (1-based) of a training."""
+
+    training: Training
+    stage: int
+    attempt: int
+    start: Start
+    image: str
+
+    @property
+    def name(self) -> str:
+        return names.job_name(self.training.metadata.name, self.stage, self.attempt)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return names.labels(self.training.metadata.name, self.training.metadata.uid, self.stage, self.attempt)
+
+
+def owner(training: Training) -> Manifest:
+    """The controller reference: garbage collection takes the child when the training goes."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "name": training.metadata.name,
+        "uid": training.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def metadata(training: Training, name: str, labels: dict[str, str]) -> Manifest:
+    return {"name": name, "namespace": training.metadata.namespace, "labels": labels, "ownerReferences": [owner(training)]}

@@ -1,0 +1,123 @@
+"""The pod of one host: restricted, its own token for the Lease, the user's few settings first and ours last."""
+
+from typing import Any
+
+from lwm_trainer.config import CONFIG_PATH, METRICS_PORT, TERMINATION_PATH
+
+from lwm_operator.api import names
+from lwm_operator.api.spec import Resources, Spec
+from lwm_operator.manifests.access import account_name
+from lwm_operator.manifests.common import Manifest, Run
+from lwm_operator.manifests.storage import mounts
+
+USER = 65532
+TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - the standard place of a pod's token
+TOKEN_SECONDS = 3600
+GRACE_SECONDS = 30
+LOST_NODE_SECONDS = 30
+"""How long a pod stays bound to a node that is not ready: the default of 300 s leaves the gang waiting."""
+
+DEFAULT_REQUESTS = {"cpu": "250m", "memory": "1Gi"}
+DEFAULT_LIMITS = {"memory": "2Gi"}
+
+
+def pod_spec(run: Run) -> Manifest:
+    spec = run.training.spec
+    template = spec.pod_template
+    volumes, paths = mounts(spec)
+    found: Manifest = {
+        "restartPolicy": "Never",
+        "subdomain": run.training.metadata.name,
+        "serviceAccountName": account_name(run),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "tolerations": [
+            *(toleration.model_dump(by_alias=True, exclude_none=True) for toleration in template.tolerations),
+            *(
+                {"key": f"node.kubernetes.io/{state}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": LOST_NODE_SECONDS}
+                for state in ("not-ready", "unreachable")
+            ),
+        ],
+        # A preference: were it required, one lost node of two would leave the training unschedulable for ever.
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": run.labels},
+            }
+        ],
+        "containers": [
+            {
+                "name": names.CONTAINER,
+                "image": run.image,
+                "imagePullPolicy": "IfNotPresent",
+                "command": ["python", "-m", "lwm_trainer"],
+                "env": environment(spec),
+                "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
+                "resources": resources(template.resources),
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "terminationMessagePath": TERMINATION_PATH,
+                "terminationMessagePolicy": "File",
+                "volumeMounts": [
+                    {"name": "config", "mountPath": CONFIG_PATH.rsplit("/", 1)[0], "readOnly": True},
+                    {"name": "token", "mountPath": TOKEN_PATH, "readOnly": True},
+                    {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod's own
+                    *paths,
+                ],
+            }
+        ],
+        "volumes": [{"name": "config", "configMap": {"name": run.name}}, _token(), {"name": "tmp", "emptyDir": {}}, *volumes],
+    }
+    if template.node_selector:
+        found["nodeSelector"] = dict(template.node_selector)
+    return found
+
+
+def environment(spec: Spec) -> list[Manifest]:
+    """The user's variables, then ours: of two with one name, ours is the one that stays."""
+    cpu = spec.accelerator.cpu
+    ours = {"HOME": "/tmp", "PYTHONUNBUFFERED": "1"}  # noqa: S108
+    if cpu is not None:
+        ours |= {
+            "JAX_PLATFORMS": "cpu",
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={cpu.devices_per_host}",
+            "PJRT_NPROC": str(cpu.threads),
+        }
+    if endpoint := spec.checkpoint.endpoint:
+        ours |= {"STORAGE_EMULATOR_HOST": endpoint, "TENSORSTORE_GCS_HTTP_URL": endpoint, "GOOGLE_CLOUD_PROJECT": "lwm"}
+    merged = {variable.name: variable.value for variable in spec.pod_template.env} | ours
+    return [{"name": name, "value": value} for name, value in merged.items()]
+
+
+def resources(wanted: Resources | None) -> Manifest:
+    """Without a CPU limit: throttling stalls the heartbeats of the gang. Memory is limited by default, unless the user asks for more."""
+    asked, bounded = (wanted.requests or {}, wanted.limits or {}) if wanted is not None else ({}, {})
+    limits: dict[str, Any] = {**({} if "memory" in asked else DEFAULT_LIMITS), **bounded}
+    requests: dict[str, Any] = {**{name: value for name, value in DEFAULT_REQUESTS.items() if name not in bounded}, **asked}
+    return {"requests": requests, "limits": limits}
+
+
+def _token() -> Manifest:
+    return {
+        "name": "token",
+        "projected": {
+            "sources": [
+                {"serviceAccountToken": {"path": "token", "expirationSeconds": TOKEN_SECONDS}},
+                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
+            ]
+        },
+    }

@@ -1,0 +1,73 @@
+"""The run config of an attempt, and the immutable ConfigMap that carries it."""
+
+from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig
+
+from lwm_operator.api import names
+from lwm_operator.api.spec import Spec, Stage
+from lwm_operator.manifests.common import Manifest, Run, metadata
+from lwm_operator.manifests.storage import checkpoint_base, dataset_path, tokenizer_path
+
+
+def run_config(run: Run) -> RunConfig:
+    """All that the attempt runs with. Raises `pydantic.ValidationError` for a spec that `plan.accept` would refuse."""
+    training, spec = run.training, run.training.spec
+    stage, cpu = spec.stages[run.stage - 1], spec.accelerator.cpu
+    if cpu is None:
+        raise ValueError("spec.accelerator.cpu: missing, but type is cpu")
+    about = training.metadata
+    root = names.run_root(checkpoint_base(spec), about.namespace, about.name, about.uid)
+    return RunConfig(
+        training=about.name,
+        stage=stage.name,
+        stage_index=run.stage - 1,
+        stage_count=len(spec.stages),
+        attempt=run.attempt,
+        seed=spec.seed,
+        gang=Gang(
+            job=run.name,
+            service=about.name,
+            hosts=cpu.hosts,
+            devices_per_host=cpu.devices_per_host,
+            platform="cpu",
+            coordinator=f"{run.name}-0.{about.name}:{COORDINATOR_PORT}",
+        ),
+        mesh=stage.mesh,
+        model=spec.model,
+        tokenizer=tokenizer_path(spec),
+        datasets=_datasets(spec, stage),
+        context_length=stage.context_length,
+        batch_tokens=stage.batch_tokens,
+        rope_theta=stage.rope_theta,
+        steps=stage.total_steps,
+        optimizer=stage.optimizer,
+        checkpoint=Checkpoint(root=root, every_steps=spec.checkpoint.every_steps, keep=spec.checkpoint.keep),
+        start=run.start,
+        compile_cache=f"{root}/compile-cache",
+        lease=Lease(namespace=about.namespace, name=run.name),
+    )
+
+
+def _datasets(spec: Spec, stage: Stage) -> tuple[Dataset, ...]:
+    """The stage's mixture; without one, all data sets with equal weights."""
+    weights = {share.dataset: share.weight for share in stage.mixture} or {dataset.name: 1.0 for dataset in spec.datasets}
+    return tuple(
+        Dataset(
+            name=dataset.name,
+            kind=dataset.kind,
+            uri=dataset_path(dataset.name, dataset.source.uri),
+            text_field=dataset.text_field,
+            weight=weights[dataset.name],
+        )
+        for dataset in spec.datasets
+        if dataset.name in weights
+    )
+
+
+def config_map(run: Run) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(run.training, run.name, run.labels),
+        "immutable": True,
+        "data": {names.RUN_CONFIG_KEY: run_config(run).model_dump_json(by_alias=True, indent=1)},
+    }

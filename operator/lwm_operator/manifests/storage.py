@@ -1,0 +1,43 @@
+"""Where things lie as the trainer sees them: `gs://` as it is, or a mount for a folder on a PVC."""
+
+from lwm_operator.api.spec import Claim, Spec
+from lwm_operator.manifests.common import Manifest
+
+CHECKPOINT_PATH = "/lwm/checkpoint"
+TOKENIZER_PATH = "/lwm/tokenizer"
+DATASET_PATH = "/lwm/datasets"
+
+
+def checkpoint_base(spec: Spec) -> str:
+    return spec.checkpoint.uri or CHECKPOINT_PATH
+
+
+def tokenizer_path(spec: Spec) -> str:
+    """Of the tokenizer.json; on a PVC it lies in the folder that subPath names."""
+    return spec.tokenizer.uri or f"{TOKENIZER_PATH}/tokenizer.json"
+
+
+def dataset_path(name: str, uri: str | None) -> str:
+    return uri or f"{DATASET_PATH}/{name}"
+
+
+def mounts(spec: Spec) -> tuple[list[Manifest], list[Manifest]]:
+    """Volumes and mounts of the claims that the spec names; each claim is one volume, only checkpoints are written."""
+    wanted: list[tuple[Claim, str, bool]] = []
+    if spec.checkpoint.pvc is not None:
+        wanted.append((spec.checkpoint.pvc, CHECKPOINT_PATH, False))
+    if spec.tokenizer.pvc is not None:
+        wanted.append((spec.tokenizer.pvc, TOKENIZER_PATH, True))
+    wanted += [(each.source.pvc, f"{DATASET_PATH}/{each.name}", True) for each in spec.datasets if each.source.pvc is not None]
+    claims = {claim.claim_name: f"claim-{number}" for number, claim in enumerate(dict.fromkeys(claim for claim, _, _ in wanted))}
+    volumes = [{"name": volume, "persistentVolumeClaim": {"claimName": claim}} for claim, volume in claims.items()]
+    paths = [
+        {
+            "name": claims[claim.claim_name],
+            "mountPath": path,
+            "readOnly": read_only,
+            **({"subPath": claim.sub_path} if claim.sub_path else {}),
+        }
+        for claim, path, read_only in wanted
+    ]
+    return volumes, paths
