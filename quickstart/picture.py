@@ -1,0 +1,64 @@
+"""The loss over the stages as a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from quickstart.record import StageRecord
+
+_COLOURS = ("#3b6fb6", "#2a9d8f", "#d1495b", "#8e5ea2", "#c98a1b", "#4f5d75")
+_INK, _QUIET = "#22262b", "#8b929a"
+
+
+def draw(stages: Sequence[StageRecord], entropy: float, path: Path, title: str = "") -> None:
+    """Writes the loss of each step over all stages as a PNG at `path`; `entropy` (nats a token) is a level line."""
+    figure = Figure(figsize=(11, 5.6), layout="constrained")
+    axes = figure.subplots()
+    highest = max(entropy, *(float(stage.losses.max()) for stage in stages))
+    lowest = min(float(stage.losses.min()) for stage in stages)
+    span = max(highest - lowest, 0.1)
+    begin = 0
+    for number, stage in enumerate(stages):
+        colour = _COLOURS[number % len(_COLOURS)]
+        steps = np.arange(begin + 1, begin + len(stage.losses) + 1)
+        end = begin + len(stage.losses)
+        axes.axvspan(begin + 0.5, end + 0.5, color=colour, alpha=0.06, linewidth=0)
+        axes.plot(steps, stage.losses, color=colour, linewidth=2.0, solid_capstyle="round", zorder=3)
+        axes.plot(steps[[0, -1]], stage.losses[[0, -1]], "o", color=colour, markersize=7, markeredgecolor="white", zorder=4)
+        for place, align, offset in ((0, "left", (4, 9)), (-1, "right", (-4, -19))):
+            axes.annotate(
+                f"{stage.losses[place]:.2f}",
+                (steps[place], stage.losses[place]),
+                xytext=offset,
+                textcoords="offset points",
+                ha=align,
+                color=colour,
+                fontsize=10,
+                fontweight="bold",
+                zorder=5,
+            )
+        label = f"{stage.name}\n{stage.context_length:,} tokens of context\nθ = {stage.rope_theta:,.0f}"
+        axes.text((begin + end + 1) / 2, highest + 0.24 * span, label, ha="center", va="top", color=colour, fontsize=10.5, linespacing=1.4)
+        begin = end
+    axes.axhline(entropy, color=_INK, linewidth=1.2, linestyle=(0, (5, 4)), zorder=2)
+    axes.annotate(
+        f"{entropy:.2f}: the unigram entropy, all that counting tokens can give",
+        (begin + 0.5, entropy),
+        xytext=(-8, 5),
+        textcoords="offset points",
+        ha="right",
+        color=_INK,
+        fontsize=9.5,
+    )
+    axes.set(xlim=(0.5, begin + 0.5), ylim=(lowest - 0.08 * span, highest + 0.28 * span))
+    axes.set_xlabel("step, over all stages", color=_INK)
+    axes.set_ylabel("loss, nats a token", color=_INK)
+    axes.set_title(title, loc="left", color=_INK, fontsize=13, fontweight="bold", pad=12)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(_QUIET)
+    axes.tick_params(colors=_INK)
+    axes.grid(axis="y", color=_QUIET, alpha=0.25, linewidth=0.8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)

@@ -1,0 +1,121 @@
+"""A training followed to its end: a table that redraws itself on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, TextIO
+
+from quickstart.kubectl import CommandError, Kubectl
+
+_POLL_SECONDS = 3.0
+_LINE_SECONDS = 15.0
+_PATIENCE = 10  # failed polls in a row, before it is the API server that is the trouble
+
+
+class TrainingError(Exception):
+    """The training failed or did not end in time; the text says why."""
+
+
+def watch(
+    kubectl: Kubectl, name: str, seconds: float, out: TextIO = sys.stdout, sleep: Callable[[float], None] = time.sleep
+) -> dict[str, Any]:
+    """Shows LWMTraining `name` until it is Complete and returns it. Raises TrainingError on Failed and after `seconds`."""
+    view = Live(out) if out.isatty() else Lines(out)
+    deadline, failures = time.monotonic() + seconds, 0
+    while True:
+        try:
+            training, failures = kubectl.get("lwmtraining", name), 0
+        except CommandError:
+            failures += 1
+            if failures >= _PATIENCE:
+                raise
+            sleep(_POLL_SECONDS)
+            continue
+        if not training:
+            raise TrainingError(f"LWMTraining {name} is gone: somebody deleted it")
+        view.show(training)
+        status = training.get("status", {})
+        for condition in status.get("conditions", []):
+            if condition["status"] == ("False" if condition["type"] == "Accepted" else "True"):
+                if condition["type"] == "Complete":
+                    return training
+                if condition["type"] in ("Accepted", "Failed"):
+                    raise TrainingError(f"LWMTraining {name}: {condition['reason']}: {condition.get('message', '')}")
+        if time.monotonic() > deadline:
+            raise TrainingError(f"LWMTraining {name} is not complete after {seconds:.0f} s: {headline(training)}")
+        sleep(_POLL_SECONDS)
+
+
+def headline(training: dict[str, Any]) -> str:
+    """Phase, reason and message in one line."""
+    status = training.get("status", {})
+    return " · ".join(part for part in (status.get("phase", "Pending"), status.get("reason", ""), status.get("message", "")) if part)
+
+
+def table(training: dict[str, Any]) -> list[str]:
+    """The stages of the spec beside what status knows of them."""
+    lines = [f"{'stage':<12} {'context':>8} {'theta':>9} {'state':<9} {'step':>7} {'loss':>7} {'tokens/s':>9} {'restarts':>8}"]
+    known = {stage["name"]: stage for stage in training.get("status", {}).get("stages", [])}
+    for stage in training["spec"]["stages"]:
+        seen = known.get(stage["name"], {})
+        step = f"{seen.get('step', 0)}/{stage.get('steps') or stage['tokens'] // stage['batchTokens']}"
+        lines.append(
+            f"{stage['name']:<12} {stage['contextLength']:>8,} {stage['ropeTheta']:>9,.0f} {seen.get('state', 'Pending'):<9} {step:>7} "
+            f"{_number(seen.get('loss'), '.3f'):>7} {_number(seen.get('tokensPerSecond'), ',.0f'):>9} {seen.get('restarts', 0):>8}"
+        )
+    return lines
+
+
+def stage_seconds(training: dict[str, Any]) -> list[float]:
+    """How long each completed stage took, its start-up and hand-over included: from the end of the one before, or from the creation."""
+    ends = [training["metadata"]["creationTimestamp"]]
+    ends += [stage["completedAt"] for stage in training["status"]["stages"] if stage.get("completedAt")]
+    moments = [datetime.fromisoformat(end) for end in ends]
+    return [(end - begin).total_seconds() for begin, end in pairwise(moments)]
+
+
+class Live:
+    """Redraws the table in place."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._height = out, 0
+
+    def show(self, training: dict[str, Any]) -> None:
+        lines = [*table(training), headline(training)[:160]]
+        up = f"\x1b[{self._height}A" if self._height else ""
+        self._out.write(up + "".join(f"\x1b[2K{line}\n" for line in lines))
+        self._out.flush()
+        self._height = len(lines)
+
+
+class Lines:
+    """Prints a line when phase or stage changes, and now and then while steps go by."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._key, self._line, self._last = out, "", "", -_LINE_SECONDS
+
+    def show(self, training: dict[str, Any]) -> None:
+        status = training.get("status", {})
+        summary = status.get("summary", {})
+        key = f"{status.get('phase')} {status.get('reason')} {summary.get('stage')}"
+        shown = {
+            "stage": summary.get("stage"),
+            "step": summary.get("step"),
+            "loss": summary.get("loss"),
+            "tok/s": summary.get("tokensPerSecond"),
+        }
+        line = " ".join([headline(training), *(f"{label}={value}" for label, value in shown.items() if value)])
+        if line == self._line or (key == self._key and time.monotonic() - self._last < _LINE_SECONDS):
+            return
+        self._key, self._line, self._last = key, line, time.monotonic()
+        self._out.write(line + "\n")
+        self._out.flush()
+
+
+def _number(text: str | None, form: str) -> str:
+    try:
+        return format(float(text), form) if text else ""
+    except ValueError:
+        return str(text)

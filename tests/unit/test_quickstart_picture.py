@@ -1,0 +1,23 @@
+"""The picture is made without a display, for one stage or several."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quickstart.picture import draw
+from quickstart.record import StageRecord
+
+
+def stage(name: str, steps: int) -> StageRecord:
+    losses = np.linspace(7, 5, steps, dtype=np.float32)
+    return StageRecord(name, "gs://lwm/runs/x/60", 512, 10000.0, losses, losses, losses.view(np.uint32))
+
+
+@pytest.mark.parametrize("steps", [[60, 40, 30], [1]])
+def test_it_is_a_picture(tmp_path: Path, steps: list[int]) -> None:
+    path = tmp_path / "new" / "loss.png"
+    draw([stage(f"ctx{number}", count) for number, count in enumerate(steps)], 5.95, path, "bible")
+    content = path.read_bytes()
+    assert content.startswith(b"\x89PNG")
+    assert len(content) > 10_000

@@ -1,0 +1,44 @@
+"""The example's text and tokenizer."""
+
+from pathlib import Path
+
+from lwm_trainer.data import Tokenizer as Loaded
+from tokenizers import Tokenizer
+
+from quickstart.books import books, write_books
+from quickstart.storage import example_objects
+from quickstart.tokenizer.train import PATH, PIECES, train
+
+
+def test_the_text_is_66_books_cut_at_their_borders(tmp_path: Path) -> None:
+    found = books()
+    assert len(found) == 66
+    assert list(found) == sorted(found)
+    assert found["01-genesis.txt"].startswith("Genesis\n\nIn the beginning God created")
+    assert found["01-genesis.txt"].endswith("in a coffin in Egypt.\n")
+    assert found["02-exodus.txt"].startswith("Exodus\n\nNow these are the names of the children of Israel")
+    assert found["66-revelation.txt"].endswith("be with you all. Amen.\n")
+    assert sum(map(len, found.values())) > 4_100_000
+    assert [path.read_text() for path in write_books(tmp_path)] == list(found.values())
+
+
+def test_the_committed_tokenizer_is_what_its_script_makes() -> None:
+    assert Tokenizer.from_file(str(PATH)).to_str() == train(list(books().values())).to_str()
+
+
+def test_the_tokenizer_fits_the_example_s_model() -> None:
+    loaded = Loaded.load(str(PATH), PIECES)
+    (genesis,) = loaded.encode([books()["01-genesis.txt"]])
+    assert loaded.decode(genesis.tolist()) == books()["01-genesis.txt"]
+    assert 40_000 < len(genesis) < 70_000
+
+
+def test_what_is_uploaded_is_where_the_example_looks() -> None:
+    import yaml
+
+    from quickstart.training import EXAMPLE
+
+    spec = yaml.safe_load(EXAMPLE.read_text())["spec"]
+    names = {f"gs://lwm/{name}" for name in example_objects()}
+    assert spec["tokenizer"]["uri"] in names
+    assert sum(name.startswith(spec["datasets"][0]["source"]["uri"] + "/") for name in names) == 66
