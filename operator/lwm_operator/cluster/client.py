@@ -37,9 +37,9 @@ async def configuration() -> Configuration:
     """In a pod the service account's, elsewhere the kubeconfig's (KUBECONFIG). Raises `ConfigException` when there is neither."""
     found = Configuration()
     try:
-        load_incluster_config(client_configuration=found)
+        load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]
     except ConfigException:
-        await load_kube_config(client_configuration=found)
+        await load_kube_config(client_configuration=found)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -50,18 +50,19 @@ class Client:
         self._api = ApiClient(settings)
 
     async def close(self) -> None:
-        await self._api.close()
+        await self._api.close()  # type: ignore[no-untyped-call]
 
     async def call(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Body | None = None, content: str = "application/json"
     ) -> Body:
         """The answer as a dict. Raises `ApiError` for every answer that is not 2xx."""
         headers = {"Accept": "application/json", "Content-Type": content}
-        method, url, headers, body, _ = await self._api.param_serialize(
+        prepared = await self._api.param_serialize(
             method, path, query_params=list((query or {}).items()), header_params=headers, body=body, auth_settings=["BearerToken"]
         )
-        response = await self._api.call_api(method, url, header_params=headers, body=body, _request_timeout=REQUEST_SECONDS)
-        raw = await response.read()
+        _, url, headers, payload, _ = prepared
+        response = await self._api.call_api(method, url, header_params=headers, body=payload, _request_timeout=REQUEST_SECONDS)
+        raw: bytes = await response.read()  # type: ignore[no-untyped-call]
         CALLS.labels(method=method, code=str(response.status)).inc()
         found = _decoded(raw)
         if not 200 <= response.status < 300:

@@ -4,21 +4,20 @@ import hashlib
 from datetime import UTC, datetime
 
 from lwm_operator.api import names
-from lwm_operator.api.training import Training
+from lwm_operator.api.training import Metadata
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Client, Patch
 from lwm_operator.plan.result import Event
 
 
-def event_name(training: Training, event: Event) -> str:
-    digest = hashlib.sha256(f"{training.metadata.uid}/{event.key}".encode()).hexdigest()[:16]
-    return f"{training.metadata.name}.{digest}"
+def event_name(about: Metadata, event: Event) -> str:
+    digest = hashlib.sha256(f"{about.uid}/{event.key}".encode()).hexdigest()[:16]
+    return f"{about.name}.{digest}"
 
 
-async def post(client: Client, training: Training, event: Event, now: datetime, instance: str) -> None:
+async def post(client: Client, about: Metadata, event: Event, now: datetime, instance: str) -> None:
     """Raises `ApiError`; the caller lets a story with a missing sentence be."""
-    about = training.metadata
-    name, micro = event_name(training, event), now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    name, micro = event_name(about, event), now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     body = {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",

@@ -33,7 +33,7 @@ class Leader:
 
     async def acquire(self) -> None:
         """Returns when this process leads."""
-        while not await self._try():
+        while not await self._try():  # noqa: ASYNC110 - another process changes it, not one of our tasks
             await asyncio.sleep(RETRY_SECONDS)
 
     async def hold(self) -> None:

@@ -14,7 +14,7 @@ def as_body(status: Status) -> dict[str, Any]:
 
 
 async def write_status(client: Client, training: Training, status: Status) -> bool:
-    """Whether it was written. The version that was read goes along: a plan made from an old look gets 409 (`ApiError`), and is made anew."""
+    """Whether it was written. The version that was read goes along: for a plan made from an old look, `ApiError` with code 409."""
     if status == training.status:
         return False
     about = training.metadata

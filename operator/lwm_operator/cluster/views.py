@@ -1,4 +1,4 @@
-"""From API objects to the plan's views: the one place that knows their shapes. Nothing here raises on odd objects: they become odd views."""
+"""From API objects to the plan's views: the one place that knows their shapes. An odd object becomes an odd view, never an error."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -87,7 +87,7 @@ def _state(status: Object, ended: Object) -> PodState:
     if ended:
         return PodState.SUCCEEDED if ended.get("exitCode") == 0 else PodState.FAILED
     try:
-        return PodState(status.get("phase"))
+        return PodState(str(status.get("phase")))
     except ValueError:
         return PodState.PENDING
 

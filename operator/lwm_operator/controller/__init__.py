@@ -1,0 +1,1 @@
+"""What wakes us: kopf's watches feed a keyed queue, workers reconcile one training at a time."""

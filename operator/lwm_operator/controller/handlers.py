@@ -1,0 +1,66 @@
+"""kopf's watches, turned into keys on our queue. Nothing is decided here.
+
+Only `on.event` handlers: they leave no finalizer and no annotation, and make no write at all.
+"""
+
+from typing import Any
+
+import kopf
+
+from lwm_operator.api import names
+from lwm_operator.cluster.views import numbers, progress_of
+from lwm_operator.controller.queue import KeyedQueue
+from lwm_operator.controller.reconcile import TrainingKey
+
+COALESCE_SECONDS = 10.0
+"""Lease events that change neither phase, attempt nor commit wait this long: they come every 10 s from each training."""
+
+
+def register(registry: kopf.OperatorRegistry, queue: KeyedQueue[TrainingKey]) -> None:
+    """Attach all handlers to `registry`; importing this module attaches none. They are coroutines: kopf runs others in threads."""
+    told: dict[str, object] = {}
+
+    async def training(namespace: str | None, name: str | None, **_: Any) -> None:
+        if namespace and name:
+            queue.add(TrainingKey(namespace, name))
+
+    async def child(namespace: str | None, labels: Any, **_: Any) -> None:
+        if namespace and (name := labels.get(names.LABEL_TRAINING)):
+            queue.add(TrainingKey(namespace, name))
+
+    async def lease(namespace: str | None, labels: Any, uid: str, type: str | None, body: Any, **_: Any) -> None:
+        name = labels.get(names.LABEL_TRAINING)
+        if not namespace or not name:
+            return
+        key, report = TrainingKey(namespace, name), progress_of(body)
+        news = (numbers(body), None if report is None else (report.phase, report.committed_step, report.final))
+        if type == "DELETED":
+            told.pop(uid, None)
+            queue.add(key)
+        elif told.get(uid) == news:
+            queue.add_after(key, COALESCE_SECONDS)
+        else:
+            told[uid] = news
+            queue.add(key)
+
+    kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)(training)
+    kopf.on.event("batch", "v1", "jobs", labels={names.LABEL_TRAINING: kopf.PRESENT}, registry=registry)(child)
+    kopf.on.event("", "v1", "pods", labels={names.LABEL_TRAINING: kopf.PRESENT}, registry=registry)(child)
+    kopf.on.event("coordination.k8s.io", "v1", "leases", labels={names.LABEL_TRAINING: kopf.PRESENT}, registry=registry)(lease)
+    kopf.on.login(registry=registry)(_login)
+
+
+def configure() -> kopf.OperatorSettings:
+    """Settings with which kopf only watches: no peering, no scanning, no Events, and selectors on the server's side."""
+    settings = kopf.OperatorSettings()
+    settings.peering.standalone = True
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.execution.max_workers = 2
+    for kind in ("jobs", "pods", "leases"):
+        settings.watching.label_selectors[kind] = names.LABEL_TRAINING
+    return settings
+
+
+def _login(**arguments: Any) -> kopf.ConnectionInfo | None:
+    return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)

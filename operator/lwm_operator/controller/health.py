@@ -1,0 +1,32 @@
+"""Is the operator alive? When its queue moves and its tasks run. The API server is not asked: its failures are not ours."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import kopf
+
+from lwm_operator.controller.queue import KeyedQueue
+from lwm_operator.controller.reconcile import TrainingKey
+
+STUCK_SECONDS = 300.0
+
+
+def problem(queue: KeyedQueue[TrainingKey], tasks: Sequence[asyncio.Task[None]]) -> str | None:
+    """What is wrong, in one sentence; None when nothing is."""
+    if dead := [task.get_name() for task in tasks if task.done()]:
+        return f"these tasks have ended: {', '.join(dead)}"
+    if (seconds := queue.oldest_seconds()) > STUCK_SECONDS:
+        return f"the oldest key has waited {seconds:.0f} s"
+    return None
+
+
+def register(registry: kopf.OperatorRegistry, queue: KeyedQueue[TrainingKey], tasks: Sequence[asyncio.Task[None]]) -> None:
+    """A probe that fails at once (any other exception than PermanentError would let the request hang)."""
+
+    async def alive(**_: Any) -> str:
+        if (said := problem(queue, tasks)) is not None:
+            raise kopf.PermanentError(said)
+        return "ok"
+
+    kopf.on.probe(id="operator", registry=registry)(alive)

@@ -1,0 +1,44 @@
+"""The operator's Prometheus metrics. Labels are bounded: namespace and name of trainings that exist."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from lwm_operator.api.status import Phase
+from lwm_operator.api.training import Training
+
+RECONCILE = Histogram("lwm_operator_reconcile_seconds", "Seconds of one reconcile.", buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10))
+FAILURES = Counter("lwm_operator_reconcile_failures_total", "Reconciles that ended in an error.")
+STATUS_WRITES = Counter("lwm_operator_status_writes_total", "Status writes.")
+QUEUE = Gauge("lwm_operator_queue_depth", "Keys that wait.")
+LEADER = Gauge("lwm_operator_is_leader", "1 while this process works.")
+
+PHASE = Gauge("lwm_training_phase", "1 for the phase that the training is in.", ["namespace", "name", "phase"])
+STEP = Gauge("lwm_training_stage_step", "Step of the current stage.", ["namespace", "name"])
+STAGE = Gauge("lwm_training_stage", "Number of the current stage.", ["namespace", "name"])
+RESTARTS = Gauge("lwm_training_restarts", "Attempts beyond the first of each stage.", ["namespace", "name"])
+
+
+def show(training: Training) -> None:
+    """Set the training's gauges from its status."""
+    who = (training.metadata.namespace, training.metadata.name)
+    status = training.status
+    for phase in Phase:
+        PHASE.labels(*who, phase.value).set(1 if status.phase == phase else 0)
+    current = status.current_stage or 0
+    STAGE.labels(*who).set(current)
+    STEP.labels(*who).set(status.stages[current - 1].step if 0 < current <= len(status.stages) else 0)
+    RESTARTS.labels(*who).set(status.summary.restarts)
+
+
+def forget(namespace: str, name: str) -> None:
+    """Of a training that is gone."""
+    for phase in Phase:
+        _remove(PHASE, namespace, name, phase.value)
+    for gauge in (STEP, STAGE, RESTARTS):
+        _remove(gauge, namespace, name)
+
+
+def _remove(gauge: Gauge, *labels: str) -> None:
+    try:
+        gauge.remove(*labels)
+    except KeyError:
+        return

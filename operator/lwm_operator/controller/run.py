@@ -1,0 +1,84 @@
+"""The process: lead, watch, work; stop when told to or when leadership is lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import structlog
+from prometheus_client import start_http_server
+
+from lwm_operator.cluster.client import ApiError, Client, configuration
+from lwm_operator.cluster.leader import Leader
+from lwm_operator.controller import metrics
+from lwm_operator.controller.queue import KeyedQueue
+from lwm_operator.controller.reconcile import Reconciler, TrainingKey
+from lwm_operator.controller.settings import Settings
+from lwm_operator.controller.workers import keys, resync, work
+
+log = structlog.get_logger("lwm_operator")
+
+LEASE_NAME = "lwm-operator"
+
+Watch = Callable[[KeyedQueue[TrainingKey], list[asyncio.Task[None]]], Awaitable[None]]
+"""Feeds the queue until the process is told to stop."""
+
+
+async def run(settings: Settings, watch: Watch) -> int:
+    """The exit code: 0 when told to stop, 1 when something broke."""
+    client = Client(await configuration())
+    leader = Leader(client, namespace=settings.namespace, name=LEASE_NAME, identity=settings.identity, now=utc_now)
+    try:
+        if not await _served(client, settings):
+            return 1
+        if settings.leader_election:
+            log.info("waiting_for_leadership", lease=f"{settings.namespace}/{LEASE_NAME}")
+            await leader.acquire()
+        metrics.LEADER.set(1)
+        start_http_server(settings.metrics_port)
+        return await _lead(client, settings, leader, watch)
+    finally:
+        await client.close()
+
+
+async def _served(client: Client, settings: Settings) -> bool:
+    """With scanning off, kopf would stay blind for ever where the CRD is missing: say so and leave instead."""
+    try:
+        await keys(client, settings.watch_namespaces)
+    except ApiError as error:
+        fix = (
+            "install the CRD: helm upgrade --install of the chart, or kubectl apply --server-side -f crds/"
+            if error.code == 404
+            else "see RBAC"
+        )
+        log.error("cannot_list_trainings", error=str(error), fix=fix)
+        return False
+    return True
+
+
+async def _lead(client: Client, settings: Settings, leader: Leader, watch: Watch) -> int:
+    queue: KeyedQueue[TrainingKey] = KeyedQueue(asyncio.get_running_loop().time)
+    reconciler = Reconciler(client, trainer_image=settings.trainer_image, instance=settings.identity, now=utc_now)
+    ours = [asyncio.create_task(work(queue, reconciler), name=f"worker-{number}") for number in range(settings.workers)]
+    ours.append(asyncio.create_task(resync(client, queue, settings.watch_namespaces), name="resync"))
+    if settings.leader_election:
+        ours.append(asyncio.create_task(leader.hold(), name="leader"))
+    watching = asyncio.ensure_future(watch(queue, ours))
+    log.info("leading", identity=settings.identity, trainer_image=settings.trainer_image, namespaces=settings.watch_namespaces or "all")
+    done, _ = await asyncio.wait([watching, *ours], return_when=asyncio.FIRST_COMPLETED)
+    code = 0
+    for task in done:
+        if task.exception() is not None:
+            log.error("task_failed", task=getattr(task, "get_name", lambda: "watch")(), error=repr(task.exception()))
+            code = 1
+    for task in ours:
+        task.cancel()
+    watching.cancel()
+    await asyncio.gather(*ours, watching, return_exceptions=True)
+    if settings.leader_election and code == 0:
+        await leader.release()
+    log.info("stopped", code=code)
+    return code
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
