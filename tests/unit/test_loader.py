@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lwm_trainer.config import RunConfig
 from lwm_trainer.data import Batches, DataError, Documents, unigram_entropy
 

@@ -6,6 +6,7 @@ import socket
 import urllib.request
 
 import pytest
+
 from lwm_trainer.config import STEP_LINE_PREFIX
 from lwm_trainer.metrics import Metrics, step_line
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lwm_trainer.data.packing import Plan, best_fit, cut
 
 lengths = st.lists(st.integers(min_value=0, max_value=40), min_size=1, max_size=30).filter(any)

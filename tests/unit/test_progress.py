@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
 from lwm_trainer import progress
 from lwm_trainer.config import PROGRESS_ANNOTATION, Final, LastWords, Phase, RunConfig
 from lwm_trainer.progress import Reporter, write_last_words

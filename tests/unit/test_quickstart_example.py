@@ -1,8 +1,8 @@
 """The example is one that the operator would accept."""
 
 import yaml
-from lwm_trainer.config import Mesh, Model, Optimizer, misfits
 
+from lwm_trainer.config import Mesh, Model, Optimizer, misfits
 from quickstart.training import EXAMPLE
 
 

@@ -29,7 +29,6 @@ def test_the_entropy_is_of_the_tokens_of_the_record(tmp_path: pytest.TempPathFac
 
     from lwm_trainer.config import RunConfig
     from lwm_trainer.data import Batches, Tokenizer, load_documents
-
     from quickstart.tokenizer.train import PATH
 
     text = Path(str(tmp_path)) / "a.txt"

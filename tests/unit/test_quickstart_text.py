@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lwm_trainer.data import Tokenizer as Loaded
 from tokenizers import Tokenizer
 
+from lwm_trainer.data import Tokenizer as Loaded
 from quickstart.books import books, write_books
 from quickstart.storage import example_objects
 from quickstart.tokenizer.train import PATH, PIECES, train

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+
 from lwm_trainer.config import Dataset, ExitCode
 from lwm_trainer.data import DataError, StorageDeniedError
 from lwm_trainer.data.documents import read_texts

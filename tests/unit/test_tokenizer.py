@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tokenizers
+from tokenizers import decoders, models, pre_tokenizers
+
 from lwm_trainer.config import Dataset
 from lwm_trainer.data import DataError, Documents, Tokenizer
 from lwm_trainer.data.documents import read_texts
-from tokenizers import decoders, models, pre_tokenizers
 
 
 def content(*specials: str) -> bytes:

@@ -1,0 +1,39 @@
+from typing import Any
+
+import pytest
+
+from lwm_operator.plan.accept import problems
+from world.builders import stage, training
+
+
+def test_a_spec_that_makes_sense_has_no_problem() -> None:
+    assert problems(training().spec) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"stages": [stage(mesh={"dp": 1})]}, ["spec.stages[ctx512].mesh", "the accelerator has 8"]),
+        ({"stages": [stage(contextLength=514)]}, ["spec.stages[ctx512].contextLength"]),
+        ({"stages": [stage(batchTokens=4097)]}, ["spec.stages[ctx512].batchTokens", "use 4096"]),
+        ({"stages": [stage(batchTokens=512)]}, ["spec.stages[ctx512].batchTokens", "use a multiple of 2048"]),
+        ({"stages": [stage(steps=None)]}, ["spec.stages[ctx512].steps", "give steps"]),
+        ({"stages": [stage(mixture=[{"dataset": "poems"}])]}, ["spec.stages[ctx512].mixture", "poems", "use one of books"]),
+        ({"accelerator": {"type": "cpu"}}, ["spec.accelerator.cpu", "give hosts"]),
+        ({"checkpoint": {}}, ["spec.checkpoint", "exactly one of uri and pvc"]),
+        ({"tokenizer": {}}, ["spec.tokenizer"]),
+        ({"datasets": [{"name": "books", "source": {}}]}, ["spec.datasets[books].source"]),
+        (
+            {"model": {"layers": 1, "width": 126, "heads": 2, "kvHeads": 2, "headDim": 64, "mlpWidth": 512, "vocabSize": 2048}},
+            ["spec.model.width", "use 128"],
+        ),
+        (
+            {"model": {"layers": 1, "width": 128, "heads": 3, "kvHeads": 2, "headDim": 64, "mlpWidth": 512, "vocabSize": 2048}},
+            ["spec.model.kvHeads", "use a divisor"],
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_named_with_field_and_fix(changes: dict[str, Any], words: list[str]) -> None:
+    found = "; ".join(problems(training(**changes).spec))
+    for word in words:
+        assert word in found
