@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION: Literal[1] = 1
 
 CONFIG_PATH = "/etc/lwm/run.json"
 """Where the run config is mounted (`LWM_CONFIG` overrides it outside a pod)."""
@@ -288,7 +288,7 @@ def misfits(*, model: Model, mesh: Mesh, devices: int, context_length: int, batc
             found.append(
                 Misfit(
                     field=f"model.{name}",
-                    message=f"{size} is not a multiple of {axis} = {parts}, over which it is sharded: use {_near(size, parts)} or another mesh",
+                    message=f"{size} is not a multiple of {axis} = {parts}, its shards: use {_near(size, parts)} or another mesh",
                 )
             )
     return found
@@ -355,4 +355,3 @@ class LastWords(Contract):
 def step_folder(attempt_folder: str, step: int) -> str:
     """The Orbax folder of a committed step."""
     return f"{attempt_folder}/{step}"
-

@@ -9,7 +9,7 @@ from lwm_trainer import config
 
 
 def schedule(optimizer: config.Optimizer, steps: int) -> optax.Schedule:
-    """The learning rate of step 0, 1, ...: from peak / (warmup + 1) up to the peak, then down to `final_fraction` of it at the last step."""
+    """Step to learning rate: from peak / (warmup + 1) up to the peak, then down to `final_fraction` of it at the last step."""
     warmup = min(optimizer.warmup_steps, steps - 1)
     peak = optimizer.peak_learning_rate
     decay = optax.cosine_decay_schedule(peak, max(1, steps - 1 - warmup), alpha=optimizer.final_fraction)
@@ -26,7 +26,5 @@ def make_optimizer(optimizer: config.Optimizer, steps: int) -> optax.GradientTra
 
     return optax.chain(
         optax.clip_by_global_norm(optimizer.clip_norm),
-        optax.adamw(
-            schedule(optimizer, steps), b1=optimizer.beta1, b2=optimizer.beta2, weight_decay=optimizer.weight_decay, mask=decays
-        ),
+        optax.adamw(schedule(optimizer, steps), b1=optimizer.beta1, b2=optimizer.beta2, weight_decay=optimizer.weight_decay, mask=decays),
     )

@@ -82,11 +82,11 @@ def _pure(module: nnx.Module) -> Params:
     return nnx.to_pure_dict(nnx.state(module, nnx.Param))
 
 
-def _abstract(kind: type[nnx.Module], model: config.Model) -> Any:
+def _abstract(kind: Callable[[config.Model, nnx.Rngs], nnx.Module], model: config.Model) -> Any:
     return nnx.eval_shape(lambda: kind(model, nnx.Rngs(params=jax.random.key(0))))
 
 
-def _merge(kind: type[nnx.Module], model: config.Model, parameters: Params) -> Any:
+def _merge(kind: Callable[[config.Model, nnx.Rngs], nnx.Module], model: config.Model, parameters: Params) -> Any:
     """A module of this kind that holds `parameters`; only used inside a traced function."""
     definition, state = nnx.split(_abstract(kind, model))
     nnx.replace_by_pure_dict(state, parameters)

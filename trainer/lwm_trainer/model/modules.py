@@ -5,6 +5,7 @@ Letters: B rows, T tokens, D width, H query heads, K key heads, C head width, F 
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,14 +24,19 @@ AXES = "logical_axes"
 
 def _parameter(key: Array, shape: tuple[int, ...], axes: tuple[str, ...], deviation: float) -> nnx.Param[Array]:
     value = deviation * jax.random.normal(key, shape, jnp.float32)
-    return nnx.Param(value, **{AXES: axes})
+    return _placed(value, axes)
+
+
+def _placed(value: Array, axes: tuple[str, ...]) -> nnx.Param[Array]:
+    metadata: dict[str, Any] = {AXES: axes}
+    return nnx.Param(value, **metadata)
 
 
 class RMSNorm(nnx.Module):
     """Root-mean-square norm (Zhang and Sennrich 2019), computed in float32."""
 
     def __init__(self, width: int, epsilon: float) -> None:
-        self.scale = nnx.Param(jnp.ones(width, jnp.float32), **{AXES: ("norm",)})
+        self.scale = _placed(jnp.ones(width, jnp.float32), ("norm",))
         self.epsilon = epsilon
 
     def __call__(self, x_BTD: Array) -> Array:

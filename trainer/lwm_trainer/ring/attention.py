@@ -1,4 +1,4 @@
-"""The rotation: keys and values travel round the ring, queries and outputs stay (Liu et al. 2023, "Ring Attention with Blockwise Transformers").
+"""The rotation: keys and values travel round the ring, queries and outputs stay (Liu et al. 2023, Blockwise RingAttention).
 
 Forward: N - 1 hops, each issued before the compute that it hides behind. Backward: the shard's gradients travel with it and
 arrive home with one hop more. The pair (output, log-sum-exp) is saved under the names below, so that rematerialisation of a layer
@@ -24,6 +24,7 @@ OUT_NAME = "ring_out"
 LSE_NAME = "ring_lse"
 SAVED_NAMES = (OUT_NAME, LSE_NAME)
 """What a rematerialised layer keeps, so that its backward pass does not run the ring again."""
+
 
 class Axes(NamedTuple):
     """The names of mesh axes that shard rows, tokens and heads."""
@@ -70,7 +71,8 @@ def ring_attention(
 
     @jax.custom_vjp
     def attend(q: Array, k: Array, v: Array, low: Array, high: Array) -> Array:
-        return run_forward(q, k, v, low, high)[0]
+        out, _ = run_forward(q, k, v, low, high)
+        return out  # type: ignore[no-any-return]
 
     def attend_forward(q: Array, k: Array, v: Array, low: Array, high: Array) -> tuple[Array, tuple[Array, ...]]:
         out, lse = run_forward(q, k, v, low, high)
@@ -104,7 +106,9 @@ def _grouped(q: Array, key_heads: int) -> Array:
 def _forward(q: Array, k: Array, v: Array, low: Array, high: Array, *, axis: str, size: int, largest_block: int) -> tuple[Array, Array]:
     q_grouped = _grouped(q, k.shape[2])
 
-    def hop(carry: tuple[Array, Array, blockwise.Softmax], ranges: tuple[Array, Array]) -> tuple[tuple[Array, Array, blockwise.Softmax], None]:
+    def hop(
+        carry: tuple[Array, Array, blockwise.Softmax], ranges: tuple[Array, Array]
+    ) -> tuple[tuple[Array, Array, blockwise.Softmax], None]:
         k, v, softmax = carry
         k_next, v_next = _next(axis, size, k, v)
         return (k_next, v_next, blockwise.forward(softmax, q_grouped, k, v, *ranges, largest_block)), None
@@ -113,6 +117,16 @@ def _forward(q: Array, k: Array, v: Array, low: Array, high: Array, *, axis: str
     softmax = blockwise.forward(softmax, q_grouped, k, v, low[-1], high[-1], largest_block)
     out, lse = blockwise.finish(softmax, q.dtype)
     return out.reshape(q.shape), lse.reshape(q.shape[:3])
+
+
+class _Backward(NamedTuple):
+    """What travels (k, v and their gradients) and what stays (dq)."""
+
+    k: Array
+    v: Array
+    dq: Array
+    dk: Array
+    dv: Array
 
 
 def _backward(
@@ -125,14 +139,14 @@ def _backward(
     def see(grads: tuple[Array, Array, Array], k: Array, v: Array, low: Array, high: Array) -> tuple[Array, Array, Array]:
         return blockwise.backward(grads, q_grouped, k, v, low, high, lse_grouped, dout_grouped, delta, largest_block)
 
-    def hop(carry: tuple[Array, ...], ranges: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
-        k, v, dq, dk, dv = carry
-        k_next, v_next = _next(axis, size, k, v)
-        dq, dk, dv = see((dq, dk, dv), k, v, *ranges)
-        return (k_next, v_next, dq, *_next(axis, size, dk, dv)), None
+    def hop(carry: _Backward, ranges: tuple[Array, Array]) -> tuple[_Backward, None]:
+        k_next, v_next = _next(axis, size, carry.k, carry.v)
+        dq, dk, dv = see((carry.dq, carry.dk, carry.dv), carry.k, carry.v, *ranges)
+        dk, dv = _next(axis, size, dk, dv)
+        return _Backward(k_next, v_next, dq, dk, dv), None
 
-    start = (jnp.zeros_like(q_grouped, dtype=jnp.float32), jnp.zeros_like(k, dtype=jnp.float32), jnp.zeros_like(v, dtype=jnp.float32))
-    (k_last, v_last, *grads), _ = lax.scan(hop, (k, v, *start), (low[:-1], high[:-1]))
-    dq, dk, dv = see((grads[0], grads[1], grads[2]), k_last, v_last, low[-1], high[-1])
+    zeros = (jnp.zeros_like(x, dtype=jnp.float32) for x in (q_grouped, k, v))
+    last, _ = lax.scan(hop, _Backward(k, v, *zeros), (low[:-1], high[:-1]))
+    dq, dk, dv = see((last.dq, last.dk, last.dv), last.k, last.v, low[-1], high[-1])
     dk, dv = _next(axis, size, dk, dv)
     return dq.reshape(q.shape).astype(q.dtype), dk.astype(k.dtype), dv.astype(v.dtype)

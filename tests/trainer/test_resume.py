@@ -1,0 +1,145 @@
+"""Killed, stopped, started again elsewhere: the record and the state at the stage's end are those of the undisturbed run, bit for bit."""
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gang import Gang, a_run, read_record, write_texts, write_tokenizer
+from lwm_trainer.config import ExitCode, Final
+
+STEPS, EVERY, KILL_AT = 16, 6, 9
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("gang")
+    write_texts(path / "texts")
+    write_tokenizer(path / "tokenizer.json")
+    return path
+
+
+def stage(folder: Path, runs: str, attempt: int = 1, **changes: Any) -> dict[str, Any]:
+    checkpoint = {"root": str(folder / runs), "everySteps": EVERY, "keep": 2}
+    start = {"earlierAttempts": list(range(attempt - 1, 0, -1))}
+    return a_run(folder, **({"steps": STEPS, "checkpoint": checkpoint, "attempt": attempt, "start": start} | changes))
+
+
+def final_of(gang: Gang) -> Final:
+    codes = gang.wait()
+    assert codes == [0] * len(codes), gang.output()
+    final = gang.last_words().final
+    assert final is not None
+    return final
+
+
+def wait_for_step(gang: Gang, step: int) -> None:
+    end = time.monotonic() + 300
+    while not gang.steps() or gang.steps()[-1]["step"] < step:
+        assert time.monotonic() < end, gang.output()
+        assert all(process.poll() is None for process in gang.processes), gang.output()
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(folder: Path) -> Final:
+    with Gang(stage(folder, "undisturbed"), folder / "undisturbed-1") as gang:
+        return final_of(gang)
+
+
+@pytest.fixture(scope="module")
+def killed(folder: Path) -> Path:
+    """The folder of a run whose host 1 was killed between two commits."""
+    with Gang(stage(folder, "killed"), folder / "killed-1") as gang:
+        wait_for_step(gang, KILL_AT)
+        gang.processes[1].send_signal(signal.SIGKILL)
+        survivor, victim = gang.wait()
+        assert victim == -signal.SIGKILL
+        # Gloo tells some survivors at once; one that waits inside the same host's rendezvous is aborted at the heartbeat instead.
+        assert survivor in (ExitCode.PEER_LOST, -signal.SIGABRT), gang.output()
+        reached = gang.steps()[-1]["step"]
+    attempt = folder / "killed" / "s1-short" / "a1"
+    committed = [int(path.name) for path in attempt.iterdir() if path.name.isdigit()]
+    assert committed == [EVERY]
+    assert reached - EVERY >= 2, "the kill must cost steps that run again"
+    assert reached < STEPS
+    return folder / "killed"
+
+
+def test_a_stage_killed_and_stopped_ends_as_the_undisturbed_one(folder: Path, undisturbed: Final, killed: Path) -> None:
+    with Gang(stage(folder, "killed", attempt=2), folder / "killed-2") as gang:
+        wait_for_step(gang, EVERY + 1)
+        assert gang.steps()[0]["step"] == EVERY + 1, "the new attempt begins at the commit's next step"
+        gang.processes[1].send_signal(signal.SIGTERM)
+        assert gang.wait() == [ExitCode.SAVED_ON_REQUEST] * 2, gang.output()
+        saved = gang.last_words().message
+    with Gang(stage(folder, "killed", attempt=3), folder / "killed-3") as gang:
+        final = final_of(gang)
+        assert f"step {int(gang.steps()[0]['step']) - 1} is saved" in saved
+    assert (final.state_hash, final.record_hash) == (undisturbed.state_hash, undisturbed.record_hash)
+    assert final.checkpoint.endswith(f"/s1-short/a3/{STEPS}")
+    record, expected = read_record(final.checkpoint), read_record(undisturbed.checkpoint)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(record[name], array)
+    assert np.all(record["tokens_hash"] != 0), "every step stands in the record"
+    assert json.loads((killed / "s1-short" / "a2" / "origin.json").read_text())["step"] == EVERY
+    assert [path.name for path in (killed / "s1-short" / "a1").iterdir()] == ["origin.json"], "earlier attempts are pruned to their origin"
+
+
+def test_a_data_position_off_by_one_is_noticed(folder: Path, undisturbed: Final, killed: Path) -> None:
+    """The control: the comparison above can fail."""
+    shifted = "import lwm_trainer.feed as f; g = f.Feed.batch; f.Feed.batch = lambda self, step: g(self, step + 1)"
+    start = {"earlierAttempts": [1]}
+    run = stage(folder, "killed", attempt=9, start=start)
+    command = [sys.executable, "-c", f"{shifted}; from lwm_trainer.__main__ import main; main()"]
+    keep = {"checkpoint": {"root": str(folder / "killed"), "everySteps": 1000, "keep": 2}}
+    with Gang(run | keep, folder / "killed-9", command=command) as gang:
+        final = final_of(gang)
+    assert final.record_hash != undisturbed.record_hash
+    assert final.state_hash != undisturbed.state_hash
+
+
+def test_the_next_stage_starts_from_the_commit_on_another_mesh(folder: Path, undisturbed: Final) -> None:
+    next_stage = {
+        "stage": "longer",
+        "stageIndex": 1,
+        "stageCount": 2,
+        "mesh": {"fsdp": 2, "tp": 2},
+        "contextLength": 128,
+        "ropeTheta": 40000.0,
+        "start": {"stageCheckpoint": undisturbed.checkpoint},
+        "steps": 2,
+    }
+    run = stage(folder, "undisturbed", **next_stage)
+    alone = run | {"gang": run["gang"] | {"hosts": 1, "devicesPerHost": 4}}
+    with Gang(alone, folder / "longer") as gang:
+        final = final_of(gang)
+        assert gang.steps()[0]["loss"] < 4.0, "the parameters come from the stage before: a fresh model starts at 6.2"
+    assert "/s2-longer/a1/2" in final.checkpoint
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"mesh": {"sp": 3}}, ExitCode.BAD_CONFIG, "mesh: dp 1 x fsdp 1 x tp 1 x sp 3 = 3 devices, but the accelerator has 2"),
+        ({"tokenizer": "/nowhere/tokenizer.json"}, ExitCode.BAD_DATA, "/nowhere/tokenizer.json"),
+        (
+            {"model": {"layers": 2, "width": 64, "heads": 2, "kvHeads": 2, "headDim": 16, "mlpWidth": 128, "vocabSize": 512}},
+            ExitCode.BAD_CHECKPOINT,
+            "model.heads is 4 in the checkpoint, but 2 in this run",
+        ),
+    ],
+)
+def test_what_cannot_work_ends_with_its_code_and_the_field(
+    folder: Path, undisturbed: Final, changes: dict[str, Any], code: ExitCode, words: str
+) -> None:
+    run = stage(folder, "refused", **({"mesh": {"sp": 2}, "start": {"stageCheckpoint": undisturbed.checkpoint}} | changes))
+    alone = run | {"gang": run["gang"] | {"hosts": 1}}
+    with Gang(alone, folder / f"refused-{code}") as gang:
+        assert gang.wait() == [code], gang.output()
+        assert words in gang.last_words().message

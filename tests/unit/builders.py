@@ -1,0 +1,27 @@
+"""Objects for tests, with the fields that a test does not care about filled in."""
+
+from typing import Any
+
+from lwm_trainer import config
+
+
+def a_run(**changes: Any) -> config.RunConfig:
+    fields: dict[str, Any] = {
+        "training": "t",
+        "stage": "s",
+        "stage_index": 0,
+        "stage_count": 1,
+        "attempt": 1,
+        "gang": {"job": "t-s1-a1", "service": "t", "hosts": 1, "devices_per_host": 8, "platform": "cpu", "coordinator": "x:1"},
+        "mesh": {"sp": 8},
+        "model": {"layers": 2, "width": 64, "heads": 4, "kv_heads": 2, "head_dim": 16, "mlp_width": 128, "vocab_size": 128},
+        "tokenizer": "/tokenizer.json",
+        "datasets": [{"name": "d", "kind": "text", "uri": "/texts"}],
+        "context_length": 64,
+        "batch_tokens": 512,
+        "rope_theta": 1e4,
+        "steps": 3,
+        "optimizer": {"peak_learning_rate": 0.01},
+        "checkpoint": {"root": "/runs", "every_steps": 1},
+    }
+    return config.RunConfig(**(fields | changes))

@@ -1,0 +1,42 @@
+import pytest
+
+from lwm_trainer.config import Mesh, Model, RunConfig, misfits
+from unit.builders import a_run
+
+MODEL = Model(layers=2, width=64, heads=4, kv_heads=2, head_dim=16, mlp_width=128, vocab_size=128)
+
+
+def test_what_fits_has_no_misfit() -> None:
+    assert misfits(model=MODEL, mesh=Mesh(fsdp=2, tp=2, sp=2), devices=8, context_length=64, batch_tokens=512) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"devices": 4}, "mesh", "= 8 devices, but the accelerator has 4"),
+        ({"context_length": 66, "batch_tokens": 528}, "contextLength", "66 is not a multiple of 2 x sp = 4"),
+        ({"batch_tokens": 500}, "batchTokens", "500 is not a multiple of contextLength 64: use 512"),
+        ({"batch_tokens": 64}, "batchTokens", "which dp x fsdp = 2 does not divide: use a multiple of 128"),
+        ({"mesh": Mesh(tp=4, sp=2)}, "mesh.tp", "4 does not divide model.kvHeads 2"),
+        ({"model": MODEL.model_copy(update={"kv_heads": 3})}, "model.kvHeads", "3 does not divide model.heads 4"),
+        ({"model": MODEL.model_copy(update={"head_dim": 15})}, "model.headDim", "15 is odd"),
+        ({"model": MODEL.model_copy(update={"mlp_width": 127})}, "model.mlpWidth", "127 is not a multiple of tp = 2"),
+        ({"model": MODEL.model_copy(update={"width": 66})}, "model.width", "66 is not a multiple of fsdp x sp = 4"),
+    ],
+)
+def test_what_does_not_fit_is_named_with_the_field_and_the_fix(changes: dict[str, object], field: str, words: str) -> None:
+    usual = {"model": MODEL, "mesh": Mesh(fsdp=2, tp=2, sp=2), "devices": 8, "context_length": 64, "batch_tokens": 512}
+    found = misfits(**(usual | changes))  # type: ignore[arg-type]
+    assert any(each.field == field and words in each.message for each in found), found
+
+
+def test_the_run_config_survives_the_way_through_json() -> None:
+    run = a_run()
+    text = run.model_dump_json(by_alias=True)
+    assert '"contextLength":64' in text
+    assert RunConfig.model_validate_json(text) == run
+
+
+def test_an_unknown_field_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="contextLenght"):
+        RunConfig.model_validate(a_run().model_dump(by_alias=True) | {"contextLenght": 1})

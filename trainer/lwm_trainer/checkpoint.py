@@ -1,0 +1,170 @@
+"""Saving and restoring with Orbax. One step holds parameters, optimizer, record and manifest, committed together or not at all."""
+
+import os
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from etils import epath
+from orbax.checkpoint.checkpoint_managers import preservation_policy
+
+from lwm_trainer import config
+from lwm_trainer.errors import CheckpointMismatchError
+from lwm_trainer.model.llama import Params
+from lwm_trainer.origin import committed_steps
+from lwm_trainer.record import Arrays, Record
+from lwm_trainer.step import State
+
+
+class Manifest(config.Contract):
+    """What a checkpoint was made with and how far it came."""
+
+    version: int = config.CONTRACT_VERSION
+    training: str
+    stage: str
+    attempt: int
+    step: int
+    tokens_seen: int
+    """Of this stage, padding included."""
+    seed: int
+    next_row: int
+    """The data position: rows drawn so far. Rows are a pure function of (seed, row), so this one integer is all of it."""
+    context_length: int
+    batch_tokens: int
+    rope_theta: float
+    mesh: config.Mesh
+    hosts: int
+    model: config.Model
+    tokenizer_sha256: str
+    cpu_threads: str
+    """PJRT_NPROC: a CPU run is bit-exact for one mesh and one thread count."""
+    jax: str
+
+
+def describe(run: config.RunConfig, tokenizer_sha256: str, step: int) -> Manifest:
+    return Manifest(
+        training=run.training,
+        stage=run.stage,
+        attempt=run.attempt,
+        step=step,
+        tokens_seen=step * run.batch_tokens,
+        seed=run.seed,
+        next_row=step * run.rows,
+        context_length=run.context_length,
+        batch_tokens=run.batch_tokens,
+        rope_theta=run.rope_theta,
+        mesh=run.mesh,
+        hosts=run.gang.hosts,
+        model=run.model,
+        tokenizer_sha256=tokenizer_sha256,
+        cpu_threads=os.environ.get("PJRT_NPROC", ""),
+        jax=jax.__version__,
+    )
+
+
+class Saver:
+    """Saves into this attempt's folder, asynchronously; keeps the last `keep` steps."""
+
+    def __init__(self, run: config.RunConfig, tokenizer_sha256: str) -> None:
+        self._run, self._tokenizer = run, tokenizer_sha256
+        self._manager = ocp.CheckpointManager(
+            epath.Path(run.attempt_folder()),
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=preservation_policy.LatestN(run.checkpoint.keep),
+                cleanup_tmp_directories=True,
+                enable_async_checkpointing=True,
+            ),
+        )
+        self._pending: int | None = None
+        self._pruned = False
+
+    def save(self, step: int, state: State, record: Record) -> None:
+        """Begin to save the state after `step` steps; waits for an earlier save that is still under way."""
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                params=ocp.args.StandardSave(state["params"]),
+                optimizer=ocp.args.StandardSave(state["optimizer"]),
+                record=ocp.args.StandardSave(record.copy()),
+                manifest=ocp.args.JsonSave(describe(self._run, self._tokenizer, step).model_dump(mode="json", by_alias=True)),
+            ),
+            force=True,
+        )
+        self._pending = step
+
+    def newly_committed(self) -> int | None:
+        """The step whose save has been committed since the last call, if any. Raises what the save raised."""
+        if self._pending is None or self._manager.is_saving_in_progress():
+            return None
+        self._manager.check_for_errors()
+        step, self._pending = self._pending, None
+        self._prune()
+        return step
+
+    def wait(self) -> int | None:
+        """Block until nothing is being saved; returns as `newly_committed`."""
+        self._manager.wait_until_finished()
+        return self.newly_committed()
+
+    def stop_requested(self, step: int) -> bool:
+        """Whether a SIGTERM reached any process: true at the same step on all of them."""
+        return bool(self._manager.reached_preemption(step))
+
+    def close(self) -> None:
+        self._manager.close()
+
+    def _prune(self) -> None:
+        """Remove earlier attempts' steps, once a step of our own is committed; their origins stay, as the line of record."""
+        if self._pruned or jax.process_index() != 0:
+            return
+        self._pruned = True
+        for attempt in self._run.start.earlier_attempts:
+            folder = self._run.attempt_folder(attempt)
+            for step in committed_steps(folder):
+                epath.Path(config.step_folder(folder, step)).rmtree()
+
+
+def _restore(step_folder: str, **items: Any) -> Any:
+    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+        return checkpointer.restore(epath.Path(step_folder), args=ocp.args.Composite(**items))
+
+
+def restore_params(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, abstract: Params) -> Params:
+    """Another stage's parameters onto this stage's mesh. Raises CheckpointMismatchError for another model or tokenizer."""
+    _compare(step_folder, describe(run, tokenizer_sha256, 0), ("model", "tokenizer_sha256"))
+    params: Params = _restore(step_folder, params=ocp.args.StandardRestore(abstract)).params
+    return params
+
+
+def restore_all(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, step: int, abstract: State) -> tuple[State, Record]:
+    """An earlier attempt's state and record. Raises CheckpointMismatchError when this run would not continue that one."""
+    same = ("model", "tokenizer_sha256", "stage", "seed", "context_length", "batch_tokens", "rope_theta", "step", "next_row")
+    _compare(step_folder, describe(run, tokenizer_sha256, step), same)
+    found = _restore(
+        step_folder,
+        params=ocp.args.StandardRestore(abstract["params"]),
+        optimizer=ocp.args.StandardRestore(abstract["optimizer"]),
+        record=ocp.args.StandardRestore(Record.empty(run.steps).arrays),
+    )
+    arrays: Arrays = {name: array.copy() for name, array in found.record.items()}
+    return State(params=found.params, optimizer=found.optimizer), Record(arrays)
+
+
+def _compare(step_folder: str, wanted: Manifest, fields: tuple[str, ...]) -> None:
+    """Read the manifest, before any array, and name the first field that differs, down into nested ones."""
+    found = Manifest.model_validate(_restore(step_folder, manifest=ocp.args.JsonRestore()).manifest)
+    theirs, ours = (_flat(manifest.model_dump(include=set(fields))) for manifest in (found, wanted))
+    for field in ours:
+        if theirs.get(field) != ours[field]:
+            raise CheckpointMismatchError(
+                f"{step_folder}: {field} is {theirs.get(field)} in the checkpoint, but {ours[field]} in this run: "
+                "start from a checkpoint of the same model, or use the settings that it was made with"
+            )
+
+
+def _flat(tree: dict[str, Any]) -> dict[str, Any]:
+    """{"model": {"heads": 2}} to {"model.heads": 2}."""
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        flat |= {f"{name}.{inner}": leaf for inner, leaf in value.items()} if isinstance(value, dict) else {name: value}
+    return flat

@@ -1,0 +1,53 @@
+"""Joining the gang: one process per host, addresses given, nothing detected."""
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+import jax
+
+from lwm_trainer import config
+
+HEARTBEAT_SECONDS = 30
+"""A frozen or unreachable peer is noticed within this time: JAX then aborts every process of the gang with 134."""
+
+RENDEZVOUS_SECONDS = 900
+"""How long the first pod waits for the last one: above an image pull and the time for which DNS remembers a missing name."""
+
+
+def process_index(gang: config.Gang) -> int:
+    """This host's number. Raises ValueError when Kubernetes (or whoever starts us) did not say it."""
+    text = os.environ.get(config.PROCESS_INDEX_VARIABLE, "")
+    if not text.isdigit() or int(text) >= gang.hosts:
+        raise ValueError(f"{config.PROCESS_INDEX_VARIABLE}={text!r}: set it to this host's index, 0 to {gang.hosts - 1}")
+    return int(text)
+
+
+def join(run: config.RunConfig) -> None:
+    """Set the platform up and join the gang; returns when every process is there.
+
+    Cluster detection is off: it would load Kubernetes credentials although every address is given. When a peer never comes, JAX aborts
+    the process with 134 after RENDEZVOUS_SECONDS.
+    """
+    if run.gang.platform == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+        jax.config.update("jax_num_cpu_devices", run.gang.devices_per_host)
+    if run.compile_cache is not None:
+        jax.config.update("jax_compilation_cache_dir", f"{run.compile_cache}/{_compiler()}")
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+    jax.distributed.initialize(
+        coordinator_address=run.gang.coordinator,
+        num_processes=run.gang.hosts,
+        process_id=process_index(run.gang),
+        cluster_detection_method="deactivate",
+        heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+        initialization_timeout=RENDEZVOUS_SECONDS,
+    )
+
+
+def _compiler() -> str:
+    """What a compiled program depends on besides what JAX hashes itself: its version and, on CPU, the processor's instructions."""
+    processor = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else platform.processor()
+    flags = sorted({line for line in processor.splitlines() if line.startswith(("flags", "Features", "model name"))})
+    return f"jax-{jax.__version__}-{hashlib.sha256('|'.join(flags).encode()).hexdigest()[:12]}"

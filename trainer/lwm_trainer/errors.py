@@ -1,0 +1,21 @@
+"""Ways a stage can end before its end, each with the exit code that the operator reads. (Those of data: `lwm_trainer.data.errors`.)"""
+
+from lwm_trainer.config import ExitCode
+
+
+class CheckpointMismatchError(Exception):
+    """The checkpoint to start from was written by another model, tokenizer or data order."""
+
+    code = ExitCode.BAD_CHECKPOINT
+
+
+class DivergedError(Exception):
+    """Loss or gradient norm is not finite; every process sees the same number, so all leave together."""
+
+    code = ExitCode.DIVERGED
+
+
+class SavedOnRequest(Exception):  # noqa: N818 - an ending, not an error
+    """SIGTERM came and the state is saved."""
+
+    code = ExitCode.SAVED_ON_REQUEST

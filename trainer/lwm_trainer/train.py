@@ -1,0 +1,149 @@
+"""One attempt of one stage, top to bottom."""
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from lwm_trainer import config, fingerprint, metrics
+from lwm_trainer.checkpoint import Saver, restore_all, restore_params
+from lwm_trainer.config import Phase
+from lwm_trainer.data import Batches, Tokenizer, load_documents
+from lwm_trainer.errors import DivergedError, SavedOnRequest
+from lwm_trainer.feed import Feed, abstract_batch
+from lwm_trainer.mesh import make_mesh
+from lwm_trainer.origin import Origin, settle_origin
+from lwm_trainer.progress import Reporter
+from lwm_trainer.record import Record
+from lwm_trainer.step import Program, State, make_program
+
+DEADLINES = {
+    Phase.LOADING_DATA: 1800,
+    Phase.RESTORING: 1800,
+    Phase.COMPILING: 3600,
+    Phase.TRAINING: 1800,
+    Phase.SAVING: 1800,
+}
+"""Seconds that each phase may go without a new step before it counts as a hang."""
+
+
+def train(run: config.RunConfig, reporter: Reporter | None) -> config.Final:
+    """Run the stage to its last step and commit that; the gang has been joined.
+
+    `reporter` and what people read (metrics, step lines) are process 0's. Raises what `lwm_trainer.errors` and
+    `lwm_trainer.data.errors` name; JaxRuntimeError when a peer is lost.
+    """
+
+    def enter(phase: Phase) -> None:
+        if reporter is not None:
+            reporter.phase(phase, DEADLINES[phase])
+
+    program = make_program(run, make_mesh(run.mesh))
+    with ThreadPoolExecutor(1, "data") as pool:
+        data: Future[_Data] = pool.submit(_load, run)
+        enter(Phase.COMPILING)
+        train_step = program.train_step.lower(program.abstract_state, abstract_batch(run, program.batch_sharding)).compile()  # type: ignore[attr-defined]
+        enter(Phase.LOADING_DATA)
+        loaded = data.result()
+
+    enter(Phase.RESTORING)
+    origin = settle_origin(run)
+    state, record = _start(run, program, origin, loaded.tokenizer_sha256)
+    saver = Saver(run, loaded.tokenizer_sha256)
+    feed = Feed(run, loaded.batches, program.batch_sharding)
+    watch = _Watch(run, reporter, record)
+    if reporter is not None:
+        reporter.resumed(origin.step)
+
+    enter(Phase.TRAINING)
+    for step in range(origin.step, run.steps):
+        state, step_metrics = train_step(state, feed.batch(step))
+        watch.dispatched(step, step_metrics)
+        done = step + 1
+        leaving = saver.stop_requested(done)
+        if leaving or done == run.steps or done % run.checkpoint.every_steps == 0:
+            watch.flush()
+            saver.save(done, state, record)
+        if leaving:
+            enter(Phase.SAVING)
+            watch.committed(saver.wait())
+            raise SavedOnRequest(f"SIGTERM: step {done} is saved")
+        watch.committed(saver.newly_committed())
+
+    watch.flush()
+    enter(Phase.SAVING)
+    # an earlier attempt committed the last step and died before it could say so
+    already = origin.step == run.steps
+    folder = str(origin.checkpoint) if already else config.step_folder(run.attempt_folder(), run.steps)
+    state_hash = fingerprint.as_text(program.state_hash(state))
+    watch.committed(saver.wait())
+    saver.close()
+    final = config.Final(checkpoint=folder, step=run.steps, state_hash=state_hash, record_hash=record.hash())
+    if reporter is not None:
+        reporter.final(final)
+    return final
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    batches: Batches
+    tokenizer_sha256: str
+
+
+def _load(run: config.RunConfig) -> _Data:
+    tokenizer = Tokenizer.load(run.tokenizer, run.model.vocab_size)
+    return _Data(Batches(run, load_documents(run, tokenizer)), tokenizer.sha256)
+
+
+def _start(run: config.RunConfig, program: Program, origin: Origin, tokenizer_sha256: str) -> tuple[State, Record]:
+    """State and record at the origin: drawn, another stage's parameters with all else fresh, or an earlier attempt's whole."""
+    match origin:
+        case Origin(kind="attempt", checkpoint=str(folder), step=step):
+            return restore_all(run, tokenizer_sha256, folder, step, program.abstract_state)
+        case Origin(kind="stage", checkpoint=str(folder)):
+            params = restore_params(run, tokenizer_sha256, folder, program.abstract_state["params"])
+            return State(params=params, optimizer=program.fresh_optimizer(params)), Record.empty(run.steps)
+        case _:
+            return program.init(jax.random.key(run.seed)), Record.empty(run.steps)
+
+
+class _Watch:
+    """Fetches a step's numbers once the next step is dispatched, so that the devices never wait for the host, and tells everybody."""
+
+    def __init__(self, run: config.RunConfig, reporter: Reporter | None, record: Record) -> None:
+        self._run, self._reporter, self._record = run, reporter, record
+        self._metrics = metrics.Metrics(run.training, run.stage) if reporter is not None else None
+        self._pending: tuple[int, Any] | None = None
+        self._clock = time.monotonic()
+
+    def dispatched(self, step: int, step_metrics: Any) -> None:
+        earlier, self._pending = self._pending, (step, step_metrics)
+        if earlier is not None:
+            self._take(*earlier)
+
+    def flush(self) -> None:
+        if self._pending is not None:
+            self._take(*self._pending)
+            self._pending = None
+
+    def committed(self, step: int | None) -> None:
+        if step is not None and self._reporter is not None and self._metrics is not None:
+            self._reporter.committed(step)
+            self._metrics.committed(step)
+
+    def _take(self, step: int, step_metrics: Any) -> None:
+        loss, grad_norm, tokens_hash = (np.asarray(step_metrics[name])[()] for name in ("loss", "grad_norm", "tokens_hash"))
+        self._record.add(step, float(loss), float(grad_norm), int(tokens_hash))
+        now = time.monotonic()
+        seconds, self._clock = now - self._clock, now
+        if not (np.isfinite(loss) and np.isfinite(grad_norm)):
+            raise DivergedError(f"step {step + 1}: loss {loss}, gradient norm {grad_norm}: lower optimizer.peakLearningRate or clipNorm")
+        if self._reporter is None or self._metrics is None:
+            return
+        rate, seen = self._run.batch_tokens / seconds, (step + 1) * self._run.batch_tokens
+        self._reporter.step(step + 1, float(loss), float(grad_norm), rate, seconds, seen)
+        self._metrics.step(step + 1, float(loss), float(grad_norm), rate, seconds, self._run.batch_tokens)
+        metrics.step_line(step + 1, float(loss), float(grad_norm), rate, seconds, seen)
