@@ -1,0 +1,65 @@
+# Two commands do all the set-up on a fresh machine: `make quickstart` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(or $(LWM_CACHE),$(HOME)/.cache/lwm-operator)
+UV_VERSION := 0.13.9
+UV := $(CACHE)/uv-$(UV_VERSION)/bin/uv
+PYTHON ?= $(firstword $(shell command -v python3.11 python3))
+RUN := $(UV) run --frozen --no-sync
+CLUSTER := PYTHONPATH=tests $(RUN) python -m cluster
+NAME ?= lwm-test
+
+export UV_PYTHON_DOWNLOADS := never
+export LWM_UV := $(UV)
+
+.PHONY: help setup quickstart test check format crd cluster-up cluster-down cluster-status kubectl load-image shell clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info[:2] == (3, 11) else "Python 3.11 is needed, this is " + sys.version.split()[0] + ": install python3.11, or say PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -m venv $(CACHE)/uv-$(UV_VERSION)
+	@$(CACHE)/uv-$(UV_VERSION)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+setup: $(UV) ## Install everything into .venv from the lock file
+	@$(UV) sync --frozen --all-extras --quiet --python $(PYTHON)
+
+quickstart: setup ## The main job on an embedded two-node Kubernetes: three stages, 512 to 4,096 tokens, to Complete
+	@PYTHONPATH=tests $(RUN) python quickstart $(QUICKSTART)
+
+test: setup ## Everything: checks, several processes, the real API server, real pods; prints the minutes of each layer
+	@PYTHONPATH=tests $(RUN) python -m layers all
+
+check: setup ## Format, lint, types, layers, generated files, fast tests: at most three minutes
+	@PYTHONPATH=tests $(RUN) python -m layers check
+
+format: setup ## Format and mend what can be mended
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+
+crd: setup ## Generate the CRD from the models
+	@$(RUN) python -m lwm_operator.api.crd
+
+cluster-up: setup ## Start the embedded cluster (NAME=lwm-test)
+	@$(CLUSTER) up --name $(NAME)
+
+cluster-down: setup ## End and remove it
+	@$(CLUSTER) down --name $(NAME)
+
+cluster-status: setup ## What of it runs
+	@$(CLUSTER) status --name $(NAME)
+
+kubectl: setup ## kubectl against it: make kubectl ARGS='get pods -A'
+	@$(CLUSTER) kubectl --name $(NAME) $(ARGS)
+
+load-image: setup ## Build both images of this checkout and put them into both nodes
+	@$(CLUSTER) load-image --name $(NAME)
+
+shell: setup ## A shell with KUBECONFIG, kubectl and helm
+	@$(CLUSTER) shell --name $(NAME)
+
+clean: ## Remove what was built inside the clone
+	@rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
