@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from lwm_operator.plan.cause import permanent, root_cause
@@ -6,7 +8,7 @@ from lwm_trainer.config import LastWords
 from world.builders import job, pod
 
 
-def failed(index: int, code: int | None, reason: str = "Error", **changes: object) -> PodView:
+def failed(index: int, code: int | None, reason: str = "Error", **changes: Any) -> PodView:
     return pod(index, state=PodState.FAILED, exit_code=code, reason=reason, **changes)
 
 

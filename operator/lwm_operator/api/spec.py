@@ -6,11 +6,11 @@ server refuses a CRD whose rules might cost too much.
 
 from typing import Annotated, Literal
 
-from lwm_trainer.config import Mesh, Model, Optimizer
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from lwm_operator.api.rules import guarded, immutable, list_map, rule
+from lwm_trainer.config import Mesh, Model, Optimizer
 
 Name = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 ClaimName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")]

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lwm_trainer.config import PROGRESS_ANNOTATION, LastWords, Progress
 from pydantic import ValidationError
 
 from lwm_operator.api import names
 from lwm_operator.plan.observed import JobView, PodState, PodView, Waiting
+from lwm_trainer.config import PROGRESS_ANNOTATION, LastWords, Progress
 
 Object = Mapping[str, Any]
 

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from lwm_trainer.config import Start
-
 from lwm_operator.api import names
 from lwm_operator.api.training import Training
+from lwm_trainer.config import Start
 
 Manifest = dict[str, Any]
 

@@ -1,10 +1,9 @@
 """The Indexed Job of one attempt. It is created once and never applied again: templates are immutable, and queues change Jobs."""
 
-from lwm_trainer.config import PERMANENT_EXIT_CODES
-
 from lwm_operator.api import names
 from lwm_operator.manifests.common import Manifest, Run, metadata
 from lwm_operator.manifests.pod import pod_spec
+from lwm_trainer.config import PERMANENT_EXIT_CODES
 
 
 def job(run: Run) -> Manifest:

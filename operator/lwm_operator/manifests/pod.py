@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from lwm_trainer.config import CONFIG_PATH, METRICS_PORT, TERMINATION_PATH
-
 from lwm_operator.api import names
 from lwm_operator.api.spec import Resources, Spec
 from lwm_operator.manifests.access import account_name
 from lwm_operator.manifests.common import Manifest, Run
 from lwm_operator.manifests.storage import mounts
+from lwm_trainer.config import CONFIG_PATH, METRICS_PORT, TERMINATION_PATH
 
 USER = 65532
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - the standard place of a pod's token

@@ -1,11 +1,10 @@
 """The run config of an attempt, and the immutable ConfigMap that carries it."""
 
-from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig
-
 from lwm_operator.api import names
 from lwm_operator.api.spec import Spec, Stage
 from lwm_operator.manifests.common import Manifest, Run, metadata
 from lwm_operator.manifests.storage import checkpoint_base, dataset_path, tokenizer_path
+from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig
 
 
 def run_config(run: Run) -> RunConfig:

@@ -1,10 +1,9 @@
 """The headless Service of a training: host names for the pods of all its attempts."""
 
-from lwm_trainer.config import COORDINATOR_PORT
-
 from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.manifests.common import Manifest, metadata
+from lwm_trainer.config import COORDINATOR_PORT
 
 
 def service(training: Training) -> Manifest:

@@ -1,8 +1,7 @@
 """Does the spec make sense? What the API server's rules cannot say, and once more what they do say: a plan must never trip over a spec."""
 
-from lwm_trainer.config import misfits
-
 from lwm_operator.api.spec import Checkpoint, Location, Spec
+from lwm_trainer.config import misfits
 
 
 def problems(spec: Spec) -> tuple[str, ...]:

@@ -6,13 +6,12 @@ Detection is from the pods: a Job's own conditions come up to two minutes later.
 from dataclasses import dataclass
 from datetime import datetime
 
-from lwm_trainer.config import Final, Phase, Progress
-
 from lwm_operator.api.status import Attempt, AttemptState
 from lwm_operator.plan.cause import root_cause
 from lwm_operator.plan.moments import seconds_since, stamp
 from lwm_operator.plan.observed import JobView, Observed, PodState, PodView
 from lwm_operator.plan.result import DeletePod
+from lwm_trainer.config import Final, Phase, Progress
 
 LEAVE_SECONDS = 10.0
 """Survivors of a lost host get this long to write their last words."""

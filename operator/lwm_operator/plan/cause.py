@@ -4,10 +4,9 @@ A host that failed for a reason of its own comes before one that was killed, tha
 of a lost peer count only when nothing else is there.
 """
 
-from lwm_trainer.config import PERMANENT_EXIT_CODES, SECONDARY_EXIT_CODES, ExitCode
-
 from lwm_operator.api.status import RootCause
 from lwm_operator.plan.observed import JobView, PodState, PodView
+from lwm_trainer.config import PERMANENT_EXIT_CODES, SECONDARY_EXIT_CODES, ExitCode
 
 EVICTIONS = ("Evicted", "Preempting", "NodeLost", "NodeAffinity", "UnexpectedAdmissionError", "Shutdown", "Terminated", "NodeShutdown")
 KILLED = (137, 139)

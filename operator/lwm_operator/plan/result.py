@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from lwm_trainer.config import Start
-
 from lwm_operator.api.status import Status
+from lwm_trainer.config import Start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,9 @@
 """The stages in their order: which one is on, what its record says, where the next attempt starts from."""
 
-from lwm_trainer.config import Final, Progress, Start
-
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.status import RECENT_ATTEMPTS, Attempt, AttemptState, FinalCheckpoint, StageState, StageStatus, Status
 from lwm_operator.plan.observed import Observed
+from lwm_trainer.config import Final, Progress, Start
 
 
 def ledger(spec: Spec, status: Status, observed: Observed) -> tuple[StageStatus, ...]:

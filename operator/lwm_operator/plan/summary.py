@@ -1,10 +1,9 @@
 """The columns of `kubectl get`, in ready words."""
 
-from lwm_trainer.config import Progress
-
 from lwm_operator.api.status import StageState, StageStatus, Summary
 from lwm_operator.plan.observed import Observed, PodState
 from lwm_operator.plan.words import count, duration
+from lwm_trainer.config import Progress
 
 
 def summarize(entries: tuple[StageStatus, ...], index: int, hosts: int, observed: Observed) -> Summary:

@@ -1,0 +1,159 @@
+import json
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from lwm_operator.manifests.attempt import companions
+from lwm_operator.manifests.common import Run
+from lwm_operator.manifests.job import job
+from lwm_trainer.config import RunConfig, Start
+from world.builders import UID, stage, training
+
+
+def run(**changes: Any) -> Run:
+    start = Start(earlier_attempts=(2, 1), stage_checkpoint="gs://before/60")
+    return Run(training=training(**changes), stage=1, attempt=3, start=start, image="lwm-trainer:1")
+
+
+def pod(**changes: Any) -> dict[str, Any]:
+    found: dict[str, Any] = job(run(**changes))["spec"]["template"]["spec"]
+    return found
+
+
+def environment(**changes: Any) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in pod(**changes)["containers"][0]["env"]}
+
+
+def made(kind: str, **changes: Any) -> dict[str, Any]:
+    return next(manifest for manifest in companions(run(**changes)) if manifest["kind"] == kind)
+
+
+@pytest.mark.parametrize(
+    "manifest", [*companions(run()), job(run())], ids=lambda manifest: manifest["kind"] if isinstance(manifest, dict) else ""
+)
+def test_each_is_valid_and_belongs_to_its_training(manifest: dict[str, Any]) -> None:
+    kubernetes_validate.validate(manifest, "1.37", strict=True)
+    about = manifest["metadata"]
+    assert about["name"] == ("bible" if manifest["kind"] == "Service" else "bible-s1-a3")
+    assert [(owner["uid"], owner["controller"]) for owner in about["ownerReferences"]] == [(UID, True)]
+    assert about["labels"]["lwm.dev/training"] == "bible"
+    assert about["labels"]["lwm.dev/uid"] == UID
+
+
+def test_the_job_never_retries_by_itself_and_stays_as_evidence() -> None:
+    spec = job(run())["spec"]
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"], spec["backoffLimit"]) == ("Indexed", 2, 2, 0)
+    assert spec["podReplacementPolicy"] == "Failed"
+    assert spec["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"] == [64, 65, 66, 78]
+    assert not {"ttlSecondsAfterFinished", "activeDeadlineSeconds"} & set(spec)
+    assert spec["template"]["metadata"]["labels"]["lwm.dev/attempt"] == "3"
+
+
+def test_the_pod_is_restricted() -> None:
+    spec = pod()
+    security, container = spec["securityContext"], spec["containers"][0]
+    assert (security["runAsNonRoot"], security["runAsUser"], security["seccompProfile"]) == (True, 65532, {"type": "RuntimeDefault"})
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert (spec["automountServiceAccountToken"], spec["enableServiceLinks"]) == (False, False)
+    assert [volume["name"] for volume in spec["volumes"]] == ["config", "token", "tmp"]
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
+
+
+def test_the_pods_right_is_one_lease() -> None:
+    rules = made("Role")["rules"]
+    assert rules == [
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": ["bible-s1-a3"], "verbs": ["get", "patch"]}
+    ]
+    assert made("RoleBinding")["subjects"][0]["name"] == pod()["serviceAccountName"] == "bible-s1-a3"
+
+
+def test_an_account_of_the_users_own_is_bound_and_not_made() -> None:
+    template = {"serviceAccountName": "with-bucket"}
+    assert "ServiceAccount" not in [manifest["kind"] for manifest in companions(run(podTemplate=template))]
+    assert (
+        made("RoleBinding", podTemplate=template)["subjects"][0]["name"] == pod(podTemplate=template)["serviceAccountName"] == "with-bucket"
+    )
+
+
+def test_hosts_spread_by_preference_and_leave_lost_nodes_soon() -> None:
+    spec = pod()
+    assert spec["topologySpreadConstraints"][0]["whenUnsatisfiable"] == "ScheduleAnyway"
+    assert {each["key"]: each["tolerationSeconds"] for each in spec["tolerations"]} == {
+        "node.kubernetes.io/not-ready": 30,
+        "node.kubernetes.io/unreachable": 30,
+    }
+
+
+def test_the_environment_of_a_cpu_host() -> None:
+    found = environment()
+    assert found["PJRT_NPROC"] == "2"
+    assert found["XLA_FLAGS"] == "--xla_force_host_platform_device_count=4"
+    assert {found[name] for name in ("STORAGE_EMULATOR_HOST", "TENSORSTORE_GCS_HTTP_URL")} == {"http://fake-gcs.lwm-storage.svc:4443"}
+    assert "STORAGE_EMULATOR_HOST" not in environment(checkpoint={"uri": "gs://real/runs"})
+
+
+def test_the_users_variables_come_along_but_ours_win() -> None:
+    found = environment(podTemplate={"env": [{"name": "MINE", "value": "1"}, {"name": "PJRT_NPROC", "value": "64"}]})
+    assert (found["MINE"], found["PJRT_NPROC"]) == ("1", "2")
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (None, {"requests": {"cpu": "250m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}),
+        ({"requests": {"memory": "8Gi"}}, {"requests": {"cpu": "250m", "memory": "8Gi"}, "limits": {}}),
+        ({"limits": {"memory": "512Mi", "cpu": 1}}, {"requests": {}, "limits": {"memory": "512Mi", "cpu": 1}}),
+    ],
+)
+def test_resources(given: dict[str, Any] | None, wanted: dict[str, Any]) -> None:
+    template = {} if given is None else {"resources": given}
+    assert pod(podTemplate=template)["containers"][0]["resources"] == wanted
+
+
+def test_the_run_config_says_it_all() -> None:
+    manifest = made("ConfigMap", stages=[stage(steps=None, tokens=4096 * 60), stage("next")])
+    assert manifest["immutable"] is True
+    config = RunConfig.model_validate_json(manifest["data"]["run.json"])
+    assert (config.stage_index, config.stage_count, config.attempt, config.steps) == (0, 2, 3, 60)
+    assert config.gang.coordinator == "bible-s1-a3-0.bible:8476"
+    assert config.attempt_folder() == "gs://lwm/runs/default/bible-1a2b3c4d/s1-ctx512/a3"
+    assert config.start == run().start
+    assert [(dataset.name, dataset.weight) for dataset in config.datasets] == [("books", 1.0)]
+    assert config.lease is not None
+    assert config.lease.name == "bible-s1-a3"
+    assert "stageIndex" in json.loads(manifest["data"]["run.json"])
+
+
+def test_a_mixture_chooses_its_data_sets() -> None:
+    changes = {
+        "datasets": [{"name": name, "source": {"uri": f"gs://lwm/{name}"}} for name in ("a", "b", "c")],
+        "stages": [stage(mixture=[{"dataset": "c", "weight": 3}, {"dataset": "a"}])],
+    }
+    config = RunConfig.model_validate_json(made("ConfigMap", **changes)["data"]["run.json"])
+    assert {dataset.name: dataset.weight for dataset in config.datasets} == {"a": 1.0, "c": 3.0}
+
+
+def test_folders_on_claims_are_mounted_once_each() -> None:
+    claim = {"claimName": "shared"}
+    changes = {
+        "checkpoint": {"pvc": {**claim, "subPath": "runs"}},
+        "tokenizer": {"pvc": {**claim, "subPath": "tok"}},
+        "datasets": [{"name": "books", "source": {"pvc": {"claimName": "texts"}}}],
+    }
+    spec = pod(**changes)
+    kubernetes_validate.validate(job(run(**changes)), "1.37", strict=True)
+    claims = {
+        volume["name"]: volume["persistentVolumeClaim"]["claimName"] for volume in spec["volumes"] if "persistentVolumeClaim" in volume
+    }
+    assert sorted(claims.values()) == ["shared", "texts"]
+    mounts = {mount["mountPath"]: mount for mount in spec["containers"][0]["volumeMounts"]}
+    assert (mounts["/lwm/checkpoint"]["subPath"], mounts["/lwm/checkpoint"]["readOnly"]) == ("runs", False)
+    assert claims[mounts["/lwm/datasets/books"]["name"]] == "texts"
+    config = RunConfig.model_validate_json(made("ConfigMap", **changes)["data"]["run.json"])
+    assert (config.tokenizer, config.datasets[0].uri) == ("/lwm/tokenizer/tokenizer.json", "/lwm/datasets/books")
+    assert config.checkpoint.root == "/lwm/checkpoint/default/bible-1a2b3c4d"
