@@ -71,7 +71,9 @@ def disk(folder: Path, needed: int = FREE_BYTES) -> list[str]:
     free = shutil.disk_usage(folder).free
     if free >= needed:
         return []
-    return [f"{free / 1024**3:.1f} GiB free below {folder}, {needed / 1024**3:.0f} needed: free some, or set LWM_CACHE to a folder on a larger disk"]
+    return [
+        f"{free / 1024**3:.1f} GiB free below {folder}, {needed / 1024**3:.0f} needed: free some, or set LWM_CACHE to a folder on a larger disk"
+    ]
 
 
 def groups(mount: Path = cgroups.MOUNT) -> list[str]:

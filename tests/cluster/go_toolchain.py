@@ -26,7 +26,12 @@ def find() -> Path:
     """A Go of this machine that is new enough, else the pinned one from the dependency group `go`, fetched into the cache."""
     candidates = [shutil.which("go"), "/usr/local/go/bin/go", str(cache() / "go-venv" / "bin" / "go")]
     for candidate in candidates:
-        if candidate and Path(candidate).exists() and succeeds([candidate, "version"]) and version(output([candidate, "version"])) >= needed():
+        if (
+            candidate
+            and Path(candidate).exists()
+            and succeeds([candidate, "version"])
+            and version(output([candidate, "version"])) >= needed()
+        ):
             return Path(candidate)
     wanted = ".".join(str(number) for number in needed())
     uv = shutil.which("uv")

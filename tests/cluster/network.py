@@ -30,7 +30,9 @@ def plan(cluster: Cluster) -> list[list[str]]:
         ["route", "add", "unreachable", "128.0.0.0/1"],
         ["route", "add", SERVICE_SUBNET, "dev", BRIDGE],
     ]
-    commands = [["ip", "link", "add", "name", cluster.host_link, "type", "veth", "peer", "name", cluster.cluster_link, "netns", cluster.name]]
+    commands = [
+        ["ip", "link", "add", "name", cluster.host_link, "type", "veth", "peer", "name", cluster.cluster_link, "netns", cluster.name]
+    ]
     commands += [inside(cluster, "ip", *words) for words in ip]
     commands += [inside(cluster, "sysctl", "-qw", "net.ipv4.ip_forward=1")]
     # Last: its presence says that the namespace is complete.
@@ -45,7 +47,9 @@ def make(cluster: Cluster) -> None:
         return
     remove(cluster)
     if f" {cluster.host_address}/" in output(["ip", "-4", "address", "show"]):
-        raise ClusterError(f"{cluster.host_address} is taken on this machine (`ip address`): choose another --name, its address follows from it")
+        raise ClusterError(
+            f"{cluster.host_address} is taken on this machine (`ip address`): choose another --name, its address follows from it"
+        )
     output(["ip", "netns", "add", cluster.name])
     for command in plan(cluster):
         output(command)
@@ -57,3 +61,6 @@ def remove(cluster: Cluster) -> None:
         output(["ip", "link", "delete", cluster.host_link])
     if cluster.netns.exists():
         output(["ip", "netns", "delete", cluster.name])
+    folder = cluster.netns.parent
+    if folder.is_mount() and not any(folder.iterdir()):
+        output(["umount", folder])  # `ip netns add` mounts it for the first namespace and never undoes that

@@ -19,7 +19,12 @@ def up(cluster: Cluster) -> None:
         configure(node)
         start(cluster, [binaries() / "containerd", f"--config={node.state}/containerd.toml"], node.state / "containerd.log", node)
     for node in cluster.nodes:
-        until(f"containerd of {node.name} answers", lambda node=node: ctr_answers(node), seconds=60, hint=f"Its log: {node.state}/containerd.log")  # type: ignore[misc]
+        until(
+            f"containerd of {node.name} answers",
+            lambda node=node: ctr_answers(node),
+            seconds=60,
+            hint=f"Its log: {node.state}/containerd.log",
+        )  # type: ignore[misc]
 
 
 def start_kubelets(cluster: Cluster) -> None:

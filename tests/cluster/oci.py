@@ -28,7 +28,12 @@ def write(archive: Path, name: str, layer: Path, entrypoint: Sequence[str], user
     config = {
         "architecture": "amd64",
         "os": "linux",
-        "config": {"Entrypoint": list(entrypoint), "User": user, "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]},
+        "config": {
+            "Entrypoint": list(entrypoint),
+            "User": user,
+            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+        },
+        "history": [{"created_by": "one layer"}],  # buildah counts layers by it
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
     }
     oci = "application/vnd.oci.image"
