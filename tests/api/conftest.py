@@ -1,0 +1,63 @@
+"""A real API server, from KUBECONFIG or the embedded cluster's; the CRD of this checkout; one namespace a test."""
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from cluster.paths import Cluster
+from lwm_operator.api.crd import crd
+from lwm_operator.cluster.client import ApiError, Client, Patch, configuration
+
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> Path:
+    """Fails, and does not skip, where there is no cluster: a test that did not run has shown nothing."""
+    path = Path(os.environ.get("KUBECONFIG") or Cluster().kubeconfig)
+    if not path.exists():
+        pytest.fail(f"{path}: no kubeconfig: run `make cluster-up`, or set KUBECONFIG")
+    os.environ["KUBECONFIG"] = str(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def definition(kubeconfig: Path) -> None:
+    """The CRD is served as it is in this checkout."""
+    asyncio.run(_define())
+
+
+async def _define() -> None:
+    client, body = Client(await configuration()), crd()
+    await client.patch(f"{DEFINITIONS}/{body['metadata']['name']}", body, Patch.APPLY, manager="tests")
+    for _ in range(100):
+        try:
+            await client.list("/apis/lwm.dev/v1alpha1/lwmtrainings")
+            break
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            await asyncio.sleep(0.1)
+    await client.close()
+
+
+@pytest.fixture
+async def client(kubeconfig: Path, definition: None) -> AsyncIterator[Client]:
+    """With the administrator's rights."""
+    found = Client(await configuration())
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+async def namespace(client: Client) -> AsyncIterator[str]:
+    """Only restricted pods get in."""
+    name = f"api-{uuid.uuid4().hex[:8]}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    await client.call("POST", "/api/v1/namespaces", body={"metadata": {"name": name, "labels": labels}})
+    yield name
+    await client.call("DELETE", f"/api/v1/namespaces/{name}")

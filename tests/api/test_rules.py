@@ -1,0 +1,118 @@
+"""Each rule of the CRD on a real API server: one refusal with its message, one admission that comes as near as it can."""
+
+from typing import Any
+
+import pytest
+
+from lwm_operator.cluster.client import ApiError, Client
+from world.asking import manifest, refusal, submit
+from world.builders import spec, stage
+
+MODEL = spec()["model"]
+TWO = [stage("a"), stage("b")]
+CPU = {"hosts": 2, "devicesPerHost": 4}
+PLACE = {"uri": "gs://lwm/x"}
+CLAIM = {"pvc": {"claimName": "shared"}}
+
+RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
+    "steps or tokens: both": ({"stages": [stage(tokens=4096)]}, "give exactly one of steps and tokens", {"stages": [stage(steps=1)]}),
+    "steps or tokens: none": (
+        {"stages": [{key: value for key, value in stage().items() if key != "steps"}]},
+        "give exactly one of steps and tokens",
+        {"stages": [{**{key: value for key, value in stage().items() if key != "steps"}, "tokens": 8192}]},
+    ),
+    "tokens in whole batches": (
+        {"stages": [{**{key: value for key, value in stage().items() if key != "steps"}, "tokens": 8193}]},
+        "tokens must be a multiple of batchTokens",
+        {"stages": [{**{key: value for key, value in stage().items() if key != "steps"}, "tokens": 4096}]},
+    ),
+    "batch in whole rows": (
+        {"stages": [stage(batchTokens=4097)]},
+        "batchTokens must be a multiple of contextLength",
+        {"stages": [stage(batchTokens=2048)]},
+    ),
+    "rows over the data axes": (
+        {"stages": [stage(batchTokens=512)]},
+        "must be a multiple of mesh.dp x mesh.fsdp",
+        {"stages": [stage(batchTokens=2048)]},
+    ),
+    "context over the ring": (
+        {"stages": [stage(contextLength=514, batchTokens=514 * 4)]},
+        "contextLength must be a multiple of 2 x mesh.sp",
+        {"stages": [stage(contextLength=516, batchTokens=516 * 4)]},
+    ),
+    "mesh is the accelerator": (
+        {"stages": [stage("a"), stage("b", mesh={"dp": 2, "fsdp": 2, "sp": 1})]},
+        "stages[].mesh: dp x fsdp x tp x sp must equal accelerator.cpu.hosts x devicesPerHost",
+        {"stages": [stage("a"), stage("b", mesh={"dp": 2, "fsdp": 1, "sp": 4})]},
+    ),
+    "heads over tensor": (
+        {"stages": [stage(mesh={"dp": 2, "tp": 4})]},
+        "mesh.tp: it must divide model.heads and model.kvHeads",
+        {"stages": [stage(mesh={"dp": 4, "tp": 2})]},
+    ),
+    "key heads divide heads": (
+        {"model": {**MODEL, "heads": 3}},
+        "kvHeads must divide heads",
+        {"model": {**MODEL, "heads": 4}},
+    ),
+    "mixture names data sets": (
+        {"stages": [stage(mixture=[{"dataset": "poems"}])]},
+        "mixture: it names a data set that is not in datasets",
+        {"stages": [stage(mixture=[{"dataset": "books"}])]},
+    ),
+    "stage names differ": ({"stages": [stage("a"), stage("a")]}, "Duplicate value", {"stages": TWO}),
+    "data set names differ": (
+        {"datasets": [{"name": "a", "source": PLACE}, {"name": "a", "source": PLACE}]},
+        "Duplicate value",
+        {"datasets": [{"name": "a", "source": PLACE}, {"name": "b", "source": PLACE}]},
+    ),
+    "mixture names differ": (
+        {"stages": [stage(mixture=[{"dataset": "books"}, {"dataset": "books"}])]},
+        "Duplicate value",
+        {"stages": [stage(mixture=[{"dataset": "books", "weight": 0.5}])]},
+    ),
+    "checkpoint: both": ({"checkpoint": {**PLACE, **CLAIM}}, "give exactly one of uri", {"checkpoint": PLACE}),
+    "checkpoint: none": ({"checkpoint": {}}, "give exactly one of uri", {"checkpoint": CLAIM}),
+    "tokenizer: both": ({"tokenizer": {**PLACE, **CLAIM}}, "give exactly one of uri", {"tokenizer": CLAIM}),
+    "source: none": (
+        {"datasets": [{"name": "a", "source": {}}]},
+        "give exactly one of uri",
+        {"datasets": [{"name": "books", "source": CLAIM}]},
+    ),
+    "cpu goes with its type": ({"accelerator": {"type": "cpu"}}, "cpu is missing", {"accelerator": {"type": "cpu", "cpu": CPU}}),
+    "known accelerators": (
+        {"accelerator": {"type": "abacus", "cpu": CPU}},
+        'Unsupported value: "abacus"',
+        {"accelerator": {"cpu": CPU}},
+    ),
+    "a bucket is gs://": (
+        {"tokenizer": {"uri": "s3://bucket/x"}},
+        "spec.tokenizer.uri",
+        {"tokenizer": {"uri": "gs://bucket/x"}},
+    ),
+    "a stage at least": ({"stages": []}, "should have at least 1 items", {"stages": TWO[:1]}),
+    "at most 32 stages": (
+        {"stages": [stage(f"s{number}") for number in range(33)]},
+        "must have at most 32 items",
+        {"stages": [stage(f"s{number}") for number in range(32)]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+async def test_each_rule_refuses_and_admits(client: Client, namespace: str, name: str) -> None:
+    wrong, message, right = RULES[name]
+    assert message in await refusal(client, manifest(namespace, **wrong))
+    assert await refusal(client, manifest(namespace, **right)) == ""
+
+
+@pytest.mark.parametrize(("bad", "good"), [("a" * 41, "a" * 40), ("a.b", "a-b"), ("1st", "first")])
+async def test_names_become_host_names(client: Client, namespace: str, bad: str, good: str) -> None:
+    assert "metadata.name must be at most 40 characters" in await refusal(client, manifest(namespace, bad))
+    assert await refusal(client, manifest(namespace, good)) == ""
+
+
+async def test_a_misspelt_field_is_named(client: Client, namespace: str) -> None:
+    with pytest.raises(ApiError, match=r'unknown field "spec.stages\[0\].contextlength"'):
+        await submit(client, manifest(namespace, stages=[stage(contextlength=5)]))
