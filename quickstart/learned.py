@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
-from lwm_trainer.config import RunConfig
-from lwm_trainer.data import Batches, Tokenizer, load_documents, unigram_entropy
 from numpy.typing import NDArray
 
+from lwm_trainer.config import RunConfig
+from lwm_trainer.data import Batches, Tokenizer, load_documents, unigram_entropy
+from lwm_trainer.fingerprint import batch_hash
 from quickstart.storage import use_endpoint
 
 MARGIN_NATS = 1.0
@@ -50,6 +52,12 @@ def same_tokens_entropy(config: RunConfig, tokens_hash: NDArray[np.uint32], endp
     batches = Batches(config, documents)
     steps = range(config.steps)[-LAST_STEPS:]
     for step in steps:
-        if batches.tokens_hash(step) != int(tokens_hash[step]):
+        if tokens_hash_of(batches, step) != int(tokens_hash[step]):
             raise ValueError(f"step {step}: the record's tokens are not those of the data at {config.datasets[0].uri}: was it changed?")
     return unigram_entropy(batches, steps)
+
+
+def tokens_hash_of(batches: Batches, step: int) -> int:
+    """What a trainer that is fed these batches enters as the step's hash."""
+    batch = batches.batch(step)
+    return int(batch_hash(*(jnp.asarray(batch[name]) for name in ("index", "tokens", "targets", "weights"))))

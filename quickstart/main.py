@@ -8,7 +8,6 @@ from typing import Any
 from cluster import images, lifecycle, load
 from cluster.paths import Cluster, binaries
 from cluster.run import ClusterError
-
 from quickstart.install import install
 from quickstart.kubectl import CommandError, Kubectl
 from quickstart.learned import Verdict, judge, same_tokens_entropy

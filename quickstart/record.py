@@ -11,7 +11,7 @@ from quickstart.storage import use_endpoint
 
 @dataclass(frozen=True)
 class StageRecord:
-    """One stage as its final checkpoint tells it. Arrays are [steps]: loss in nats a token, CRC-32 of the step's tokens."""
+    """One stage as its final checkpoint tells it. Arrays are [steps]: loss in nats a token, hash of the step's tokens."""
 
     name: str
     checkpoint: str
@@ -28,6 +28,7 @@ def read_stage(checkpoint: str, endpoint: str | None = None) -> StageRecord:
     logging.getLogger("gcsfs").setLevel(logging.ERROR)  # it warns of each client without credentials, which the emulator wants none of
     import orbax.checkpoint as ocp
     from etils import epath
+
     from lwm_trainer.checkpoint import Manifest
     from lwm_trainer.record import Record
 

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from lwm_trainer.data.source import storage_client
-
 from quickstart.books import books
 from quickstart.tokenizer.train import PATH as TOKENIZER
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from lwm_trainer.config import RunConfig
 
+from lwm_trainer.config import RunConfig
 from quickstart.kubectl import CommandError, Kubectl
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "quickstart.yaml"

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from quickstart.learned import judge, same_tokens_entropy
+from quickstart.learned import judge, same_tokens_entropy, tokens_hash_of
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_the_entropy_is_of_the_tokens_of_the_record(tmp_path: pytest.TempPathFac
         }
     )
     batches = Batches(config, load_documents(config, Tokenizer.load(str(PATH), 2048)))
-    hashes = np.array([batches.tokens_hash(step) for step in range(12)], np.uint32)
+    hashes = np.array([tokens_hash_of(batches, step) for step in range(12)], np.uint32)
     assert 1.5 < same_tokens_entropy(config, hashes) < 3.0
     hashes[5] += 1
     with pytest.raises(ValueError, match="step 5: the record's tokens are not those of the data"):

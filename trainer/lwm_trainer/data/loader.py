@@ -1,7 +1,6 @@
 """Batches as a pure function of (seed, step): any number of hosts resumes from one integer."""
 
 import math
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -55,14 +54,6 @@ class Batches:
         """Rows `row_indices` (from 0) of the step's global batch, in that order."""
         built = [self._row(step * self._rows + row) for row in row_indices]
         return {name: np.stack([row[name] for row in built]) for name in built[0]}
-
-    def tokens_hash(self, step: int) -> int:
-        """CRC-32 of the step's tokens, targets and weights."""
-        batch = self.batch(step)
-        found = 0
-        for name, kind in (("tokens", "<i4"), ("targets", "<i4"), ("weights", "<f4")):
-            found = zlib.crc32(batch[name].astype(kind).tobytes(), found)
-        return found
 
     def _row(self, number: int) -> Batch:
         dataset, place = self._mixture.draw(number)
