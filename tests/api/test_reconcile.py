@@ -1,0 +1,212 @@
+"""The operator's passes against a real API server and its controllers (no pod needs to run)."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lwm_operator.api import names
+from lwm_operator.api.status import Phase, Status
+from lwm_operator.api.training import Training
+from lwm_operator.cluster import paths
+from lwm_operator.cluster.apply import TakenError
+from lwm_operator.cluster.client import ApiError, Body, Client, Patch
+from lwm_operator.cluster.status import write_status
+from lwm_operator.controller.reconcile import Reconciler, TrainingKey
+from world.asking import create, look
+from world.builders import stage
+
+IMAGE = "registry.invalid/lwm-trainer:none"
+KINDS = ("Job", "Pod", "Service", "ConfigMap", "Lease", "ServiceAccount", "Role", "RoleBinding")
+
+
+class Operator:
+    """Passes of a reconciler whose clock is ours."""
+
+    def __init__(self, client: Client) -> None:
+        self.ahead = timedelta()
+        self.reconciler = Reconciler(client, trainer_image=IMAGE, instance="test", now=lambda: datetime.now(UTC) + self.ahead)
+
+    async def look_at(self, training: Training) -> float | None:
+        return await self.reconciler.reconcile(TrainingKey(training.metadata.namespace, training.metadata.name))
+
+
+async def children(client: Client, training: Training) -> dict[str, list[Body]]:
+    selector = f"{names.LABEL_TRAINING}={training.metadata.name}"
+    return {kind: await client.list(paths.collection(kind, training.metadata.namespace), selector) for kind in KINDS}
+
+
+async def until(check: Any, seconds: float = 60) -> None:
+    """Waits for something that the cluster's controllers do."""
+    async with asyncio.timeout(seconds):
+        while not await check():  # noqa: ASYNC110 - the cluster changes it, not one of our tasks
+            await asyncio.sleep(0.2)
+
+
+async def test_one_pass_makes_the_attempt_and_the_next_changes_nothing(client: Client, namespace: str) -> None:
+    operator, made = Operator(client), await create(client, namespace)
+    await operator.look_at(made)
+    found = await children(client, made)
+    assert {kind: [body["metadata"]["name"] for body in bodies] for kind, bodies in found.items() if kind != "Pod"} == {
+        kind: ["bible" if kind == "Service" else "bible-s1-a1"] for kind in KINDS if kind != "Pod"
+    }
+    for bodies in found.values():
+        for body in bodies:
+            owner = body["metadata"]["ownerReferences"][0]
+            assert (owner["kind"], owner["controller"]) in ((names.KIND, True), ("Job", True))
+
+    async def settled() -> bool:
+        await operator.look_at(made)
+        return (await look(client, made)).status.reason not in ("Creating", "PodsMissing")
+
+    await until(settled)
+    versions = {body["metadata"]["uid"]: body["metadata"]["resourceVersion"] for body in (await children(client, made))["Service"]}
+    for _ in range(3):
+        await operator.look_at(made)
+    again = {body["metadata"]["uid"]: body["metadata"]["resourceVersion"] for body in (await children(client, made))["Service"]}
+    assert again == versions
+    found_now = await look(client, made)
+    assert (found_now.status.current_stage, found_now.status.attempt, found_now.status.phase) == (1, 1, Phase.STARTING)
+
+
+async def test_a_spec_without_sense_gets_no_child_and_says_why(client: Client, namespace: str) -> None:
+    model = {"layers": 4, "width": 126, "heads": 2, "kvHeads": 2, "headDim": 64, "mlpWidth": 512, "vocabSize": 2048}
+    made = await create(client, namespace, model=model)
+    await Operator(client).look_at(made)
+    assert all(not bodies for bodies in (await children(client, made)).values())
+    accepted = {condition.type: condition for condition in (await look(client, made)).status.conditions}["Accepted"]
+    assert (accepted.status, accepted.reason) == ("False", "Refused")
+    assert "spec.model.width: 126 is not a multiple of fsdp x sp = 4" in accepted.message
+
+
+async def test_a_job_that_is_already_there_is_adopted(client: Client, namespace: str) -> None:
+    operator, made = Operator(client), await create(client, namespace)
+    await operator.look_at(made)
+    uid = (await children(client, made))["Job"][0]["metadata"]["uid"]
+    # As if the operator had died between the Job and all later looks: its status is as it was before.
+    intent = (await look(client, made)).status
+    await write_status(client, await look(client, made), Status())
+    await operator.look_at(made)
+    jobs = (await children(client, made))["Job"]
+    assert [job["metadata"]["uid"] for job in jobs] == [uid]
+    assert (await look(client, made)).status.attempt == intent.attempt == 1
+
+
+async def test_what_belongs_to_somebody_else_is_not_touched(client: Client, namespace: str) -> None:
+    service = {"metadata": {"name": "bible"}, "spec": {"ports": [{"port": 80}]}}
+    await client.call("POST", paths.collection("Service", namespace), body=service)
+    made = await create(client, namespace)
+    with pytest.raises(TakenError, match="Service bible exists and is not this training's"):
+        await Operator(client).look_at(made)
+    there = await client.get(paths.item("Service", namespace, "bible"))
+    assert there is not None
+    assert [port["port"] for port in there["spec"]["ports"]] == [80]
+    assert (await children(client, made))["Job"] == []
+
+
+async def test_a_status_from_an_old_look_is_refused_and_an_equal_one_not_written(client: Client, namespace: str) -> None:
+    made = await create(client, namespace)
+    assert not await write_status(client, made, made.status)
+    assert await write_status(client, made, Status(phase=Phase.RUNNING, message="first"))
+    with pytest.raises(ApiError) as refused:
+        await write_status(client, made, Status(phase=Phase.RUNNING, message="second"))
+    assert refused.value.code == 409
+    assert (await look(client, made)).status.message == "first"
+
+
+async def test_a_field_that_is_no_longer_sent_disappears(client: Client, namespace: str) -> None:
+    made = await create(client, namespace)
+    await write_status(client, made, Status(message="gone soon", current_stage=1))
+    await write_status(client, await look(client, made), Status())
+    found = await client.get(paths.item(names.KIND, namespace, "bible"))
+    assert found is not None
+    assert (found["status"].get("currentStage"), found["status"]["message"]) == (None, "")
+
+
+async def test_the_spec_and_metadata_of_a_training_are_never_written(client: Client, namespace: str) -> None:
+    made = await create(client, namespace)
+    await Operator(client).look_at(made)
+    found = await client.get(paths.item(names.KIND, namespace, "bible"))
+    assert found is not None
+    managers = {entry["manager"]: entry.get("subresource") for entry in found["metadata"]["managedFields"]}
+    assert managers[names.FIELD_MANAGER] == "status"
+    assert found["metadata"]["generation"] == 1
+
+
+async def test_a_deleted_training_leaves_nothing(client: Client, namespace: str) -> None:
+    operator, made = Operator(client), await create(client, namespace)
+    await operator.look_at(made)
+    await until(lambda: _count(client, made, "Pod", 2))
+    await client.call("DELETE", paths.item(names.KIND, namespace, "bible"))
+
+    async def nothing() -> bool:
+        await operator.look_at(made)
+        return not any((await children(client, made)).values())
+
+    await until(nothing)
+
+
+async def _count(client: Client, training: Training, kind: str, wanted: int) -> bool:
+    return len((await children(client, training))[kind]) == wanted
+
+
+async def test_a_lost_pod_brings_the_next_attempt_and_old_ones_are_pruned_with_their_pods(client: Client, namespace: str) -> None:
+    operator, made = Operator(client), await create(client, namespace, stages=[stage(steps=5)])
+    for attempt in range(1, 5):
+
+        async def there(number: int = attempt) -> bool:
+            operator.ahead += timedelta(seconds=400)
+            await operator.look_at(made)
+            pods = await client.list(paths.collection("Pod", namespace), f"{names.LABEL_ATTEMPT}={number}")
+            return (await look(client, made)).status.attempt == number and len(pods) == 2
+
+        await until(there)
+        if attempt < 4:
+            await client.call("DELETE", paths.item("Pod", namespace, await _pod(client, namespace, attempt)))
+    status = (await look(client, made)).status
+    assert (status.phase, status.summary.restarts) == (Phase.RECOVERING, 3)
+    causes = {record.number: record.root_cause.reason for record in status.stages[0].recent_attempts if record.root_cause is not None}
+    assert set(causes) == {1, 2, 3}
+
+    async def pruned() -> bool:
+        await operator.look_at(made)
+        found = await children(client, made)
+        left = {kind: {body["metadata"]["labels"].get(names.LABEL_ATTEMPT) for body in bodies} for kind, bodies in found.items()}
+        return all("1" not in attempts for attempts in left.values()) and left["Job"] == {"2", "3", "4"}
+
+    await until(pruned)
+
+
+async def _pod(client: Client, namespace: str, attempt: int) -> str:
+    pods = await client.list(paths.collection("Pod", namespace), f"{names.LABEL_ATTEMPT}={attempt}")
+    return str(pods[0]["metadata"]["name"])
+
+
+async def test_progress_on_the_lease_is_shown_and_a_pods_account_may_write_only_there(client: Client, namespace: str) -> None:
+    operator, made = Operator(client), await create(client, namespace)
+    await operator.look_at(made)
+    review = {
+        "spec": {
+            "user": f"system:serviceaccount:{namespace}:bible-s1-a1",
+            "resourceAttributes": {"group": "coordination.k8s.io", "resource": "leases", "namespace": namespace, "verb": "patch"},
+        }
+    }
+    for name, allowed in (("bible-s1-a1", True), ("bible-s1-a2", False)):
+        review["spec"]["resourceAttributes"]["name"] = name  # type: ignore[index]
+        answer = await client.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body=review)
+        assert answer["status"]["allowed"] is allowed
+    said = '{"attempt":1,"phase":"Compiling","phaseDeadlineSeconds":600,"step":0,"steps":60}'
+    lease = {"metadata": {"annotations": {"lwm.dev/progress": said}}, "spec": {"holderIdentity": "bible-s1-a1-0"}}
+    await client.patch(paths.item("Lease", namespace, "bible-s1-a1"), lease, Patch.MERGE, manager="trainer")
+    await operator.look_at(made)
+    assert (await look(client, made)).status.summary.step == "0/60"
+
+
+async def test_the_story_is_in_the_events(client: Client, namespace: str) -> None:
+    made = await create(client, namespace)
+    await Operator(client).look_at(made)
+    found = await client.list(paths.collection("Event", namespace))
+    ours = [event for event in found if event.get("reportingController") == "lwm.dev/operator"]
+    assert sorted(event["reason"] for event in ours) == ["AttemptStarted", "StageStarted"]
+    assert "stage 1/1 ctx512: context 512" in next(event["note"] for event in ours if event["reason"] == "StageStarted")
