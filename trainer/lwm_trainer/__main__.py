@@ -23,6 +23,7 @@ def main() -> int:
     faulthandler.enable()
     for noisy in ("gcsfs", "gcsfs.credentials", "absl", "orbax"):  # hundreds of lines a process, none about us
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    emulator.prepare()
     path = Path(os.environ.get("LWM_CONFIG", config.CONFIG_PATH))
     try:
         run = config.RunConfig.model_validate_json(path.read_bytes())
@@ -39,8 +40,6 @@ def main() -> int:
     reporter = Reporter(run) if index == 0 else None
     try:
         distributed.join(run)
-        from lwm_trainer.train import train  # the rendezvous comes first: peers wait for us, not for our imports
-
         final = train(run, reporter)
         jax.distributed.shutdown()
     except BaseException as error:

@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 
 import jax
+import orbax.checkpoint as ocp
 
 from lwm_trainer import config
 
@@ -44,6 +45,14 @@ def join(run: config.RunConfig) -> None:
         heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
         initialization_timeout=RENDEZVOUS_SECONDS,
     )
+
+
+def barrier(name: str) -> None:
+    """Wait for every process at a named point, RENDEZVOUS_SECONDS at most.
+
+    Needed before the first run of a program that communicates: Gloo gives the peers 30 s to come, but one may compile for longer.
+    """
+    ocp.multihost.get_barrier_sync_fn()(key=name, timeout_ms=RENDEZVOUS_SECONDS * 1000)
 
 
 def _compiler() -> str:

@@ -12,6 +12,7 @@ from lwm_trainer import config, fingerprint, metrics
 from lwm_trainer.checkpoint import Saver, restore_all, restore_params
 from lwm_trainer.config import Phase
 from lwm_trainer.data import Batches, Tokenizer, load_documents
+from lwm_trainer.distributed import barrier
 from lwm_trainer.errors import DivergedError, SavedOnRequest
 from lwm_trainer.feed import Feed, abstract_batch
 from lwm_trainer.mesh import make_mesh
@@ -50,6 +51,7 @@ def train(run: config.RunConfig, reporter: Reporter | None) -> config.Final:
         loaded = data.result()
 
     enter(Phase.RESTORING)
+    barrier("compiled")
     origin = settle_origin(run)
     state, record = _start(run, program, origin, loaded.tokenizer_sha256)
     saver = Saver(run, loaded.tokenizer_sha256)
@@ -58,6 +60,7 @@ def train(run: config.RunConfig, reporter: Reporter | None) -> config.Final:
     if reporter is not None:
         reporter.resumed(origin.step)
 
+    barrier("restored")
     enter(Phase.TRAINING)
     for step in range(origin.step, run.steps):
         state, step_metrics = train_step(state, feed.batch(step))

@@ -1,0 +1,17 @@
+"""An emulated object store wants no credentials; the libraries below us look for some all the same, for minutes where no metadata server
+answers."""
+
+import os
+
+
+def prepare() -> None:
+    """When STORAGE_EMULATOR_HOST names an emulator: gcsfs (Orbax's files, the compile cache) and TensorStore (Orbax's arrays) ask for no
+    credentials. Called before either is first used."""
+    if not os.environ.get("STORAGE_EMULATOR_HOST"):
+        return
+    os.environ["NO_GCE_CHECK"] = "true"
+    os.environ["GOOGLE_AUTH_TOKEN_FOR_TESTING"] = "anonymous"  # noqa: S105 - TensorStore's way to be told not to look for one
+    from fsspec.config import conf
+
+    for protocol in ("gs", "gcs"):
+        conf.setdefault(protocol, {})["token"] = "anon"
