@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from lwm_operator.plan.cause import permanent, root_cause
+from lwm_operator.plan.cause import better, permanent, root_cause
 from lwm_operator.plan.observed import PodState, PodView
 from lwm_trainer.config import LastWords
 from world.builders import job, pod
@@ -49,3 +49,17 @@ def test_without_pods_the_job_speaks() -> None:
 def test_only_permanent_codes_are_permanent() -> None:
     assert [code for code in range(256) if permanent(root_cause((failed(0, code),), job()))] == [64, 65, 66, 78]
     assert not permanent(None)
+
+
+def test_survivors_that_the_jobs_controller_deletes_are_victims() -> None:
+    pods = (failed(1, 79), pod(0, deleting=True))
+    assert root_cause(pods, job()).reason == "PodDeleted"
+    assert (root_cause(pods, job(failed=True)).reason, root_cause(pods, job(failed=True)).pod) == ("HostLost", "bible-s1-a1-1")
+
+
+def test_a_later_look_at_victims_alone_does_not_forget_the_guilty_one() -> None:
+    deleted, victims = root_cause((pod(0, deleting=True),), job()), root_cause((failed(0, 143), failed(1, 79)), job(failed=True))
+    uncaught = root_cause((failed(1, 70),), job())
+    assert better(deleted, victims) == deleted
+    assert better(victims, uncaught) == uncaught
+    assert better(None, victims) == victims

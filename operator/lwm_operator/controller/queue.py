@@ -81,11 +81,11 @@ class KeyedQueue(Generic[Key]):
             if (key := self.poll()) is not None:
                 return key
             self._wake.clear()
-            seconds = max(0.0, self._heap[0][0] - self._clock()) if self._heap else None
-            try:
-                await asyncio.wait_for(self._wake.wait(), seconds)
-            except TimeoutError:
-                continue
+            # No wait_for: it would make a task of its own, which kopf cancels as a stranger when it stops.
+            alarm = asyncio.get_running_loop().call_later(self._heap[0][0] - self._clock(), self._wake.set) if self._heap else None
+            await self._wake.wait()
+            if alarm is not None:
+                alarm.cancel()
 
     def done(self, key: Key) -> None:
         self._working.pop(key, None)

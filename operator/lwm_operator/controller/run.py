@@ -18,6 +18,7 @@ from lwm_operator.controller.workers import keys, resync, work
 log = structlog.get_logger("lwm_operator")
 
 LEASE_NAME = "lwm-operator"
+STOP_SECONDS = 15.0
 
 Watch = Callable[[KeyedQueue[TrainingKey], list[asyncio.Task[None]]], Awaitable[None]]
 """Feeds the queue until the process is told to stop."""
@@ -65,10 +66,13 @@ async def _lead(client: Client, settings: Settings, leader: Leader, watch: Watch
     watching = asyncio.ensure_future(watch(queue, ours))
     log.info("leading", identity=settings.identity, trainer_image=settings.trainer_image, namespaces=settings.watch_namespaces or "all")
     done, _ = await asyncio.wait([watching, *ours], return_when=asyncio.FIRST_COMPLETED)
+    if all(task.cancelled() for task in done):
+        # kopf, when it is told to stop, cancels every task that it does not know: its own end is the answer.
+        done, _ = await asyncio.wait([watching], timeout=STOP_SECONDS)
     code = 0
     for task in done:
-        if task.exception() is not None:
-            log.error("task_failed", task=getattr(task, "get_name", lambda: "watch")(), error=repr(task.exception()))
+        if not task.cancelled() and task.exception() is not None:
+            log.error("task_failed", error=repr(task.exception()))
             code = 1
     for task in ours:
         task.cancel()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lwm_operator.api.status import Attempt, AttemptState
-from lwm_operator.plan.cause import root_cause
+from lwm_operator.plan.cause import better, root_cause
 from lwm_operator.plan.moments import seconds_since, stamp
 from lwm_operator.plan.observed import JobView, Observed, PodState, PodView
 from lwm_operator.plan.result import DeletePod
@@ -93,7 +93,7 @@ def _stop(attempt: Attempt, job: JobView | None, pods: tuple[PodView, ...], obse
     """Survivors leave by themselves or are deleted; the cause is looked at again until then, because last words come late."""
     waited = seconds_since(attempt.finished_at, now)
     if waited < LEAVE_SECONDS and any(pod.state == PodState.FAILED for pod in pods):
-        attempt = attempt.model_copy(update={"root_cause": root_cause(pods, job)})
+        attempt = attempt.model_copy(update={"root_cause": better(attempt.root_cause, root_cause(pods, job))})
     survivors = [pod for pod in pods if observed.holds_on(pod)]
     if not survivors:
         return Looked(attempt=attempt.model_copy(update={"state": AttemptState.FAILED}))

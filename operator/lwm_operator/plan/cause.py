@@ -10,6 +10,9 @@ from lwm_trainer.config import PERMANENT_EXIT_CODES, SECONDARY_EXIT_CODES, ExitC
 
 EVICTIONS = ("Evicted", "Preempting", "NodeLost", "NodeAffinity", "UnexpectedAdmissionError", "Shutdown", "Terminated", "NodeShutdown")
 KILLED = (137, 139)
+HOST_LOST = "HostLost"
+"""All that is left are victims: a host went, and why is not known yet."""
+
 LIMIT = 1000
 """Of a message in status."""
 
@@ -19,9 +22,16 @@ def permanent(cause: RootCause | None) -> bool:
     return cause is not None and cause.exit_code in PERMANENT_EXIT_CODES
 
 
+def better(old: RootCause | None, new: RootCause) -> RootCause:
+    """Of two looks at one attempt: the later one knows more, unless all that it has are victims."""
+    return old if old is not None and new.reason == HOST_LOST else new
+
+
 def root_cause(pods: tuple[PodView, ...], job: JobView | None) -> RootCause:
     """The one cause of an attempt's end; always one, be it that the Job is gone."""
-    guilty = [pod for pod in pods if pod.state == PodState.FAILED or (pod.deleting and pod.live)]
+    # Once a Job has failed, its controller deletes the survivors: those are victims, whoever deletes them.
+    swept = job is None or job.failed
+    guilty = [pod for pod in pods if pod.state == PodState.FAILED or (pod.deleting and pod.live and not swept)]
     if guilty:
         first = min(guilty, key=lambda pod: (_rank(pod), pod.index, pod.name))
         return RootCause(reason=_reason(first), message=_message(first)[:LIMIT], exit_code=first.exit_code, pod=first.name, node=first.node)
@@ -56,12 +66,10 @@ def _rank(pod: PodView) -> int:
 def _reason(pod: PodView) -> str:
     if pod.reason == "OOMKilled" or pod.reason in EVICTIONS:
         return pod.reason
-    if pod.words is not None and pod.words.code == pod.exit_code and pod.words.reason:
-        return pod.words.reason[:64]
     if pod.exit_code is None:
         return "PodDeleted" if pod.deleting else "PodFailed"
     if pod.exit_code in SECONDARY_EXIT_CODES:
-        return "HostLost"
+        return HOST_LOST
     if pod.exit_code in KILLED:
         return "Killed" if pod.exit_code == 137 else "SegmentationFault"
     try:

@@ -1,0 +1,129 @@
+"""The whole process with exactly the rights that the chart gives it: no 403 anywhere, a Lease taken and given back."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cluster.paths import REPOSITORY, binaries
+from lwm_operator.api import names
+from lwm_operator.cluster import paths
+from lwm_operator.cluster.client import Body, Client, Patch
+from world.asking import create, look
+
+CHART = REPOSITORY / "charts" / "lwm-operator"
+
+
+def rendered(namespace: str) -> list[Body]:
+    """The account and its rights, as helm renders them."""
+    parts = [argument for name in ("serviceaccount", "rbac") for argument in ("--show-only", f"templates/{name}.yaml")]
+    command = [str(binaries() / "helm"), "template", namespace, str(CHART), "--namespace", namespace, "--kube-version", "1.37.2", *parts]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [body for body in yaml.safe_load_all(text) if body]
+
+
+def place(body: Body) -> str:
+    plural = {"ServiceAccount": "serviceaccounts"}.get(body["kind"], f"{body['kind'].lower()}s")
+    base = "/api/v1" if body["apiVersion"] == "v1" else f"/apis/{body['apiVersion']}"
+    inside = f"/namespaces/{body['metadata']['namespace']}" if body["metadata"].get("namespace") else ""
+    return f"{base}{inside}/{plural}/{body['metadata']['name']}"
+
+
+def with_token(kubeconfig: Path, token: str, path: Path) -> Path:
+    settings = yaml.safe_load(kubeconfig.read_text())
+    for user in settings["users"]:
+        user["user"] = {"token": token}
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+@pytest.fixture
+async def account(client: Client, namespace: str, kubeconfig: Path, tmp_path: Path) -> Any:
+    """A kubeconfig with the token of the chart's service account."""
+    made = rendered(namespace)
+    for body in made:
+        await client.patch(place(body), body, Patch.APPLY, manager="tests")
+    answer = await client.call(
+        "POST",
+        f"/api/v1/namespaces/{namespace}/serviceaccounts/{namespace}/token",
+        body={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}},
+    )
+    yield with_token(kubeconfig, answer["status"]["token"], tmp_path / "kubeconfig")
+    for body in made:
+        if body["kind"].startswith("Cluster"):
+            await client.call("DELETE", place(body))
+
+
+class Process:
+    """`python -m lwm_operator`, with its log."""
+
+    def __init__(self, kubeconfig: Path, namespace: str, log: Path) -> None:
+        self.log = log
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(kubeconfig),
+            "POD_NAMESPACE": namespace,
+            "POD_NAME": "operator-under-test",
+            "LWM_TRAINER_IMAGE": "registry.invalid/lwm-trainer:none",
+            "LWM_WATCH_NAMESPACES": namespace,
+            "LWM_HEALTH_PORT": "18181",
+            "LWM_METRICS_PORT": "18182",
+        }
+        with log.open("w") as out:
+            self.process = subprocess.Popen([sys.executable, "-m", "lwm_operator"], env=environment, stderr=out)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+
+@pytest.fixture
+def operator(account: Path, namespace: str, tmp_path: Path) -> Iterator[Process]:
+    found = Process(account, namespace, tmp_path / "log")
+    yield found
+    if found.process.poll() is None:
+        found.process.kill()
+        found.process.wait()
+
+
+async def test_it_works_with_the_charts_rights_and_leaves_its_lease_free(client: Client, namespace: str, operator: Process) -> None:
+    made = await create(client, namespace)
+    lease = paths.item("Lease", namespace, "lwm-operator")
+    async with asyncio.timeout(60):
+        while (await look(client, made)).status.reason in ("", "Creating", "PodsMissing"):  # noqa: ASYNC110
+            await asyncio.sleep(0.3)
+        # Two attempts that end, so that pods are deleted and the next ones made.
+        pods = await client.list(paths.collection("Pod", namespace), f"{names.LABEL_ATTEMPT}=1")
+        await client.call("DELETE", paths.item("Pod", namespace, pods[0]["metadata"]["name"]))
+        while (await look(client, made)).status.reason not in ("PodDeleted", "BackingOff", "JobFailed"):  # noqa: ASYNC110
+            await asyncio.sleep(0.3)
+    held = await client.get(lease)
+    assert held is not None
+    assert held["spec"]["holderIdentity"] == "operator-under-test"
+    assert operator.stop() == 0
+    freed = await client.get(lease)
+    assert freed is not None
+    assert freed["spec"]["holderIdentity"] == ""
+    text = operator.log.read_text()
+    assert not re.findall(r".*(?:\b403\b|[Ff]orbidden).*", text)
+    assert [line["decision"] for line in operator.lines() if line["event"] == "reconciled"]
+    assert not [line for line in operator.lines() if line["level"] in ("error", "critical")]
+
+
+def test_it_says_what_is_missing_without_an_image(kubeconfig: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "LWM_TRAINER_IMAGE"}
+    ended = subprocess.run([sys.executable, "-m", "lwm_operator"], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 64
+    assert ended.stderr.startswith("LWM_TRAINER_IMAGE: missing: set it")
