@@ -11,8 +11,8 @@ from lwm_operator.plan.result import Event
 
 
 def event_name(about: Metadata, event: Event) -> str:
-    digest = hashlib.sha256(f"{about.uid}/{event.key}".encode()).hexdigest()[:16]
-    return f"{about.name}.{digest}"
+    digest = hashlib.sha256(f"{about.uid}/{event.key}".encode()).hexdigest()[:10]
+    return f"{about.name}.{event.order}.{digest}"
 
 
 async def post(client: Client, about: Metadata, event: Event, now: datetime, instance: str) -> None:

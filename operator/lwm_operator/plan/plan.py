@@ -23,6 +23,15 @@ from lwm_operator.plan.story import told
 from lwm_operator.plan.summary import summarize
 from lwm_operator.plan.waiting import why
 from lwm_operator.plan.words import count
+from lwm_trainer.config import Phase as Step
+from lwm_trainer.config import Progress
+
+PREPARING = {
+    Step.RENDEZVOUS: "meeting each other",
+    Step.LOADING_DATA: "loading data",
+    Step.RESTORING: "restoring the checkpoint",
+    Step.COMPILING: "compiling the step",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +92,9 @@ def _turn(
             return _create(entries, index, observed, refused=refused)
         case AttemptState.STARTING:
             held = why(observed.job(index + 1, attempt.number), observed.pods_of(index + 1, attempt.number), hosts)
-            reason, said = held or (report.phase.value if report is not None else "Rendezvous", f"{hosts} of {hosts} hosts run")
-            if report is not None and held is None:
-                said = f"{said}, step {report.resumed_from} of {entry.total_steps} to start from" if report.resumed_from else said
+            reason, said = held or _preparing(report, hosts)
             phase = Phase.RECOVERING if recovering else Phase.STARTING
-            return Turn(entry=entry, phase=phase, reason=reason, message=f"{label}: {said}")
+            return Turn(entry=entry, phase=phase, reason=reason, message=f"{label}: attempt {attempt.number}: {said}")
         case AttemptState.RUNNING:
             reason = report.phase.value if report is not None else "Training"
             return Turn(entry=entry, phase=Phase.RUNNING, reason=reason, message=f"{label}: {_pace(entry)}")
@@ -185,7 +192,7 @@ def _closed(
     return Plan(
         status=status,
         actions=(*turn.actions, *strays(current, observed), *outdated(entries, observed)),
-        events=told(training.spec, old, status),
+        events=told(training, old, status),
         requeue_after=turn.wait_seconds,
         decision=f"{turn.phase.value}: {turn.reason}: {turn.message}",
     )
@@ -198,6 +205,14 @@ def _hosts(training: Training) -> int:
 
 def _because(cause: RootCause | None) -> str:
     return "an unknown cause" if cause is None else f"{cause.reason}: {cause.message}"
+
+
+def _preparing(report: Progress | None, hosts: int) -> tuple[str, str]:
+    """All hosts run, no step is done yet."""
+    if report is None:
+        return "Rendezvous", f"{hosts} of {hosts} hosts run and look for each other"
+    from_step = f" from step {report.resumed_from}" if report.resumed_from else ""
+    return report.phase.value, f"{hosts} of {hosts} hosts run, {PREPARING.get(report.phase, report.phase.value)}{from_step}"
 
 
 def _pace(entry: StageStatus) -> str:

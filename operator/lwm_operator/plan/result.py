@@ -38,11 +38,15 @@ Action = CreateAttempt | DeletePod | DeleteAttempt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """For `kubectl describe`. `key` makes its name deterministic, so that the same one is never posted twice."""
+    """For `kubectl describe`. `key` makes its name deterministic, so that the same one is never posted twice.
+
+    `order` begins the name: `kubectl describe` shows Events by name, because their new kind has no time that it sorts by.
+    """
 
     reason: str
     message: str
     key: str
+    order: str = "s99"
     type: Literal["Normal", "Warning"] = "Normal"
 
 
