@@ -9,6 +9,9 @@ from cluster import images, lifecycle, load, processes
 from cluster.paths import DEFAULT_NAME, Cluster, binaries
 from cluster.run import ClusterError
 
+# Commands that hand words on to another program -> how many words of their own stand before those.
+PASSED_ON = {"kubectl": 0, "node-shell": 1}
+
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m cluster", description=__doc__)
@@ -31,9 +34,23 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("archives", nargs="*", type=Path)
         if name == "node-shell":
             command.add_argument("node", choices=["node1", "node2"])
-        if name in ("node-shell", "kubectl"):
-            command.add_argument("words", nargs=argparse.REMAINDER)
+        if name in PASSED_ON:
+            command.add_argument("words", nargs="*")
     return top
+
+
+def split(arguments: list[str]) -> list[str]:
+    """Put `--` before the words that belong to the other program, so that none of its options is taken for ours."""
+    if not arguments or arguments[0] not in PASSED_ON or "--help" in arguments[1:2]:
+        return arguments
+    ours = 1
+    if arguments[ours : ours + 1] == ["--name"]:
+        ours += 2
+    elif arguments[ours : ours + 1] and arguments[ours].startswith("--name="):
+        ours += 1
+    ours += PASSED_ON[arguments[0]]
+    theirs = arguments[ours:]
+    return [*arguments[:ours], "--", *(theirs[1:] if theirs[:1] == ["--"] else theirs)]
 
 
 def environment(cluster: Cluster) -> dict[str, str]:
@@ -41,7 +58,7 @@ def environment(cluster: Cluster) -> dict[str, str]:
 
 
 def main(arguments: list[str]) -> int:
-    options = parser().parse_args(arguments)
+    options = parser().parse_args(split(arguments))
     cluster = Cluster(options.name)
     match options.command:
         case "up":
