@@ -13,9 +13,10 @@ os.environ.setdefault("NNX_GRAPH_MODE", "false")
 import jax
 import pydantic
 
-from lwm_trainer import config, distributed
+from lwm_trainer import config, distributed, emulator
 from lwm_trainer.config import ExitCode
 from lwm_trainer.progress import Reporter, write_last_words
+from lwm_trainer.train import train
 
 
 def main() -> int:

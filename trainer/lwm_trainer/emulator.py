@@ -14,4 +14,4 @@ def prepare() -> None:
     from fsspec.config import conf
 
     for protocol in ("gs", "gcs"):
-        conf.setdefault(protocol, {})["token"] = "anon"
+        conf.setdefault(protocol, {})["token"] = "anon"  # noqa: S105 - the name of a method
