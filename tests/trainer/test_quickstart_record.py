@@ -1,0 +1,28 @@
+"""What the quickstart reads back is what a trainer's checkpoint holds."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lwm_trainer.checkpoint import Saver
+from lwm_trainer.record import Record
+from lwm_trainer.step import State
+from quickstart.record import read_stage
+from unit.builders import a_run
+
+
+def test_a_stage_is_read_from_its_final_checkpoint(tmp_path: Path) -> None:
+    run = a_run(checkpoint={"root": str(tmp_path), "every_steps": 1})
+    record = Record.empty(run.steps)
+    for step, loss in enumerate((7.5, 6.25, 5.125)):
+        record.add(step, loss, 0.5 + step, 1000 + step)
+    saver = Saver(run, "0" * 64)
+    saver.save(run.steps, State(params={"w": np.ones(3, np.float32)}, optimizer={"m": np.ones(3, np.float32)}), record)
+    assert saver.wait() == run.steps
+    saver.close()
+
+    stage = read_stage(f"{run.attempt_folder()}/{run.steps}")
+    assert (stage.name, stage.context_length, stage.rope_theta) == (run.stage, run.context_length, run.rope_theta)
+    assert stage.losses.tolist() == [7.5, 6.25, 5.125]
+    assert stage.grad_norms.tolist() == [0.5, 1.5, 2.5]
+    assert stage.tokens_hash.tolist() == [1000, 1001, 1002]
