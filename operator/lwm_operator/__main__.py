@@ -23,6 +23,8 @@ async def operate(settings: Settings) -> int:
         await kopf.operator(
             registry=registry,
             settings=handlers.configure(),
+            # Else kopf asks /etc/passwd who runs it, where the uid of a pod has no entry.
+            identity=settings.identity,  # type: ignore[arg-type]  # a NewType of str that kopf keeps to itself
             clusterwide=not settings.watch_namespaces,
             namespaces=settings.watch_namespaces,
             liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",

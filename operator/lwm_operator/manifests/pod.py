@@ -88,7 +88,8 @@ def pod_spec(run: Run) -> Manifest:
 def environment(spec: Spec) -> list[Manifest]:
     """The user's variables, then ours: of two with one name, ours is the one that stays."""
     cpu = spec.accelerator.cpu
-    ours = {"HOME": "/tmp", "PYTHONUNBUFFERED": "1"}  # noqa: S108
+    # USER, because the uid has no entry in /etc/passwd, where libraries look it up.
+    ours = {"HOME": "/tmp", "USER": "lwm", "PYTHONUNBUFFERED": "1"}  # noqa: S108
     if cpu is not None:
         ours |= {
             "JAX_PLATFORMS": "cpu",
