@@ -41,12 +41,13 @@ def run_config(kubectl: Kubectl, name: str, stage: int, attempt: int) -> RunConf
 
 
 def evidence(kubectl: Kubectl, name: str) -> str:
-    """What a person would look at next: the description, the pods, and the last lines of the trainers."""
+    """What a person would look at next: the description, the pods, and the last lines of the trainers and of the operator."""
     texts = []
     for words in (
         ("describe", "lwmtraining", name),
         ("get", "pods", "--output=wide", f"--selector=lwm.dev/training={name}"),
         ("logs", f"--selector=lwm.dev/training={name}", "--all-containers", "--prefix", "--tail=25"),
+        ("--namespace=lwm-system", "logs", "deployment/lwm-operator", "--tail=25"),
     ):
         try:
             texts.append(f"$ kubectl {' '.join(words)}\n{kubectl(*words)}")

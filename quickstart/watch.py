@@ -11,6 +11,7 @@ from quickstart.kubectl import CommandError, Kubectl
 
 _POLL_SECONDS = 3.0
 _LINE_SECONDS = 15.0
+_SILENT_SECONDS = 90.0
 _PATIENCE = 10  # failed polls in a row, before it is the API server that is the trouble
 
 
@@ -23,7 +24,7 @@ def watch(
 ) -> dict[str, Any]:
     """Shows LWMTraining `name` until it is Complete and returns it. Raises TrainingError on Failed and after `seconds`."""
     view = Live(out) if out.isatty() else Lines(out)
-    deadline, failures = time.monotonic() + seconds, 0
+    began, failures = time.monotonic(), 0
     while True:
         try:
             training, failures = kubectl.get("lwmtraining", name), 0
@@ -43,7 +44,10 @@ def watch(
                     return training
                 if condition["type"] in ("Accepted", "Failed"):
                     raise TrainingError(f"LWMTraining {name}: {condition['reason']}: {condition.get('message', '')}")
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if not status and waited > _SILENT_SECONDS:
+            raise TrainingError(f"LWMTraining {name} has no status after {waited:.0f} s: the operator does not run, see its log")
+        if waited > seconds:
             raise TrainingError(f"LWMTraining {name} is not complete after {seconds:.0f} s: {headline(training)}")
         sleep(_POLL_SECONDS)
 

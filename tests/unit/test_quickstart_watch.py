@@ -86,6 +86,12 @@ def test_deleted_and_unreachable_raise() -> None:
         follow(Scripted(CommandError("no route")))
 
 
+def test_an_operator_that_never_answers_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quickstart.watch._SILENT_SECONDS", 0.0)
+    with pytest.raises(TrainingError, match="has no status after 0 s: the operator does not run"):
+        follow(Scripted({key: value for key, value in training().items() if key != "status"}))
+
+
 def test_a_terminal_is_redrawn_and_a_pipe_gets_few_lines() -> None:
     done = training("Complete", (("Complete", "True", ""),))
     steps = [training(step=step) for step in range(20)]
