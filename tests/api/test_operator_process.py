@@ -7,60 +7,26 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from cluster.paths import REPOSITORY, binaries
 from lwm_operator.api import names
 from lwm_operator.cluster import paths
-from lwm_operator.cluster.client import Body, Client, Patch
+from lwm_operator.cluster.client import Client
 from world.asking import create, look
-
-CHART = REPOSITORY / "charts" / "lwm-operator"
-
-
-def rendered(namespace: str) -> list[Body]:
-    """The account and its rights, as helm renders them."""
-    parts = [argument for name in ("serviceaccount", "rbac") for argument in ("--show-only", f"templates/{name}.yaml")]
-    command = [str(binaries() / "helm"), "template", namespace, str(CHART), "--namespace", namespace, "--kube-version", "1.37.2", *parts]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return [body for body in yaml.safe_load_all(text) if body]
-
-
-def place(body: Body) -> str:
-    plural = {"ServiceAccount": "serviceaccounts"}.get(body["kind"], f"{body['kind'].lower()}s")
-    base = "/api/v1" if body["apiVersion"] == "v1" else f"/apis/{body['apiVersion']}"
-    inside = f"/namespaces/{body['metadata']['namespace']}" if body["metadata"].get("namespace") else ""
-    return f"{base}{inside}/{plural}/{body['metadata']['name']}"
-
-
-def with_token(kubeconfig: Path, token: str, path: Path) -> Path:
-    settings = yaml.safe_load(kubeconfig.read_text())
-    for user in settings["users"]:
-        user["user"] = {"token": token}
-    path.write_text(yaml.safe_dump(settings))
-    return path
+from world.chart import apply, remove_global, rendered, token, with_token
 
 
 @pytest.fixture
-async def account(client: Client, namespace: str, kubeconfig: Path, tmp_path: Path) -> Any:
+async def account(client: Client, namespace: str, kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Path]:
     """A kubeconfig with the token of the chart's service account."""
-    made = rendered(namespace)
-    for body in made:
-        await client.patch(place(body), body, Patch.APPLY, manager="tests")
-    answer = await client.call(
-        "POST",
-        f"/api/v1/namespaces/{namespace}/serviceaccounts/{namespace}/token",
-        body={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}},
-    )
-    yield with_token(kubeconfig, answer["status"]["token"], tmp_path / "kubeconfig")
-    for body in made:
-        if body["kind"].startswith("Cluster"):
-            await client.call("DELETE", place(body))
+    made = rendered(namespace, namespace, *(f"--show-only=templates/{name}.yaml" for name in ("serviceaccount", "rbac")))
+    await apply(client, made)
+    yield with_token(kubeconfig, await token(client, namespace, namespace), tmp_path / "kubeconfig")
+    await remove_global(client, made)
 
 
 class Process:
