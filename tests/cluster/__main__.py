@@ -76,13 +76,13 @@ def main(arguments: list[str]) -> int:
             load.into(cluster, options.archives or [archive for _, archive in images.build()])
         case "shell":
             shell = os.environ.get("SHELL", "/bin/sh")
-            os.execvpe(shell, [shell], environment(cluster))
+            os.execvpe(shell, [shell], environment(cluster))  # noqa: S606
         case "node-shell":
             node = next(node for node in cluster.nodes if node.name == options.node)
             words = processes.within(node, *(options.words or ["/bin/sh"]))
-            os.execvp(words[0], words)
+            os.execvp(words[0], words)  # noqa: S606
         case "kubectl":
-            os.execve(binaries() / "kubectl", ["kubectl", *options.words], environment(cluster))
+            os.execve(binaries() / "kubectl", ["kubectl", *options.words], environment(cluster))  # noqa: S606
     return 0
 
 

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from cluster import cgroups, go_toolchain
+from cluster import cgroups
 from cluster.nodes import CNI_FOLDERS
 from cluster.paths import cache
 from cluster.run import ClusterError, output, say, succeeds
@@ -34,10 +34,9 @@ def all_hold() -> None:
             " with `make quickstart CONTEXT=<kubectl context>`"
         )
     install(missing_packages())
-    problems = [*disk(cache()), *groups(), *kernel()]
+    problems = [*place(cache()), *disk(cache()), *groups(), *kernel()]
     if problems:
         raise ClusterError("this machine cannot hold the cluster:\n" + "\n".join(f"  - {problem}" for problem in problems))
-    go_toolchain.needed()
     say(f"checks passed (cgroups: version {cgroups.version()})")
 
 
@@ -66,14 +65,19 @@ def install(packages: list[str]) -> None:
         output(command, env=environment)
 
 
+def place(folder: Path) -> list[str]:
+    """The cache may not lie where each node sees a folder of its own instead of this machine's."""
+    hidden = [top for top in ("/run", "/var/lib", "/var/log") if folder.resolve().is_relative_to(top)]
+    return [f"LWM_CACHE={folder} lies below {top}, which nodes cannot see: choose a folder elsewhere" for top in hidden]
+
+
 def disk(folder: Path, needed: int = FREE_BYTES) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free >= needed:
         return []
-    return [
-        f"{free / 1024**3:.1f} GiB free below {folder}, {needed / 1024**3:.0f} needed: free some, or set LWM_CACHE to a folder on a larger disk"
-    ]
+    have, want = free / 1024**3, needed / 1024**3
+    return [f"{have:.1f} GiB free below {folder}, {want:.0f} needed: free some, or set LWM_CACHE to a folder on a larger disk"]
 
 
 def groups(mount: Path = cgroups.MOUNT) -> list[str]:

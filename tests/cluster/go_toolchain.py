@@ -34,7 +34,7 @@ def find() -> Path:
         ):
             return Path(candidate)
     wanted = ".".join(str(number) for number in needed())
-    uv = shutil.which("uv")
+    uv = os.environ.get("LWM_UV") or shutil.which("uv")
     if not uv:
         raise ClusterError(f"no Go {wanted} or later here, and no uv to fetch it: install either (https://go.dev/dl, `pip install uv`)")
     say(f"no Go {wanted} or later on this machine: fetching the pinned one")

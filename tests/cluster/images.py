@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cluster import base_image
 from cluster.paths import REPOSITORY, cache
-from cluster.run import locked, output, say
+from cluster.run import locked, output, say, succeeds
 
 TARGETS = ("operator", "trainer")
 INPUTS = ("Dockerfile", ".dockerignore", "pyproject.toml", "uv.lock", "operator", "trainer")
@@ -17,7 +17,7 @@ KEPT_TAGS = 3
 
 def tag(repository: Path = REPOSITORY) -> str:
     """The commit's hash; with a hash of the changes where what goes into the images is not committed."""
-    git = ["git", "-C", repository]
+    git: list[str | Path] = ["git", "-C", repository]
     commit = output([*git, "rev-parse", "--short=12", "HEAD"]).strip()
     digest = hashlib.sha256(output([*git, "diff", "HEAD", "--", *INPUTS]).encode())
     untracked = output([*git, "ls-files", "--others", "--exclude-standard", "-z", "--", *INPUTS]).split("\0")
@@ -82,13 +82,15 @@ def pull_base() -> None:
 
 def wheels() -> Path:
     """A folder of downloaded wheels that builds share: uv's own where uv is here."""
-    folder = Path(output(["uv", "cache", "dir"]).strip()) if shutil.which("uv") else cache() / "wheels"
+    uv = os.environ.get("LWM_UV") or shutil.which("uv")
+    folder = Path(output([uv, "cache", "dir"]).strip()) if uv else cache() / "wheels"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def prune(folder: Path) -> None:
-    """Keep the archives of the last few tags: each is as large as its image."""
+    """Keep the archives and images of the last few tags: each is as large as its image."""
     archives = sorted(folder.glob("*.tar"), key=lambda path: path.stat().st_mtime)
     for path in archives[: -KEPT_TAGS * len(TARGETS)]:
         path.unlink()
+        succeeds([*buildah(), "rmi", f"docker.io/library/{path.stem.replace('_', ':')}"])

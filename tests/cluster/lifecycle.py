@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-from pathlib import Path
 from typing import Any
 
 from cluster import cgroups, checks, control_plane, load, network, nodes, pki, programs, storage
@@ -39,11 +38,8 @@ def down(cluster: Cluster) -> None:
         killed = end_all(cluster)
         network.remove(cluster)
         cgroups.remove(cluster.name)
-        shutil.rmtree(cluster.state, ignore_errors=False) if cluster.state.exists() else None
-        try:
-            Path("/var/lib/kubelet").rmdir()  # only a mount point of ours; a real kubelet's is not empty
-        except OSError:
-            pass
+        if cluster.state.exists():
+            shutil.rmtree(cluster.state)
     say(f"cluster {cluster.name} is gone ({killed} processes ended)")
 
 

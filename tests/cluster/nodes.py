@@ -1,6 +1,7 @@
 """The two nodes: containerd and kubelet each, in namespaces that end together."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 from cluster import cgroups, configs
@@ -21,10 +22,10 @@ def up(cluster: Cluster) -> None:
     for node in cluster.nodes:
         until(
             f"containerd of {node.name} answers",
-            lambda node=node: ctr_answers(node),
+            partial(ctr_answers, node),
             seconds=60,
             hint=f"Its log: {node.state}/containerd.log",
-        )  # type: ignore[misc]
+        )
 
 
 def start_kubelets(cluster: Cluster) -> None:
@@ -38,9 +39,8 @@ def start_kubelets(cluster: Cluster) -> None:
 def open_namespaces(node: Node) -> None:
     if init_of(node):
         return
-    for name in ("log", "kubelet", "pods-log", "cni"):
+    for name in ("log", "lib", "pods-log", "cni"):
         (node.state / name).mkdir(parents=True, exist_ok=True)
-    Path("/var/lib/kubelet").mkdir(exist_ok=True)  # the kubelet knows paths below it that no flag moves
     mounted = node.state / "mounted"
     mounted.unlink(missing_ok=True)
     space = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--mount-proc", "sh", str(TOOL / NODE_INIT), str(node.state)]

@@ -41,10 +41,10 @@ def members(cluster: Cluster) -> list[Process]:
         if not entry.name.isdigit():
             continue
         try:
-            if os.readlink(entry / "ns" / "net") != wanted:
+            if str((entry / "ns" / "net").readlink()) != wanted:
                 continue
             words = tuple(word for word in (entry / "cmdline").read_bytes().decode(errors="replace").split("\0") if word)
-            found.append(Process(int(entry.name), words, os.readlink(entry / "ns" / "pid")))
+            found.append(Process(int(entry.name), words, str((entry / "ns" / "pid").readlink())))
         except OSError:  # ended while we looked
             continue
     return found
@@ -52,7 +52,7 @@ def members(cluster: Cluster) -> list[Process]:
 
 def init_of(node: Node) -> Process | None:
     """The first process of the node's process namespace, or None where the node is down."""
-    own = os.readlink("/proc/self/ns/pid")
+    own = str(Path("/proc/self/ns/pid").readlink())
     for process in members(node.cluster):
         if process.namespace != own and any(word.endswith(NODE_INIT) for word in process.words) and process.words[-1] == str(node.state):
             return process

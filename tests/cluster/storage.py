@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cluster import configs, oci, programs
+from cluster.control_plane import answers
 from cluster.paths import TOOL, Cluster, binaries, cache
 from cluster.run import locked, output, say, until
 
@@ -34,8 +35,6 @@ def apply(cluster: Cluster) -> None:
 
 def wait(cluster: Cluster) -> None:
     """Return once the object store answers on this machine's side of the Service."""
-    from cluster.control_plane import answers
-
     hint = "`kubectl -n lwm-storage describe pods` tells why"
     until("the object store answers", lambda: answers(f"{cluster.storage_url}/_internal/healthcheck"), seconds=120, hint=hint)
     say(f"object store ready: {cluster.storage_url}")
