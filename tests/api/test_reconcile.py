@@ -210,3 +210,16 @@ async def test_the_story_is_in_the_events(client: Client, namespace: str) -> Non
     ours = [event for event in found if event.get("reportingController") == "lwm.dev/operator"]
     assert sorted(event["reason"] for event in ours) == ["AttemptStarted", "StageStarted"]
     assert "stage 1/1 ctx512: context 512" in next(event["note"] for event in ours if event["reason"] == "StageStarted")
+
+
+async def test_pods_that_a_quota_forbids_are_explained(client: Client, namespace: str) -> None:
+    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    await client.call("POST", f"/api/v1/namespaces/{namespace}/resourcequotas", body=quota)
+    operator, made = Operator(client), await create(client, namespace)
+
+    async def explained() -> bool:
+        again = await operator.look_at(made)
+        status = (await look(client, made)).status
+        return status.reason == "PodsMissing" and "exceeded quota: none" in status.message and again is not None
+
+    await until(explained, 40)

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from lwm_operator.api.resource import Resource
 from lwm_operator.api.rules import list_map
-from lwm_operator.api.spec import Resource
 
 Short = Annotated[str, Field(max_length=64)]
 Sentence = Annotated[str, Field(max_length=1024)]

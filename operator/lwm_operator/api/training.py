@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from lwm_operator.api.names import MAX_NAME_LENGTH
+from lwm_operator.api.resource import Resource
 from lwm_operator.api.rules import guarded, rule
-from lwm_operator.api.spec import Resource, Spec
+from lwm_operator.api.spec import Spec
 from lwm_operator.api.status import Status
 
 BEGUN = "has(oldSelf.status) && has(oldSelf.status.currentStage)"

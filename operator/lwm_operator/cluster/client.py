@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from aiohttp import ClientError
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 from prometheus_client import Counter
@@ -15,6 +16,7 @@ from prometheus_client import Counter
 Body = dict[str, Any]
 
 REQUEST_SECONDS = 30.0
+UNREACHABLE = 0
 CALLS = Counter("lwm_operator_api_calls_total", "Calls to the API server by method and status code.", ["method", "code"])
 
 
@@ -55,14 +57,18 @@ class Client:
     async def call(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Body | None = None, content: str = "application/json"
     ) -> Body:
-        """The answer as a dict. Raises `ApiError` for every answer that is not 2xx."""
+        """The answer as a dict. Raises `ApiError` for every answer that is not 2xx, and for none (code 0)."""
         headers = {"Accept": "application/json", "Content-Type": content}
         prepared = await self._api.param_serialize(
             method, path, query_params=list((query or {}).items()), header_params=headers, body=body, auth_settings=["BearerToken"]
         )
         _, url, headers, payload, _ = prepared
-        response = await self._api.call_api(method, url, header_params=headers, body=payload, _request_timeout=REQUEST_SECONDS)
-        raw: bytes = await response.read()  # type: ignore[no-untyped-call]
+        try:
+            response = await self._api.call_api(method, url, header_params=headers, body=payload, _request_timeout=REQUEST_SECONDS)
+            raw: bytes = await response.read()  # type: ignore[no-untyped-call]
+        except (ClientError, OSError, TimeoutError) as error:
+            CALLS.labels(method=method, code="none").inc()
+            raise ApiError(method, path, UNREACHABLE, "Unreachable", repr(error)) from error
         CALLS.labels(method=method, code=str(response.status)).inc()
         found = _decoded(raw)
         if not 200 <= response.status < 300:
@@ -78,8 +84,9 @@ class Client:
                 return None
             raise
 
-    async def list(self, path: str, labels: str = "") -> list[Body]:
-        return list((await self.call("GET", path, query={"labelSelector": labels} if labels else None)).get("items") or [])
+    async def list(self, path: str, labels: str = "", fields: str = "") -> list[Body]:
+        query = {name: value for name, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
+        return list((await self.call("GET", path, query=query)).get("items") or [])
 
     async def patch(self, path: str, body: Body, kind: Patch, *, manager: str) -> Body:
         query = {"fieldManager": manager, **({"force": "true"} if kind == Patch.APPLY else {})}

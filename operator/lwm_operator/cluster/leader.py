@@ -43,7 +43,7 @@ class Leader:
             await asyncio.sleep(RETRY_SECONDS)
             try:
                 held = await self._try()
-            except (ApiError, OSError, TimeoutError):
+            except ApiError:
                 held = False
             if held:
                 renewed = self._now()

@@ -22,13 +22,23 @@ async def observe(client: Client, training: Training) -> Observed:
         *(client.list(paths.collection(kind, about.namespace), selector) for kind in ("Job", "Pod", "Lease"))
     )
     seen = tuple(views.pod_view(pod) for pod in pods)
+    ours = [job for job in jobs if views.owned(job, about.uid)]
     reports = {views.numbers(lease): report for lease in leases if (report := views.progress_of(lease)) is not None}
     return Observed(
-        jobs=tuple(views.job_view(job) for job in jobs if views.owned(job, about.uid)),
+        jobs=tuple([views.job_view(job, await _complaint(client, job, seen)) for job in ours]),
         pods=seen,
         reports=reports,
         lost_nodes=await _lost_nodes(client, seen),
     )
+
+
+async def _complaint(client: Client, job: Body, pods: tuple[PodView, ...]) -> str:
+    """Why the Job's pods are not made (quota, admission): its controller says so in Events only, never in its conditions."""
+    if views.ended(job) or sum(views.numbers(job) == (pod.stage, pod.attempt) for pod in pods) >= job["spec"].get("parallelism", 1):
+        return ""
+    place = paths.collection("Event", job["metadata"]["namespace"])
+    said = await client.list(place, fields=f"regarding.uid={job['metadata']['uid']},reason=FailedCreate")
+    return str(max(said, key=lambda event: int(event["metadata"]["resourceVersion"])).get("note", "")) if said else ""
 
 
 async def _lost_nodes(client: Client, pods: tuple[PodView, ...]) -> frozenset[str]:

@@ -19,7 +19,14 @@ def owned(body: Object, uid: str) -> bool:
     return any(reference.get("controller") and reference.get("uid") == uid for reference in body["metadata"].get("ownerReferences") or ())
 
 
-def job_view(body: Object) -> JobView:
+def ended(body: Object) -> bool:
+    """Whether the Job's controller is done with it."""
+    conditions = (body.get("status") or {}).get("conditions") or ()
+    return any(each.get("type") in ("Complete", "Failed", "FailureTarget") and each.get("status") == "True" for each in conditions)
+
+
+def job_view(body: Object, complaint: str = "") -> JobView:
+    """`complaint`: why its pods are not made, when they are not."""
     status = body.get("status") or {}
     bad = [
         each for each in status.get("conditions") or () if each.get("type") in ("Failed", "FailureTarget") and each.get("status") == "True"
@@ -31,7 +38,7 @@ def job_view(body: Object) -> JobView:
         attempt=_number(body, names.LABEL_ATTEMPT),
         succeeded=int(status.get("succeeded") or 0),
         failed=bool(bad),
-        message=str(bad[0].get("message") or "") if bad else "",
+        message=str(bad[0].get("message") or "") if bad else complaint,
     )
 
 

@@ -1,6 +1,7 @@
 """The process: lead, watch, work; stop when told to or when leadership is lost."""
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -33,12 +34,25 @@ async def run(settings: Settings, watch: Watch) -> int:
             return 1
         if settings.leader_election:
             log.info("waiting_for_leadership", lease=f"{settings.namespace}/{LEASE_NAME}")
-            await leader.acquire()
+            if not await _acquired(leader):
+                return 0
         metrics.LEADER.set(1)
         start_http_server(settings.metrics_port)
         return await _lead(client, settings, leader, watch)
     finally:
         await client.close()
+
+
+async def _acquired(leader: Leader) -> bool:
+    """False when told to stop first: as process 1 of a container we get no signal that we do not ask for."""
+    loop, acquiring = asyncio.get_running_loop(), asyncio.ensure_future(leader.acquire())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, acquiring.cancel)
+    try:
+        await acquiring
+    except asyncio.CancelledError:
+        return False
+    return True
 
 
 async def _served(client: Client, settings: Settings) -> bool:

@@ -58,7 +58,7 @@ async def resync(
         try:
             for key in await keys(client, namespaces):
                 queue.add_after(key, 30.0 * chance())
-        except (ApiError, OSError, TimeoutError) as error:
+        except ApiError as error:
             log.warning("resync_failed", error=str(error))
 
 

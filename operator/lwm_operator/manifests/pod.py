@@ -3,7 +3,8 @@
 from typing import Any
 
 from lwm_operator.api import names
-from lwm_operator.api.spec import Resources, Spec
+from lwm_operator.api.podtemplate import Resources
+from lwm_operator.api.spec import Spec
 from lwm_operator.manifests.access import account_name
 from lwm_operator.manifests.common import Manifest, Run
 from lwm_operator.manifests.storage import mounts

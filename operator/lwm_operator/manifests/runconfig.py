@@ -1,7 +1,8 @@
 """The run config of an attempt, and the immutable ConfigMap that carries it."""
 
 from lwm_operator.api import names
-from lwm_operator.api.spec import Spec, Stage
+from lwm_operator.api.spec import Spec
+from lwm_operator.api.stage import Stage
 from lwm_operator.manifests.common import Manifest, Run, metadata
 from lwm_operator.manifests.storage import checkpoint_base, dataset_path, tokenizer_path
 from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig

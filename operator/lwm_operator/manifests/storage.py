@@ -1,6 +1,7 @@
 """Where things lie as the trainer sees them: `gs://` as it is, or a mount for a folder on a PVC."""
 
-from lwm_operator.api.spec import Claim, Spec
+from lwm_operator.api.spec import Spec
+from lwm_operator.api.storage import Claim
 from lwm_operator.manifests.common import Manifest
 
 CHECKPOINT_PATH = "/lwm/checkpoint"

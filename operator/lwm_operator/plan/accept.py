@@ -1,6 +1,7 @@
 """Does the spec make sense? What the API server's rules cannot say, and once more what they do say: a plan must never trip over a spec."""
 
-from lwm_operator.api.spec import Checkpoint, Location, Spec
+from lwm_operator.api.spec import Spec
+from lwm_operator.api.storage import Checkpoint, Location
 from lwm_trainer.config import misfits
 
 

@@ -1,0 +1,58 @@
+"""Where things lie: checkpoints, tokenizer, data sets, and how stages mix them."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from lwm_operator.api.resource import ClaimName, Name, Resource, SubPath, Uri
+from lwm_operator.api.rules import guarded, rule
+
+
+class Claim(Resource):
+    """A folder on a PersistentVolumeClaim of the training's namespace (ReadWriteMany when there is more than one host)."""
+
+    claim_name: ClaimName
+    sub_path: SubPath = ""
+
+
+ONE_PLACE = rule("has(self.uri) != has(self.pvc)", "give exactly one of uri (gs://bucket/folder) and pvc (claimName, subPath)")
+
+
+class Location(Resource):
+    """Where something lies: `gs://bucket/folder`, or a folder (or file) on a PVC."""
+
+    model_config = ConfigDict(json_schema_extra=guarded(ONE_PLACE))
+
+    uri: Uri | None = None
+    pvc: Claim | None = None
+
+
+class Checkpoint(Resource):
+    """Where the runs are kept: below it, each training writes into `<namespace>/<name>-<uid8>/` only."""
+
+    model_config = ConfigDict(json_schema_extra=guarded(ONE_PLACE))
+
+    uri: Uri | None = None
+    pvc: Claim | None = None
+    endpoint: Annotated[str, Field(max_length=256, pattern=r"^https?://[^\s/]+$")] | None = Field(
+        default=None,
+        description="Of an emulator or a private endpoint of Google Cloud Storage, such as http://fake-gcs.lwm-storage.svc:4443.",
+    )
+    every_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    keep: Annotated[int, Field(ge=1, le=100)] = 2
+
+
+class Dataset(Resource):
+    """A source of documents that stages draw on by name."""
+
+    name: Name
+    kind: Literal["text"] = "text"
+    source: Location
+    text_field: Annotated[str, Field(min_length=1, max_length=64)] = "text"
+
+
+class Share(Resource):
+    """One data set's share of a stage's mixture, relative to the others'."""
+
+    dataset: Name
+    weight: Annotated[float, Field(gt=0, le=1_000_000)] = 1.0
