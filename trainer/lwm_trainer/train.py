@@ -42,10 +42,10 @@ def train(run: config.RunConfig, reporter: Reporter | None) -> config.Final:
         if reporter is not None:
             reporter.phase(phase, DEADLINES[phase])
 
+    enter(Phase.COMPILING)
     program = make_program(run, make_mesh(run.mesh))
     with ThreadPoolExecutor(1, "data") as pool:
         data: Future[_Data] = pool.submit(_load, run)
-        enter(Phase.COMPILING)
         train_step = program.train_step.lower(program.abstract_state, abstract_batch(run, program.batch_sharding)).compile()  # type: ignore[attr-defined]
         enter(Phase.LOADING_DATA)
         loaded = data.result()
