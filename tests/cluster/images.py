@@ -32,34 +32,50 @@ def build(repository: Path = REPOSITORY) -> list[tuple[str, Path]]:
 
     Layers are cached by content: a change of source takes seconds, a change of uv.lock installs packages anew."""
     made = []
-    folder = cache() / "images" / "built"
     with locked(cache() / "images" / "build.lock"):
         current = tag(repository)
         for target in TARGETS:
             name = f"lwm-{target}:{current}"
-            archive = folder / f"{name.replace(':', '_')}.tar"
+            archive = folder() / f"{name.replace(':', '_')}.tar"
             if not archive.exists():
                 build_one(repository, target, name, archive)
             archive.touch()
             made.append((name, archive))
-        prune(folder)
+        prune()
     return made
+
+
+def folder() -> Path:
+    """Where the archives lie."""
+    return cache() / "images" / "built"
+
+
+def kept() -> list[str]:
+    """Names of the images whose archives are there, oldest first."""
+    archives = sorted(folder().glob("*.tar"), key=lambda path: path.stat().st_mtime)
+    return [archive.stem.replace("_", ":") for archive in archives]
+
+
+def full_name(name: str) -> str:
+    """The name by which a kubelet asks for an image that says no registry."""
+    return f"docker.io/library/{name}"
 
 
 def build_one(repository: Path, target: str, name: str, archive: Path) -> None:
     """Build one target of the Dockerfile and write its archive, under the full name by which a kubelet asks for it."""
     pull_base()
+    output([*buildah(), "rm", "--all"])  # working containers of a build that was interrupted
     say(f"building {name}")
     environment = {**os.environ, "BUILDAH_ISOLATION": "chroot"}
     command = [*buildah(), "build", "--layers", "--network=host", f"--target={target}", f"--build-arg=BASE={base_image.BASE_IMAGE}"]
     command += [f"--build-arg={setting}={os.environ[setting]}" for setting in INDEX_SETTINGS if os.environ.get(setting)]
-    command += [f"--volume={wheels()}:/var/cache/uv", f"--tag=docker.io/library/{name}", str(repository)]
+    command += [f"--volume={wheels()}:/var/cache/uv", f"--tag={full_name(name)}", str(repository)]
     output(["nice", *command], env=environment)
     say(f"writing {archive.name}")
     archive.parent.mkdir(parents=True, exist_ok=True)
     fresh = archive.with_suffix(".new")
     fresh.unlink(missing_ok=True)
-    full = f"docker.io/library/{name}"
+    full = full_name(name)
     # Fast zstd: containerd unpacks it in two thirds of the time that gzip takes.
     output([*buildah(), "push", "--quiet", "--compression-format=zstd", "--compression-level=1", full, f"oci-archive:{fresh}:{full}"])
     fresh.rename(archive)
@@ -88,9 +104,8 @@ def wheels() -> Path:
     return folder
 
 
-def prune(folder: Path) -> None:
+def prune() -> None:
     """Keep the archives and images of the last few tags: each is as large as its image."""
-    archives = sorted(folder.glob("*.tar"), key=lambda path: path.stat().st_mtime)
-    for path in archives[: -KEPT_TAGS * len(TARGETS)]:
-        path.unlink()
-        succeeds([*buildah(), "rmi", f"docker.io/library/{path.stem.replace('_', ':')}"])
+    for name in kept()[: -KEPT_TAGS * len(TARGETS)]:
+        (folder() / f"{name.replace(':', '_')}.tar").unlink()
+        succeeds([*buildah(), "rmi", full_name(name)])

@@ -1,9 +1,10 @@
-"""Putting image archives into both nodes, side by side."""
+"""Putting image archives into both nodes, side by side, and taking out what earlier checkouts left there."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from cluster import images
 from cluster.nodes import ctr
 from cluster.paths import Cluster, Node
 from cluster.run import output, say
@@ -20,3 +21,19 @@ def into(cluster: Cluster, archives: Sequence[Path]) -> None:
         with ThreadPoolExecutor() as pool:
             list(pool.map(load, [(node, archive) for node in cluster.nodes]))
         say(f"loaded {archive.name} into {', '.join(node.name for node in cluster.nodes)}")
+    for node in cluster.nodes:
+        old = outdated(output(ctr(node, "images", "ls")), output(ctr(node, "containers", "ls")), images.kept())
+        if old:
+            output(ctr(node, "images", "rm", *old))
+
+
+def outdated(listing: str, containers: str, kept: Iterable[str]) -> list[str]:
+    """References to images of ours whose archive is gone and which no container uses: a gigabyte each, and nobody else removes them.
+
+    `listing` and `containers` are what `ctr images ls` and `ctr containers ls` print; one image has several references."""
+    digests = {row.split()[0]: row.split()[2] for row in listing.splitlines()[1:]}
+    ours = [name for name in digests if name.startswith(tuple(images.full_name(f"lwm-{target}:") for target in images.TARGETS))]
+    used = {row.split()[1] for row in containers.splitlines()[1:]} | {images.full_name(name) for name in kept}
+    needed = {digest for name, digest in digests.items() if name in used}
+    gone = {digests[name] for name in ours} - needed
+    return [name for name, digest in digests.items() if digest in gone]
