@@ -1,6 +1,5 @@
 """What a run left in the bucket: the record and the manifest in each stage's final checkpoint."""
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +24,6 @@ class StageRecord:
 def read_stage(checkpoint: str, endpoint: str | None = None) -> StageRecord:
     """Reads the Orbax step folder `checkpoint` (gs:// or a path) with one process and no accelerator."""
     use_endpoint(endpoint)
-    logging.getLogger("gcsfs").setLevel(logging.ERROR)  # it warns of each client without credentials, which the emulator wants none of
     import orbax.checkpoint as ocp
     from etils import epath
 
