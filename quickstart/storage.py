@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from lwm_trainer import emulator
-from lwm_trainer import emulator
 from lwm_trainer.data.source import storage_client
 from quickstart.books import books
 from quickstart.tokenizer.train import PATH as TOKENIZER
@@ -22,7 +21,6 @@ def use_endpoint(endpoint: str | None) -> None:
     """Points Google's clients, gcsfs and TensorStore of this process to an emulator at `endpoint`; None: to Google itself."""
     if endpoint is not None:
         os.environ |= {"STORAGE_EMULATOR_HOST": endpoint, "TENSORSTORE_GCS_HTTP_URL": endpoint, "GOOGLE_CLOUD_PROJECT": "lwm"}
-        emulator.prepare()
         emulator.prepare()
 
 
