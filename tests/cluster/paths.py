@@ -20,7 +20,7 @@ POD_SUBNET = "10.244.0.0/16"
 
 def cache() -> Path:
     """The folder that outlives clusters and clones: binaries, image archives, build stores. LWM_CACHE overrides it."""
-    return Path(os.environ.get("LWM_CACHE") or Path.home() / ".cache" / "lwm-operator")
+    return Path(os.environ.get("LWM_CACHE") or Path.home() / ".cache" / "lwm-operator").absolute()
 
 
 def binaries() -> Path:
