@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import load_kube_config
 
 from cluster.paths import Cluster
 from lwm_operator.api.crd import crd
 from lwm_operator.cluster.client import ApiError, Client, Patch, configuration
+from world.chart import apply, remove_global, rendered, token, with_token
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -61,3 +64,22 @@ async def namespace(client: Client) -> AsyncIterator[str]:
     await client.call("POST", "/api/v1/namespaces", body={"metadata": {"name": name, "labels": labels}})
     yield name
     await client.call("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+async def account(client: Client, namespace: str, kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Path]:
+    """A kubeconfig with the token of the chart's service account."""
+    made = rendered(namespace, namespace, *(f"--show-only=templates/{name}.yaml" for name in ("serviceaccount", "rbac")))
+    await apply(client, made)
+    yield with_token(kubeconfig, await token(client, namespace, namespace), tmp_path / "kubeconfig")
+    await remove_global(client, made)
+
+
+@pytest.fixture
+async def rights(account: Path) -> AsyncIterator[Client]:
+    """With exactly the operator's rights: what the chart forgets ends in an ApiError with code 403."""
+    settings = Configuration()
+    await load_kube_config(config_file=str(account), client_configuration=settings)  # type: ignore[no-untyped-call]
+    found = Client(settings)
+    yield found
+    await found.close()

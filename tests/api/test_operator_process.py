@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,6 @@ from lwm_operator.api import names
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Client
 from world.asking import create, look
-from world.chart import apply, remove_global, rendered, token, with_token
-
-
-@pytest.fixture
-async def account(client: Client, namespace: str, kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Path]:
-    """A kubeconfig with the token of the chart's service account."""
-    made = rendered(namespace, namespace, *(f"--show-only=templates/{name}.yaml" for name in ("serviceaccount", "rbac")))
-    await apply(client, made)
-    yield with_token(kubeconfig, await token(client, namespace, namespace), tmp_path / "kubeconfig")
-    await remove_global(client, made)
 
 
 class Process:

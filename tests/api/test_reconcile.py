@@ -1,4 +1,4 @@
-"""The operator's passes against a real API server and its controllers (no pod needs to run)."""
+"""The operator's passes, with the rights that the chart gives it, on a real API server with its controllers (no pod needs to run)."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -44,8 +44,8 @@ async def until(check: Any, seconds: float = 60) -> None:
             await asyncio.sleep(0.2)
 
 
-async def test_one_pass_makes_the_attempt_and_the_next_changes_nothing(client: Client, namespace: str) -> None:
-    operator, made = Operator(client), await create(client, namespace)
+async def test_one_pass_makes_the_attempt_and_the_next_changes_nothing(client: Client, rights: Client, namespace: str) -> None:
+    operator, made = Operator(rights), await create(client, namespace)
     await operator.look_at(made)
     found = await children(client, made)
     assert {kind: [body["metadata"]["name"] for body in bodies] for kind, bodies in found.items() if kind != "Pod"} == {
@@ -70,18 +70,18 @@ async def test_one_pass_makes_the_attempt_and_the_next_changes_nothing(client: C
     assert (found_now.status.current_stage, found_now.status.attempt, found_now.status.phase) == (1, 1, Phase.STARTING)
 
 
-async def test_a_spec_without_sense_gets_no_child_and_says_why(client: Client, namespace: str) -> None:
+async def test_a_spec_without_sense_gets_no_child_and_says_why(client: Client, rights: Client, namespace: str) -> None:
     model = {"layers": 4, "width": 126, "heads": 2, "kvHeads": 2, "headDim": 64, "mlpWidth": 512, "vocabSize": 2048}
     made = await create(client, namespace, model=model)
-    await Operator(client).look_at(made)
+    await Operator(rights).look_at(made)
     assert all(not bodies for bodies in (await children(client, made)).values())
     accepted = {condition.type: condition for condition in (await look(client, made)).status.conditions}["Accepted"]
     assert (accepted.status, accepted.reason) == ("False", "Refused")
     assert "spec.model.width: 126 is not a multiple of fsdp x sp = 4" in accepted.message
 
 
-async def test_a_job_that_is_already_there_is_adopted(client: Client, namespace: str) -> None:
-    operator, made = Operator(client), await create(client, namespace)
+async def test_a_job_that_is_already_there_is_adopted(client: Client, rights: Client, namespace: str) -> None:
+    operator, made = Operator(rights), await create(client, namespace)
     await operator.look_at(made)
     uid = (await children(client, made))["Job"][0]["metadata"]["uid"]
     # As if the operator had died between the Job and all later looks: its status is as it was before.
@@ -93,12 +93,12 @@ async def test_a_job_that_is_already_there_is_adopted(client: Client, namespace:
     assert (await look(client, made)).status.attempt == intent.attempt == 1
 
 
-async def test_what_belongs_to_somebody_else_is_not_touched(client: Client, namespace: str) -> None:
+async def test_what_belongs_to_somebody_else_is_not_touched(client: Client, rights: Client, namespace: str) -> None:
     service = {"metadata": {"name": "bible"}, "spec": {"ports": [{"port": 80}]}}
     await client.call("POST", paths.collection("Service", namespace), body=service)
     made = await create(client, namespace)
     with pytest.raises(TakenError, match="Service bible exists and is not this training's"):
-        await Operator(client).look_at(made)
+        await Operator(rights).look_at(made)
     there = await client.get(paths.item("Service", namespace, "bible"))
     assert there is not None
     assert [port["port"] for port in there["spec"]["ports"]] == [80]
@@ -124,9 +124,9 @@ async def test_a_field_that_is_no_longer_sent_disappears(client: Client, namespa
     assert (found["status"].get("currentStage"), found["status"]["message"]) == (None, "")
 
 
-async def test_the_spec_and_metadata_of_a_training_are_never_written(client: Client, namespace: str) -> None:
+async def test_the_spec_and_metadata_of_a_training_are_never_written(client: Client, rights: Client, namespace: str) -> None:
     made = await create(client, namespace)
-    await Operator(client).look_at(made)
+    await Operator(rights).look_at(made)
     found = await client.get(paths.item(names.KIND, namespace, "bible"))
     assert found is not None
     managers = {entry["manager"]: entry.get("subresource") for entry in found["metadata"]["managedFields"]}
@@ -134,8 +134,8 @@ async def test_the_spec_and_metadata_of_a_training_are_never_written(client: Cli
     assert found["metadata"]["generation"] == 1
 
 
-async def test_a_deleted_training_leaves_nothing(client: Client, namespace: str) -> None:
-    operator, made = Operator(client), await create(client, namespace)
+async def test_a_deleted_training_leaves_nothing(client: Client, rights: Client, namespace: str) -> None:
+    operator, made = Operator(rights), await create(client, namespace)
     await operator.look_at(made)
     await until(lambda: _count(client, made, "Pod", 2))
     await client.call("DELETE", paths.item(names.KIND, namespace, "bible"))
@@ -151,8 +151,8 @@ async def _count(client: Client, training: Training, kind: str, wanted: int) -> 
     return len((await children(client, training))[kind]) == wanted
 
 
-async def test_a_lost_pod_brings_the_next_attempt_and_old_ones_are_pruned_with_their_pods(client: Client, namespace: str) -> None:
-    operator, made = Operator(client), await create(client, namespace, stages=[stage(steps=5)])
+async def test_a_lost_pod_brings_the_next_attempt_and_old_ones_are_pruned(client: Client, rights: Client, namespace: str) -> None:
+    operator, made = Operator(rights), await create(client, namespace, stages=[stage(steps=5)])
     for attempt in range(1, 5):
 
         async def there(number: int = attempt) -> bool:
@@ -183,8 +183,8 @@ async def _pod(client: Client, namespace: str, attempt: int) -> str:
     return str(pods[0]["metadata"]["name"])
 
 
-async def test_progress_on_the_lease_is_shown_and_a_pods_account_may_write_only_there(client: Client, namespace: str) -> None:
-    operator, made = Operator(client), await create(client, namespace)
+async def test_progress_is_shown_and_a_pod_may_write_its_own_lease_only(client: Client, rights: Client, namespace: str) -> None:
+    operator, made = Operator(rights), await create(client, namespace)
     await operator.look_at(made)
     review = {
         "spec": {
@@ -203,19 +203,19 @@ async def test_progress_on_the_lease_is_shown_and_a_pods_account_may_write_only_
     assert (await look(client, made)).status.summary.step == "0/60"
 
 
-async def test_the_story_is_in_the_events(client: Client, namespace: str) -> None:
+async def test_the_story_is_in_the_events(client: Client, rights: Client, namespace: str) -> None:
     made = await create(client, namespace)
-    await Operator(client).look_at(made)
+    await Operator(rights).look_at(made)
     found = await client.list(paths.collection("Event", namespace))
     ours = [event for event in found if event.get("reportingController") == "lwm.dev/operator"]
     assert sorted(event["reason"] for event in ours) == ["AttemptStarted", "StageStarted"]
     assert "stage 1/1 ctx512: context 512" in next(event["note"] for event in ours if event["reason"] == "StageStarted")
 
 
-async def test_pods_that_a_quota_forbids_are_explained(client: Client, namespace: str) -> None:
+async def test_pods_that_a_quota_forbids_are_explained(client: Client, rights: Client, namespace: str) -> None:
     quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
     await client.call("POST", f"/api/v1/namespaces/{namespace}/resourcequotas", body=quota)
-    operator, made = Operator(client), await create(client, namespace)
+    operator, made = Operator(rights), await create(client, namespace)
 
     async def explained() -> bool:
         again = await operator.look_at(made)
