@@ -102,15 +102,7 @@ class Lines:
 
     def show(self, training: dict[str, Any]) -> None:
         status = training.get("status", {})
-        summary = status.get("summary", {})
-        key = f"{status.get('phase')} {status.get('reason')} {summary.get('stage')}"
-        shown = {
-            "stage": summary.get("stage"),
-            "step": summary.get("step"),
-            "loss": summary.get("loss"),
-            "tok/s": summary.get("tokensPerSecond"),
-        }
-        line = " ".join([headline(training), *(f"{label}={value}" for label, value in shown.items() if value)])
+        key, line = f"{status.get('phase')} {status.get('reason')} {status.get('currentStage')}", headline(training)
         if line == self._line or (key == self._key and time.monotonic() - self._last < _LINE_SECONDS):
             return
         self._key, self._line, self._last = key, line, time.monotonic()
