@@ -53,7 +53,12 @@ def folder() -> Path:
 def kept() -> list[str]:
     """Names of the images whose archives are there, oldest first."""
     archives = sorted(folder().glob("*.tar"), key=lambda path: path.stat().st_mtime)
-    return [archive.stem.replace("_", ":") for archive in archives]
+    return [name_of(archive) for archive in archives]
+
+
+def name_of(archive: Path) -> str:
+    """The image that an archive of ours holds."""
+    return archive.stem.replace("_", ":")
 
 
 def full_name(name: str) -> str:

@@ -6,25 +6,29 @@ from pathlib import Path
 
 from cluster import images
 from cluster.nodes import ctr
-from cluster.paths import Cluster, Node
+from cluster.paths import Cluster
 from cluster.run import output, say
 
 
 def into(cluster: Cluster, archives: Sequence[Path]) -> None:
-    """Import every archive into every node; layers that a node has are not read again."""
+    """Import every archive into every node; what a node has is not read again."""
 
-    def load(job: tuple[Node, Path]) -> None:
-        node, archive = job
-        output(ctr(node, "images", "import", archive.resolve()))
-
+    listings = {node: output(ctr(node, "images", "ls")) for node in cluster.nodes}
     for archive in archives:
+        nodes = [node for node in cluster.nodes if not holds(listings[node], archive)]
         with ThreadPoolExecutor() as pool:
-            list(pool.map(load, [(node, archive) for node in cluster.nodes]))
-        say(f"loaded {archive.name} into {', '.join(node.name for node in cluster.nodes)}")
+            list(pool.map(lambda node, archive=archive: output(ctr(node, "images", "import", archive.resolve())), nodes))
+        say(f"loaded {archive.name} into {', '.join(node.name for node in nodes) or 'no node: both have it'}")
     for node in cluster.nodes:
         old = outdated(output(ctr(node, "images", "ls")), output(ctr(node, "containers", "ls")), images.kept())
         if old:
             output(ctr(node, "images", "rm", *old))
+
+
+def holds(listing: str, archive: Path) -> bool:
+    """Whether a node has the image already: the tags of our own archives tell their content, those of others do not."""
+    names = {row.split()[0] for row in listing.splitlines()[1:]}
+    return archive.parent == images.folder() and images.full_name(images.name_of(archive)) in names
 
 
 def outdated(listing: str, containers: str, kept: Iterable[str]) -> list[str]:

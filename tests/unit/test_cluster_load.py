@@ -1,4 +1,7 @@
-from cluster.load import outdated
+from pathlib import Path
+
+from cluster import images
+from cluster.load import holds, outdated
 
 HEAD = "REF TYPE DIGEST SIZE PLATFORMS LABELS\n"
 CONTAINERS = "CONTAINER IMAGE RUNTIME\n"
@@ -28,3 +31,10 @@ def test_an_old_name_of_a_kept_image_takes_nothing_away() -> None:
 
 def test_what_is_not_ours_stays() -> None:
     assert outdated(listing(("registry.k8s.io/pause:3.10", "sha256:9")), CONTAINERS, []) == []
+
+
+def test_only_an_archive_of_ours_is_known_by_its_name() -> None:
+    there = listing((f"{TRAINER}:new", "sha256:1"))
+    assert holds(there, images.folder() / "lwm-trainer_new.tar")
+    assert not holds(there, images.folder() / "lwm-trainer_newer.tar")
+    assert not holds(there, Path("/elsewhere/lwm-trainer_new.tar"))
