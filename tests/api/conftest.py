@@ -3,7 +3,7 @@
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,23 +29,52 @@ def kubeconfig() -> Path:
 
 
 @pytest.fixture(scope="session")
-def definition(kubeconfig: Path) -> None:
-    """The CRD is served as it is in this checkout."""
-    asyncio.run(_define())
+def definition(kubeconfig: Path) -> Iterator[None]:
+    """The CRD is served as it is in this checkout; one that was not there goes again, else helm would not install over it."""
+    ours = asyncio.run(_define())
+    yield
+    if ours:
+        asyncio.run(_undefine())
 
 
-async def _define() -> None:
+async def _define() -> bool:
+    """Whether there was none before."""
     client, body = Client(await configuration()), crd()
-    await client.patch(f"{DEFINITIONS}/{body['metadata']['name']}", body, Patch.APPLY, manager="tests")
-    for _ in range(100):
-        try:
-            await client.list("/apis/lwm.dev/v1alpha1/lwmtrainings")
-            break
-        except ApiError as error:
-            if error.code != 404:
-                raise
-            await asyncio.sleep(0.1)
-    await client.close()
+    path = f"{DEFINITIONS}/{body['metadata']['name']}"
+    try:
+        there = await client.get(path)
+        if there is not None:
+            body["metadata"] |= {key: there["metadata"][key] for key in ("labels", "annotations") if key in there["metadata"]}
+        await client.patch(path, body, Patch.APPLY, manager="helm")
+        async with asyncio.timeout(30):
+            while not await _served(client):  # noqa: ASYNC110 - the API server changes it, not one of our tasks
+                await asyncio.sleep(0.1)
+    finally:
+        await client.close()
+    return there is None
+
+
+async def _undefine() -> None:
+    client, body = Client(await configuration()), crd()
+    path = f"{DEFINITIONS}/{body['metadata']['name']}"
+    try:
+        await client.call("DELETE", path)
+        async with asyncio.timeout(60):
+            while await client.get(path) is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+    finally:
+        await client.close()
+
+
+async def _served(client: Client) -> bool:
+    """Not found, then too many requests ("storage is initializing"), then there."""
+    try:
+        await client.list("/apis/lwm.dev/v1alpha1/lwmtrainings")
+    except ApiError as error:
+        if error.code in (404, 429, 503):
+            return False
+        raise
+    return True
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ class Cpu(Resource):
     """Hosts (pods) of CPU devices: for trying things out and for tests."""
 
     hosts: Annotated[int, Field(ge=1, le=64)]
+    """Pods of a gang."""
     devices_per_host: Annotated[int, Field(ge=1, le=64)] = 1
+    """Virtual CPU devices of a pod; hosts x devicesPerHost is the product of every mesh."""
     threads: Annotated[int, Field(ge=1, le=256)] = Field(
         default=2,
         description="XLA's threads in a pod: part of what makes a run repeat bit for bit, so it does not follow the node's cores.",

@@ -37,11 +37,17 @@ class Stage(Resource):
     )
 
     name: Name
+    """Part of the storage path: a-z, 0-9 and hyphens."""
     context_length: Annotated[int, Field(ge=8, le=16_777_216)]
+    """Tokens of a row; a multiple of 2 x mesh.sp."""
     rope_theta: Annotated[float, Field(gt=1, le=1e12)] = 10000.0
+    """Base of the rotary embedding: grows with the context."""
     batch_tokens: Annotated[int, Field(ge=8, le=1_073_741_824)]
+    """Tokens of a step over the whole gang; a multiple of contextLength."""
     steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """Exactly one of steps and tokens."""
     tokens: Annotated[int, Field(ge=8, le=1_000_000_000_000_000)] | None = None
+    """Exactly one of steps and tokens; a multiple of batchTokens."""
     mesh: Mesh = Mesh()
     mixture: Annotated[tuple[Share, ...], Field(max_length=16, json_schema_extra=list_map("dataset"))] = Field(
         default=(), description="Default: all data sets, with equal weights."

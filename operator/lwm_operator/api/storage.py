@@ -39,7 +39,9 @@ class Checkpoint(Resource):
         description="Of an emulator or a private endpoint of Google Cloud Storage, such as http://fake-gcs.lwm-storage.svc:4443.",
     )
     every_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    """Steps between two commits; the last step of a stage is always committed."""
     keep: Annotated[int, Field(ge=1, le=100)] = 2
+    """Newest commits of an attempt that stay."""
 
 
 class Dataset(Resource):
@@ -49,6 +51,7 @@ class Dataset(Resource):
     kind: Literal["text"] = "text"
     source: Location
     text_field: Annotated[str, Field(min_length=1, max_length=64)] = "text"
+    """Of a line of JSON; unused for plain text."""
 
 
 class Share(Resource):
@@ -56,3 +59,4 @@ class Share(Resource):
 
     dataset: Name
     weight: Annotated[float, Field(gt=0, le=1_000_000)] = 1.0
+    """Relative to the other data sets of the stage."""
