@@ -22,7 +22,7 @@ CHECK: dict[str, list[Command]] = {
 }
 CLUSTER = [PYTHON, "-m", "cluster"]
 REST: dict[str, list[Command]] = {
-    "several processes": [[PYTHON, "-m", "pytest", "-q", "tests/trainer"]],
+    "several processes": [[PYTHON, "-m", "pytest", "-q", "tests/processes"]],
     "cluster": [[*CLUSTER, "up"]],
     "images": [[*CLUSTER, "load-image"]],
     "API server": [[PYTHON, "-m", "pytest", "-q", "tests/api"]],

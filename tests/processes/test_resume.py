@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gang import Gang, a_run, read_record, write_texts, write_tokenizer
 from lwm_trainer.config import ExitCode, Final
+from processes.gang import Gang, a_run, read_record, write_texts, write_tokenizer
 
 STEPS, EVERY, KILL_AT = 16, 6, 9
 
@@ -115,7 +115,7 @@ def test_the_next_stage_starts_from_the_commit_on_another_mesh(folder: Path, und
         "start": {"stageCheckpoint": undisturbed.checkpoint},
         "steps": 2,
     }
-    run = stage(folder, "undisturbed", **next_stage)
+    run = stage(folder, "undisturbed") | next_stage
     alone = run | {"gang": run["gang"] | {"hosts": 1, "devicesPerHost": 4}}
     with Gang(alone, folder / "longer") as gang:
         final = final_of(gang)
@@ -138,7 +138,7 @@ def test_the_next_stage_starts_from_the_commit_on_another_mesh(folder: Path, und
 def test_what_cannot_work_ends_with_its_code_and_the_field(
     folder: Path, undisturbed: Final, changes: dict[str, Any], code: ExitCode, words: str
 ) -> None:
-    run = stage(folder, "refused", **({"mesh": {"sp": 2}, "start": {"stageCheckpoint": undisturbed.checkpoint}} | changes))
+    run = stage(folder, "refused") | {"mesh": {"sp": 2}, "start": {"stageCheckpoint": undisturbed.checkpoint}} | changes
     alone = run | {"gang": run["gang"] | {"hosts": 1}}
     with Gang(alone, folder / f"refused-{code}") as gang:
         assert gang.wait() == [code], gang.output()

@@ -1,0 +1,52 @@
+"""The embedded cluster with the operator installed from its chart, and the example's text in a bucket; one namespace for the session."""
+
+import json
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from cluster import images, lifecycle, load
+from cluster.paths import Cluster, binaries
+from quickstart.books import books
+from quickstart.install import install
+from quickstart.kubectl import Kubectl
+from quickstart.storage import upload
+from quickstart.tokenizer.train import PATH as TOKENIZER
+
+BUCKET = "e2e"
+BOOKS = ("ruth", "jonah", "esther", "ecclesiastes", "daniel", "james", "philemon", "jude", "2-john", "obadiah")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    found = Cluster()
+    if not lifecycle.status(found):
+        pytest.fail(f"cluster {found.name} is not up: run `make cluster-up`")
+    return found
+
+
+@pytest.fixture(scope="session")
+def installed(cluster: Cluster) -> None:
+    built = images.build()
+    load.into(cluster, [archive for _, archive in built])
+    operator, trainer = (image for image, _ in built)
+    install(cluster.kubeconfig, operator, trainer, helm=str(binaries() / "helm"))
+    texts = {f"books/{name}": text.encode() for name, text in books().items() if name[3:].removesuffix(".txt") in BOOKS}
+    assert len(texts) == len(BOOKS)
+    upload(texts | {"tokenizer/tokenizer.json": TOKENIZER.read_bytes()}, BUCKET, cluster.storage_url)
+
+
+@pytest.fixture(scope="session")
+def kubectl(cluster: Cluster, installed: None) -> Iterator[Kubectl]:
+    """In a namespace that admits only restricted pods."""
+    name = f"e2e-{uuid.uuid4().hex[:6]}"
+    namespace = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+    }
+    found = Kubectl(cluster.kubeconfig, name, str(binaries() / "kubectl"))
+    found("create", "--filename=-", stdin=json.dumps(namespace))
+    yield found
+    found("delete", "namespace", name, "--wait=false")

@@ -1,0 +1,102 @@
+"""Small trainings on real pods, and what is done to them."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from lwm_trainer.config import STEP_LINE_PREFIX
+from quickstart.kubectl import Kubectl
+
+STEPS, EVERY = 24, 8
+STAGES = (
+    ("ctx128", 128, 10000.0, {"fsdp": 2, "sp": 2}),
+    ("ctx256", 256, 20000.0, {"tp": 2, "sp": 2}),
+    ("ctx512", 512, 40000.0, {"sp": 4}),
+)
+
+
+def manifest(name: str) -> dict[str, Any]:
+    """Three stages of 24 steps, a commit every 8, each on another mesh of two hosts with two devices."""
+    return {
+        "apiVersion": "lwm.dev/v1alpha1",
+        "kind": "LWMTraining",
+        "metadata": {"name": name},
+        "spec": {
+            "model": {"layers": 2, "width": 64, "heads": 2, "kvHeads": 2, "headDim": 32, "mlpWidth": 128, "vocabSize": 2048},
+            "tokenizer": {"uri": "gs://e2e/tokenizer/tokenizer.json"},
+            "datasets": [{"name": "books", "kind": "text", "source": {"uri": "gs://e2e/books"}}],
+            "checkpoint": {
+                "uri": "gs://e2e/runs",
+                "endpoint": "http://fake-gcs.lwm-storage.svc:4443",
+                "everySteps": EVERY,
+                "keep": 2,
+            },
+            "accelerator": {"type": "cpu", "cpu": {"hosts": 2, "devicesPerHost": 2, "threads": 2}},
+            "stages": [
+                {
+                    "name": stage,
+                    "contextLength": length,
+                    "ropeTheta": theta,
+                    "batchTokens": 1024,
+                    "steps": STEPS,
+                    "mesh": mesh,
+                    "optimizer": {"peakLearningRate": 0.003, "warmupSteps": 4},
+                }
+                for stage, length, theta, mesh in STAGES
+            ],
+        },
+    }
+
+
+def status(kubectl: Kubectl, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = kubectl.get("lwmtraining", name).get("status", {})
+    return found
+
+
+def until(what: Callable[[], Any], seconds: float, sentence: str) -> Any:
+    """Ask twice a second until the answer is true; return it."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        if time.monotonic() > end:
+            raise AssertionError(f"after {seconds:.0f} s still not: {sentence}")
+        time.sleep(0.5)
+    return found
+
+
+def pod_of(kubectl: Kubectl, job: str, index: int) -> dict[str, Any] | None:
+    """The running pod of a host, if it runs."""
+    selector = f"batch.kubernetes.io/job-name={job},batch.kubernetes.io/job-completion-index={index}"
+    pods = json.loads(kubectl("get", "pods", f"--selector={selector}", "--output=json"))["items"]
+    return next((pod for pod in pods if pod["status"]["phase"] == "Running"), None)
+
+
+def follow_steps(kubectl: Kubectl, pod: str) -> Iterator[dict[str, Any]]:
+    """The step lines of a pod as they are printed."""
+    command = [kubectl.program, f"--kubeconfig={kubectl.kubeconfig}", f"--namespace={kubectl.namespace}", "logs", "--follow", pod]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                _, found, text = line.partition(STEP_LINE_PREFIX)
+                if found:
+                    yield json.loads(text)
+        finally:
+            process.kill()
+
+
+def kill(pod_uid: str) -> None:
+    """SIGKILL every process of a pod's trainer or operator, found by the pod's cgroup."""
+    killed = 0
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit() and pod_uid in (folder / "cgroup").read_text() and b"python" in (folder / "cmdline").read_bytes():
+                os.kill(int(folder.name), signal.SIGKILL)
+                killed += 1
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    assert killed, f"no process of pod {pod_uid} found"
