@@ -92,11 +92,7 @@ def environment(spec: Spec) -> list[Manifest]:
     # USER, because the uid has no entry in /etc/passwd, where libraries look it up.
     ours = {"HOME": "/tmp", "USER": "lwm", "PYTHONUNBUFFERED": "1"}  # noqa: S108
     if cpu is not None:
-        ours |= {
-            "JAX_PLATFORMS": "cpu",
-            "XLA_FLAGS": f"--xla_force_host_platform_device_count={cpu.devices_per_host}",
-            "PJRT_NPROC": str(cpu.threads),
-        }
+        ours["PJRT_NPROC"] = str(cpu.threads)  # without it a node with another core count changes the parameters
     if endpoint := spec.checkpoint.endpoint:
         ours |= {"STORAGE_EMULATOR_HOST": endpoint, "TENSORSTORE_GCS_HTTP_URL": endpoint, "GOOGLE_CLOUD_PROJECT": "lwm"}
     merged = {variable.name: variable.value for variable in spec.pod_template.env} | ours
