@@ -75,7 +75,7 @@ def test_the_intent_is_in_the_status_of_the_plan_that_creates() -> None:
     decided = world().plan()
     assert decided.actions == (CreateAttempt(stage=1, attempt=1, start=Start()),)
     attempt = decided.status.stages[0].recent_attempts[0]
-    assert (attempt.number, attempt.state) == (1, AttemptState.CREATING)
+    assert (attempt.number, attempt.state, attempt.started_at) == (1, AttemptState.CREATING, "2026-01-01T12:00:00Z")
     assert (decided.status.current_stage, decided.status.attempt) == (1, 1)
 
 

@@ -24,14 +24,17 @@ def newest(entry: StageStatus) -> Attempt | None:
     return entry.recent_attempts[0] if entry.recent_attempts else None
 
 
-def begun(entry: StageStatus, number: int) -> StageStatus:
-    """The entry with a new attempt: the intent."""
+def begun(entry: StageStatus, number: int, when: str | None = None) -> StageStatus:
+    """The entry with a new attempt: the intent. `when` is unknown for one that is taken up from its Job."""
     return entry.model_copy(
         update={
             "state": StageState.RUNNING,
             "attempts": number,
             "restarts": number - 1,
-            "recent_attempts": (Attempt(number=number, state=AttemptState.CREATING), *entry.recent_attempts)[:RECENT_ATTEMPTS],
+            "started_at": entry.started_at or when,
+            "recent_attempts": (Attempt(number=number, state=AttemptState.CREATING, started_at=when), *entry.recent_attempts)[
+                :RECENT_ATTEMPTS
+            ],
         }
     )
 

@@ -107,9 +107,7 @@ def _next(
             when = stamp(datetime.fromtimestamp(parse(attempt.finished_at).timestamp() + seconds, tz=now.tzinfo))
             said = f"{label}: attempt {attempt.number + 1} at {when}, after {_because(attempt.root_cause)}"
             return Turn(entry=entry, phase=Phase.RECOVERING, reason="BackingOff", message=said, wait_seconds=left)
-    entry = begun(entry, entry.attempts + 1)
-    if entry.started_at is None:
-        entry = entry.model_copy(update={"started_at": stamp(now)})
+    entry = begun(entry, entry.attempts + 1, stamp(now))
     return _create((*entries[:index], entry, *entries[index + 1 :]), index, observed, refused=refused)
 
 
