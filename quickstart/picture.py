@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
 
 from quickstart.record import StageRecord
 
@@ -13,7 +15,7 @@ _INK, _QUIET = "#22262b", "#8b929a"
 
 
 def draw(stages: Sequence[StageRecord], entropy: float, path: Path, title: str = "") -> None:
-    """Writes the loss of each step over all stages as a PNG at `path`; `entropy` (nats a token) is a level line."""
+    """Writes the loss of each step over all stages as a PNG at `path`, thin, and its mean over a few steps; `entropy` (nats a token) is a level line."""
     figure = Figure(figsize=(11, 5.6), layout="constrained")
     axes = figure.subplots()
     highest = max(entropy, *(float(stage.losses.max()) for stage in stages))
@@ -25,7 +27,8 @@ def draw(stages: Sequence[StageRecord], entropy: float, path: Path, title: str =
         steps = np.arange(begin + 1, begin + len(stage.losses) + 1)
         end = begin + len(stage.losses)
         axes.axvspan(begin + 0.5, end + 0.5, color=colour, alpha=0.06, linewidth=0)
-        axes.plot(steps, stage.losses, color=colour, linewidth=2.0, solid_capstyle="round", zorder=3)
+        axes.plot(steps, stage.losses, color=colour, linewidth=1.0, alpha=0.45, zorder=3)
+        axes.plot(steps, smooth(stage.losses), color=colour, linewidth=2.4, solid_capstyle="round", zorder=3)
         axes.plot(steps[[0, -1]], stage.losses[[0, -1]], "o", color=colour, markersize=7, markeredgecolor="white", zorder=4)
         for place, align, offset in ((0, "left", (4, 9)), (-1, "right", (-4, -19))):
             axes.annotate(
@@ -37,6 +40,7 @@ def draw(stages: Sequence[StageRecord], entropy: float, path: Path, title: str =
                 color=colour,
                 fontsize=10,
                 fontweight="bold",
+                path_effects=[withStroke(linewidth=3, foreground="white")],
                 zorder=5,
             )
         label = f"{stage.name}\n{stage.context_length:,} tokens of context\nθ = {stage.rope_theta:,.0f}"
@@ -62,3 +66,11 @@ def draw(stages: Sequence[StageRecord], entropy: float, path: Path, title: str =
     axes.grid(axis="y", color=_QUIET, alpha=0.25, linewidth=0.8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
+
+
+def smooth(losses: NDArray[np.float32], window: int = 7) -> NDArray[np.float64]:
+    """The mean over `window` steps around each, over fewer at the ends: a step sees few documents, so that its loss jumps."""
+    weights = np.ones(min(window, len(losses)) // 2 * 2 + 1)
+    padded, counts = (np.convolve(values, weights, "full") for values in (losses, np.ones(len(losses))))
+    middle = slice(len(weights) // 2, len(weights) // 2 + len(losses))
+    return np.asarray(padded[middle] / counts[middle], np.float64)

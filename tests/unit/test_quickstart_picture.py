@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quickstart.picture import draw
+from quickstart.picture import draw, smooth
 from quickstart.record import StageRecord
 
 
@@ -21,3 +21,11 @@ def test_it_is_a_picture(tmp_path: Path, steps: list[int]) -> None:
     content = path.read_bytes()
     assert content.startswith(b"\x89PNG")
     assert len(content) > 10_000
+
+
+def test_the_smoothed_line_has_the_mean_around_each_step() -> None:
+    found = smooth(np.array([0, 7, 0, 0, 0, 0, 0, 0, 0, 3], np.float32))
+    assert found[4] == 1.0
+    assert found[0] == 7 / 4
+    assert found[-1] == 3 / 4
+    assert smooth(np.array([2.0], np.float32)).tolist() == [2.0]
