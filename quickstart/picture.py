@@ -15,7 +15,7 @@ _INK, _QUIET = "#22262b", "#8b929a"
 
 
 def draw(stages: Sequence[StageRecord], entropy: float, path: Path, title: str = "") -> None:
-    """Writes the loss of each step over all stages as a PNG at `path`, thin, and its mean over a few steps; `entropy` (nats a token) is a level line."""
+    """Writes a PNG: each step's loss thin, its mean over a few steps thick, over all stages; `entropy` (nats a token) as a level line."""
     figure = Figure(figsize=(11, 5.6), layout="constrained")
     axes = figure.subplots()
     highest = max(entropy, *(float(stage.losses.max()) for stage in stages))
