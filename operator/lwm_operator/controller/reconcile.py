@@ -39,7 +39,7 @@ class Reconciler:
         body = await read_training(self._client, key.namespace, key.name)
         if body is None:
             metrics.forget(*key)
-            log.info("training_gone")
+            log.debug("training_gone")
             return None
         try:
             training = read(body)

@@ -20,6 +20,13 @@ log = structlog.get_logger("lwm_operator")
 
 LEASE_NAME = "lwm-operator"
 STOP_SECONDS = 15.0
+SERVED_SECONDS = 30.0
+"""A CRD that is installed with us is not served at once."""
+
+FIXES = {
+    403: "give the service account the chart's rights",
+    404: "install the CRD: helm upgrade --install of the chart, or kubectl apply --server-side -f crds/",
+}
 
 Watch = Callable[[KeyedQueue[TrainingKey], list[asyncio.Task[None]]], Awaitable[None]]
 """Feeds the queue until the process is told to stop."""
@@ -56,18 +63,19 @@ async def _acquired(leader: Leader) -> bool:
 
 
 async def _served(client: Client, settings: Settings) -> bool:
-    """With scanning off, kopf would stay blind for ever where the CRD is missing: say so and leave instead."""
-    try:
-        await keys(client, settings.watch_namespaces)
-    except ApiError as error:
-        fix = (
-            "install the CRD: helm upgrade --install of the chart, or kubectl apply --server-side -f crds/"
-            if error.code == 404
-            else "see RBAC"
-        )
-        log.error("cannot_list_trainings", error=str(error), fix=fix)
-        return False
-    return True
+    """With scanning off, kopf would stay blind for ever where the CRD is missing: wait a while for a new one, then say so and leave."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + SERVED_SECONDS
+    while True:
+        try:
+            await keys(client, settings.watch_namespaces)
+        except ApiError as error:
+            if error.code == 403 or loop.time() > end:
+                log.error("cannot_list_trainings", error=str(error), fix=FIXES.get(error.code, "see the error"))
+                return False
+            await asyncio.sleep(1)
+        else:
+            return True
 
 
 async def _lead(client: Client, settings: Settings, leader: Leader, watch: Watch) -> int:
