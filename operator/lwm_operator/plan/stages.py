@@ -50,12 +50,22 @@ def reported(entry: StageStatus, attempt: Attempt, report: Progress | None) -> S
         return entry
     return entry.model_copy(
         update={
-            "step": report.step,
-            "committed_step": max(entry.committed_step, report.committed_step),
+            "step": max(report.step, report.resumed_from),
+            "committed_step": max(entry.committed_step, report.committed_step, report.resumed_from),
             "loss": entry.loss if report.loss is None else f"{report.loss:.4f}",
             "tokens_per_second": entry.tokens_per_second if report.tokens_per_second is None else f"{report.tokens_per_second:.0f}",
+            "recent_attempts": (entry.recent_attempts[0], *_credited(entry.recent_attempts[1:], report.resumed_from)),
         }
     )
+
+
+def _credited(earlier: tuple[Attempt, ...], resumed_from: int) -> tuple[Attempt, ...]:
+    """A host that is killed right after a commit cannot tell of it; the attempt that resumes from there can, and it counts as progress."""
+    if not earlier or any(attempt.committed_step >= resumed_from for attempt in earlier):
+        return earlier
+    index = next((number for number, attempt in enumerate(earlier) if attempt.step > 0), 0)
+    credited = earlier[index].model_copy(update={"committed_step": resumed_from, "step": max(earlier[index].step, resumed_from)})
+    return (*earlier[:index], credited, *earlier[index + 1 :])
 
 
 def completed(entry: StageStatus, final: Final, when: str) -> StageStatus:
