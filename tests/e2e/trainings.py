@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lwm_trainer.config import STEP_LINE_PREFIX
+from lwm_trainer.config import PROGRESS_ANNOTATION, STEP_LINE_PREFIX
 from quickstart.kubectl import Kubectl
 
-STEPS, EVERY = 24, 8
+STEPS, EVERY = 30, 10
 STAGES = (
     ("ctx128", 128, 10000.0, {"fsdp": 2, "sp": 2}),
     ("ctx256", 256, 20000.0, {"tp": 2, "sp": 2}),
@@ -21,7 +21,7 @@ STAGES = (
 
 
 def manifest(name: str) -> dict[str, Any]:
-    """Three stages of 24 steps, a commit every 8, each on another mesh of two hosts with two devices."""
+    """Three stages of 30 steps, a commit every 10, each on another mesh of two hosts with two devices."""
     return {
         "apiVersion": "lwm.dev/v1alpha1",
         "kind": "LWMTraining",
@@ -73,6 +73,12 @@ def pod_of(kubectl: Kubectl, job: str, index: int) -> dict[str, Any] | None:
     selector = f"batch.kubernetes.io/job-name={job},batch.kubernetes.io/job-completion-index={index}"
     pods = json.loads(kubectl("get", "pods", f"--selector={selector}", "--output=json"))["items"]
     return next((pod for pod in pods if pod["status"]["phase"] == "Running"), None)
+
+
+def committed(kubectl: Kubectl, job: str) -> int:
+    """The last step that the attempt has reported as committed."""
+    report = kubectl.get("lease", job).get("metadata", {}).get("annotations", {}).get(PROGRESS_ANNOTATION, "{}")
+    return int(json.loads(report).get("committedStep", 0))
 
 
 def follow_steps(kubectl: Kubectl, pod: str) -> Iterator[dict[str, Any]]:
