@@ -77,7 +77,6 @@ def _read_back(kubectl: Kubectl, training: dict[str, Any], endpoint: str) -> tup
 
 
 def _tell(cluster: Cluster, name: str, stages: Sequence[StageRecord], verdict: Verdict, times: Times) -> None:
-    tool = f"PYTHONPATH=tests uv run python -m cluster {{}} --name {cluster.name}"
     print("\nCheckpoints, one a stage:")
     for stage in stages:
         print(f"  {stage.name:<10} loss {stage.losses[0]:.3f} -> {stage.losses[-1]:.3f}  {stage.checkpoint}")
@@ -92,4 +91,4 @@ Look around (these work as pasted):
   kubectl -n lwm-system logs deployment/lwm-operator --tail=20
 
 Take it down:
-  {tool.format("down")}""")
+  make cluster-down NAME={cluster.name}""")

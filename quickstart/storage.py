@@ -1,6 +1,6 @@
 """The example's text and tokenizer, put into a bucket: an emulator's by its address, or a real one by name.
 
-uv run python -m quickstart.storage --bucket my-bucket
+.venv/bin/python -m quickstart.storage --bucket my-bucket
 """
 
 import argparse
