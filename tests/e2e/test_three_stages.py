@@ -1,7 +1,6 @@
 """Two equal trainings on real pods, one left alone, one with a trainer killed in its second stage and the operator in its third."""
 
-import itertools
-import time
+import json
 from typing import Any
 
 import pytest
@@ -112,14 +111,26 @@ def test_describe_tells_the_story(kubectl: Kubectl, story: dict[str, Any]) -> No
     assert "137" in events
 
 
-def test_a_deleted_training_leaves_no_pod(kubectl: Kubectl, story: dict[str, Any]) -> None:
+def test_a_training_deleted_while_it_runs_leaves_no_pod(kubectl: Kubectl, story: dict[str, Any]) -> None:
     kubectl.apply(manifest("brief"))
     until(lambda: pod_of(kubectl, "brief-s1-a1", 1), 120, "the first stage runs")
     kubectl("delete", "lwmtraining", "brief", "--wait=true", "--timeout=60s")
-    children = "jobs,pods,services,configmaps,leases,roles,rolebindings,serviceaccounts"
-    end = time.monotonic() + 120
-    for _ in itertools.count():
-        if not kubectl("get", children, "--selector=lwm.dev/training=brief", "--output=name").strip():
-            break
-        assert time.monotonic() < end, "children are left"
-        time.sleep(1)
+    until(lambda: not kubectl("get", "jobs,pods", "--selector=lwm.dev/training=brief", "--output=name").strip(), 120, "its pods are gone")
+
+
+def test_the_operator_carries_no_jax_and_the_trainer_no_kubernetes(kubectl: Kubectl, story: dict[str, Any]) -> None:
+    look = "from importlib.util import find_spec; print([name for name in ('jax', 'kopf', 'kubernetes') if find_spec(name)])"
+    system = Kubectl(kubectl.kubeconfig, "lwm-system", kubectl.program)
+    assert system("exec", "deployment/lwm-operator", "--", "python", "-c", look).strip() == "['kopf', 'kubernetes']"
+    image = story["third"]["spec"]["containers"][0]["image"]
+    pod = {"securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}, "restartPolicy": "Never"}
+    container = {
+        "name": "look",
+        "image": image,
+        "command": ["python", "-c", look],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    spec = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "look"}, "spec": pod | {"containers": [container]}}
+    kubectl("create", "--filename=-", stdin=json.dumps(spec))
+    kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/look", "--timeout=60s")
+    assert kubectl("logs", "look").strip() == "['jax']"

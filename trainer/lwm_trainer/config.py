@@ -29,6 +29,9 @@ METRICS_PORT = 9090
 PROGRESS_ANNOTATION = "lwm.dev/progress"
 """The annotation on the attempt's Lease that holds `Progress` as JSON."""
 
+RENDEZVOUS_SECONDS = 900
+"""How long the first pod waits for the last one: above an image pull and the time for which DNS remembers a missing name."""
+
 PROGRESS_SECONDS = 10.0
 """How often process 0 renews its Lease; phase changes and commits are written at once."""
 

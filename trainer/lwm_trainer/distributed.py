@@ -13,9 +13,6 @@ from lwm_trainer import config
 HEARTBEAT_SECONDS = 30
 """A frozen or unreachable peer is noticed within this time: JAX then aborts every process of the gang with 134."""
 
-RENDEZVOUS_SECONDS = 900
-"""How long the first pod waits for the last one: above an image pull and the time for which DNS remembers a missing name."""
-
 
 def process_index(gang: config.Gang) -> int:
     """This host's number. Raises ValueError when Kubernetes (or whoever starts us) did not say it."""
@@ -29,7 +26,7 @@ def join(run: config.RunConfig) -> None:
     """Set the platform up and join the gang; returns when every process is there.
 
     Cluster detection is off: it would load Kubernetes credentials although every address is given. When a peer never comes, JAX aborts
-    the process with 134 after RENDEZVOUS_SECONDS.
+    the process with 134 after config.RENDEZVOUS_SECONDS.
     """
     if run.gang.platform == "cpu":
         jax.config.update("jax_platforms", "cpu")
@@ -43,16 +40,16 @@ def join(run: config.RunConfig) -> None:
         process_id=process_index(run.gang),
         cluster_detection_method="deactivate",
         heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-        initialization_timeout=RENDEZVOUS_SECONDS,
+        initialization_timeout=config.RENDEZVOUS_SECONDS,
     )
 
 
 def barrier(name: str) -> None:
-    """Wait for every process at a named point, RENDEZVOUS_SECONDS at most.
+    """Wait for every process at a named point, config.RENDEZVOUS_SECONDS at most.
 
     Needed before the first run of a program that communicates: Gloo gives the peers 30 s to come, but one may compile for longer.
     """
-    ocp.multihost.get_barrier_sync_fn()(key=name, timeout_ms=RENDEZVOUS_SECONDS * 1000)
+    ocp.multihost.get_barrier_sync_fn()(key=name, timeout_ms=config.RENDEZVOUS_SECONDS * 1000)
 
 
 def _compiler() -> str:

@@ -14,6 +14,7 @@ from lwm_trainer.config import (
     PROCESS_INDEX_VARIABLE,
     PROGRESS_ANNOTATION,
     PROGRESS_SECONDS,
+    RENDEZVOUS_SECONDS,
     TERMINATION_PATH,
     Final,
     LastWords,
@@ -47,7 +48,7 @@ class Reporter:
         self._progress = Progress(
             attempt=config.attempt,
             phase=Phase.RENDEZVOUS,
-            phase_deadline_seconds=600,
+            phase_deadline_seconds=RENDEZVOUS_SECONDS,
             steps=config.steps,
             step=resumed_from,
             resumed_from=resumed_from,

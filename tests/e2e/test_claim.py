@@ -1,0 +1,92 @@
+"""A training without an object store: text, tokenizer and checkpoints on one ReadWriteMany claim; then it is deleted."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.paths import Cluster
+from e2e.trainings import manifest
+from quickstart.books import books
+from quickstart.kubectl import Kubectl
+from quickstart.tokenizer.train import PATH as TOKENIZER
+
+USER = 65532
+STEPS = 4
+
+
+@pytest.fixture
+def folder(cluster: Cluster) -> Iterator[Path]:
+    """Seen by both nodes, and the trainer's own: nobody changes the owner of a hostPath volume."""
+    path = cluster.state / "shelf"
+    for name in ("books", "runs", "tokenizer"):
+        (path / name).mkdir(parents=True)
+    (path / "books" / "ruth.txt").write_text(next(text for name, text in books().items() if "ruth" in name))
+    shutil.copy(TOKENIZER, path / "tokenizer" / "tokenizer.json")
+    for each in (path, *path.rglob("*")):
+        os.chown(each, USER, USER)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def claim(kubectl: Kubectl, folder: Path) -> Iterator[str]:
+    name = f"shelf-{kubectl.namespace}"
+    about = {"storageClassName": "", "accessModes": ["ReadWriteMany"]}
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": about | {"capacity": {"storage": "1Gi"}, "hostPath": {"path": str(folder), "type": "Directory"}},
+    }
+    wanted = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": about | {"volumeName": name, "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    for each in (volume, wanted):
+        kubectl("create", "--filename=-", stdin=json.dumps(each))
+    yield name
+    kubectl("delete", "persistentvolumeclaim", name, "--wait=false")
+    kubectl("delete", "persistentvolume", name, "--wait=false")
+
+
+def on_a_claim(name: str, claim: str) -> dict[str, Any]:
+    """One short stage."""
+    found = manifest(name)
+    spec = found["spec"]
+
+    def place(sub_path: str) -> dict[str, Any]:
+        return {"pvc": {"claimName": claim, "subPath": sub_path}}
+
+    spec["tokenizer"] = place("tokenizer")
+    spec["datasets"][0]["source"] = place("books")
+    spec["checkpoint"] = place("runs") | {"everySteps": 2, "keep": 2}
+    spec["stages"] = [spec["stages"][0] | {"steps": STEPS}]
+    return found
+
+
+def test_a_training_on_a_claim_completes_and_deleted_leaves_its_checkpoint_and_nothing_else(
+    kubectl: Kubectl, claim: str, folder: Path
+) -> None:
+    kubectl.apply(on_a_claim("shelf", claim))
+    kubectl("wait", "--for=condition=Complete", "lwmtraining/shelf", "--timeout=300s", seconds=330)
+    training = kubectl.get("lwmtraining", "shelf")
+    path = training["status"]["stages"][0]["finalCheckpoint"]["path"]
+    assert path == f"/lwm/checkpoint/{kubectl.namespace}/shelf-{training['metadata']['uid'][:8]}/s1-ctx128/a1/{STEPS}"
+    committed = folder / "runs" / Path(path).relative_to("/lwm/checkpoint")
+    assert (committed / "params").is_dir()
+
+    kubectl("delete", "lwmtraining", "shelf", "--wait=true", "--timeout=60s")
+    children = "jobs,pods,services,configmaps,leases,roles,rolebindings,serviceaccounts"
+    end = time.monotonic() + 120
+    while kubectl("get", children, "--selector=lwm.dev/training=shelf", "--output=name").strip():
+        assert time.monotonic() < end, "children are left"
+        time.sleep(1)
+    assert (committed / "params").is_dir(), "checkpoints stay"
