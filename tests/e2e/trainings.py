@@ -12,16 +12,17 @@ from typing import Any
 from lwm_trainer.config import PROGRESS_ANNOTATION, STEP_LINE_PREFIX
 from quickstart.kubectl import Kubectl
 
-STEPS, EVERY = 30, 10
+EVERY = 10
 STAGES = (
-    ("ctx128", 128, 10000.0, {"fsdp": 2, "sp": 2}),
-    ("ctx256", 256, 20000.0, {"tp": 2, "sp": 2}),
-    ("ctx512", 512, 40000.0, {"sp": 4}),
+    ("ctx128", 128, 10000.0, {"fsdp": 2, "sp": 2}, 20),
+    ("ctx256", 256, 20000.0, {"tp": 2, "sp": 2}, 60),
+    ("ctx512", 512, 40000.0, {"sp": 4}, 30),
 )
+"""Name, context length, theta, mesh, steps. The second is long enough to be killed in its middle on a fast machine too."""
 
 
 def manifest(name: str) -> dict[str, Any]:
-    """Three stages of 30 steps, a commit every 10, each on another mesh of two hosts with two devices."""
+    """Three stages with a commit every 10 steps, each on another mesh of two hosts with two devices."""
     return {
         "apiVersion": "lwm.dev/v1alpha1",
         "kind": "LWMTraining",
@@ -43,11 +44,11 @@ def manifest(name: str) -> dict[str, Any]:
                     "contextLength": length,
                     "ropeTheta": theta,
                     "batchTokens": 1024,
-                    "steps": STEPS,
+                    "steps": steps,
                     "mesh": mesh,
                     "optimizer": {"peakLearningRate": 0.003, "warmupSteps": 4},
                 }
-                for stage, length, theta, mesh in STAGES
+                for stage, length, theta, mesh, steps in STAGES
             ],
         },
     }

@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from lwm_trainer.config import ExitCode, Final
 from processes.gang import Gang, a_run, read_record, write_texts, write_tokenizer
 
-STEPS, EVERY, KILL_AT = 16, 6, 9
+STEPS, EVERY, KILL_AT = 24, 8, 10
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +39,16 @@ def final_of(gang: Gang) -> Final:
     return final
 
 
-def wait_for_step(gang: Gang, step: int) -> None:
+def wait_for(gang: Gang, what: Callable[[], bool]) -> None:
     end = time.monotonic() + 300
-    while not gang.steps() or gang.steps()[-1]["step"] < step:
+    while not what():
         assert time.monotonic() < end, gang.output()
         assert all(process.poll() is None for process in gang.processes), gang.output()
         time.sleep(0.01)
+
+
+def wait_for_step(gang: Gang, step: int) -> None:
+    wait_for(gang, lambda: bool(gang.steps()) and gang.steps()[-1]["step"] >= step)
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +60,16 @@ def undisturbed(folder: Path) -> Final:
 @pytest.fixture(scope="module")
 def killed(folder: Path) -> Path:
     """The folder of a run whose host 1 was killed between two commits."""
+    attempt = folder / "killed" / "s1-short" / "a1"
     with Gang(stage(folder, "killed"), folder / "killed-1") as gang:
         wait_for_step(gang, KILL_AT)
+        wait_for(gang, (attempt / str(EVERY)).exists)
         gang.processes[1].send_signal(signal.SIGKILL)
         survivor, victim = gang.wait()
         assert victim == -signal.SIGKILL
         # Gloo tells some survivors at once; one that waits inside the same host's rendezvous is aborted at the heartbeat instead.
         assert survivor in (ExitCode.PEER_LOST, -signal.SIGABRT), gang.output()
         reached = gang.steps()[-1]["step"]
-    attempt = folder / "killed" / "s1-short" / "a1"
     committed = [int(path.name) for path in attempt.iterdir() if path.name.isdigit()]
     assert committed == [EVERY]
     assert reached - EVERY >= 2, "the kill must cost steps that run again"
