@@ -1,5 +1,6 @@
 """A training followed to its end: a table that redraws itself on a terminal, plain lines elsewhere."""
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -87,7 +88,8 @@ class Live:
         self._out, self._height = out, 0
 
     def show(self, training: dict[str, Any]) -> None:
-        lines = [*table(training), headline(training)[:160]]
+        width = shutil.get_terminal_size().columns - 1  # a line that wraps would shift what is redrawn
+        lines = [line[:width] for line in (*table(training), headline(training))]
         up = f"\x1b[{self._height}A" if self._height else ""
         self._out.write(up + "".join(f"\x1b[2K{line}\n" for line in lines))
         self._out.flush()
