@@ -4,6 +4,7 @@ The typed classes of the client cost 30 MB and lag behind new fields; nothing he
 """
 
 import json
+import os
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -41,7 +42,8 @@ async def configuration() -> Configuration:
     try:
         load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]
     except ConfigException:
-        await load_kube_config(client_configuration=found)  # type: ignore[no-untyped-call]
+        # Named, because the client's own default is what the variable was when it was imported.
+        await load_kube_config(config_file=os.environ.get("KUBECONFIG"), client_configuration=found)  # type: ignore[no-untyped-call]
     return found
 
 
