@@ -51,6 +51,16 @@ def test_an_attempt_that_wrote_nothing_is_passed_over(tmp_path: Path) -> None:
     assert origin(tmp_path, 2, 1).step == 10
 
 
+def test_an_origin_that_was_pruned_meanwhile_is_passed_over(tmp_path: Path) -> None:
+    """Attempt 2 outlived its node and pruned attempt 1, from which attempt 3 had started."""
+    stage = tmp_path / "s1-s"
+    commit(stage / "a2", 20)
+    (stage / "a3").mkdir()
+    written = Origin(kind="attempt", checkpoint=str(stage / "a1" / "10"), step=10)
+    (stage / "a3" / "origin.json").write_text(written.model_dump_json(by_alias=True))
+    assert origin(tmp_path, 3, 2, 1).checkpoint == str(stage / "a2" / "20")
+
+
 @pytest.mark.parametrize("kind", ["other"])
 def test_an_unknown_kind_is_refused(kind: str) -> None:
     with pytest.raises(ValueError, match="seed"):

@@ -39,7 +39,8 @@ def find_origin(run: config.RunConfig) -> Origin:
     """The newest commit on the line of this stage's earlier attempts, else the stage before, else the seed.
 
     An earlier attempt that committed nothing is asked for its own origin: that exact step, and no later one of the same folder, is on
-    the line.
+    the line. When that step is gone (a superseded attempt that still runs prunes too), the attempt before is asked: on one mesh its
+    commits hold the same bits.
     """
     for attempt in run.start.earlier_attempts:
         folder = run.attempt_folder(attempt)
@@ -48,10 +49,17 @@ def find_origin(run: config.RunConfig) -> Origin:
             return Origin(kind="attempt", checkpoint=config.step_folder(folder, steps[-1]), step=steps[-1])
         written = epath.Path(folder) / config.ORIGIN_FILE
         if written.exists():
-            return Origin.model_validate_json(written.read_text())
+            origin = Origin.model_validate_json(written.read_text())
+            if origin.kind != "attempt" or _is_committed(str(origin.checkpoint)):
+                return origin
     if run.start.stage_checkpoint is not None:
         return Origin(kind="stage", checkpoint=run.start.stage_checkpoint)
     return Origin(kind="seed")
+
+
+def _is_committed(step_folder: str) -> bool:
+    attempt_folder, _, step = step_folder.rpartition("/")
+    return int(step) in committed_steps(attempt_folder)
 
 
 def settle_origin(run: config.RunConfig) -> Origin:
