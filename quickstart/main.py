@@ -61,11 +61,11 @@ def _prepare(cluster: Cluster, times: Times) -> None:
     with times.part("images"):
         built = images.build()
         load.into(cluster, [archive for _, archive in built])
-    found = {image.rpartition(":")[0].rpartition("/")[2]: image for image, _ in built}
+    operator, trainer = (image for image, _ in built)
     with times.part("data"):
         upload(example_objects(), endpoint=cluster.storage_url)
     with times.part("chart"):
-        install(cluster.kubeconfig, found["lwm-operator"], found["lwm-trainer"], helm=str(binaries() / "helm"))
+        install(cluster.kubeconfig, operator, trainer, helm=str(binaries() / "helm"))
 
 
 def _read_back(kubectl: Kubectl, training: dict[str, Any], endpoint: str) -> tuple[list[StageRecord], Verdict]:

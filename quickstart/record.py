@@ -24,23 +24,16 @@ class StageRecord:
 def read_stage(checkpoint: str, endpoint: str | None = None) -> StageRecord:
     """Reads the Orbax step folder `checkpoint` (gs:// or a path) with one process and no accelerator."""
     use_endpoint(endpoint)
-    import orbax.checkpoint as ocp
-    from etils import epath
+    from lwm_trainer.checkpoint import read_manifest, read_record
 
-    from lwm_trainer.checkpoint import Manifest
-    from lwm_trainer.record import Record
-
-    folder = epath.Path(checkpoint)
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as reader:
-        manifest = Manifest.model_validate(reader.restore(folder, args=ocp.args.Composite(manifest=ocp.args.JsonRestore())).manifest)
-        empty = Record.empty(manifest.step).arrays
-        record = reader.restore(folder, args=ocp.args.Composite(record=ocp.args.StandardRestore(empty))).record
+    manifest = read_manifest(checkpoint)
+    record = read_record(checkpoint, manifest.step)
     return StageRecord(
         name=manifest.stage,
         checkpoint=checkpoint,
         context_length=manifest.context_length,
         rope_theta=manifest.rope_theta,
-        losses=np.asarray(record["loss_bits"]).view(np.float32),
-        grad_norms=np.asarray(record["grad_norm_bits"]).view(np.float32),
-        tokens_hash=np.asarray(record["tokens_hash"]),
+        losses=record.losses,
+        grad_norms=record.arrays["grad_norm_bits"].view(np.float32),
+        tokens_hash=record.arrays["tokens_hash"],
     )

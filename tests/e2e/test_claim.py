@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from cluster.paths import Cluster
-from e2e.trainings import manifest
+from e2e.trainings import manifest, until
 from quickstart.books import books
 from quickstart.kubectl import Kubectl
 from quickstart.tokenizer.train import PATH as TOKENIZER
@@ -85,8 +84,5 @@ def test_a_training_on_a_claim_completes_and_deleted_leaves_its_checkpoint_and_n
 
     kubectl("delete", "lwmtraining", "shelf", "--wait=true", "--timeout=60s")
     children = "jobs,pods,services,configmaps,leases,roles,rolebindings,serviceaccounts"
-    end = time.monotonic() + 120
-    while kubectl("get", children, "--selector=lwm.dev/training=shelf", "--output=name").strip():
-        assert time.monotonic() < end, "children are left"
-        time.sleep(1)
+    until(lambda: not kubectl("get", children, "--selector=lwm.dev/training=shelf", "--output=name").strip(), 120, "no child is left")
     assert (committed / "params").is_dir(), "checkpoints stay"

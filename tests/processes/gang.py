@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lwm_trainer import config
 
@@ -121,13 +120,3 @@ class Gang:
 
     def last_words(self, host: int = 0) -> config.LastWords:
         return config.LastWords.model_validate_json((self.folder / f"last-{host}").read_text())
-
-
-def read_record(step_folder: str) -> dict[str, NDArray[np.uint32]]:
-    """The record item of a committed step."""
-    import orbax.checkpoint as ocp
-    from etils import epath
-
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
-        found = checkpointer.restore(epath.Path(step_folder), args=ocp.args.Composite(record=ocp.args.StandardRestore()))
-    return {name: np.asarray(array) for name, array in found.record.items()}

@@ -4,6 +4,15 @@ from typing import Any
 
 from lwm_trainer import config
 
+ALONE: dict[str, Any] = {
+    "gang": {"job": "t-s1-a1", "service": "t", "hosts": 1, "devices_per_host": 1, "platform": "cpu", "coordinator": "x:1"},
+    "mesh": {},
+    "model": {"layers": 1, "width": 8, "heads": 1, "kv_heads": 1, "head_dim": 8, "mlp_width": 8, "vocab_size": 5000},
+    "datasets": [{"name": "books", "kind": "text", "uri": "/books"}],
+    "rope_theta": 100.0,
+}
+"""Changes for `a_run` where one device and a model that is never computed will do."""
+
 
 def a_run(**changes: Any) -> config.RunConfig:
     fields: dict[str, Any] = {

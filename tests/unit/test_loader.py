@@ -10,29 +10,13 @@ from hypothesis import strategies as st
 
 from lwm_trainer.config import RunConfig
 from lwm_trainer.data import Batches, DataError, Documents, unigram_entropy
+from unit.builders import ALONE, a_run
 
 LENGTH = 16
 
 
 def config(**changes: Any) -> RunConfig:
-    fields: dict[str, Any] = {
-        "training": "t",
-        "stage": "a",
-        "stage_index": 0,
-        "stage_count": 1,
-        "attempt": 1,
-        "gang": {"job": "t-s1-a1", "service": "t", "hosts": 1, "devices_per_host": 1, "platform": "cpu", "coordinator": "localhost:1"},
-        "mesh": {},
-        "model": {"layers": 1, "width": 8, "heads": 1, "kv_heads": 1, "head_dim": 8, "mlp_width": 8, "vocab_size": 5000},
-        "tokenizer": "/tokenizer.json",
-        "datasets": [{"name": "books", "kind": "text", "uri": "/books"}],
-        "context_length": LENGTH,
-        "batch_tokens": 4 * LENGTH,
-        "rope_theta": 100.0,
-        "steps": 3,
-        "checkpoint": {"root": "/runs", "every_steps": 1},
-    }
-    return RunConfig.model_validate(fields | changes)
+    return a_run(**(ALONE | {"context_length": LENGTH, "batch_tokens": 4 * LENGTH} | changes))
 
 
 def documents(*sizes: int) -> Documents:

@@ -21,30 +21,15 @@ from cryptography.x509.oid import NameOID
 from lwm_trainer import progress
 from lwm_trainer.config import PROGRESS_ANNOTATION, Final, LastWords, Phase, RunConfig
 from lwm_trainer.progress import Reporter, write_last_words
+from unit.builders import ALONE, a_run
 
 FINAL = Final(checkpoint="gs://lwm/runs/x/60", step=60, state_hash="a" * 64, record_hash="b" * 64)
 
 
 def config(**changes: Any) -> RunConfig:
-    fields: dict[str, Any] = {
-        "training": "bible",
-        "stage": "ctx8",
-        "stage_index": 0,
-        "stage_count": 1,
-        "attempt": 2,
-        "gang": {"job": "bible-s1-a2", "service": "bible", "hosts": 1, "devices_per_host": 1, "platform": "cpu", "coordinator": "h:1"},
-        "mesh": {},
-        "model": {"layers": 1, "width": 8, "heads": 1, "kv_heads": 1, "head_dim": 8, "mlp_width": 8, "vocab_size": 300},
-        "tokenizer": "/tokenizer.json",
-        "datasets": [{"name": "books", "kind": "text", "uri": "/books"}],
-        "context_length": 8,
-        "batch_tokens": 8,
-        "rope_theta": 100.0,
-        "steps": 60,
-        "checkpoint": {"root": "/runs", "every_steps": 1},
-        "lease": {"namespace": "trainings", "name": "bible-s1-a2"},
-    }
-    return RunConfig.model_validate(fields | changes)
+    lease = {"namespace": "trainings", "name": "bible-s1-a2"}
+    about = {"attempt": 2, "steps": 60, "gang": ALONE["gang"] | {"job": "bible-s1-a2"}, "lease": lease}
+    return a_run(**(ALONE | about | changes))
 
 
 class ApiServer(ThreadingHTTPServer):

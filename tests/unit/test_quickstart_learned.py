@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from quickstart.learned import judge, same_tokens_entropy, tokens_hash_of
+from unit.builders import ALONE, a_run
 
 
 @pytest.mark.parametrize(
@@ -27,31 +28,13 @@ def test_the_mean_of_the_last_ten_steps_counts() -> None:
 def test_the_entropy_is_of_the_tokens_of_the_record(tmp_path: pytest.TempPathFactory) -> None:
     from pathlib import Path
 
-    from lwm_trainer.config import RunConfig
     from lwm_trainer.data import Batches, Tokenizer, load_documents
     from quickstart.tokenizer.train import PATH
 
     text = Path(str(tmp_path)) / "a.txt"
     text.write_text("and the evening and the morning were the first day. " * 50)
-    config = RunConfig.model_validate(
-        {
-            "training": "t",
-            "stage": "a",
-            "stage_index": 0,
-            "stage_count": 1,
-            "attempt": 1,
-            "gang": {"job": "j", "service": "t", "hosts": 1, "devices_per_host": 1, "platform": "cpu", "coordinator": "h:1"},
-            "mesh": {},
-            "model": {"layers": 1, "width": 8, "heads": 1, "kv_heads": 1, "head_dim": 8, "mlp_width": 8, "vocab_size": 2048},
-            "tokenizer": str(PATH),
-            "datasets": [{"name": "books", "kind": "text", "uri": str(text)}],
-            "context_length": 32,
-            "batch_tokens": 64,
-            "rope_theta": 100.0,
-            "steps": 12,
-            "checkpoint": {"root": "/runs", "every_steps": 1},
-        }
-    )
+    datasets = [{"name": "books", "kind": "text", "uri": str(text)}]
+    config = a_run(**(ALONE | {"tokenizer": str(PATH), "datasets": datasets, "context_length": 32, "batch_tokens": 64, "steps": 12}))
     batches = Batches(config, load_documents(config, Tokenizer.load(str(PATH), 2048)))
     hashes = np.array([tokens_hash_of(batches, step) for step in range(12)], np.uint32)
     assert 1.5 < same_tokens_entropy(config, hashes) < 3.0

@@ -60,14 +60,14 @@ def _judge(error: BaseException, run: config.RunConfig) -> tuple[ExitCode, str]:
         return code, str(error)
     if isinstance(error, PermissionError):
         return ExitCode.STORAGE_DENIED, text
-    if isinstance(error, jax.errors.JaxRuntimeError) and run.gang.hosts > 1 and not text_names_own_fault(text):
+    if isinstance(error, jax.errors.JaxRuntimeError) and run.gang.hosts > 1 and not _own_fault(text):
         return ExitCode.PEER_LOST, text
     if isinstance(error, (OSError, TimeoutError)):
         return ExitCode.TRANSIENT, text
     return ExitCode.UNCAUGHT, text
 
 
-def text_names_own_fault(text: str) -> bool:
+def _own_fault(text: str) -> bool:
     """Whether a runtime error is this process's own (memory, a program that makes no sense) and not the loss of a peer."""
     return any(status in text for status in ("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT", "UNIMPLEMENTED", "FAILED_PRECONDITION"))
 

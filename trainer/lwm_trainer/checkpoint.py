@@ -129,6 +129,20 @@ def _restore(step_folder: str, **items: Any) -> Any:
         return checkpointer.restore(epath.Path(step_folder), args=ocp.args.Composite(**items))
 
 
+def read_manifest(step_folder: str) -> Manifest:
+    """What the checkpoint says of itself."""
+    return Manifest.model_validate(_restore(step_folder, manifest=ocp.args.JsonRestore()).manifest)
+
+
+def read_record(step_folder: str, steps: int) -> Record:
+    """The record of a stage of `steps` steps, without parameters and optimizer."""
+    return _record(_restore(step_folder, record=ocp.args.StandardRestore(Record.empty(steps).arrays)).record)
+
+
+def _record(restored: Arrays) -> Record:
+    return Record({name: array.copy() for name, array in restored.items()})
+
+
 def restore_params(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, abstract: Params) -> Params:
     """Another stage's parameters onto this stage's mesh. Raises CheckpointMismatchError for another model or tokenizer."""
     _compare(step_folder, describe(run, tokenizer_sha256, 0), ("model", "tokenizer_sha256"))
@@ -146,14 +160,12 @@ def restore_all(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, 
         optimizer=ocp.args.StandardRestore(abstract["optimizer"]),
         record=ocp.args.StandardRestore(Record.empty(run.steps).arrays),
     )
-    arrays: Arrays = {name: array.copy() for name, array in found.record.items()}
-    return State(params=found.params, optimizer=found.optimizer), Record(arrays)
+    return State(params=found.params, optimizer=found.optimizer), _record(found.record)
 
 
 def _compare(step_folder: str, wanted: Manifest, fields: tuple[str, ...]) -> None:
     """Read the manifest, before any array, and name the first field that differs, down into nested ones."""
-    found = Manifest.model_validate(_restore(step_folder, manifest=ocp.args.JsonRestore()).manifest)
-    theirs, ours = (_flat(manifest.model_dump(include=set(fields))) for manifest in (found, wanted))
+    theirs, ours = (_flat(manifest.model_dump(include=set(fields))) for manifest in (read_manifest(step_folder), wanted))
     for field in ours:
         if theirs.get(field) != ours[field]:
             raise CheckpointMismatchError(

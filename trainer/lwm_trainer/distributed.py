@@ -26,7 +26,7 @@ def join(run: config.RunConfig) -> None:
     """Set the platform up and join the gang; returns when every process is there.
 
     Cluster detection is off: it would load Kubernetes credentials although every address is given. When a peer never comes, JAX aborts
-    the process with 134 after config.RENDEZVOUS_SECONDS.
+    the process with 134 after `config.RENDEZVOUS_SECONDS`.
     """
     if run.gang.platform == "cpu":
         jax.config.update("jax_platforms", "cpu")
@@ -45,7 +45,7 @@ def join(run: config.RunConfig) -> None:
 
 
 def barrier(name: str) -> None:
-    """Wait for every process at a named point, config.RENDEZVOUS_SECONDS at most.
+    """Wait for every process at a named point, `config.RENDEZVOUS_SECONDS` at most.
 
     Needed before the first run of a program that communicates: Gloo gives the peers 30 s to come, but one may compile for longer.
     """

@@ -65,17 +65,18 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
     optimizer = make_optimizer(run.optimizer, run.steps)
     params_shape = jax.eval_shape(partial(llama.init, run.model), jax.random.key(run.seed))
     params_sharding = mesh.shardings(device_mesh, llama.logical_axes(run.model))
+    optimizer_shape = jax.eval_shape(optimizer.init, params_shape)
     replicated = NamedSharding(device_mesh, PartitionSpec())
     # The optimizer's moments are trees like the parameters and lie where those lie; its counters are replicated.
     optimizer_sharding = optax.tree.map_params(
         optimizer,
         lambda _, sharding: sharding,
-        jax.eval_shape(optimizer.init, params_shape),
+        optimizer_shape,
         params_sharding,
         transform_non_params=lambda _: replicated,
     )
     sharding = State(params=params_sharding, optimizer=optimizer_sharding)
-    shape = State(params=params_shape, optimizer=jax.eval_shape(optimizer.init, params_shape))
+    shape = State(params=params_shape, optimizer=optimizer_shape)
     stream = NamedSharding(device_mesh, mesh.STREAM)
 
     def init(key: Array) -> State:

@@ -78,7 +78,7 @@ def train(run: config.RunConfig, reporter: Reporter | None) -> config.Final:
 
     watch.flush()
     enter(Phase.SAVING)
-    # an earlier attempt committed the last step and died before it could say so
+    # An earlier attempt may have committed the last step and died before it could say so.
     already = origin.step == run.steps
     folder = str(origin.checkpoint) if already else config.step_folder(run.attempt_folder(), run.steps)
     state_hash = fingerprint.as_text(program.state_hash(state))
