@@ -148,16 +148,44 @@ class Checkpoint(Contract):
     keep: Annotated[int, Field(ge=1)] = 2
 
 
+class Rollback(Contract):
+    """A stage diverged: attempts from `attempt` on are a new line, which takes from earlier ones nothing after `step`.
+
+    From step `step` on (0-based: the step that is computed next), every step draws its batch `skip_batches` further on, so that the data
+    that led to the divergence is not met again.
+    """
+
+    attempt: Annotated[int, Field(ge=2)]
+    step: Annotated[int, Field(ge=0)]
+    skip_batches: Annotated[int, Field(ge=0)] = 0
+
+
 class Start(Contract):
     """Where an attempt takes its parameters from.
 
-    `earlier_attempts`: this stage's earlier attempts, newest first; the newest commit on their line is resumed in full. When none of
-    them committed, `stage_checkpoint` (the Orbax step folder of the stage before) gives parameters only; without it they are drawn
-    from the seed.
+    `earlier_attempts`: this stage's earlier attempts, newest first; the newest commit on their line is resumed in full, as far as
+    `rollbacks` (in the order in which they happened) lets it count. When none of them committed, `stage_checkpoint` (the Orbax step
+    folder of the stage before) gives parameters only; without it they are drawn from the seed.
     """
 
     earlier_attempts: tuple[int, ...] = ()
+    rollbacks: tuple[Rollback, ...] = ()
     stage_checkpoint: str | None = None
+
+    def counts_until(self, attempt: int) -> int | None:
+        """The last step of `attempt` that is on the line of record; None when all of it is."""
+        return min((rollback.step for rollback in self.rollbacks if rollback.attempt > attempt), default=None)
+
+    def batch_of(self, step: int) -> int:
+        """Which batch of the data's order step `step` (0-based) computes with: its own number, moved on by every rollback before it."""
+        return step + sum(rollback.skip_batches for rollback in self.rollbacks if step >= rollback.step)
+
+
+class Hang(Contract):
+    """When a step counts as hanging: after `step_factor` times a usual step, but never before `min_seconds`."""
+
+    min_seconds: Annotated[int, Field(ge=10, le=86400)] = 300
+    step_factor: Annotated[float, Field(ge=2, le=1000)] = 10.0
 
 
 class Gang(Contract):
@@ -202,6 +230,7 @@ class RunConfig(Contract):
     optimizer: Optimizer = Optimizer()
     checkpoint: Checkpoint
     start: Start = Start()
+    hang: Hang = Hang()
     compile_cache: str | None = None
     lease: Lease | None = None
     """None outside Kubernetes: progress is then printed only."""
@@ -332,6 +361,8 @@ class Progress(Contract):
     phase: Phase
     phase_deadline_seconds: int
     """How long this phase may go without a new step before it counts as a hang."""
+    idle_seconds: int = 0
+    """How long it has gone already, by the trainer's own clock at the moment of this report."""
     step: int = 0
     steps: int
     loss: float | None = None
@@ -350,6 +381,7 @@ class LastWords(Contract):
 
     code: int
     reason: str
+    """Of the code, or a narrower one in CamelCase, such as BucketMissing: the operator shows it as the cause."""
     message: str = ""
     step: int = 0
     final: Final | None = None

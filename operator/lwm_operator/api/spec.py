@@ -9,6 +9,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from lwm_operator.api.accelerator import Accelerator
+from lwm_operator.api.execution import Execution
+from lwm_operator.api.failurepolicy import FailurePolicy
 from lwm_operator.api.podtemplate import PodTemplate
 from lwm_operator.api.resource import Resource
 from lwm_operator.api.rules import guarded, immutable, list_map, rule
@@ -74,3 +76,12 @@ class Spec(Resource):
     accelerator: Accelerator
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=32, json_schema_extra=list_map("name"))]
     pod_template: PodTemplate = PodTemplate()
+    execution: Execution = Execution()
+    failure_policy: FailurePolicy = FailurePolicy()
+    suspend: bool = Field(default=False, description="True: the pods save and leave, nothing is charged; false: it goes on from there.")
+    resume: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        default=0, description="Raise it by one to let a Paused or Failed training go on, with fresh budgets."
+    )
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=315_360_000)] | None = Field(
+        default=None, description="So long after Complete or Failed, Jobs, pods and what was made for them go. Checkpoints stay."
+    )
