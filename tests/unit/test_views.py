@@ -1,6 +1,6 @@
 from typing import Any
 
-from lwm_operator.cluster.views import job_view, node_ready, owned, pod_view, progress_of
+from lwm_operator.cluster.views import job_view, node_ready, owned, pod_view, progress_of, renewed_at
 from lwm_operator.plan.observed import PodState
 from world.builders import report
 
@@ -73,6 +73,12 @@ def test_progress_is_read_from_the_lease_or_not_at_all() -> None:
     assert progress_of(lease) == said
     assert progress_of({"metadata": {"annotations": {"lwm.dev/progress": "{"}}}) is None
     assert progress_of({"metadata": {}}) is None
+
+
+def test_a_lease_that_nobody_renewed_has_no_time() -> None:
+    assert renewed_at({"spec": {"renewTime": "2026-01-01T12:00:00.123456Z"}}) == "2026-01-01T12:00:00.123456Z"
+    assert renewed_at({"spec": {"holderIdentity": "p"}}) is None
+    assert renewed_at({}) is None
 
 
 def test_a_node_that_is_gone_is_not_ready() -> None:

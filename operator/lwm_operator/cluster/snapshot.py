@@ -29,6 +29,7 @@ async def observe(client: Client, training: Training) -> Observed:
         pods=seen,
         reports=reports,
         lost_nodes=await _lost_nodes(client, seen),
+        renewed={views.numbers(lease): when for lease in leases if (when := views.renewed_at(lease)) is not None},
     )
 
 

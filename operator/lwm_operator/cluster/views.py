@@ -74,6 +74,11 @@ def progress_of(body: Object) -> Progress | None:
         return None
 
 
+def renewed_at(body: Object) -> str | None:
+    """The Lease's renewTime as it stands there; None when nobody has renewed it yet."""
+    return (body.get("spec") or {}).get("renewTime") or None
+
+
 def numbers(body: Object) -> tuple[int, int]:
     """Stage and attempt of a child."""
     return _number(body, names.LABEL_STAGE), _number(body, names.LABEL_ATTEMPT)

@@ -70,6 +70,8 @@ class Observed:
     """The progress on the Lease of (stage, attempt)."""
     lost_nodes: frozenset[str] = frozenset()
     """Nodes that are NotReady or gone: what runs there is a zombie, which writes only into its own attempt's folder."""
+    renewed: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    """When the Lease of (stage, attempt) was last renewed, by process 0's clock, as it stands there; absent until it was once."""
 
     def job(self, stage: int, attempt: int) -> JobView | None:
         return next((job for job in self.jobs if (job.stage, job.attempt) == (stage, attempt)), None)
