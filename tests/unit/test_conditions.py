@@ -25,6 +25,8 @@ def test_a_running_training_progresses() -> None:
         "Progressing": "True",
         "Complete": "False",
         "Failed": "False",
+        "Suspended": "False",
+        "Stalled": "False",
     }
     assert {condition.observed_generation for condition in found.values()} == {3}
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import kubernetes_validate
@@ -7,6 +8,7 @@ import pytest
 from lwm_operator.manifests.attempt import companions
 from lwm_operator.manifests.common import Run
 from lwm_operator.manifests.job import job
+from lwm_operator.manifests.pod import pod_spec
 from lwm_trainer.config import RunConfig, Start
 from world.builders import UID, stage, training
 
@@ -43,11 +45,22 @@ def test_each_is_valid_and_belongs_to_its_training(manifest: dict[str, Any]) -> 
 
 def test_the_job_never_retries_by_itself_and_stays_as_evidence() -> None:
     spec = job(run())["spec"]
-    assert (spec["completionMode"], spec["completions"], spec["parallelism"], spec["backoffLimit"]) == ("Indexed", 2, 2, 0)
-    assert spec["podReplacementPolicy"] == "Failed"
-    assert spec["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"] == [64, 65, 66, 78]
-    assert not {"ttlSecondsAfterFinished", "activeDeadlineSeconds"} & set(spec)
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"], spec["backoffLimitPerIndex"]) == ("Indexed", 2, 2, 0)
+    # A limit for the whole Job, or a policy that fails it, would end the survivors before they have spoken.
+    assert not {"backoffLimit", "maxFailedIndexes", "podFailurePolicy", "ttlSecondsAfterFinished", "activeDeadlineSeconds"} & set(spec)
     assert spec["template"]["metadata"]["labels"]["lwm.dev/attempt"] == "3"
+
+
+def test_avoided_nodes_are_excluded_by_name_each_by_a_requirement_of_its_own() -> None:
+    terms = pod_spec(replace(run(), avoided_nodes=("node1", "node2")))["affinity"]["nodeAffinity"]
+    assert terms["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"] == [
+        {"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in ("node1", "node2")]}
+    ]
+    assert "affinity" not in pod()
+
+
+def test_the_grace_of_the_pods_is_the_specs() -> None:
+    assert pod(execution={"terminationGracePeriodSeconds": 7})["terminationGracePeriodSeconds"] == 7
 
 
 def test_the_pod_is_restricted() -> None:

@@ -1,9 +1,9 @@
 from typing import Any
 
-from lwm_operator.api.status import AttemptState, Phase, Status
+from lwm_operator.api.status import AttemptState, Failures, Phase, Status
 from lwm_operator.plan.plan import plan
-from lwm_operator.plan.result import CreateAttempt, DeleteAttempt
-from lwm_trainer.config import Start
+from lwm_operator.plan.result import CleanUp, CreateAttempt, DeleteAttempt, DeletePod
+from lwm_trainer.config import Rollback, Start
 from world.builders import NOW, stage, training
 from world.simulation import World
 
@@ -47,6 +47,8 @@ def test_three_stages_run_in_their_order_each_from_the_one_before() -> None:
     assert {c.type: c.status for c in status.conditions} == {
         "Accepted": "True",
         "Progressing": "False",
+        "Suspended": "False",
+        "Stalled": "False",
         "Complete": "True",
         "Failed": "False",
     }
@@ -124,7 +126,9 @@ def test_a_lost_host_brings_the_next_attempt_from_all_earlier_ones() -> None:
         here.reconcile()
         here.leave()
         here.reconcile()
-    assert here.created[-1] == CreateAttempt(stage=2, attempt=3, start=Start(earlier_attempts=(2, 1), stage_checkpoint="gs://s1/a1/60"))
+    again = here.created[-1]
+    assert (again.stage, again.attempt, again.start) == (2, 3, Start(earlier_attempts=(2, 1), stage_checkpoint="gs://s1/a1/60"))
+    assert again.avoided_nodes == ("node2",), "it was the root cause twice"
     stage = here.training.status.stages[1]
     assert (stage.attempts, stage.restarts) == (3, 2)
     assert [attempt.root_cause and attempt.root_cause.reason for attempt in stage.recent_attempts] == [None, "Killed", "Killed"]
@@ -147,7 +151,7 @@ def test_a_failure_without_progress_backs_off_and_says_until_when() -> None:
     assert here.reconcile().actions == (CreateAttempt(stage=1, attempt=2, start=Start(earlier_attempts=(1,))),)
 
 
-def test_a_permanent_code_fails_the_training_until_its_spec_is_edited() -> None:
+def test_a_permanent_code_fails_the_training_until_resume_is_raised() -> None:
     here = world()
     here.reconcile()
     here.start()
@@ -157,11 +161,134 @@ def test_a_permanent_code_fails_the_training_until_its_spec_is_edited() -> None:
     decided = here.reconcile()
     assert (decided.status.phase, decided.status.reason, decided.actions) == (Phase.FAILED, "BadData", ())
     assert [event.reason for event in decided.events] == ["AttemptFailed", "TrainingFailed"]
+    assert "mend it, then set spec.resume to 1" in decided.status.message
     here.wait(3600)
-    assert here.reconcile().actions == ()
     here.edit()
-    assert here.reconcile().actions == (CreateAttempt(stage=1, attempt=2, start=Start(earlier_attempts=(1,))),)
-    assert here.training.status.phase == Phase.RECOVERING
+    assert here.reconcile().actions == (), "an edit alone is no word to go on"
+    here.edit(resume=1)
+    decided = here.reconcile()
+    assert [(action.attempt, action.start) for action in decided.actions if isinstance(action, CreateAttempt)] == [
+        (2, Start(earlier_attempts=(1,)))
+    ]
+    assert (decided.status.phase, decided.status.resumed) == (Phase.RECOVERING, 1)
+    assert not [action for action in here.reconcile().actions if isinstance(action, CreateAttempt)]
+
+
+def test_failures_without_progress_end_in_paused_and_resume_gives_fresh_budgets() -> None:
+    here = world(failurePolicy={"budgets": {"app": 1}})
+    for _ in range(2):
+        decided = here.reconcile()
+        here.wait(decided.requeue_after or 0)
+        here.reconcile()
+        here.start()
+        here.fail(0, 70)
+        here.fail(1, 79)
+        decided = here.reconcile()
+    assert (decided.status.phase, decided.status.reason, decided.requeue_after) == (Phase.PAUSED, "Uncaught", None)
+    stalled = {condition.type: condition.status for condition in decided.status.conditions}["Stalled"]
+    assert stalled == "True"
+    assert "2 failures of class App without a new commit, failurePolicy.budgets.app is 1" in decided.status.message
+    assert [event.reason for event in decided.events] == ["AttemptFailed", "TrainingPaused"]
+    here.edit(resume=1)
+    here.reconcile()
+    here.start()
+    here.fail(0, 70)
+    here.fail(1, 79)
+    assert here.reconcile().status.phase == Phase.RECOVERING
+
+
+def test_suspend_saves_and_leaves_and_resuming_goes_on_at_once_with_nothing_charged() -> None:
+    here = world()
+    here.reconcile()
+    here.start()
+    here.train(10, commit=True)
+    here.reconcile()
+    here.edit(suspend=True)
+    decided = here.reconcile()
+    assert (decided.status.phase, decided.status.reason) == (Phase.SUSPENDED, "Suspending")
+    assert [action.grace_seconds for action in decided.actions if isinstance(action, DeletePod)] == [None, None]
+    here.leave()
+    decided = here.reconcile()
+    assert (decided.status.phase, decided.status.reason, decided.actions) == (Phase.SUSPENDED, "Suspended", ())
+    assert {condition.type: condition.status for condition in decided.status.conditions}["Suspended"] == "True"
+    here.wait(86400)
+    assert here.reconcile().actions == ()
+    here.edit(suspend=False)
+    decided = here.reconcile()
+    assert [(action.attempt, action.start) for action in decided.actions if isinstance(action, CreateAttempt)] == [
+        (2, Start(earlier_attempts=(1,)))
+    ]
+    stage = decided.status.stages[0]
+    assert (stage.failures, stage.spent.infra) == (Failures(), 0)
+
+
+def test_a_training_that_begins_suspended_makes_nothing() -> None:
+    decided = world(suspend=True).reconcile()
+    assert (decided.actions, decided.status.phase, decided.status.current_stage) == ((), Phase.SUSPENDED, None)
+
+
+def test_a_divergence_goes_back_past_the_newest_commit_on_a_line_of_its_own() -> None:
+    here = world()
+    here.reconcile()
+    here.start()
+    for _ in range(3):
+        here.train(10, commit=True)
+    here.train(7, commit=False)
+    here.reconcile()
+    for host in (0, 1):
+        here.fail(host, 80)
+    decided = here.reconcile()
+    create = next(action for action in decided.actions if isinstance(action, CreateAttempt))
+    assert create.start == Start(earlier_attempts=(1,), rollbacks=(Rollback(attempt=2, step=20, skip_batches=18),))
+    started = next(event for event in decided.events if event.reason == "AttemptStarted")
+    assert "rolled back to step 20, 18 batches passed over" in started.message
+
+
+def test_nodes_are_avoided_no_longer_when_there_is_no_room_without_them() -> None:
+    here = world()
+    for _ in range(2):
+        here.wait(here.reconcile().requeue_after or 0)
+        here.reconcile()
+        here.start()
+        here.reconcile()
+        here.fail(1, 137)
+        here.reconcile()
+        here.wait(3)
+        here.reconcile()
+        here.leave()
+    here.wait(here.reconcile().requeue_after or 0)
+    here.reconcile()
+    assert here.created[-1].avoided_nodes == ("node2",)
+    here.unschedulable()
+    here.reconcile()
+    here.wait(61)
+    assert here.reconcile().status.reason == "NoRoomWithoutAvoided"
+    here.leave()
+    here.reconcile()
+    assert here.created[-1].avoided_nodes == ()
+    assert here.training.status.node_faults == ()
+
+
+def test_a_creation_that_was_refused_keeps_its_reason_until_one_succeeds() -> None:
+    here = world()
+    decided = here.reconcile(crash_before_actions=True)
+    refused = decided.status.model_copy(update={"reason": "CreateFailed", "message": "jobs.batch is forbidden: exceeded quota: few"})
+    here.write(refused)
+    again = here.plan()
+    assert (again.status.reason, again.status.message) == ("CreateFailed", refused.message)
+    here.reconcile()
+    assert here.reconcile().status.reason != "CreateFailed"
+
+
+def test_a_finished_training_is_cleaned_up_once_and_not_run_again() -> None:
+    here = world(ttlSecondsAfterFinished=60)
+    through(here)
+    decided = here.reconcile()
+    assert (decided.status.phase, decided.actions, decided.requeue_after) == (Phase.COMPLETE, (), 60)
+    here.wait(60)
+    assert [type(action) for action in here.reconcile().actions] == [CleanUp]
+    decided = here.reconcile()
+    assert (decided.actions, decided.status.phase, here.jobs) == ((), Phase.COMPLETE, {})
 
 
 def test_a_spec_that_makes_no_sense_gets_no_pod() -> None:

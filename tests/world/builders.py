@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lwm_operator.api.status import Attempt, AttemptState, StageState, StageStatus, Status
+from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause, StageState, StageStatus, Status
 from lwm_operator.api.training import Training, read
 from lwm_operator.plan.observed import JobView, Observed, PodState, PodView
+from lwm_operator.plan.situation import Situation
 from lwm_trainer.config import Final, Phase, Progress
 
 UID = "1a2b3c4d-0000-0000-0000-000000000000"
@@ -91,6 +92,23 @@ def pod(index: int = 0, stage: int = 1, attempt: int = 1, state: PodState = PodS
     )
 
 
+def situation(attempt: Attempt, observed: Observed, seconds: float = 0, **changes: Any) -> Situation:
+    """The first stage with this attempt as its newest, `seconds` after NOW; `changes` go into the spec."""
+    here = training(status(attempt), **changes)
+    entry = here.status.stages[0].model_copy(update={"total_steps": here.spec.stages[0].total_steps})
+    return Situation(training=here, entries=(entry,), index=0, observed=observed, now=later(seconds), refused=(), faults=())
+
+
+def cause(failure_class: FailureClass = FailureClass.INFRA, reason: str = "Killed", **changes: Any) -> RootCause:
+    return RootCause(failure_class=failure_class, reason=reason, **changes)
+
+
+def failed(number: int = 1, start: int = 0, committed: int = 0, why: RootCause | None = None, **changes: Any) -> Attempt:
+    return Attempt(
+        number=number, state=AttemptState.FAILED, from_step=start, committed_step=committed, root_cause=why or cause(), **changes
+    )
+
+
 def report(attempt: int = 1, phase: Phase = Phase.TRAINING, **changes: Any) -> Progress:
     return Progress(**{"attempt": attempt, "phase": phase, "phase_deadline_seconds": 300, "steps": 60, **changes})
 
@@ -101,10 +119,17 @@ def final(step: int = 60, stage: int = 1, attempt: int = 1) -> Final:
     )
 
 
-def seen(*children: JobView | PodView, reports: dict[tuple[int, int], Progress] | None = None, lost: tuple[str, ...] = ()) -> Observed:
+def seen(
+    *children: JobView | PodView,
+    reports: dict[tuple[int, int], Progress] | None = None,
+    lost: tuple[str, ...] = (),
+    renewed: str | None = None,
+) -> Observed:
+    """`renewed`: of the Lease of the first stage's first attempt."""
     return Observed(
         jobs=tuple(child for child in children if isinstance(child, JobView)),
         pods=tuple(child for child in children if isinstance(child, PodView)),
         reports=reports or {},
         lost_nodes=frozenset(lost),
+        renewed={} if renewed is None else {(1, 1): renewed},
     )

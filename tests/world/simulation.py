@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from lwm_operator.api.names import job_name
 from lwm_operator.api.status import Status
 from lwm_operator.api.training import Training
+from lwm_operator.plan.moments import stamp
 from lwm_operator.plan.observed import JobView, Observed, PodState, PodView, Waiting
 from lwm_operator.plan.plan import plan
-from lwm_operator.plan.result import CreateAttempt, DeleteAttempt, DeletePod, Plan
+from lwm_operator.plan.result import CleanUp, CreateAttempt, DeleteAttempt, DeletePod, Plan
 from lwm_trainer.config import Final, Phase, Progress
 from world.builders import NOW
 
@@ -65,11 +66,19 @@ class World:
                     self._create(action)
                 case DeletePod():
                     if (there := self.pods.get(action.name)) is not None and there.uid == action.uid:
-                        self.pods[action.name] = replace(there, deleting=True, grace_seconds=action.grace_seconds)
+                        self.pods[action.name] = replace(
+                            there, deleting=True, grace_seconds=30 if action.grace_seconds is None else action.grace_seconds
+                        )
                 case DeleteAttempt():
-                    gone = self.jobs.pop(action.job)
-                    self.pods = {name: pod for name, pod in self.pods.items() if (pod.stage, pod.attempt) != (gone.stage, gone.attempt)}
-                    self.reports.pop((gone.stage, gone.attempt), None)
+                    self._remove(action.job)
+                case CleanUp():
+                    for job, _ in action.jobs:
+                        self._remove(job)
+
+    def _remove(self, job: str) -> None:
+        gone = self.jobs.pop(job)
+        self.pods = {name: pod for name, pod in self.pods.items() if (pod.stage, pod.attempt) != (gone.stage, gone.attempt)}
+        self.reports.pop((gone.stage, gone.attempt), None)
 
     def _create(self, action: CreateAttempt) -> None:
         name = job_name(self.training.metadata.name, action.stage, action.attempt)
@@ -189,6 +198,15 @@ class World:
     def forget_status(self) -> None:
         self.training = self.training.model_copy(update={"status": Status()})
 
-    def edit(self) -> None:
+    def edit(self, **changes: object) -> None:
+        """Of the spec."""
         metadata = self.training.metadata.model_copy(update={"generation": self.training.metadata.generation + 1})
-        self.training = self.training.model_copy(update={"metadata": metadata})
+        self.training = self.training.model_copy(update={"metadata": metadata, "spec": self.training.spec.model_copy(update=changes)})
+
+    def unschedulable(self) -> None:
+        """The scheduler finds no node for any of the pods that do not run yet."""
+        since = stamp(self.now)
+        for pod in self.gang():
+            if pod.state == PodState.PENDING:
+                waiting = Waiting(reason="Unschedulable", message="0/2 nodes are available", since=since)
+                self.pods[pod.name] = replace(pod, node=None, waiting=waiting)

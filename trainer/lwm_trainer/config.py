@@ -71,9 +71,6 @@ class ExitCode(IntEnum):
     """The stage's evaluation gate was not met."""
 
 
-PERMANENT_EXIT_CODES = frozenset({ExitCode.BAD_ARGUMENTS, ExitCode.BAD_DATA, ExitCode.BAD_CHECKPOINT, ExitCode.BAD_CONFIG})
-"""Another attempt would end the same way."""
-
 SECONDARY_EXIT_CODES = frozenset({int(ExitCode.PEER_LOST), 134, 143})
 """Left by victims: peer lost, JAX's own abort when the gang breaks (134), our own delete (143)."""
 

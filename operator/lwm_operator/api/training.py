@@ -36,8 +36,8 @@ class Training(Resource):
             rule(
                 f"!({BEGUN}) || (self.spec.stages.size() >= oldSelf.status.currentStage && oldSelf.spec.stages.all(i, s,"
                 " i >= oldSelf.status.currentStage || (i < self.spec.stages.size() && s == self.spec.stages[i])))",
-                "spec.stages: a stage that has begun cannot change, move or go: edit later stages, image, podTemplate, execution, failurePolicy,"
-                " checkpoint.everySteps or keep, suspend or resume, or create a new LWMTraining",
+                "spec.stages: a stage that has begun cannot change, move or go: edit later stages, image, podTemplate, execution,"
+                " failurePolicy, checkpoint.everySteps or keep, suspend or resume, or create a new LWMTraining",
             ),
             rule(
                 f"!({BEGUN}) || self.spec.accelerator == oldSelf.spec.accelerator",

@@ -7,7 +7,7 @@ from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from lwm_operator.manifests.attempt import companions
 from lwm_operator.manifests.common import Run
 from lwm_operator.manifests.job import job
-from lwm_operator.plan.result import Action, CreateAttempt, DeleteAttempt, DeletePod
+from lwm_operator.plan.result import Action, CleanUp, CreateAttempt, DeleteAttempt, DeletePod
 
 
 class TakenError(Exception):
@@ -20,11 +20,24 @@ async def carry_out(client: Client, training: Training, action: Action, default_
     match action:
         case CreateAttempt():
             image = training.spec.image or default_image
-            await _create(client, Run(training=training, stage=action.stage, attempt=action.attempt, start=action.start, image=image))
+            run = Run(
+                training=training,
+                stage=action.stage,
+                attempt=action.attempt,
+                start=action.start,
+                image=image,
+                avoided_nodes=action.avoided_nodes,
+            )
+            await _create(client, run)
         case DeletePod():
             await client.delete(paths.item("Pod", namespace, action.name), action.uid, grace_seconds=action.grace_seconds)
         case DeleteAttempt():
-            await _delete_attempt(client, training, action)
+            await _delete_attempt(client, training, action.job, action.uid)
+        case CleanUp():
+            # The Service before the last Job: as long as a Job is there, the rest is tried again.
+            await _delete_ours(client, training, "Service", training.metadata.name)
+            for job_name, uid in action.jobs:
+                await _delete_attempt(client, training, job_name, uid)
 
 
 async def _create(client: Client, run: Run) -> None:
@@ -45,15 +58,18 @@ async def _create(client: Client, run: Run) -> None:
             raise TakenError(f"Job {run.name} carries another attempt's label: delete it") from error
 
 
-async def _delete_attempt(client: Client, training: Training, action: DeleteAttempt) -> None:
+async def _delete_attempt(client: Client, training: Training, job_name: str, uid: str) -> None:
     """The Job goes last: as long as it is there, the rest is tried again."""
-    namespace = training.metadata.namespace
     for kind in ("RoleBinding", "Role", "ServiceAccount", "Lease", "ConfigMap"):
-        path = paths.item(kind, namespace, action.job)
-        there = await client.get(path)
-        if there is not None and views.owned(there, training.metadata.uid):
-            await client.delete(path, there["metadata"]["uid"])
-    await client.delete(paths.item("Job", namespace, action.job), action.uid)
+        await _delete_ours(client, training, kind, job_name)
+    await client.delete(paths.item("Job", training.metadata.namespace, job_name), uid)
+
+
+async def _delete_ours(client: Client, training: Training, kind: str, name: str) -> None:
+    path = paths.item(kind, training.metadata.namespace, name)
+    there = await client.get(path)
+    if there is not None and views.owned(there, training.metadata.uid):
+        await client.delete(path, there["metadata"]["uid"])
 
 
 def _own(training: Training, kind: str, there: Body | None) -> None:

@@ -11,6 +11,15 @@ from lwm_trainer.config import PROGRESS_ANNOTATION, LastWords, Progress
 
 Object = Mapping[str, Any]
 
+DISRUPTIONS = {
+    "DeletionByPodGC": "NodeGone",
+    "DeletionByTaintManager": "TaintedNode",
+    "EvictionByEvictionAPI": "Evicted",
+    "PreemptionByScheduler": "Preempted",
+    "TerminationByKubelet": "Evicted",
+}
+"""Reasons of the condition DisruptionTarget."""
+
 INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 
 
@@ -38,8 +47,18 @@ def job_view(body: Object, complaint: str = "") -> JobView:
         attempt=_number(body, names.LABEL_ATTEMPT),
         succeeded=int(status.get("succeeded") or 0),
         failed=bool(bad),
+        failed_indexes=_indexes(str(status.get("failedIndexes") or "")),
         message=str(bad[0].get("message") or "") if bad else complaint,
     )
+
+
+def _indexes(text: str) -> frozenset[int]:
+    """Of a text such as `0,3-5`."""
+    found: set[int] = set()
+    for part in text.split(",") if text else ():
+        first, _, last = part.partition("-")
+        found.update(range(int(first), int(last or first) + 1))
+    return frozenset(found)
 
 
 def pod_view(body: Object) -> PodView:
@@ -58,11 +77,13 @@ def pod_view(body: Object) -> PodView:
         node=(body.get("spec") or {}).get("nodeName"),
         deleting=deleting,
         grace_seconds=int(about.get("deletionGracePeriodSeconds") or 0) if deleting else 30,
+        gone_by=about.get("deletionTimestamp"),
         exit_code=ended.get("exitCode"),
         reason=_reason(status, ended, disrupted),
         message=str(status.get("message") or (disrupted or {}).get("message") or "")[:500],
         words=_words(ended.get("message")),
         waiting=_waiting(about, status, container),
+        memory_limit=str(_limits(body).get("memory") or ""),
     )
 
 
@@ -109,8 +130,13 @@ def _reason(status: Object, ended: Object, disrupted: Object | None) -> str:
         if said:
             return str(said)
     if disrupted is not None and ended.get("exitCode") != 0:
-        return "Evicted"
+        return DISRUPTIONS.get(str(disrupted.get("reason")), "Evicted")
     return str(ended.get("reason") or "")
+
+
+def _limits(body: Object) -> Object:
+    container: Object = next(iter((body.get("spec") or {}).get("containers") or ()), {})
+    return (container.get("resources") or {}).get("limits") or {}
 
 
 def _words(text: str | None) -> LastWords | None:

@@ -15,7 +15,8 @@ from lwm_operator.cluster.snapshot import observe, read_training
 from lwm_operator.cluster.status import write_status
 from lwm_operator.controller import metrics
 from lwm_operator.plan.plan import plan
-from lwm_operator.plan.result import Action, CreateAttempt, DeleteAttempt, DeletePod, Event
+from lwm_operator.plan.result import Action, CleanUp, CreateAttempt, DeleteAttempt, DeletePod, Event
+from lwm_operator.plan.turn import CREATE_FAILED
 
 log = structlog.get_logger("lwm_operator")
 
@@ -65,8 +66,21 @@ class Reconciler:
             await carry_out(self._client, training, action, self._image)
         except (ApiError, TakenError) as error:
             said = f"{_name(action)}: {error}"
+            if isinstance(action, CreateAttempt):
+                await self._refused(training, said)
             await self._tell(training.metadata, Event(reason="ActionFailed", message=said, key=f"ActionFailed/{said}", type="Warning"))
             raise
+
+    async def _refused(self, training: Training, said: str) -> None:
+        """Into the status: whoever asks why nothing starts looks there. The Job may still come later, so a failed write is let be."""
+        body = await read_training(self._client, training.metadata.namespace, training.metadata.name)
+        if body is None:
+            return
+        there = read(body)
+        try:
+            await write_status(self._client, there, there.status.model_copy(update={"reason": CREATE_FAILED, "message": said[:1024]}))
+        except ApiError as error:
+            log.warning("status_not_written", error=str(error))
 
     async def _tell(self, about: Metadata, event: Event) -> None:
         """A story with a missing sentence is no reason to stop training."""
@@ -93,3 +107,5 @@ def _name(action: Action) -> str:
             return f"delete pod {action.name}"
         case DeleteAttempt():
             return f"delete job {action.job}"
+        case CleanUp():
+            return "remove all children"

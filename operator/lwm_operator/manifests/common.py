@@ -19,6 +19,7 @@ class Run:
     attempt: int
     start: Start
     image: str
+    avoided_nodes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

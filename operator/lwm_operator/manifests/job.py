@@ -1,9 +1,7 @@
 """The Indexed Job of one attempt. It is created once and never applied again: templates are immutable, and queues change Jobs."""
 
-from lwm_operator.api import names
 from lwm_operator.manifests.common import Manifest, Run, metadata
 from lwm_operator.manifests.pod import pod_spec
-from lwm_trainer.config import PERMANENT_EXIT_CODES
 
 
 def job(run: Run) -> Manifest:
@@ -18,21 +16,9 @@ def job(run: Run) -> Manifest:
             "completionMode": "Indexed",
             "completions": hosts,
             "parallelism": hosts,
-            "backoffLimit": 0,
-            "podReplacementPolicy": "Failed",
-            "podFailurePolicy": {
-                "rules": [
-                    {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-                    {
-                        "action": "FailJob",
-                        "onExitCodes": {
-                            "containerName": names.CONTAINER,
-                            "operator": "In",
-                            "values": sorted(int(code) for code in PERMANENT_EXIT_CODES),
-                        },
-                    },
-                ]
-            },
+            # By index, and nothing else: a failed pod is never replaced, and its peers are left alone until we have heard them.
+            # (With backoffLimit: 0 the Job's controller deletes them at once, and with them their last words.)
+            "backoffLimitPerIndex": 0,
             "template": {"metadata": {"labels": run.labels}, "spec": pod_spec(run)},
         },
     }

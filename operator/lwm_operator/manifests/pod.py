@@ -13,7 +13,6 @@ from lwm_trainer.config import CONFIG_PATH, METRICS_PORT, TERMINATION_PATH
 USER = 65532
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - the standard place of a pod's token
 TOKEN_SECONDS = 3600
-GRACE_SECONDS = 30
 LOST_NODE_SECONDS = 30
 """How long a pod stays bound to a node that is not ready: the default of 300 s leaves the gang waiting."""
 
@@ -31,7 +30,7 @@ def pod_spec(run: Run) -> Manifest:
         "serviceAccountName": account_name(run),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "terminationGracePeriodSeconds": spec.execution.termination_grace_period_seconds,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,
@@ -81,9 +80,16 @@ def pod_spec(run: Run) -> Manifest:
         ],
         "volumes": [{"name": "config", "configMap": {"name": run.name}}, _token(), {"name": "tmp", "emptyDir": {}}, *volumes],
     }
+    if run.avoided_nodes:
+        found["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _away_from(run.avoided_nodes)}}
     if template.node_selector:
         found["nodeSelector"] = dict(template.node_selector)
     return found
+
+
+def _away_from(nodes: tuple[str, ...]) -> Manifest:
+    """By the node's name: its hostname label may be another. A field takes one value only, so each node is a requirement of its own."""
+    return {"nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in nodes]}]}
 
 
 def environment(spec: Spec) -> list[Manifest]:

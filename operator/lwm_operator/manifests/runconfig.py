@@ -42,6 +42,7 @@ def run_config(run: Run) -> RunConfig:
         optimizer=stage.optimizer,
         checkpoint=Checkpoint(root=root, every_steps=spec.checkpoint.every_steps, keep=spec.checkpoint.keep),
         start=run.start,
+        hang=spec.failure_policy.hang,
         compile_cache=f"{checkpoint_base(spec)}/compile-cache",
         lease=Lease(namespace=about.namespace, name=run.name),
     )

@@ -14,6 +14,12 @@ def problems(spec: Spec) -> tuple[str, ...]:
     found += _place("spec.tokenizer", spec.tokenizer)
     for dataset in spec.datasets:
         found += _place(f"spec.datasets[{dataset.name}].source", dataset.source)
+    policy = spec.failure_policy.on_divergence
+    if policy.action == "Rollback" and policy.pass_over_commits >= spec.checkpoint.keep:
+        found.append(
+            f"spec.failurePolicy.onDivergence.passOverCommits: {policy.pass_over_commits} is not less than spec.checkpoint.keep "
+            f"{spec.checkpoint.keep}, so that no commit would be left: lower it or raise keep"
+        )
     known = [dataset.name for dataset in spec.datasets]
     devices = spec.accelerator.cpu.hosts * spec.accelerator.cpu.devices_per_host
     for stage in spec.stages:

@@ -1,26 +1,36 @@
-"""The life of one attempt: Creating (the intent), Starting, Running, then Complete, or Stopping and Failed.
+"""The life of one attempt: Creating (the intent), Starting, Running, then Complete, or Stopping and Failed, or Suspending and Suspended.
 
 Detection is from the pods: a Job's own conditions come up to two minutes later.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from lwm_operator.api.status import Attempt, AttemptState
-from lwm_operator.plan.cause import better, root_cause
+from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause
+from lwm_operator.plan import hang, placement, template
+from lwm_operator.plan.avoid import LIFT_SECONDS
+from lwm_operator.plan.backoff import PLACEMENT_TIMEOUT
+from lwm_operator.plan.cause import HOST_LOST, NODE_NOT_READY, better, endings, root_cause
 from lwm_operator.plan.moments import seconds_since, stamp
-from lwm_operator.plan.observed import JobView, Observed, PodState, PodView
+from lwm_operator.plan.observed import JobView, PodState, PodView
 from lwm_operator.plan.result import DeletePod
+from lwm_operator.plan.situation import Situation
 from lwm_trainer.config import Final, Phase, Progress
 
 LEAVE_SECONDS = 10.0
 """Survivors of a lost host get this long to write their last words."""
+SHORT_LEAVE_SECONDS = 2.0
+"""When the cause is known: a survivor that has not noticed by then waits in a collective, and has nothing to tell."""
 
-DELETE_GRACE_SECONDS = 5
+DELETE_GRACE_SECONDS = 1
 LOOK_AGAIN_SECONDS = 10.0
-"""Nodes are not watched: whether one went NotReady is seen by looking again."""
+OVERDUE_LOOK_SECONDS = 3.0
+"""While pods are being deleted: their nodes may turn out to be lost."""
+SILENT_SECONDS = 30.0
+"""Process 0 renews its Lease every 10 s."""
 
 TRAINING = (Phase.TRAINING, Phase.SAVING, Phase.COMPLETE)
+ENDED = (AttemptState.COMPLETE, AttemptState.FAILED, AttemptState.SUSPENDED)
+NO_ROOM = "NoRoomWithoutAvoided"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,29 +43,34 @@ class Looked:
     wait_seconds: float | None = None
 
 
-def look(attempt: Attempt, stage: int, hosts: int, total_steps: int, observed: Observed, now: datetime) -> Looked:
-    """The attempt (of the 1-based stage) brought up to what is observed; an ended one stays as it is."""
-    job = observed.job(stage, attempt.number)
-    pods = observed.pods_of(stage, attempt.number)
-    report = observed.reports.get((stage, attempt.number))
+def look(attempt: Attempt, here: Situation) -> Looked:
+    """The newest attempt of the current stage brought up to what is observed; an ended one stays as it is."""
+    if attempt.state in ENDED:
+        return Looked(attempt=attempt)
+    job, pods, report = here.job, here.pods, here.report
     attempt = _reported(attempt, report)
-    match attempt.state:
-        case AttemptState.CREATING if job is None:
-            return Looked(attempt=attempt)
-        case AttemptState.CREATING | AttemptState.STARTING | AttemptState.RUNNING:
-            attempt = attempt.model_copy(update={"job_uid": attempt.job_uid or (job.uid if job else None)})
-            if job is None or job.uid != attempt.job_uid or _broken(job, pods):
-                gone = job if job is not None and job.uid == attempt.job_uid else None
-                stopping = {"state": AttemptState.STOPPING, "finished_at": stamp(now), "root_cause": root_cause(pods, gone)}
-                return _stop(attempt.model_copy(update=stopping), job, pods, observed, now)
-            if _done(job, pods, hosts):
-                return _finish(attempt, job, pods, report, total_steps, now)
-            running = report is not None and report.phase in TRAINING and not any(pod.state == PodState.PENDING for pod in pods)
-            return Looked(attempt=attempt.model_copy(update={"state": AttemptState.RUNNING if running else AttemptState.STARTING}))
-        case AttemptState.STOPPING:
-            return _stop(attempt, job, pods, observed, now)
-        case AttemptState.COMPLETE | AttemptState.FAILED:
-            return Looked(attempt=attempt)
+    if attempt.state == AttemptState.STOPPING:
+        return _stop(attempt, here)
+    if attempt.state == AttemptState.CREATING and job is None:
+        return Looked(attempt=_ended(attempt, AttemptState.SUSPENDED, here) if here.training.spec.suspend else attempt)
+    attempt = attempt.model_copy(update={"job_uid": attempt.job_uid or (job.uid if job else None)})
+    job = job if job is not None and job.uid == attempt.job_uid else None
+    if job is not None and _done(job, pods, here.hosts):
+        return _finish(attempt, job, here)
+    if attempt.state == AttemptState.SUSPENDING:
+        return _suspend(attempt, here)
+    if job is None or _broken(job, here):
+        return _stop(_stopping(attempt, root_cause(pods, job, here.observed.lost_nodes), here), here)
+    if here.training.spec.suspend:
+        return _suspend(attempt.model_copy(update={"state": AttemptState.SUSPENDING}), here)
+    if (cause := _released(attempt, here)) is not None:
+        return _stop(_stopping(attempt, cause, here), here)
+    watched = hang.judge(attempt, report, here.renewed, here.now)
+    if watched.cause is not None:
+        return _stop(_stopping(attempt, watched.cause, here), here)
+    running = report is not None and report.phase in TRAINING and not any(pod.state == PodState.PENDING for pod in pods)
+    state = AttemptState.RUNNING if running else AttemptState.STARTING
+    return Looked(attempt=watched.attempt.model_copy(update={"state": state}), wait_seconds=_patience(here, watched.wait_seconds))
 
 
 def _reported(attempt: Attempt, report: Progress | None) -> Attempt:
@@ -70,36 +85,107 @@ def _reported(attempt: Attempt, report: Progress | None) -> Attempt:
     )
 
 
-def _broken(job: JobView, pods: tuple[PodView, ...]) -> bool:
-    return job.failed or any(pod.state == PodState.FAILED or (pod.deleting and pod.live) for pod in pods)
+def _broken(job: JobView, here: Situation) -> bool:
+    """A pod failed or is being taken away; or process 0 is silent on a node that is not ready, so that no peer can tell."""
+    pods, lost = here.pods, here.observed.lost_nodes
+    if job.failed or job.failed_indexes or any(pod.state == PodState.FAILED or (pod.deleting and pod.live) for pod in pods):
+        return True
+    silent = here.renewed is not None and seconds_since(here.renewed, here.now) > SILENT_SECONDS
+    return silent and any(pod.node in lost and pod.state == PodState.RUNNING for pod in pods)
+
+
+def _released(attempt: Attempt, here: Situation) -> RootCause | None:
+    """Reasons to end an attempt whose pods have not all run: its nodes are given back, or it is made anew."""
+    spec, pods = here.training.spec, here.pods
+    if not any(pod.state == PodState.PENDING for pod in pods):
+        return None
+    if (edited := template.superseded(attempt.template, spec, pods)) is not None:
+        return edited
+    if attempt.avoided_nodes and placement.since(pods, here.now) >= LIFT_SECONDS:
+        said = f"no node was found for {LIFT_SECONDS:.0f} s without {', '.join(attempt.avoided_nodes)}: they are avoided no longer"
+        return RootCause(failure_class=FailureClass.DISRUPTION, reason=NO_ROOM, message=said[:1000])
+    return placement.given_up(pods, spec.execution.placement_timeout_seconds, here.now)
+
+
+def _patience(here: Situation, hang_seconds: float | None) -> float | None:
+    """Seconds until the plan might say something else although nothing happens."""
+    waits = [hang_seconds] if hang_seconds is not None else []
+    waited = placement.since(here.pods, here.now)
+    if waited > 0:
+        limits = (LIFT_SECONDS, float(here.training.spec.execution.placement_timeout_seconds))
+        waits += [limit - waited + 1.0 for limit in limits if limit > waited]
+    if here.renewed is not None and (left := SILENT_SECONDS + 1.0 - seconds_since(here.renewed, here.now)) > 0:
+        waits.append(left)
+    return min(waits, default=None)
 
 
 def _done(job: JobView, pods: tuple[PodView, ...], hosts: int) -> bool:
     return max(job.succeeded, sum(1 for pod in pods if pod.state == PodState.SUCCEEDED)) >= hosts
 
 
-def _finish(attempt: Attempt, job: JobView, pods: tuple[PodView, ...], report: Progress | None, total_steps: int, now: datetime) -> Looked:
+def _finish(attempt: Attempt, job: JobView, here: Situation) -> Looked:
     """Exit code 0 counts only with the final checkpoint that goes with it: from the Lease, else from the last words."""
-    said = [report.final if report is not None else None, *(pod.words.final for pod in pods if pod.words is not None)]
-    final = next((each for each in said if each is not None and each.step == total_steps), None)
+    said = [here.report.final if here.report is not None else None, *(pod.words.final for pod in here.pods if pod.words is not None)]
+    final = next((each for each in said if each is not None and each.step == here.entry.total_steps), None)
     if final is None:
-        failed = {"state": AttemptState.FAILED, "finished_at": stamp(now), "root_cause": root_cause((), job)}
-        return Looked(attempt=attempt.model_copy(update=failed))
-    done = {"state": AttemptState.COMPLETE, "finished_at": stamp(now), "step": total_steps, "committed_step": total_steps}
-    return Looked(attempt=attempt.model_copy(update=done), final=final)
+        failed = attempt.model_copy(update={"root_cause": root_cause((), job)})
+        return Looked(attempt=_ended(failed, AttemptState.FAILED, here))
+    done = attempt.model_copy(update={"step": final.step, "committed_step": final.step})
+    return Looked(attempt=_ended(done, AttemptState.COMPLETE, here), final=final)
 
 
-def _stop(attempt: Attempt, job: JobView | None, pods: tuple[PodView, ...], observed: Observed, now: datetime) -> Looked:
+def _ended(attempt: Attempt, state: AttemptState, here: Situation) -> Attempt:
+    finished = attempt.finished_at or stamp(here.now)
+    return attempt.model_copy(update={"state": state, "finished_at": finished, "silence": None})
+
+
+def _stopping(attempt: Attempt, cause: RootCause, here: Situation) -> Attempt:
+    return attempt.model_copy(
+        update={"state": AttemptState.STOPPING, "finished_at": stamp(here.now), "root_cause": cause, "endings": endings(here.pods) or None}
+    )
+
+
+def _stop(attempt: Attempt, here: Situation) -> Looked:
     """Survivors leave by themselves or are deleted; the cause is looked at again until then, because last words come late."""
-    waited = seconds_since(attempt.finished_at, now)
-    if waited < LEAVE_SECONDS and any(pod.state == PodState.FAILED for pod in pods):
-        attempt = attempt.model_copy(update={"root_cause": better(attempt.root_cause, root_cause(pods, job))})
-    survivors = [pod for pod in pods if observed.holds_on(pod)]
+    waited = seconds_since(attempt.finished_at, here.now)
+    failed = [pod for pod in here.pods if pod.state == PodState.FAILED]
+    leave = _leave(attempt.root_cause, failed)
+    if _ours(attempt.root_cause):
+        newer = root_cause(here.pods, here.job, here.observed.lost_nodes)
+        # Once survivors are being deleted, they look like a cause: then only the node's own fate is news.
+        if (failed and waited < leave) or (leave == LEAVE_SECONDS and newer.reason == NODE_NOT_READY):
+            step = max([attempt.step, *(pod.words.step for pod in failed if pod.words is not None)])
+            said = {"root_cause": better(attempt.root_cause, newer), "step": step, "endings": endings(here.pods) or None}
+            attempt = attempt.model_copy(update=said)
+            leave = _leave(attempt.root_cause, failed)
+    survivors = [pod for pod in here.pods if here.observed.holds_on(pod, here.now)]
     if not survivors:
-        return Looked(attempt=attempt.model_copy(update={"state": AttemptState.FAILED}))
-    if waited < LEAVE_SECONDS:
-        return Looked(attempt=attempt, wait_seconds=LEAVE_SECONDS - waited)
-    return Looked(attempt=attempt, actions=evict(survivors), wait_seconds=LOOK_AGAIN_SECONDS)
+        return Looked(attempt=_ended(attempt, AttemptState.FAILED, here))
+    if waited < leave:
+        return Looked(attempt=attempt, wait_seconds=leave - waited)
+    return Looked(attempt=attempt, actions=evict(survivors), wait_seconds=OVERDUE_LOOK_SECONDS)
+
+
+def _leave(cause: RootCause | None, failed: list[PodView]) -> float:
+    """How long survivors have to leave by themselves: not at all when nobody failed, for then nobody has anything to tell."""
+    if not failed:
+        return 0.0
+    return LEAVE_SECONDS if cause is None or cause.reason == HOST_LOST else SHORT_LEAVE_SECONDS
+
+
+def _ours(cause: RootCause | None) -> bool:
+    """Whether the cause was read from the pods, and may be read again: what the operator itself decided stands."""
+    decided = ("Hang", "LeaseSilent", "Superseded", PLACEMENT_TIMEOUT, NO_ROOM)
+    return cause is None or cause.reason not in decided or cause.pod is not None
+
+
+def _suspend(attempt: Attempt, here: Situation) -> Looked:
+    """All pods are told to save and leave, with all the grace they have."""
+    live = [pod for pod in here.pods if here.observed.holds_on(pod, here.now)]
+    if not live:
+        return Looked(attempt=_ended(attempt, AttemptState.SUSPENDED, here))
+    told = tuple(DeletePod(name=pod.name, uid=pod.uid, grace_seconds=None) for pod in live if not pod.deleting)
+    return Looked(attempt=attempt, actions=told, wait_seconds=LOOK_AGAIN_SECONDS)
 
 
 def evict(pods: list[PodView]) -> tuple[DeletePod, ...]:

@@ -4,22 +4,89 @@ A host that failed for a reason of its own comes before one that was killed, tha
 of a lost peer count only when nothing else is there.
 """
 
-from lwm_operator.api.status import RootCause
+from lwm_operator.api.status import FailureClass, RootCause
 from lwm_operator.plan.observed import JobView, PodState, PodView
-from lwm_trainer.config import PERMANENT_EXIT_CODES, SECONDARY_EXIT_CODES, ExitCode
-
-EVICTIONS = ("Evicted", "Preempting", "NodeLost", "NodeAffinity", "UnexpectedAdmissionError", "Shutdown", "Terminated", "NodeShutdown")
-KILLED = (137, 139)
-HOST_LOST = "HostLost"
-"""All that is left are victims: a host went, and why is not known yet."""
+from lwm_trainer.config import SECONDARY_EXIT_CODES, ExitCode
 
 LIMIT = 1000
 """Of a message in status."""
 
+HOST_LOST = "HostLost"
+"""All that is left are victims: a host went, and why is not known yet."""
+NODE_NOT_READY = "NodeNotReady"
+OUT_OF_MEMORY = "OOMKilled"
 
-def permanent(cause: RootCause | None) -> bool:
-    """Whether another attempt would end the same way."""
-    return cause is not None and cause.exit_code in PERMANENT_EXIT_CODES
+CLASSES: dict[int, FailureClass] = {
+    ExitCode.BAD_ARGUMENTS: FailureClass.PERMANENT,
+    ExitCode.BAD_DATA: FailureClass.PERMANENT,
+    ExitCode.BAD_CHECKPOINT: FailureClass.PERMANENT,
+    ExitCode.BAD_CONFIG: FailureClass.PERMANENT,
+    ExitCode.UNCAUGHT: FailureClass.APP,
+    ExitCode.TRANSIENT: FailureClass.INFRA,
+    ExitCode.HANG: FailureClass.HANG,
+    ExitCode.STORAGE_DENIED: FailureClass.INFRA,
+    ExitCode.DIVERGED: FailureClass.DIVERGED,
+    ExitCode.SAVED_ON_REQUEST: FailureClass.DISRUPTION,
+    ExitCode.GATE_FAILED: FailureClass.GATE,
+    137: FailureClass.INFRA,
+    139: FailureClass.INFRA,
+}
+"""By exit code; any other is the program's own fault. Secondary codes are not here: they are nobody's cause."""
+
+EVIDENCE: dict[str, FailureClass] = {
+    "Evicted": FailureClass.DISRUPTION,
+    "Preempted": FailureClass.DISRUPTION,
+    "Preempting": FailureClass.DISRUPTION,
+    "NodeShutdown": FailureClass.DISRUPTION,
+    "Shutdown": FailureClass.DISRUPTION,
+    "TaintedNode": FailureClass.DISRUPTION,
+    "Terminated": FailureClass.DISRUPTION,
+    "NodeAffinity": FailureClass.INFRA,
+    "NodeGone": FailureClass.INFRA,
+    "NodeLost": FailureClass.INFRA,
+    "OutOfcpu": FailureClass.INFRA,
+    "OutOfmemory": FailureClass.INFRA,
+    "OutOfpods": FailureClass.INFRA,
+    "UnexpectedAdmissionError": FailureClass.INFRA,
+}
+"""By what Kubernetes says of a pod that it ended itself (status.reason, or the reason of DisruptionTarget)."""
+
+FORCED = (137, 143)
+"""Exit codes of a container that was told to end."""
+
+
+def root_cause(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: frozenset[str] = frozenset()) -> RootCause:
+    """The one cause of an attempt's end; always one, be it that the Job is gone."""
+    # Once a Job is gone, garbage collection deletes its pods: those are victims.
+    guilty = [
+        pod for pod in pods if pod.state == PodState.FAILED or pod.node in lost_nodes or (pod.deleting and pod.live and job is not None)
+    ]
+    first = min(guilty, key=lambda pod: (_rank(pod, lost_nodes), _step(pod), pod.index, pod.name), default=None)
+    if job is not None and (first is None or _rank(first, lost_nodes) > 3) and (gone := _gone(pods, job)) is not None:
+        return gone
+    if first is None:
+        return _of_the_job(job)
+    failure_class, reason = _judged(first, lost_nodes)
+    if reason == HOST_LOST:
+        return _lost(pods, first)
+    return RootCause(
+        failure_class=failure_class,
+        reason=reason,
+        message=_message(first, reason)[:LIMIT],
+        exit_code=first.exit_code,
+        host=first.index,
+        pod=first.name,
+        node=first.node,
+    )
+
+
+def _gone(pods: tuple[PodView, ...], job: JobView) -> RootCause | None:
+    """A pod that fails by itself stays to be read; where a host counts as failed and its pod is not there, it was deleted or drained."""
+    missing = sorted(job.failed_indexes - {pod.index for pod in pods})
+    if not missing:
+        return None
+    said = f"host {missing[0]}: its pod is gone: it was evicted, preempted or deleted"
+    return RootCause(failure_class=FailureClass.DISRUPTION, reason="PodDeleted", message=said, host=missing[0])
 
 
 def better(old: RootCause | None, new: RootCause) -> RootCause:
@@ -27,60 +94,112 @@ def better(old: RootCause | None, new: RootCause) -> RootCause:
     return old if old is not None and new.reason == HOST_LOST else new
 
 
-def root_cause(pods: tuple[PodView, ...], job: JobView | None) -> RootCause:
-    """The one cause of an attempt's end; always one, be it that the Job is gone."""
-    # Once a Job has failed, its controller deletes the survivors: those are victims, whoever deletes them.
-    swept = job is None or job.failed
-    guilty = [pod for pod in pods if pod.state == PodState.FAILED or (pod.deleting and pod.live and not swept)]
-    if guilty:
-        first = min(guilty, key=lambda pod: (_rank(pod), pod.index, pod.name))
-        return RootCause(reason=_reason(first), message=_message(first)[:LIMIT], exit_code=first.exit_code, pod=first.name, node=first.node)
+def endings(pods: tuple[PodView, ...]) -> str:
+    """How every host ended, in one line: the evidence that outlives the pods."""
+    said = [
+        f"host {pod.index}: {'still running' if pod.live else pod.exit_code if pod.exit_code is not None else pod.reason or 'no exit code'}"
+        for pod in sorted(pods, key=lambda pod: (pod.index, pod.name))
+    ]
+    return ", ".join(said)[:LIMIT]
+
+
+def _of_the_job(job: JobView | None) -> RootCause:
     if job is None:
-        return RootCause(reason="JobDeleted", message="the Job of the attempt is gone: somebody deleted it")
+        said = "the Job of the attempt is gone: somebody deleted it"
+        return RootCause(failure_class=FailureClass.DISRUPTION, reason="JobDeleted", message=said)
     if job.failed:
-        return RootCause(reason="JobFailed", message=(job.message or "the Job failed and its pods are gone")[:LIMIT])
+        said = (job.message or "the Job failed and its pods are gone")[:LIMIT]
+        return RootCause(failure_class=FailureClass.INFRA, reason="JobFailed", message=said)
     return RootCause(
+        failure_class=FailureClass.APP,
         reason="CompletedWithoutCheckpoint",
         message="all hosts left with 0, but none reported the stage's final checkpoint",
         exit_code=int(ExitCode.COMPLETE),
     )
 
 
-def _rank(pod: PodView) -> int:
+def _lost(pods: tuple[PodView, ...], victim: PodView) -> RootCause:
+    """Only victims speak. The host that says nothing is the suspect; with none or several of those, no node is blamed."""
+    silent = [pod for pod in pods if pod.live]
+    said = f"its peers lost it: {_message(victim, HOST_LOST)}"
+    if len(silent) == 1:
+        suspect = silent[0]
+        said = f"host {suspect.index} ({suspect.name}{_on(suspect)}) went silent; {said}"
+        return RootCause(
+            failure_class=FailureClass.INFRA,
+            reason=HOST_LOST,
+            message=said[:LIMIT],
+            host=suspect.index,
+            pod=suspect.name,
+            node=suspect.node,
+        )
+    return RootCause(failure_class=FailureClass.INFRA, reason=HOST_LOST, message=f"a host went, {said}"[:LIMIT], exit_code=victim.exit_code)
+
+
+def _rank(pod: PodView, lost_nodes: frozenset[str]) -> int:
+    """0 is the most telling."""
     code = pod.exit_code
-    if pod.reason == "OOMKilled":
+    if pod.reason == OUT_OF_MEMORY:
         return 0
+    if pod.node in lost_nodes and (code is None or code in SECONDARY_EXIT_CODES or code in FORCED):
+        return 3
+    if pod.reason in EVIDENCE or (pod.deleting and (code is None or code in FORCED)):
+        return 3
     if code in SECONDARY_EXIT_CODES:
         return 6
     if code == ExitCode.SAVED_ON_REQUEST:
         return 4
-    if code in KILLED:
+    if code in (137, 139):
         return 2
-    if pod.reason in EVICTIONS:
-        return 3
-    if code is not None:
-        return 1
-    return 5
+    return 1 if code is not None else 5
 
 
-def _reason(pod: PodView) -> str:
-    if pod.reason == "OOMKilled" or pod.reason in EVICTIONS:
-        return pod.reason
-    if pod.exit_code is None:
-        return "PodDeleted" if pod.deleting else "PodFailed"
-    if pod.exit_code in SECONDARY_EXIT_CODES:
-        return HOST_LOST
-    if pod.exit_code in KILLED:
-        return "Killed" if pod.exit_code == 137 else "SegmentationFault"
+def _judged(pod: PodView, lost_nodes: frozenset[str]) -> tuple[FailureClass, str]:
+    """Class and reason of this pod's end."""
+    code = pod.exit_code
+    if pod.reason == OUT_OF_MEMORY:
+        return FailureClass.APP, OUT_OF_MEMORY
+    if pod.node in lost_nodes and _rank(pod, lost_nodes) == 3:
+        return FailureClass.INFRA, NODE_NOT_READY
+    if pod.reason in EVIDENCE:
+        return EVIDENCE[pod.reason], pod.reason
+    if pod.deleting and (code is None or code in FORCED):
+        return FailureClass.DISRUPTION, "PodDeleted"
+    if code is None:
+        return FailureClass.INFRA, "PodFailed"
+    if code in SECONDARY_EXIT_CODES:
+        return FailureClass.INFRA, HOST_LOST
+    return CLASSES.get(code, FailureClass.APP), _named(pod, code)
+
+
+def _named(pod: PodView, code: int) -> str:
+    """The trainer's own narrower word for its code, else the code's name."""
+    if pod.words is not None and pod.words.code == code:
+        return pod.words.reason[:64]
+    if code in (137, 139):
+        return "Killed" if code == 137 else "SegmentationFault"
     try:
-        return "".join(part.capitalize() for part in ExitCode(pod.exit_code).name.split("_"))
+        return "".join(part.capitalize() for part in ExitCode(code).name.split("_"))
     except ValueError:
-        return f"ExitCode{pod.exit_code}"
+        return f"ExitCode{code}"
 
 
-def _message(pod: PodView) -> str:
-    where = f" on node {pod.node}" if pod.node else ""
-    if pod.words is not None and pod.words.message:
+def _step(pod: PodView) -> int:
+    """Of hosts that hang together, the one that is behind is the one that the others wait for."""
+    return pod.words.step if pod.exit_code == ExitCode.HANG and pod.words is not None else 0
+
+
+def _on(pod: PodView) -> str:
+    return f" on node {pod.node}" if pod.node else ""
+
+
+def _message(pod: PodView, reason: str) -> str:
+    if reason == NODE_NOT_READY:
+        said = f"node {pod.node} is not ready"
+    elif reason == OUT_OF_MEMORY:
+        limit = f" of {pod.memory_limit}" if pod.memory_limit else ""
+        said = f"out of memory: the container's limit{limit} was reached: raise podTemplate.resources.limits.memory"
+    elif pod.words is not None and pod.words.message:
         said = pod.words.message
     elif pod.message:
         said = pod.message
@@ -88,4 +207,4 @@ def _message(pod: PodView) -> str:
         said = f"exit code {pod.exit_code}"
     else:
         said = "it was deleted" if pod.deleting else "it failed without an exit code"
-    return f"host {pod.index} ({pod.name}{where}): {said}"
+    return f"host {pod.index} ({pod.name}{_on(pod)}): {said}"

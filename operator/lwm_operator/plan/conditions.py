@@ -1,13 +1,15 @@
-"""The conditions of an LWMTraining: Accepted, Progressing, Complete, Failed."""
+"""The conditions of an LWMTraining: Accepted, Progressing, Suspended, Stalled, Complete, Failed."""
 
 from datetime import datetime
 from typing import Literal
 
 from lwm_operator.api.status import Condition, Phase
 from lwm_operator.plan.moments import stamp
+from lwm_operator.plan.waiting import HELD_UP
 
 Truth = Literal["True", "False"]
-HELD_UP = ("Unschedulable", "SchedulingGated", "ImagePull", "ConfigError", "PodsMissing", "WaitingForPods")
+STALLED = (Phase.PAUSED, Phase.FAILED)
+"""Nothing goes on without a human."""
 
 
 def conditions(
@@ -20,9 +22,11 @@ def conditions(
     generation: int,
     now: datetime,
 ) -> tuple[Condition, ...]:
-    """All four, each with a transition time that moves only when its status does."""
+    """All six, each with a transition time that moves only when its status does."""
     before = {condition.type: condition for condition in old}
     advancing = phase in (Phase.STARTING, Phase.RUNNING, Phase.RECOVERING) and reason not in HELD_UP
+    stalled = phase in STALLED or bool(problems)
+    suspended = phase == Phase.SUSPENDED
 
     def one(kind: str, holds: bool, why: str, said: str) -> Condition:
         status: Truth = "True" if holds else "False"
@@ -35,6 +39,8 @@ def conditions(
     return (
         one("Accepted", not problems, "Refused" if problems else "SpecMakesSense", "; ".join(problems)),
         one("Progressing", advancing, reason, message),
+        one("Suspended", suspended, reason if suspended else "NotSuspended", message if suspended else ""),
+        one("Stalled", stalled, reason if stalled else "NotStalled", message if stalled else ""),
         one(
             "Complete",
             phase == Phase.COMPLETE,

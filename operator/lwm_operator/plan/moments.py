@@ -1,4 +1,4 @@
-"""Instants as the API writes them: RFC 3339, UTC, whole seconds."""
+"""Instants as the API writes them: RFC 3339, UTC; ours in whole seconds."""
 
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ def stamp(moment: datetime) -> str:
 
 
 def parse(text: str) -> datetime:
-    return datetime.strptime(text, FORMAT).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 def seconds_since(text: str | None, now: datetime) -> float:

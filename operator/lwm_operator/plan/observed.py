@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
+from lwm_operator.plan.moments import seconds_since
 from lwm_trainer.config import LastWords, Progress
+
+OVERDUE_SECONDS = 120.0
+"""Past the grace of its deletion, a pod that is still there is not waited for: nobody acknowledges it."""
 
 
 class PodState(StrEnum):
@@ -35,12 +40,20 @@ class PodView:
     deleting: bool = False
     grace_seconds: int = 30
     """Only meaningful while deleting."""
+    gone_by: str | None = None
+    """While deleting: when its grace is over (deletionTimestamp)."""
     exit_code: int | None = None
     reason: str = ""
     """Of a failed pod: OOMKilled, Evicted, Error and the like."""
     message: str = ""
     words: LastWords | None = None
     waiting: Waiting | None = None
+    memory_limit: str = ""
+
+    @property
+    def ran(self) -> bool:
+        """Whether its containers have ever started."""
+        return self.state != PodState.PENDING
 
     @property
     def live(self) -> bool:
@@ -56,7 +69,9 @@ class JobView:
     attempt: int
     succeeded: int = 0
     failed: bool = False
-    """Condition Failed or FailureTarget."""
+    """Condition Failed or FailureTarget: all its pods have ended."""
+    failed_indexes: frozenset[int] = frozenset()
+    """Hosts whose pod failed or was deleted."""
     message: str = ""
 
 
@@ -79,6 +94,10 @@ class Observed:
     def pods_of(self, stage: int, attempt: int) -> tuple[PodView, ...]:
         return tuple(pod for pod in self.pods if (pod.stage, pod.attempt) == (stage, attempt))
 
-    def holds_on(self, pod: PodView) -> bool:
-        """Whether the pod keeps the next attempt from starting."""
-        return pod.live and pod.node not in self.lost_nodes
+    def holds_on(self, pod: PodView, now: datetime) -> bool:
+        """Whether the pod keeps the next attempt from starting: one on a lost node, or that ought to be gone for long, is a zombie."""
+        return pod.live and pod.node not in self.lost_nodes and not self._overdue(pod, now)
+
+    @staticmethod
+    def _overdue(pod: PodView, now: datetime) -> bool:
+        return pod.gone_by is not None and seconds_since(pod.gone_by, now) > OVERDUE_SECONDS

@@ -4,56 +4,59 @@ Reads as a list: refuse what makes no sense, look at the current attempt, hand o
 next attempt when it failed, sweep what is left over, and say all of it in the status.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
-from lwm_operator.api.status import Phase, StageState, StageStatus, Status
+from lwm_operator.api.status import Phase, StageState, Status
 from lwm_operator.api.training import Training
 from lwm_operator.plan.accept import problems
+from lwm_operator.plan.budgets import forgiven
 from lwm_operator.plan.conditions import conditions
 from lwm_operator.plan.observed import Observed
-from lwm_operator.plan.prune import outdated, strays
-from lwm_operator.plan.result import Plan
+from lwm_operator.plan.prune import expired, outdated, strays
+from lwm_operator.plan.result import Action, Plan
+from lwm_operator.plan.situation import Situation
 from lwm_operator.plan.stages import ledger
 from lwm_operator.plan.story import told
 from lwm_operator.plan.summary import summarize
-from lwm_operator.plan.turn import Turn, hosts_of, take
+from lwm_operator.plan.turn import Turn, take
 
 
 def plan(training: Training, observed: Observed, now: datetime) -> Plan:
     """Total and idempotent: the plan of the world in which this plan was carried out has no actions."""
     if training.metadata.deletion_timestamp is not None:
         return Plan(status=training.status, decision="nothing: it is being deleted, its children go with it")
-    found = problems(training.spec)
     entries = ledger(training.spec, training.status, observed)
-    for index in range(len(entries)):
-        if entries[index].state == StageState.COMPLETE:
-            continue
-        turn = take(training, entries, index, observed, now, refused=found)
-        entries = (*entries[:index], turn.entry, *entries[index + 1 :])
-        if turn.entry.state != StageState.COMPLETE:
-            return _closed(training, entries, index, turn, found, observed, now)
-    last = entries[-1]
-    where = last.final_checkpoint.path if last.final_checkpoint is not None else ""
-    done = Turn(
-        entry=last,
-        phase=Phase.COMPLETE,
-        reason="Complete",
-        message=f"{len(entries)} of {len(entries)} stages complete, loss {last.loss or 'not reported'}, checkpoint {where}",
+    if training.spec.resume > training.status.resumed:
+        entries = tuple(entry if entry.state == StageState.COMPLETE else forgiven(entry) for entry in entries)
+    here = Situation(
+        training=training,
+        entries=entries,
+        index=0,
+        observed=observed,
+        now=now,
+        refused=problems(training.spec),
+        faults=training.status.node_faults,
     )
-    return _closed(training, entries, len(entries) - 1, done, found, observed, now)
+    for index in range(len(entries)):
+        if here.entries[index].state == StageState.COMPLETE:
+            continue
+        here = replace(here, index=index)
+        turn = take(here)
+        here = here.at(turn.entry)
+        if turn.entry.state != StageState.COMPLETE:
+            return _closed(here, turn)
+    last = here.entries[-1]
+    where = last.final_checkpoint.path if last.final_checkpoint is not None else ""
+    said = f"{len(entries)} of {len(entries)} stages complete, loss {last.loss or 'not reported'}, checkpoint {where}"
+    done = Turn(entry=last, phase=Phase.COMPLETE, reason="Complete", message=said, faults=here.faults)
+    return _closed(replace(here, index=len(entries) - 1), done)
 
 
-def _closed(
-    training: Training,
-    entries: tuple[StageStatus, ...],
-    index: int,
-    turn: Turn,
-    found: tuple[str, ...],
-    observed: Observed,
-    now: datetime,
-) -> Plan:
+def _closed(here: Situation, turn: Turn) -> Plan:
     """The plan with its status written out, and what is left over swept."""
-    old, generation = training.status, training.metadata.generation
+    spec, old, generation = here.training.spec, here.training.status, here.training.metadata.generation
+    entries, observed = here.entries, here.observed
     begun_stages = [number for number, entry in enumerate(entries, start=1) if entry.state != StageState.PENDING]
     status = Status(
         observed_generation=generation,
@@ -61,24 +64,28 @@ def _closed(
         reason=turn.reason,
         message=turn.message[:1024],
         current_stage=max(begun_stages, default=None),
-        attempt=entries[index].attempts or None,
-        summary=summarize(entries, index, hosts_of(training), observed),
+        attempt=here.entry.attempts or None,
+        resumed=max(spec.resume, old.resumed),
+        node_faults=turn.faults,
+        summary=summarize(here),
         stages=entries,
         conditions=conditions(
             old.conditions,
-            problems=found,
+            problems=here.refused,
             phase=turn.phase,
             reason=turn.reason,
             message=turn.message,
             generation=generation,
-            now=now,
+            now=here.now,
         ),
     )
-    current = (index + 1, entries[index].attempts)
+    kept = spec.failure_policy.failed_attempts_history_limit
+    clean_up, seconds = expired(status.conditions, spec.ttl_seconds_after_finished, observed, here.now)
+    sweep: tuple[Action, ...] = clean_up or (*strays((here.number, here.entry.attempts), observed), *outdated(entries, kept, observed))
     return Plan(
         status=status,
-        actions=(*turn.actions, *strays(current, observed), *outdated(entries, observed)),
-        events=told(training, old, status),
-        requeue_after=turn.wait_seconds,
+        actions=(*turn.actions, *sweep),
+        events=told(here.training, old, status),
+        requeue_after=min((wait for wait in (turn.wait_seconds, seconds) if wait is not None), default=None),
         decision=f"{turn.phase.value}: {turn.reason}: {turn.message}",
     )

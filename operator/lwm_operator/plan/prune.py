@@ -1,11 +1,12 @@
-"""What is left over: live pods of attempts that status does not name, and Jobs of failed attempts beyond the last two."""
+"""What is left over: live pods of attempts that status does not name, Jobs of old failed attempts, and everything after a finished one."""
 
-from lwm_operator.api.status import StageStatus
+from datetime import datetime
+
+from lwm_operator.api.status import Condition, StageStatus
 from lwm_operator.plan.attempts import evict
+from lwm_operator.plan.moments import seconds_since
 from lwm_operator.plan.observed import Observed
-from lwm_operator.plan.result import DeleteAttempt, DeletePod
-
-KEPT_FAILURES = 2
+from lwm_operator.plan.result import CleanUp, DeleteAttempt, DeletePod
 
 
 def strays(current: tuple[int, int], observed: Observed) -> tuple[DeletePod, ...]:
@@ -13,9 +14,25 @@ def strays(current: tuple[int, int], observed: Observed) -> tuple[DeletePod, ...
     return evict([pod for pod in observed.pods if pod.live and (pod.stage, pod.attempt) != current])
 
 
-def outdated(entries: tuple[StageStatus, ...], observed: Observed) -> tuple[DeleteAttempt, ...]:
-    """The newest attempt of each stage stays (it is current, or holds the stage's last words), and so do the last two failed ones."""
+def outdated(entries: tuple[StageStatus, ...], kept: int, observed: Observed) -> tuple[DeleteAttempt, ...]:
+    """The newest attempt of each stage stays (it is current, or holds the stage's last words), and so do the last `kept` failed ones."""
     newest = {(number, entry.attempts) for number, entry in enumerate(entries, start=1)}
     failed = sorted((job for job in observed.jobs if (job.stage, job.attempt) not in newest), key=lambda job: (job.stage, job.attempt))
     live = {(pod.stage, pod.attempt) for pod in observed.pods if pod.live}
-    return tuple(DeleteAttempt(job=job.name, uid=job.uid) for job in failed[:-KEPT_FAILURES] if (job.stage, job.attempt) not in live)
+    return tuple(
+        DeleteAttempt(job=job.name, uid=job.uid)
+        for job in failed[: len(failed) - kept if kept < len(failed) else 0]
+        if (job.stage, job.attempt) not in live
+    )
+
+
+def expired(
+    conditions: tuple[Condition, ...], ttl_seconds: int | None, observed: Observed, now: datetime
+) -> tuple[tuple[CleanUp, ...], float | None]:
+    """The clean-up of a finished training when its time is over, and the seconds until then."""
+    ends = [each.last_transition_time for each in conditions if each.type in ("Complete", "Failed") and each.status == "True"]
+    if ttl_seconds is None or not ends or not observed.jobs:
+        return (), None
+    if (left := ttl_seconds - seconds_since(ends[0], now)) > 0:
+        return (), left
+    return (CleanUp(jobs=tuple((job.name, job.uid) for job in observed.jobs)),), None

@@ -14,15 +14,17 @@ class CreateAttempt:
     stage: int
     attempt: int
     start: Start
+    avoided_nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletePod:
-    """End a survivor that cannot get on without its peers."""
+    """End a survivor that cannot get on without its peers, or tell a pod to save and leave."""
 
     name: str
     uid: str
-    grace_seconds: int
+    grace_seconds: int | None
+    """None: what the pod itself allows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,15 @@ class DeleteAttempt:
     uid: str
 
 
-Action = CreateAttempt | DeletePod | DeleteAttempt
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanUp:
+    """Remove all children of a finished training; checkpoints are none."""
+
+    jobs: tuple[tuple[str, str], ...]
+    """Name and uid."""
+
+
+Action = CreateAttempt | DeletePod | DeleteAttempt | CleanUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

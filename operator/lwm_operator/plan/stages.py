@@ -24,17 +24,18 @@ def newest(entry: StageStatus) -> Attempt | None:
     return entry.recent_attempts[0] if entry.recent_attempts else None
 
 
-def begun(entry: StageStatus, number: int, when: str | None = None) -> StageStatus:
-    """The entry with a new attempt: the intent. `when` is unknown for one that is taken up from its Job."""
+def begun(
+    entry: StageStatus, number: int, when: str | None = None, template: str | None = None, avoided: tuple[str, ...] = ()
+) -> StageStatus:
+    """The entry with a new attempt: the intent. `when` and `template` are unknown for one that is taken up from its Job."""
+    attempt = Attempt(number=number, state=AttemptState.CREATING, started_at=when, template=template, avoided_nodes=avoided)
     return entry.model_copy(
         update={
             "state": StageState.RUNNING,
             "attempts": number,
             "restarts": number - 1,
             "started_at": entry.started_at or when,
-            "recent_attempts": (Attempt(number=number, state=AttemptState.CREATING, started_at=when), *entry.recent_attempts)[
-                :RECENT_ATTEMPTS
-            ],
+            "recent_attempts": (attempt, *entry.recent_attempts)[:RECENT_ATTEMPTS],
         }
     )
 
@@ -85,4 +86,8 @@ def completed(entry: StageStatus, final: Final, when: str) -> StageStatus:
 def start_of(entries: tuple[StageStatus, ...], index: int, attempt: int) -> Start:
     """Where attempt `attempt` (1-based) of stage `index` (0-based) takes its parameters from."""
     before = entries[index - 1].final_checkpoint if index else None
-    return Start(earlier_attempts=tuple(range(attempt - 1, 0, -1)), stage_checkpoint=before.path if before is not None else None)
+    return Start(
+        earlier_attempts=tuple(range(attempt - 1, 0, -1)),
+        rollbacks=entries[index].rollbacks,
+        stage_checkpoint=before.path if before is not None else None,
+    )

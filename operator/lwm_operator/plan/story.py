@@ -19,9 +19,15 @@ def told(training: Training, old: Status, new: Status) -> tuple[Event, ...]:
     if new.phase != old.phase:
         if new.phase == Phase.COMPLETE:
             found.append(_event("TrainingComplete", new.message, str(len(new.stages)), _order(99, 0, 0)))
-        if new.phase == Phase.FAILED:
-            order = _order(new.current_stage or 0, new.attempt or 0, 9)
-            found.append(_event("TrainingFailed", new.message, str(new.observed_generation), order, warning=True))
+        stopped = {Phase.FAILED: "TrainingFailed", Phase.PAUSED: "TrainingPaused"}.get(new.phase)
+        key = f"{new.current_stage}/{new.attempt}"
+        if stopped is not None:
+            found.append(_event(stopped, new.message, key, _order(new.current_stage or 0, new.attempt or 0, 9), warning=True))
+        if new.phase == Phase.SUSPENDED:
+            said = f"spec.suspend is true: {new.message}"
+            found.append(
+                _event("TrainingSuspended", said, f"{key}/{new.observed_generation}", _order(new.current_stage or 0, new.attempt or 0, 8))
+            )
     return tuple(found)
 
 
@@ -51,15 +57,20 @@ def _attempt(training: Training, number: int, stage: StageStatus, old: Attempt |
     found: list[Event] = []
     key = f"{number}/{new.number}"
     if old is None:
-        job = job_name(training.metadata.name, number, new.number)
-        said = f"attempt {new.number} of stage {stage.name}, Job {job}"
+        said = f"attempt {new.number} of stage {stage.name}, Job {job_name(training.metadata.name, number, new.number)}"
+        if new.avoided_nodes:
+            said += f", away from {', '.join(new.avoided_nodes)}"
+        if rollback := next((each for each in stage.rollbacks if each.attempt == new.number), None):
+            said += f", rolled back to step {rollback.step}, {rollback.skip_batches} batches passed over"
         found.append(_event("AttemptStarted", said, key, _order(number, new.number, 1)))
     if new.committed_step > new.from_step and (old is None or old.committed_step <= old.from_step):
         said = f"attempt {new.number} of stage {stage.name} committed step {new.committed_step}, its first; later ones show in status"
         found.append(_event("CheckpointCommitted", said, key, _order(number, new.number, 2)))
     if new.state == AttemptState.FAILED and new.root_cause is not None and (old is None or old.state != AttemptState.FAILED):
         cause = new.root_cause
-        said = f"attempt {new.number} of stage {stage.name} ended at step {new.step}: {cause.reason}: {cause.message}"
+        said = (
+            f"attempt {new.number} of stage {stage.name} ended at step {new.step}: {cause.reason} ({cause.failure_class}): {cause.message}"
+        )
         found.append(_event("AttemptFailed", said, key, _order(number, new.number, 3), warning=True))
     return found
 

@@ -1,25 +1,25 @@
 """The columns of `kubectl get`, in ready words."""
 
 from lwm_operator.api.status import StageState, StageStatus, Summary
-from lwm_operator.plan.observed import Observed, PodState
+from lwm_operator.plan.observed import PodState
+from lwm_operator.plan.situation import Situation
 from lwm_operator.plan.words import count, duration
 from lwm_trainer.config import Progress
 
 
-def summarize(entries: tuple[StageStatus, ...], index: int, hosts: int, observed: Observed) -> Summary:
-    """Of the stage at `index` (0-based), the last one when all are complete."""
-    entry = entries[index]
-    report = observed.reports.get((index + 1, entry.attempts))
-    running = sum(1 for pod in observed.pods_of(index + 1, entry.attempts) if pod.state == PodState.RUNNING)
+def summarize(here: Situation) -> Summary:
+    """Of the current stage, the last one when all are complete."""
+    entry, entries = here.entry, here.entries
+    running = sum(1 for pod in here.pods if pod.state == PodState.RUNNING)
     return Summary(
-        stage=f"{index + 1}/{len(entries)} {entry.name}",
+        stage=f"{here.number}/{len(entries)} {entry.name}",
         step=f"{entry.step}/{entry.total_steps}",
         loss=entry.loss or "",
         tokens_per_second=count(float(entry.tokens_per_second)) if entry.tokens_per_second else "",
         restarts=sum(stage.restarts for stage in entries),
-        hosts=f"{running}/{hosts}",
+        hosts=f"{running}/{here.hosts}",
         checkpoint=str(entry.committed_step) if entry.committed_step else "",
-        eta=_eta(entry, report),
+        eta=_eta(entry, here.report),
     )
 
 

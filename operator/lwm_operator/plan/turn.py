@@ -1,21 +1,24 @@
 """The current stage brought one step further: look at its attempt, start the next one, wait, or give up."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from lwm_operator.api.status import AttemptState, Phase, RootCause, StageState, StageStatus
-from lwm_operator.api.training import Training
-from lwm_operator.plan.attempts import LOOK_AGAIN_SECONDS, look
+from lwm_operator.api.status import Attempt, AttemptState, NodeFault, Phase, RootCause, StageState, StageStatus
+from lwm_operator.plan import budgets, template, waiting
+from lwm_operator.plan.attempts import ENDED, LOOK_AGAIN_SECONDS, NO_ROOM, Looked, look
+from lwm_operator.plan.avoid import avoided, with_fault
 from lwm_operator.plan.backoff import delay
-from lwm_operator.plan.cause import permanent
 from lwm_operator.plan.moments import parse, seconds_since, stamp
-from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.result import Action, CreateAttempt
+from lwm_operator.plan.rollback import rolled_back
+from lwm_operator.plan.situation import Situation
 from lwm_operator.plan.stages import begun, completed, newest, noted, reported, start_of
-from lwm_operator.plan.waiting import why
 from lwm_operator.plan.words import count
 from lwm_trainer.config import Phase as Step
 from lwm_trainer.config import Progress
+
+CREATE_FAILED = "CreateFailed"
+"""Written by the reconcile that could not carry a creation out; it stays until one succeeds."""
 
 PREPARING = {
     Step.RENDEZVOUS: "meeting each other",
@@ -33,104 +36,127 @@ class Turn:
     phase: Phase
     reason: str
     message: str
+    faults: tuple[NodeFault, ...]
     actions: tuple[Action, ...] = ()
     wait_seconds: float | None = None
 
 
-def take(
-    training: Training, entries: tuple[StageStatus, ...], index: int, observed: Observed, now: datetime, *, refused: tuple[str, ...]
-) -> Turn:
+def take(here: Situation) -> Turn:
     """Bring the current stage one step further."""
-    entry, hosts = entries[index], hosts_of(training)
-    attempt = newest(entry)
-    label = f"stage {index + 1}/{len(entries)} {entry.name}"
-    if attempt is None:
-        return _next(training, entries, index, observed, now, refused=refused)
-    looked = look(attempt, index + 1, hosts, entry.total_steps, observed, now)
-    report = observed.reports.get((index + 1, attempt.number))
-    entry = reported(noted(entry, looked.attempt), looked.attempt, report)
-    entries = (*entries[:index], entry, *entries[index + 1 :])
-    recovering = attempt.number > 1
+    attempt = newest(here.entry)
+    if attempt is None or attempt.state in ENDED:
+        return _next(here)
+    looked = look(attempt, here)
+    here = here.at(reported(noted(here.entry, looked.attempt), looked.attempt, here.report))
     match looked.attempt.state:
         case AttemptState.COMPLETE if looked.final is not None:
-            entry = completed(entry, looked.final, stamp(now))
-            return Turn(entry=entry, phase=Phase.RUNNING, reason="StageComplete", message=f"{label}: complete")
+            return _turn(here.at(completed(here.entry, looked.final, stamp(here.now))), Phase.RUNNING, "StageComplete", "complete")
+        case AttemptState.FAILED:
+            return _next(_settled(here, looked.attempt))
         case AttemptState.CREATING:
-            return _create(entries, index, observed, refused=refused)
+            return _create(here)
         case AttemptState.STARTING:
-            held = why(observed.job(index + 1, attempt.number), observed.pods_of(index + 1, attempt.number), hosts)
-            reason, said = held or _preparing(report, hosts)
-            phase = Phase.RECOVERING if recovering else Phase.STARTING
-            return Turn(
-                entry=entry,
-                phase=phase,
-                reason=reason,
-                message=f"{label}: attempt {attempt.number}: {said}",
-                wait_seconds=LOOK_AGAIN_SECONDS if reason == "PodsMissing" else None,
-            )
+            return _starting(here, looked)
         case AttemptState.RUNNING:
-            reason = report.phase.value if report is not None else "Training"
-            return Turn(entry=entry, phase=Phase.RUNNING, reason=reason, message=f"{label}: {_pace(entry)}")
+            reason = here.report.phase.value if here.report is not None else Step.TRAINING.value
+            return _turn(here, Phase.RUNNING, reason, _pace(here.entry), wait=looked.wait_seconds)
+        case AttemptState.SUSPENDING:
+            live = sum(1 for pod in here.pods if pod.live)
+            said = f"attempt {looked.attempt.number} saves and leaves, {live} of {here.hosts} pods are still there"
+            return _turn(here, Phase.SUSPENDED, "Suspending", said, looked.actions, looked.wait_seconds)
         case AttemptState.STOPPING:
-            said = f"{label}: attempt {attempt.number} is ending: {_because(looked.attempt.root_cause)}"
-            return Turn(
-                entry=entry,
-                phase=Phase.RECOVERING,
-                reason=looked.attempt.root_cause.reason if looked.attempt.root_cause else "HostLost",
-                message=said,
-                actions=looked.actions,
-                wait_seconds=looked.wait_seconds,
-            )
+            cause = looked.attempt.root_cause
+            said = f"attempt {looked.attempt.number} is ending: {_because(cause)}"
+            return _turn(here, Phase.RECOVERING, cause.reason if cause else "HostLost", said, looked.actions, looked.wait_seconds)
         case _:
-            return _next(training, entries, index, observed, now, refused=refused)
+            return _next(here)
 
 
-def _next(
-    training: Training, entries: tuple[StageStatus, ...], index: int, observed: Observed, now: datetime, *, refused: tuple[str, ...]
-) -> Turn:
-    """No attempt is on: start one, wait, or give up."""
-    entry = entries[index]
+def _turn(here: Situation, phase: Phase, reason: str, message: str, actions: tuple[Action, ...] = (), wait: float | None = None) -> Turn:
+    message = f"{here.label}: {message}"
+    return Turn(entry=here.entry, phase=phase, reason=reason, message=message, faults=here.faults, actions=actions, wait_seconds=wait)
+
+
+def _starting(here: Situation, looked: Looked) -> Turn:
+    """Its pods come up, or the reason why they do not."""
+    held = waiting.why(here.job, here.pods, here.hosts)
+    reason, said = held or _preparing(here.report, here.hosts)
+    again = LOOK_AGAIN_SECONDS if reason in waiting.LOOK_AGAIN else None
+    wait = min((seconds for seconds in (again, looked.wait_seconds) if seconds is not None), default=None)
+    return _turn(here, _phase(here.entry.attempts), reason, f"attempt {here.entry.attempts}: {said}", wait=wait)
+
+
+def _settled(here: Situation, attempt: Attempt) -> Situation:
+    """An attempt has just failed: charge it, remember its node, and decide whether another one follows. Done once for each attempt."""
+    cause = attempt.root_cause
+    if cause is None:
+        return here
+    faults = () if cause.reason == NO_ROOM else with_fault(here.faults, cause, here.now)
+    here = replace(here.at(budgets.charge(here.entry, cause)), faults=faults)
+    stop = budgets.verdict(here.entry, here.policy)
+    return here if stop is None else here.at(here.entry.model_copy(update={"state": stop[0]}))
+
+
+def _next(here: Situation) -> Turn:
+    """No attempt is on: start one, wait, or stay where a human is needed."""
+    spec, entry = here.training.spec, here.entry
     attempt = newest(entry)
-    label = f"stage {index + 1}/{len(entries)} {entry.name}"
-    if attempt is not None and permanent(attempt.root_cause):
-        edited = entry.state == StageState.FAILED and training.metadata.generation > training.status.observed_generation
-        if not edited:
-            said = f"{label}: attempt {attempt.number} failed for good: {_because(attempt.root_cause)}; edit the spec to try again"
-            reason = attempt.root_cause.reason if attempt.root_cause else "Failed"
-            return Turn(entry=entry.model_copy(update={"state": StageState.FAILED}), phase=Phase.FAILED, reason=reason, message=said)
-    if refused:
-        return Turn(entry=entry, phase=Phase.PENDING, reason="Refused", message="; ".join(refused))
+    if entry.state in (StageState.PAUSED, StageState.FAILED):
+        return _stopped(here, attempt)
+    if spec.suspend:
+        return _turn(here, Phase.SUSPENDED, "Suspended", "nothing runs until spec.suspend is false")
+    if here.refused:
+        return Turn(entry=entry, phase=Phase.PENDING, reason="Refused", message="; ".join(here.refused), faults=here.faults)
     if attempt is not None:
-        seconds = delay(entry.recent_attempts, f"{training.metadata.uid}/{index}/{attempt.number}")
-        left = seconds - seconds_since(attempt.finished_at, now)
+        seconds = delay(entry.recent_attempts, f"{here.training.metadata.uid}/{here.index}/{attempt.number}")
+        left = seconds - seconds_since(attempt.finished_at, here.now)
         if left > 0 and attempt.finished_at is not None:
-            when = stamp(datetime.fromtimestamp(parse(attempt.finished_at).timestamp() + seconds, tz=now.tzinfo))
-            said = f"{label}: attempt {attempt.number + 1} at {when}, after {_because(attempt.root_cause)}"
-            return Turn(entry=entry, phase=Phase.RECOVERING, reason="BackingOff", message=said, wait_seconds=left)
-    entry = begun(entry, entry.attempts + 1, stamp(now))
-    return _create((*entries[:index], entry, *entries[index + 1 :]), index, observed, refused=refused)
+            when = stamp(datetime.fromtimestamp(parse(attempt.finished_at).timestamp() + seconds, tz=here.now.tzinfo))
+            said = f"attempt {attempt.number + 1} at {when}, after {_because(attempt.root_cause)}"
+            return _turn(here, Phase.RECOVERING, "BackingOff", said, wait=left)
+    entry = rolled_back(entry, spec.checkpoint.every_steps, here.policy.on_divergence)
+    away = avoided(here.faults, here.policy, here.now)
+    return _create(here.at(begun(entry, entry.attempts + 1, stamp(here.now), template.digest(spec), away)))
 
 
-def _create(entries: tuple[StageStatus, ...], index: int, observed: Observed, *, refused: tuple[str, ...]) -> Turn:
+def _stopped(here: Situation, attempt: Attempt | None) -> Turn:
+    """Paused or Failed, until spec.resume is raised."""
+    cause = attempt.root_cause if attempt is not None else None
+    stop = budgets.verdict(here.entry, here.policy)
+    why = stop[1] if stop is not None else "it stopped"
+    said = (
+        f"attempt {here.entry.attempts} failed: {_because(cause)}; {why}: mend it, then set spec.resume to {here.training.spec.resume + 1}"
+    )
+    phase = Phase.PAUSED if here.entry.state == StageState.PAUSED else Phase.FAILED
+    return _turn(here, phase, cause.reason if cause is not None else "Failed", said)
+
+
+def _create(here: Situation) -> Turn:
     """The intent stands; the Job comes as soon as no pod of an earlier attempt is left."""
-    entry = entries[index]
+    entry = here.entry
     number = entry.attempts
-    label = f"stage {index + 1}/{len(entries)} {entry.name}"
-    phase = Phase.RECOVERING if number > 1 else Phase.STARTING
-    if refused:
-        return Turn(entry=entry, phase=Phase.PENDING, reason="Refused", message="; ".join(refused))
-    if left := [pod for pod in observed.pods if observed.holds_on(pod)]:
-        said = (
-            f"{label}: attempt {number} waits until {len(left)} pods of an earlier one are gone: {', '.join(pod.name for pod in left[:3])}"
-        )
-        return Turn(entry=entry, phase=phase, reason="WaitingForPods", message=said, wait_seconds=LOOK_AGAIN_SECONDS)
-    action = CreateAttempt(stage=index + 1, attempt=number, start=start_of(entries, index, number))
-    return Turn(entry=entry, phase=phase, reason="Creating", message=f"{label}: attempt {number} is being created", actions=(action,))
+    if here.refused:
+        return Turn(entry=entry, phase=Phase.PENDING, reason="Refused", message="; ".join(here.refused), faults=here.faults)
+    if left := [pod for pod in here.observed.pods if here.observed.holds_on(pod, here.now)]:
+        names = ", ".join(pod.name for pod in left[:3])
+        said = f"attempt {number} waits until {len(left)} pods of an earlier one are gone: {names}"
+        return _turn(here, _phase(number), "WaitingForPods", said, wait=LOOK_AGAIN_SECONDS)
+    old = here.training.status
+    if old.reason == CREATE_FAILED and (old.current_stage, old.attempt) == (here.number, number):
+        turn = Turn(entry=entry, phase=_phase(number), reason=CREATE_FAILED, message=old.message, faults=here.faults)
+    else:
+        turn = _turn(here, _phase(number), "Creating", f"attempt {number} is being created")
+    action = CreateAttempt(
+        stage=here.number,
+        attempt=number,
+        start=start_of(here.entries, here.index, number),
+        avoided_nodes=entry.recent_attempts[0].avoided_nodes,
+    )
+    return replace(turn, actions=(action,))
 
 
-def hosts_of(training: Training) -> int:
-    cpu = training.spec.accelerator.cpu
-    return cpu.hosts if cpu is not None else 0
+def _phase(attempt: int) -> Phase:
+    return Phase.RECOVERING if attempt > 1 else Phase.STARTING
 
 
 def _because(cause: RootCause | None) -> str:

@@ -5,6 +5,11 @@ from lwm_operator.plan.observed import JobView, PodState, PodView
 IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable")
 CONFIG = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 
+HELD_UP = frozenset({"Unschedulable", "SchedulingGated", "ImagePull", "ConfigError", "PodsMissing", "WaitingForPods"})
+"""Reasons with which nothing advances until somebody does something."""
+LOOK_AGAIN = frozenset({"PodsMissing"})
+"""Reasons whose causes are told by no watch of ours: they are looked at again."""
+
 
 def why(job: JobView | None, pods: tuple[PodView, ...], hosts: int) -> tuple[str, str] | None:
     """Reason and message of the worst hold-up; None when all pods run."""

@@ -1,0 +1,47 @@
+"""Does a running attempt still move? The trainer declares the deadline of its phase, and its own watchdog is the first line.
+
+Two signs: process 0 says itself that no step has come for longer than the deadline (its own clock on both sides), or process 0 says
+nothing at all for that long. Silence alone proves little, for the API server may have been away for either side: it is written down
+first, and counts when the Lease has still not been renewed a minute later.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from lwm_operator.api.status import Attempt, FailureClass, RootCause, Silence
+from lwm_operator.plan.moments import seconds_since, stamp
+from lwm_trainer.config import Progress
+
+MARGIN_SECONDS = 60.0
+"""What the trainer's own watchdog has beyond its deadline to do its work."""
+CONFIRM_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    attempt: Attempt
+    cause: RootCause | None = None
+    wait_seconds: float | None = None
+
+
+def judge(attempt: Attempt, report: Progress | None, renewed: str | None, now: datetime) -> Verdict:
+    """`renewed`: the Lease's renewTime. Without any report there is no deadline, and nothing is judged."""
+    if report is None or renewed is None:
+        return Verdict(attempt=attempt)
+    limit = report.phase_deadline_seconds + MARGIN_SECONDS
+    if report.idle_seconds > limit:
+        said = (
+            f"no step for {report.idle_seconds} s in phase {report.phase.value} (deadline {report.phase_deadline_seconds} s), at step "
+            f"{report.step}, and its own watchdog did not end it"
+        )
+        return Verdict(attempt=attempt, cause=RootCause(failure_class=FailureClass.HANG, reason="Hang", message=said))
+    silent = seconds_since(renewed, now)
+    if silent <= limit:
+        return Verdict(attempt=attempt.model_copy(update={"silence": None}), wait_seconds=limit - silent + 1.0)
+    if attempt.silence is None or attempt.silence.renewed != renewed:
+        noticed = Silence(since=stamp(now), renewed=renewed)
+        return Verdict(attempt=attempt.model_copy(update={"silence": noticed}), wait_seconds=CONFIRM_SECONDS)
+    if (left := CONFIRM_SECONDS - seconds_since(attempt.silence.since, now)) > 0:
+        return Verdict(attempt=attempt, wait_seconds=left)
+    said = f"host 0 has not renewed its Lease since {renewed}, at step {report.step} in phase {report.phase.value}"
+    return Verdict(attempt=attempt, cause=RootCause(failure_class=FailureClass.HANG, reason="LeaseSilent", message=said, host=0))

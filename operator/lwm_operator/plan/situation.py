@@ -1,0 +1,68 @@
+"""Where a training stands, for the policies: the current stage with its attempt, its children, and the time."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+
+from lwm_operator.api.failurepolicy import FailurePolicy
+from lwm_operator.api.status import NodeFault, StageStatus
+from lwm_operator.api.training import Training
+from lwm_operator.plan.observed import JobView, Observed, PodView
+from lwm_trainer.config import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """`index` (0-based) is the current stage in `entries`; `refused` holds the sentences for which no pod may be made."""
+
+    training: Training
+    entries: tuple[StageStatus, ...]
+    index: int
+    observed: Observed
+    now: datetime
+    refused: tuple[str, ...]
+    faults: tuple[NodeFault, ...]
+
+    def at(self, entry: StageStatus) -> "Situation":
+        """With the current stage's entry replaced."""
+        return replace(self, entries=(*self.entries[: self.index], entry, *self.entries[self.index + 1 :]))
+
+    @property
+    def entry(self) -> StageStatus:
+        return self.entries[self.index]
+
+    @property
+    def number(self) -> int:
+        """Of the stage, 1-based, as in names."""
+        return self.index + 1
+
+    @property
+    def label(self) -> str:
+        return f"stage {self.number}/{len(self.entries)} {self.entry.name}"
+
+    @property
+    def policy(self) -> FailurePolicy:
+        return self.training.spec.failure_policy
+
+    @property
+    def hosts(self) -> int:
+        cpu = self.training.spec.accelerator.cpu
+        return cpu.hosts if cpu is not None else 0
+
+    @cached_property
+    def pods(self) -> tuple[PodView, ...]:
+        """Of the newest attempt."""
+        return self.observed.pods_of(self.number, self.entry.attempts)
+
+    @cached_property
+    def job(self) -> JobView | None:
+        return self.observed.job(self.number, self.entry.attempts)
+
+    @property
+    def report(self) -> Progress | None:
+        return self.observed.reports.get((self.number, self.entry.attempts))
+
+    @property
+    def renewed(self) -> str | None:
+        """When process 0 last renewed the attempt's Lease."""
+        return self.observed.renewed.get((self.number, self.entry.attempts))
