@@ -2,7 +2,7 @@ from typing import Any
 
 from lwm_operator.api.status import AttemptState, Failures, Phase, Status
 from lwm_operator.plan.plan import plan
-from lwm_operator.plan.result import CleanUp, CreateAttempt, DeleteAttempt, DeletePod
+from lwm_operator.plan.result import CleanUp, CreateAttempt, DeleteAttempt, DeletePod, Plan
 from lwm_trainer.config import Rollback, Start
 from world.builders import NOW, stage, training
 from world.simulation import World
@@ -16,6 +16,10 @@ THREE = [
 
 def world(**changes: Any) -> World:
     return World(training=training(**changes))
+
+
+def created(decided: Plan) -> list[CreateAttempt]:
+    return [action for action in decided.actions if isinstance(action, CreateAttempt)]
 
 
 def through(world: World) -> None:
@@ -167,11 +171,9 @@ def test_a_permanent_code_fails_the_training_until_resume_is_raised() -> None:
     assert here.reconcile().actions == (), "an edit alone is no word to go on"
     here.edit(resume=1)
     decided = here.reconcile()
-    assert [(action.attempt, action.start) for action in decided.actions if isinstance(action, CreateAttempt)] == [
-        (2, Start(earlier_attempts=(1,)))
-    ]
+    assert [(action.attempt, action.start) for action in created(decided)] == [(2, Start(earlier_attempts=(1,)))]
     assert (decided.status.phase, decided.status.resumed) == (Phase.RECOVERING, 1)
-    assert not [action for action in here.reconcile().actions if isinstance(action, CreateAttempt)]
+    assert created(here.reconcile()) == []
 
 
 def test_failures_without_progress_end_in_paused_and_resume_gives_fresh_budgets() -> None:
@@ -215,9 +217,7 @@ def test_suspend_saves_and_leaves_and_resuming_goes_on_at_once_with_nothing_char
     assert here.reconcile().actions == ()
     here.edit(suspend=False)
     decided = here.reconcile()
-    assert [(action.attempt, action.start) for action in decided.actions if isinstance(action, CreateAttempt)] == [
-        (2, Start(earlier_attempts=(1,)))
-    ]
+    assert [(action.attempt, action.start) for action in created(decided)] == [(2, Start(earlier_attempts=(1,)))]
     stage = decided.status.stages[0]
     assert (stage.failures, stage.spent.infra) == (Failures(), 0)
 
@@ -238,8 +238,7 @@ def test_a_divergence_goes_back_past_the_newest_commit_on_a_line_of_its_own() ->
     for host in (0, 1):
         here.fail(host, 80)
     decided = here.reconcile()
-    create = next(action for action in decided.actions if isinstance(action, CreateAttempt))
-    assert create.start == Start(earlier_attempts=(1,), rollbacks=(Rollback(attempt=2, step=20, skip_batches=18),))
+    assert created(decided)[0].start == Start(earlier_attempts=(1,), rollbacks=(Rollback(attempt=2, step=20, skip_batches=18),))
     started = next(event for event in decided.events if event.reason == "AttemptStarted")
     assert "rolled back to step 20, 18 batches passed over" in started.message
 
@@ -258,14 +257,14 @@ def test_nodes_are_avoided_no_longer_when_there_is_no_room_without_them() -> Non
         here.leave()
     here.wait(here.reconcile().requeue_after or 0)
     here.reconcile()
-    assert here.created[-1].avoided_nodes == ("node2",)
+    assert [action.avoided_nodes for action in here.created] == [(), (), ("node2",)]
     here.unschedulable()
     here.reconcile()
     here.wait(61)
     assert here.reconcile().status.reason == "NoRoomWithoutAvoided"
     here.leave()
     here.reconcile()
-    assert here.created[-1].avoided_nodes == ()
+    assert [action.avoided_nodes for action in here.created] == [(), (), ("node2",), ()]
     assert here.training.status.node_faults == ()
 
 

@@ -36,6 +36,31 @@ def test_out_of_memory_and_evictions_keep_their_reason() -> None:
     assert pod_view(pod({**ended(143), "conditions": [condition]})).reason == "Evicted"
 
 
+def test_a_disruption_says_which_one_it_was() -> None:
+    for said, reason in (
+        ("PreemptionByScheduler", "Preempted"),
+        ("EvictionByEvictionAPI", "Evicted"),
+        ("DeletionByTaintManager", "TaintedNode"),
+        ("DeletionByPodGC", "NodeGone"),
+        ("SomethingNew", "Evicted"),
+    ):
+        condition = {"type": "DisruptionTarget", "status": "True", "reason": said}
+        assert pod_view(pod({**ended(137), "conditions": [condition]})).reason == reason
+
+
+def test_the_memory_limit_goes_along_for_whoever_runs_out_of_it() -> None:
+    body = pod(ended(137, "OOMKilled"))
+    body["spec"]["containers"] = [{"resources": {"limits": {"memory": "2Gi"}}}]
+    assert pod_view(body).memory_limit == "2Gi"
+    assert pod_view(pod()).memory_limit == ""
+
+
+def test_the_hosts_that_failed_are_read_from_the_jobs_own_words() -> None:
+    body = {"metadata": {"name": "j", "uid": "u", "labels": LABELS}, "status": {"failedIndexes": "0,3-5,7"}}
+    assert job_view(body).failed_indexes == {0, 3, 4, 5, 7}
+    assert job_view({**body, "status": {}}).failed_indexes == frozenset()
+
+
 def test_what_a_pod_waits_for() -> None:
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2", "lastTransitionTime": "t"}
     waiting = pod_view(pod({"phase": "Pending", "conditions": [scheduled]})).waiting

@@ -66,9 +66,8 @@ class World:
                     self._create(action)
                 case DeletePod():
                     if (there := self.pods.get(action.name)) is not None and there.uid == action.uid:
-                        self.pods[action.name] = replace(
-                            there, deleting=True, grace_seconds=30 if action.grace_seconds is None else action.grace_seconds
-                        )
+                        grace = 30 if action.grace_seconds is None else action.grace_seconds
+                        self.pods[action.name] = replace(there, deleting=True, grace_seconds=grace)
                 case DeleteAttempt():
                     self._remove(action.job)
                 case CleanUp():
