@@ -1,0 +1,178 @@
+"""The operator dies before and after every single write that it makes, and another one goes on: on a real API server."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import load_kube_config
+
+from lwm_operator.api import names
+from lwm_operator.api.training import Training
+from lwm_operator.cluster import paths
+from lwm_operator.cluster.client import ApiError, Body, Client
+from lwm_operator.controller.reconcile import Reconciler, TrainingKey
+from world.asking import change, create, look
+
+KINDS = ("Job", "Service", "ConfigMap", "Lease", "ServiceAccount", "Role", "RoleBinding")
+
+AT_ONCE = 8
+"""Lives are mostly spent waiting for the cluster's controllers."""
+
+Story = Callable[["Life", Client, Training], Awaitable[None]]
+
+
+class DiedError(BaseException):
+    """The process is gone; no handler of ours may catch it."""
+
+
+class Mortal(Client):
+    """Dies at the write number `at` (from 1): before the server hears of it, or after the server did it but nobody heard the answer."""
+
+    def __init__(self, settings: Configuration, at: int | None, *, heard: bool) -> None:
+        super().__init__(settings)
+        self.at, self.heard, self.writes = at, heard, 0
+
+    async def call(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Body | None = None, content: str = "application/json"
+    ) -> Body:
+        if method == "GET":
+            return await super().call(method, path, query=query, body=body, content=content)
+        self.writes += 1
+        if self.writes == self.at and not self.heard:
+            raise DiedError
+        answer = await super().call(method, path, query=query, body=body, content=content)
+        if self.writes == self.at:
+            raise DiedError
+        return answer
+
+
+class Life:
+    """Operators one after the other: the first one is mortal, its heirs are not. Their clock runs ahead, so that nobody waits."""
+
+    def __init__(self, settings: Configuration, at: int | None, *, heard: bool) -> None:
+        self._settings = settings
+        self.client = Mortal(settings, at, heard=heard)
+        self.deaths = 0
+        self.ahead = timedelta()
+
+    async def look_at(self, training: Training) -> None:
+        reconciler = Reconciler(self.client, trainer_image="none.invalid/x:1", instance="test", now=lambda: datetime.now(UTC) + self.ahead)
+        try:
+            await reconciler.reconcile(TrainingKey(training.metadata.namespace, training.metadata.name))
+        except DiedError:
+            self.deaths += 1
+            await self.client.close()
+            self.client = Mortal(self._settings, None, heard=False)
+        except ApiError as error:
+            if error.code != 409:
+                raise
+
+    async def until(self, training: Training, check: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(60):
+            while not await check():
+                self.ahead += timedelta(seconds=5)
+                await self.look_at(training)
+
+
+async def children(client: Client, training: Training) -> dict[str, list[str]]:
+    selector = f"{names.LABEL_UID}={training.metadata.uid}"
+    found = {kind: await client.list(paths.collection(kind, training.metadata.namespace), selector) for kind in KINDS}
+    return {
+        kind: sorted(body["metadata"]["name"].removeprefix(training.metadata.name) for body in bodies) for kind, bodies in found.items()
+    }
+
+
+async def begins(life: Life, client: Client, training: Training) -> None:
+    """The first attempt is there, and settled."""
+
+    async def there() -> bool:
+        return (await children(client, training))["Job"] == ["-s1-a1"] and (await look(client, training)).status.reason not in (
+            "",
+            "Creating",
+        )
+
+    await life.until(training, there)
+    assert (await look(client, training)).status.attempt == 1
+
+
+async def fails_over(life: Life, client: Client, training: Training) -> None:
+    """A pod of the first attempt is deleted: the second attempt follows, and nothing of the first one lives."""
+    await begins(life, client, training)
+    about, selector = training.metadata, f"{names.LABEL_UID}={training.metadata.uid},{names.LABEL_ATTEMPT}=1"
+    place = paths.collection("Pod", about.namespace)
+
+    async def made() -> bool:
+        return len(await client.list(place, selector)) == 2
+
+    await life.until(training, made)
+    pod = (await client.list(place, selector))[0]
+    await client.delete(paths.item("Pod", about.namespace, pod["metadata"]["name"]), pod["metadata"]["uid"])
+
+    async def second() -> bool:
+        return (await children(client, training))["Job"] == ["-s1-a1", "-s1-a2"] and not await client.list(place, selector)
+
+    await life.until(training, second)
+    status = (await look(client, training)).status
+    stage = status.stages[0]
+    assert (status.attempt, stage.failures.disruption, stage.failures.infra, stage.failures.app) == (2, 1, 0, 0)
+
+
+async def suspends(life: Life, client: Client, training: Training) -> None:
+    """Suspended and resumed: nothing runs in between, nothing is charged, and attempt 2 follows."""
+    await begins(life, client, training)
+    assert await change(client, training, {"spec": {"suspend": True}}) == ""
+
+    async def quiet() -> bool:
+        pods = await client.list(paths.collection("Pod", training.metadata.namespace), f"{names.LABEL_UID}={training.metadata.uid}")
+        return not pods and (await look(client, training)).status.reason == "Suspended"
+
+    await life.until(training, quiet)
+    assert await change(client, training, {"spec": {"suspend": False}}) == ""
+
+    async def again() -> bool:
+        return (await children(client, training))["Job"] == ["-s1-a1", "-s1-a2"]
+
+    await life.until(training, again)
+    assert sum((await look(client, training)).status.stages[0].failures.model_dump().values()) == 0
+
+
+@pytest.fixture
+async def settings(account: Path) -> Configuration:
+    """With exactly the operator's rights."""
+    found = Configuration()
+    await load_kube_config(config_file=str(account), client_configuration=found)  # type: ignore[no-untyped-call]
+    return found
+
+
+@pytest.mark.parametrize("story", [begins, fails_over, suspends], ids=lambda story: story.__name__)
+async def test_whatever_write_it_dies_at_the_next_operator_ends_up_in_the_same_place(
+    client: Client, settings: Configuration, namespace: str, story: Story
+) -> None:
+    async def lived(name: str, at: int | None, *, heard: bool) -> tuple[dict[str, list[str]], Life]:
+        training, life = await create(client, namespace, name), Life(settings, at, heard=heard)
+        try:
+            await story(life, client, training)
+            return await children(client, training), life
+        finally:
+            await life.client.close()
+            await client.call("DELETE", paths.item(names.KIND, namespace, name))
+
+    calm, life = await lived("calm", None, heard=False)
+    assert life.deaths == 0
+    writes = life.client.writes
+    assert writes >= 10, "a story with hardly any write shows nothing"
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def dies(at: int, *, heard: bool) -> None:
+        async with turns:
+            found, life = await lived(f"w{at}{'h' if heard else ''}", at, heard=heard)
+        assert (at, heard, found) == (at, heard, calm)
+        assert life.deaths == 1 or at > writes - 2, f"write {at} of {writes} was never made"
+
+    async with asyncio.TaskGroup() as group:
+        for at in range(1, writes + 1):
+            for heard in (False, True):
+                group.create_task(dies(at, heard=heard))
