@@ -5,12 +5,13 @@ import os
 import sys
 from pathlib import Path
 
-from cluster import images, lifecycle, load, processes
-from cluster.paths import DEFAULT_NAME, Cluster, binaries
+from cluster import faults, images, lifecycle, load, processes
+from cluster.paths import DEFAULT_NAME, Cluster, Node, binaries
 from cluster.run import ClusterError
 
 # Commands that hand words on to another program -> how many words of their own stand before those.
 PASSED_ON = {"kubectl": 0, "node-shell": 1}
+FAULTS = {"lose": faults.lose, "orphan": faults.orphan, "revive": faults.revive}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,13 +27,16 @@ def parser() -> argparse.ArgumentParser:
         "load-image": "put image archives into both nodes; without any: build and load the two images of this checkout",
         "node-shell": "a shell (or the given command) in a node's network, mounts and processes",
         "kubectl": "kubectl against the cluster",
+        "lose": "a node is gone at once: silence on its pods' network, then all of it dies",
+        "orphan": "a node's kubelet and containerd die, its containers live on",
+        "revive": "undo either, and wait until the node is Ready and its old pods are gone",
     }
     for name, text in helps.items():
         command = commands.add_parser(name, help=text)
         command.add_argument("--name", default=os.environ.get("LWM_CLUSTER", DEFAULT_NAME), help="the cluster (default: %(default)s)")
         if name == "load-image":
             command.add_argument("archives", nargs="*", type=Path)
-        if name == "node-shell":
+        if name in (*FAULTS, "node-shell"):
             command.add_argument("node", choices=["node1", "node2"])
         if name in PASSED_ON:
             command.add_argument("words", nargs="*")
@@ -57,6 +61,10 @@ def environment(cluster: Cluster) -> dict[str, str]:
     return {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), "PATH": f"{binaries()}:{os.environ['PATH']}"}
 
 
+def named(cluster: Cluster, name: str) -> Node:
+    return next(node for node in cluster.nodes if node.name == name)
+
+
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(split(arguments))
     cluster = Cluster(options.name)
@@ -78,9 +86,10 @@ def main(arguments: list[str]) -> int:
             shell = os.environ.get("SHELL", "/bin/sh")
             os.execvpe(shell, [shell], environment(cluster))  # noqa: S606
         case "node-shell":
-            node = next(node for node in cluster.nodes if node.name == options.node)
-            words = processes.within(node, *(options.words or ["/bin/sh"]))
+            words = processes.within(named(cluster, options.node), *(options.words or ["/bin/sh"]))
             os.execvp(words[0], words)  # noqa: S606
+        case "lose" | "orphan" | "revive":
+            FAULTS[options.command](named(cluster, options.node))
         case "kubectl":
             os.execve(binaries() / "kubectl", ["kubectl", *options.words], environment(cluster))  # noqa: S606
     return 0

@@ -52,7 +52,8 @@ def enable(group: Path) -> None:
 
 
 def remove(name: str, mount: Path = MOUNT) -> None:
-    """Remove the cluster's cgroup with all below it; its processes must be dead (the kernel may need a moment to see that)."""
+    """Remove the cgroup of a cluster, or of a node (`lwm-test/node2`), with all below it; its processes must be dead (the kernel may
+    need a moment to see that)."""
     for tree in trees(mount):
         top = tree / name
         for _ in range(50):

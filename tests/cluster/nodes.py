@@ -16,24 +16,32 @@ CNI_FOLDERS = ("/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni")
 def up(cluster: Cluster) -> None:
     """Start both nodes where they are down; returns before the kubelets are Ready."""
     for node in cluster.nodes:
-        open_namespaces(node)
-        configure(node)
-        start(cluster, [binaries() / "containerd", f"--config={node.state}/containerd.toml"], node.state / "containerd.log", node)
+        start_containerd(node)
     for node in cluster.nodes:
-        until(
-            f"containerd of {node.name} answers",
-            partial(ctr_answers, node),
-            seconds=60,
-            hint=f"Its log: {node.state}/containerd.log",
-        )
+        wait_for_containerd(node)
 
 
 def start_kubelets(cluster: Cluster) -> None:
     """The kubelets last: they want the images of the sandbox to be there."""
     for node in cluster.nodes:
-        flags = [f"--config={node.state}/kubelet.yaml", f"--kubeconfig={cluster.state}/pki/{node.name}.kubeconfig"]
-        names = [f"--hostname-override={node.name}", f"--node-ip={node.address}"]
-        start(cluster, [binaries() / "kubelet", *flags, *names], node.state / "kubelet.log", node)
+        start_kubelet(node)
+
+
+def start_containerd(node: Node) -> None:
+    """Open the node's namespaces and start its containerd, where they are not there."""
+    open_namespaces(node)
+    configure(node)
+    start(node.cluster, [binaries() / "containerd", f"--config={node.state}/containerd.toml"], node.state / "containerd.log", node)
+
+
+def wait_for_containerd(node: Node) -> None:
+    until(f"containerd of {node.name} answers", partial(ctr_answers, node), seconds=60, hint=f"Its log: {node.state}/containerd.log")
+
+
+def start_kubelet(node: Node) -> None:
+    flags = [f"--config={node.state}/kubelet.yaml", f"--kubeconfig={node.cluster.state}/pki/{node.name}.kubeconfig"]
+    names = [f"--hostname-override={node.name}", f"--node-ip={node.address}"]
+    start(node.cluster, [binaries() / "kubelet", *flags, *names], node.state / "kubelet.log", node)
 
 
 def open_namespaces(node: Node) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from cluster.paths import Cluster
-from e2e.trainings import EVERY, STAGES, committed, follow_steps, kill, manifest, pod_of, status, until
+from cluster.pods import kill
+from e2e.trainings import EVERY, STAGES, committed, follow_steps, manifest, pod_of, status, until
 from quickstart.kubectl import Kubectl
 from quickstart.record import read_stage
 

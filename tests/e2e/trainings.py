@@ -1,12 +1,9 @@
-"""Small trainings on real pods, and what is done to them."""
+"""Small trainings on real pods, and what is seen of them."""
 
 import json
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from lwm_trainer.config import PROGRESS_ANNOTATION, STEP_LINE_PREFIX
@@ -94,16 +91,3 @@ def follow_steps(kubectl: Kubectl, pod: str) -> Iterator[dict[str, Any]]:
                     yield json.loads(text)
         finally:
             process.kill()
-
-
-def kill(pod_uid: str) -> None:
-    """SIGKILL every process of a pod's trainer or operator, found by the pod's cgroup."""
-    killed = 0
-    for folder in Path("/proc").iterdir():
-        try:
-            if folder.name.isdigit() and pod_uid in (folder / "cgroup").read_text() and b"python" in (folder / "cmdline").read_bytes():
-                os.kill(int(folder.name), signal.SIGKILL)
-                killed += 1
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    assert killed, f"no process of pod {pod_uid} found"

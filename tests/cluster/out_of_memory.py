@@ -1,0 +1,62 @@
+"""A pod's main process killed by the kernel because its container's memory is used up: the kubelet says OOMKilled.
+
+Tried on cgroups version 1. Version 2 differs by the names of three files only and has not been tried."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from cluster import cgroups
+from cluster.pods import PROC, main_process
+from cluster.run import ClusterError
+
+SPARE = 64 * 1024**2
+LONGEST_SECONDS = 60
+
+# Joins the cgroup and fills a nameless file in memory, 4 MiB a time, as long as the victim lives. A file, because the kernel weighs
+# processes by what they have mapped: it would find an array of ours heavier than a small victim, and choose us.
+HOG = """
+import os, pathlib, sys
+group, victim = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+(group / "cgroup.procs").write_text("0")
+held, chunk = os.memfd_create("hog"), bytes(2**22)
+while victim.exists():
+    os.write(held, chunk)
+"""
+
+
+def out_of_memory(pod_uid: str) -> None:
+    """Make the kernel kill the pod's main process for memory: exit code 137, reason OOMKilled, and the container ends with it.
+
+    The limit is drawn down to little above what is in use, so that the machine itself never runs short; a process of ours in
+    the container's cgroup then uses that up, and the kernel is told to choose the pod's process, not ours. It cannot be undone."""
+    victim = main_process(pod_uid)
+    group = memory_cgroup(victim)
+    lower_limit(group)
+    (PROC / str(victim) / "oom_score_adj").write_text("1000")
+    subprocess.run(
+        [sys.executable, "-S", "-c", HOG, str(group), str(PROC / str(victim))], check=False, capture_output=True, timeout=LONGEST_SECONDS
+    )
+    if (PROC / str(victim)).exists():
+        raise ClusterError(f"the kernel spared process {victim} of pod {pod_uid}: `dmesg | grep -i oom` tells whom it chose")
+
+
+def memory_cgroup(pid: int, proc: Path = PROC, mount: Path = cgroups.MOUNT) -> Path:
+    """The folder of the cgroup that limits the process's memory."""
+    tree = mount if cgroups.version(mount) == 2 else mount / "memory"
+    wanted = "" if cgroups.version(mount) == 2 else "memory"
+    for line in (proc / str(pid) / "cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if wanted in controllers.split(","):
+            return tree / path.lstrip("/")
+    raise ClusterError(f"process {pid} is in no memory cgroup: {proc}/{pid}/cgroup")
+
+
+def lower_limit(group: Path) -> None:
+    """Leave the cgroup SPARE bytes above what it uses, unless its limit is lower already."""
+    limit, usage = (
+        ("memory.max", "memory.current") if (group / "memory.max").exists() else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+    )
+    now, wanted = (group / limit).read_text().strip(), int((group / usage).read_text()) + SPARE
+    if now == "max" or int(now) > wanted:
+        (group / limit).write_text(str(wanted))

@@ -1,0 +1,74 @@
+"""The processes of one pod, found by its cgroup, and what can be done to them. Needs root, like the cluster itself."""
+
+import os
+import signal
+from pathlib import Path
+
+from cluster.run import ClusterError
+
+PROC = Path("/proc")
+SANDBOX = b"/pause\0"
+
+
+def processes_of(pod_uid: str, proc: Path = PROC) -> list[int]:
+    """Process ids of the pod's containers, as this machine counts them; [] where none runs. The sandbox is not among them:
+    it stays when a container dies."""
+    found = []
+    for folder in proc.iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            # The end of a cgroup's name tells pod 1a from pod 1ab.
+            if f"pod{pod_uid}/" in (folder / "cgroup").read_text() and (folder / "cmdline").read_bytes() not in (SANDBOX, b""):
+                found.append(int(folder.name))
+        except (FileNotFoundError, ProcessLookupError):  # ended while we looked
+            continue
+    return sorted(found)
+
+
+def main_process(pod_uid: str, proc: Path = PROC) -> int:
+    """The process of the pod that is number 1 in its container. Raises ClusterError unless there is exactly one."""
+    first = [pid for pid in processes_of(pod_uid, proc) if number_inside(pid, proc) == 1]
+    if len(first) != 1:
+        raise ClusterError(
+            f"pod {pod_uid} has {len(first)} running containers on this machine, one is wanted: `kubectl get pods -A -o wide`"
+        )
+    return first[0]
+
+
+def number_inside(pid: int, proc: Path = PROC) -> int:
+    """The process's number in its innermost process namespace; 0 where it has ended."""
+    try:
+        lines = (proc / str(pid) / "status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[-1]) for line in lines if line.startswith("NSpid:")), 0)
+
+
+def kill(pod_uid: str) -> None:
+    """SIGKILL, as of a process that the kernel or a hand ends: exit code 137, no last words. It cannot be undone."""
+    send(pod_uid, signal.SIGKILL)
+
+
+def freeze(pod_uid: str) -> None:
+    """SIGSTOP: a host that stands still, as on failed storage or a paused machine. Its connections stay open and nothing
+    answers on them; the kubelet goes on calling the pod Running, and Ready where it has no probe."""
+    send(pod_uid, signal.SIGSTOP)
+
+
+def thaw(pod_uid: str) -> None:
+    """Undo `freeze`: everything goes on as if no time had passed."""
+    send(pod_uid, signal.SIGCONT)
+
+
+def send(pod_uid: str, number: signal.Signals) -> None:
+    """The signal to every process of the pod. Raises ClusterError where none was found."""
+    reached = 0
+    for pid in processes_of(pod_uid):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:  # died with its container's first process
+            continue
+        reached += 1
+    if not reached:
+        raise ClusterError(f"no process of pod {pod_uid} on this machine: has it ended? `kubectl get pods -A -o wide`")
