@@ -5,6 +5,8 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def patched(code: str) -> list[str]:
+    """The command of a trainer in which `code` has been run first. It imports JAX, whose threads must find SIGTERM held, as in main."""
+    hold = "from lwm_trainer import stop\nstop.hold()"
+    return [sys.executable, "-c", f"{hold}\n{code}\nfrom lwm_trainer.__main__ import main\nmain()"]
 
 
 def a_run(folder: Path, **changes: Any) -> dict[str, Any]:
@@ -109,6 +117,25 @@ class Gang:
 
     def wait(self, seconds: float = 300) -> list[int]:
         return [process.wait(seconds) for process in self.processes]
+
+    def final(self) -> config.Final:
+        """The end of a stage that must become complete."""
+        codes = self.wait()
+        assert codes == [0] * len(codes), self.output()
+        final = self.last_words().final
+        assert final is not None
+        return final
+
+    def wait_for(self, what: Callable[[], bool]) -> None:
+        """Wait until `what` holds, with every process alive."""
+        end = time.monotonic() + 300
+        while not what():
+            assert time.monotonic() < end, self.output()
+            assert all(process.poll() is None for process in self.processes), self.output()
+            time.sleep(0.01)
+
+    def wait_for_step(self, step: int) -> None:
+        self.wait_for(lambda: bool(self.steps()) and self.steps()[-1]["step"] >= step)
 
     def output(self, host: int = 0) -> str:
         return (self.folder / f"out-{host}").read_text(errors="replace")

@@ -2,9 +2,6 @@
 
 import json
 import signal
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +10,9 @@ import pytest
 
 from lwm_trainer.checkpoint import read_record
 from lwm_trainer.config import ExitCode, Final
-from processes.gang import Gang, a_run, write_texts, write_tokenizer
+from processes.gang import Gang, a_run, patched
 
 STEPS, EVERY, KILL_AT = 24, 8, 10
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("gang")
-    write_texts(path / "texts")
-    write_tokenizer(path / "tokenizer.json")
-    return path
 
 
 def stage(folder: Path, runs: str, attempt: int = 1, **changes: Any) -> dict[str, Any]:
@@ -32,30 +21,10 @@ def stage(folder: Path, runs: str, attempt: int = 1, **changes: Any) -> dict[str
     return a_run(folder, **({"steps": STEPS, "checkpoint": checkpoint, "attempt": attempt, "start": start} | changes))
 
 
-def final_of(gang: Gang) -> Final:
-    codes = gang.wait()
-    assert codes == [0] * len(codes), gang.output()
-    final = gang.last_words().final
-    assert final is not None
-    return final
-
-
-def wait_for(gang: Gang, what: Callable[[], bool]) -> None:
-    end = time.monotonic() + 300
-    while not what():
-        assert time.monotonic() < end, gang.output()
-        assert all(process.poll() is None for process in gang.processes), gang.output()
-        time.sleep(0.01)
-
-
-def wait_for_step(gang: Gang, step: int) -> None:
-    wait_for(gang, lambda: bool(gang.steps()) and gang.steps()[-1]["step"] >= step)
-
-
 @pytest.fixture(scope="module")
 def undisturbed(folder: Path) -> Final:
     with Gang(stage(folder, "undisturbed"), folder / "undisturbed-1") as gang:
-        return final_of(gang)
+        return gang.final()
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +32,8 @@ def killed(folder: Path) -> Path:
     """The folder of a run whose host 1 was killed between two commits."""
     attempt = folder / "killed" / "s1-short" / "a1"
     with Gang(stage(folder, "killed"), folder / "killed-1") as gang:
-        wait_for_step(gang, KILL_AT)
-        wait_for(gang, (attempt / str(EVERY)).exists)
+        gang.wait_for_step(KILL_AT)
+        gang.wait_for((attempt / str(EVERY)).exists)
         gang.processes[1].send_signal(signal.SIGKILL)
         survivor, victim = gang.wait()
         assert victim == -signal.SIGKILL
@@ -80,13 +49,13 @@ def killed(folder: Path) -> Path:
 
 def test_a_stage_killed_and_stopped_ends_as_the_undisturbed_one(folder: Path, undisturbed: Final, killed: Path) -> None:
     with Gang(stage(folder, "killed", attempt=2), folder / "killed-2") as gang:
-        wait_for_step(gang, EVERY + 1)
+        gang.wait_for_step(EVERY + 1)
         assert gang.steps()[0]["step"] == EVERY + 1, "the new attempt begins at the commit's next step"
         gang.processes[1].send_signal(signal.SIGTERM)
         assert gang.wait() == [ExitCode.SAVED_ON_REQUEST] * 2, gang.output()
         saved = gang.last_words().message
     with Gang(stage(folder, "killed", attempt=3), folder / "killed-3") as gang:
-        final = final_of(gang)
+        final = gang.final()
         assert f"step {int(gang.steps()[0]['step']) - 1} is saved" in saved
     assert (final.state_hash, final.record_hash) == (undisturbed.state_hash, undisturbed.record_hash)
     assert final.checkpoint.endswith(f"/s1-short/a3/{STEPS}")
@@ -103,10 +72,9 @@ def test_a_data_position_off_by_one_is_noticed(folder: Path, undisturbed: Final,
     shifted = "import lwm_trainer.feed as f; g = f.Feed.batch; f.Feed.batch = lambda self, step: g(self, step + 1)"
     start = {"earlierAttempts": [1]}
     run = stage(folder, "killed", attempt=9, start=start)
-    command = [sys.executable, "-c", f"{shifted}; from lwm_trainer.__main__ import main; main()"]
     keep = {"checkpoint": {"root": str(folder / "killed"), "everySteps": 1000, "keep": 2}}
-    with Gang(run | keep, folder / "killed-9", command=command) as gang:
-        final = final_of(gang)
+    with Gang(run | keep, folder / "killed-9", command=patched(shifted)) as gang:
+        final = gang.final()
     assert final.record_hash != undisturbed.record_hash
     assert final.state_hash != undisturbed.state_hash
 
@@ -125,7 +93,7 @@ def test_the_next_stage_starts_from_the_commit_on_another_mesh(folder: Path, und
     run = stage(folder, "undisturbed") | next_stage
     alone = run | {"gang": run["gang"] | {"hosts": 1, "devicesPerHost": 4}}
     with Gang(alone, folder / "longer") as gang:
-        final = final_of(gang)
+        final = gang.final()
         assert gang.steps()[0]["loss"] < 4.0, "the parameters come from the stage before: a fresh model starts at 6.2"
     assert "/s2-longer/a1/2" in final.checkpoint
 

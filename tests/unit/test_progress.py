@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from lwm_trainer import progress
-from lwm_trainer.config import PROGRESS_ANNOTATION, Final, LastWords, Phase, RunConfig
+from lwm_trainer.config import PROGRESS_ANNOTATION, Final, Hang, LastWords, Phase, RunConfig
 from lwm_trainer.progress import Reporter, write_last_words
+from lwm_trainer.standing import Standing
 from unit.builders import ALONE, a_run
 
 FINAL = Final(checkpoint="gs://lwm/runs/x/60", step=60, state_hash="a" * 64, record_hash="b" * 64)
@@ -113,17 +114,22 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_phases_commits_and_the_end_are_sent_at_once_steps_are_not(server: ApiServer, account: Path) -> None:
-    reporter = Reporter(config(), resumed_from=10, seconds=3600)
-    reporter.phase(Phase.TRAINING, 90)
+    standing = Standing(Hang())
+    reporter = Reporter(config(), standing, seconds=3600)
+    standing.resumed(10)
+    reporter.resumed(10)
+    standing.enter(Phase.TRAINING)
     wait_for(lambda: server.reports()[-1:] != [] and server.reports()[-1]["phase"] == "Training")
     (account / "token").write_text("second")
     sent = len(server.patches)
-    reporter.step(11, 5.5, 0.5, 4000.0, 1.25, 45056)
+    standing.step(11, 1.25)
+    reporter.step(5.5, 0.5, 4000.0, 1.25, 45056)
     time.sleep(0.2)
     assert len(server.patches) == sent
     reporter.committed(11)
     wait_for(lambda: len(server.patches) > sent)
     reporter.final(FINAL)
+    standing.enter(Phase.COMPLETE)
     reporter.close()
     assert reporter.failures == 0
 
@@ -138,7 +144,8 @@ def test_phases_commits_and_the_end_are_sent_at_once_steps_are_not(server: ApiSe
     assert server.reports()[sent] == {
         "attempt": 2,
         "phase": "Training",
-        "phaseDeadlineSeconds": 90,
+        "phaseDeadlineSeconds": 1800,
+        "idleSeconds": 0,
         "step": 11,
         "steps": 60,
         "loss": 5.5,
@@ -153,19 +160,23 @@ def test_phases_commits_and_the_end_are_sent_at_once_steps_are_not(server: ApiSe
     assert server.reports()[-1]["phase"] == "Complete"
 
 
-def test_the_lease_is_renewed_while_nothing_changes(server: ApiServer) -> None:
-    reporter = Reporter(config(), seconds=0.02)
+def test_the_lease_is_renewed_while_nothing_changes_and_says_for_how_long(server: ApiServer) -> None:
+    clock = iter(range(1000, 10**6, 7))
+    reporter = Reporter(config(), Standing(Hang(), clock=lambda: next(clock)), seconds=0.02)
     wait_for(lambda: len(server.patches) >= 4)
     reporter.close()
+    idle = [report["idleSeconds"] for report in server.reports()]
+    assert idle == sorted(set(idle)), "each later report says a longer time"
+    assert {report["phase"] for report in server.reports()} == {"Rendezvous"}
 
 
 def test_failures_are_counted_logged_once_and_hold_nobody_up(server: ApiServer, capsys: pytest.CaptureFixture[str]) -> None:
     server.status = 403
-    reporter = Reporter(config(), seconds=0.01)
+    reporter = Reporter(config(), Standing(Hang()), seconds=0.01)
     wait_for(lambda: reporter.failures >= 5)
     began = time.monotonic()
-    for step in range(1000):
-        reporter.step(step, math.nan, 1.0, 1.0, 1.0, 1)
+    for _ in range(1000):
+        reporter.step(math.nan, 1.0, 1.0, 1.0, 1)
     assert time.monotonic() - began < 1
     reporter.close()
     assert capsys.readouterr().err.count("reports not delivered") == 1
@@ -176,19 +187,19 @@ def test_failures_are_counted_logged_once_and_hold_nobody_up(server: ApiServer, 
 def test_a_server_that_is_gone_is_survived(account: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "1")
-    reporter = Reporter(config(), seconds=0.01)
+    reporter = Reporter(config(), Standing(Hang()), seconds=0.01)
     wait_for(lambda: reporter.failures >= 2)
     reporter.close()
 
 
 def test_without_a_lease_and_in_other_processes_nothing_is_sent(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    reporters = [Reporter(config(lease=None), seconds=0.01)]
+    reporters = [Reporter(config(lease=None), Standing(Hang()), seconds=0.01)]
     monkeypatch.setenv("JOB_COMPLETION_INDEX", "1")
-    reporters.append(Reporter(config(), seconds=0.01))
+    reporters.append(Reporter(config(), Standing(Hang()), seconds=0.01))
     for reporter in reporters:
         reporter.resumed(20)
         reporter.close()
-        assert (reporter.progress.resumed_from, reporter.progress.step, reporter.progress.committed_step) == (20, 20, 20)
+        assert (reporter.progress.resumed_from, reporter.progress.committed_step) == (20, 20)
     assert server.patches == []
 
 

@@ -12,6 +12,7 @@ import pytest
 from lwm_trainer.config import Dataset, ExitCode
 from lwm_trainer.data import DataError, StorageDeniedError
 from lwm_trainer.data.documents import read_texts
+from lwm_trainer.data.errors import DataCorruptError, DataMissingError
 from lwm_trainer.data.source import read_files
 
 OBJECTS = {
@@ -80,13 +81,14 @@ def test_a_bucket_s_folder_is_read_without_its_namesakes(bucket: None) -> None:
 
 
 def test_a_bucket_s_errors_tell_missing_from_denied(bucket: None) -> None:
-    with pytest.raises(DataError, match="gs://none/books: bucket 'none' or an object in it does not exist: create it"):
+    with pytest.raises(DataError, match=r"gs://none/books: bucket 'none' does not exist: create it, then raise spec\.resume") as missing:
         read_files("gs://none/books")
-    with pytest.raises(StorageDeniedError, match="refused the pod's credentials: grant"):
+    with pytest.raises(StorageDeniedError, match=r"bucket 'secret' is denied: grant roles/storage\.objectViewer") as denied:
         read_files("gs://secret/books")
-    with pytest.raises(DataError, match=r"gs://lwm/none: no file ending in \.txt or \.jsonl"):
+    with pytest.raises(DataMissingError, match=r"gs://lwm/none: no file ending in \.txt or \.jsonl"):
         read_files("gs://lwm/none")
-    assert (DataError.code, StorageDeniedError.code) == (ExitCode.BAD_DATA, ExitCode.STORAGE_DENIED)
+    assert (missing.value.code, missing.value.reason) == (ExitCode.BAD_DATA, "BucketMissing")
+    assert (denied.value.code, denied.value.reason) == (ExitCode.STORAGE_DENIED, "BucketDenied")
 
 
 @pytest.mark.parametrize(
@@ -113,9 +115,9 @@ def test_another_text_field(tmp_path: Path) -> None:
 
 def test_bad_encoding_and_bad_paths_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"ab\xe9")
-    with pytest.raises(DataError, match=r"a\.txt: byte 2 is not UTF-8: save"):
+    with pytest.raises(DataCorruptError, match=r"a\.txt: byte 2 is not UTF-8: save"):
         read_texts(dataset(tmp_path))
-    with pytest.raises(DataError, match="no such file or folder"):
+    with pytest.raises(DataMissingError, match="no such file or folder"):
         read_texts(dataset(tmp_path / "none"))
     with pytest.raises(DataError, match=r"'books' is neither gs://bucket/path nor an absolute path"):
         read_texts(dataset("books"))

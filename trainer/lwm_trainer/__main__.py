@@ -1,86 +1,84 @@
 """`python -m lwm_trainer`: run config in, exit code out."""
 
 import faulthandler
-import json
 import logging
 import os
-import sys
 import traceback
 from pathlib import Path
+from typing import NoReturn
 
-os.environ.setdefault("NNX_GRAPH_MODE", "false")
-
-import jax
 import pydantic
 
-from lwm_trainer import config, distributed, emulator
+from lwm_trainer import config, emulator, stop, watchdog
 from lwm_trainer.config import ExitCode
-from lwm_trainer.progress import Reporter, write_last_words
-from lwm_trainer.train import train
+from lwm_trainer.ending import leave
+from lwm_trainer.progress import Reporter
+from lwm_trainer.standing import Standing
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Read the run config, join the gang, train; the exit code says how it ended, the termination message says it in words."""
+    stop.hold()  # before anything starts a thread
     faulthandler.enable()
-    for noisy in ("gcsfs", "gcsfs.credentials", "absl", "orbax"):  # hundreds of lines a process, none about us
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    emulator.prepare()
     path = Path(os.environ.get("LWM_CONFIG", config.CONFIG_PATH))
     try:
         run = config.RunConfig.model_validate_json(path.read_bytes())
-        index = distributed.process_index(run.gang)
+        index = process_index(run.gang)
     except OSError as error:
-        return _leave(ExitCode.BAD_ARGUMENTS, f"LWM_CONFIG={path}: {error.strerror}: mount the run config there")
+        leave(ExitCode.BAD_ARGUMENTS, f"LWM_CONFIG={path}: {error.strerror}: mount the run config there")
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return _leave(ExitCode.BAD_CONFIG, f"run config: {where + ': ' if where else ''}{first['msg']}")
+        leave(ExitCode.BAD_CONFIG, f"run config: {where + ': ' if where else ''}{first['msg']}")
     except ValueError as error:
-        return _leave(ExitCode.BAD_ARGUMENTS, str(error))
+        leave(ExitCode.BAD_ARGUMENTS, str(error))
 
-    reporter = Reporter(run) if index == 0 else None
+    standing = Standing(run.hang)
+    stop.watch(standing)
+    watchdog.watch(standing, run.steps, coordinator=_coordinates(run, index))
+    _attempt(run, index, standing)
+
+
+def process_index(gang: config.Gang) -> int:
+    """This host's number. Raises ValueError when Kubernetes (or whoever starts us) did not say it."""
+    text = os.environ.get(config.PROCESS_INDEX_VARIABLE, "")
+    if not text.isdigit() or int(text) >= gang.hosts:
+        raise ValueError(f"{config.PROCESS_INDEX_VARIABLE}={text!r}: set it to this host's index, 0 to {gang.hosts - 1}")
+    return int(text)
+
+
+def _coordinates(run: config.RunConfig, index: int) -> bool:
+    return index == 0 and run.gang.hosts > 1
+
+
+def _attempt(run: config.RunConfig, index: int, standing: Standing) -> NoReturn:
+    reporter = Reporter(run, standing) if index == 0 else None
+    os.environ.setdefault("NNX_GRAPH_MODE", "false")
+    for noisy in ("gcsfs", "gcsfs.credentials", "absl", "orbax"):  # hundreds of lines a process, none about us
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    emulator.prepare()
+    # Only here: importing JAX takes seconds, in which a SIGTERM is heard and a wrong config has long been told.
+    import jax
+
+    from lwm_trainer import distributed
+    from lwm_trainer.train import train
+    from lwm_trainer.verdict import judge
+
+    def close() -> None:
+        if reporter is not None:
+            reporter.close()
+
     try:
-        distributed.join(run)
-        final = train(run, reporter)
+        distributed.join(run, index)
+        final = train(run, standing, reporter)
         jax.distributed.shutdown()
     except BaseException as error:
-        code, message = _judge(error, run)
-        step = reporter.progress.step if reporter is not None else 0
-        if code in (ExitCode.UNCAUGHT, ExitCode.TRANSIENT, ExitCode.PEER_LOST):
+        found = judge(error, gang=run.gang.hosts > 1)
+        if found.unexpected:
             traceback.print_exc()
-        return _leave(code, message, reporter, step)
-    return _leave(ExitCode.COMPLETE, f"stage {run.stage} is complete at step {final.step}", reporter, final.step, final)
-
-
-def _judge(error: BaseException, run: config.RunConfig) -> tuple[ExitCode, str]:
-    """The exit code and one line for an exception that ended the stage."""
-    text = f"{type(error).__name__}: {error}".splitlines()[0]
-    code = getattr(error, "code", None)
-    if isinstance(code, ExitCode):
-        return code, str(error)
-    if isinstance(error, PermissionError):
-        return ExitCode.STORAGE_DENIED, text
-    if isinstance(error, jax.errors.JaxRuntimeError) and run.gang.hosts > 1 and not _own_fault(text):
-        return ExitCode.PEER_LOST, text
-    if isinstance(error, (OSError, TimeoutError)):
-        return ExitCode.TRANSIENT, text
-    return ExitCode.UNCAUGHT, text
-
-
-def _own_fault(text: str) -> bool:
-    """Whether a runtime error is this process's own (memory, a program that makes no sense) and not the loss of a peer."""
-    return any(status in text for status in ("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT", "UNIMPLEMENTED", "FAILED_PRECONDITION"))
-
-
-def _leave(code: ExitCode, message: str, reporter: Reporter | None = None, step: int = 0, final: config.Final | None = None) -> int:
-    """Say the last words, then leave at once: with a peer gone, a normal exit would sit in JAX's shutdown barrier for a minute."""
-    write_last_words(config.LastWords(code=int(code), reason=code.name, message=message, step=step, final=final))
-    print(json.dumps({"exit": int(code), "reason": code.name, "message": message}), file=sys.stderr)
-    if reporter is not None:
-        reporter.close()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(int(code))
+        step = getattr(error, "step", standing.now().done)
+        leave(found.code, found.message, reason=found.reason, step=step, coordinator=_coordinates(run, index), before=close)
+    leave(ExitCode.COMPLETE, f"stage {run.stage} is complete at step {final.step}", step=final.step, final=final, before=close)
 
 
 if __name__ == "__main__":

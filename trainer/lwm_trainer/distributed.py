@@ -1,7 +1,6 @@
 """Joining the gang: one process per host, addresses given, nothing detected."""
 
 import hashlib
-import os
 import platform
 from pathlib import Path
 
@@ -14,16 +13,8 @@ HEARTBEAT_SECONDS = 30
 """A frozen or unreachable peer is noticed within this time: JAX then aborts every process of the gang with 134."""
 
 
-def process_index(gang: config.Gang) -> int:
-    """This host's number. Raises ValueError when Kubernetes (or whoever starts us) did not say it."""
-    text = os.environ.get(config.PROCESS_INDEX_VARIABLE, "")
-    if not text.isdigit() or int(text) >= gang.hosts:
-        raise ValueError(f"{config.PROCESS_INDEX_VARIABLE}={text!r}: set it to this host's index, 0 to {gang.hosts - 1}")
-    return int(text)
-
-
-def join(run: config.RunConfig) -> None:
-    """Set the platform up and join the gang; returns when every process is there.
+def join(run: config.RunConfig, index: int) -> None:
+    """Set the platform up and join the gang as host `index`; returns when every process is there.
 
     Cluster detection is off: it would load Kubernetes credentials although every address is given. When a peer never comes, JAX aborts
     the process with 134 after `config.RENDEZVOUS_SECONDS`.
@@ -37,7 +28,7 @@ def join(run: config.RunConfig) -> None:
     jax.distributed.initialize(
         coordinator_address=run.gang.coordinator,
         num_processes=run.gang.hosts,
-        process_id=process_index(run.gang),
+        process_id=index,
         cluster_detection_method="deactivate",
         heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
         initialization_timeout=config.RENDEZVOUS_SECONDS,

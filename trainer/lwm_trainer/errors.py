@@ -10,9 +10,16 @@ class CheckpointMismatchError(Exception):
 
 
 class DivergedError(Exception):
-    """Loss or gradient norm is not finite; every process sees the same number, so all leave together."""
+    """Loss or gradient norm is not finite; every process sees the same number, so all leave together.
+
+    `step`: how many steps were done before the one that diverged, which is therefore step `step` counted from 0, and `step` + 1 from 1.
+    """
 
     code = ExitCode.DIVERGED
+
+    def __init__(self, message: str, *, step: int) -> None:
+        super().__init__(message)
+        self.step = step
 
 
 class SavedOnRequest(Exception):  # noqa: N818 - an ending, not an error

@@ -14,15 +14,14 @@ from lwm_trainer.config import (
     PROCESS_INDEX_VARIABLE,
     PROGRESS_ANNOTATION,
     PROGRESS_SECONDS,
-    RENDEZVOUS_SECONDS,
     TERMINATION_PATH,
     Final,
     LastWords,
     Lease,
-    Phase,
     Progress,
     RunConfig,
 )
+from lwm_trainer.standing import Standing
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _TIMEOUT_SECONDS = 5.0
@@ -33,11 +32,13 @@ _TERMINATION_BYTES = 4096  # more is cut by the kubelet, which would tear the JS
 class Reporter:
     """Keeps the attempt's Lease fresh from a thread of its own: each `PROGRESS_SECONDS`, and at once when phase, commit or final change.
 
+    Phase, step and how long nothing has moved are read from `standing` when a report is made; the rest is told by the training thread.
+
     A report that fails is dropped, counted in `failures` and logged at most once a minute: a step never waits for it. Without a lease
     in the config, and in any process but 0, nothing is sent. Its methods may be called from any thread.
     """
 
-    def __init__(self, config: RunConfig, resumed_from: int = 0, *, seconds: float = PROGRESS_SECONDS) -> None:
+    def __init__(self, config: RunConfig, standing: Standing, *, seconds: float = PROGRESS_SECONDS) -> None:
         self.failures = 0
         self._holder = f"{config.gang.job}-0"
         self._lock = threading.Lock()
@@ -45,15 +46,10 @@ class Reporter:
         self._closed = False
         self._seconds = seconds
         self._logged: float | None = None
-        self._progress = Progress(
-            attempt=config.attempt,
-            phase=Phase.RENDEZVOUS,
-            phase_deadline_seconds=RENDEZVOUS_SECONDS,
-            steps=config.steps,
-            step=resumed_from,
-            resumed_from=resumed_from,
-            committed_step=resumed_from,
-        )
+        self._standing = standing
+        now = standing.now()
+        self._progress = Progress(attempt=config.attempt, phase=now.phase, phase_deadline_seconds=now.deadline_seconds, steps=config.steps)
+        standing.listener = self._wake.set
         self._thread: threading.Thread | None = None
         if config.lease is not None and os.environ.get(PROCESS_INDEX_VARIABLE, "0") == "0":
             self._thread = threading.Thread(target=self._run, args=(config.lease,), name="progress", daemon=True)
@@ -61,23 +57,25 @@ class Reporter:
 
     @property
     def progress(self) -> Progress:
-        """The latest report, sent or not."""
+        """The report as it is now."""
+        now = self._standing.now()
+        standing = {
+            "phase": now.phase,
+            "phase_deadline_seconds": now.deadline_seconds,
+            "idle_seconds": int(now.idle_seconds),
+            "step": now.done,
+        }
         with self._lock:
-            return self._progress
-
-    def phase(self, phase: Phase, deadline_seconds: int) -> None:
-        """A new phase, which is a hang when it shows no new step for `deadline_seconds`."""
-        self._change(urgent=True, phase=phase, phase_deadline_seconds=deadline_seconds)
+            return self._progress.model_copy(update=standing)
 
     def resumed(self, step: int) -> None:
         """The attempt begins at `step`, which is committed."""
-        self._change(urgent=True, step=step, resumed_from=step, committed_step=step)
+        self._change(urgent=True, resumed_from=step, committed_step=step)
 
-    def step(self, step: int, loss: float, grad_norm: float, tokens_per_second: float, step_seconds: float, tokens_seen: int) -> None:
-        """`step` steps are done; loss in nats a token, tokens_seen since the stage began."""
+    def step(self, loss: float, grad_norm: float, tokens_per_second: float, step_seconds: float, tokens_seen: int) -> None:
+        """A step is done; loss in nats a token, tokens_seen since the stage began."""
         self._change(
             urgent=False,
-            step=step,
             loss=loss,
             grad_norm=grad_norm,
             tokens_per_second=tokens_per_second,
@@ -91,7 +89,7 @@ class Reporter:
 
     def final(self, final: Final) -> None:
         """The stage's end is committed."""
-        self._change(urgent=True, phase=Phase.COMPLETE, committed_step=final.step, final=final)
+        self._change(urgent=True, committed_step=final.step, final=final)
 
     def close(self) -> None:
         """Sends the latest report once more and ends the thread; waits a few seconds for it at most."""

@@ -19,65 +19,61 @@ from lwm_trainer.mesh import make_mesh
 from lwm_trainer.origin import Origin, settle_origin
 from lwm_trainer.progress import Reporter
 from lwm_trainer.record import Record
+from lwm_trainer.standing import Standing
 from lwm_trainer.step import Program, State, make_program
-
-DEADLINES = {
-    Phase.LOADING_DATA: 1800,
-    Phase.RESTORING: 1800,
-    Phase.COMPILING: 3600,
-    Phase.TRAINING: 1800,
-    Phase.SAVING: 1800,
-}
-"""Seconds that each phase may go without a new step before it counts as a hang."""
+from lwm_trainer.storage import require_writable
 
 
-def train(run: config.RunConfig, reporter: Reporter | None) -> config.Final:
+def train(run: config.RunConfig, standing: Standing, reporter: Reporter | None) -> config.Final:
     """Run the stage to its last step and commit that; the gang has been joined.
 
-    `reporter` and what people read (metrics, step lines) are process 0's. Raises what `lwm_trainer.errors` and
-    `lwm_trainer.data.errors` name; JaxRuntimeError when a peer is lost.
+    `reporter` and what people read (metrics, step lines) are process 0's; every process tells its `standing` what it does. Raises what
+    `lwm_trainer.errors` and `lwm_trainer.data.errors` name; JaxRuntimeError when a peer is lost.
     """
+    if jax.process_index() == 0:
+        require_writable(run.attempt_folder())
 
-    def enter(phase: Phase) -> None:
-        if reporter is not None:
-            reporter.phase(phase, DEADLINES[phase])
-
-    enter(Phase.COMPILING)
+    standing.enter(Phase.COMPILING)
     program = make_program(run, make_mesh(run.mesh))
     with ThreadPoolExecutor(1, "data") as pool:
         data: Future[_Data] = pool.submit(_load, run)
         train_step = program.train_step.lower(program.abstract_state, abstract_batch(run, program.batch_sharding)).compile()  # type: ignore[attr-defined]
-        enter(Phase.LOADING_DATA)
+        standing.enter(Phase.LOADING_DATA)
         loaded = data.result()
 
-    enter(Phase.RESTORING)
+    standing.enter(Phase.RESTORING)
     barrier("compiled")
     origin = settle_origin(run)
     state, record = _start(run, program, origin, loaded.tokenizer_sha256)
     saver = Saver(run, loaded.tokenizer_sha256)
     feed = Feed(run, loaded.batches, program.batch_sharding)
-    watch = _Watch(run, reporter, record)
+    standing.resumed(origin.step)
     if reporter is not None:
         reporter.resumed(origin.step)
 
     barrier("restored")
-    enter(Phase.TRAINING)
+    standing.enter(Phase.TRAINING)
+    watch = _Watch(run, standing, reporter, record)
     for step in range(origin.step, run.steps):
-        state, step_metrics = train_step(state, feed.batch(step))
+        batch = feed.batch(step)
+        standing.handing_over(step)
+        state, step_metrics = train_step(state, batch)
         watch.dispatched(step, step_metrics)
         done = step + 1
-        leaving = saver.stop_requested(done)
-        if leaving or done == run.steps or done % run.checkpoint.every_steps == 0:
-            watch.flush()
-            saver.save(done, state, record)
+        last = done == run.steps
+        leaving = saver.stop_requested(done) and not last  # what ends anyway ends as complete
+        if leaving or last or done % run.checkpoint.every_steps == 0:
+            watch.flush()  # a state whose loss has not been looked at is never saved
+            with standing.during(Phase.SAVING):
+                watch.committed(saver.wait())
+                saver.save(done, state, record)
         if leaving:
-            enter(Phase.SAVING)
+            standing.enter(Phase.SAVING)
             watch.committed(saver.wait())
             raise SavedOnRequest(f"SIGTERM: step {done} is saved")
         watch.committed(saver.newly_committed())
 
-    watch.flush()
-    enter(Phase.SAVING)
+    standing.enter(Phase.SAVING)
     # An earlier attempt may have committed the last step and died before it could say so.
     already = origin.step == run.steps
     folder = str(origin.checkpoint) if already else config.step_folder(run.attempt_folder(), run.steps)
@@ -87,6 +83,7 @@ def train(run: config.RunConfig, reporter: Reporter | None) -> config.Final:
     final = config.Final(checkpoint=folder, step=run.steps, state_hash=state_hash, record_hash=record.hash())
     if reporter is not None:
         reporter.final(final)
+    standing.enter(Phase.COMPLETE)
     return final
 
 
@@ -116,8 +113,8 @@ def _start(run: config.RunConfig, program: Program, origin: Origin, tokenizer_sh
 class _Watch:
     """Fetches a step's numbers once the next step is dispatched, so that the devices never wait for the host, and tells everybody."""
 
-    def __init__(self, run: config.RunConfig, reporter: Reporter | None, record: Record) -> None:
-        self._run, self._reporter, self._record = run, reporter, record
+    def __init__(self, run: config.RunConfig, standing: Standing, reporter: Reporter | None, record: Record) -> None:
+        self._run, self._standing, self._reporter, self._record = run, standing, reporter, record
         self._metrics = metrics.Metrics(run.training, run.stage) if reporter is not None else None
         self._pending: tuple[int, Any] | None = None
         self._clock = time.monotonic()
@@ -143,10 +140,13 @@ class _Watch:
         now = time.monotonic()
         seconds, self._clock = now - self._clock, now
         if not (np.isfinite(loss) and np.isfinite(grad_norm)):
-            raise DivergedError(f"step {step + 1}: loss {loss}, gradient norm {grad_norm}: lower optimizer.peakLearningRate or clipNorm")
+            raise DivergedError(
+                f"step {step + 1}: loss {loss}, gradient norm {grad_norm}: lower optimizer.peakLearningRate or clipNorm", step=step
+            )
+        self._standing.step(step + 1, seconds)
         if self._reporter is None or self._metrics is None:
             return
         rate, seen = self._run.batch_tokens / seconds, (step + 1) * self._run.batch_tokens
-        self._reporter.step(step + 1, float(loss), float(grad_norm), rate, seconds, seen)
+        self._reporter.step(float(loss), float(grad_norm), rate, seconds, seen)
         self._metrics.step(step + 1, float(loss), float(grad_norm), rate, seconds, self._run.batch_tokens)
         metrics.step_line(step + 1, float(loss), float(grad_norm), rate, seconds, seen)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwm_trainer.config import Dataset, RunConfig
-from lwm_trainer.data.errors import DataError
+from lwm_trainer.data.errors import DataCorruptError, DataMissingError
 from lwm_trainer.data.source import File, read_files
 from lwm_trainer.data.tokenizer import Tokenizer
 
@@ -36,12 +36,12 @@ def load_documents(config: RunConfig, tokenizer: Tokenizer) -> dict[str, Documen
 
 
 def read_texts(dataset: Dataset) -> list[str]:
-    """The texts of a data set: a `.txt` file is one document, a line of a `.jsonl` file is one. Raises DataError with file and line."""
+    """The texts of a data set: a `.txt` file is one document, a line of a `.jsonl` file is one. DataCorruptError names file and line."""
     texts: list[str] = []
     for file in read_files(dataset.uri):
         texts.extend(_lines(file, dataset) if file.uri.endswith(".jsonl") else [_decode(file.content, file.uri)])
     if not texts:
-        raise DataError(f"datasets[{dataset.name}]: {dataset.uri} holds no document: its files are empty")
+        raise DataMissingError(f"datasets[{dataset.name}]: {dataset.uri} holds no document: its files are empty")
     return texts
 
 
@@ -53,10 +53,12 @@ def _lines(file: File, dataset: Dataset) -> Iterator[str]:
         try:
             record = json.loads(_decode(line, place))
         except json.JSONDecodeError as error:
-            raise DataError(f"{place}: not JSON ({error.msg} at column {error.colno}): write one object a line") from error
+            raise DataCorruptError(f"{place}: not JSON ({error.msg} at column {error.colno}): write one object a line") from error
         text = record.get(dataset.text_field) if isinstance(record, dict) else None
         if not isinstance(text, str):
-            raise DataError(f"{place}: no text under {dataset.text_field!r}: add it or correct textField of data set {dataset.name!r}")
+            raise DataCorruptError(
+                f"{place}: no text under {dataset.text_field!r}: add it or correct textField of data set {dataset.name!r}"
+            )
         yield text
 
 
@@ -64,4 +66,4 @@ def _decode(content: bytes, place: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"{place}: byte {error.start} is not UTF-8: save the file as UTF-8") from error
+        raise DataCorruptError(f"{place}: byte {error.start} is not UTF-8: save the file as UTF-8") from error

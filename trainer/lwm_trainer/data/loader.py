@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lwm_trainer.config import RunConfig
 from lwm_trainer.data.documents import Documents
-from lwm_trainer.data.errors import DataError
+from lwm_trainer.data.errors import DataMissingError
 from lwm_trainer.data.mixture import Mixture
 from lwm_trainer.data.packing import Plan
 
@@ -28,7 +28,7 @@ class Batches:
     """
 
     def __init__(self, config: RunConfig, documents: Mapping[str, Documents]) -> None:
-        """Raises DataError when a data set has no token."""
+        """Raises DataMissingError when a data set has no token."""
         self._length, self._rows = config.context_length, config.rows
         self._mixture = Mixture([dataset.weight for dataset in config.datasets], config.seed, config.stage_index, _MIXTURE)
         self._tokens: list[NDArray[np.int32]] = []
@@ -37,7 +37,7 @@ class Batches:
             found = documents[dataset.name]
             plan = Plan(found.offsets, self._length, config.seed, config.stage_index, number)
             if not plan.rows:
-                raise DataError(f"datasets[{dataset.name}]: {dataset.uri} holds no token: put text there")
+                raise DataMissingError(f"datasets[{dataset.name}]: {dataset.uri} holds no token: put text there")
             self._plans.append(plan)
             self._tokens.append(found.tokens)
 

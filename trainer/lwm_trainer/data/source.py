@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lwm_trainer.data.errors import DataError, StorageDeniedError, StorageUnavailableError
+from lwm_trainer.data.errors import DataError, DataMissingError, StorageDeniedError, StorageMissingError, StorageUnavailableError
 
 SUFFIXES = (".txt", ".jsonl")
 _PARALLEL_READS = 8
@@ -25,12 +25,12 @@ class File:
 def read_files(uri: str, suffixes: tuple[str, ...] = SUFFIXES) -> list[File]:
     """The file `uri`, or all files below the folder `uri` that end in one of `suffixes`, sorted by path.
 
-    `uri` is `gs://bucket/path` or an absolute path. Raises DataError when nothing is there, StorageDeniedError or
-    StorageUnavailableError when the object store does not give it.
+    `uri` is `gs://bucket/path` or an absolute path. Raises DataMissingError or StorageMissingError when nothing is there,
+    StorageDeniedError or StorageUnavailableError when it is not given.
     """
     files = _read_bucket(uri, suffixes) if uri.startswith("gs://") else _read_disk(uri, suffixes)
     if not files:
-        raise DataError(f"{uri}: no file ending in {' or '.join(suffixes)} is there: put the text there or correct the uri")
+        raise DataMissingError(f"{uri}: no file ending in {' or '.join(suffixes)} is there: put the text there or correct the uri")
     return files
 
 
@@ -39,18 +39,20 @@ def _read_disk(uri: str, suffixes: tuple[str, ...]) -> list[File]:
     if not root.is_absolute():
         raise DataError(f"{uri!r} is neither gs://bucket/path nor an absolute path: write it as one of them")
     if not root.exists():
-        raise DataError(f"{uri}: no such file or folder: put the data there or correct the uri")
+        raise DataMissingError(f"{uri}: no such file or folder: put the data there or correct the uri")
     found = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
     try:
         return [File(str(path), path.read_bytes()) for path in found if path.name.endswith(suffixes)]
     except PermissionError as error:
-        raise StorageDeniedError(f"{error.filename}: may not be read by uid {os.getuid()}: change its owner or mode") from error
+        raise StorageDeniedError(
+            f"{error.filename}: may not be read by uid {os.getuid()}: change its owner or mode", "ClaimDenied"
+        ) from error
 
 
 def _read_bucket(uri: str, suffixes: tuple[str, ...]) -> list[File]:
     bucket_name, _, prefix = uri.removeprefix("gs://").partition("/")
     prefix = prefix.rstrip("/")
-    with _storage_errors(uri, bucket_name):
+    with object_store_errors(uri, bucket_name, role="roles/storage.objectViewer"):
         bucket = storage_client().bucket(bucket_name)
         names = sorted(str(blob.name) for blob in bucket.list_blobs(prefix=prefix or None))
         # A prefix also matches siblings such as books-old: only the object itself and what lies below the folder count.
@@ -73,8 +75,8 @@ def storage_client() -> Any:
 
 
 @contextmanager
-def _storage_errors(uri: str, bucket: str) -> Iterator[None]:
-    """Says which of the three it is: not there, not allowed, not reachable."""
+def object_store_errors(what: str, bucket: str, *, role: str) -> Iterator[None]:
+    """Says which of the three it is: not there, not allowed, not reachable. `role` is what the work inside needs on the bucket."""
     import requests
     from google.api_core import exceptions as api
     from google.auth import exceptions as auth
@@ -82,10 +84,13 @@ def _storage_errors(uri: str, bucket: str) -> Iterator[None]:
     try:
         yield
     except api.NotFound as error:
-        raise DataError(f"{uri}: bucket {bucket!r} or an object in it does not exist: create it or correct the uri") from error
+        raise StorageMissingError(
+            f"{what}: bucket {bucket!r} does not exist: create it, then raise spec.resume", "BucketMissing"
+        ) from error
     except (api.Forbidden, api.Unauthorized, auth.DefaultCredentialsError, auth.RefreshError) as error:
+        first, *_ = str(error).splitlines() or [""]
         raise StorageDeniedError(
-            f"{uri}: the object store refused the pod's credentials: grant its account objectViewer ({error})"
+            f"{what}: access to bucket {bucket!r} is denied: grant {role} on it to the pod's account ({first})", "BucketDenied"
         ) from error
     except (api.GoogleAPIError, auth.TransportError, requests.RequestException) as error:
-        raise StorageUnavailableError(f"{uri}: the object store did not answer ({type(error).__name__}: {error})") from error
+        raise StorageUnavailableError(f"{what}: the object store did not answer ({type(error).__name__}: {error})") from error

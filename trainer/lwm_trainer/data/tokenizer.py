@@ -7,7 +7,7 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
-from lwm_trainer.data.errors import DataError
+from lwm_trainer.data.errors import DataCorruptError, DataError
 from lwm_trainer.data.source import read_files
 
 BEGIN, END = "<s>", "</s>"
@@ -25,7 +25,7 @@ class Tokenizer:
         try:
             self._tokenizer = tokenizers.Tokenizer.from_str(content.decode("utf-8"))
         except Exception as error:  # the library raises bare Exception
-            raise DataError(f"{uri}: not a tokenizer.json: {error}") from error
+            raise DataCorruptError(f"{uri}: not a tokenizer.json: {error}") from error
         self._tokenizer.encode_special_tokens = True
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
