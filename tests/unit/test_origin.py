@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lwm_trainer.config import Start
+from lwm_trainer.config import Rollback, Start
 from lwm_trainer.origin import Origin, find_origin
 from unit.builders import a_run
 
@@ -17,8 +17,15 @@ def commit(attempt: Path, *steps: int) -> None:
         (attempt / str(step) / "commit_success.txt").write_text("")
 
 
-def origin(root: Path, *earlier: int, stage: str | None = FINAL) -> Origin:
-    start = Start(earlier_attempts=earlier, stage_checkpoint=stage)
+def write_origin(attempt: Path, checkpoint: Path, step: int) -> Origin:
+    attempt.mkdir(parents=True, exist_ok=True)
+    written = Origin(kind="attempt", checkpoint=str(checkpoint), step=step)
+    (attempt / "origin.json").write_text(written.model_dump_json(by_alias=True))
+    return written
+
+
+def origin(root: Path, *earlier: int, stage: str | None = FINAL, rollbacks: tuple[Rollback, ...] = ()) -> Origin:
+    start = Start(earlier_attempts=earlier, stage_checkpoint=stage, rollbacks=rollbacks)
     return find_origin(a_run(checkpoint={"root": str(root), "every_steps": 1}, start=start))
 
 
@@ -39,9 +46,7 @@ def test_an_attempt_that_only_wrote_its_origin_hands_on_that_very_step(tmp_path:
     """Attempt 1 is a zombie that commits step 20 after attempt 2 has started from its step 10: step 20 is on no line."""
     stage = tmp_path / "s1-s"
     commit(stage / "a1", 10, 20)
-    written = Origin(kind="attempt", checkpoint=str(stage / "a1" / "10"), step=10)
-    (stage / "a2").mkdir()
-    (stage / "a2" / "origin.json").write_text(written.model_dump_json(by_alias=True))
+    written = write_origin(stage / "a2", stage / "a1" / "10", 10)
     assert origin(tmp_path, 2, 1) == written
 
 
@@ -55,10 +60,38 @@ def test_an_origin_that_was_pruned_meanwhile_is_passed_over(tmp_path: Path) -> N
     """Attempt 2 outlived its node and pruned attempt 1, from which attempt 3 had started."""
     stage = tmp_path / "s1-s"
     commit(stage / "a2", 20)
-    (stage / "a3").mkdir()
-    written = Origin(kind="attempt", checkpoint=str(stage / "a1" / "10"), step=10)
-    (stage / "a3" / "origin.json").write_text(written.model_dump_json(by_alias=True))
+    write_origin(stage / "a3", stage / "a1" / "10", 10)
     assert origin(tmp_path, 3, 2, 1).checkpoint == str(stage / "a2" / "20")
+
+
+def test_after_a_rollback_later_commits_of_earlier_attempts_do_not_count(tmp_path: Path) -> None:
+    stage = tmp_path / "s1-s"
+    commit(stage / "a1", 80, 90, 100)
+    to_90 = (Rollback(attempt=2, step=90),)
+    assert origin(tmp_path, 1, rollbacks=to_90) == Origin(kind="attempt", checkpoint=str(stage / "a1" / "90"), step=90)
+    assert origin(tmp_path, 1, rollbacks=(Rollback(attempt=2, step=70),)) == Origin(kind="stage", checkpoint=FINAL)
+    commit(stage / "a2", 110)
+    assert origin(tmp_path, 2, 1, rollbacks=to_90).step == 110, "attempt 2 is the new line itself"
+
+
+def test_an_origin_beyond_the_rollback_does_not_count_either(tmp_path: Path) -> None:
+    """Attempt 2 began at step 100 of attempt 1 and diverged before its first commit."""
+    stage = tmp_path / "s1-s"
+    commit(stage / "a1", 80, 90, 100)
+    written = write_origin(stage / "a2", stage / "a1" / "100", 100)
+    assert origin(tmp_path, 2, 1, rollbacks=(Rollback(attempt=3, step=100),)) == written
+    assert origin(tmp_path, 2, 1, rollbacks=(Rollback(attempt=3, step=90),)).checkpoint == str(stage / "a1" / "90")
+
+
+def test_of_two_rollbacks_the_one_further_back_holds_for_the_attempts_before_both(tmp_path: Path) -> None:
+    """Attempt 3 is the line from step 90 on and attempt 5 the one from step 95 on: of attempt 1, what is beyond 90 stays off."""
+    stage = tmp_path / "s1-s"
+    commit(stage / "a1", 80, 95)
+    write_origin(stage / "a3", stage / "a1" / "80", 80)
+    rollbacks = (Rollback(attempt=3, step=90), Rollback(attempt=5, step=95))
+    assert origin(tmp_path, 4, 3, 2, 1, rollbacks=rollbacks).step == 80
+    commit(stage / "a3", 92, 96)
+    assert origin(tmp_path, 4, 3, 2, 1, rollbacks=rollbacks).step == 92
 
 
 @pytest.mark.parametrize("kind", ["other"])

@@ -1,6 +1,6 @@
 import pytest
 
-from lwm_trainer.config import Mesh, Model, RunConfig, misfits
+from lwm_trainer.config import Mesh, Model, Rollback, RunConfig, Start, misfits
 from unit.builders import a_run
 
 MODEL = Model(layers=2, width=64, heads=4, kv_heads=2, head_dim=16, mlp_width=128, vocab_size=128)
@@ -40,3 +40,9 @@ def test_the_run_config_survives_the_way_through_json() -> None:
 def test_an_unknown_field_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="contextLenght"):
         RunConfig.model_validate(a_run().model_dump(by_alias=True) | {"contextLenght": 1})
+
+
+def test_each_rollback_moves_the_batches_of_the_steps_from_it_on() -> None:
+    start = Start(rollbacks=(Rollback(attempt=2, step=90, skip_batches=10), Rollback(attempt=4, step=50, skip_batches=3)))
+    assert [start.batch_of(step) for step in (0, 49, 50, 89, 90, 91)] == [0, 49, 53, 92, 103, 104]
+    assert [start.counts_until(attempt) for attempt in (1, 2, 3, 4)] == [50, 50, 50, None]

@@ -1,6 +1,8 @@
 """Saving and restoring with Orbax. One step holds parameters, optimizer, record and manifest, committed together or not at all."""
 
 import os
+import sys
+import threading
 from typing import Any
 
 import jax
@@ -12,6 +14,7 @@ from lwm_trainer import config
 from lwm_trainer.errors import CheckpointMismatchError
 from lwm_trainer.model.llama import Params
 from lwm_trainer.origin import committed_steps
+from lwm_trainer.prune import prune
 from lwm_trainer.record import Arrays, Record
 from lwm_trainer.step import State
 
@@ -28,7 +31,8 @@ class Manifest(config.Contract):
     """Of this stage, padding included."""
     seed: int
     next_row: int
-    """The data position: rows drawn so far. Rows are a pure function of (seed, row), so this one integer is all of it."""
+    """The data position: the row after the last one drawn. Rows are a pure function of (seed, row), so this one integer is all of it;
+    a rollback that begins at this very step moves on from here."""
     context_length: int
     batch_tokens: int
     rope_theta: float
@@ -49,7 +53,7 @@ def describe(run: config.RunConfig, tokenizer_sha256: str, step: int) -> Manifes
         step=step,
         tokens_seen=step * run.batch_tokens,
         seed=run.seed,
-        next_row=step * run.rows,
+        next_row=(run.start.batch_of(step - 1) + 1) * run.rows if step else 0,
         context_length=run.context_length,
         batch_tokens=run.batch_tokens,
         rope_theta=run.rope_theta,
@@ -63,10 +67,10 @@ def describe(run: config.RunConfig, tokenizer_sha256: str, step: int) -> Manifes
 
 
 class Saver:
-    """Saves into this attempt's folder, asynchronously; keeps the last `keep` steps."""
+    """Saves into this attempt's folder, asynchronously; of the line of record the newest `keep` steps stay."""
 
-    def __init__(self, run: config.RunConfig, tokenizer_sha256: str) -> None:
-        self._run, self._tokenizer = run, tokenizer_sha256
+    def __init__(self, run: config.RunConfig, tokenizer_sha256: str, origin_step: int = 0) -> None:
+        self._run, self._tokenizer, self._origin_step = run, tokenizer_sha256, origin_step
         self._manager = ocp.CheckpointManager(
             epath.Path(run.attempt_folder()),
             options=ocp.CheckpointManagerOptions(
@@ -76,10 +80,10 @@ class Saver:
             ),
         )
         self._pending: int | None = None
-        self._pruned = False
+        self._pruning: threading.Thread | None = None
 
     def save(self, step: int, state: State, record: Record) -> None:
-        """Begin to save the state after `step` steps; waits for an earlier save that is still under way."""
+        """Begin to save the state after `step` steps, whose loss has been found finite; waits for an earlier save still under way."""
         self._manager.save(
             step,
             args=ocp.args.Composite(
@@ -112,16 +116,23 @@ class Saver:
 
     def close(self) -> None:
         self._manager.close()
+        if self._pruning is not None:
+            self._pruning.join()
 
     def _prune(self) -> None:
-        """Remove earlier attempts' steps, once a step of our own is committed; their origins stay, as the line of record."""
-        if self._pruned or jax.process_index() != 0:
+        """Prune earlier attempts' steps, in a thread: nobody waits for the deletion of what nobody reads. What fails is told and left."""
+        if jax.process_index() != 0 or (self._pruning is not None and self._pruning.is_alive()):
             return
-        self._pruned = True
-        for attempt in self._run.start.earlier_attempts:
-            folder = self._run.attempt_folder(attempt)
-            for step in committed_steps(folder):
-                epath.Path(config.step_folder(folder, step)).rmtree()
+        own = len(committed_steps(self._run.attempt_folder()))
+
+        def work() -> None:
+            try:
+                prune(self._run, self._origin_step, own)
+            except Exception as error:
+                print(f"prune: {type(error).__name__}: {error}; the next commit tries again", file=sys.stderr, flush=True)
+
+        self._pruning = threading.Thread(target=work, name="prune", daemon=True)
+        self._pruning.start()
 
 
 def _restore(step_folder: str, **items: Any) -> Any:

@@ -24,19 +24,21 @@ def abstract_batch(run: config.RunConfig, sharding: NamedSharding) -> Batch:
 
 
 class Feed:
-    """The global batch of any step; columns in the ring's order."""
+    """The global batch of any step on the line of record; columns in the ring's order."""
 
     def __init__(self, run: config.RunConfig, batches: Batches, sharding: NamedSharding) -> None:
         self._shape = (run.rows, run.context_length)
         self._batches, self._sharding = batches, sharding
+        self._batch_of = run.start.batch_of
         self._order = zigzag(run.context_length, run.mesh.sp)
 
     def batch(self, step: int) -> Batch:
-        """The batch with which step `step` (from 0) is computed."""
+        """The batch with which step `step` (from 0) is computed: its own, or a later one after a rollback."""
+        number = self._batch_of(step)
 
         @cache
         def rows(first: int, last: int) -> dict[str, NDArray[Any]]:
-            return self._batches.rows(step, range(first, last))
+            return self._batches.rows(number, range(first, last))
 
         def part(name: str, index: Any) -> NDArray[Any]:
             first, last, _ = index[0].indices(self._shape[0])

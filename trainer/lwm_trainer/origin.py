@@ -35,26 +35,36 @@ def committed_steps(folder: str) -> list[int]:
     return sorted(ocp.utils.checkpoint_steps(path)) if path.exists() else []
 
 
+def commits_of(run: config.RunConfig, attempt: int) -> list[int]:
+    """The steps that an earlier attempt committed and no rollback has put off the line, ascending."""
+    until = run.start.counts_until(attempt)
+    return [step for step in committed_steps(run.attempt_folder(attempt)) if until is None or step <= until]
+
+
 def find_origin(run: config.RunConfig) -> Origin:
     """The newest commit on the line of this stage's earlier attempts, else the stage before, else the seed.
 
-    An earlier attempt that committed nothing is asked for its own origin: that exact step, and no later one of the same folder, is on
-    the line. When that step is gone (a superseded attempt that still runs prunes too), the attempt before is asked: on one mesh its
-    commits hold the same bits.
+    An earlier attempt that committed nothing that counts is asked for its own origin: that exact step, and no later one of the same
+    folder, is on the line, unless a rollback went further back. When that step is gone (a superseded attempt that still runs prunes
+    too), the attempt before is asked: on one mesh its commits hold the same bits.
     """
     for attempt in run.start.earlier_attempts:
-        folder = run.attempt_folder(attempt)
-        steps = committed_steps(folder)
-        if steps:
-            return Origin(kind="attempt", checkpoint=config.step_folder(folder, steps[-1]), step=steps[-1])
-        written = epath.Path(folder) / config.ORIGIN_FILE
-        if written.exists():
-            origin = Origin.model_validate_json(written.read_text())
-            if origin.kind != "attempt" or _is_committed(str(origin.checkpoint)):
-                return origin
+        if steps := commits_of(run, attempt):
+            return Origin(kind="attempt", checkpoint=config.step_folder(run.attempt_folder(attempt), steps[-1]), step=steps[-1])
+        origin, until = written_origin(run, attempt), run.start.counts_until(attempt)
+        if origin is None or (until is not None and origin.step > until):
+            continue
+        if origin.kind != "attempt" or _is_committed(str(origin.checkpoint)):
+            return origin
     if run.start.stage_checkpoint is not None:
         return Origin(kind="stage", checkpoint=run.start.stage_checkpoint)
     return Origin(kind="seed")
+
+
+def written_origin(run: config.RunConfig, attempt: int) -> Origin | None:
+    """Where an attempt of this stage started from; None when it died before it wrote that down."""
+    written = epath.Path(run.attempt_folder(attempt)) / config.ORIGIN_FILE
+    return Origin.model_validate_json(written.read_text()) if written.exists() else None
 
 
 def _is_committed(step_folder: str) -> bool:

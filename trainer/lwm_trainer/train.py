@@ -45,7 +45,7 @@ def train(run: config.RunConfig, standing: Standing, reporter: Reporter | None) 
     barrier("compiled")
     origin = settle_origin(run)
     state, record = _start(run, program, origin, loaded.tokenizer_sha256)
-    saver = Saver(run, loaded.tokenizer_sha256)
+    saver = Saver(run, loaded.tokenizer_sha256, origin.step)
     feed = Feed(run, loaded.batches, program.batch_sharding)
     standing.resumed(origin.step)
     if reporter is not None:
@@ -54,24 +54,29 @@ def train(run: config.RunConfig, standing: Standing, reporter: Reporter | None) 
     barrier("restored")
     standing.enter(Phase.TRAINING)
     watch = _Watch(run, standing, reporter, record)
-    for step in range(origin.step, run.steps):
-        batch = feed.batch(step)
-        standing.handing_over(step)
-        state, step_metrics = train_step(state, batch)
-        watch.dispatched(step, step_metrics)
-        done = step + 1
-        last = done == run.steps
-        leaving = saver.stop_requested(done) and not last  # what ends anyway ends as complete
-        if leaving or last or done % run.checkpoint.every_steps == 0:
-            watch.flush()  # a state whose loss has not been looked at is never saved
-            with standing.during(Phase.SAVING):
+    try:
+        for step in range(origin.step, run.steps):
+            batch = feed.batch(step)
+            standing.handing_over(step)
+            state, step_metrics = train_step(state, batch)
+            watch.dispatched(step, step_metrics)
+            done = step + 1
+            last = done == run.steps
+            leaving = saver.stop_requested(done) and not last  # what ends anyway ends as complete
+            if leaving or last or done % run.checkpoint.every_steps == 0:
+                watch.flush()  # a state whose loss has not been looked at is never saved
+                with standing.during(Phase.SAVING):
+                    watch.committed(saver.wait())
+                    saver.save(done, state, record)
+            if leaving:
+                standing.enter(Phase.SAVING)
                 watch.committed(saver.wait())
-                saver.save(done, state, record)
-        if leaving:
-            standing.enter(Phase.SAVING)
-            watch.committed(saver.wait())
-            raise SavedOnRequest(f"SIGTERM: step {done} is saved")
-        watch.committed(saver.newly_committed())
+                raise SavedOnRequest(f"SIGTERM: step {done} is saved")
+            watch.committed(saver.newly_committed())
+    except DivergedError:
+        standing.enter(Phase.SAVING)
+        watch.committed(saver.wait())  # what is still being saved is from before it, and is what a rollback wants
+        raise
 
     standing.enter(Phase.SAVING)
     # An earlier attempt may have committed the last step and died before it could say so.
