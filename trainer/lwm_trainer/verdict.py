@@ -2,6 +2,7 @@
 
 import errno
 import re
+import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +12,6 @@ import jax
 
 from lwm_trainer.config import ExitCode
 from lwm_trainer.ending import reason_of
-
-DENIED, UNAVAILABLE = "BucketDenied", "StorageUnavailable"
 
 _PACKAGE = Path(__file__).parent
 _DENIED_STATUS = {401, 403}
@@ -57,23 +56,30 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _storage(error: BaseException) -> tuple[ExitCode, str] | None:
     """Of the libraries between us and the object store, each has its own way to say what the store answered."""
-    import aiohttp
-    import google.auth.exceptions as auth
-    import requests
-
     if (number := _errno(error)) == errno.ENOSPC:
         return ExitCode.TRANSIENT, "StorageFull"
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ExitCode.STORAGE_DENIED, "ClaimDenied"
     status = _http_status(error)
-    if isinstance(error, auth.RefreshError) and error.retryable:
-        return ExitCode.TRANSIENT, UNAVAILABLE
-    if status in _DENIED_STATUS or isinstance(error, (auth.DefaultCredentialsError, auth.RefreshError)):
-        return ExitCode.STORAGE_DENIED, DENIED
-    no_answer = (ConnectionError, TimeoutError, aiohttp.ClientConnectionError, requests.RequestException, auth.TransportError)
+    refused = _loaded("google.auth.exceptions", "DefaultCredentialsError", "RefreshError")
+    if status in _DENIED_STATUS or (isinstance(error, refused) and not getattr(error, "retryable", False)):
+        return ExitCode.STORAGE_DENIED, "BucketDenied"
+    no_answer = (
+        ConnectionError,
+        TimeoutError,
+        *_loaded("aiohttp", "ClientConnectionError"),
+        *_loaded("requests", "RequestException"),
+        *_loaded("google.auth.exceptions", "TransportError", "RefreshError"),
+    )
     if status in _TRANSIENT_STATUS or isinstance(error, no_answer):
-        return ExitCode.TRANSIENT, UNAVAILABLE
+        return ExitCode.TRANSIENT, "StorageUnavailable"
     return None
+
+
+def _loaded(module: str, *names: str) -> tuple[type, ...]:
+    """Exceptions of a library, none when it was never imported: there is no time to import anything when a peer is gone."""
+    found = sys.modules.get(module)
+    return tuple(getattr(found, name) for name in names) if found is not None else ()
 
 
 def _errno(error: BaseException) -> int | None:
