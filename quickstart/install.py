@@ -1,5 +1,6 @@
 """The operator's chart, installed with helm."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from quickstart.kubectl import run
@@ -8,8 +9,19 @@ CHART = Path(__file__).resolve().parents[1] / "charts" / "lwm-operator"
 RELEASE, NAMESPACE = "lwm-operator", "lwm-system"
 
 
-def install(kubeconfig: Path, operator_image: str, trainer_image: str, helm: str = "helm", seconds: int = 180) -> None:
-    """Installs or upgrades the chart and waits until the operator is ready. Images are `repository:tag`. Raises CommandError."""
+def install(
+    kubeconfig: Path,
+    operator_image: str,
+    trainer_image: str,
+    helm: str = "helm",
+    seconds: int = 180,
+    *,
+    values: Mapping[str, str] | None = None,
+) -> None:
+    """Installs or upgrades the chart and waits until the operator is ready. Images are `repository:tag`; `values`: more of the chart's.
+
+    Raises CommandError.
+    """
     repository, _, tag = operator_image.rpartition(":")
     run(
         helm,
@@ -23,6 +35,7 @@ def install(kubeconfig: Path, operator_image: str, trainer_image: str, helm: str
         f"--set=image.repository={repository}",
         f"--set-string=image.tag={tag}",
         f"--set=trainer.image={trainer_image}",
+        *(f"--set-string={name}={value}" for name, value in (values or {}).items()),
         "--wait",
         f"--timeout={seconds}s",
         seconds=seconds + 30,

@@ -8,8 +8,8 @@ import pytest
 
 from cluster import images, lifecycle, load
 from cluster.paths import Cluster, binaries
+from e2e.trainings import manifest, put_operator
 from quickstart.books import books
-from quickstart.install import install
 from quickstart.kubectl import Kubectl
 from quickstart.storage import upload
 from quickstart.tokenizer.train import PATH as TOKENIZER
@@ -27,11 +27,18 @@ def cluster() -> Cluster:
 
 
 @pytest.fixture(scope="session")
-def installed(cluster: Cluster) -> None:
-    built = images.build()
-    load.into(cluster, [archive for _, archive in built])
-    operator, trainer = (image for image, _ in built)
-    install(cluster.kubeconfig, operator, trainer, helm=str(binaries() / "helm"))
+def built(cluster: Cluster) -> tuple[str, str]:
+    """The operator's and the trainer's image of this checkout, in both nodes."""
+    found = images.build()
+    load.into(cluster, [archive for _, archive in found])
+    operator, trainer = (image for image, _ in found)
+    return operator, trainer
+
+
+@pytest.fixture(scope="session")
+def installed(cluster: Cluster, built: tuple[str, str]) -> None:
+    operator, trainer = built
+    put_operator(cluster, operator, trainer)
     texts = {f"books/{name}": text.encode() for name, text in books().items() if name[3:].removesuffix(".txt") in BOOKS}
     assert len(texts) == len(BOOKS)
     upload(texts | {"tokenizer/tokenizer.json": TOKENIZER.read_bytes()}, BUCKET, cluster.storage_url)
@@ -50,3 +57,10 @@ def kubectl(cluster: Cluster, installed: None) -> Iterator[Kubectl]:
     found("create", "--filename=-", stdin=json.dumps(namespace))
     yield found
     found("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def calm(kubectl: Kubectl) -> str:
+    """The name of a training whose pods nobody disturbs; it has just begun when the first test asks for it."""
+    kubectl.apply(manifest("calm"))
+    return "calm"

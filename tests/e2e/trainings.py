@@ -1,4 +1,4 @@
-"""Small trainings on real pods, and what is seen of them."""
+"""Small trainings on real pods, and how they are followed."""
 
 import json
 import subprocess
@@ -6,20 +6,26 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from cluster.paths import Cluster, binaries
 from lwm_trainer.config import PROGRESS_ANNOTATION, STEP_LINE_PREFIX
-from quickstart.kubectl import Kubectl
+from quickstart.install import install
+from quickstart.kubectl import CommandError, Kubectl
 
 EVERY = 10
+PAST_A_SAVE = 3
+"""Steps beyond a multiple of EVERY at which something happens: those at least run again."""
+SECONDS = 900
+
 STAGES = (
-    ("ctx128", 128, 10000.0, {"fsdp": 2, "sp": 2}, 20),
-    ("ctx256", 256, 20000.0, {"tp": 2, "sp": 2}, 60),
-    ("ctx512", 512, 40000.0, {"sp": 4}, 30),
+    ("ctx128", 128, 10000.0, {"fsdp": 2, "sp": 2}, 40),
+    ("ctx256", 256, 20000.0, {"tp": 2, "sp": 2}, 90),
+    ("ctx512", 512, 40000.0, {"sp": 4}, 90),
 )
-"""Name, context length, theta, mesh, steps. The second is long enough to be killed in its middle on a fast machine too."""
+"""Name, context length, theta, mesh, steps: long enough to be disturbed several times between two commits, on a faster machine too."""
 
 
-def manifest(name: str) -> dict[str, Any]:
-    """Three stages with a commit every 10 steps, each on another mesh of two hosts with two devices."""
+def manifest(name: str, **changes: Any) -> dict[str, Any]:
+    """Three stages with a commit every 10 steps, each on another mesh of two hosts with two devices; `changes` go into the spec."""
     return {
         "apiVersion": "lwm.dev/v1alpha1",
         "kind": "LWMTraining",
@@ -35,25 +41,42 @@ def manifest(name: str) -> dict[str, Any]:
                 "keep": 2,
             },
             "accelerator": {"type": "cpu", "cpu": {"hosts": 2, "devicesPerHost": 2, "threads": 2}},
-            "stages": [
-                {
-                    "name": stage,
-                    "contextLength": length,
-                    "ropeTheta": theta,
-                    "batchTokens": 1024,
-                    "steps": steps,
-                    "mesh": mesh,
-                    "optimizer": {"peakLearningRate": 0.003, "warmupSteps": 4},
-                }
-                for stage, length, theta, mesh, steps in STAGES
-            ],
+            "stages": [a_stage(*each) for each in STAGES],
+            **changes,
         },
+    }
+
+
+def a_stage(name: str, length: int, theta: float, mesh: dict[str, int], steps: int, batch_tokens: int = 1024) -> dict[str, Any]:
+    return {
+        "name": name,
+        "contextLength": length,
+        "ropeTheta": theta,
+        "batchTokens": batch_tokens,
+        "steps": steps,
+        "mesh": mesh,
+        "optimizer": {"peakLearningRate": 0.003, "warmupSteps": 4},
     }
 
 
 def status(kubectl: Kubectl, name: str) -> dict[str, Any]:
     found: dict[str, Any] = kubectl.get("lwmtraining", name).get("status", {})
     return found
+
+
+def stages(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = status(kubectl, name)["stages"]
+    return found
+
+
+def complete(kubectl: Kubectl, *names: str) -> None:
+    for name in names:
+        kubectl("wait", "--for=condition=Complete", f"lwmtraining/{name}", f"--timeout={SECONDS}s", seconds=SECONDS + 30)
+
+
+def ends(kubectl: Kubectl, name: str) -> list[tuple[str, str]]:
+    """Record and state hash at each stage's end."""
+    return [(stage["finalCheckpoint"]["recordHash"], stage["finalCheckpoint"]["stateHash"]) for stage in stages(kubectl, name)]
 
 
 def until(what: Callable[[], Any], seconds: float, sentence: str) -> Any:
@@ -66,11 +89,18 @@ def until(what: Callable[[], Any], seconds: float, sentence: str) -> Any:
     return found
 
 
+def pods_of(kubectl: Kubectl, job: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(kubectl("get", "pods", f"--selector=batch.kubernetes.io/job-name={job}", "--output=json"))[
+        "items"
+    ]
+    return found
+
+
 def pod_of(kubectl: Kubectl, job: str, index: int) -> dict[str, Any] | None:
     """The running pod of a host, if it runs."""
-    selector = f"batch.kubernetes.io/job-name={job},batch.kubernetes.io/job-completion-index={index}"
-    pods = json.loads(kubectl("get", "pods", f"--selector={selector}", "--output=json"))["items"]
-    return next((pod for pod in pods if pod["status"]["phase"] == "Running"), None)
+    label = "batch.kubernetes.io/job-completion-index"
+    running = [pod for pod in pods_of(kubectl, job) if pod["status"]["phase"] == "Running"]
+    return next((pod for pod in running if pod["metadata"]["labels"][label] == str(index)), None)
 
 
 def committed(kubectl: Kubectl, job: str) -> int:
@@ -91,3 +121,37 @@ def follow_steps(kubectl: Kubectl, pod: str) -> Iterator[dict[str, Any]]:
                     yield json.loads(text)
         finally:
             process.kill()
+
+
+def past_a_commit(kubectl: Kubectl, job: str, beyond: int = 0) -> list[dict[str, Any]]:
+    """Wait until the attempt is some steps past a commit of its own (and past step `beyond`); the step lines that it printed so far."""
+    first: dict[str, Any] = until(lambda: pod_of(kubectl, job, 0), SECONDS, f"{job} runs")
+    printed: list[dict[str, Any]] = []
+    for line in follow_steps(kubectl, first["metadata"]["name"]):
+        printed.append(line)
+        begun, step = printed[0]["step"] - 1, line["step"]
+        newest = step // EVERY * EVERY
+        if step % EVERY >= PAST_A_SAVE and newest > begun and step > beyond and committed(kubectl, job) >= newest:
+            return printed
+    raise AssertionError(f"{job} ended before it was {PAST_A_SAVE} steps past a commit")
+
+
+def operator_pod(kubectl: Kubectl) -> dict[str, Any]:
+    """The operator's running pod."""
+    system = Kubectl(kubectl.kubeconfig, "lwm-system", kubectl.program)
+
+    def running() -> dict[str, Any] | None:
+        try:
+            pods = json.loads(system("get", "pods", "--selector=app.kubernetes.io/name=lwm-operator", "--output=json"))["items"]
+        except CommandError:
+            return None
+        return next((pod for pod in pods if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]), None)
+
+    found: dict[str, Any] = until(running, 120, "an operator's pod is there")
+    return found
+
+
+def put_operator(cluster: Cluster, operator_image: str, trainer_image: str) -> None:
+    """Install or upgrade the chart. On node 1, because node 2 is the one that gets lost."""
+    values = {"nodeSelector.kubernetes\\.io/hostname": cluster.nodes[0].name}
+    install(cluster.kubeconfig, operator_image, trainer_image, helm=str(binaries() / "helm"), values=values)

@@ -146,31 +146,43 @@ def _stopping(attempt: Attempt, cause: RootCause, here: Situation) -> Attempt:
 
 
 def _stop(attempt: Attempt, here: Situation) -> Looked:
-    """Survivors leave by themselves or are deleted; the cause is looked at again until then, because last words come late."""
+    """Survivors leave by themselves or are deleted; the cause is looked at again until then, because last words come late.
+
+    A pod that somebody else takes away has its grace: the gang saves together, and the time for leaving begins when that is over.
+    """
     waited = seconds_since(attempt.finished_at, here.now)
     failed = [pod for pod in here.pods if pod.state == PodState.FAILED]
-    leave = _leave(attempt.root_cause, failed)
+    leave = _leave(attempt.root_cause)
     if _ours(attempt.root_cause):
         newer = root_cause(here.pods, here.job, here.observed.lost_nodes)
         # Once survivors are being deleted, they look like a cause: then only the node's own fate is news.
-        if (failed and waited < leave) or (leave == LEAVE_SECONDS and newer.reason == NODE_NOT_READY):
+        if (failed and waited < leave) or newer.reason == NODE_NOT_READY:
             step = max([attempt.step, *(pod.words.step for pod in failed if pod.words is not None)])
             said = {"root_cause": better(attempt.root_cause, newer), "step": step, "endings": endings(here.pods) or None}
             attempt = attempt.model_copy(update=said)
-            leave = _leave(attempt.root_cause, failed)
+            leave = _leave(attempt.root_cause)
     survivors = [pod for pod in here.pods if here.observed.holds_on(pod, here.now)]
     if not survivors:
         return Looked(attempt=_ended(attempt, AttemptState.FAILED, here))
+    if (grace := _grace(survivors, here)) > 0:
+        return Looked(attempt=attempt.model_copy(update={"finished_at": stamp(here.now)}), wait_seconds=grace)
     if waited < leave:
         return Looked(attempt=attempt, wait_seconds=leave - waited)
     return Looked(attempt=attempt, actions=evict(survivors), wait_seconds=OVERDUE_LOOK_SECONDS)
 
 
-def _leave(cause: RootCause | None, failed: list[PodView]) -> float:
-    """How long survivors have to leave by themselves: not at all when nobody failed, for then nobody has anything to tell."""
-    if not failed:
+def _grace(survivors: list[PodView], here: Situation) -> float:
+    """Seconds that are left to pods which somebody else is taking away; 0 when there are none."""
+    taken = [pod for pod in survivors if pod.deleting and pod.grace_seconds > DELETE_GRACE_SECONDS and pod.gone_by is not None]
+    return max((-seconds_since(pod.gone_by, here.now) for pod in taken), default=0.0)
+
+
+def _leave(cause: RootCause | None) -> float:
+    """How long survivors have to leave by themselves: not at all when we decided the end, for then nobody has anything to tell."""
+    if cause is not None and not _ours(cause):
         return 0.0
-    return LEAVE_SECONDS if cause is None or cause.reason == HOST_LOST else SHORT_LEAVE_SECONDS
+    vague = cause is None or cause.reason == HOST_LOST or cause.failure_class == FailureClass.DISRUPTION
+    return LEAVE_SECONDS if vague else SHORT_LEAVE_SECONDS
 
 
 def _ours(cause: RootCause | None) -> bool:

@@ -14,6 +14,7 @@ LIMIT = 1000
 HOST_LOST = "HostLost"
 """All that is left are victims: a host went, and why is not known yet."""
 NODE_NOT_READY = "NodeNotReady"
+POD_DELETED = "PodDeleted"
 OUT_OF_MEMORY = "OOMKilled"
 
 CLASSES: dict[int, FailureClass] = {
@@ -86,12 +87,14 @@ def _gone(pods: tuple[PodView, ...], job: JobView) -> RootCause | None:
     if not missing:
         return None
     said = f"host {missing[0]}: its pod is gone: it was evicted, preempted or deleted"
-    return RootCause(failure_class=FailureClass.DISRUPTION, reason="PodDeleted", message=said, host=missing[0])
+    return RootCause(failure_class=FailureClass.DISRUPTION, reason=POD_DELETED, message=said, host=missing[0])
 
 
 def better(old: RootCause | None, new: RootCause) -> RootCause:
-    """Of two looks at one attempt: the later one knows more, unless all that it has are victims."""
-    return old if old is not None and new.reason == HOST_LOST else new
+    """Of two looks at one attempt: the later one knows more, unless all that it has are victims, or a pod that is gone with its reason."""
+    if old is None or old.reason == HOST_LOST:
+        return new if old is None or new.reason != HOST_LOST else old
+    return old if new.reason in (HOST_LOST, POD_DELETED) else new
 
 
 def endings(pods: tuple[PodView, ...]) -> str:
@@ -164,7 +167,7 @@ def _judged(pod: PodView, lost_nodes: frozenset[str]) -> tuple[FailureClass, str
     if pod.reason in EVIDENCE:
         return EVIDENCE[pod.reason], pod.reason
     if pod.deleting and (code is None or code in FORCED):
-        return FailureClass.DISRUPTION, "PodDeleted"
+        return FailureClass.DISRUPTION, POD_DELETED
     if code is None:
         return FailureClass.INFRA, "PodFailed"
     if code in SECONDARY_EXIT_CODES:

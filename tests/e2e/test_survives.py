@@ -1,0 +1,212 @@
+"""Two equal trainings on real pods: one is left alone, the other loses processes, hosts, nodes. Their results are equal, bit for bit.
+
+The loss of the operator between any two of its writes is in tests/api/test_fault_points.py; zombies are in test_zombie.py.
+"""
+
+import json
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from cluster import faults, pods
+from cluster.out_of_memory import out_of_memory
+from cluster.paths import Cluster
+from e2e.trainings import (
+    EVERY,
+    SECONDS,
+    STAGES,
+    complete,
+    ends,
+    follow_steps,
+    manifest,
+    operator_pod,
+    past_a_commit,
+    pod_of,
+    pods_of,
+    stages,
+    status,
+    until,
+)
+from quickstart.kubectl import Kubectl
+from quickstart.record import read_stage
+
+NAME = "stormy"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to an attempt of a stage (both from 1), and what must be said of it."""
+
+    stage: int
+    attempt: int
+    host: int | None
+    reason: str
+    failure_class: str
+    replays: bool = True
+
+    @property
+    def job(self) -> str:
+        return f"{NAME}-s{self.stage}-a{self.attempt}"
+
+
+KILL_ONE = Fault(2, 1, 1, "Killed", "Infra")
+KILL_FIRST = Fault(2, 2, 0, "Killed", "Infra")
+FREEZE = Fault(2, 3, 1, "HostLost", "Infra")
+OUT_OF_MEMORY = Fault(2, 4, 1, "OOMKilled", "App")
+LOSE = Fault(3, 1, None, "NodeNotReady", "Infra")
+DRAIN = Fault(3, 2, None, "Evicted", "Disruption", replays=False)
+FAULTS = (KILL_ONE, KILL_FIRST, FREEZE, OUT_OF_MEMORY, LOSE, DRAIN)
+
+TO_A_POD: dict[Fault, Callable[[str], None]] = {
+    KILL_ONE: pods.kill,
+    KILL_FIRST: pods.kill,
+    FREEZE: pods.freeze,
+    OUT_OF_MEMORY: out_of_memory,
+}
+
+
+@dataclass
+class Story:
+    """What the victims had printed until then, and the operator that died."""
+
+    printed: dict[Fault, list[dict[str, Any]]]
+    operator: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def story(kubectl: Kubectl, cluster: Cluster, calm: str) -> Story:
+    kubectl.apply(manifest(NAME, failurePolicy={"avoidNodesAfter": 0}))
+    first: dict[str, Any] = until(lambda: pod_of(kubectl, f"{NAME}-s1-a1", 0), SECONDS, "the first stage runs")
+    next(line for line in follow_steps(kubectl, first["metadata"]["name"]) if line["step"] > EVERY)
+    operator = operator_pod(kubectl)
+    pods.kill(operator["metadata"]["uid"])
+
+    printed: dict[Fault, list[dict[str, Any]]] = {}
+    for fault, happens in TO_A_POD.items():
+        printed[fault] = past_a_commit(kubectl, fault.job)
+        victim = pod_of(kubectl, fault.job, fault.host or 0)
+        assert victim is not None
+        happens(victim["metadata"]["uid"])
+
+    one, two = cluster.nodes
+    printed[LOSE] = past_a_commit(kubectl, LOSE.job)
+    faults.lose(two)
+    try:
+        printed[DRAIN] = past_a_commit(kubectl, DRAIN.job)
+    finally:
+        faults.revive(two)
+    try:
+        faults.drain(one, kubectl.namespace)
+        until(lambda: status(kubectl, NAME)["attempt"] == DRAIN.attempt + 1, SECONDS, "the attempt after the drain")
+    finally:
+        faults.uncordon(one)
+    complete(kubectl, calm, NAME)
+    return Story(printed, operator)
+
+
+def attempt(kubectl: Kubectl, fault: Fault, after: int = 0) -> dict[str, Any]:
+    """The record of the fault's attempt, or of one `after` it."""
+    number = fault.attempt + after
+    return next(each for each in stages(kubectl, NAME)[fault.stage - 1]["recentAttempts"] if each["number"] == number)
+
+
+def test_left_alone_it_grows_over_three_stages_to_complete_without_a_restart(kubectl: Kubectl, story: Story, calm: str) -> None:
+    found = [(stage["name"], stage["state"], stage["step"], stage["attempts"]) for stage in stages(kubectl, calm)]
+    assert found == [(name, "Complete", steps, 1) for name, *_, steps in STAGES]
+    line = kubectl("get", "lwmt", calm, "--no-headers")
+    assert "3/3 ctx512" in line
+    assert f"{STAGES[2][-1]}/{STAGES[2][-1]}" in line
+
+
+def test_record_and_state_at_each_stages_end_are_those_of_the_undisturbed_run(kubectl: Kubectl, story: Story, calm: str) -> None:
+    assert ends(kubectl, NAME) == ends(kubectl, calm)
+    assert len({state for _, state in ends(kubectl, calm)}) == 3, "the stages are not one another's"
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.reason} of stage {fault.stage} attempt {fault.attempt}")
+def test_the_cause_is_told_with_class_host_and_node(kubectl: Kubectl, story: Story, fault: Fault) -> None:
+    cause = attempt(kubectl, fault)["rootCause"]
+    assert (cause["reason"], cause["class"]) == (fault.reason, fault.failure_class), cause
+    assert cause["node"] in ("node1", "node2")
+    if fault.host is not None:
+        assert (cause["host"], cause["pod"].rpartition("-")[0]) == (fault.host, f"{fault.job}-{fault.host}")
+    if fault is OUT_OF_MEMORY:
+        assert "limit of 2Gi" in cause["message"]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.reason} of stage {fault.stage} attempt {fault.attempt}")
+def test_the_victim_died_between_two_commits_and_its_steps_ran_again(
+    kubectl: Kubectl, story: Story, cluster: Cluster, fault: Fault
+) -> None:
+    begun, reached = attempt(kubectl, fault, after=1)["fromStep"], story.printed[fault][-1]["step"]
+    assert EVERY <= begun < STAGES[fault.stage - 1][-1], "it died after the first commit and before the last"
+    if not fault.replays:
+        assert begun >= reached, "it was told in time, and saved: no step ran again"
+        return
+    assert begun == attempt(kubectl, fault)["committedStep"], "the new attempt begins at the commit's next step"
+    assert begun + 2 <= reached < STAGES[fault.stage - 1][-1], "two steps or more ran again"
+    record = read_stage(stages(kubectl, NAME)[fault.stage - 1]["finalCheckpoint"]["path"], cluster.storage_url)
+    lost = [line for line in story.printed[fault] if line["step"] > begun]
+    assert [float(record.losses[line["step"] - 1]) for line in lost] == [line["loss"] for line in lost]
+
+
+def test_only_what_is_a_failure_is_charged(kubectl: Kubectl, story: Story) -> None:
+    second, third = stages(kubectl, NAME)[1:]
+    counted = [{name: count for name, count in stage["failures"].items() if count} for stage in (second, third)]
+    assert counted == [{"infra": 3, "app": 1}, {"infra": 1, "disruption": 1}]
+    for stage in (second, third):
+        assert max(stage["spent"][name] for name in ("infra", "app", "hang")) <= 1, "each commit refilled the budgets"
+
+
+def test_how_each_host_ended_and_the_pods_of_the_last_two_failures_stay(kubectl: Kubectl, story: Story) -> None:
+    assert "host 1: 137" in attempt(kubectl, KILL_ONE)["endings"]
+    kept = {pod["metadata"]["labels"]["lwm.dev/attempt"] for number in (1, 2) for pod in pods_of(kubectl, f"{NAME}-s3-a{number}")}
+    assert kept == {"1", "2"} or kept == {"1"}, "a drained pod's object goes with its node's word"
+
+
+def test_the_operator_died_and_no_trainer_noticed(kubectl: Kubectl, story: Story) -> None:
+    restarts = operator_pod(kubectl)["status"]["containerStatuses"][0]["restartCount"]
+    assert restarts > story.operator["status"]["containerStatuses"][0]["restartCount"]
+    assert stages(kubectl, NAME)[0]["attempts"] == 1
+
+
+def test_describe_tells_the_story(kubectl: Kubectl, story: Story) -> None:
+    text = kubectl("describe", "lwmtraining", NAME)
+    events = text[text.index("Events:") :]
+    told = [events.index(reason) for reason in ("StageStarted", "Killed (Infra)", "OOMKilled (App)", "TrainingComplete")]
+    assert told == sorted(told)
+
+
+def test_a_training_deleted_while_it_runs_leaves_no_child_and_its_checkpoints_stay(
+    kubectl: Kubectl, story: Story, cluster: Cluster
+) -> None:
+    kubectl.apply(manifest("brief"))
+    until(lambda: pod_of(kubectl, "brief-s1-a1", 1), 120, "the first stage runs")
+    uid = kubectl.get("lwmtraining", "brief")["metadata"]["uid"]
+    origin = f"{cluster.storage_url}/storage/v1/b/e2e/o?prefix=runs/{kubectl.namespace}/brief-{uid[:8]}/s1-ctx128/a1/origin.json"
+    until(lambda: json.load(urllib.request.urlopen(origin)).get("items"), 120, "its attempt has written where it starts from")  # noqa: S310
+    kubectl("delete", "lwmtraining", "brief", "--wait=true", "--timeout=60s")
+    children = "jobs,pods,services,configmaps,leases,roles,rolebindings,serviceaccounts"
+    until(lambda: not kubectl("get", children, "--selector=lwm.dev/training=brief", "--output=name").strip(), 120, "no child is left")
+    assert json.load(urllib.request.urlopen(origin)).get("items"), "checkpoints stay"  # noqa: S310
+
+
+def test_the_operator_carries_no_jax_and_the_trainer_no_kubernetes(kubectl: Kubectl, story: Story, calm: str) -> None:
+    look = "from importlib.util import find_spec; print([name for name in ('jax', 'kopf', 'kubernetes') if find_spec(name)])"
+    system = Kubectl(kubectl.kubeconfig, "lwm-system", kubectl.program)
+    assert system("exec", "deployment/lwm-operator", "--", "python", "-c", look).strip() == "['kopf', 'kubernetes']"
+    image = pods_of(kubectl, f"{calm}-s3-a1")[0]["spec"]["containers"][0]["image"]
+    pod = {"securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}, "restartPolicy": "Never"}
+    container = {
+        "name": "look",
+        "image": image,
+        "command": ["python", "-c", look],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    spec = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "look"}, "spec": pod | {"containers": [container]}}
+    kubectl("create", "--filename=-", stdin=json.dumps(spec))
+    kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/look", "--timeout=60s")
+    assert kubectl("logs", "look").strip() == "['jax']"
