@@ -101,7 +101,9 @@ def test_progress_is_read_from_the_lease_or_not_at_all() -> None:
 
 
 def test_a_lease_that_nobody_renewed_has_no_time() -> None:
-    assert renewed_at({"spec": {"renewTime": "2026-01-01T12:00:00.123456Z"}}) == "2026-01-01T12:00:00.123456Z"
+    assert renewed_at({"spec": {"renewTime": "2026-01-01T12:00:00.123456Z"}}) == "2026-01-01T12:00:00Z"
+    assert renewed_at({"spec": {"renewTime": None}}) is None
+    assert renewed_at({"spec": {"renewTime": "once"}}) is None
     assert renewed_at({"spec": {"holderIdentity": "p"}}) is None
     assert renewed_at({}) is None
 

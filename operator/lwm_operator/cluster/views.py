@@ -1,11 +1,13 @@
 """From API objects to the plan's views: the one place that knows their shapes. An odd object becomes an odd view, never an error."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from lwm_operator.api import names
+from lwm_operator.plan.moments import stamp
 from lwm_operator.plan.observed import JobView, PodState, PodView, Waiting
 from lwm_trainer.config import PROGRESS_ANNOTATION, LastWords, Progress
 
@@ -96,8 +98,11 @@ def progress_of(body: Object) -> Progress | None:
 
 
 def renewed_at(body: Object) -> str | None:
-    """The Lease's renewTime as it stands there; None when nobody has renewed it yet."""
-    return (body.get("spec") or {}).get("renewTime") or None
+    """The Lease's renewTime in whole seconds, as `moments` writes them; None when nobody has renewed it yet."""
+    try:
+        return stamp(datetime.fromisoformat((body.get("spec") or {})["renewTime"]))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def numbers(body: Object) -> tuple[int, int]:

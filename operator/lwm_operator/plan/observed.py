@@ -86,7 +86,7 @@ class Observed:
     lost_nodes: frozenset[str] = frozenset()
     """Nodes that are NotReady or gone: what runs there is a zombie, which writes only into its own attempt's folder."""
     renewed: Mapping[tuple[int, int], str] = field(default_factory=dict)
-    """When the Lease of (stage, attempt) was last renewed, by process 0's clock, as it stands there; absent until it was once."""
+    """When the Lease of (stage, attempt) was last renewed, by process 0's clock, in whole seconds; absent until it was once."""
 
     def job(self, stage: int, attempt: int) -> JobView | None:
         return next((job for job in self.jobs if (job.stage, job.attempt) == (stage, attempt)), None)
