@@ -14,7 +14,7 @@ NAME ?= lwm-test
 export UV_PYTHON_DOWNLOADS := never
 export LWM_UV := $(UV)
 
-.PHONY: help setup quickstart test check format crd cluster-up cluster-down cluster-status kubectl load-image shell clean
+.PHONY: help setup quickstart test check format crd docs cluster-up cluster-down cluster-status kubectl load-image shell clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -42,6 +42,9 @@ format: setup ## Format and mend what can be mended
 
 crd: setup ## Generate the CRD from the models
 	@$(RUN) python -m lwm_operator.api.crd
+
+docs: setup ## Generate docs/reasons.md from the code
+	@$(RUN) python -m lwm_operator.docs
 
 cluster-up: setup ## Start the embedded cluster (NAME=lwm-test)
 	@$(CLUSTER) up --name $(NAME)

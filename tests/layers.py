@@ -17,7 +17,7 @@ CHECK: dict[str, list[Command]] = {
     "format and lint": [[f"{TOOLS}/ruff", "format", "--check", "--quiet", "."], [f"{TOOLS}/ruff", "check", "--quiet", "."]],
     "types": [[f"{TOOLS}/mypy", "operator", "trainer", "tests", "quickstart"]],
     "layers": [[f"{TOOLS}/lint-imports", "--no-logo"]],
-    "generated": [[PYTHON, "-m", "lwm_operator.api.crd", "--check"]],
+    "generated": [[PYTHON, "-m", "lwm_operator.api.crd", "--check"], [PYTHON, "-m", "lwm_operator.docs", "--check"]],
     "fast tests": [[PYTHON, "-m", "pytest", "-q", "tests/unit"]],
 }
 CLUSTER = [PYTHON, "-m", "cluster"]

@@ -21,7 +21,7 @@ class PodState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Why a pod does not run yet, in the words of the scheduler or the kubelet."""
+    """Why a pod does not run yet (or, NodeNotReady, not any longer), in the words of the scheduler, the kubelet or an Event."""
 
     reason: str
     message: str
@@ -49,6 +49,8 @@ class PodView:
     words: LastWords | None = None
     waiting: Waiting | None = None
     memory_limit: str = ""
+    ready: bool = True
+    """False of a running pod: the node controller has given its node up."""
 
     @property
     def ran(self) -> bool:
@@ -73,6 +75,8 @@ class JobView:
     failed_indexes: frozenset[int] = frozenset()
     """Hosts whose pod failed or was deleted."""
     message: str = ""
+    since: str = ""
+    """When it was created."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,47 @@
 """Why do the pods not run yet? One reason and one line, with the words of whoever holds them up."""
 
-from lwm_operator.plan.observed import JobView, PodState, PodView
+from collections import defaultdict
+from dataclasses import dataclass
 
-IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable")
-CONFIG = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+from lwm_operator.plan.heldup import judge, refusal
+from lwm_operator.plan.observed import JobView, PodState, PodView
+from lwm_operator.plan.reasons import Held
+
+LOOK_AGAIN = frozenset(
+    {
+        Held.MISSING_ACCOUNT,
+        Held.QUOTA_EXCEEDED,
+        Held.POD_SECURITY,
+        Held.PODS_REFUSED,
+        Held.NODE_NOT_READY,
+        Held.MOUNT,
+        Held.SANDBOX,
+        Held.PODS_MISSING,
+        Held.SCHEDULING,
+        Held.PULLING,
+        Held.CONTAINER_CREATING,
+    }
+)
+"""Told by Events, by nodes or by the passing of time, none of which wakes us: look again after some seconds."""
+
+HELD_UP = frozenset(Held) - {Held.PULLING, Held.CONTAINER_CREATING, Held.SCHEDULING}
+"""Nothing goes on. The other reasons are steps on the way."""
+
+SHOWN = 3
+"""Causes in one line."""
+FIRST_LETTERS, LATER_LETTERS = 520, 110
+"""Of the words of the worst cause, and of each other one: the line stays below 900 characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """What holds some of the pods up. `since` is empty where nobody knows."""
+
+    reason: Held
+    count: int
+    since: str
+    said: str
+    verb: str = ""
 
 HELD_UP = frozenset({"Unschedulable", "SchedulingGated", "ImagePull", "ConfigError", "PodsMissing", "WaitingForPods"})
 """Reasons with which nothing advances until somebody does something."""
@@ -12,31 +50,37 @@ LOOK_AGAIN = frozenset({"PodsMissing"})
 
 
 def why(job: JobView | None, pods: tuple[PodView, ...], hosts: int) -> tuple[str, str] | None:
-    """Reason and message of the worst hold-up; None when all pods run."""
-    held = [pod for pod in pods if pod.state == PodState.PENDING and pod.waiting is not None]
-    if held:
-        worst = min(held, key=lambda pod: (_rank(pod), pod.index))
-        assert worst.waiting is not None  # noqa: S101 - chosen so two lines above
-        alike = sum(1 for pod in held if _rank(pod) == _rank(worst))
-        return _reason(worst), f"{alike} of {hosts} pods since {worst.waiting.since}: {worst.waiting.message}"[:900]
-    here = sum(1 for pod in pods if pod.live or pod.state == PodState.SUCCEEDED)
-    if here < hosts:
-        said = f": {job.message}" if job is not None and job.message else ""
-        return "PodsMissing", f"{here} of {hosts} pods exist{said}"[:900]
-    pending = sum(1 for pod in pods if pod.state == PodState.PENDING)
-    return ("ContainerCreating", f"{pending} of {hosts} pods are starting") if pending else None
+    """The worst reason, and a line with up to three causes, each with its count and since when; None when all pods run."""
+    worst = list(Held)
+    causes = sorted(_causes(job, pods, hosts), key=lambda cause: (worst.index(cause.reason), -cause.count, cause.said))
+    if not causes:
+        return None
+    parts = [_part(cause, hosts, FIRST_LETTERS if number == 0 else LATER_LETTERS) for number, cause in enumerate(causes[:SHOWN])]
+    named = [parts[0], *(f"{cause.reason}: {part}" for cause, part in zip(causes[1:], parts[1:], strict=False))]
+    more = [f"and {len(causes) - SHOWN} more"] if len(causes) > SHOWN else []
+    return str(causes[0].reason), "; ".join([*named, *more])
 
 
-def _rank(pod: PodView) -> int:
-    return ("ImagePull", "ConfigError", "Unschedulable", "SchedulingGated").index(_reason(pod)) if _known(pod) else 4
+def _causes(job: JobView | None, pods: tuple[PodView, ...], hosts: int) -> list[Cause]:
+    """Pods that wait alike are one cause; pods that do not exist are one more."""
+    alike: dict[tuple[Held, str], list[str]] = defaultdict(list)
+    for pod in pods:
+        if pod.state == PodState.PENDING or (pod.live and pod.waiting is not None):
+            since = pod.waiting.since if pod.waiting is not None else ""
+            alike[judge(pod.waiting, bound=pod.node is not None)].append(since)
+    found = [
+        Cause(reason=reason, count=len(times), since=min(filter(None, times), default=""), said=said)
+        for (reason, said), times in alike.items()
+    ]
+    missing = hosts - sum(1 for pod in pods if pod.live or pod.state == PodState.SUCCEEDED)
+    if missing > 0:
+        reason, said = refusal(job.message if job is not None else "")
+        found.append(Cause(reason=reason, count=missing, since=job.since if job is not None else "", said=said, verb=" missing"))
+    return found
 
 
-def _known(pod: PodView) -> bool:
-    return _reason(pod) in ("ImagePull", "ConfigError", "Unschedulable", "SchedulingGated")
-
-
-def _reason(pod: PodView) -> str:
-    raw = pod.waiting.reason if pod.waiting is not None else ""
-    if raw in IMAGE:
-        return "ImagePull"
-    return "ConfigError" if raw in CONFIG else raw
+def _part(cause: Cause, hosts: int, letters: int) -> str:
+    since = f" since {cause.since}" if cause.since else ""
+    said = f": {cause.said}" if cause.said else ""
+    said = f"{said[: letters - 1]}…" if len(said) > letters else said
+    return f"{cause.count} of {hosts} pods{cause.verb}{since}{said}"

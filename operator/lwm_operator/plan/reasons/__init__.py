@@ -1,0 +1,25 @@
+"""Every value that `status.reason` may take: the one source of the table in docs/reasons.md and of the names in the code."""
+
+import re
+
+from lwm_operator.plan.reasons.causes import Cause, Ended
+from lwm_operator.plan.reasons.doing import Between, Doing
+from lwm_operator.plan.reasons.held import Held
+from lwm_operator.plan.reasons.reason import Reason
+
+__all__ = ["GROUPS", "Between", "Cause", "Doing", "Ended", "Held", "Reason", "find"]
+
+GROUPS: tuple[type[Reason], ...] = (Held, Doing, Between, Cause, Ended)
+"""In the order of the page; a class's docstring is its heading."""
+
+FAMILIES = ((re.compile(r"ExitCode\d+"), Ended.EXIT_CODE), (re.compile(r"OutOf\w+"), Ended.OUT_OF))
+"""Reasons with a part that varies."""
+
+_KNOWN: dict[str, Reason] = {str(reason): reason for group in reversed(GROUPS) for reason in group}
+
+
+def find(word: str) -> Reason | None:
+    """The reason with this word; of a word in two groups, the first group's. None: the table lacks it."""
+    if (known := _KNOWN.get(word)) is not None:
+        return known
+    return next((reason for pattern, reason in FAMILIES if pattern.fullmatch(word)), None)

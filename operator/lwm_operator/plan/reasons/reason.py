@@ -1,0 +1,22 @@
+"""What one reason is: the word in the REASON column, and what a user needs to know about it."""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Reason(StrEnum):
+    """A value of `status.reason`; its subclasses list them, a group each. The page docs/reasons.md is made from nothing else."""
+
+    _value_: str
+    means: str
+    """One sentence."""
+    shows: str
+    """An example of the line in `status.message`, without the words about stage and attempt that stand before it."""
+    fix: str
+    """What to do; "Nothing" and why where it passes by itself."""
+
+    def __new__(cls, value: str, means: str, shows: str, fix: str) -> Self:
+        made = str.__new__(cls, value)
+        made._value_ = value
+        made.means, made.shows, made.fix = means, shows, fix
+        return made
