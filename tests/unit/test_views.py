@@ -1,6 +1,6 @@
 from typing import Any
 
-from lwm_operator.cluster.views import job_view, node_ready, owned, pod_view, progress_of, renewed_at
+from lwm_operator.cluster.views import job_view, node_lost, owned, pod_view, progress_of, renewed_at
 from lwm_operator.plan.observed import PodState
 from world.builders import report
 
@@ -71,6 +71,62 @@ def test_what_a_pod_waits_for() -> None:
     assert pod_view(pod({"phase": "Running"})).waiting is None
 
 
+def waits(reason: str, message: str = "", image: str = "lwm-trainer:v9", **status: Any) -> dict[str, Any]:
+    state = {"waiting": {"reason": reason, "message": message}}
+    return pod({"phase": "Pending", "containerStatuses": [{"name": "trainer", "image": image, "state": state}], **status})
+
+
+def said(body: dict[str, Any]) -> tuple[str, str]:
+    waiting = pod_view(body).waiting
+    return (waiting.reason, waiting.message) if waiting is not None else ("", "")
+
+
+def test_the_images_name_is_in_the_words_about_it() -> None:
+    assert said(waits("ImagePullBackOff", 'Back-off pulling image "lwm-trainer:v9"')) == (
+        "ImagePullBackOff",
+        'Back-off pulling image "lwm-trainer:v9"',
+    )
+    assert said(waits("ErrImagePull", "no route to host")) == ("ErrImagePull", 'image "lwm-trainer:v9": no route to host')
+    assert said(waits("ErrImagePull")) == ("ErrImagePull", 'image "lwm-trainer:v9"')
+
+
+def test_a_pod_that_has_a_node_and_no_container_yet_is_being_set_up_since_it_has_the_node() -> None:
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "t2"}
+    fresh = pod_view(pod({"phase": "Pending", "conditions": [scheduled]}, creationTimestamp="t1")).waiting
+    assert fresh is not None
+    assert (fresh.reason, fresh.message, fresh.since) == ("ContainerCreating", "", "t2")
+    assert said(waits("ContainerCreating")) == said(waits("PodInitializing")) == ("ContainerCreating", "")
+    nowhere = pod({"phase": "Pending"})
+    del nowhere["spec"]["nodeName"]
+    assert pod_view(nowhere).waiting is None
+
+
+def test_an_injected_container_that_cannot_be_pulled_is_told_of_and_only_the_trainers_end_is_an_end() -> None:
+    injected = {"name": "proxy", "image": "proxy:1", "state": {"waiting": {"reason": "ErrImagePull", "message": "proxy:1: not found"}}}
+    assert said(waits("PodInitializing", initContainerStatuses=[injected])) == ("ErrImagePull", "proxy:1: not found")
+    proxy = {"name": "proxy", "state": {"terminated": {"exitCode": 1}}}
+    both = {"phase": "Running", "containerStatuses": [proxy, {"name": "trainer", "state": {"running": {}}}]}
+    assert pod_view(pod(both)).state == PodState.RUNNING
+
+
+def test_claims_without_a_volume_are_named() -> None:
+    scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "unbound"}
+    body = pod({"phase": "Pending", "conditions": [scheduled]})
+    claims = [{"name": name, "persistentVolumeClaim": {"claimName": "shelf"}} for name in ("data", "checkpoint")]
+    body["spec"] |= {"volumes": [{"name": "tmp", "emptyDir": {}}, *claims]}
+    assert said(body) == ("Unschedulable", "unbound (claims: shelf)")
+
+
+def test_a_running_pod_that_is_not_ready_is_one_whose_node_was_given_up() -> None:
+    running = {"phase": "Running", "containerStatuses": [{"name": "trainer", "state": {"running": {}}}]}
+    assert pod_view(pod(running)).ready
+    assert not pod_view(pod({**running, "conditions": [{"type": "Ready", "status": "False"}]})).ready
+
+
+def test_a_container_that_could_not_start_keeps_the_runtimes_words() -> None:
+    assert pod_view(pod(ended(128, "StartError", 'exec: "python": executable file not found'))).message.startswith('exec: "python"')
+
+
 def test_a_pod_that_is_being_deleted_says_how_fast() -> None:
     leaving = pod_view(pod({"phase": "Running"}, deletionTimestamp="t", deletionGracePeriodSeconds=5))
     assert (leaving.deleting, leaving.grace_seconds) == (True, 5)
@@ -108,7 +164,19 @@ def test_a_lease_that_nobody_renewed_has_no_time() -> None:
     assert renewed_at({}) is None
 
 
-def test_a_node_that_is_gone_is_not_ready() -> None:
-    assert node_ready({"status": {"conditions": [{"type": "Ready", "status": "True"}]}})
-    assert not node_ready({"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}})
-    assert not node_ready(None)
+def test_a_node_that_is_gone_or_not_ready_is_lost_and_says_why() -> None:
+    def node(**ready: str) -> dict[str, Any]:
+        return {"status": {"conditions": [{"type": "DiskPressure", "status": "False"}, {"type": "Ready", **ready}]}}
+
+    assert node_lost("node1", node(status="True")) is None
+    silent = node_lost("node1", node(status="Unknown", message="Kubelet stopped posting node status.", lastTransitionTime="t"))
+    assert silent is not None
+    assert (silent.reason, silent.message, silent.since) == (
+        "NodeNotReady",
+        "node node1 is not ready: Kubelet stopped posting node status.",
+        "t",
+    )
+    gone, new = node_lost("node1", None), node_lost("node1", {"metadata": {}})
+    assert gone is not None
+    assert new is not None
+    assert (gone.message, new.message) == ("node node1 is gone", "node node1 is not ready: its kubelet has never reported")

@@ -22,6 +22,10 @@ DISRUPTIONS = {
 }
 """Reasons of the condition DisruptionTarget."""
 
+LETTERS = 1000
+"""Of what scheduler and kubelet say."""
+CREATING = ("ContainerCreating", "PodInitializing")
+"""The kubelet's words for everything before the container: it says more only in Events."""
 INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 
 
@@ -51,6 +55,7 @@ def job_view(body: Object, complaint: str = "") -> JobView:
         failed=bool(bad),
         failed_indexes=_indexes(str(status.get("failedIndexes") or "")),
         message=str(bad[0].get("message") or "") if bad else complaint,
+        since=str(body["metadata"].get("creationTimestamp") or ""),
     )
 
 
@@ -65,9 +70,9 @@ def _indexes(text: str) -> frozenset[int]:
 
 def pod_view(body: Object) -> PodView:
     about, status = body["metadata"], body.get("status") or {}
-    container: Object = next(iter(status.get("containerStatuses") or ()), {})
-    ended: Object = (container.get("state") or {}).get("terminated") or {}
+    ended: Object = (_trainer(status).get("state") or {}).get("terminated") or {}
     deleting = about.get("deletionTimestamp") is not None
+    words = _words(ended.get("message"))
     disrupted = next((each for each in status.get("conditions") or () if each.get("type") == "DisruptionTarget"), None)
     return PodView(
         name=about["name"],
@@ -82,10 +87,11 @@ def pod_view(body: Object) -> PodView:
         gone_by=about.get("deletionTimestamp"),
         exit_code=ended.get("exitCode"),
         reason=_reason(status, ended, disrupted),
-        message=str(status.get("message") or (disrupted or {}).get("message") or "")[:500],
-        words=_words(ended.get("message")),
-        waiting=_waiting(about, status, container),
         memory_limit=str(_limits(body).get("memory") or ""),
+        message=str(status.get("message") or (disrupted or {}).get("message") or ("" if words else ended.get("message")) or "")[:500],
+        words=words,
+        waiting=_waiting(body),
+        ready=not any(each.get("type") == "Ready" and each.get("status") == "False" for each in status.get("conditions") or ()),
     )
 
 
@@ -110,9 +116,16 @@ def numbers(body: Object) -> tuple[int, int]:
     return _number(body, names.LABEL_STAGE), _number(body, names.LABEL_ATTEMPT)
 
 
-def node_ready(body: Object | None) -> bool:
-    conditions = ((body or {}).get("status") or {}).get("conditions") or ()
-    return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+def node_lost(name: str, body: Object | None) -> Waiting | None:
+    """What to say of the pods on a node that is not ready or gone; None when it is ready."""
+    if body is None:
+        return Waiting(reason="NodeNotReady", message=f"node {name} is gone", since="")
+    conditions = (body.get("status") or {}).get("conditions") or ()
+    ready: Object = next((each for each in conditions if each.get("type") == "Ready"), {})
+    if ready.get("status") == "True":
+        return None
+    said = f"node {name} is not ready: {ready.get('message') or 'its kubelet has never reported'}"
+    return Waiting(reason="NodeNotReady", message=said, since=str(ready.get("lastTransitionTime") or ""))
 
 
 def _number(body: Object, label: str) -> int:
@@ -151,17 +164,34 @@ def _words(text: str | None) -> LastWords | None:
         return None
 
 
-def _waiting(about: Object, status: Object, container: Object) -> Waiting | None:
-    since = str(about.get("creationTimestamp") or "")
-    for each in status.get("conditions") or ():
-        if each.get("type") == "PodScheduled" and each.get("status") == "False":
-            return Waiting(
-                reason=str(each.get("reason") or "Unschedulable"),
-                message=str(each.get("message") or "no node takes it"),
-                since=str(each.get("lastTransitionTime") or since),
-            )
-    waiting: Object = (container.get("state") or {}).get("waiting") or {}
-    if not waiting.get("reason"):
-        return None
-    image = container.get("image") or ""
-    return Waiting(reason=str(waiting["reason"]), message=str(waiting.get("message") or f"image {image}")[:600], since=since)
+def _trainer(status: Object) -> Object:
+    """The status of our own container; others may have been injected."""
+    there = list(status.get("containerStatuses") or ())
+    return next((each for each in there if each.get("name") == names.CONTAINER), there[0] if there else {})
+
+
+def _waiting(body: Object) -> Waiting | None:
+    """What the scheduler says of a pod without a node, what the kubelet says of one that has it; None when nobody says anything."""
+    status, spec = body.get("status") or {}, body.get("spec") or {}
+    since = str(body["metadata"].get("creationTimestamp") or "")
+    scheduled: Object = next((each for each in status.get("conditions") or () if each.get("type") == "PodScheduled"), {})
+    since = str(scheduled.get("lastTransitionTime") or since)
+    if scheduled.get("status") == "False":
+        said = str(scheduled.get("message") or "no node takes it") + _claims(spec)
+        return Waiting(reason=str(scheduled.get("reason") or "Unschedulable"), message=said[:LETTERS], since=since)
+    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        waiting: Object = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") and waiting["reason"] not in CREATING:
+            said, image = str(waiting.get("message") or ""), str(container.get("image") or "")
+            said = said if image in said else f'image "{image}": {said}'.removesuffix(": ")
+            return Waiting(reason=str(waiting["reason"]), message=said[:LETTERS], since=since)
+    if status.get("phase") == "Pending" and spec.get("nodeName"):
+        return Waiting(reason=CREATING[0], message="", since=since)
+    return None
+
+
+def _claims(spec: Object) -> str:
+    """The scheduler speaks of unbound claims without their names."""
+    claims = [each["persistentVolumeClaim"]["claimName"] for each in spec.get("volumes") or () if each.get("persistentVolumeClaim")]
+    said = ", ".join(dict.fromkeys(claims))
+    return f" (claims: {said})" if said else ""

@@ -47,7 +47,7 @@ class Reconciler:
         except ValidationError as error:
             await self._unreadable(body, error)
             return None
-        observed = await observe(self._client, training)
+        observed = await observe(self._client, training, self._now())
         decided = plan(training, observed, self._now())
         if written := await write_status(self._client, training, decided.status):
             metrics.STATUS_WRITES.inc()
