@@ -12,6 +12,7 @@ MODEL = spec()["model"]
 TWO = [stage("a"), stage("b")]
 CPU = {"hosts": 2, "devicesPerHost": 4}
 PLACE = {"uri": "gs://lwm/x"}
+KEY = {"name": "settings", "key": "token"}
 CLAIM = {"pvc": {"claimName": "shared"}}
 
 RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
@@ -90,6 +91,31 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         {"tokenizer": {"uri": "s3://bucket/x"}},
         "spec.tokenizer.uri",
         {"tokenizer": {"uri": "gs://bucket/x"}},
+    ),
+    "a variable has one value: both": (
+        {"podTemplate": {"env": [{"name": "A", "value": "1", "valueFrom": {"secretKeyRef": KEY}}]}},
+        "give exactly one of value and valueFrom",
+        {"podTemplate": {"env": [{"name": "A", "value": ""}, {"name": "B", "valueFrom": {"secretKeyRef": KEY}}]}},
+    ),
+    "a variable has one value: none": (
+        {"podTemplate": {"env": [{"name": "A"}]}},
+        "give exactly one of value and valueFrom",
+        {"podTemplate": {"env": [{"name": "A", "value": "1"}]}},
+    ),
+    "a value has one source: both": (
+        {"podTemplate": {"env": [{"name": "A", "valueFrom": {"secretKeyRef": KEY, "configMapKeyRef": KEY}}]}},
+        "give exactly one of secretKeyRef and configMapKeyRef",
+        {"podTemplate": {"env": [{"name": "A", "valueFrom": {"configMapKeyRef": KEY | {"optional": True}}}]}},
+    ),
+    "a value has one source: none": (
+        {"podTemplate": {"env": [{"name": "A", "valueFrom": {}}]}},
+        "give exactly one of secretKeyRef and configMapKeyRef",
+        {"podTemplate": {"env": [{"name": "A", "valueFrom": {"secretKeyRef": KEY}}]}},
+    ),
+    "pull Secrets differ": (
+        {"podTemplate": {"imagePullSecrets": [{"name": "a"}, {"name": "a"}]}},
+        "Duplicate value",
+        {"podTemplate": {"imagePullSecrets": [{"name": "a"}, {"name": "b"}]}},
     ),
     "a stage at least": ({"stages": []}, "should have at least 1 items", {"stages": TWO[:1]}),
     "at most 32 stages": (

@@ -114,6 +114,20 @@ def test_the_users_variables_come_along_but_ours_win() -> None:
     assert (found["MINE"], found["PJRT_NPROC"]) == ("1", "2")
 
 
+def test_a_variable_may_come_from_a_secret_or_a_config_map_but_not_in_place_of_ours() -> None:
+    secret = {"secretKeyRef": {"name": "hf-token", "key": "token"}}
+    settings = {"configMapKeyRef": {"name": "settings", "key": "a.b", "optional": True}}
+    given = [{"name": "A", "valueFrom": secret}, {"name": "B", "valueFrom": settings}, {"name": "HOME", "valueFrom": secret}]
+    found = {each["name"]: each for each in pod(podTemplate={"env": given})["containers"][0]["env"]}
+    assert (found["A"], found["B"]) == ({"name": "A", "valueFrom": secret}, {"name": "B", "valueFrom": settings})
+    assert found["HOME"] == {"name": "HOME", "value": "/tmp"}
+
+
+def test_pull_secrets_come_along_where_there_are_any() -> None:
+    assert pod(podTemplate={"imagePullSecrets": [{"name": "registry"}]})["imagePullSecrets"] == [{"name": "registry"}]
+    assert "imagePullSecrets" not in pod()
+
+
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [

@@ -84,6 +84,8 @@ def pod_spec(run: Run) -> Manifest:
         found["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _away_from(run.avoided_nodes)}}
     if template.node_selector:
         found["nodeSelector"] = dict(template.node_selector)
+    if template.image_pull_secrets:
+        found["imagePullSecrets"] = [{"name": secret.name} for secret in template.image_pull_secrets]
     return found
 
 
@@ -101,8 +103,8 @@ def environment(spec: Spec) -> list[Manifest]:
         ours["PJRT_NPROC"] = str(cpu.threads)  # without it a node with another core count changes the parameters
     if endpoint := spec.checkpoint.endpoint:
         ours |= {"STORAGE_EMULATOR_HOST": endpoint, "TENSORSTORE_GCS_HTTP_URL": endpoint, "GOOGLE_CLOUD_PROJECT": "lwm"}
-    merged = {variable.name: variable.value for variable in spec.pod_template.env} | ours
-    return [{"name": name, "value": value} for name, value in merged.items()]
+    theirs = {variable.name: variable.model_dump(by_alias=True, exclude_none=True) for variable in spec.pod_template.env}
+    return list((theirs | {name: {"name": name, "value": value} for name, value in ours.items()}).values())
 
 
 def resources(wanted: Resources | None) -> Manifest:
