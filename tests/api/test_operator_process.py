@@ -1,15 +1,12 @@
 """The whole process with exactly the rights that the chart gives it: no 403 anywhere, a Lease taken and given back."""
 
 import asyncio
-import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,41 +14,14 @@ from lwm_operator.api import names
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Client
 from world.asking import create, look
-
-
-class Process:
-    """`python -m lwm_operator`, with its log."""
-
-    def __init__(self, kubeconfig: Path, namespace: str, log: Path) -> None:
-        self.log = log
-        environment = {
-            **os.environ,
-            "KUBECONFIG": str(kubeconfig),
-            "POD_NAMESPACE": namespace,
-            "POD_NAME": "operator-under-test",
-            "LWM_TRAINER_IMAGE": "registry.invalid/lwm-trainer:none",
-            "LWM_WATCH_NAMESPACES": namespace,
-            "LWM_HEALTH_PORT": "18181",
-            "LWM_METRICS_PORT": "18182",
-        }
-        with log.open("w") as out:
-            self.process = subprocess.Popen([sys.executable, "-m", "lwm_operator"], env=environment, stderr=out)
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
-
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+from world.process import Process
 
 
 @pytest.fixture
 def operator(account: Path, namespace: str, tmp_path: Path) -> Iterator[Process]:
     found = Process(account, namespace, tmp_path / "log")
     yield found
-    if found.process.poll() is None:
-        found.process.kill()
-        found.process.wait()
+    found.end()
 
 
 async def test_it_works_with_the_charts_rights_and_leaves_its_lease_free(client: Client, namespace: str, operator: Process) -> None:

@@ -220,6 +220,6 @@ async def test_pods_that_a_quota_forbids_are_explained(client: Client, rights: C
     async def explained() -> bool:
         again = await operator.look_at(made)
         status = (await look(client, made)).status
-        return status.reason == "PodsMissing" and "exceeded quota: none" in status.message and again is not None
+        return status.reason == "QuotaExceeded" and "exceeded quota: none" in status.message and again is not None
 
     await until(explained, 40)

@@ -1,5 +1,6 @@
 """The chart as helm renders it, and its objects on an API server."""
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def rendered(release: str, namespace: str, *arguments: str) -> list[Body]:
 
 def place(body: Body) -> str:
     """The API path of an object."""
-    plural = {"ValidatingAdmissionPolicy": "validatingadmissionpolicies"}.get(body["kind"], f"{body['kind'].lower()}s")
+    plural = re.sub("ys$", "ies", f"{body['kind'].lower()}s")
     base = "/api/v1" if body["apiVersion"] == "v1" else f"/apis/{body['apiVersion']}"
     inside = f"/namespaces/{body['metadata']['namespace']}" if body["metadata"].get("namespace") else ""
     return f"{base}{inside}/{plural}/{body['metadata']['name']}"
