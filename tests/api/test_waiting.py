@@ -187,7 +187,7 @@ async def fail(client: Client, training: str) -> None:
     """As if the trainer had met an error: a pod without a node has no kubelet that would know better."""
     selector = f"{names.LABEL_TRAINING}={training}"
     async with asyncio.timeout(20):
-        while not (pods := await client.list(paths.collection("Pod", ID), selector)):
+        while not (pods := await client.list(paths.collection("Pod", ID), selector)):  # noqa: ASYNC110
             await asyncio.sleep(0.2)
     words = {"code": 70, "reason": "Uncaught", "message": "division by zero", "step": 0}
     ended = {"terminated": {"exitCode": 70, "reason": "Error", "message": json.dumps(words)}}

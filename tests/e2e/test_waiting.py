@@ -1,0 +1,215 @@
+"""Whatever holds real pods up is in the training's status within 30 s, with the exact words. All trainings side by side."""
+
+import asyncio
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cluster.paths import Cluster
+from e2e.trainings import manifest
+from lwm_operator.cluster.client import Client, configuration
+from quickstart.kubectl import Kubectl
+from world.causes import Case, Seen, told, watch
+from world.servers import denying, silent
+
+SMALL = {"requests": {"cpu": "10m", "memory": "64Mi"}}
+TRAINER_SECONDS = 60.0
+"""The trainer's own start comes before it meets a bucket: longer than the 30 s that the cause then has."""
+LIFE_SECONDS = 60.0
+
+
+def wanting(source: dict[str, Any]) -> dict[str, Any]:
+    return {"podTemplate": {"env": [{"name": "WANTED", "valueFrom": source}]}}
+
+
+def from_bucket(name: str, endpoint: str) -> dict[str, Any]:
+    return {
+        "tokenizer": {"uri": f"gs://{name}/tokenizer/tokenizer.json"},
+        "datasets": [{"name": "books", "source": {"uri": f"gs://{name}/books"}}],
+        "checkpoint": {"uri": f"gs://{name}/runs", "endpoint": endpoint, "everySteps": 10},
+    }
+
+
+HELD = [
+    Case(
+        name="wrong-name",
+        reason="InvalidImage",
+        words=("2 of 2 pods since 2", "couldn't parse image name", "registry.invalid/Trainer:v9"),
+        changes={"image": "registry.invalid/Trainer:v9"},
+    ),
+    Case(
+        name="no-image",
+        reason="ImagePull",
+        words=("2 of 2 pods since 2", "registry.invalid/lwm-trainer:v9", "failed to pull"),
+        changes={"image": "registry.invalid/lwm-trainer:v9"},
+    ),
+    Case(
+        name="no-pull-secret",
+        reason="ImagePull",
+        words=("2 of 2 pods since 2", "registry.invalid/lwm-trainer:v8", "(no-such-credentials)"),
+        changes={"image": "registry.invalid/lwm-trainer:v8", "podTemplate": {"imagePullSecrets": [{"name": "no-such-credentials"}]}},
+    ),
+    Case(
+        name="no-secret",
+        reason="MissingSecret",
+        words=("2 of 2 pods since 2", 'secret "no-such-token" not found'),
+        changes=wanting({"secretKeyRef": {"name": "no-such-token", "key": "token"}}),
+    ),
+    Case(
+        name="no-config-map",
+        reason="MissingConfigMap",
+        words=("2 of 2 pods since 2", 'configmap "no-such-settings" not found'),
+        changes=wanting({"configMapKeyRef": {"name": "no-such-settings", "key": "token"}}),
+    ),
+    Case(
+        name="no-key",
+        reason="MissingConfigMap",
+        words=("2 of 2 pods since 2", "couldn't find key no-such-key in ConfigMap"),
+        changes=wanting({"configMapKeyRef": {"name": "kube-root-ca.crt", "key": "no-such-key"}}),
+    ),
+    Case(
+        name="no-folder",
+        reason="Mount",
+        words=("2 of 2 pods since 2", "hostPath type check failed", "/no/such/folder"),
+        changes={"checkpoint": {"pvc": {"claimName": "no-folder"}, "everySteps": 10}},
+    ),
+    Case(name="slow-registry", reason="Pulling", words=("2 of 2 pods since 2", "Pulling image", "/lwm-trainer:slow")),
+]
+"""The slow registry's address is known only when it listens."""
+
+STORAGE = [
+    Case(
+        name="no-bucket",
+        reason="BucketMissing",
+        words=("no-such-bucket",),
+        changes=from_bucket("no-such-bucket", "http://fake-gcs.lwm-storage.svc:4443"),
+    ),
+    Case(name="denied", reason="BucketDenied", words=("forbidden-bucket",), changes=from_bucket("forbidden-bucket", "http://denying:80")),
+]
+
+
+def stuck(case: Case, **changes: Any) -> dict[str, Any]:
+    """Two hosts that ask for next to nothing."""
+    found = manifest(case.name)
+    found["spec"] |= {"stages": found["spec"]["stages"][:1], **case.changes, **changes}
+    found["spec"]["podTemplate"] = {"resources": SMALL, **found["spec"].get("podTemplate", {})}
+    return found
+
+
+def alone(case: Case) -> dict[str, Any]:
+    """One host with one device."""
+    found = stuck(case)
+    del found["spec"]["podTemplate"]["resources"]
+    found["spec"]["accelerator"] = {"type": "cpu", "cpu": {"hosts": 1, "devicesPerHost": 1, "threads": 2}}
+    found["spec"]["stages"][0] |= {"mesh": {}, "steps": 4}
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(kubectl: Kubectl) -> Iterator[None]:
+    """A claim on a folder that no node has."""
+    name = f"no-folder-{kubectl.namespace}"
+    about = {"storageClassName": "", "accessModes": ["ReadWriteMany"]}
+    place = {"capacity": {"storage": "1Gi"}, "hostPath": {"path": "/no/such/folder", "type": "Directory"}}
+    volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": about | place}
+    wanted = about | {"volumeName": name, "resources": {"requests": {"storage": "1Gi"}}}
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "no-folder"}, "spec": wanted}
+    for each in (volume, claim):
+        kubectl("create", "--filename=-", stdin=json.dumps(each))
+    yield
+    kubectl("delete", "persistentvolume", name, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def store(kubectl: Kubectl, cluster: Cluster) -> Iterator[None]:
+    """http://denying:80 is a store of this machine. By a Service, for this machine knows no way back to a pod."""
+    with denying(cluster.host_address) as port:
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "denying"}, "spec": {"ports": [{"port": 80}]}}
+        slice_ = {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {"name": "denying", "labels": {"kubernetes.io/service-name": "denying"}},
+            "addressType": "IPv4",
+            "ports": [{"port": port}],
+            "endpoints": [{"addresses": [cluster.host_address], "conditions": {"ready": True}}],
+        }
+        for each in (service, slice_):
+            kubectl("create", "--filename=-", stdin=json.dumps(each))
+        yield
+
+
+def seen_of(kubectl: Kubectl, cases: list[Case], seconds: float) -> dict[str, Seen]:
+    """What their trainings say from now on; then they go."""
+
+    async def asking() -> dict[str, Seen]:
+        client = Client(await configuration())
+        try:
+            return await watch(client, [Case(**{**vars(case), "namespace": kubectl.namespace}) for case in cases], seconds)
+        finally:
+            await client.close()
+
+    before = os.environ.get("KUBECONFIG")
+    os.environ["KUBECONFIG"] = str(kubectl.kubeconfig)
+    try:
+        return asyncio.run(asking())
+    finally:
+        os.environ.pop("KUBECONFIG") if before is None else os.environ.update(KUBECONFIG=before)
+        kubectl("delete", "lwmtrainings", "--wait=false", *(case.name for case in cases))
+
+
+@pytest.fixture(scope="module")
+def held(kubectl: Kubectl, folder: None, cluster: Cluster) -> dict[str, Seen]:
+    with silent(cluster.host_address) as port:
+        for case in HELD:
+            changes = {"image": f"{cluster.host_address}:{port}/lwm-trainer:slow"} if case.name == "slow-registry" else {}
+            kubectl.apply(stuck(case, **changes))
+        return seen_of(kubectl, HELD, 30)
+
+
+@pytest.fixture(scope="module")
+def refused(kubectl: Kubectl, store: None) -> dict[str, Seen]:
+    for case in STORAGE:
+        kubectl.apply(alone(case))
+    return seen_of(kubectl, STORAGE, TRAINER_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def life(kubectl: Kubectl) -> list[str]:
+    """Every line that the status of a training has from its creation to its end."""
+    name = "life"
+    kubectl.apply(alone(Case(name=name, reason="", words=())))
+    path = "{.status.reason}: {.status.message}\n"
+    command = [kubectl.program, f"--kubeconfig={kubectl.kubeconfig}", f"--namespace={kubectl.namespace}", "get", "lwmtraining", name]
+    lines: list[str] = []
+    written = b""
+    with subprocess.Popen([*command, "--watch", f"--output=jsonpath={path}"], stdout=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdout is not None
+        end = time.monotonic() + LIFE_SECONDS
+        os.set_blocking(process.stdout.fileno(), False)
+        while time.monotonic() < end and not any(line.startswith("Complete: 1 of 1") for line in lines):
+            written += process.stdout.read() or b""
+            lines = written.decode(errors="replace").splitlines()
+            time.sleep(0.2)
+        process.kill()
+    kubectl("delete", "lwmtraining", name, "--wait=false")
+    return lines
+
+
+@pytest.mark.parametrize("case", HELD, ids=lambda case: case.name)
+def test_what_holds_pods_up_is_in_status_within_30_seconds_with_its_exact_words(held: dict[str, Seen], case: Case) -> None:
+    told(held[case.name], case)
+
+
+@pytest.mark.parametrize("case", STORAGE, ids=lambda case: case.name)
+def test_a_bucket_that_cannot_be_used_is_named(refused: dict[str, Seen], case: Case) -> None:
+    told(refused[case.name], case)
+
+
+@pytest.mark.parametrize("reason", ["LoadingData", "Restoring", "Compiling", "Training", "Saving"])
+def test_whatever_a_training_does_is_shown_while_it_does_it(life: list[str], reason: str) -> None:
+    assert [line for line in life if line.startswith(f"{reason}: stage 1/1 ctx128: ")], "\n".join(life)
