@@ -3,9 +3,15 @@ from pathlib import Path
 import pytest
 
 from lwm_operator import docs
+from lwm_operator.cluster.views import DISRUPTIONS
 from lwm_operator.plan import reasons
+from lwm_operator.plan.attempts import NO_ROOM
+from lwm_operator.plan.avoid import BLAMELESS
+from lwm_operator.plan.backoff import PLACEMENT_TIMEOUT
+from lwm_operator.plan.cause import EVIDENCE, HOST_LOST, NODE_NOT_READY, OUT_OF_MEMORY
 from lwm_operator.plan.heldup import NARROWER, RAW
 from lwm_operator.plan.reasons import GROUPS, Held, Reason, find
+from lwm_operator.plan.turn import CREATE_FAILED
 from lwm_trainer.config import ExitCode, Phase
 
 ALL = [reason for group in GROUPS for reason in group]
@@ -34,6 +40,11 @@ def test_whatever_the_trainer_can_say_is_in_the_table() -> None:
         *("".join(p.capitalize() for p in c.name.split("_")) for c in ExitCode if c not in secondary),
     ]
     assert [word for word in words if find(word) is None] == []
+
+
+def test_whatever_the_operator_says_of_an_attempts_end_is_in_the_table() -> None:
+    constants = [HOST_LOST, NODE_NOT_READY, OUT_OF_MEMORY, NO_ROOM, PLACEMENT_TIMEOUT, CREATE_FAILED, *BLAMELESS]
+    assert [word for word in (*EVIDENCE, *DISRUPTIONS.values(), *constants) if find(word) is None] == []
 
 
 def test_whatever_holds_pods_up_can_come_about() -> None:

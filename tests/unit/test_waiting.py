@@ -2,7 +2,7 @@ import pytest
 
 from lwm_operator.plan.observed import PodState, PodView, Waiting
 from lwm_operator.plan.reasons import Held
-from lwm_operator.plan.waiting import HELD_UP, LOOK_AGAIN, why
+from lwm_operator.plan.waiting import HELD_UP, LOOK_AGAIN, ON_THE_WAY, why
 from world.builders import job, pod
 
 SINCE = "2026-01-01T12:00:00Z"
@@ -88,4 +88,4 @@ def test_each_reason_either_goes_on_or_is_held_up_and_what_no_watch_tells_is_loo
         Held.SCHEDULING_GATED,
     }
     assert (reason in LOOK_AGAIN) != (reason in told_by_the_pod)
-    assert (reason in HELD_UP) == (reason not in ("Pulling", "ContainerCreating", "Scheduling"))
+    assert (reason in HELD_UP) == (reason not in ON_THE_WAY)

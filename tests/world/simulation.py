@@ -10,6 +10,7 @@ from lwm_operator.api.training import Training
 from lwm_operator.plan.moments import stamp
 from lwm_operator.plan.observed import JobView, Observed, PodState, PodView, Waiting
 from lwm_operator.plan.plan import plan
+from lwm_operator.plan.reasons import find
 from lwm_operator.plan.result import CleanUp, CreateAttempt, DeleteAttempt, DeletePod, Plan
 from lwm_trainer.config import Final, Phase, Progress
 from world.builders import NOW
@@ -48,6 +49,7 @@ class World:
     def reconcile(self, *, crash_before_actions: bool = False) -> Plan:
         """Plan, write the status, act: or die in between."""
         decided = self.plan()
+        assert find(decided.status.reason), f"{decided.status.reason} is not in operator/lwm_operator/plan/reasons"
         self.reached[f"phase {decided.status.phase}"] += 1
         self.reached.update(f"event {event.reason}" for event in decided.events)
         self.reached.update(f"action {type(action).__name__}" for action in decided.actions)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from lwm_operator.plan.heldup import judge, refusal
 from lwm_operator.plan.observed import JobView, PodState, PodView
-from lwm_operator.plan.reasons import Held
+from lwm_operator.plan.reasons import Between, Held
 
-LOOK_AGAIN = frozenset(
+LOOK_AGAIN = frozenset[str](
     {
         Held.MISSING_ACCOUNT,
         Held.QUOTA_EXCEEDED,
@@ -24,8 +24,9 @@ LOOK_AGAIN = frozenset(
 )
 """Told by Events, by nodes or by the passing of time, none of which wakes us: look again after some seconds."""
 
-HELD_UP = frozenset(Held) - {Held.PULLING, Held.CONTAINER_CREATING, Held.SCHEDULING}
-"""Nothing goes on. The other reasons are steps on the way."""
+ON_THE_WAY = (Held.PULLING, Held.CONTAINER_CREATING, Held.SCHEDULING)
+HELD_UP = frozenset[str]({*(each for each in Held if each not in ON_THE_WAY), Between.WAITING_FOR_PODS, Between.CREATE_FAILED})
+"""Reasons with which nothing advances until somebody does something."""
 
 SHOWN = 3
 """Causes in one line."""
@@ -42,11 +43,6 @@ class Cause:
     since: str
     said: str
     verb: str = ""
-
-HELD_UP = frozenset({"Unschedulable", "SchedulingGated", "ImagePull", "ConfigError", "PodsMissing", "WaitingForPods"})
-"""Reasons with which nothing advances until somebody does something."""
-LOOK_AGAIN = frozenset({"PodsMissing"})
-"""Reasons whose causes are told by no watch of ours: they are looked at again."""
 
 
 def why(job: JobView | None, pods: tuple[PodView, ...], hosts: int) -> tuple[str, str] | None:

@@ -16,9 +16,21 @@ class Cause(Reason):
     )
     BAD_DATA = (
         "BadData",
-        "A data set or the tokenizer is missing or corrupt. Not tried again.",
-        "host 0 (…): gs://lwm/books: no *.txt and no *.jsonl there",
+        "A data set or the tokenizer does not fit the training. Not tried again.",
+        "host 0 (…): the tokenizer has 4096 pieces, spec.model.vocabSize is 2048",
         "Correct the place that the message names, then raise `spec.resume`.",
+    )
+    DATA_MISSING = (
+        "DataMissing",
+        "Nothing is where a data set or the tokenizer should be. Not tried again.",
+        "host 0 (…): spec.datasets[books].source gs://lwm/books: nothing is there",
+        "Put the data there or correct the place, then raise `spec.resume`.",
+    )
+    DATA_CORRUPT = (
+        "DataCorrupt",
+        "A data set or the tokenizer is not what it should be. Not tried again.",
+        "host 0 (…): gs://lwm/books/ruth.jsonl, line 7: no field text",
+        "Mend what the message names, then raise `spec.resume`.",
     )
     BAD_CHECKPOINT = (
         "BadCheckpoint",
@@ -35,13 +47,13 @@ class Cause(Reason):
     BUCKET_MISSING = (
         "BucketMissing",
         "The bucket of a data set, of the tokenizer or of the checkpoints does not exist.",
-        "host 0 (…): bucket lwm-runs does not exist",
+        "host 0 (…): spec.checkpoint.uri gs://lwm-runs/x: bucket 'lwm-runs' does not exist: create it, then raise spec.resume",
         "Create the bucket, or correct the URI; then raise `spec.resume`.",
     )
     BUCKET_DENIED = (
         "BucketDenied",
         "The storage refuses the pods' account. Tried twice.",
-        "host 0 (…): bucket lwm-runs: 403: the account has no storage.objects.create",
+        "host 0 (…): access to bucket 'lwm-runs' is denied: grant roles/storage.objectAdmin on it to the pod's account",
         "Give the pods' service account (`spec.podTemplate.serviceAccountName`) the right; then raise `spec.resume`.",
     )
     STORAGE_DENIED = (
@@ -49,6 +61,18 @@ class Cause(Reason):
         "The storage refuses the pods' account, without a word about which bucket. Tried twice.",
         "host 0 (…): 401 Anonymous caller",
         "Give the pods' service account the right; then raise `spec.resume`.",
+    )
+    CLAIM_MISSING = (
+        "ClaimMissing",
+        "The volume's folder is not there, although the claim is.",
+        "host 0 (…): /lwm/checkpoint: nothing of this path exists: mount the volume",
+        "Look at the volume of the claim, then raise `spec.resume`.",
+    )
+    STORAGE_FULL = (
+        "StorageFull",
+        "No space is left on the volume.",
+        "host 0 (…): OSError: [Errno 28] No space left on device",
+        "Free space, or take a larger volume. It is tried again.",
     )
     CLAIM_DENIED = (
         "ClaimDenied",

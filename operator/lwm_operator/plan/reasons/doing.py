@@ -63,7 +63,13 @@ class Between(Reason):
         "Creating",
         "The attempt's Job is being created.",
         "attempt 1 is being created",
-        "Nothing. If it stays, the operator's Event ActionFailed (`kubectl describe`) has the API server's answer.",
+        "Nothing.",
+    )
+    CREATE_FAILED = (
+        "CreateFailed",
+        "The API server refuses what the attempt needs, or something of its name belongs to somebody else.",
+        "create attempt 1 of stage 1: Service bible exists and is not this training's: delete it, or name the training otherwise",
+        "Do as the message says. It is tried again.",
     )
     WAITING_FOR_PODS = (
         "WaitingForPods",
@@ -86,30 +92,36 @@ class Between(Reason):
     SUSPENDING = (
         "Suspending",
         "`spec.suspend` is true: the hosts save and leave.",
-        "attempt 2 is saving and leaving",
+        "attempt 2 saves and leaves, 1 of 2 pods are still there",
         "Nothing.",
     )
     SUSPENDED = (
         "Suspended",
         "`spec.suspend` is true and no pod runs.",
-        "suspended at step 40/60, checkpoint of step 40",
+        "nothing runs until spec.suspend is false",
         "Set `spec.suspend` to false to go on.",
     )
     SUPERSEDED = (
         "Superseded",
         "The spec was edited before the attempt's pods ran: it is made anew.",
-        "attempt 1 is made anew: the spec has changed and its pods never ran",
+        "image, podTemplate or execution was edited before its pods ran: they are made anew",
         "Nothing.",
     )
     PLACEMENT_TIMEOUT = (
         "PlacementTimeout",
         "Some pods found a node and others did not for too long: all are released, so that two trainings cannot hold each other up.",
-        "1 of 2 pods had no node for 900 s: 0/2 nodes are available: 2 Insufficient memory.",
+        "1 of 2 pods found no node for 900 s while the others held theirs: 0/2 nodes are available: 2 Insufficient memory.",
         "Nothing: it is tried again. Free or add nodes if it comes again and again.",
+    )
+    FAILED = (
+        "Failed",
+        "The training has stopped, and its last attempt is no longer in its status.",
+        "attempt 12 failed: an unknown cause: mend it, then set spec.resume to 1",
+        "Look at the Events and the pods' logs, then raise `spec.resume`.",
     )
     NO_ROOM_WITHOUT_AVOIDED = (
         "NoRoomWithoutAvoided",
         "No node is left but those that failed before: they are used again.",
-        "no room without node2, which failed 2 times in 24 hours: it is used again",
+        "no node was found for 60 s without node2: they are avoided no longer",
         "Repair or replace those nodes.",
     )
