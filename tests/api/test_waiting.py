@@ -69,7 +69,7 @@ CASES = [
     Case(
         name="node-away",
         reason="NodeNotReady",
-        words=(f"node {ID} is not ready",),
+        words=("2 of 2 pods since 2", f"node {ID} is not ready: there is no kubelet"),
         changes={"podTemplate": {"nodeSelector": NODE, "tolerations": TOLERANT}},
     ),
     Case(name="suspended", reason="Suspended", words=(), changes={"suspend": True}),

@@ -74,6 +74,14 @@ async def test_pods_on_a_lost_node_say_so_and_their_events_are_not_asked_for() -
     assert asked.places == []
 
 
+async def test_a_node_that_is_gone_is_missed_since_the_pod_waits() -> None:
+    for when, wanted in (("", stamp(later(-60))), ("t", "t")):
+        node = Waiting(reason="NodeNotReady", message="node node2 is gone", since=when)
+        (found,) = await explained(Asked(), "default", (creating(1, 60),), {"node2": node}, NOW)  # type: ignore[arg-type]
+        assert found.waiting is not None
+        assert found.waiting.since == wanted
+
+
 async def test_events_are_asked_for_where_a_pod_is_slow_and_of_three_pods_at_most() -> None:
     reasons, asked = await told(creating(0, seconds=4), pod(1), *(creating(index, seconds=6) for index in (5, 4, 3, 2)))
     assert asked.places == [f"regarding.uid=bible-s1-a1-{index}" for index in (2, 3, 4)]

@@ -115,6 +115,8 @@ def test_claims_without_a_volume_are_named() -> None:
     claims = [{"name": name, "persistentVolumeClaim": {"claimName": "shelf"}} for name in ("data", "checkpoint")]
     body["spec"] |= {"volumes": [{"name": "tmp", "emptyDir": {}}, *claims]}
     assert said(body) == ("Unschedulable", "unbound (claims: shelf)")
+    scheduled["message"] = "2 Insufficient memory."
+    assert said(body) == ("Unschedulable", "2 Insufficient memory.")
 
 
 def test_a_running_pod_that_is_not_ready_is_one_whose_node_was_given_up() -> None:

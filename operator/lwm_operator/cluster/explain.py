@@ -43,7 +43,7 @@ async def explained(
     client: Client, namespace: str, pods: tuple[PodView, ...], lost: Mapping[str, Waiting], now: datetime
 ) -> tuple[PodView, ...]:
     """The pods, those on lost nodes and those that are slow to start with the best words that there are for it."""
-    known = {pod.uid: replace(pod, waiting=lost[pod.node]) for pod in pods if pod.live and pod.node in lost}
+    known = {pod.uid: replace(pod, waiting=_away(pod, lost[pod.node])) for pod in pods if pod.live and pod.node in lost}
     asked = [pod for pod in sorted(pods, key=lambda pod: pod.index) if pod.uid not in known and _unclear(pod, now)][:PODS]
     place = paths.collection("Event", namespace)
     found = await asyncio.gather(*(client.list(place, fields=f"regarding.uid={pod.uid}") for pod in asked))
@@ -75,6 +75,11 @@ def _image(waiting: Waiting, told: list[tuple[str, str]]) -> Waiting:
         said = next((note for reason, note in told if reason == "Failed" and note.startswith("Failed to pull image")), said)
     secrets = next((note for reason, note in told if reason == "FailedToRetrieveImagePullSecret"), "")
     return replace(waiting, message="; ".join(filter(None, (secrets, said)))[: views.LETTERS])
+
+
+def _away(pod: PodView, node: Waiting) -> Waiting:
+    """A node that is gone has no time: then the pod's own."""
+    return replace(node, since=node.since or (pod.waiting.since if pod.waiting is not None else ""))
 
 
 def _unclear(pod: PodView, now: datetime) -> bool:

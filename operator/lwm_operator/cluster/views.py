@@ -177,7 +177,8 @@ def _waiting(body: Object) -> Waiting | None:
     scheduled: Object = next((each for each in status.get("conditions") or () if each.get("type") == "PodScheduled"), {})
     since = str(scheduled.get("lastTransitionTime") or since)
     if scheduled.get("status") == "False":
-        said = str(scheduled.get("message") or "no node takes it") + _claims(spec)
+        said = str(scheduled.get("message") or "no node takes it")
+        said += _claims(spec) if "unbound" in said else ""
         return Waiting(reason=str(scheduled.get("reason") or "Unschedulable"), message=said[:LETTERS], since=since)
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
         waiting: Object = (container.get("state") or {}).get("waiting") or {}
