@@ -88,6 +88,8 @@ def test_the_images_name_is_in_the_words_about_it() -> None:
     )
     assert said(waits("ErrImagePull", "no route to host")) == ("ErrImagePull", 'image "lwm-trainer:v9": no route to host')
     assert said(waits("ErrImagePull")) == ("ErrImagePull", 'image "lwm-trainer:v9"')
+    missing = "CreateContainerConfigError", 'secret "x" not found'
+    assert said(waits(*missing)) == missing
 
 
 def test_a_pod_that_has_a_node_and_no_container_yet_is_being_set_up_since_it_has_the_node() -> None:

@@ -43,7 +43,8 @@ async def explained(
     client: Client, namespace: str, pods: tuple[PodView, ...], lost: Mapping[str, Waiting], now: datetime
 ) -> tuple[PodView, ...]:
     """The pods, those on lost nodes and those that are slow to start with the best words that there are for it."""
-    known = {pod.uid: replace(pod, waiting=_away(pod, lost[pod.node])) for pod in pods if pod.live and pod.node in lost}
+    away = [(pod, lost[pod.node]) for pod in pods if pod.live and pod.node is not None and pod.node in lost]
+    known = {pod.uid: replace(pod, waiting=_away(pod, node)) for pod, node in away}
     asked = [pod for pod in sorted(pods, key=lambda pod: pod.index) if pod.uid not in known and _unclear(pod, now)][:PODS]
     place = paths.collection("Event", namespace)
     found = await asyncio.gather(*(client.list(place, fields=f"regarding.uid={pod.uid}") for pod in asked))
@@ -73,7 +74,7 @@ def _image(waiting: Waiting, told: list[tuple[str, str]]) -> Waiting:
     said = waiting.message
     if "failed" not in said.lower() and ": " not in said:
         said = next((note for reason, note in told if reason == "Failed" and note.startswith("Failed to pull image")), said)
-    secrets = next((note for reason, note in told if reason == "FailedToRetrieveImagePullSecret"), "")
+    secrets = next((note for reason, note in told if reason == "FailedToRetrieveImagePullSecret"), "").rstrip(".")
     return replace(waiting, message="; ".join(filter(None, (secrets, said)))[: views.LETTERS])
 
 

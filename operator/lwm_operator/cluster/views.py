@@ -183,12 +183,18 @@ def _waiting(body: Object) -> Waiting | None:
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
         waiting: Object = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") and waiting["reason"] not in CREATING:
-            said, image = str(waiting.get("message") or ""), str(container.get("image") or "")
-            said = said if image in said else f'image "{image}": {said}'.removesuffix(": ")
-            return Waiting(reason=str(waiting["reason"]), message=said[:LETTERS], since=since)
+            return Waiting(reason=str(waiting["reason"]), message=_said(waiting, str(container.get("image") or ""))[:LETTERS], since=since)
     if status.get("phase") == "Pending" and spec.get("nodeName"):
         return Waiting(reason=CREATING[0], message="", since=since)
     return None
+
+
+def _said(waiting: Object, image: str) -> str:
+    """The kubelet's words; those about an image with its name."""
+    said = str(waiting.get("message") or "")
+    if "Image" not in waiting["reason"] or image in said:
+        return said
+    return f'image "{image}": {said}'.removesuffix(": ")
 
 
 def _claims(spec: Object) -> str:
