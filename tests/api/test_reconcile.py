@@ -1,19 +1,22 @@
 """The operator's passes, with the rights that the chart gives it, on a real API server with its controllers (no pod needs to run)."""
 
 import asyncio
+import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from lwm_operator.api import names
-from lwm_operator.api.status import Phase, Status
+from lwm_operator.api.status import NodeFault, Phase, Status
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.apply import TakenError
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from lwm_operator.cluster.status import write_status
 from lwm_operator.controller.reconcile import Reconciler, TrainingKey
+from lwm_trainer.config import PROGRESS_ANNOTATION
 from world.asking import create, look
 from world.builders import stage
 
@@ -223,3 +226,74 @@ async def test_pods_that_a_quota_forbids_are_explained(client: Client, rights: C
         return status.reason == "QuotaExceeded" and "exceeded quota: none" in status.message and again is not None
 
     await until(explained, 40)
+
+
+async def test_nodes_that_failed_again_and_again_get_no_pod(client: Client, rights: Client, namespace: str) -> None:
+    nodes = [node["metadata"]["name"] for node in await client.list("/api/v1/nodes")]
+    assert len(nodes) >= 2, "one node to avoid, one to go to"
+    made = await create(client, namespace)
+    when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    await write_status(client, made, Status(node_faults=tuple(NodeFault(node=nodes[0], at=when) for _ in range(2))))
+    await Operator(rights).look_at(made)
+    assert (await look(client, made)).status.stages[0].recent_attempts[0].avoided_nodes == (nodes[0],)
+
+    async def placed() -> bool:
+        pods = (await children(client, made))["Pod"]
+        return len(pods) == 2 and all(pod["spec"].get("nodeName") for pod in pods)
+
+    await until(placed)
+    assert nodes[0] not in {pod["spec"]["nodeName"] for pod in (await children(client, made))["Pod"]}
+
+
+async def test_a_job_that_may_not_be_made_is_told_of_in_the_status(client: Client, rights: Client, namespace: str) -> None:
+    quota = {"metadata": {"name": "few"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
+    await client.call("POST", f"/api/v1/namespaces/{namespace}/resourcequotas", body=quota)
+    operator, made = Operator(rights), await create(client, namespace)
+
+    async def refused() -> bool:
+        with suppress(ApiError):
+            await operator.look_at(made)
+        return (await look(client, made)).status.reason == "CreateFailed"
+
+    await until(refused)
+    status = (await look(client, made)).status
+    assert "exceeded quota: few" in status.message
+    assert {condition.type: condition.status for condition in status.conditions}["Progressing"] == "False"
+    await client.call("DELETE", f"/api/v1/namespaces/{namespace}/resourcequotas/few")
+
+    async def made_at_last() -> bool:
+        with suppress(ApiError):
+            await operator.look_at(made)
+        return len((await children(client, made))["Job"]) == 1
+
+    await until(made_at_last)
+
+
+async def test_the_children_of_a_finished_training_go_when_its_time_is_over(client: Client, rights: Client, namespace: str) -> None:
+    nowhere = {"nodeSelector": {"lwm.dev/test": "nowhere"}}
+    operator, made = Operator(rights), await create(client, namespace, podTemplate=nowhere, ttlSecondsAfterFinished=60)
+    await operator.look_at(made)
+    await until(lambda: _count(client, made, "Pod", 2))
+    final = {"checkpoint": "gs://lwm/runs/s1/a1/60", "step": 60, "stateHash": "s", "recordHash": "r"}
+    said = {"attempt": 1, "phase": "Complete", "phaseDeadlineSeconds": 600, "step": 60, "steps": 60, "final": final}
+    lease = {"metadata": {"annotations": {PROGRESS_ANNOTATION: json.dumps(said)}}}
+    await client.patch(paths.item("Lease", namespace, "bible-s1-a1"), lease, Patch.MERGE, manager="trainer")
+    for pod in (await children(client, made))["Pod"]:
+        path = paths.item("Pod", namespace, pod["metadata"]["name"]) + "/status"
+        await client.patch(path, {"status": {"phase": "Succeeded"}}, Patch.MERGE, manager="kubelet")
+
+    async def complete() -> bool:
+        await operator.look_at(made)
+        return (await look(client, made)).status.phase == Phase.COMPLETE
+
+    await until(complete)
+    assert (await children(client, made))["Job"] != []
+    operator.ahead += timedelta(seconds=70)
+
+    async def nothing() -> bool:
+        await operator.look_at(made)
+        return not any((await children(client, made)).values())
+
+    await until(nothing)
+    status = (await look(client, made)).status
+    assert (status.phase, status.attempt) == (Phase.COMPLETE, 1), "what is missing afterwards is not made again"

@@ -44,6 +44,16 @@ def make(node: Node, mount: Path = MOUNT) -> None:
             parent = child
 
 
+def of_process(pid: int, controller: str, proc: Path = Path("/proc"), mount: Path = MOUNT) -> Path:
+    """The folder of the cgroup through which a controller (cpu, memory) governs the process."""
+    wanted = "" if version(mount) == 2 else controller
+    for line in (proc / str(pid) / "cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if wanted in controllers.split(","):
+            return mount / wanted / path.lstrip("/")
+    raise ClusterError(f"process {pid} is in no {controller} cgroup: {proc}/{pid}/cgroup")
+
+
 def enable(group: Path) -> None:
     """Hand the group's controllers to its children (version 2)."""
     offered = (group / "cgroup.controllers").read_text().split()

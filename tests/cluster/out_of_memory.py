@@ -31,7 +31,7 @@ def out_of_memory(pod_uid: str) -> None:
     The limit is drawn down to little above what is in use, so that the machine itself never runs short; a process of ours in
     the container's cgroup then uses that up, and the kernel is told to choose the pod's process, not ours. It cannot be undone."""
     victim = main_process(pod_uid)
-    group = memory_cgroup(victim)
+    group = cgroups.of_process(victim, "memory")
     lower_limit(group)
     (PROC / str(victim) / "oom_score_adj").write_text("1000")
     subprocess.run(
@@ -39,17 +39,6 @@ def out_of_memory(pod_uid: str) -> None:
     )
     if (PROC / str(victim)).exists():
         raise ClusterError(f"the kernel spared process {victim} of pod {pod_uid}: `dmesg | grep -i oom` tells whom it chose")
-
-
-def memory_cgroup(pid: int, proc: Path = PROC, mount: Path = cgroups.MOUNT) -> Path:
-    """The folder of the cgroup that limits the process's memory."""
-    tree = mount if cgroups.version(mount) == 2 else mount / "memory"
-    wanted = "" if cgroups.version(mount) == 2 else "memory"
-    for line in (proc / str(pid) / "cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        if wanted in controllers.split(","):
-            return tree / path.lstrip("/")
-    raise ClusterError(f"process {pid} is in no memory cgroup: {proc}/{pid}/cgroup")
 
 
 def lower_limit(group: Path) -> None:

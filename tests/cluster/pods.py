@@ -4,9 +4,12 @@ import os
 import signal
 from pathlib import Path
 
+from cluster import cgroups
 from cluster.run import ClusterError
 
 PROC = Path("/proc")
+PERIOD = 100_000
+"""Microseconds over which the kernel measures a share of a core."""
 SANDBOX = b"/pause\0"
 
 
@@ -72,3 +75,13 @@ def send(pod_uid: str, number: signal.Signals) -> None:
         reached += 1
     if not reached:
         raise ClusterError(f"no process of pod {pod_uid} on this machine: has it ended? `kubectl get pods -A -o wide`")
+
+
+def throttle(pod_uid: str, share: float | None, proc: Path = PROC) -> None:
+    """Leave the pod's main process this share of one core, as on a machine that is nearly dead; None: all it can get. Its siblings in
+    the container share it. (Control groups of version 1 were tried.)"""
+    group = cgroups.of_process(main_process(pod_uid, proc), "cpu", proc)
+    if (group / "cpu.cfs_quota_us").exists():
+        (group / "cpu.cfs_quota_us").write_text("-1" if share is None else str(int(share * PERIOD)))
+    else:
+        (group / "cpu.max").write_text("max" if share is None else f"{int(share * PERIOD)} {PERIOD}")

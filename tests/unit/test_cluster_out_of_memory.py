@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import out_of_memory
+from cluster import cgroups, out_of_memory
 from cluster.run import ClusterError
 
 GROUP = "/lwm-test/node2/kubepods/burstable/pod1/c1"
@@ -20,7 +20,7 @@ def proc(tmp_path: Path) -> Path:
 def test_on_version_one_the_group_is_the_memory_trees(proc: Path, tmp_path: Path) -> None:
     mount = tmp_path / "one"
     mount.mkdir()
-    assert out_of_memory.memory_cgroup(7, proc, mount) == mount / "memory" / GROUP[1:]
+    assert cgroups.of_process(7, "memory", proc, mount) == mount / "memory" / GROUP[1:]
 
 
 def test_on_version_two_there_is_one_tree(proc: Path, tmp_path: Path) -> None:
@@ -28,13 +28,13 @@ def test_on_version_two_there_is_one_tree(proc: Path, tmp_path: Path) -> None:
     mount.mkdir()
     (mount / "cgroup.controllers").write_text("memory\n")
     (proc / "7" / "cgroup").write_text(f"0::{GROUP}\n")
-    assert out_of_memory.memory_cgroup(7, proc, mount) == mount / GROUP[1:]
+    assert cgroups.of_process(7, "memory", proc, mount) == mount / GROUP[1:]
 
 
 def test_a_process_without_a_memory_group_is_an_error(proc: Path, tmp_path: Path) -> None:
     (proc / "7" / "cgroup").write_text("0::/\n")
     with pytest.raises(ClusterError, match="process 7 is in no memory cgroup"):
-        out_of_memory.memory_cgroup(7, proc, tmp_path / "one")
+        cgroups.of_process(7, "memory", proc, tmp_path / "one")
 
 
 @pytest.mark.parametrize(("limit", "left"), [("2147483648", 64 * 1024**2 + 1000), ("2000", 2000)])

@@ -70,3 +70,17 @@ def test_a_fault_that_reaches_no_process_is_an_error_that_names_the_pod(monkeypa
     monkeypatch.setattr(pods, "processes_of", lambda uid: [])
     with pytest.raises(ClusterError, match=POD):
         pods.kill(POD)
+
+
+def test_a_share_of_a_core_is_a_quota_and_can_be_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pods, "main_process", lambda *_: 7)
+    monkeypatch.setattr(pods.cgroups, "of_process", lambda *_: tmp_path)
+    quota = tmp_path / "cpu.cfs_quota_us"
+    quota.write_text("-1")
+    pods.throttle("u", 0.1)
+    assert quota.read_text() == "10000"
+    pods.throttle("u", None)
+    assert quota.read_text() == "-1"
+    quota.unlink()
+    pods.throttle("u", 0.5)
+    assert (tmp_path / "cpu.max").read_text() == "50000 100000"

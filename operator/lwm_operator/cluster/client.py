@@ -5,7 +5,9 @@ The typed classes of the client cost 30 MB and lag behind new fields; nothing he
 
 import json
 import os
+import time
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +15,8 @@ from aiohttp import ClientError
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 from prometheus_client import Counter
+
+from lwm_operator.cluster.clock import ServerClock
 
 Body = dict[str, Any]
 
@@ -52,6 +56,11 @@ class Client:
 
     def __init__(self, settings: Configuration) -> None:
         self._api = ApiClient(settings)
+        self._clock = ServerClock(time.monotonic)
+
+    def now(self) -> datetime:
+        """By the API server's clock, whose stamps we compare with; our own may be wrong, or set anew."""
+        return self._clock.now()
 
     async def close(self) -> None:
         await self._api.close()  # type: ignore[no-untyped-call]
@@ -72,6 +81,7 @@ class Client:
             CALLS.labels(method=method, code="none").inc()
             raise ApiError(method, path, UNREACHABLE, "Unreachable", repr(error)) from error
         CALLS.labels(method=method, code=str(response.status)).inc()
+        self._clock.set(response.headers.get("Date"))
         found = _decoded(raw)
         if not 200 <= response.status < 300:
             raise ApiError(method, path, response.status, str(found.get("reason", "")), str(found.get("message", ""))[:2000])

@@ -10,7 +10,7 @@ from lwm_operator.plan import hang, placement, template
 from lwm_operator.plan.avoid import LIFT_SECONDS
 from lwm_operator.plan.backoff import PLACEMENT_TIMEOUT
 from lwm_operator.plan.cause import HOST_LOST, NODE_NOT_READY, better, endings, root_cause
-from lwm_operator.plan.moments import seconds_since, stamp
+from lwm_operator.plan.moments import elapsed, seconds_since, stamp
 from lwm_operator.plan.observed import JobView, PodState, PodView
 from lwm_operator.plan.result import DeletePod
 from lwm_operator.plan.situation import Situation
@@ -150,7 +150,7 @@ def _stop(attempt: Attempt, here: Situation) -> Looked:
 
     A pod that somebody else takes away has its grace: the gang saves together, and the time for leaving begins when that is over.
     """
-    waited = seconds_since(attempt.finished_at, here.now)
+    waited = elapsed(attempt.finished_at, here.now)
     failed = [pod for pod in here.pods if pod.state == PodState.FAILED]
     leave = _leave(attempt.root_cause)
     if _ours(attempt.root_cause):

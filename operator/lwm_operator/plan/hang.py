@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lwm_operator.api.status import Attempt, FailureClass, RootCause, Silence
-from lwm_operator.plan.moments import seconds_since, stamp
+from lwm_operator.plan.moments import elapsed, seconds_since, stamp
 from lwm_trainer.config import Progress
 
 MARGIN_SECONDS = 60.0
@@ -41,7 +41,7 @@ def judge(attempt: Attempt, report: Progress | None, renewed: str | None, now: d
     if attempt.silence is None or attempt.silence.renewed != renewed:
         noticed = Silence(since=stamp(now), renewed=renewed)
         return Verdict(attempt=attempt.model_copy(update={"silence": noticed}), wait_seconds=CONFIRM_SECONDS)
-    if (left := CONFIRM_SECONDS - seconds_since(attempt.silence.since, now)) > 0:
+    if (left := CONFIRM_SECONDS - elapsed(attempt.silence.since, now)) > 0:
         return Verdict(attempt=attempt, wait_seconds=left)
     said = f"host 0 has not renewed its Lease since {renewed}, at step {report.step} in phase {report.phase.value}"
     return Verdict(attempt=attempt, cause=RootCause(failure_class=FailureClass.HANG, reason="LeaseSilent", message=said, host=0))

@@ -8,7 +8,7 @@ from lwm_operator.plan import budgets, template, waiting
 from lwm_operator.plan.attempts import ENDED, LOOK_AGAIN_SECONDS, NO_ROOM, Looked, look
 from lwm_operator.plan.avoid import avoided, with_fault
 from lwm_operator.plan.backoff import delay
-from lwm_operator.plan.moments import parse, seconds_since, stamp
+from lwm_operator.plan.moments import elapsed, parse, stamp
 from lwm_operator.plan.result import Action, CreateAttempt
 from lwm_operator.plan.rollback import rolled_back
 from lwm_operator.plan.situation import Situation
@@ -109,7 +109,7 @@ def _next(here: Situation) -> Turn:
         return Turn(entry=entry, phase=Phase.PENDING, reason="Refused", message="; ".join(here.refused), faults=here.faults)
     if attempt is not None:
         seconds = delay(entry.recent_attempts, f"{here.training.metadata.uid}/{here.index}/{attempt.number}")
-        left = seconds - seconds_since(attempt.finished_at, here.now)
+        left = seconds - elapsed(attempt.finished_at, here.now)
         if left > 0 and attempt.finished_at is not None:
             when = stamp(datetime.fromtimestamp(parse(attempt.finished_at).timestamp() + seconds, tz=here.now.tzinfo))
             said = f"attempt {attempt.number + 1} at {when}, after {_because(attempt.root_cause)}"
