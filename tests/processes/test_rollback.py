@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 
 from lwm_trainer.checkpoint import read_record
@@ -30,7 +31,7 @@ def tokens_of(run: RunConfig, batch_numbers: list[int]) -> list[int]:
     found = []
     for number in batch_numbers:
         batch = batches.batch(number)
-        found.append(int(batch_hash(batch["index"], batch["tokens"], batch["targets"], batch["weights"])))
+        found.append(int(batch_hash(*(jnp.asarray(batch[name]) for name in ("index", "tokens", "targets", "weights")))))
     return found
 
 

@@ -1,5 +1,7 @@
 """Phases, steps and deadlines, by a clock that the test moves."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from lwm_trainer.config import Hang, Phase
@@ -19,7 +21,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def trained(clock: Clock, seconds: list[float], **hang: float) -> Standing:
+def trained(clock: Clock, seconds: Sequence[float], **hang: float) -> Standing:
     standing = Standing(Hang.model_validate(hang), clock=clock)
     standing.enter(Phase.TRAINING)
     for done, each in enumerate(seconds, start=1):
@@ -64,12 +66,12 @@ def test_only_a_phase_that_lasts_is_told_at_once(clock: Clock) -> None:
     standing = Standing(Hang(), clock=clock)
     standing.listener = lambda: told.append(standing.now().phase)
     standing.enter(Phase.COMPILING)
-    assert not standing.trains
+    assert not standing.trains()
     standing.enter(Phase.TRAINING)
     with standing.during(Phase.SAVING):
         pass
     assert told == [Phase.COMPILING, Phase.TRAINING]
-    assert standing.trains
+    assert standing.trains()
 
 
 def test_a_resumed_attempt_counts_on(clock: Clock) -> None:

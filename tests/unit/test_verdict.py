@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import gcsfs
+import gcsfs  # type: ignore[import-untyped]
 import google.auth.exceptions
 import jax
 import pytest
@@ -81,8 +81,16 @@ def test_a_store_that_is_gone(monkeypatch: pytest.MonkeyPatch, no_patience: None
 @pytest.mark.parametrize(
     ("error", "code", "reason"),
     [
-        (google.auth.exceptions.DefaultCredentialsError("none"), ExitCode.STORAGE_DENIED, "BucketDenied"),
-        (google.auth.exceptions.RefreshError("later", retryable=True), ExitCode.TRANSIENT, "StorageUnavailable"),
+        (
+            google.auth.exceptions.DefaultCredentialsError("none"),  # type: ignore[no-untyped-call]
+            ExitCode.STORAGE_DENIED,
+            "BucketDenied",
+        ),
+        (
+            google.auth.exceptions.RefreshError("later", retryable=True),  # type: ignore[no-untyped-call]
+            ExitCode.TRANSIENT,
+            "StorageUnavailable",
+        ),
         (PermissionError(13, "Permission denied", "/lwm"), ExitCode.STORAGE_DENIED, "ClaimDenied"),
         (ValueError("PERMISSION_DENIED: Failed to open: x [os_error_code='13']"), ExitCode.STORAGE_DENIED, "ClaimDenied"),
         (OSError(28, "No space left on device"), ExitCode.TRANSIENT, "StorageFull"),

@@ -11,7 +11,7 @@ from lwm_trainer.standing import Moment, Standing
 
 
 def moment(**changes: Any) -> Moment:
-    usual = {"phase": Phase.TRAINING, "deadline_seconds": 300, "idle_seconds": 300.0, "done": 11, "handed_over": 12}
+    usual: dict[str, Any] = {"phase": Phase.TRAINING, "deadline_seconds": 300, "idle_seconds": 300.0, "done": 11, "handed_over": 12}
     return Moment(**(usual | changes))
 
 

@@ -46,8 +46,7 @@ class Standing:
     def __init__(self, hang: Hang, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.listener: Callable[[], None] = lambda: None
         """Called when a phase is entered."""
-        self.trains = False
-        """Whether the step loop has begun."""
+        self._trains = False
         self._hang, self._clock = hang, clock
         self._lock = threading.Lock()
         self._phase = Phase.RENDEZVOUS
@@ -67,6 +66,11 @@ class Standing:
         self._set(phase)
         yield
         self._set(before)
+
+    def trains(self) -> bool:
+        """Whether the step loop has begun."""
+        with self._lock:
+            return self._trains
 
     def resumed(self, step: int) -> None:
         """The attempt begins at `step` steps done."""
@@ -93,7 +97,7 @@ class Standing:
     def _set(self, phase: Phase) -> None:
         with self._lock:
             self._phase, self._changed = phase, self._clock()
-            self.trains |= phase is Phase.TRAINING
+            self._trains |= phase is Phase.TRAINING
 
     def _deadline(self) -> int:
         if self._phase is not Phase.TRAINING:

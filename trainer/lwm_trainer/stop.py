@@ -25,10 +25,10 @@ def watch(standing: Standing) -> None:
 
 
 def _run(standing: Standing) -> None:
-    while not standing.trains:
+    while not standing.trains():
         if signal.sigtimedwait({signal.SIGTERM}, _LOOK_SECONDS) is None:
             continue
-        if standing.trains:  # it came in the very moment, and is not lost: JAX's handler gets it as soon as it is let through
+        if standing.trains():  # it came in the very moment, and is not lost: JAX's handler gets it as soon as it is let through
             signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
             break
         leave(ExitCode.SAVED_ON_REQUEST, "SIGTERM before the first step: nothing new to save", step=standing.now().done)

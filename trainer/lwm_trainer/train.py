@@ -1,7 +1,7 @@
 """One attempt of one stage, top to bottom."""
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,11 +35,14 @@ def train(run: config.RunConfig, standing: Standing, reporter: Reporter | None) 
 
     standing.enter(Phase.COMPILING)
     program = make_program(run, make_mesh(run.mesh))
-    with ThreadPoolExecutor(1, "data") as pool:
-        data: Future[_Data] = pool.submit(_load, run)
-        train_step = program.train_step.lower(program.abstract_state, abstract_batch(run, program.batch_sharding)).compile()  # type: ignore[attr-defined]
-        standing.enter(Phase.LOADING_DATA)
-        loaded = data.result()
+    pool = ThreadPoolExecutor(2, "prepare")
+    compiled: Future[Any] = pool.submit(_compile, run, program)
+    data: Future[_Data] = pool.submit(_load, run)
+    for ready in as_completed((compiled, data)):
+        ready.result()  # missing data ends the stage at once, however long the compiler still takes
+        if ready is compiled:
+            standing.enter(Phase.LOADING_DATA)
+    train_step, loaded = compiled.result(), data.result()
 
     standing.enter(Phase.RESTORING)
     barrier("compiled")
@@ -96,6 +99,10 @@ def train(run: config.RunConfig, standing: Standing, reporter: Reporter | None) 
 class _Data:
     batches: Batches
     tokenizer_sha256: str
+
+
+def _compile(run: config.RunConfig, program: Program) -> Any:
+    return program.train_step.lower(program.abstract_state, abstract_batch(run, program.batch_sharding)).compile()  # type: ignore[attr-defined]
 
 
 def _load(run: config.RunConfig) -> _Data:
