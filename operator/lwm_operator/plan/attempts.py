@@ -51,7 +51,8 @@ def look(attempt: Attempt, here: Situation) -> Looked:
     attempt = _reported(attempt, report)
     if attempt.state == AttemptState.STOPPING:
         return _stop(attempt, here)
-    if attempt.state == AttemptState.CREATING and job is None:
+    # A Job of which pods or words are left was created, and then deleted before anybody looked: its name is not used again.
+    if attempt.state == AttemptState.CREATING and job is None and not pods and report is None:
         return Looked(attempt=_ended(attempt, AttemptState.SUSPENDED, here) if here.training.spec.suspend else attempt)
     attempt = attempt.model_copy(update={"job_uid": attempt.job_uid or (job.uid if job else None)})
     job = job if job is not None and job.uid == attempt.job_uid else None
