@@ -111,8 +111,8 @@ def _released(attempt: Attempt, here: Situation) -> RootCause | None:
 def _patience(here: Situation, hang_seconds: float | None) -> float | None:
     """Seconds until the plan might say something else although nothing happens."""
     waits = [hang_seconds] if hang_seconds is not None else []
-    waited = placement.since(here.pods, here.now)
-    if waited > 0:
+    if placement.homeless(here.pods):
+        waited = placement.since(here.pods, here.now)
         limits = (LIFT_SECONDS, float(here.training.spec.execution.placement_timeout_seconds))
         waits += [limit - waited + 1.0 for limit in limits if limit > waited]
     if here.renewed is not None and (left := SILENT_SECONDS + 1.0 - seconds_since(here.renewed, here.now)) > 0:
