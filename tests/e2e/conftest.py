@@ -8,14 +8,9 @@ import pytest
 
 from cluster import images, lifecycle, load
 from cluster.paths import Cluster, binaries
-from e2e.trainings import manifest, put_operator
-from quickstart.books import books
+from e2e.trainings import BUCKET, manifest, put_operator, texts
 from quickstart.kubectl import Kubectl
 from quickstart.storage import upload
-from quickstart.tokenizer.train import PATH as TOKENIZER
-
-BUCKET = "e2e"
-BOOKS = ("ruth", "jonah", "esther", "ecclesiastes", "daniel", "james", "philemon", "jude", "2-john", "obadiah")
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +34,7 @@ def built(cluster: Cluster) -> tuple[str, str]:
 def installed(cluster: Cluster, built: tuple[str, str]) -> None:
     operator, trainer = built
     put_operator(cluster, operator, trainer)
-    texts = {f"books/{name}": text.encode() for name, text in books().items() if name[3:].removesuffix(".txt") in BOOKS}
-    assert len(texts) == len(BOOKS)
-    upload(texts | {"tokenizer/tokenizer.json": TOKENIZER.read_bytes()}, BUCKET, cluster.storage_url)
+    upload(texts(), BUCKET, cluster.storage_url)
 
 
 @pytest.fixture(scope="session")

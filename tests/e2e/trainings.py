@@ -8,9 +8,13 @@ from typing import Any
 
 from cluster.paths import Cluster, binaries
 from lwm_trainer.config import PROGRESS_ANNOTATION, STEP_LINE_PREFIX
+from quickstart.books import books
 from quickstart.install import install
 from quickstart.kubectl import CommandError, Kubectl
+from quickstart.tokenizer.train import PATH as TOKENIZER
 
+BUCKET = "e2e"
+BOOKS = ("ruth", "jonah", "esther", "ecclesiastes", "daniel", "james", "philemon", "jude", "2-john", "obadiah")
 EVERY = 10
 PAST_A_SAVE = 3
 """Steps beyond a multiple of EVERY at which something happens: those at least run again."""
@@ -32,10 +36,10 @@ def manifest(name: str, **changes: Any) -> dict[str, Any]:
         "metadata": {"name": name},
         "spec": {
             "model": {"layers": 2, "width": 64, "heads": 2, "kvHeads": 2, "headDim": 32, "mlpWidth": 128, "vocabSize": 2048},
-            "tokenizer": {"uri": "gs://e2e/tokenizer/tokenizer.json"},
-            "datasets": [{"name": "books", "kind": "text", "source": {"uri": "gs://e2e/books"}}],
+            "tokenizer": {"uri": f"gs://{BUCKET}/tokenizer/tokenizer.json"},
+            "datasets": [{"name": "books", "kind": "text", "source": {"uri": f"gs://{BUCKET}/books"}}],
             "checkpoint": {
-                "uri": "gs://e2e/runs",
+                "uri": f"gs://{BUCKET}/runs",
                 "endpoint": "http://fake-gcs.lwm-storage.svc:4443",
                 "everySteps": EVERY,
                 "keep": 2,
@@ -69,9 +73,9 @@ def stages(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def complete(kubectl: Kubectl, *names: str) -> None:
+def complete(kubectl: Kubectl, *names: str, seconds: int = SECONDS) -> None:
     for name in names:
-        kubectl("wait", "--for=condition=Complete", f"lwmtraining/{name}", f"--timeout={SECONDS}s", seconds=SECONDS + 30)
+        kubectl("wait", "--for=condition=Complete", f"lwmtraining/{name}", f"--timeout={seconds}s", seconds=seconds + 30)
 
 
 def ends(kubectl: Kubectl, name: str) -> list[tuple[str, str]]:
@@ -149,6 +153,13 @@ def operator_pod(kubectl: Kubectl) -> dict[str, Any]:
 
     found: dict[str, Any] = until(running, 120, "an operator's pod is there")
     return found
+
+
+def texts() -> dict[str, bytes]:
+    """What lies in the bucket of the tests: ten short books, and the tokenizer."""
+    found = {f"books/{name}": text.encode() for name, text in books().items() if name[3:].removesuffix(".txt") in BOOKS}
+    assert len(found) == len(BOOKS)
+    return found | {"tokenizer/tokenizer.json": TOKENIZER.read_bytes()}
 
 
 def put_operator(cluster: Cluster, operator_image: str, trainer_image: str) -> None:

@@ -1,0 +1,139 @@
+"""Random kills over one training: `PYTHONPATH=tests python -m e2e.kills --count 100 --seed 1` on the embedded cluster.
+
+Victims are the processes of either host and the operator's; moments are random, mostly in the middle of steps, now and then while an
+attempt is still starting. What must hold at the end: Complete, and record and state equal to those of an undisturbed training.
+"""
+
+import argparse
+import random
+import sys
+import time
+from collections import Counter
+from typing import Any
+
+from cluster import images, load, pods
+from cluster.paths import Cluster, binaries
+from cluster.run import ClusterError
+from e2e.trainings import (
+    BUCKET,
+    STAGES,
+    a_stage,
+    complete,
+    ends,
+    manifest,
+    operator_pod,
+    pod_of,
+    put_operator,
+    status,
+    texts,
+    until,
+)
+from quickstart.kubectl import Kubectl
+from quickstart.storage import upload
+
+EVERY = 5
+SECONDS = 600
+STEPS_A_KILL = 12
+"""What a stage needs for one kill, so that there is always something left to disturb."""
+LONGEST_WAIT = 15.0
+SPEC: dict[str, Any] = {"failurePolicy": {"avoidNodesAfter": 0, "budgets": {"infra": 100, "app": 100}}}
+
+
+def run(kubectl: Kubectl, name: str, count: int, chance: random.Random) -> Counter[str]:
+    """Kill `count` times, each at a random moment of a living attempt; how often each victim was hit, and in which phase."""
+    hit: Counter[str] = Counter()
+    began = time.monotonic()
+    for number in range(1, count + 1):
+        found = until(lambda: living(kubectl, name), SECONDS, "an attempt is on")
+        if found["phase"] == "Complete":
+            raise AssertionError(f"complete after {number - 1} kills of {count}: give its stages more steps")
+        victim = chance.choice(("host 0", "host 1", "host 0", "host 1", "operator"))
+        if chance.random() < 0.8:
+            found = until(lambda: training(kubectl, name), SECONDS, "the attempt trains")
+            time.sleep(chance.uniform(0.0, LONGEST_WAIT))
+        before = where(kubectl, name)
+        said = strike(kubectl, name, victim)
+        hit[said] += 1
+        if victim != "operator":
+            until(lambda old=before: where(kubectl, name) != old, SECONDS, "the attempt is known to be lost")  # type: ignore[misc]
+        took = time.monotonic() - began
+        now = status(kubectl, name)["summary"]
+        print(f"[{took:6.0f} s] {number}/{count} {said} at stage {now['stage']}, step {now['step']}", file=sys.stderr, flush=True)
+    return hit
+
+
+def strike(kubectl: Kubectl, name: str, victim: str) -> str:
+    """SIGKILL; the victim and what the training was doing. Where it has just ended by itself, somebody else's turn comes."""
+    now = status(kubectl, name)
+    if victim == "operator":
+        pods.kill(operator_pod(kubectl)["metadata"]["uid"])
+        return f"operator in {now['reason']}"
+    for _ in range(60):
+        now = status(kubectl, name)
+        pod = pod_of(kubectl, f"{name}-s{now['currentStage']}-a{now['attempt']}", int(victim[-1]))
+        try:
+            if pod is not None:
+                pods.kill(pod["metadata"]["uid"])
+                return f"{victim} in {now['reason']}"
+        except ClusterError:
+            pass
+        time.sleep(1.0)
+    raise AssertionError(f"no {victim} was to be found for a minute: {now['message']}")
+
+
+def where(kubectl: Kubectl, name: str) -> tuple[int, int]:
+    """Stage and attempt."""
+    now = status(kubectl, name)
+    return now["currentStage"], now["attempt"]
+
+
+def living(kubectl: Kubectl, name: str) -> dict[str, Any] | None:
+    now = status(kubectl, name)
+    return now if now.get("phase") in ("Running", "Starting", "Recovering", "Complete") and now.get("attempt") else None
+
+
+def training(kubectl: Kubectl, name: str) -> dict[str, Any] | None:
+    now = status(kubectl, name)
+    return now if now.get("reason") in ("Training", "Complete") else None
+
+
+def longer(count: int) -> list[dict[str, Any]]:
+    """The stages, with steps enough for that many kills."""
+    steps = max(40, count * STEPS_A_KILL // len(STAGES))
+    return [a_stage(name, length, theta, mesh, steps) for name, length, theta, mesh, _ in STAGES]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m e2e.kills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--name", default="lwm-test", help="the cluster, which is up")
+    options = parser.parse_args()
+    cluster = Cluster(options.name)
+    built = images.build()
+    load.into(cluster, [archive for _, archive in built])
+    put_operator(cluster, built[0][0], built[1][0])
+    upload(texts(), BUCKET, cluster.storage_url)
+    kubectl = Kubectl(cluster.kubeconfig, "default", str(binaries() / "kubectl"))
+    calm, gusty = f"calm-{options.seed}", f"gusty-{options.seed}"
+    for name in (calm, gusty):
+        kubectl("delete", "lwmtraining", name, "--ignore-not-found")
+    kubectl.apply(manifest(gusty, stages=longer(options.count), checkpoint=checkpoint(), **SPEC))
+    hit = run(kubectl, gusty, options.count, random.Random(options.seed))
+    kubectl.apply(manifest(calm, stages=longer(options.count)))
+    complete(kubectl, gusty, calm, seconds=3 * SECONDS)
+    equal = ends(kubectl, gusty) == ends(kubectl, calm)
+    for victim, times in sorted(hit.items()):
+        print(f"{times:5}  {victim}")
+    attempts = sum(stage["attempts"] for stage in status(kubectl, gusty)["stages"])
+    print(f"{options.count} kills, {attempts} attempts, Complete: record and state at each stage's end {'equal' if equal else 'DIFFER'}")
+    return 0 if equal else 1
+
+
+def checkpoint() -> dict[str, Any]:
+    found: dict[str, Any] = manifest("x")["spec"]["checkpoint"]
+    return found | {"everySteps": EVERY}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
