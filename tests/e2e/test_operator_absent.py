@@ -101,6 +101,7 @@ def test_a_minute_without_the_api_server_stops_no_step_and_is_not_charged(absenc
     assert absence["steps in outage"] >= 10
     kubectl("wait", "--for=condition=Complete", f"lwmtraining/{calm}", f"--timeout={SECONDS}s", seconds=SECONDS + 30)
     for stage in stages(kubectl, calm):
+        assert float(stage["loss"]) < 7.0, "also of a stage that ended while nobody could be told"
         assert (stage["attempts"], sum(stage["failures"].values()), sum(v for k, v in stage["spent"].items() if k != "committedStep")) == (
             1,
             0,

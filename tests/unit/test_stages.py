@@ -1,7 +1,7 @@
 from lwm_operator.api.status import AttemptState, StageStatus
 from lwm_operator.plan.observed import Observed
-from lwm_operator.plan.stages import ledger, reported, start_of
-from world.builders import job, report, running, seen, stage, status, training
+from lwm_operator.plan.stages import completed, ledger, reported, start_of
+from world.builders import final, job, report, running, seen, stage, status, training
 
 FAILED = AttemptState.FAILED
 
@@ -39,3 +39,9 @@ def test_an_attempt_starts_from_its_own_stage_first() -> None:
     entries = (StageStatus(name="a"), StageStatus(name="b"))
     assert start_of(entries, 1, 3).earlier_attempts == (2, 1)
     assert start_of(entries, 0, 1).stage_checkpoint is None
+
+
+def test_a_stage_whose_last_report_was_lost_has_its_loss_from_the_last_words() -> None:
+    told = final(60).model_copy(update={"loss": 4.25})
+    assert completed(StageStatus(name="a"), told, "2026-01-01T12:00:00Z").loss == "4.2500"
+    assert completed(StageStatus(name="a", loss="4.3"), final(60), "2026-01-01T12:00:00Z").loss == "4.3"

@@ -349,6 +349,8 @@ class Final(Contract):
     """Of parameters and optimizer, equal on any mesh: see `lwm_trainer.fingerprint`."""
     record_hash: str
     """SHA-256 of the record: the bits of loss and gradient norm and the tokens' hash of every step."""
+    loss: float | None = None
+    """Of the last step, in nats a token."""
 
 
 class Progress(Contract):

@@ -88,7 +88,7 @@ def train(run: config.RunConfig, standing: Standing, reporter: Reporter | None) 
     state_hash = fingerprint.as_text(program.state_hash(state))
     watch.committed(saver.wait())
     saver.close()
-    final = config.Final(checkpoint=folder, step=run.steps, state_hash=state_hash, record_hash=record.hash())
+    final = config.Final(checkpoint=folder, step=run.steps, state_hash=state_hash, record_hash=record.hash(), loss=float(record.losses[-1]))
     if reporter is not None:
         reporter.final(final)
     standing.enter(Phase.COMPLETE)

@@ -76,6 +76,7 @@ def completed(entry: StageStatus, final: Final, when: str) -> StageStatus:
             "step": final.step,
             "committed_step": final.step,
             "completed_at": when,
+            "loss": entry.loss if final.loss is None else f"{final.loss:.4f}",
             "final_checkpoint": FinalCheckpoint(
                 path=final.checkpoint, step=final.step, state_hash=final.state_hash, record_hash=final.record_hash
             ),
