@@ -49,10 +49,12 @@ def reported(entry: StageStatus, attempt: Attempt, report: Progress | None) -> S
     """The entry with what process 0 says. Floats become strings here."""
     if report is None or report.attempt != attempt.number:
         return entry
+    committed = max(entry.committed_step, report.committed_step, report.resumed_from)
     return entry.model_copy(
         update={
-            "step": max(report.step, report.resumed_from),
-            "committed_step": max(entry.committed_step, report.committed_step, report.resumed_from),
+            # An attempt that has not restored yet reports 0, but what is committed is done.
+            "step": max(report.step, committed),
+            "committed_step": committed,
             "loss": entry.loss if report.loss is None else f"{report.loss:.4f}",
             "tokens_per_second": entry.tokens_per_second if report.tokens_per_second is None else f"{report.tokens_per_second:.0f}",
             "recent_attempts": (entry.recent_attempts[0], *_credited(entry.recent_attempts[1:], report.resumed_from)),
