@@ -31,7 +31,7 @@ from e2e.trainings import (
 from quickstart.kubectl import Kubectl
 from quickstart.storage import upload
 
-EVERY = 5
+EVERY = 10
 SECONDS = 600
 STEPS_A_KILL = 12
 """What a stage needs for one kill, so that there is always something left to disturb."""

@@ -12,7 +12,7 @@ from cluster.paths import Cluster
 from e2e.trainings import SECONDS, a_stage, committed, complete, ends, follow_steps, manifest, past_a_commit, pod_of, stages, status, until
 from quickstart.kubectl import Kubectl
 
-STEPS = 100
+STEPS = 160
 SLOW = 0.1
 """The zombie's share of a core, so that it is still at work when its successor is: nearly dead machines are slow."""
 

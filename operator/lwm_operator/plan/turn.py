@@ -141,6 +141,10 @@ def _create(here: Situation) -> Turn:
         names = ", ".join(pod.name for pod in left[:3])
         said = f"attempt {number} waits until {len(left)} pods of an earlier one are gone: {names}"
         return _turn(here, _phase(number), "WaitingForPods", said, wait=LOOK_AGAIN_SECONDS)
+    # Edited since the intent was written: the pods will carry what the spec says now.
+    attempt = entry.recent_attempts[0].model_copy(update={"template": template.digest(here.training.spec)})
+    here = here.at(noted(entry, attempt))
+    entry = here.entry
     old = here.training.status
     if old.reason == CREATE_FAILED and (old.current_stage, old.attempt) == (here.number, number):
         turn = Turn(entry=entry, phase=_phase(number), reason=CREATE_FAILED, message=old.message, faults=here.faults)
