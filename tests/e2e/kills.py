@@ -66,10 +66,10 @@ def strike(kubectl: Kubectl, name: str, victim: str) -> str:
     """SIGKILL; the victim and what the training was doing. Where it has just ended by itself, somebody else's turn comes."""
     now = status(kubectl, name)
     if victim == "operator":
-        pod = operator_pod(kubectl)
-        pods.kill(pod["metadata"]["uid"])
+        operator = operator_pod(kubectl)
+        pods.kill(operator["metadata"]["uid"])
         # A pod of its own for each life: the kubelet would make a container that dies often wait for minutes.
-        Kubectl(kubectl.kubeconfig, "lwm-system", kubectl.program)("delete", "pod", pod["metadata"]["name"], "--wait=false")
+        Kubectl(kubectl.kubeconfig, "lwm-system", kubectl.program)("delete", "pod", operator["metadata"]["name"], "--wait=false")
         return f"operator in {now['reason']}"
     for _ in range(60):
         now = status(kubectl, name)

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from lwm_operator.api.status import Phase
+from lwm_operator.api.status import FailureClass, Phase
 from lwm_operator.api.training import Training
 
 RECONCILE = Histogram("lwm_operator_reconcile_seconds", "Seconds of one reconcile.", buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10))
@@ -15,6 +15,9 @@ PHASE = Gauge("lwm_training_phase", "1 for the phase that the training is in.", 
 STEP = Gauge("lwm_training_stage_step", "Step of the current stage.", ["namespace", "name"])
 STAGE = Gauge("lwm_training_stage", "Number of the current stage.", ["namespace", "name"])
 RESTARTS = Gauge("lwm_training_restarts", "Attempts beyond the first of each stage.", ["namespace", "name"])
+FAILED_ATTEMPTS = Gauge(
+    "lwm_training_failed_attempts", "Attempts that ended in a failure, by class.", ["namespace", "name", "failure_class"]
+)
 
 
 def show(training: Training) -> None:
@@ -27,12 +30,17 @@ def show(training: Training) -> None:
     STAGE.labels(*who).set(current)
     STEP.labels(*who).set(status.stages[current - 1].step if 0 < current <= len(status.stages) else 0)
     RESTARTS.labels(*who).set(status.summary.restarts)
+    for failure_class in FailureClass:
+        ended = sum(getattr(stage.failures, failure_class.value.lower()) for stage in status.stages)
+        FAILED_ATTEMPTS.labels(*who, failure_class.value).set(ended)
 
 
 def forget(namespace: str, name: str) -> None:
     """Of a training that is gone."""
     for phase in Phase:
         _remove(PHASE, namespace, name, phase.value)
+    for failure_class in FailureClass:
+        _remove(FAILED_ATTEMPTS, namespace, name, failure_class.value)
     for gauge in (STEP, STAGE, RESTARTS):
         _remove(gauge, namespace, name)
 
