@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import pods
+from cluster import cgroups, pods
 from cluster.run import ClusterError
 
 POD = "0652bd17-c324-48b0-b5f5-744a08a55c21"
@@ -74,7 +74,7 @@ def test_a_fault_that_reaches_no_process_is_an_error_that_names_the_pod(monkeypa
 
 def test_a_share_of_a_core_is_a_quota_and_can_be_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pods, "main_process", lambda *_: 7)
-    monkeypatch.setattr(pods.cgroups, "of_process", lambda *_: tmp_path)
+    monkeypatch.setattr(cgroups, "of_process", lambda *_: tmp_path)
     quota = tmp_path / "cpu.cfs_quota_us"
     quota.write_text("-1")
     pods.throttle("u", 0.1)

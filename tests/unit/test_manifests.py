@@ -15,7 +15,7 @@ from world.builders import UID, stage, training
 
 def run(**changes: Any) -> Run:
     start = Start(earlier_attempts=(2, 1), stage_checkpoint="gs://before/60")
-    return Run(training=training(**changes), stage=1, attempt=3, start=start, image="lwm-trainer:1")
+    return Run(training=training(**changes), stage=1, attempt=3, start=start, image="lwm-trainer:1", template="t")
 
 
 def pod(**changes: Any) -> dict[str, Any]:
@@ -44,7 +44,9 @@ def test_each_is_valid_and_belongs_to_its_training(manifest: dict[str, Any]) -> 
 
 
 def test_the_job_never_retries_by_itself_and_stays_as_evidence() -> None:
-    spec = job(run())["spec"]
+    made = job(run())
+    assert made["metadata"]["annotations"] == {"lwm.dev/template": "t"}
+    spec = made["spec"]
     assert (spec["completionMode"], spec["completions"], spec["parallelism"], spec["backoffLimitPerIndex"]) == ("Indexed", 2, 2, 0)
     # A limit for the whole Job, or a policy that fails it, would end the survivors before they have spoken.
     assert not {"backoffLimit", "maxFailedIndexes", "podFailurePolicy", "ttlSecondsAfterFinished", "activeDeadlineSeconds"} & set(spec)

@@ -59,6 +59,9 @@ def test_the_hosts_that_failed_are_read_from_the_jobs_own_words() -> None:
     body = {"metadata": {"name": "j", "uid": "u", "labels": LABELS}, "status": {"failedIndexes": "0,3-5,7"}}
     assert job_view(body).failed_indexes == {0, 3, 4, 5, 7}
     assert job_view({**body, "status": {}}).failed_indexes == frozenset()
+    assert job_view(body).template is None
+    made = {**body, "metadata": {"name": "j", "uid": "u", "labels": LABELS, "annotations": {"lwm.dev/template": "t"}}}
+    assert job_view(made).template == "t"
 
 
 def test_what_a_pod_waits_for() -> None:

@@ -88,7 +88,9 @@ class World:
         blocking = [pod.name for pod in self.pods.values() if pod.live and pod.node not in self.lost]
         assert not blocking, f"{name} was created while {blocking} were live"
         self.created.append(action)
-        self.jobs[name] = JobView(name=name, uid=f"uid-{name}-{len(self.created)}", stage=action.stage, attempt=action.attempt)
+        self.jobs[name] = JobView(
+            name=name, uid=f"uid-{name}-{len(self.created)}", stage=action.stage, attempt=action.attempt, template=action.template
+        )
         for index in range(self.hosts):
             waiting = Waiting(reason="Unschedulable", message="0/2 nodes are available", since="2026-01-01T12:00:00Z")
             pod = PodView(

@@ -15,6 +15,9 @@ LABEL_UID = "lwm.dev/uid"
 LABEL_STAGE = "lwm.dev/stage"
 LABEL_ATTEMPT = "lwm.dev/attempt"
 
+ANNOTATION_TEMPLATE = "lwm.dev/template"
+"""On a Job: a hash of the parts of the spec that its pods carry, as they were when it was made."""
+
 RUN_CONFIG_KEY = "run.json"
 CONTAINER = "trainer"
 

@@ -107,8 +107,6 @@ class Attempt(Resource):
     from_step: int = 0
     step: int = 0
     committed_step: int = 0
-    template: Short | None = None
-    """A hash of what its pods were made from: an attempt whose pods never ran is made anew when that is edited."""
     avoided_nodes: Annotated[tuple[NodeName, ...], Field(max_length=AVOIDED_NODES)] = ()
     silence: Silence | None = None
     root_cause: RootCause | None = None

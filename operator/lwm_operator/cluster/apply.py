@@ -26,6 +26,7 @@ async def carry_out(client: Client, training: Training, action: Action, default_
                 attempt=action.attempt,
                 start=action.start,
                 image=image,
+                template=action.template,
                 avoided_nodes=action.avoided_nodes,
             )
             await _create(client, run)

@@ -51,6 +51,7 @@ def job_view(body: Object, complaint: str = "") -> JobView:
         uid=body["metadata"]["uid"],
         stage=_number(body, names.LABEL_STAGE),
         attempt=_number(body, names.LABEL_ATTEMPT),
+        template=(body["metadata"].get("annotations") or {}).get(names.ANNOTATION_TEMPLATE),
         succeeded=int(status.get("succeeded") or 0),
         failed=bool(bad),
         failed_indexes=_indexes(str(status.get("failedIndexes") or "")),

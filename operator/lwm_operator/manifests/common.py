@@ -19,6 +19,7 @@ class Run:
     attempt: int
     start: Start
     image: str
+    template: str
     avoided_nodes: tuple[str, ...] = ()
 
     @property

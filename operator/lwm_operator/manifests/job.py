@@ -1,5 +1,6 @@
 """The Indexed Job of one attempt. It is created once and never applied again: templates are immutable, and queues change Jobs."""
 
+from lwm_operator.api import names
 from lwm_operator.manifests.common import Manifest, Run, metadata
 from lwm_operator.manifests.pod import pod_spec
 
@@ -11,7 +12,7 @@ def job(run: Run) -> Manifest:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": metadata(run.training, run.name, run.labels),
+        "metadata": metadata(run.training, run.name, run.labels) | {"annotations": {names.ANNOTATION_TEMPLATE: run.template}},
         "spec": {
             "completionMode": "Indexed",
             "completions": hosts,

@@ -100,7 +100,7 @@ def _released(attempt: Attempt, here: Situation) -> RootCause | None:
     spec, pods = here.training.spec, here.pods
     if not any(pod.state == PodState.PENDING for pod in pods):
         return None
-    if (edited := template.superseded(attempt.template, spec, pods)) is not None:
+    if (edited := template.superseded(here.job, spec, pods)) is not None:
         return edited
     if attempt.avoided_nodes and placement.since(pods, here.now) >= LIFT_SECONDS:
         said = f"no node was found for {LIFT_SECONDS:.0f} s without {', '.join(attempt.avoided_nodes)}: they are avoided no longer"

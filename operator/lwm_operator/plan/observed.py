@@ -69,6 +69,8 @@ class JobView:
     uid: str
     stage: int
     attempt: int
+    template: str | None = None
+    """A hash of the parts of the spec that its pods carry, as they were when it was made."""
     succeeded: int = 0
     failed: bool = False
     """Condition Failed or FailureTarget: all its pods have ended."""

@@ -14,6 +14,8 @@ class CreateAttempt:
     stage: int
     attempt: int
     start: Start
+    template: str
+    """A hash of the parts of the spec that its pods carry."""
     avoided_nodes: tuple[str, ...] = ()
 
 

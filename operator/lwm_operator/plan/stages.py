@@ -24,11 +24,9 @@ def newest(entry: StageStatus) -> Attempt | None:
     return entry.recent_attempts[0] if entry.recent_attempts else None
 
 
-def begun(
-    entry: StageStatus, number: int, when: str | None = None, template: str | None = None, avoided: tuple[str, ...] = ()
-) -> StageStatus:
-    """The entry with a new attempt: the intent. `when` and `template` are unknown for one that is taken up from its Job."""
-    attempt = Attempt(number=number, state=AttemptState.CREATING, started_at=when, template=template, avoided_nodes=avoided)
+def begun(entry: StageStatus, number: int, when: str | None = None, avoided: tuple[str, ...] = ()) -> StageStatus:
+    """The entry with a new attempt: the intent. `when` is unknown for one that is taken up from its Job."""
+    attempt = Attempt(number=number, state=AttemptState.CREATING, started_at=when, avoided_nodes=avoided)
     return entry.model_copy(
         update={
             "state": StageState.RUNNING,

@@ -4,7 +4,7 @@ import hashlib
 
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.status import FailureClass, RootCause
-from lwm_operator.plan.observed import PodView
+from lwm_operator.plan.observed import JobView, PodView
 
 
 def digest(spec: Spec) -> str:
@@ -13,9 +13,11 @@ def digest(spec: Spec) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def superseded(template: str | None, spec: Spec, pods: tuple[PodView, ...]) -> RootCause | None:
+def superseded(job: JobView | None, spec: Spec, pods: tuple[PodView, ...]) -> RootCause | None:
     """The cause of the end of an attempt whose pods wait for something that the spec no longer says."""
-    if template is None or not any(pod.waiting is not None for pod in pods) or any(pod.ran for pod in pods) or template == digest(spec):
+    if job is None or job.template is None or any(pod.ran for pod in pods) or not any(pod.waiting is not None for pod in pods):
+        return None
+    if job.template == digest(spec):
         return None
     said = "image, podTemplate or execution was edited before its pods ran: they are made anew"
     return RootCause(failure_class=FailureClass.DISRUPTION, reason="Superseded", message=said)

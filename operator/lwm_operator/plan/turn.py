@@ -116,7 +116,7 @@ def _next(here: Situation) -> Turn:
             return _turn(here, Phase.RECOVERING, "BackingOff", said, wait=left)
     entry = rolled_back(entry, spec.checkpoint.every_steps, here.policy.on_divergence)
     away = avoided(here.faults, here.policy, here.now)
-    return _create(here.at(begun(entry, entry.attempts + 1, stamp(here.now), template.digest(spec), away)))
+    return _create(here.at(begun(entry, entry.attempts + 1, stamp(here.now), away)))
 
 
 def _stopped(here: Situation, attempt: Attempt | None) -> Turn:
@@ -141,10 +141,6 @@ def _create(here: Situation) -> Turn:
         names = ", ".join(pod.name for pod in left[:3])
         said = f"attempt {number} waits until {len(left)} pods of an earlier one are gone: {names}"
         return _turn(here, _phase(number), "WaitingForPods", said, wait=LOOK_AGAIN_SECONDS)
-    # Edited since the intent was written: the pods will carry what the spec says now.
-    attempt = entry.recent_attempts[0].model_copy(update={"template": template.digest(here.training.spec)})
-    here = here.at(noted(entry, attempt))
-    entry = here.entry
     old = here.training.status
     if old.reason == CREATE_FAILED and (old.current_stage, old.attempt) == (here.number, number):
         turn = Turn(entry=entry, phase=_phase(number), reason=CREATE_FAILED, message=old.message, faults=here.faults)
@@ -154,6 +150,7 @@ def _create(here: Situation) -> Turn:
         stage=here.number,
         attempt=number,
         start=start_of(here.entries, here.index, number),
+        template=template.digest(here.training.spec),
         avoided_nodes=entry.recent_attempts[0].avoided_nodes,
     )
     return replace(turn, actions=(action,))
