@@ -391,3 +391,14 @@ def test_a_stage_added_after_the_end_is_run() -> None:
     assert here.training.status.phase == Phase.COMPLETE
     longer = training(here.training.status, generation=2, stages=THREE[:2])
     assert begins(plan(longer, here.observed(), NOW)) == (2, 1, Start(stage_checkpoint="gs://s1/a1/60"))
+
+
+def test_a_node_that_is_not_ready_is_named_also_while_its_pod_trains_on() -> None:
+    here = world()
+    here.reconcile()
+    here.start()
+    here.train(10, commit=True)
+    here.lost.add("node2")
+    decided = here.reconcile()
+    assert (decided.status.phase, decided.actions) == (Phase.RUNNING, ())
+    assert decided.status.message.endswith("; node node2 is not ready")

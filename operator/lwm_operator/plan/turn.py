@@ -59,7 +59,7 @@ def take(here: Situation) -> Turn:
             return _starting(here, looked)
         case AttemptState.RUNNING:
             reason = here.report.phase.value if here.report is not None else Step.TRAINING.value
-            return _turn(here, Phase.RUNNING, reason, _pace(here.entry), wait=looked.wait_seconds)
+            return _turn(here, Phase.RUNNING, reason, _pace(here.entry) + _aside(here), wait=looked.wait_seconds)
         case AttemptState.SUSPENDING:
             live = sum(1 for pod in here.pods if pod.live)
             said = f"attempt {looked.attempt.number} saves and leaves, {live} of {here.hosts} pods are still there"
@@ -170,6 +170,12 @@ def _preparing(report: Progress | None, hosts: int) -> tuple[str, str]:
         return "Rendezvous", f"{hosts} of {hosts} hosts run and look for each other"
     from_step = f" from step {report.resumed_from}" if report.resumed_from else ""
     return report.phase.value, f"{hosts} of {hosts} hosts run, {PREPARING.get(report.phase, report.phase.value)}{from_step}"
+
+
+def _aside(here: Situation) -> str:
+    """A node whose management is away while its pod trains on: the pod will be taken from it, unless it comes back."""
+    away = sorted({pod.node for pod in here.pods if pod.live and pod.node in here.observed.lost_nodes and pod.node is not None})
+    return f"; node {', '.join(away)} is not ready" if away else ""
 
 
 def _pace(entry: StageStatus) -> str:
