@@ -14,7 +14,7 @@ NAME ?= lwm-test
 export UV_PYTHON_DOWNLOADS := never
 export LWM_UV := $(UV)
 
-.PHONY: help setup quickstart test check format crd docs cluster-up cluster-down cluster-status kubectl load-image shell clean
+.PHONY: help setup quickstart test check soak format crd docs cluster-up cluster-down cluster-status kubectl load-image shell clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -35,6 +35,11 @@ test: setup ## Everything: checks, several processes, the real API server, real 
 
 check: setup ## Format, lint, types, layers, generated files, fast tests: at most three minutes
 	@PYTHONPATH=tests $(RUN) python -m layers check
+
+soak: setup ## By hand, hours: 100,000 random histories of the plan, then 100 random kills on real pods
+	@PYTHONPATH=tests $(RUN) python -m world.soak --count 100000
+	@$(CLUSTER) up --name $(NAME)
+	@PYTHONPATH=tests $(RUN) python -m e2e.kills --count 100 --name $(NAME)
 
 format: setup ## Format and mend what can be mended
 	@$(RUN) ruff check --fix .

@@ -22,6 +22,7 @@ CHECK: dict[str, list[Command]] = {
 }
 CLUSTER = [PYTHON, "-m", "cluster"]
 REST: dict[str, list[Command]] = {
+    "histories": [[PYTHON, "-m", "world.soak", "--count", "5000"]],
     "several processes": [[PYTHON, "-m", "pytest", "-q", "tests/processes"]],
     "cluster": [[*CLUSTER, "up"]],
     "images": [[*CLUSTER, "load-image"]],

@@ -106,6 +106,8 @@ def test_out_of_memory_names_the_limit_and_the_fix() -> None:
 def test_the_trainers_narrower_word_is_the_reason() -> None:
     words = LastWords(code=65, reason="BucketMissing", message="checkpoint.uri gs://x: bucket 'x' does not exist")
     assert root_cause((failed(0, 65, words=words),), job()).reason == "BucketMissing"
+    unknown = LastWords(code=70, reason="SomethingElse", message="x")
+    assert root_cause((failed(0, 70, words=unknown),), job()).reason == "Uncaught", "a word that nobody can look up is none"
     other = LastWords(code=70, reason="Uncaught")
     assert root_cause((failed(0, 137, words=other),), job()).reason == "Killed", "words that are not of this end do not count"
 

@@ -324,7 +324,7 @@ def test_a_waiting_pod_gives_the_reason() -> None:
     here.reconcile()
     status = here.reconcile().status
     assert (status.phase, status.reason) == (Phase.STARTING, "Unschedulable")
-    assert "0/2 nodes are available" in status.message
+    assert "0/3 nodes are available" in status.message
 
 
 def test_a_lost_status_is_rebuilt_from_the_children() -> None:
@@ -398,7 +398,8 @@ def test_a_node_that_is_not_ready_is_named_also_while_its_pod_trains_on() -> Non
     here.reconcile()
     here.start()
     here.train(10, commit=True)
-    here.lost.add("node2")
+    node = str(here.gang()[1].node)
+    here.lost.add(node)
     decided = here.reconcile()
     assert (decided.status.phase, decided.actions) == (Phase.RUNNING, ())
-    assert decided.status.message.endswith("; node node2 is not ready")
+    assert decided.status.message.endswith(f"; node {node} is not ready")

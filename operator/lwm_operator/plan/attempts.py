@@ -151,7 +151,9 @@ def _stop(attempt: Attempt, here: Situation) -> Looked:
 
     A pod that somebody else takes away has its grace: the gang saves together, and the time for leaving begins when that is over.
     """
-    waited = elapsed(attempt.finished_at, here.now)
+    grace = _grace(here)
+    attempt = attempt.model_copy(update={"finished_at": None if grace > 0 else attempt.finished_at or stamp(here.now)})
+    waited = 0.0 if grace > 0 else elapsed(attempt.finished_at, here.now)
     failed = [pod for pod in here.pods if pod.state == PodState.FAILED]
     leave = _leave(attempt.root_cause)
     if _ours(attempt.root_cause):
@@ -165,16 +167,17 @@ def _stop(attempt: Attempt, here: Situation) -> Looked:
     survivors = [pod for pod in here.pods if here.observed.holds_on(pod, here.now)]
     if not survivors:
         return Looked(attempt=_ended(attempt, AttemptState.FAILED, here))
-    if (grace := _grace(survivors, here)) > 0:
-        return Looked(attempt=attempt.model_copy(update={"finished_at": stamp(here.now)}), wait_seconds=grace)
+    if grace > 0:
+        return Looked(attempt=attempt, wait_seconds=grace)
     if waited < leave:
         return Looked(attempt=attempt, wait_seconds=leave - waited)
     return Looked(attempt=attempt, actions=evict(survivors), wait_seconds=OVERDUE_LOOK_SECONDS)
 
 
-def _grace(survivors: list[PodView], here: Situation) -> float:
+def _grace(here: Situation) -> float:
     """Seconds that are left to pods which somebody else is taking away; 0 when there are none."""
-    taken = [pod for pod in survivors if pod.deleting and pod.grace_seconds > DELETE_GRACE_SECONDS and pod.gone_by is not None]
+    held = [pod for pod in here.pods if here.observed.holds_on(pod, here.now)]
+    taken = [pod for pod in held if pod.deleting and pod.grace_seconds > DELETE_GRACE_SECONDS and pod.gone_by is not None]
     return max((-seconds_since(pod.gone_by, here.now) for pod in taken), default=0.0)
 
 

@@ -6,6 +6,7 @@ of a lost peer count only when nothing else is there.
 
 from lwm_operator.api.status import FailureClass, RootCause
 from lwm_operator.plan.observed import JobView, PodState, PodView
+from lwm_operator.plan.reasons import find
 from lwm_trainer.config import SECONDARY_EXIT_CODES, ExitCode
 
 LIMIT = 1000
@@ -176,9 +177,9 @@ def _judged(pod: PodView, lost_nodes: frozenset[str]) -> tuple[FailureClass, str
 
 
 def _named(pod: PodView, code: int) -> str:
-    """The trainer's own narrower word for its code, else the code's name."""
-    if pod.words is not None and pod.words.code == code:
-        return pod.words.reason[:64]
+    """The trainer's own narrower word for its code, where it is one that we know, else the code's name."""
+    if pod.words is not None and pod.words.code == code and find(pod.words.reason) is not None:
+        return pod.words.reason
     if code in (137, 139):
         return "Killed" if code == 137 else "SegmentationFault"
     try:

@@ -1,0 +1,87 @@
+"""Random histories: a seeded generator of moves that go deep, the checks after each, and the way back to a healed world."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from lwm_operator.api.status import Phase
+from lwm_operator.api.training import Training
+from lwm_operator.plan.plan import plan
+from world.builders import stage, training
+from world.chances import script
+from world.healing import heal, look_twice
+from world.moves import Move, make
+from world.passes import Operators
+from world.scripts import Chance
+from world.state import Planner
+
+TRAININGS: tuple[Training, ...] = tuple(
+    training(
+        stages=[stage(name, steps=steps) for name, steps in zip("abc", lengths, strict=False)],
+        image="trainer:good",
+        checkpoint={"uri": "gs://lwm/runs", "everySteps": 5, "keep": keep},
+        failurePolicy={"budgets": {"app": 1, "infra": 3, "hang": 1}, "onExhausted": exhausted, "onDivergence": {"maxRollbacks": 2}},
+        execution={"placementTimeoutSeconds": 60},
+        ttlSecondsAfterFinished=ttl,
+    )
+    for lengths, keep, exhausted, ttl in (
+        ((20,), 2, "Pause", None),
+        ((20, 10), 3, "Fail", None),
+        ((15, 10, 10), 2, "Pause", 600),
+    )
+)
+
+LENGTH = 30
+"""Moves of a history, about."""
+
+
+class HistoryError(AssertionError):
+    """A history in which a promise was broken, with all that it takes to see it again."""
+
+    def __init__(self, seed: int | None, which: int, moves: list[Move], why: BaseException) -> None:
+        super().__init__(f"seed {seed}: {type(why).__name__}: {why}\nreplay({which}, {moves!r})")
+        self.moves, self.which, self.why = moves, which, why
+
+
+def run(seed: int, planner: Planner = plan) -> Counter[str]:
+    """One history. Returns how often what was reached. Raises HistoryError."""
+    chance = Chance(seed)
+    which = chance.randrange(len(TRAININGS))
+    world = Operators(training=TRAININGS[which], planner=planner)
+    moves: list[Move] = []
+    try:
+        while len(moves) < LENGTH:
+            for move in script(chance, world):
+                moves.append(move)
+                one(world, move)
+        end(world)
+    except Exception as error:
+        raise HistoryError(seed, which, moves, error) from error
+    return world.reached
+
+
+def replay(which: int, moves: Iterable[Move], planner: Planner = plan) -> Operators:
+    """These moves, with all checks."""
+    world, done = Operators(training=TRAININGS[which], planner=planner), []
+    try:
+        for move in moves:
+            done.append(move)
+            one(world, move)
+        end(world)
+    except Exception as error:
+        raise HistoryError(None, which, done, error) from error
+    return world
+
+
+def one(world: Operators, move: Move) -> None:
+    if move[0] == "look twice":
+        look_twice(world)
+    else:
+        make(world, move)
+
+
+def end(world: Operators) -> None:
+    """Whatever happened: in a healed world the training completes, and then nothing is left to do."""
+    look_twice(world)
+    heal(world)
+    decided = look_twice(world)
+    assert decided.status.phase == Phase.COMPLETE

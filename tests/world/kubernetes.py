@@ -1,0 +1,130 @@
+"""What each request to a pretend API server does, and what its Job controller does about it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from lwm_operator.api.names import job_name
+from lwm_operator.api.spec import Spec
+from lwm_operator.plan.moments import stamp
+from lwm_operator.plan.observed import JobView, PodState, PodView, Waiting
+from lwm_operator.plan.result import Action, CleanUp, CreateAttempt, DeleteAttempt, DeletePod
+from world.bucket import Gang
+from world.state import Cluster
+
+NO_NODE = "0/3 nodes are available: 3 Insufficient cpu."
+
+
+class RefusedError(Exception):
+    """The API server refuses a creation, as with an exceeded quota."""
+
+
+class Kubernetes(Cluster):
+    def carry_out(self, action: Action, spec: Spec, *, fresh: bool = True) -> None:
+        """`spec`: as the plan saw it. `fresh`: nothing has happened since the plan's look. Raises RefusedError."""
+        match action:
+            case CreateAttempt():
+                self._create(action, spec, fresh=fresh)
+            case DeletePod():
+                if (there := self.pods.get(action.name)) is not None and there.uid == action.uid:
+                    self.promises.deletes_pod(self, there, fresh=fresh)
+                    self.delete(there, 120 if action.grace_seconds is None else action.grace_seconds)
+            case DeleteAttempt():
+                if (found := self.jobs.get(action.job)) is not None and found.uid == action.uid:
+                    self.promises.deletes_attempt(self, found, fresh=fresh)
+                    self.remove(found)
+            case CleanUp():
+                self.promises.cleans_up(self, fresh=fresh)
+                for name, uid in action.jobs:
+                    if (found := self.jobs.get(name)) is not None and found.uid == uid:
+                        self.remove(found)
+
+    def delete(self, pod: PodView, grace: int, **changes: object) -> None:
+        """A pod that has no node or has ended goes at once, another one is told to end."""
+        if not pod.live or pod.node is None:
+            self.pods[pod.name] = replace(pod, deleting=True, **changes)  # type: ignore[arg-type]
+            self.vanish(pod.name)
+            return
+        grace = min(grace, pod.grace_seconds) if pod.deleting else grace
+        gone_by = stamp(self.clock + timedelta(seconds=grace))
+        gone_by = min(gone_by, pod.gone_by) if pod.gone_by is not None else gone_by
+        self.pods[pod.name] = replace(pod, deleting=True, grace_seconds=grace, gone_by=gone_by, **changes)  # type: ignore[arg-type]
+
+    def vanish(self, name: str) -> None:
+        """The pod's object goes; its Job counts its index as failed, if it had not succeeded."""
+        pod = self.pods.pop(name)
+        job = next((job for job in self.jobs.values() if (job.stage, job.attempt) == (pod.stage, pod.attempt)), None)
+        if job is not None and pod.state != PodState.SUCCEEDED:
+            self.uncounted.append((job.uid, pod.index))
+            if not self.lag:
+                self._count_gone()
+
+    def catch_up(self) -> None:
+        """The Job controller makes the pods that are wanted and counts those that are gone."""
+        for action in self.unmade:
+            self._make_pods(action)
+        self.unmade = []
+        self._count_gone()
+
+    def _count_gone(self) -> None:
+        for name, job in self.jobs.items():
+            if gone := {index for uid, index in self.uncounted if uid == job.uid}:
+                self.jobs[name] = replace(job, failed_indexes=job.failed_indexes | gone)
+        self.uncounted = []
+
+    def remove(self, job: JobView) -> None:
+        """The Job, its Lease and, by garbage collection, its pods: those that run are told to end."""
+        del self.jobs[job.name]
+        self.leases.discard((job.stage, job.attempt))
+        self.reports.pop((job.stage, job.attempt), None)
+        self.renewed.pop((job.stage, job.attempt), None)
+        self.collect(job)
+
+    def collect(self, job: JobView) -> None:
+        for pod in [pod for pod in self.pods.values() if (pod.stage, pod.attempt) == (job.stage, job.attempt)]:
+            self.delete(pod, 30)
+
+    def _create(self, action: CreateAttempt, spec: Spec, *, fresh: bool) -> None:
+        name = job_name(self.training.metadata.name, action.stage, action.attempt)
+        if self.quota:
+            raise RefusedError(f'jobs.batch "{name}" is forbidden: exceeded quota: few')
+        if name in self.jobs:
+            return
+        self.promises.creates(self, name, action, fresh=fresh)
+        self.created.append(action)
+        uid = f"uid-{name}-{len(self.created)}"
+        self.jobs[name] = JobView(name=name, uid=uid, stage=action.stage, attempt=action.attempt, template=action.template)
+        self.leases.add((action.stage, action.attempt))
+        self.gangs[uid] = Gang(
+            stage=action.stage,
+            attempt=action.attempt,
+            hosts=self.hosts,
+            total=spec.stages[action.stage - 1].total_steps,
+            start=action.start,
+            image=spec.image,
+            avoided=action.avoided_nodes,
+            every=spec.checkpoint.every_steps,
+            keep=spec.checkpoint.keep,
+        )
+        if self.lag:
+            self.unmade.append(action)
+        else:
+            self._make_pods(action)
+
+    def _make_pods(self, action: CreateAttempt) -> None:
+        job = next((job for job in self.jobs.values() if (job.stage, job.attempt) == (action.stage, action.attempt)), None)
+        for index in range(self.hosts) if job is not None else ():
+            assert job is not None
+            uid = f"{job.name}-{index}-{len(self.created)}"
+            name = f"{job.name}-{index}"
+            while name in self.pods:  # a zombie's name: the Job controller adds random letters
+                name += "x"
+            self.members[uid] = self.gangs[job.uid]
+            self.pods[name] = PodView(
+                name=name,
+                uid=uid,
+                stage=job.stage,
+                attempt=job.attempt,
+                index=index,
+                state=PodState.PENDING,
+                waiting=Waiting(reason="Unschedulable", message=NO_NODE, since=stamp(self.clock)),
+            )
