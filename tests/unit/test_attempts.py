@@ -24,13 +24,13 @@ def test_it_runs_when_the_trainer_says_so_and_all_hosts_run() -> None:
     assert looked(running(), seen(job(), pod(0), pod(1), reports=compiling)).attempt.state == AttemptState.STARTING
 
 
-def test_a_host_that_fails_for_a_known_reason_ends_the_attempt_and_survivors_get_two_seconds() -> None:
+def test_a_host_that_fails_for_a_known_reason_ends_the_attempt_and_survivors_get_a_moment() -> None:
     world = seen(job(), pod(0), pod(1, state=PodState.FAILED, exit_code=137))
     found = looked(running(), world)
     assert found.attempt.state == AttemptState.STOPPING
     assert found.attempt.root_cause is not None
     assert found.attempt.root_cause.reason == "Killed"
-    assert (found.actions, found.wait_seconds) == ((), 2)
+    assert (found.actions, found.wait_seconds) == ((), 1.5)
     found = looked(found.attempt, world, 2)
     assert found.actions == (DeletePod(name="bible-s1-a1-0", uid="bible-s1-a1-0", grace_seconds=1),)
     gone = seen(job(), pod(0, state=PodState.FAILED, exit_code=143), pod(1, state=PodState.FAILED, exit_code=137))

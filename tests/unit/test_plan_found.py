@@ -52,7 +52,7 @@ def test_a_clock_that_was_set_back_makes_no_wait_longer() -> None:
     here.reconcile()
     here.start()
     here.fail(0, 70)
-    assert here.reconcile().requeue_after == 2.0, "its peer may leave by itself"
+    assert here.reconcile().requeue_after == 1.5, "its peer may leave by itself"
     here.jump(-7200)
     decided = here.reconcile()
     assert [type(action) for action in decided.actions] == [DeletePod]

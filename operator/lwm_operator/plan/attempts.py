@@ -18,7 +18,7 @@ from lwm_trainer.config import Final, Phase, Progress
 
 LEAVE_SECONDS = 10.0
 """Survivors of a lost host get this long to write their last words."""
-SHORT_LEAVE_SECONDS = 2.0
+SHORT_LEAVE_SECONDS = 1.5
 """When the cause is known: a survivor that has not noticed by then waits in a collective, and has nothing to tell."""
 
 DELETE_GRACE_SECONDS = 1
