@@ -61,3 +61,16 @@ def test_a_clock_that_was_set_back_makes_no_wait_longer() -> None:
     assert here.reconcile().status.reason == "BackingOff"
     here.jump(-7200)
     assert [type(action) for action in here.reconcile().actions] == [CreateAttempt]
+
+
+def test_when_status_and_the_newest_job_are_both_lost_its_lease_still_tells_which_number_is_taken() -> None:
+    here = World(training=training())
+    here.reconcile()
+    here.start()
+    here.train(10, commit=True)
+    here.forget_status()
+    here.delete_job()
+    here.reconcile()
+    here.leave()
+    decided = here.reconcile()
+    assert [action.attempt for action in decided.actions if isinstance(action, CreateAttempt)] == [2]

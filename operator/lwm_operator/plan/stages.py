@@ -7,13 +7,14 @@ from lwm_trainer.config import Final, Progress, Start
 
 
 def ledger(spec: Spec, status: Status, observed: Observed) -> tuple[StageStatus, ...]:
-    """One entry for each stage of the spec. An attempt that status does not know (it was lost) is taken up from its Job's label."""
+    """One entry for each stage of the spec. An attempt that status does not know (it was lost) is taken up from its Job, or its Lease."""
+    children = [*((job.stage, job.attempt) for job in observed.jobs), *observed.reports]
     known = {stage.name: stage for stage in status.stages}
     entries: list[StageStatus] = []
     for number, stage in enumerate(spec.stages, start=1):
         entry = known.get(stage.name, StageStatus(name=stage.name))
         entry = entry.model_copy(update={"total_steps": stage.total_steps})
-        newest = max((job.attempt for job in observed.jobs if job.stage == number), default=0)
+        newest = max((attempt for of, attempt in children if of == number), default=0)
         if newest > entry.attempts:
             entry = begun(entry, newest)
         entries.append(entry)
