@@ -9,7 +9,7 @@ Script = list[Move]
 
 CODES = [int(code) for code in "1 1 64 65 66 70 70 70 75 75 76 76 77 77 77 78 79 80 80 80 80 81 82 82 134 137 137 139 143".split()]
 IMAGE = ("ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError", "CreateContainerError", "SchedulingGated", "Odd")
-DISRUPTED = ("Evicted", "Preempted", "Preempted", "TaintedNode", "NodeGone", "NodeGone")
+DISRUPTED = ("Evicted", "Preempted", "Preempted", "TaintedNode", "TaintedNode", "NodeGone", "NodeGone")
 REJECTED = (
     "NodeAffinity NodeLost NodeShutdown OutOfcpu OutOfmemory OutOfpods Preempting Shutdown Terminated UnexpectedAdmissionError".split()
 )
@@ -32,11 +32,10 @@ def passes(chance: Chance) -> Script:
     """An operator that does its work, mostly."""
     if chance.random() < chance.steady:
         return [("pass",)]
-    k = chance.choice((0, 1, 1, 2))
     return [
         chance.choice(
             (
-                ("crash", k),
+                ("crash", chance.choice((0, 1, 1, 2))),
                 ("lost write", chance.choice((0, 1)), chance.random() < 0.5),
                 ("pause", chance.choice((0, 1, 1))),
                 ("read only",),
