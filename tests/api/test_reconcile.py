@@ -253,12 +253,12 @@ async def test_a_job_that_may_not_be_made_is_told_of_in_the_status(client: Clien
     async def refused() -> bool:
         with suppress(ApiError):
             await operator.look_at(made)
-        return (await look(client, made)).status.reason == "CreateFailed"
+        status = (await look(client, made)).status
+        progressing = {condition.type: condition.status for condition in status.conditions}.get("Progressing")
+        return (status.reason, progressing) == ("CreateFailed", "False")
 
     await until(refused)
-    status = (await look(client, made)).status
-    assert "exceeded quota: few" in status.message
-    assert {condition.type: condition.status for condition in status.conditions}["Progressing"] == "False"
+    assert "exceeded quota: few" in (await look(client, made)).status.message
     await client.call("DELETE", f"/api/v1/namespaces/{namespace}/resourcequotas/few")
 
     async def made_at_last() -> bool:
