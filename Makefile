@@ -14,7 +14,7 @@ NAME ?= lwm-test
 export UV_PYTHON_DOWNLOADS := never
 export LWM_UV := $(UV)
 
-.PHONY: help setup quickstart test check soak format crd docs cluster-up cluster-down cluster-status kubectl load-image shell clean
+.PHONY: help setup quickstart test check soak format crd docs bench-operator cluster-up cluster-down cluster-status kubectl load-image shell clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -50,6 +50,9 @@ crd: setup ## Generate the CRD from the models
 
 docs: setup ## Generate docs/reasons.md from the code
 	@$(RUN) python -m lwm_operator.docs
+
+bench-operator: setup ## The operator measured from outside on the running embedded cluster (NAME=lwm-test): about 12 minutes
+	@PYTHONPATH=tests $(RUN) python -m benchmarks.operator --name $(NAME) $(BENCH)
 
 cluster-up: setup ## Start the embedded cluster (NAME=lwm-test)
 	@$(CLUSTER) up --name $(NAME)

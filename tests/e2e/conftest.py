@@ -1,16 +1,14 @@
 """The embedded cluster with the operator installed from its chart, and the example's text in a bucket; one namespace for the session."""
 
-import json
-import uuid
 from collections.abc import Iterator
 
 import pytest
 
-from cluster import images, lifecycle, load
-from cluster.paths import Cluster, binaries
-from e2e.trainings import BUCKET, manifest, put_operator, texts
+from cluster import lifecycle
+from cluster.paths import Cluster
+from e2e import installation
+from e2e.trainings import manifest
 from quickstart.kubectl import Kubectl
-from quickstart.storage import upload
 
 
 @pytest.fixture(scope="session")
@@ -24,32 +22,15 @@ def cluster() -> Cluster:
 @pytest.fixture(scope="session")
 def built(cluster: Cluster) -> tuple[str, str]:
     """The operator's and the trainer's image of this checkout, in both nodes."""
-    found = images.build()
-    load.into(cluster, [archive for _, archive in found])
-    operator, trainer = (image for image, _ in found)
-    return operator, trainer
+    return installation.built(cluster)
 
 
 @pytest.fixture(scope="session")
-def installed(cluster: Cluster, built: tuple[str, str]) -> None:
-    operator, trainer = built
-    put_operator(cluster, operator, trainer)
-    upload(texts(), BUCKET, cluster.storage_url)
-
-
-@pytest.fixture(scope="session")
-def kubectl(cluster: Cluster, installed: None) -> Iterator[Kubectl]:
+def kubectl(cluster: Cluster, built: tuple[str, str]) -> Iterator[Kubectl]:
     """In a namespace that admits only restricted pods."""
-    name = f"e2e-{uuid.uuid4().hex[:6]}"
-    namespace = {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
-    }
-    found = Kubectl(cluster.kubeconfig, name, str(binaries() / "kubectl"))
-    found("create", "--filename=-", stdin=json.dumps(namespace))
-    yield found
-    found("delete", "namespace", name, "--wait=false")
+    installation.prepare(cluster, *built)
+    with installation.namespace(cluster, "e2e") as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,11 @@ import time
 from collections import Counter
 from typing import Any
 
-from cluster import images, load, pods
+from cluster import pods
 from cluster.paths import Cluster, binaries
 from cluster.run import ClusterError
+from e2e import installation
 from e2e.trainings import (
-    BUCKET,
     STAGES,
     a_stage,
     complete,
@@ -23,13 +23,10 @@ from e2e.trainings import (
     manifest,
     operator_pod,
     pod_of,
-    put_operator,
     status,
-    texts,
     until,
 )
 from quickstart.kubectl import Kubectl
-from quickstart.storage import upload
 
 EVERY = 10
 SECONDS = 600
@@ -113,10 +110,7 @@ def main() -> int:
     parser.add_argument("--name", default="lwm-test", help="the cluster, which is up")
     options = parser.parse_args()
     cluster = Cluster(options.name)
-    built = images.build()
-    load.into(cluster, [archive for _, archive in built])
-    put_operator(cluster, built[0][0], built[1][0])
-    upload(texts(), BUCKET, cluster.storage_url)
+    installation.prepare(cluster, *installation.built(cluster))
     kubectl = Kubectl(cluster.kubeconfig, "default", str(binaries() / "kubectl"))
     calm, gusty = f"calm-{options.seed}", f"gusty-{options.seed}"
     for name in (calm, gusty):

@@ -9,7 +9,8 @@ import pytest
 from cluster import faults, nodes
 from cluster.paths import Cluster, binaries
 from cluster.run import output
-from e2e.trainings import SECONDS, STAGES, follow_steps, operator_pod, pod_of, pods_of, put_operator, stages, until
+from e2e.installation import put_operator
+from e2e.trainings import SECONDS, STAGES, follow_steps, operator_pod, pod_of, pods_of, stages, until
 from quickstart.install import NAMESPACE, RELEASE
 from quickstart.kubectl import Kubectl, run
 

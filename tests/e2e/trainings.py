@@ -6,15 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from cluster.paths import Cluster, binaries
+from e2e.installation import BUCKET
 from lwm_trainer.config import PROGRESS_ANNOTATION, STEP_LINE_PREFIX
-from quickstart.books import books
-from quickstart.install import install
 from quickstart.kubectl import CommandError, Kubectl
-from quickstart.tokenizer.train import PATH as TOKENIZER
 
-BUCKET = "e2e"
-BOOKS = ("ruth", "jonah", "esther", "ecclesiastes", "daniel", "james", "philemon", "jude", "2-john", "obadiah")
 EVERY = 20
 PAST_A_SAVE = 3
 """Steps beyond a multiple of EVERY at which something happens: those at least run again."""
@@ -153,16 +148,3 @@ def operator_pod(kubectl: Kubectl) -> dict[str, Any]:
 
     found: dict[str, Any] = until(running, 120, "an operator's pod is there")
     return found
-
-
-def texts() -> dict[str, bytes]:
-    """What lies in the bucket of the tests: ten short books, and the tokenizer."""
-    found = {f"books/{name}": text.encode() for name, text in books().items() if name[3:].removesuffix(".txt") in BOOKS}
-    assert len(found) == len(BOOKS)
-    return found | {"tokenizer/tokenizer.json": TOKENIZER.read_bytes()}
-
-
-def put_operator(cluster: Cluster, operator_image: str, trainer_image: str) -> None:
-    """Install or upgrade the chart. On node 1, because node 2 is the one that gets lost."""
-    values = {"nodeSelector.kubernetes\\.io/hostname": cluster.nodes[0].name}
-    install(cluster.kubeconfig, operator_image, trainer_image, helm=str(binaries() / "helm"), values=values)

@@ -1,0 +1,56 @@
+"""The operator of this checkout on an embedded cluster, the tests' text in a bucket, and a namespace to work in."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cluster import images, load
+from cluster.paths import Cluster, binaries
+from quickstart.books import books
+from quickstart.install import install
+from quickstart.kubectl import Kubectl
+from quickstart.storage import upload
+from quickstart.tokenizer.train import PATH as TOKENIZER
+
+BUCKET = "e2e"
+BOOKS = ("ruth", "jonah", "esther", "ecclesiastes", "daniel", "james", "philemon", "jude", "2-john", "obadiah")
+
+
+def built(cluster: Cluster) -> tuple[str, str]:
+    """The operator's and the trainer's image of this checkout, in both nodes."""
+    found = images.build()
+    load.into(cluster, [archive for _, archive in found])
+    operator, trainer = (image for image, _ in found)
+    return operator, trainer
+
+
+def prepare(cluster: Cluster, operator_image: str, trainer_image: str) -> None:
+    """The operator installed, ten short books and the tokenizer in the bucket."""
+    put_operator(cluster, operator_image, trainer_image)
+    texts = {f"books/{name}": text.encode() for name, text in books().items() if name[3:].removesuffix(".txt") in BOOKS}
+    assert len(texts) == len(BOOKS)
+    upload(texts | {"tokenizer/tokenizer.json": TOKENIZER.read_bytes()}, BUCKET, cluster.storage_url)
+
+
+def put_operator(cluster: Cluster, operator_image: str, trainer_image: str) -> None:
+    """Install or upgrade the chart. On node 1, because node 2 is the one that gets lost."""
+    values = {"nodeSelector.kubernetes\\.io/hostname": cluster.nodes[0].name}
+    install(cluster.kubeconfig, operator_image, trainer_image, helm=str(binaries() / "helm"), values=values)
+
+
+@contextmanager
+def namespace(cluster: Cluster, prefix: str, level: str = "restricted") -> Iterator[Kubectl]:
+    """A namespace of its own that admits only pods of the given level of the pod security standards; deleted at the end."""
+    name = f"{prefix}-{uuid.uuid4().hex[:6]}"
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": level}},
+    }
+    found = Kubectl(cluster.kubeconfig, name, str(binaries() / "kubectl"))
+    found("create", "--filename=-", stdin=json.dumps(manifest))
+    try:
+        yield found
+    finally:
+        found("delete", "namespace", name, "--wait=false")
