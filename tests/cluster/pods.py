@@ -21,8 +21,12 @@ def processes_of(pod_uid: str, proc: Path = PROC) -> list[int]:
         if not folder.name.isdigit():
             continue
         try:
-            # The end of a cgroup's name tells pod 1a from pod 1ab.
-            if f"pod{pod_uid}/" in (folder / "cgroup").read_text() and (folder / "cmdline").read_bytes() not in (SANDBOX, b""):
+            # The end of a cgroup's name tells pod 1a from pod 1ab. No words at all is a process in the midst of exec, or a zombie.
+            if (
+                f"pod{pod_uid}/" in (folder / "cgroup").read_text()
+                and (folder / "cmdline").read_bytes() != SANDBOX
+                and "\nState:\tZ" not in (folder / "status").read_text()
+            ):
                 found.append(int(folder.name))
         except (FileNotFoundError, ProcessLookupError):  # ended while we looked
             continue

@@ -12,14 +12,14 @@ POD = "0652bd17-c324-48b0-b5f5-744a08a55c21"
 SIMILAR = POD + "0"
 
 
-def add(proc: Path, pid: int, uid: str, words: str, number: int = 1) -> None:
+def add(proc: Path, pid: int, uid: str, words: str, number: int = 1, state: str = "S (sleeping)") -> None:
     """A process of a pod as /proc shows it, in two trees of version 1."""
     folder = proc / str(pid)
     folder.mkdir()
     path = f"/lwm-test/node2/kubepods/burstable/pod{uid}/7262b37aacee"
     (folder / "cgroup").write_text(f"4:memory:{path}\n1:cpu:{path}\n0::/\n")
     (folder / "cmdline").write_bytes(words.replace(" ", "\0").encode() + (b"\0" if words else b""))
-    (folder / "status").write_text(f"Name:\tx\nNSpid:\t{pid}\t{pid - 10}\t{number}\n")
+    (folder / "status").write_text(f"Name:\tx\nState:\t{state}\nNSpid:\t{pid}\t{pid - 10}\t{number}\n")
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def proc(tmp_path: Path) -> Path:
     add(tmp_path, 101, POD, "/pause")
     add(tmp_path, 102, POD, "python -m lwm_trainer")
     add(tmp_path, 103, POD, "sh -c look", number=17)
-    add(tmp_path, 104, POD, "")
+    add(tmp_path, 104, POD, "", number=18, state="Z (zombie)")
     add(tmp_path, 201, SIMILAR, "python -m lwm_trainer")
     (tmp_path / "self").mkdir()
     (tmp_path / "300").mkdir()
@@ -37,6 +37,11 @@ def proc(tmp_path: Path) -> Path:
 def test_a_pods_processes_are_those_of_its_containers_not_its_sandbox_a_zombie_or_another_pod(proc: Path) -> None:
     assert pods.processes_of(POD, proc) == [102, 103]
     assert pods.processes_of(SIMILAR, proc) == [201]
+
+
+def test_a_process_in_the_midst_of_exec_has_no_words_and_counts(proc: Path) -> None:
+    (proc / "102" / "cmdline").write_bytes(b"")
+    assert pods.processes_of(POD, proc) == [102, 103]
 
 
 def test_version_two_names_the_group_once(proc: Path) -> None:
