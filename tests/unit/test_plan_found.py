@@ -65,12 +65,16 @@ def test_a_clock_that_was_set_back_makes_no_wait_longer() -> None:
 
 def test_when_status_and_the_newest_job_are_both_lost_its_lease_still_tells_which_number_is_taken() -> None:
     here = World(training=training())
-    here.reconcile()
-    here.start()
-    here.train(10, commit=True)
+    for _ in range(2):
+        here.reconcile()
+        here.start()
+        here.train(10, commit=True)
+        here.reconcile()
+        here.delete_pod(0)
+        here.reconcile()
+        here.leave()
+    assert [action.attempt for action in here.created] == [1, 2]
     here.forget_status()
     here.delete_job()
     here.reconcile()
-    here.leave()
-    decided = here.reconcile()
-    assert [action.attempt for action in decided.actions if isinstance(action, CreateAttempt)] == [2]
+    assert [action.attempt for action in here.created] == [1, 2, 3], "Job 1 is still there, and of 2 the Lease"
