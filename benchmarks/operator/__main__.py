@@ -51,8 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     images = built(cluster)
     prepare(cluster, *images)
     with namespace(cluster, "bench", level="privileged") as kubectl:
-        bench = Bench(cluster, kubectl, images[1])
-        rows = [machine(), *(row for part in parts for row in measured(part, bench))]
+        rows = collect(parts, Bench(cluster, kubectl, images[1]))
     print(table(rows))
     write(rows, OUTPUT)
     say(f"written to {OUTPUT.relative_to(REPOSITORY)}")
@@ -64,19 +63,27 @@ def machine() -> Row:
     return Row(name="machine's load average at the start", value=os.getloadavg()[0], unit=f"of {os.cpu_count()} cores")
 
 
-def measured(part: str, bench: Bench) -> Sequence[Row]:
-    """The part's rows; where it breaks, one row that says so, and the others are measured nevertheless."""
-    say(part)
-    try:
-        return PARTS[part](bench)
-    except Exception as error:
-        traceback.print_exc()
-        return [Row(name=part, value=None, unit="", note=f"{type(error).__name__}: {error}")]
+class OutOfTimeError(BaseException):
+    """The run has taken too long; no part of it may catch this, only its `finally` runs: a lost node is brought back."""
 
 
 def out_of_time(_: int, __: FrameType | None) -> None:
-    """Ends the run by way of every `finally`: a lost node is brought back."""
-    sys.exit(f"not done after {LONGEST_SECONDS // 60} minutes: given up (--parts measures some only)")
+    raise OutOfTimeError(f"not done after {LONGEST_SECONDS // 60} minutes, the machine is too busy: --parts measures some only")
+
+
+def collect(parts: Sequence[str], bench: Bench) -> list[Row]:
+    """Rows of every part; where one breaks, a row that says so, and the others are measured nevertheless."""
+    rows = [machine()]
+    for part in parts:
+        say(part)
+        try:
+            rows += PARTS[part](bench)
+        except OutOfTimeError as error:
+            return [*rows, Row(name=f"{part} and what follows it", value=None, unit="", note=str(error))]
+        except Exception as error:
+            traceback.print_exc()
+            rows.append(Row(name=part, value=None, unit="", note=f"{type(error).__name__}: {error}"))
+    return rows
 
 
 if __name__ == "__main__":
