@@ -92,7 +92,7 @@ def story(kubectl: Kubectl, cluster: Cluster, calm: str) -> Story:
         happens(victim["metadata"]["uid"])
 
     one, two = cluster.nodes
-    printed[LOSE] = past_a_commit(kubectl, LOSE.job)
+    printed[LOSE] = past_a_commit(kubectl, LOSE.job, settled=True)
     faults.lose(two)
     try:
         printed[DRAIN] = past_a_commit(kubectl, DRAIN.job)

@@ -53,7 +53,7 @@ def story(kubectl: Kubectl, cluster: Cluster) -> Story:
     one, two = cluster.nodes
     kubectl.apply(alone("still", one.name))
     kubectl.apply(alone("undead", two.name))
-    past_a_commit(kubectl, "undead-s1-a1")
+    past_a_commit(kubectl, "undead-s1-a1", settled=True)
     zombie = pod_of(kubectl, "undead-s1-a1", 0)
     assert zombie is not None
     uid = zombie["metadata"]["uid"]

@@ -122,15 +122,20 @@ def follow_steps(kubectl: Kubectl, pod: str) -> Iterator[dict[str, Any]]:
             process.kill()
 
 
-def past_a_commit(kubectl: Kubectl, job: str) -> list[dict[str, Any]]:
-    """Wait until the attempt has a commit of its own and is some steps past a save; the step lines that it printed so far."""
+def past_a_commit(kubectl: Kubectl, job: str, *, settled: bool = False) -> list[dict[str, Any]]:
+    """Wait until the attempt has a commit of its own and is some steps past a save; the step lines that it printed so far.
+
+    `settled`: the save is over too. The emulator waits without end for the rest of an upload whose sender is gone.
+    """
     first: dict[str, Any] = until(lambda: pod_of(kubectl, job, 0), SECONDS, f"{job} runs")
     printed: list[dict[str, Any]] = []
     for line in follow_steps(kubectl, first["metadata"]["name"]):
         printed.append(line)
-        begun = printed[0]["step"] - 1
-        # The save of this round may end before or after what happens now: either way some steps run again.
-        if PAST_A_SAVE <= line["step"] % EVERY < EVERY // 2 and line["step"] > begun + EVERY and committed(kubectl, job) > begun:
+        begun, step = printed[0]["step"] - 1, line["step"]
+        if not PAST_A_SAVE <= step % EVERY < EVERY - 2 or step <= begun + EVERY:
+            continue
+        # Unsettled, the save of this round may end before or after what happens now: either way some steps run again.
+        if committed(kubectl, job) >= (step // EVERY * EVERY if settled else begun + 1):
             return printed
     raise AssertionError(f"{job} ended before it was {PAST_A_SAVE} steps past a commit")
 

@@ -125,13 +125,23 @@ def test_survivors_that_we_delete_do_not_become_the_cause() -> None:
     assert (ended.state, ended.root_cause and ended.root_cause.reason) == (AttemptState.FAILED, "HostLost")
 
 
-def test_a_host_alone_on_a_node_that_is_not_ready_is_lost_when_its_lease_falls_silent() -> None:
+def test_a_host_alone_on_a_node_that_is_not_ready_is_lost_when_its_lease_stays_silent() -> None:
     alone, reports = pod(0), {(1, 1): report(step=3)}
     fresh = seen(job(), alone, lost=("node1",), reports=reports, renewed="2026-01-01T11:59:50Z")
     assert looked(running(), fresh).attempt.state == AttemptState.RUNNING, "its management is lost, its work is not"
     silent = seen(job(), alone, lost=("node1",), reports=reports, renewed="2026-01-01T11:59:00Z")
-    found = looked(running(), silent).attempt
+    noticed = looked(running(), silent)
+    assert (noticed.attempt.state, noticed.wait_seconds) == (AttemptState.RUNNING, 20)
+    found = looked(noticed.attempt, silent, 20).attempt
     assert (found.state, found.root_cause and found.root_cause.reason) == (AttemptState.FAILED, "NodeNotReady")
+
+
+def test_after_an_outage_of_the_api_a_node_that_looks_lost_is_no_loss_once_the_lease_is_renewed() -> None:
+    alone, reports = pod(0), {(1, 1): report(step=3)}
+    noticed = looked(running(), seen(job(), alone, lost=("node1",), reports=reports, renewed="2026-01-01T11:59:00Z")).attempt
+    renewed = seen(job(), alone, lost=("node1",), reports=reports, renewed="2026-01-01T12:00:08Z")
+    again = looked(noticed, renewed, 20).attempt
+    assert (again.state, again.silence) == (AttemptState.RUNNING, None)
 
 
 def test_a_pod_that_ought_to_be_gone_for_two_minutes_is_not_waited_for() -> None:

@@ -25,8 +25,6 @@ DELETE_GRACE_SECONDS = 1
 LOOK_AGAIN_SECONDS = 10.0
 OVERDUE_LOOK_SECONDS = 3.0
 """While pods are being deleted: their nodes may turn out to be lost."""
-SILENT_SECONDS = 30.0
-"""Process 0 renews its Lease every 10 s."""
 
 TRAINING = (Phase.TRAINING, Phase.SAVING, Phase.COMPLETE)
 ENDED = (AttemptState.COMPLETE, AttemptState.FAILED, AttemptState.SUSPENDED)
@@ -66,9 +64,12 @@ def look(attempt: Attempt, here: Situation) -> Looked:
         return _suspend(attempt.model_copy(update={"state": AttemptState.SUSPENDING}), here)
     if (cause := _released(attempt, here)) is not None:
         return _stop(_stopping(attempt, cause, here), here)
-    watched = hang.judge(attempt, report, here.renewed, here.now)
+    lost = any(pod.node in here.observed.lost_nodes and pod.state == PodState.RUNNING for pod in pods)
+    watched = hang.judge(attempt, report, here.renewed, here.now, lost=lost)
     if watched.cause is not None:
-        return _stop(_stopping(attempt, watched.cause, here), here)
+        silent = lost and watched.cause.reason == "LeaseSilent"  # then its node says more
+        cause = root_cause(pods, job, here.observed.lost_nodes) if silent else watched.cause
+        return _stop(_stopping(attempt, cause, here), here)
     running = report is not None and report.phase in TRAINING and not any(pod.state == PodState.PENDING for pod in pods)
     state = AttemptState.RUNNING if running else AttemptState.STARTING
     return Looked(attempt=watched.attempt.model_copy(update={"state": state}), wait_seconds=_patience(here, watched.wait_seconds))
@@ -87,12 +88,9 @@ def _reported(attempt: Attempt, report: Progress | None) -> Attempt:
 
 
 def _broken(job: JobView, here: Situation) -> bool:
-    """A pod failed or is being taken away; or process 0 is silent on a node that is not ready, so that no peer can tell."""
-    pods, lost = here.pods, here.observed.lost_nodes
-    if job.failed or job.failed_indexes or any(pod.state == PodState.FAILED or (pod.deleting and pod.live) for pod in pods):
-        return True
-    silent = here.renewed is not None and seconds_since(here.renewed, here.now) > SILENT_SECONDS
-    return silent and any(pod.node in lost and pod.state == PodState.RUNNING for pod in pods)
+    """A pod failed or is being taken away."""
+    taken = any(pod.state == PodState.FAILED or (pod.deleting and pod.live) for pod in here.pods)
+    return job.failed or bool(job.failed_indexes) or taken
 
 
 def _released(attempt: Attempt, here: Situation) -> RootCause | None:
@@ -115,7 +113,7 @@ def _patience(here: Situation, hang_seconds: float | None) -> float | None:
         waited = placement.since(here.pods, here.now)
         limits = (LIFT_SECONDS, float(here.training.spec.execution.placement_timeout_seconds))
         waits += [limit - waited + 1.0 for limit in limits if limit > waited]
-    if here.renewed is not None and (left := SILENT_SECONDS + 1.0 - seconds_since(here.renewed, here.now)) > 0:
+    if here.renewed is not None and (left := hang.LOST_SECONDS + 1.0 - seconds_since(here.renewed, here.now)) > 0:
         waits.append(left)
     return min(waits, default=None)
 
