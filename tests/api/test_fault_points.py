@@ -56,6 +56,8 @@ class Life:
         self._settings = settings
         self.client = Mortal(settings, at, heard=heard)
         self.deaths = 0
+        self.begun = 0
+        """Writes until the first attempt was there: they are the same in every story, and one story dies at them."""
         self.ahead = timedelta()
 
     async def look_at(self, training: Training) -> None:
@@ -95,6 +97,7 @@ async def begins(life: Life, client: Client, training: Training) -> None:
         )
 
     await life.until(training, there)
+    life.begun = life.client.writes
     assert (await look(client, training)).status.attempt == 1
 
 
@@ -147,9 +150,9 @@ async def settings(account: Path) -> Configuration:
     return found
 
 
-@pytest.mark.parametrize("story", [begins, fails_over, suspends], ids=lambda story: story.__name__)
+@pytest.mark.parametrize(("story", "whole"), [(fails_over, True), (suspends, False)], ids=["fails over", "suspends"])
 async def test_whatever_write_it_dies_at_the_next_operator_ends_up_in_the_same_place(
-    client: Client, settings: Configuration, namespace: str, story: Story
+    client: Client, settings: Configuration, namespace: str, story: Story, whole: bool
 ) -> None:
     async def lived(name: str, at: int | None, *, heard: bool) -> tuple[dict[str, list[str]], Life]:
         training, life = await create(client, namespace, name), Life(settings, at, heard=heard)
@@ -162,8 +165,8 @@ async def test_whatever_write_it_dies_at_the_next_operator_ends_up_in_the_same_p
 
     calm, life = await lived("calm", None, heard=False)
     assert life.deaths == 0
-    writes = life.client.writes
-    assert writes >= 10, "a story with hardly any write shows nothing"
+    first, writes = 1 if whole else life.begun + 1, life.client.writes
+    assert writes - first >= 5, "a story with hardly any write shows nothing"
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def dies(at: int, *, heard: bool) -> None:
@@ -173,6 +176,6 @@ async def test_whatever_write_it_dies_at_the_next_operator_ends_up_in_the_same_p
         assert life.deaths == 1 or at > writes - 2, f"write {at} of {writes} was never made"
 
     async with asyncio.TaskGroup() as group:
-        for at in range(1, writes + 1):
+        for at in range(first, writes + 1):
             for heard in (False, True):
                 group.create_task(dies(at, heard=heard))

@@ -34,9 +34,10 @@ STEPS_A_KILL = 12
 """What a stage needs for one kill, so that there is always something left to disturb."""
 LONGEST_WAIT = 15.0
 SPEC: dict[str, Any] = {"failurePolicy": {"avoidNodesAfter": 0, "budgets": {"infra": 100, "app": 100}}}
+"""Two nodes would both be avoided soon."""
 
 
-def run(kubectl: Kubectl, name: str, count: int, chance: random.Random) -> Counter[str]:
+def run(kubectl: Kubectl, name: str, count: int, chance: random.Random, longest_wait: float = LONGEST_WAIT) -> Counter[str]:
     """Kill `count` times, each at a random moment of a living attempt; how often each victim was hit, and in which phase."""
     hit: Counter[str] = Counter()
     began = time.monotonic()
@@ -47,7 +48,7 @@ def run(kubectl: Kubectl, name: str, count: int, chance: random.Random) -> Count
         victim = chance.choice(("host 0", "host 1", "host 0", "host 1", "operator"))
         if chance.random() < 0.8:
             found = until(lambda: training(kubectl, name), SECONDS, "the attempt trains")
-            time.sleep(chance.uniform(0.0, LONGEST_WAIT))
+            time.sleep(chance.uniform(0.0, longest_wait))
         before = where(kubectl, name)
         said = strike(kubectl, name, victim)
         hit[said] += 1

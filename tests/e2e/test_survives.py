@@ -1,10 +1,14 @@
 """Two equal trainings on real pods: one is left alone, the other loses processes, hosts, nodes. Their results are equal, bit for bit.
 
-The loss of the operator between any two of its writes is in tests/api/test_fault_points.py; zombies are in test_zombie.py.
+Stage 1: the operator is killed; suspended and resumed. Stage 2: four ways to lose a host. Stage 3: a node is lost, one is drained, then
+five kills at random (`make soak` makes a hundred). The loss of the operator between any two of its writes is in
+tests/api/test_fault_points.py; zombies are in test_zombie.py.
 """
 
 import json
+import random
 import urllib.request
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +18,7 @@ import pytest
 from cluster import faults, pods
 from cluster.out_of_memory import out_of_memory
 from cluster.paths import Cluster
+from e2e import kills
 from e2e.trainings import (
     EVERY,
     SECONDS,
@@ -34,6 +39,7 @@ from quickstart.kubectl import Kubectl
 from quickstart.record import read_stage
 
 NAME = "stormy"
+KILLS = 5
 
 
 @dataclass(frozen=True)
@@ -70,19 +76,34 @@ TO_A_POD: dict[Fault, Callable[[str], None]] = {
 
 @dataclass
 class Story:
-    """What the victims had printed until then, and the operator that died."""
+    """What the victims had printed until then, the operator that died, how it stood when it was suspended, and who was killed at random."""
 
     printed: dict[Fault, list[dict[str, Any]]]
     operator: dict[str, Any]
+    suspended_at: int
+    suspended: dict[str, Any]
+    pods_left: int
+    hit: Counter[str]
+
+    @property
+    def trainers_hit(self) -> int:
+        return sum(times for victim, times in self.hit.items() if victim.startswith("host"))
 
 
 @pytest.fixture(scope="module")
 def story(kubectl: Kubectl, cluster: Cluster, calm: str) -> Story:
-    kubectl.apply(manifest(NAME, failurePolicy={"avoidNodesAfter": 0}))
+    kubectl.apply(manifest(NAME, **kills.SPEC))
     first: dict[str, Any] = until(lambda: pod_of(kubectl, f"{NAME}-s1-a1", 0), SECONDS, "the first stage runs")
     next(line for line in follow_steps(kubectl, first["metadata"]["name"]) if line["step"] > EVERY)
     operator = operator_pod(kubectl)
     pods.kill(operator["metadata"]["uid"])
+
+    suspended_at = past_a_commit(kubectl, f"{NAME}-s1-a1")[-1]["step"]
+    patch(kubectl, suspend=True)
+    until(lambda: status(kubectl, NAME)["reason"] == "Suspended", SECONDS, "it has saved and left")
+    suspended = status(kubectl, NAME)
+    left = sum(1 for pod in pods_of(kubectl, f"{NAME}-s1-a1") if pod["status"]["phase"] == "Running")
+    patch(kubectl, suspend=False)
 
     printed: dict[Fault, list[dict[str, Any]]] = {}
     for fault, happens in TO_A_POD.items():
@@ -103,8 +124,13 @@ def story(kubectl: Kubectl, cluster: Cluster, calm: str) -> Story:
         until(lambda: status(kubectl, NAME)["attempt"] == DRAIN.attempt + 1, SECONDS, "the attempt after the drain")
     finally:
         faults.uncordon(one)
+    hit = kills.run(kubectl, NAME, KILLS, random.Random(5), longest_wait=6.0)
     complete(kubectl, calm, NAME)
-    return Story(printed, operator)
+    return Story(printed, operator, suspended_at, suspended, left, hit)
+
+
+def patch(kubectl: Kubectl, **spec: Any) -> None:
+    kubectl("patch", "lwmtraining", NAME, "--type=merge", f"--patch={json.dumps({'spec': spec})}")
 
 
 def attempt(kubectl: Kubectl, fault: Fault, after: int = 0) -> dict[str, Any]:
@@ -156,21 +182,41 @@ def test_the_victim_died_between_two_commits_and_its_steps_ran_again(
 def test_only_what_is_a_failure_is_charged(kubectl: Kubectl, story: Story) -> None:
     second, third = stages(kubectl, NAME)[1:]
     counted = [{name: count for name, count in stage["failures"].items() if count} for stage in (second, third)]
-    assert counted == [{"infra": 3, "app": 1}, {"infra": 1, "disruption": 1}]
-    for stage in (second, third):
-        assert max(stage["spent"][name] for name in ("infra", "app", "hang")) <= 1, "each commit refilled the budgets"
+    assert counted == [{"infra": 3, "app": 1}, {"infra": 1 + story.trainers_hit, "disruption": 1}]
+    assert max(second["spent"][name] for name in ("infra", "app", "hang")) <= 1, "each commit refilled the budgets"
 
 
-def test_how_each_host_ended_and_the_pods_of_the_last_two_failures_stay(kubectl: Kubectl, story: Story) -> None:
+def test_suspending_saves_first_and_costs_no_step_and_no_budget(kubectl: Kubectl, story: Story) -> None:
+    assert (story.suspended["phase"], story.pods_left) == ("Suspended", 0)
+    assert {each["type"]: each["status"] for each in story.suspended["conditions"]}["Suspended"] == "True"
+    again, first = stages(kubectl, NAME)[0]["recentAttempts"]
+    assert (first["state"], first.get("rootCause")) == ("Suspended", None)
+    assert again["fromStep"] >= story.suspended_at, "it went on from where it was told, not from the commit before"
+    assert sum(stages(kubectl, NAME)[0]["failures"].values()) == 0
+
+
+def test_each_random_kill_of_a_trainer_cost_one_attempt_and_those_of_the_operator_none(kubectl: Kubectl, story: Story) -> None:
+    assert sum(story.hit.values()) == KILLS
+    assert story.trainers_hit >= 1
+    assert stages(kubectl, NAME)[2]["attempts"] == 3 + story.trainers_hit
+
+
+def test_how_each_host_ended_is_told_and_the_last_two_failures_stay_with_their_pods(kubectl: Kubectl, story: Story) -> None:
     assert "host 1: 137" in attempt(kubectl, KILL_ONE)["endings"]
-    kept = {pod["metadata"]["labels"]["lwm.dev/attempt"] for number in (1, 2) for pod in pods_of(kubectl, f"{NAME}-s3-a{number}")}
-    assert kept == {"1", "2"} or kept == {"1"}, "a drained pod's object goes with its node's word"
+    newest = stages(kubectl, NAME)[2]["attempts"]
+    listing = kubectl("get", "jobs", f"--selector=lwm.dev/training={NAME},lwm.dev/stage=3", "--output=name").split()
+    assert sorted(listing) == sorted(f"job.batch/{NAME}-s3-a{number}" for number in range(newest - 2, newest + 1))
+    killed = pods_of(kubectl, f"{NAME}-s3-a{newest - 1}")
+    assert 137 in [pod["status"]["containerStatuses"][0]["state"].get("terminated", {}).get("exitCode") for pod in killed]
 
 
 def test_the_operator_died_and_no_trainer_noticed(kubectl: Kubectl, story: Story) -> None:
-    restarts = operator_pod(kubectl)["status"]["containerStatuses"][0]["restartCount"]
-    assert restarts > story.operator["status"]["containerStatuses"][0]["restartCount"]
-    assert stages(kubectl, NAME)[0]["attempts"] == 1
+    now = operator_pod(kubectl)
+    same = now["metadata"]["uid"] == story.operator["metadata"]["uid"]
+    restarts = [pod["status"]["containerStatuses"][0]["restartCount"] for pod in (story.operator, now)]
+    assert not same or restarts[1] > restarts[0], "it is another process"
+    first = stages(kubectl, NAME)[0]["recentAttempts"][-1]
+    assert (first["number"], first["state"]) == (1, "Suspended"), "its attempt went on until it was told to save"
 
 
 def test_describe_tells_the_story(kubectl: Kubectl, story: Story) -> None:

@@ -16,9 +16,9 @@ PAST_A_SAVE = 3
 SECONDS = 900
 
 STAGES = (
-    ("ctx128", 128, 10000.0, {"fsdp": 2, "sp": 2}, 60),
+    ("ctx128", 128, 10000.0, {"fsdp": 2, "sp": 2}, 120),
     ("ctx256", 256, 20000.0, {"tp": 2, "sp": 2}, 200),
-    ("ctx512", 512, 40000.0, {"sp": 4}, 200),
+    ("ctx512", 512, 40000.0, {"sp": 4}, 320),
 )
 """Name, context length, theta, mesh, steps: long enough to be disturbed several times between two commits, on a faster machine too."""
 
