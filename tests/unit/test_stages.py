@@ -1,7 +1,7 @@
-from lwm_operator.api.status import AttemptState, StageStatus
+from lwm_operator.api.status import AttemptState, StageStatus, Status
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.stages import completed, ledger, reported, start_of
-from world.builders import final, job, report, running, seen, stage, status, training
+from world.builders import final, job, pod, report, running, seen, stage, status, training
 
 FAILED = AttemptState.FAILED
 
@@ -45,3 +45,10 @@ def test_a_stage_whose_last_report_was_lost_has_its_loss_from_the_last_words() -
     told = final(60).model_copy(update={"loss": 4.25})
     assert completed(StageStatus(name="a"), told, "2026-01-01T12:00:00Z").loss == "4.2500"
     assert completed(StageStatus(name="a", loss="4.3"), final(60), "2026-01-01T12:00:00Z").loss == "4.3"
+
+
+def test_of_an_attempt_that_status_lost_anything_that_is_left_tells_the_number() -> None:
+    spec = training().spec
+    for left in (seen(job(attempt=3)), seen(pod(attempt=3)), seen(reports={(1, 3): report(attempt=3)})):
+        assert ledger(spec, Status(), left)[0].attempts == 3
+    assert ledger(spec, Status(), seen())[0].attempts == 0
