@@ -1,5 +1,6 @@
 from lwm_operator.api.status import Attempt, AttemptState
-from lwm_operator.plan.attempts import Looked, look
+from lwm_operator.plan.attempts import look
+from lwm_operator.plan.ending import Looked
 from lwm_operator.plan.observed import Observed, PodState
 from lwm_operator.plan.result import DeletePod
 from lwm_trainer.config import LastWords, Phase

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from lwm_operator.api.status import FailureClass
-from lwm_operator.plan.cause import CLASSES, better, root_cause
+from lwm_operator.plan.cause import better, root_cause
+from lwm_operator.plan.classes import CLASSES
 from lwm_operator.plan.observed import PodState, PodView
 from lwm_trainer.config import SECONDARY_EXIT_CODES, ExitCode, LastWords
 from world.builders import job, pod

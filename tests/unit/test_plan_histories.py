@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lwm_operator.api.status import AttemptState, FailureClass, StageStatus
-from lwm_operator.plan import attempts, budgets, plan, stages, turn
+from lwm_operator.plan import attempts, budgets, ending, plan, stages, turn
 from lwm_operator.plan.observed import Observed
 from lwm_trainer.config import Start
 from world.histories import HistoryError, replay, run
@@ -88,18 +88,18 @@ def _resume_ignored(patch: pytest.MonkeyPatch) -> None:
 
 
 def _suspension_charged(patch: pytest.MonkeyPatch) -> None:
-    right = attempts._ended
+    right = ending.ended
 
     def wrong(attempt: Any, state: AttemptState, here: Any) -> Any:
         told = state == AttemptState.SUSPENDED and attempt.job_uid is not None
         return right(attempt, AttemptState.FAILED if told else state, here)
 
-    patch.setattr(attempts, "_ended", wrong)
+    patch.setattr(attempts, "ended", wrong)
 
 
 def _never_woken(patch: pytest.MonkeyPatch) -> None:
-    right = attempts._stop
-    patch.setattr(attempts, "_stop", lambda *given: replace(right(*given), wait_seconds=None))
+    right = ending.stop
+    patch.setattr(attempts, "stop", lambda *given: replace(right(*given), wait_seconds=None))
 
 
 def _conflict_overlooked(patch: pytest.MonkeyPatch) -> None:

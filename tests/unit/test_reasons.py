@@ -5,10 +5,11 @@ import pytest
 from lwm_operator import docs
 from lwm_operator.cluster.views import DISRUPTIONS
 from lwm_operator.plan import reasons
-from lwm_operator.plan.attempts import NO_ROOM
 from lwm_operator.plan.avoid import BLAMELESS
 from lwm_operator.plan.backoff import PLACEMENT_TIMEOUT
-from lwm_operator.plan.cause import EVIDENCE, HOST_LOST, NODE_NOT_READY, OUT_OF_MEMORY
+from lwm_operator.plan.cause import HOST_LOST, NODE_NOT_READY, OUT_OF_MEMORY
+from lwm_operator.plan.classes import EVIDENCE
+from lwm_operator.plan.ending import NO_ROOM
 from lwm_operator.plan.heldup import NARROWER, RAW
 from lwm_operator.plan.reasons import GROUPS, Held, Reason, find
 from lwm_operator.plan.turn import CREATE_FAILED

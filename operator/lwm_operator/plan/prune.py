@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from lwm_operator.api.status import Condition, StageStatus
-from lwm_operator.plan.attempts import evict
+from lwm_operator.plan.ending import evict
 from lwm_operator.plan.moments import seconds_since
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.result import CleanUp, DeleteAttempt, DeletePod

@@ -8,7 +8,11 @@ from lwm_trainer.config import Final, Progress, Start
 
 def ledger(spec: Spec, status: Status, observed: Observed) -> tuple[StageStatus, ...]:
     """One entry for each stage of the spec. An attempt that status does not know (it was lost) is taken up from what is left of it."""
-    children = [*((child.stage, child.attempt) for child in (*observed.jobs, *observed.pods)), *observed.reports]
+    children = [
+        *((job.stage, job.attempt) for job in observed.jobs),
+        *((pod.stage, pod.attempt) for pod in observed.pods),
+        *observed.reports,
+    ]
     known = {stage.name: stage for stage in status.stages}
     entries: list[StageStatus] = []
     for number, stage in enumerate(spec.stages, start=1):

@@ -5,9 +5,10 @@ from datetime import datetime
 
 from lwm_operator.api.status import Attempt, AttemptState, NodeFault, Phase, RootCause, StageState, StageStatus
 from lwm_operator.plan import budgets, template, waiting
-from lwm_operator.plan.attempts import ENDED, LOOK_AGAIN_SECONDS, NO_ROOM, Looked, look
+from lwm_operator.plan.attempts import ENDED, LOOK_AGAIN_SECONDS, look
 from lwm_operator.plan.avoid import avoided, with_fault
 from lwm_operator.plan.backoff import delay
+from lwm_operator.plan.ending import NO_ROOM, Looked
 from lwm_operator.plan.moments import elapsed, parse, stamp
 from lwm_operator.plan.result import Action, CreateAttempt
 from lwm_operator.plan.rollback import rolled_back
