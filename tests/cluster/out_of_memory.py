@@ -8,10 +8,11 @@ from pathlib import Path
 
 from cluster import cgroups
 from cluster.pods import PROC, main_process
-from cluster.run import ClusterError
+from cluster.run import until
 
 SPARE = 64 * 1024**2
 LONGEST_SECONDS = 60
+DYING_SECONDS = 10
 
 # Joins the cgroup and fills a nameless file in memory, 4 MiB a time, as long as the victim lives. A file, because the kernel weighs
 # processes by what they have mapped: it would find an array of ours heavier than a small victim, and choose us.
@@ -37,8 +38,9 @@ def out_of_memory(pod_uid: str) -> None:
     subprocess.run(
         [sys.executable, "-S", "-c", HOG, str(group), str(PROC / str(victim))], check=False, capture_output=True, timeout=LONGEST_SECONDS
     )
-    if (PROC / str(victim)).exists():
-        raise ClusterError(f"the kernel spared process {victim} of pod {pod_uid}: `dmesg | grep -i oom` tells whom it chose")
+    # A process with much memory takes a moment to die, in which the kernel may kill the hog as well.
+    hint = "`dmesg | grep -i oom` tells whom the kernel chose"
+    until(f"process {victim} of pod {pod_uid} is dead", lambda: not (PROC / str(victim)).exists(), seconds=DYING_SECONDS, hint=hint)
 
 
 def lower_limit(group: Path) -> None:
