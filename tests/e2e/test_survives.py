@@ -92,6 +92,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(kubectl: Kubectl, cluster: Cluster, calm: str) -> Story:
+    complete(kubectl, calm)  # before any node is disturbed
     kubectl.apply(manifest(NAME, **kills.SPEC))
     first: dict[str, Any] = until(lambda: pod_of(kubectl, f"{NAME}-s1-a1", 0), SECONDS, "the first stage runs")
     next(line for line in follow_steps(kubectl, first["metadata"]["name"]) if line["step"] > EVERY)
@@ -125,7 +126,7 @@ def story(kubectl: Kubectl, cluster: Cluster, calm: str) -> Story:
     finally:
         faults.uncordon(one)
     hit = kills.run(kubectl, NAME, KILLS, random.Random(5), longest_wait=6.0)
-    complete(kubectl, calm, NAME)
+    complete(kubectl, NAME)
     return Story(printed, operator, suspended_at, suspended, left, hit)
 
 
