@@ -133,3 +133,12 @@ def test_a_later_look_at_victims_alone_does_not_forget_the_guilty_one() -> None:
     assert better(deleted, victims) == deleted
     assert better(victims, uncaught) == uncaught
     assert better(None, victims) == victims
+
+
+def test_process_1_aborts_with_139_and_is_a_victim_while_another_host_is_silent() -> None:
+    frozen = root_cause((failed(0, 139), pod(1)), job())
+    assert (frozen.reason, frozen.host, frozen.node) == ("HostLost", 1, "node2")
+    lost = root_cause((failed(0, 139), pod(1)), job(), frozenset({"node2"}))
+    assert (lost.reason, lost.host) == ("NodeNotReady", 1)
+    crashed = root_cause((failed(0, 139), failed(1, 79)), job())
+    assert (crashed.reason, crashed.host) == ("SegmentationFault", 0), "its peer saw it go"

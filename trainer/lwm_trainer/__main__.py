@@ -19,8 +19,7 @@ from lwm_trainer.standing import Standing
 def main() -> NoReturn:
     """Read the run config, join the gang, train; the exit code says how it ended, the termination message says it in words."""
     stop.hold()  # before anything starts a thread
-    # Of the crashing thread only: when JAX aborts because a peer is lost, reading the frames of threads that run on may crash for its
-    # own part, and 139 would hide the 134 that says so.
+    # Of the crashing thread only: a signal's handler cannot safely read the frames of threads that run on.
     faulthandler.enable(all_threads=False)
     path = Path(os.environ.get("LWM_CONFIG", config.CONFIG_PATH))
     try:

@@ -19,22 +19,24 @@ NODE_NOT_READY = "NodeNotReady"
 POD_DELETED = "PodDeleted"
 OUT_OF_MEMORY = "OOMKilled"
 
+ABORTED_AS_FIRST = 139
 FORCED = (137, 143)
 """Exit codes of a container that was told to end."""
 
 
 def root_cause(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: frozenset[str] = frozenset()) -> RootCause:
     """The one cause of an attempt's end; always one, be it that the Job is gone."""
+    silent = any(pod.live for pod in pods)
     # Once a Job is gone, garbage collection deletes its pods: those are victims.
     guilty = [
         pod for pod in pods if pod.state == PodState.FAILED or pod.node in lost_nodes or (pod.deleting and pod.live and job is not None)
     ]
-    first = min(guilty, key=lambda pod: (_rank(pod, lost_nodes), _step(pod), pod.index, pod.name), default=None)
-    if job is not None and (first is None or _rank(first, lost_nodes) > 3) and (gone := _gone(pods, job)) is not None:
+    first = min(guilty, key=lambda pod: (_rank(pod, lost_nodes, silent), _step(pod), pod.index, pod.name), default=None)
+    if job is not None and (first is None or _rank(first, lost_nodes, silent) > 3) and (gone := _gone(pods, job)) is not None:
         return gone
     if first is None:
         return _of_the_job(job)
-    failure_class, reason = _judged(first, lost_nodes)
+    failure_class, reason = _judged(first, lost_nodes, silent)
     if reason == HOST_LOST:
         return _lost(pods, first)
     return RootCause(
@@ -106,7 +108,7 @@ def _lost(pods: tuple[PodView, ...], victim: PodView) -> RootCause:
     return RootCause(failure_class=FailureClass.INFRA, reason=HOST_LOST, message=f"a host went, {said}"[:LIMIT], exit_code=victim.exit_code)
 
 
-def _rank(pod: PodView, lost_nodes: frozenset[str]) -> int:
+def _rank(pod: PodView, lost_nodes: frozenset[str], silent: bool) -> int:
     """0 is the most telling."""
     code = pod.exit_code
     if pod.reason == OUT_OF_MEMORY:
@@ -115,7 +117,7 @@ def _rank(pod: PodView, lost_nodes: frozenset[str]) -> int:
         return 3
     if pod.reason in EVIDENCE or (pod.deleting and (code is None or code in FORCED)):
         return 3
-    if code in SECONDARY_EXIT_CODES:
+    if _victim(code, silent):
         return 6
     if code == ExitCode.SAVED_ON_REQUEST:
         return 4
@@ -124,12 +126,18 @@ def _rank(pod: PodView, lost_nodes: frozenset[str]) -> int:
     return 1 if code is not None else 5
 
 
-def _judged(pod: PodView, lost_nodes: frozenset[str]) -> tuple[FailureClass, str]:
+def _victim(code: int | None, silent: bool) -> bool:
+    """Whether this is how a process ends that lost a peer. JAX aborts then; process 1 of a container does not die of SIGABRT, and the
+    abort goes on to an instruction that is one segmentation fault: 139, too, is a victim's while another host says nothing."""
+    return code in SECONDARY_EXIT_CODES or (code == ABORTED_AS_FIRST and silent)
+
+
+def _judged(pod: PodView, lost_nodes: frozenset[str], silent: bool) -> tuple[FailureClass, str]:
     """Class and reason of this pod's end."""
     code = pod.exit_code
     if pod.reason == OUT_OF_MEMORY:
         return FailureClass.APP, OUT_OF_MEMORY
-    if pod.node in lost_nodes and _rank(pod, lost_nodes) == 3:
+    if pod.node in lost_nodes and _rank(pod, lost_nodes, silent) == 3:
         return FailureClass.INFRA, NODE_NOT_READY
     if pod.reason in EVIDENCE:
         return EVIDENCE[pod.reason], pod.reason
@@ -137,7 +145,7 @@ def _judged(pod: PodView, lost_nodes: frozenset[str]) -> tuple[FailureClass, str
         return FailureClass.DISRUPTION, POD_DELETED
     if code is None:
         return FailureClass.INFRA, "PodFailed"
-    if code in SECONDARY_EXIT_CODES:
+    if _victim(code, silent):
         return FailureClass.INFRA, HOST_LOST
     return CLASSES.get(code, FailureClass.APP), _named(pod, code)
 
