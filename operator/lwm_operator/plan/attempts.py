@@ -120,7 +120,7 @@ def _stopping(attempt: Attempt, cause: RootCause, here: Situation) -> Attempt:
 
 def _suspend(attempt: Attempt, here: Situation) -> Looked:
     """All pods are told to save and leave, with all the grace they have."""
-    live = [pod for pod in here.pods if here.observed.holds_on(pod, here.now)]
+    live = here.survivors
     if not live:
         return Looked(attempt=ended(attempt, AttemptState.SUSPENDED, here))
     told = tuple(DeletePod(name=pod.name, uid=pod.uid, grace_seconds=None) for pod in live if not pod.deleting)

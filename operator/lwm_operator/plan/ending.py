@@ -56,7 +56,7 @@ def stop(attempt: Attempt, here: Situation) -> Looked:
             said = {"root_cause": better(attempt.root_cause, newer), "step": step, "endings": endings(here.pods) or None}
             attempt = attempt.model_copy(update=said)
             leave = _leave(attempt.root_cause)
-    survivors = [pod for pod in here.pods if here.observed.holds_on(pod, here.now)]
+    survivors = here.survivors
     if not survivors:
         return Looked(attempt=ended(attempt, AttemptState.FAILED, here))
     if grace > 0:
@@ -68,8 +68,7 @@ def stop(attempt: Attempt, here: Situation) -> Looked:
 
 def _grace(here: Situation) -> float:
     """Seconds that are left to pods which somebody else is taking away; 0 when there are none."""
-    held = [pod for pod in here.pods if here.observed.holds_on(pod, here.now)]
-    taken = [pod for pod in held if pod.deleting and pod.grace_seconds > DELETE_GRACE_SECONDS and pod.gone_by is not None]
+    taken = [pod for pod in here.survivors if pod.deleting and pod.grace_seconds > DELETE_GRACE_SECONDS and pod.gone_by is not None]
     return max((-seconds_since(pod.gone_by, here.now) for pod in taken), default=0.0)
 
 

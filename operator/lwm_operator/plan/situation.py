@@ -54,6 +54,11 @@ class Situation:
         """Of the newest attempt."""
         return self.observed.pods_of(self.number, self.entry.attempts)
 
+    @property
+    def survivors(self) -> list[PodView]:
+        """Of the newest attempt: the pods that keep the next one from starting."""
+        return [pod for pod in self.pods if self.observed.holds_on(pod, self.now)]
+
     @cached_property
     def job(self) -> JobView | None:
         return self.observed.job(self.number, self.entry.attempts)
