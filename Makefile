@@ -25,7 +25,7 @@ $(UV):
 	@$(CACHE)/uv-$(UV_VERSION)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 setup: $(UV) ## Install everything into .venv from the lock file
-	@$(UV) sync --frozen --all-extras --quiet --python $(PYTHON)
+	@$(UV) sync --frozen --extra operator --extra trainer --quiet --python $(PYTHON)
 
 quickstart: setup ## The main job on an embedded two-node Kubernetes: three stages, 512 to 4,096 tokens, to Complete
 	@PYTHONPATH=tests $(RUN) python quickstart $(QUICKSTART)
