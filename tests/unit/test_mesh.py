@@ -13,7 +13,7 @@ def test_a_parameter_nobody_placed_is_an_error_that_says_where_to_place_it() -> 
 def test_heads_of_one_token_are_neighbours_and_replicas_are_farthest() -> None:
     made = mesh.make_mesh(Mesh(dp=2, sp=2, tp=2))
     assert [device.id for device in made.devices[0, 0].flat] == [0, 1, 2, 3]
-    assert made.axis_names == ("dp", "fsdp", "sp", "tp")
+    assert made.axis_names == ("dp", "fsdp", "ring", "ulysses", "tp")
 
 
 def test_a_mesh_that_is_not_the_devices_is_refused() -> None:

@@ -11,6 +11,7 @@ from jax import Array
 from lwm_trainer.config import Mesh
 from lwm_trainer.mesh import RING_AXES, make_mesh
 from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
+from lwm_trainer.ring.blockwise import Blockwise
 from lwm_trainer.ring.layout import zigzag
 
 ROWS, LENGTH, CHANNELS = 2, 192, 16
@@ -69,7 +70,7 @@ def test_the_ring_equals_dense_attention(mesh: Mesh, heads: int, key_heads: int,
 
     @jax.jit
     def ring(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
-        attend = ring_attention(device_mesh, RING_AXES, jnp.array(index[:, order]), jnp.array(start[:, order]), largest_block=16)
+        attend = ring_attention(device_mesh, RING_AXES, jnp.array(index[:, order]), jnp.array(start[:, order]), Blockwise(16))
         out, pull = jax.vjp(attend, q, k, v)
         return out, pull(jnp.array(dout[:, order]))
 

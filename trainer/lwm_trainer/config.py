@@ -85,13 +85,15 @@ class Mesh(Contract):
     """Sizes of the device mesh's axes; the product is the number of devices.
 
     dp: data parallel, parameters replicated. fsdp: data parallel, parameters sharded. tp: heads and MLP width sharded.
-    sp: the sequence sharded, attention as a ring.
+    sp: the sequence sharded; attention runs over it as a ring of sp / ulysses ranks, each a group of `ulysses` devices that trade tokens
+    for heads.
     """
 
     dp: Annotated[int, Field(ge=1, le=65536)] = 1
     fsdp: Annotated[int, Field(ge=1, le=65536)] = 1
     tp: Annotated[int, Field(ge=1, le=1024)] = 1
     sp: Annotated[int, Field(ge=1, le=65536)] = 1
+    ulysses: Annotated[int, Field(ge=1, le=1024)] = 1
 
     @property
     def size(self) -> int:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.sharding import PartitionSpec as P
 
-from lwm_trainer.ring.attention import Axes
+from lwm_trainer.ring.axes import Axes
 from lwm_trainer.ring.blockwise import block_size
 
 LARGEST_CHUNK = 1024
@@ -24,13 +24,13 @@ def weighted_loss(
 
     Each device sees its own tokens and its part of the vocabulary (`axes.heads` shards it); scores and sums are float32.
     """
-    everywhere = (*axes.rows, axes.ring)
-    tokens = P(axes.rows, axes.ring)
+    everywhere = (*axes.rows, *axes.tokens)
+    tokens = P(axes.rows, axes.tokens)
 
     @partial(
         jax.shard_map,
         mesh=mesh,
-        in_specs=(P(axes.rows, axes.ring, None), P(None, axes.heads), tokens, tokens),
+        in_specs=(P(axes.rows, axes.tokens, None), P(None, axes.heads), tokens, tokens),
         out_specs=(P(), P()),
     )
     def sums(stream: Array, head: Array, target: Array, weight: Array) -> tuple[Array, Array]:

@@ -7,16 +7,16 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from lwm_trainer import config
-from lwm_trainer.ring.attention import Axes
+from lwm_trainer.ring.axes import Axes
 
-AXIS_NAMES = ("dp", "fsdp", "sp", "tp")
+AXIS_NAMES = ("dp", "fsdp", "ring", "ulysses", "tp")
 """Outermost first: neighbours in `tp` sit on one host, neighbours in `dp` are farthest apart."""
 
 ROW_AXES = ("dp", "fsdp")
-RING_AXES = Axes(rows=ROW_AXES, ring="sp", heads="tp")
+RING_AXES = Axes(rows=ROW_AXES, ring="ring", ulysses="ulysses", heads="tp")
 
 RULES: dict[str, str | tuple[str, ...] | None] = {
-    "embed": ("fsdp", "sp"),  # the ring's ranks are data-parallel to the parameters, so they share the shards
+    "embed": ("fsdp", "ring", "ulysses"),  # the ring's ranks are data-parallel to the parameters, so they share the shards
     "head_dim": None,
     "heads": "tp",
     "kv_heads": "tp",
@@ -26,22 +26,22 @@ RULES: dict[str, str | tuple[str, ...] | None] = {
     "vocab": "tp",
 }
 
-TOKENS = PartitionSpec(ROW_AXES, "sp")
+TOKENS = PartitionSpec(ROW_AXES, RING_AXES.tokens)
 """Of every [rows, tokens] array of a batch."""
 
-STREAM = PartitionSpec(ROW_AXES, "sp", None)
+STREAM = PartitionSpec(ROW_AXES, RING_AXES.tokens, None)
 """Of the stream between layers, [rows, tokens, width]."""
 
 
 def make_mesh(mesh: config.Mesh) -> jax.sharding.Mesh:
-    """All devices of all processes as dp x fsdp x sp x tp, in order of process, then of device: one host's devices are neighbours.
+    """All devices of all processes as dp x fsdp x ring x ulysses x tp, in order of process, then of device: a host's devices are neighbours.
 
     Raises ValueError when the product of the axes is not the number of devices.
     """
     devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
     if len(devices) != mesh.size:
         raise ValueError(f"mesh: its product is {mesh.size}, but JAX sees {len(devices)} devices")
-    shape = (mesh.dp, mesh.fsdp, mesh.sp, mesh.tp)
+    shape = (mesh.dp, mesh.fsdp, mesh.sp // mesh.ulysses, mesh.ulysses, mesh.tp)
     return jax.sharding.Mesh(np.array(devices).reshape(shape), AXIS_NAMES, axis_types=(AxisType.Auto,) * len(shape))
 
 

@@ -1,10 +1,11 @@
 """The rotation: keys and values travel round the ring, queries and outputs stay (Liu et al. 2023, Blockwise RingAttention).
 
-Forward: N - 1 hops, each issued before the compute that it hides behind. Backward: the shard's gradients travel with it and
-arrive home with one hop more. The pair (output, log-sum-exp) is saved under the names below, so that rematerialisation of a layer
-does not run the ring again. Keys and values travel in their own dtype with their own head count; all sums are float32.
+Forward: the permute of a hop is issued before the compute that it hides behind; the ring ends at the last hop where any rank sees a
+key, N - 1 hops at most. Backward: the gradients of a shard follow it one hop behind, so that their permute, too, hides behind a compute,
+and go home in one step. The pair (output, log-sum-exp) is saved under the names below, so that rematerialisation of a layer does not
+run the ring again. Keys and values travel in their own dtype with their own head count; all sums are float32.
 
-Letters: B rows, T local tokens, K key heads, G query heads per key head, C head width, N ring size.
+Letters: B rows, T tokens of a ring rank, K key heads, G query heads per key head, H = K * G, C head width, N ring size.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,10 @@ from jax import Array, lax
 from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import PartitionSpec as P
 
-from lwm_trainer.ring import blockwise
+from lwm_trainer.ring import softmax, ulysses
+from lwm_trainer.ring.axes import Axes
+from lwm_trainer.ring.blockwise import Blockwise
+from lwm_trainer.ring.inner import Inner
 from lwm_trainer.ring.ranges import key_ranges
 
 OUT_NAME = "ring_out"
@@ -25,128 +29,173 @@ LSE_NAME = "ring_lse"
 SAVED_NAMES = (OUT_NAME, LSE_NAME)
 """What a rematerialised layer keeps, so that its backward pass does not run the ring again."""
 
+Pair = tuple[Array, Array]
+"""Two arrays that travel together: keys and values, or their gradients."""
 
-class Axes(NamedTuple):
-    """The names of mesh axes that shard rows, tokens and heads."""
 
-    rows: tuple[str, ...]
-    ring: str
-    heads: str
+class Schedule(NamedTuple):
+    """Who sees what, and when the ring may end: made once per batch, used by every layer."""
+
+    low_NBT: Array
+    """int32, the first local key that each query may see in the shard that arrives at hop n, which is rank (this - n) mod N's."""
+    high_NBT: Array
+    """int32, one past the last."""
+    last: Array
+    """int32 scalar, equal everywhere: the last hop where any query of any rank sees a key."""
 
 
 def ring_attention(
-    mesh: jax.sharding.Mesh, axes: Axes, index_BT: Array, start_BT: Array, largest_block: int = 256
+    mesh: jax.sharding.Mesh, axes: Axes, index_BT: Array, start_BT: Array, inner: Inner | None = None
 ) -> Callable[[Array, Array, Array], Array]:
     """Attention for one batch: the key ranges of every hop are computed here once and used by every layer.
 
     Args:
-        mesh: the device mesh; rows lie over `axes.rows`, tokens over `axes.ring`, heads over `axes.heads`.
-        index_BT: int32, each token's place in its row, ascending within a rank.
-        start_BT: int32, the place where the token's document starts; index + 1 for padding.
-        largest_block: upper bound of the block size of queries and keys, in tokens.
+        mesh: the device mesh; rows lie over `axes.rows`, tokens over `axes.tokens`, heads over `axes.heads`.
+        index_BT: int32, each token's place in its row, ascending within a rank of the ring.
+        start_BT: int32, the first place that the token may see; index + 1 for padding.
+        inner: the inner loop; plain XLA when not given.
 
     Returns:
         A differentiable function of global arrays q [B, T, H, C], k and v [B, T, K, C], where K divides H; the output has q's shape and
         dtype, and is zero for a query without keys.
     """
+    inner = inner if inner is not None else Blockwise()
     size = mesh.shape[axes.ring]
-    tokens = P(axes.rows, axes.ring)
-    heads = P(axes.rows, axes.ring, axes.heads)
+    heads = P(axes.rows, axes.ring, (axes.heads, axes.ulysses))
     ranges = P(None, axes.rows, axes.ring)
-    shard = partial(jax.shard_map, mesh=mesh)
+    shard = partial(jax.shard_map, mesh=mesh, check_vma=False)  # kernels do not say over which axes their results vary
 
-    low, high = shard(partial(_hop_ranges, axis=axes.ring, size=size), in_specs=(tokens, tokens), out_specs=(ranges, ranges))(
-        index_BT, start_BT
+    schedule = Schedule(
+        *shard(
+            partial(_schedule, axis=axes.ring, everywhere=tuple(mesh.axis_names), size=size),
+            in_specs=(P(axes.rows, axes.ring),) * 2,
+            out_specs=Schedule(ranges, ranges, P()),
+        )(index_BT, start_BT)
     )
-    run_forward = shard(
-        partial(_forward, axis=axes.ring, size=size, largest_block=largest_block),
-        in_specs=(heads, heads, heads, ranges, ranges),
-        out_specs=(heads, heads),
-    )
+    ring = _Ring(inner, axes.ring, size)
+    run_forward = shard(ring.forward, in_specs=(heads, heads, heads, Schedule(ranges, ranges, P())), out_specs=(heads, heads))
     run_backward = shard(
-        partial(_backward, axis=axes.ring, size=size, largest_block=largest_block),
-        in_specs=(heads, heads, heads, ranges, ranges, heads, heads, heads),
+        ring.backward,
+        in_specs=(heads, heads, heads, Schedule(ranges, ranges, P()), heads, heads, heads),
         out_specs=(heads, heads, heads),
     )
 
     @jax.custom_vjp
-    def attend(q: Array, k: Array, v: Array, low: Array, high: Array) -> Array:
-        out, _ = run_forward(q, k, v, low, high)
+    def attend(q: Array, k: Array, v: Array, schedule: Schedule) -> Array:
+        out, _ = run_forward(q, k, v, schedule)
         return out  # type: ignore[no-any-return]
 
-    def attend_forward(q: Array, k: Array, v: Array, low: Array, high: Array) -> tuple[Array, tuple[Array, ...]]:
-        out, lse = run_forward(q, k, v, low, high)
+    def attend_forward(q: Array, k: Array, v: Array, schedule: Schedule) -> tuple[Array, tuple[Array | Schedule, ...]]:
+        out, lse = run_forward(q, k, v, schedule)
         out, lse = checkpoint_name(out, OUT_NAME), checkpoint_name(lse, LSE_NAME)
-        return out, (q, k, v, low, high, out, lse)
+        return out, (q, k, v, schedule, out, lse)
 
-    def attend_backward(saved: tuple[Array, ...], dout: Array) -> tuple[Array | None, ...]:
-        return (*run_backward(*saved, dout), None, None)
+    def attend_backward(saved: tuple[Array | Schedule, ...], dout: Array) -> tuple[Array | None, ...]:
+        return (*run_backward(*saved, dout), None)
 
     attend.defvjp(attend_forward, attend_backward)
-    return lambda q, k, v: attend(q, k, v, low, high)
+
+    def whole(q: Array, k: Array, v: Array) -> Array:
+        q, k, v = ulysses.to_heads(mesh, axes, q, k, v)
+        return ulysses.to_tokens(mesh, axes, attend(q, k, v, schedule))
+
+    return whole
 
 
-def _hop_ranges(index_BT: Array, start_BT: Array, *, axis: str, size: int) -> tuple[Array, Array]:
-    """(low, high) of shape [N, B, T]: entry n belongs to the shard that arrives at hop n, which is rank (this - n) mod N's."""
+def _schedule(index_BT: Array, start_BT: Array, *, axis: str, everywhere: tuple[str, ...], size: int) -> Schedule:
     by_rank = lax.all_gather(index_BT, axis)
     arriving = (lax.axis_index(axis) - jnp.arange(size, dtype=jnp.int32)) % size
-    return key_ranges(index_BT, start_BT, by_rank[arriving])
+    low, high = key_ranges(index_BT, start_BT, by_rank[arriving])
+    live = jnp.any(low < high, axis=(1, 2))
+    last = jnp.max(jnp.where(live, jnp.arange(size, dtype=jnp.int32), 0))
+    return Schedule(low, high, lax.pmax(last, everywhere))
 
 
-def _next(axis: str, size: int, *shards: Array) -> tuple[Array, ...]:
-    order = [(rank, (rank + 1) % size) for rank in range(size)]
-    return tuple(lax.ppermute(shard, axis, order) for shard in shards)
+class _Ring(NamedTuple):
+    """What one device does; its arrays are [B, T, H, C] outside and heads first, [B, K, G, T, C], inside."""
+
+    inner: Inner
+    axis: str
+    size: int
+
+    def forward(self, q: Array, k: Array, v: Array, schedule: Schedule) -> Pair:
+        key_heads = k.shape[2]
+        queries = _heads_first(q, key_heads)
+
+        def see(hop: Array, carry: softmax.Softmax, keys: Pair) -> softmax.Softmax:
+            low, high = schedule.low_NBT[hop], schedule.high_NBT[hop]
+            seen = partial(self.inner.forward, q_BKGTC=queries, k_BKSC=keys[0], v_BKSC=keys[1], low_BT=low, high_BT=high)
+            return lax.cond(jnp.any(low < high), seen, lambda carry: carry, carry)
+
+        def hop(number: Array, state: tuple[Pair, softmax.Softmax]) -> tuple[Pair, softmax.Softmax]:
+            keys, carry = state
+            arriving = self._shift(keys, 1)
+            return arriving, see(number, carry, keys)
+
+        start = (_keys_first(k), _keys_first(v)), softmax.empty(queries)
+        keys, carry = lax.fori_loop(0, schedule.last, hop, start) if self.size > 1 else start
+        out, lse = softmax.finish(see(schedule.last, carry, keys), q.dtype)
+        return _tokens_first(out, q.shape), _tokens_first(lse, q.shape[:3])
+
+    def backward(self, q: Array, k: Array, v: Array, schedule: Schedule, out: Array, lse: Array, dout: Array) -> tuple[Array, Array, Array]:
+        key_heads = k.shape[2]
+        delta = jnp.sum(dout.astype(jnp.float32) * out.astype(jnp.float32), axis=-1)
+        queries, lse, dout, delta = (_heads_first(x, key_heads) for x in (q, lse, dout, delta))
+        own = _keys_first(k), _keys_first(v)
+        zeros = jnp.zeros_like(own[0], jnp.float32), jnp.zeros_like(own[1], jnp.float32)
+
+        def see(hop: Array | int, dq: Array, keys: Pair) -> tuple[Array, Pair]:
+            low, high = schedule.low_NBT[hop], schedule.high_NBT[hop]
+
+            def seen(dq: Array) -> tuple[Array, Pair]:
+                dq, *grads = self.inner.backward(dq, queries, *keys, low, high, lse, dout, delta)
+                return dq, (grads[0], grads[1])
+
+            return lax.cond(jnp.any(low < high), seen, lambda dq: (dq, zeros), dq)
+
+        def at_home(dq: Array) -> tuple[Array, Pair]:
+            return see(0, dq, own)
+
+        def round_the_ring(dq: Array) -> tuple[Array, Pair]:
+            def hop(number: Array, state: tuple[Pair, Array, Pair]) -> tuple[Pair, Array, Pair]:
+                keys, dq, behind = state
+                arriving, following = self._shift(keys, 1), self._shift(behind, 1)
+                dq, part = see(number, dq, keys)
+                return arriving, dq, (following[0] + part[0], following[1] + part[1])
+
+            keys, dq, behind = lax.fori_loop(0, schedule.last, hop, (own, dq, zeros))
+            following = self._shift(behind, 1)
+            dq, part = see(schedule.last, dq, keys)
+            return dq, self._home((following[0] + part[0], following[1] + part[1]), schedule.last)
+
+        dq = jnp.zeros_like(queries, jnp.float32)
+        dq, (dk, dv) = lax.cond(schedule.last > 0, round_the_ring, at_home, dq) if self.size > 1 else at_home(dq)
+        return (
+            _tokens_first(dq, q.shape).astype(q.dtype),
+            jnp.moveaxis(dk, 1, 2).astype(k.dtype),
+            jnp.moveaxis(dv, 1, 2).astype(v.dtype),
+        )
+
+    def _shift(self, pair: Pair, by: int) -> Pair:
+        order = [(rank, (rank + by) % self.size) for rank in range(self.size)]
+        return lax.ppermute(pair[0], self.axis, order), lax.ppermute(pair[1], self.axis, order)
+
+    def _home(self, grads: Pair, hops: Array) -> Pair:
+        """Gradients that are `hops` ranks beyond their keys' own rank go back in one step."""
+        return lax.switch(hops - 1, [partial(self._shift, by=-back) for back in range(1, self.size)], grads)  # type: ignore[no-any-return]
 
 
-def _grouped(q: Array, key_heads: int) -> Array:
-    """[B, T, H, ...] to [B, T, K, G, ...]: query heads of one key head side by side."""
-    return q.reshape(*q.shape[:2], key_heads, q.shape[2] // key_heads, *q.shape[3:])
+def _heads_first(x: Array, key_heads: int) -> Array:
+    """[B, T, H, ...] to [B, K, G, T, ...]: query heads of one key head side by side."""
+    x = x.reshape(*x.shape[:2], key_heads, x.shape[2] // key_heads, *x.shape[3:])
+    return jnp.moveaxis(x, 1, 3)
 
 
-def _forward(q: Array, k: Array, v: Array, low: Array, high: Array, *, axis: str, size: int, largest_block: int) -> tuple[Array, Array]:
-    q_grouped = _grouped(q, k.shape[2])
-
-    def hop(
-        carry: tuple[Array, Array, blockwise.Softmax], ranges: tuple[Array, Array]
-    ) -> tuple[tuple[Array, Array, blockwise.Softmax], None]:
-        k, v, softmax = carry
-        k_next, v_next = _next(axis, size, k, v)
-        return (k_next, v_next, blockwise.forward(softmax, q_grouped, k, v, *ranges, largest_block)), None
-
-    (k, v, softmax), _ = lax.scan(hop, (k, v, blockwise.empty(q_grouped)), (low[:-1], high[:-1]))
-    softmax = blockwise.forward(softmax, q_grouped, k, v, low[-1], high[-1], largest_block)
-    out, lse = blockwise.finish(softmax, q.dtype)
-    return out.reshape(q.shape), lse.reshape(q.shape[:3])
+def _tokens_first(x: Array, shape: tuple[int, ...]) -> Array:
+    """The inverse of `_heads_first`."""
+    return jnp.moveaxis(x, 3, 1).reshape(shape)
 
 
-class _Backward(NamedTuple):
-    """What travels (k, v and their gradients) and what stays (dq)."""
-
-    k: Array
-    v: Array
-    dq: Array
-    dk: Array
-    dv: Array
-
-
-def _backward(
-    q: Array, k: Array, v: Array, low: Array, high: Array, out: Array, lse: Array, dout: Array, *, axis: str, size: int, largest_block: int
-) -> tuple[Array, Array, Array]:
-    key_heads = k.shape[2]
-    q_grouped, lse_grouped, dout_grouped = (_grouped(x, key_heads) for x in (q, lse, dout))
-    delta = _grouped(jnp.sum(dout.astype(jnp.float32) * out.astype(jnp.float32), axis=-1), key_heads)
-
-    def see(grads: tuple[Array, Array, Array], k: Array, v: Array, low: Array, high: Array) -> tuple[Array, Array, Array]:
-        return blockwise.backward(grads, q_grouped, k, v, low, high, lse_grouped, dout_grouped, delta, largest_block)
-
-    def hop(carry: _Backward, ranges: tuple[Array, Array]) -> tuple[_Backward, None]:
-        k_next, v_next = _next(axis, size, carry.k, carry.v)
-        dq, dk, dv = see((carry.dq, carry.dk, carry.dv), carry.k, carry.v, *ranges)
-        dk, dv = _next(axis, size, dk, dv)
-        return _Backward(k_next, v_next, dq, dk, dv), None
-
-    zeros = (jnp.zeros_like(x, dtype=jnp.float32) for x in (q_grouped, k, v))
-    last, _ = lax.scan(hop, _Backward(k, v, *zeros), (low[:-1], high[:-1]))
-    dq, dk, dv = see((last.dq, last.dk, last.dv), last.k, last.v, low[-1], high[-1])
-    dk, dv = _next(axis, size, dk, dv)
-    return dq.reshape(q.shape).astype(q.dtype), dk.astype(k.dtype), dv.astype(v.dtype)
+def _keys_first(x: Array) -> Array:
+    """[B, S, K, C] to [B, K, S, C]."""
+    return jnp.moveaxis(x, 2, 1)

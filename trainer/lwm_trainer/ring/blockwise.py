@@ -4,7 +4,7 @@ Blocks that no query of a block may see are never computed: the loop over key bl
 of the query block. Running maximum, sum and output are carried in float32 from shard to shard (online softmax: Milakov and
 Gimelshein 2018; blockwise: Rabe and Staats 2021, FlashAttention), so that nothing of size T x T is ever alive.
 
-Letters: B rows, T query tokens, S key tokens, K key heads, G query heads per key head, C head width, q and k the block sizes.
+Letters: B rows, K key heads, G query heads per key head, T query tokens, S key tokens, C head width, q and k the block sizes.
 """
 
 from functools import partial
@@ -14,45 +14,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-NOTHING = -1e30
-"""The maximum and log-sum-exp of a query that has seen no key: finite, so that no NaN arises from a difference of two."""
-
-
-class Softmax(NamedTuple):
-    """The online softmax of all queries, carried from shard to shard."""
-
-    out_BTKGC: Array
-    """float32, not yet divided by the sum."""
-    top_BTKG: Array
-    """float32, the largest score so far."""
-    sum_BTKG: Array
-    """float32, of exp(score - top)."""
-
-
-def empty(q_BTKGC: Array) -> Softmax:
-    """Before any key was seen; made from the queries so that it varies over the same mesh axes."""
-    out = jnp.zeros_like(q_BTKGC, dtype=jnp.float32)
-    return Softmax(out, out[..., 0] + NOTHING, out[..., 0])
-
-
-def finish(carry: Softmax, dtype: jnp.dtype) -> tuple[Array, Array]:
-    """(output [B, T, K, G, C] in `dtype`, log-sum-exp [B, T, K, G] in float32); zero and `NOTHING` where no key was seen."""
-    seen = carry.sum_BTKG > 0
-    total = jnp.where(seen, carry.sum_BTKG, 1.0)
-    out = carry.out_BTKGC / total[..., None]
-    lse = jnp.where(seen, carry.top_BTKG + jnp.log(total), NOTHING)
-    return out.astype(dtype), lse
+from lwm_trainer.ring.softmax import NOTHING, Softmax
 
 
 def block_size(tokens: int, largest: int) -> int:
     """The largest divisor of `tokens` that is at most `largest`."""
     return next(size for size in range(min(tokens, largest), 0, -1) if tokens % size == 0)
-
-
-def _blocks(x: Array, size: int) -> Array:
-    """[B, T, ...] to [B * T / size, size, ...], rows first."""
-    batch, tokens = x.shape[:2]
-    return x.reshape(batch * (tokens // size), size, *x.shape[2:])
 
 
 def _span(low_q: Array, high_q: Array, size: int, blocks: int) -> tuple[Array, Array]:
@@ -68,30 +35,54 @@ def _visible(low_q: Array, high_q: Array, first_key: Array, size: int) -> Array:
     return (key[None, :] >= low_q[:, None]) & (key[None, :] < high_q[:, None])
 
 
+class Blockwise(NamedTuple):
+    """The inner loop for every platform."""
+
+    largest_block: int = 256
+    """Tokens of a query or key block at most."""
+
+    def forward(self, carry: Softmax, q_BKGTC: Array, k_BKSC: Array, v_BKSC: Array, low_BT: Array, high_BT: Array) -> Softmax:
+        return _forward(carry, q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT, self.largest_block)
+
+    def backward(
+        self,
+        dq_BKGTC: Array,
+        q_BKGTC: Array,
+        k_BKSC: Array,
+        v_BKSC: Array,
+        low_BT: Array,
+        high_BT: Array,
+        lse_BKGT: Array,
+        dout_BKGTC: Array,
+        delta_BKGT: Array,
+    ) -> tuple[Array, Array, Array]:
+        return _backward(dq_BKGTC, q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT, lse_BKGT, dout_BKGTC, delta_BKGT, self.largest_block)
+
+
 @partial(jax.named_call, name="ring_forward")
-def forward(carry: Softmax, q_BTKGC: Array, k_BSKC: Array, v_BSKC: Array, low_BT: Array, high_BT: Array, largest_block: int) -> Softmax:
-    """Let the queries see one more shard. `low_BT`, `high_BT`: int32, local key numbers, see `ranges`."""
-    _, tokens, *_, width = q_BTKGC.shape
-    keys = k_BSKC.shape[1]
+def _forward(carry: Softmax, q_BKGTC: Array, k_BKSC: Array, v_BKSC: Array, low_BT: Array, high_BT: Array, largest_block: int) -> Softmax:
+    batch, _, _, tokens, width = q_BKGTC.shape
+    keys = k_BKSC.shape[2]
     q_size, k_size = block_size(tokens, largest_block), block_size(keys, largest_block)
     scale = width**-0.5
 
     def one_query_block(block: tuple[Array, ...]) -> Softmax:
         row, q, low, high, out, top, total = block
-        k_row, v_row = (lax.dynamic_index_in_dim(x, row, keepdims=False) for x in (k_BSKC, v_BSKC))
+        k_row, v_row = (lax.dynamic_index_in_dim(x, row, keepdims=False) for x in (k_BKSC, v_BKSC))
         q_f32 = q.astype(jnp.float32) * scale
 
         def one_key_block(number: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             out, top, total = carry
-            k, v = (lax.dynamic_slice_in_dim(x, number * k_size, k_size).astype(jnp.float32) for x in (k_row, v_row))
-            score = jnp.einsum("qhgc,khc->qhgk", q_f32, k)
-            visible = _visible(low, high, number * k_size, k_size)[:, None, None, :]
+            at = number * k_size
+            k, v = (lax.dynamic_slice_in_dim(x, at, k_size, axis=1).astype(jnp.float32) for x in (k_row, v_row))
+            score = jnp.einsum("hgqc,hkc->hgqk", q_f32, k)
+            visible = _visible(low, high, at, k_size)
             score = jnp.where(visible, score, NOTHING)
             new_top = jnp.maximum(top, score.max(-1))
             weight = jnp.where(visible, jnp.exp(score - new_top[..., None]), 0.0)
             shrink = jnp.exp(top - new_top)
             return (
-                out * shrink[..., None] + jnp.einsum("qhgk,khc->qhgc", weight, v),
+                out * shrink[..., None] + jnp.einsum("hgqk,hkc->hgqc", weight, v),
                 new_top,
                 total * shrink + weight.sum(-1),
             )
@@ -99,72 +90,79 @@ def forward(carry: Softmax, q_BTKGC: Array, k_BSKC: Array, v_BSKC: Array, low_BT
         first, last = _span(low, high, k_size, keys // k_size)
         return Softmax(*lax.fori_loop(first, last, one_key_block, (out, top, total)))
 
-    rows = _rows(q_BTKGC, q_size)
-    parts = [_blocks(x, q_size) for x in (q_BTKGC, low_BT, high_BT, *carry)]
+    rows = jnp.repeat(jnp.arange(batch, dtype=jnp.int32), tokens // q_size)
+    parts = [_blocks(x, q_size) for x in (q_BKGTC, low_BT[:, None, None], high_BT[:, None, None], *carry)]
+    parts[1], parts[2] = parts[1][:, 0, 0], parts[2][:, 0, 0]
     done = lax.map(one_query_block, (rows, *parts))
-    return Softmax(*(new.reshape(old.shape) for new, old in zip(done, carry, strict=True)))
+    return Softmax(*(_joined(new, batch) for new in done))
 
 
 @partial(jax.named_call, name="ring_backward")
-def backward(
-    grads: tuple[Array, Array, Array],
-    q_BTKGC: Array,
-    k_BSKC: Array,
-    v_BSKC: Array,
+def _backward(
+    dq_BKGTC: Array,
+    q_BKGTC: Array,
+    k_BKSC: Array,
+    v_BKSC: Array,
     low_BT: Array,
     high_BT: Array,
-    lse_BTKG: Array,
-    dout_BTKGC: Array,
-    delta_BTKG: Array,
+    lse_BKGT: Array,
+    dout_BKGTC: Array,
+    delta_BKGT: Array,
     largest_block: int,
 ) -> tuple[Array, Array, Array]:
-    """Add one shard's part to (dq [B, T, K, G, C], dk [B, S, K, C], dv [B, S, K, C]), all float32.
-
-    `delta_BTKG` is the sum over C of dout * out (FlashAttention, section B.4): the softmax's own gradient needs nothing else.
-    """
-    dq_BTKGC, dk_BSKC, dv_BSKC = grads
-    _, tokens, *_, width = q_BTKGC.shape
-    keys = k_BSKC.shape[1]
+    batch, _, _, tokens, width = q_BKGTC.shape
+    keys = k_BKSC.shape[2]
     q_size, k_size = block_size(tokens, largest_block), block_size(keys, largest_block)
     scale = width**-0.5
 
     def one_query_block(carry: tuple[Array, Array], block: tuple[Array, ...]) -> tuple[tuple[Array, Array], Array]:
         row, q, low, high, lse, dout, delta, dq = block
-        k_row, v_row = (lax.dynamic_index_in_dim(x, row, keepdims=False) for x in (k_BSKC, v_BSKC))
+        k_row, v_row = (lax.dynamic_index_in_dim(x, row, keepdims=False) for x in (k_BKSC, v_BKSC))
         q_f32, dout_f32 = q.astype(jnp.float32), dout.astype(jnp.float32)
 
         def one_key_block(number: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             dq, dk, dv = carry
             at = number * k_size
-            k, v = (lax.dynamic_slice_in_dim(x, at, k_size).astype(jnp.float32) for x in (k_row, v_row))
-            score = jnp.einsum("qhgc,khc->qhgk", q_f32, k) * scale
-            visible = _visible(low, high, at, k_size)[:, None, None, :]
+            k, v = (lax.dynamic_slice_in_dim(x, at, k_size, axis=1).astype(jnp.float32) for x in (k_row, v_row))
+            score = jnp.einsum("hgqc,hkc->hgqk", q_f32, k) * scale
+            visible = _visible(low, high, at, k_size)
             weight = jnp.where(visible, jnp.exp(score - lse[..., None]), 0.0)
-            dweight = jnp.einsum("qhgc,khc->qhgk", dout_f32, v)
+            dweight = jnp.einsum("hgqc,hkc->hgqk", dout_f32, v)
             dscore = weight * (dweight - delta[..., None]) * scale
-            dq = dq + jnp.einsum("qhgk,khc->qhgc", dscore, k)
-            dk = _add_block(dk, jnp.einsum("qhgk,qhgc->khc", dscore, q_f32), row, at)
-            dv = _add_block(dv, jnp.einsum("qhgk,qhgc->khc", weight, dout_f32), row, at)
+            dq = dq + jnp.einsum("hgqk,hkc->hgqc", dscore, k)
+            dk = _add_block(dk, jnp.einsum("hgqk,hgqc->hkc", dscore, q_f32), row, at)
+            dv = _add_block(dv, jnp.einsum("hgqk,hgqc->hkc", weight, dout_f32), row, at)
             return dq, dk, dv
 
         first, last = _span(low, high, k_size, keys // k_size)
         dq, dk, dv = lax.fori_loop(first, last, one_key_block, (dq, *carry))
         return (dk, dv), dq
 
-    rows = _rows(q_BTKGC, q_size)
-    parts = [_blocks(x, q_size) for x in (q_BTKGC, low_BT, high_BT, lse_BTKG, dout_BTKGC, delta_BTKG, dq_BTKGC)]
-    (dk, dv), dq = lax.scan(one_query_block, (dk_BSKC, dv_BSKC), (rows, *parts))
-    return dq.reshape(dq_BTKGC.shape), dk, dv
+    rows = jnp.repeat(jnp.arange(batch, dtype=jnp.int32), tokens // q_size)
+    inputs = (q_BKGTC, low_BT[:, None, None], high_BT[:, None, None], lse_BKGT, dout_BKGTC, delta_BKGT, dq_BKGTC)
+    parts = [_blocks(x, q_size) for x in inputs]
+    parts[1], parts[2] = parts[1][:, 0, 0], parts[2][:, 0, 0]
+    zeros = tuple(jnp.zeros_like(x, dtype=jnp.float32) for x in (k_BKSC, v_BKSC))
+    (dk, dv), dq = lax.scan(one_query_block, zeros, (rows, *parts))
+    return _joined(dq, batch), dk, dv
 
 
-def _rows(q: Array, size: int) -> Array:
-    """The row of each query block."""
-    batch, tokens = q.shape[:2]
-    return jnp.repeat(jnp.arange(batch, dtype=jnp.int32), tokens // size)
+def _blocks(x: Array, size: int) -> Array:
+    """[B, K, G, T, ...] to [B * T / size, K, G, size, ...], rows first."""
+    batch, key_heads, group, tokens, *rest = x.shape
+    x = x.reshape(batch, key_heads, group, tokens // size, size, *rest)
+    return jnp.moveaxis(x, 3, 1).reshape(-1, key_heads, group, size, *rest)
+
+
+def _joined(x: Array, batch: int) -> Array:
+    """The inverse of `_blocks`."""
+    _, key_heads, group, size, *rest = x.shape
+    x = x.reshape(batch, -1, key_heads, group, size, *rest)
+    return jnp.moveaxis(x, 1, 3).reshape(batch, key_heads, group, -1, *rest)
 
 
 def _add_block(total: Array, part: Array, row: Array, at: Array) -> Array:
-    """total[row, at : at + len(part)] += part, in place in a loop."""
+    """total[row, :, at : at + len(part)] += part, in place in a loop."""
     zero = jnp.zeros_like(at)
-    old = lax.dynamic_slice(total, (row, at, zero, zero), (1, *part.shape))
-    return lax.dynamic_update_slice(total, old + part[None], (row, at, zero, zero))
+    old = lax.dynamic_slice(total, (row, zero, at, zero), (1, *part.shape))
+    return lax.dynamic_update_slice(total, old + part[None], (row, zero, at, zero))
