@@ -34,7 +34,7 @@ STREAM = PartitionSpec(ROW_AXES, RING_AXES.tokens, None)
 
 
 def make_mesh(mesh: config.Mesh) -> jax.sharding.Mesh:
-    """All devices of all processes as dp x fsdp x ring x ulysses x tp, in order of process, then of device: a host's devices are neighbours.
+    """All devices of all processes as dp x fsdp x ring x ulysses x tp, by process, then by device: a host's devices are neighbours.
 
     Raises ValueError when the product of the axes is not the number of devices.
     """
