@@ -70,7 +70,7 @@ def test_the_ring_equals_dense_attention(mesh: Mesh, heads: int, key_heads: int,
 
     @jax.jit
     def ring(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
-        attend = ring_attention(device_mesh, RING_AXES, jnp.array(index[:, order]), jnp.array(start[:, order]), Blockwise(16))
+        attend = ring_attention(device_mesh, RING_AXES, jnp.array(index[:, order]), jnp.array(start[:, order]), inner=Blockwise(16))
         out, pull = jax.vjp(attend, q, k, v)
         return out, pull(jnp.array(dout[:, order]))
 

@@ -22,7 +22,7 @@ def test_the_interval_holds_exactly_the_earlier_tokens_of_the_same_document(leng
     shards = zigzag(length, ring).reshape(ring, -1)
     for rank in shards:
         keys = np.stack([shards[other] for other in range(ring)])[:, None]
-        low, high = key_ranges(jnp.array(index[rank][None]), jnp.array(start[rank][None]), jnp.array(keys))
+        low, high = key_ranges(jnp.array(start[rank][None]), jnp.array(index[rank][None] + 1), jnp.array(keys))
         for other, keys_here in enumerate(shards):
             local = np.arange(len(keys_here))
             seen = (local >= np.asarray(low)[other, 0][:, None]) & (local < np.asarray(high)[other, 0][:, None])

@@ -22,7 +22,7 @@ from lwm_trainer.ring import softmax, ulysses
 from lwm_trainer.ring.axes import Axes
 from lwm_trainer.ring.blockwise import Blockwise
 from lwm_trainer.ring.inner import Inner
-from lwm_trainer.ring.ranges import key_ranges
+from lwm_trainer.ring.schedule import Schedule, make_schedule, schedule_spec
 
 OUT_NAME = "ring_out"
 LSE_NAME = "ring_lse"
@@ -33,26 +33,17 @@ Pair = tuple[Array, Array]
 """Two arrays that travel together: keys and values, or their gradients."""
 
 
-class Schedule(NamedTuple):
-    """Who sees what, and when the ring may end: made once per batch, used by every layer."""
-
-    low_NBT: Array
-    """int32, the first local key that each query may see in the shard that arrives at hop n, which is rank (this - n) mod N's."""
-    high_NBT: Array
-    """int32, one past the last."""
-    last: Array
-    """int32 scalar, equal everywhere: the last hop where any query of any rank sees a key."""
-
-
 def ring_attention(
-    mesh: jax.sharding.Mesh, axes: Axes, index_BT: Array, start_BT: Array, inner: Inner | None = None
+    mesh: jax.sharding.Mesh, axes: Axes, index_BT: Array, start_BT: Array, stop_BT: Array | None = None, inner: Inner | None = None
 ) -> Callable[[Array, Array, Array], Array]:
     """Attention for one batch: the key ranges of every hop are computed here once and used by every layer.
 
     Args:
         mesh: the device mesh; rows lie over `axes.rows`, tokens over `axes.tokens`, heads over `axes.heads`.
         index_BT: int32, each token's place in its row, ascending within a rank of the ring.
-        start_BT: int32, the first place that the token may see; index + 1 for padding.
+        start_BT: int32, the first place that the token may see: where its document starts; index + 1 for padding.
+        stop_BT: int32, one past the last place that it may see; index + 1, causal, when not given. For a prefix whose tokens all see each
+            other, where the prefix ends.
         inner: the inner loop; plain XLA when not given.
 
     Returns:
@@ -62,21 +53,14 @@ def ring_attention(
     inner = inner if inner is not None else Blockwise()
     size = mesh.shape[axes.ring]
     heads = P(axes.rows, axes.ring, (axes.heads, axes.ulysses))
-    ranges = P(None, axes.rows, axes.ring)
     shard = partial(jax.shard_map, mesh=mesh, check_vma=False)  # kernels do not say over which axes their results vary
 
-    schedule = Schedule(
-        *shard(
-            partial(_schedule, axis=axes.ring, everywhere=tuple(mesh.axis_names), size=size),
-            in_specs=(P(axes.rows, axes.ring),) * 2,
-            out_specs=Schedule(ranges, ranges, P()),
-        )(index_BT, start_BT)
-    )
+    schedule = make_schedule(mesh, axes, index_BT, start_BT, stop_BT)
     ring = _Ring(inner, axes.ring, size)
-    run_forward = shard(ring.forward, in_specs=(heads, heads, heads, Schedule(ranges, ranges, P())), out_specs=(heads, heads))
+    run_forward = shard(ring.forward, in_specs=(heads, heads, heads, schedule_spec(axes)), out_specs=(heads, heads))
     run_backward = shard(
         ring.backward,
-        in_specs=(heads, heads, heads, Schedule(ranges, ranges, P()), heads, heads, heads),
+        in_specs=(heads, heads, heads, schedule_spec(axes), heads, heads, heads),
         out_specs=(heads, heads, heads),
     )
 
@@ -102,15 +86,6 @@ def ring_attention(
     return whole
 
 
-def _schedule(index_BT: Array, start_BT: Array, *, axis: str, everywhere: tuple[str, ...], size: int) -> Schedule:
-    by_rank = lax.all_gather(index_BT, axis)
-    arriving = (lax.axis_index(axis) - jnp.arange(size, dtype=jnp.int32)) % size
-    low, high = key_ranges(index_BT, start_BT, by_rank[arriving])
-    live = jnp.any(low < high, axis=(1, 2))
-    last = jnp.max(jnp.where(live, jnp.arange(size, dtype=jnp.int32), 0))
-    return Schedule(low, high, lax.pmax(last, everywhere))
-
-
 class _Ring(NamedTuple):
     """What one device does; its arrays are [B, T, H, C] outside and heads first, [B, K, G, T, C], inside."""
 
@@ -118,7 +93,7 @@ class _Ring(NamedTuple):
     axis: str
     size: int
 
-    def forward(self, q: Array, k: Array, v: Array, schedule: Schedule) -> Pair:
+    def forward(self, q: Array, k: Array, v: Array, schedule: Schedule) -> tuple[Array, Array]:
         key_heads = k.shape[2]
         queries = _heads_first(q, key_heads)
 

@@ -1,9 +1,9 @@
 """Which keys a query may see, as one interval per query and shard.
 
-Every token knows its place in the row (`index`) and the place where its document starts (`start`). A query at place p of a document
-that starts at s may see the places [s, p]. A shard that holds its tokens in ascending order of place has those in one contiguous
-interval of local key numbers, whatever the layout: causal, packed and padded rows need no other mask form. Padding has
-start = index + 1, an empty interval.
+Every token may see the places [start, stop) of its row: start is where its document starts, stop its own place + 1 (causal), or the
+end of a prefix whose tokens all see each other (full). A shard that holds its tokens in ascending order of place has those in one
+contiguous interval of local key numbers, whatever the layout: causal, full, packed and padded rows need no other mask form. Padding
+has start = stop, an empty interval.
 
 Letters: B rows, T tokens a rank holds, N ring size.
 """
@@ -13,11 +13,11 @@ import jax.numpy as jnp
 from jax import Array
 
 
-def key_ranges(index_BT: Array, start_BT: Array, key_index_NBT: Array) -> tuple[Array, Array]:
+def key_ranges(start_BT: Array, stop_BT: Array, key_index_NBT: Array) -> tuple[Array, Array]:
     """First and one-past-last local key that each query may see, for each of N shards.
 
     Args:
-        index_BT, start_BT: int32, the queries' places and their documents' starts.
+        start_BT, stop_BT: int32, the places [start, stop) that each query may see.
         key_index_NBT: int32, the places that each shard holds, ascending along T.
 
     Returns:
@@ -29,4 +29,4 @@ def key_ranges(index_BT: Array, start_BT: Array, key_index_NBT: Array) -> tuple[
 
     by_row = jax.vmap(search)
     by_shard = jax.vmap(by_row, in_axes=(0, None))
-    return by_shard(key_index_NBT, start_BT), by_shard(key_index_NBT, index_BT + 1)
+    return by_shard(key_index_NBT, start_BT), by_shard(key_index_NBT, stop_BT)
