@@ -1,6 +1,6 @@
 """Two equal trainings on real pods: one is left alone, the other loses processes, hosts, nodes. Their results are equal, bit for bit.
 
-Stage 1: the operator is killed; suspended and resumed. Stage 2: four ways to lose a host. Stage 3: a node is lost, one is drained, then
+Stage 1: suspended and resumed; the operator is killed. Stage 2: four ways to lose a host. Stage 3: a node is lost, one is drained, then
 five kills at random (`make soak` makes a hundred). The loss of the operator between any two of its writes is in
 tests/api/test_fault_points.py; zombies are in test_zombie.py.
 """
@@ -76,7 +76,7 @@ TO_A_POD: dict[Fault, Callable[[str], None]] = {
 
 @dataclass
 class Story:
-    """What the victims had printed until then, the operator that died, how it stood when it was suspended, and who was killed at random."""
+    """What the victims had printed until then, how it stood when it was suspended, the operator that died, and who was killed at random."""
 
     printed: dict[Fault, list[dict[str, Any]]]
     operator: dict[str, Any]
@@ -94,17 +94,17 @@ class Story:
 def story(kubectl: Kubectl, cluster: Cluster, calm: str) -> Story:
     complete(kubectl, calm)  # before any node is disturbed
     kubectl.apply(manifest(NAME, **kills.SPEC))
-    first: dict[str, Any] = until(lambda: pod_of(kubectl, f"{NAME}-s1-a1", 0), SECONDS, "the first stage runs")
-    next(line for line in follow_steps(kubectl, first["metadata"]["name"]) if line["step"] > EVERY)
-    operator = operator_pod(kubectl)
-    pods.kill(operator["metadata"]["uid"])
-
     suspended_at = past_a_commit(kubectl, f"{NAME}-s1-a1")[-1]["step"]
     patch(kubectl, suspend=True)
     until(lambda: status(kubectl, NAME)["reason"] == "Suspended", SECONDS, "it has saved and left")
     suspended = status(kubectl, NAME)
     left = sum(1 for pod in pods_of(kubectl, f"{NAME}-s1-a1") if pod["status"]["phase"] == "Running")
     patch(kubectl, suspend=False)
+
+    resumed: dict[str, Any] = until(lambda: pod_of(kubectl, f"{NAME}-s1-a2", 0), SECONDS, "it goes on")
+    next(follow_steps(kubectl, resumed["metadata"]["name"]))
+    operator = operator_pod(kubectl)
+    pods.kill(operator["metadata"]["uid"])
 
     printed: dict[Fault, list[dict[str, Any]]] = {}
     for fault, happens in TO_A_POD.items():
@@ -216,8 +216,8 @@ def test_the_operator_died_and_no_trainer_noticed(kubectl: Kubectl, story: Story
     same = now["metadata"]["uid"] == story.operator["metadata"]["uid"]
     restarts = [pod["status"]["containerStatuses"][0]["restartCount"] for pod in (story.operator, now)]
     assert not same or restarts[1] > restarts[0], "it is another process"
-    first = stages(kubectl, NAME)[0]["recentAttempts"][-1]
-    assert (first["number"], first["state"]) == (1, "Suspended"), "its attempt went on until it was told to save"
+    running = stages(kubectl, NAME)[0]["recentAttempts"][0]
+    assert (running["number"], running["state"]) == (2, "Complete"), "its attempt went on to the stage's end"
 
 
 def test_describe_tells_the_story(kubectl: Kubectl, story: Story) -> None:
