@@ -52,6 +52,11 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "mesh.tp: it must divide model.heads and model.kvHeads",
         {"stages": [stage(mesh={"dp": 4, "tp": 2})]},
     ),
+    "groups over the ring": (
+        {"stages": [stage(mesh={"dp": 2, "sp": 4, "ulysses": 3})]},
+        "spec.stages[0].mesh: Invalid value: ulysses must divide sp",
+        {"stages": [stage(mesh={"dp": 2, "sp": 4, "ulysses": 2})]},
+    ),
     "key heads divide heads": (
         {"model": {**MODEL, "heads": 3}},
         "kvHeads must divide heads",

@@ -28,7 +28,7 @@ def test_only_real_targets_are_learned(tmp_path: Path, shuffled: bool) -> None:
     batches = Batches(run, load_documents(run, Tokenizer.load(run.tokenizer, run.model.vocab_size)))
     program = make_program(run, make_mesh(run.mesh))
     state = program.init(jax.random.key(0))
-    random, order, losses = np.random.default_rng(0), zigzag(run.context_length, run.mesh.sp), []
+    random, order, losses = np.random.default_rng(0), zigzag(run.context_length, run.mesh.ring), []
     for step in range(STEPS):
         rows: dict[str, Any] = dict(batches.batch(step))
         if shuffled:

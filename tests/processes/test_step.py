@@ -18,7 +18,7 @@ def train(run: config.RunConfig) -> tuple[list[float], str, str, list[int]]:
     state = program.init(jax.random.key(run.seed))
     first = fingerprint.as_text(program.state_hash(state))
     random = np.random.default_rng(0)
-    order = zigzag(LENGTH, run.mesh.sp)
+    order = zigzag(LENGTH, run.mesh.ring)
     losses, tokens_hashes = [], []
     for _ in range(run.steps):
         shape = (run.rows, LENGTH)

@@ -6,6 +6,7 @@ termination message), and the names of files and variables. The operator imports
 needs pydantic and the standard library only.
 """
 
+import math
 from enum import IntEnum, StrEnum
 from typing import Annotated, Literal, Self
 
@@ -86,18 +87,23 @@ class Mesh(Contract):
 
     dp: data parallel, parameters replicated. fsdp: data parallel, parameters sharded. tp: heads and MLP width sharded.
     sp: the sequence sharded; attention runs over it as a ring of sp / ulysses ranks, each a group of `ulysses` devices that trade tokens
-    for heads.
+    for heads. ulysses: a divisor of sp that divides the query heads of a tp shard, too; absent: the trainer chooses the fastest.
     """
 
     dp: Annotated[int, Field(ge=1, le=65536)] = 1
     fsdp: Annotated[int, Field(ge=1, le=65536)] = 1
     tp: Annotated[int, Field(ge=1, le=1024)] = 1
     sp: Annotated[int, Field(ge=1, le=65536)] = 1
-    ulysses: Annotated[int, Field(ge=1, le=1024)] = 1
+    ulysses: Annotated[int, Field(ge=1, le=1024)] | None = None
 
     @property
     def size(self) -> int:
         return self.dp * self.fsdp * self.tp * self.sp
+
+    @property
+    def ring(self) -> int:
+        """Ranks of the ring: all of sp where no split is given or chosen."""
+        return self.sp // (self.ulysses or 1)
 
 
 class Model(Contract):
@@ -309,6 +315,14 @@ def misfits(*, model: Model, mesh: Mesh, devices: int, context_length: int, batc
         )
     if model.head_dim % 2:
         found.append(Misfit(field="model.headDim", message=f"{model.head_dim} is odd: rotary embedding turns pairs, use an even number"))
+    if mesh.ulysses is not None and mesh.ulysses not in (degrees := ulysses_degrees(model, mesh)):
+        found.append(
+            Misfit(
+                field="mesh.ulysses",
+                message=f"{mesh.ulysses} does not divide both sp {mesh.sp} and the query heads of a tp shard, heads {model.heads} / tp "
+                f"{mesh.tp}: use {', '.join(map(str, degrees))}, or leave it out and the fastest is chosen",
+            )
+        )
     for axis, name, size in (
         ("tp", "mlpWidth", model.mlp_width),
         ("tp", "vocabSize", model.vocab_size),
@@ -323,6 +337,12 @@ def misfits(*, model: Model, mesh: Mesh, devices: int, context_length: int, batc
                 )
             )
     return found
+
+
+def ulysses_degrees(model: Model, mesh: Mesh) -> list[int]:
+    """Every `mesh.ulysses` that is possible, ascending: the common divisors of sp and of the query heads of a tp shard."""
+    common = math.gcd(mesh.sp, max(model.heads // mesh.tp, 1))
+    return [degree for degree in range(1, common + 1) if common % degree == 0]
 
 
 def _near(value: int, step: int) -> int:

@@ -30,7 +30,7 @@ class Feed:
         self._shape = (run.rows, run.context_length)
         self._batches, self._sharding = batches, sharding
         self._batch_of = run.start.batch_of
-        self._order = zigzag(run.context_length, run.mesh.sp)
+        self._order = zigzag(run.context_length, run.mesh.ring)
 
     def batch(self, step: int) -> Batch:
         """The batch with which step `step` (from 0) is computed: its own, or a later one after a rollback."""

@@ -41,7 +41,7 @@ def make_mesh(mesh: config.Mesh) -> jax.sharding.Mesh:
     devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
     if len(devices) != mesh.size:
         raise ValueError(f"mesh: its product is {mesh.size}, but JAX sees {len(devices)} devices")
-    shape = (mesh.dp, mesh.fsdp, mesh.sp // mesh.ulysses, mesh.ulysses, mesh.tp)
+    shape = (mesh.dp, mesh.fsdp, mesh.ring, mesh.sp // mesh.ring, mesh.tp)
     return jax.sharding.Mesh(np.array(devices).reshape(shape), AXIS_NAMES, axis_types=(AxisType.Auto,) * len(shape))
 
 

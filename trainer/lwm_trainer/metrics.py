@@ -68,3 +68,9 @@ def step_line(step: int, loss: float, grad_norm: float, tokens_per_second: float
     finite = {name: value if math.isfinite(value) else None for name, value in record.items()}
     sys.stdout.write(f"{STEP_LINE_PREFIX}{json.dumps(finite)}\n")
     sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """Prints lines for people, in one write, too."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

@@ -19,6 +19,7 @@ from lwm_trainer.mesh import make_mesh
 from lwm_trainer.origin import Origin, settle_origin
 from lwm_trainer.progress import Reporter
 from lwm_trainer.record import Record
+from lwm_trainer.ring.split import settle
 from lwm_trainer.standing import Standing
 from lwm_trainer.step import Program, State, make_program
 from lwm_trainer.storage import require_writable
@@ -30,7 +31,9 @@ def train(run: config.RunConfig, standing: Standing, reporter: Reporter | None) 
     `reporter` and what people read (metrics, step lines) are process 0's; every process tells its `standing` what it does. Raises what
     `lwm_trainer.errors` and `lwm_trainer.data.errors` name; JaxRuntimeError when a peer is lost.
     """
+    run, why = settle(run)
     if jax.process_index() == 0:
+        metrics.say(why)
         require_writable(run.attempt_folder())
 
     standing.enter(Phase.COMPILING)

@@ -48,7 +48,17 @@ class Stage(Resource):
     """Exactly one of steps and tokens."""
     tokens: Annotated[int, Field(ge=8, le=1_000_000_000_000_000)] | None = None
     """Exactly one of steps and tokens; a multiple of batchTokens."""
-    mesh: Mesh = Mesh()
+    mesh: Annotated[
+        Mesh,
+        Field(
+            json_schema_extra=guarded(
+                rule(
+                    "!has(self.ulysses) || self.sp % self.ulysses == 0",
+                    "ulysses must divide sp: use a divisor of it, or leave it out and the fastest is chosen",
+                )
+            )
+        ),
+    ] = Mesh()
     mixture: Annotated[tuple[Share, ...], Field(max_length=16, json_schema_extra=list_map("dataset"))] = Field(
         default=(), description="Default: all data sets, with equal weights."
     )
