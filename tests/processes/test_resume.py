@@ -1,6 +1,7 @@
 """Killed, stopped, started again elsewhere: the record and the state at the stage's end are those of the undisturbed run, bit for bit."""
 
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lwm_trainer.checkpoint import read_record
+from lwm_trainer.checkpoint import read_manifest, read_record
 from lwm_trainer.config import ExitCode, Final
 from processes.gang import Gang, a_run, patched
 
@@ -96,6 +97,21 @@ def test_the_next_stage_starts_from_the_commit_on_another_mesh(folder: Path, und
         final = gang.final()
         assert gang.steps()[0]["loss"] < 4.0, "the parameters come from the stage before: a fresh model starts at 6.2"
     assert "/s2-longer/a1/2" in final.checkpoint
+
+
+def test_another_split_of_the_sequence_goes_on_from_the_commit_with_the_same_losses(folder: Path, undisturbed: Final) -> None:
+    shutil.copytree(folder / "undisturbed", folder / "split")
+    start = {"earlierAttempts": [1], "rollbacks": [{"attempt": 2, "step": 2 * EVERY}]}
+    run = stage(folder, "split", attempt=2, start=start, mesh={"sp": 4, "ulysses": 1})
+    with Gang(run, folder / "split-2") as gang:
+        final = gang.final()
+        assert gang.steps()[0]["step"] == 2 * EVERY + 1
+        assert "mesh.sp 4 = ring 4 x ulysses 1, as mesh.ulysses says" in gang.output()
+    chosen, given = (read_manifest(end.checkpoint).mesh for end in (undisturbed, final))
+    assert (chosen.ulysses, given.ulysses) == (4, 1), "what is absent in the run config was chosen before it came into the manifest"
+    expected, found = (read_record(end.checkpoint, STEPS) for end in (undisturbed, final))
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-4)
+    assert final.state_hash != undisturbed.state_hash, "another split adds in another order"
 
 
 @pytest.mark.parametrize(

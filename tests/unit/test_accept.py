@@ -17,6 +17,10 @@ def test_a_spec_that_makes_sense_has_no_problem() -> None:
         ({"stages": [stage(contextLength=514)]}, ["spec.stages[ctx512].contextLength"]),
         ({"stages": [stage(batchTokens=4097)]}, ["spec.stages[ctx512].batchTokens", "use 4096"]),
         ({"stages": [stage(batchTokens=512)]}, ["spec.stages[ctx512].batchTokens", "use a multiple of 2048"]),
+        (
+            {"stages": [stage(mesh={"dp": 1, "sp": 8, "ulysses": 4})]},
+            ["spec.stages[ctx512].mesh.ulysses", "heads 2 / tp 1: use 1, 2, or leave"],
+        ),
         ({"stages": [stage(steps=None)]}, ["spec.stages[ctx512].steps", "give steps"]),
         ({"stages": [stage(mixture=[{"dataset": "poems"}])]}, ["spec.stages[ctx512].mixture", "poems", "use one of books"]),
         ({"accelerator": {"type": "cpu"}}, ["spec.accelerator.cpu", "give hosts"]),

@@ -17,6 +17,12 @@ def test_what_fits_has_no_misfit() -> None:
         ({"context_length": 66, "batch_tokens": 528}, "contextLength", "66 is not a multiple of 2 x sp = 4"),
         ({"batch_tokens": 500}, "batchTokens", "500 is not a multiple of contextLength 64: use 512"),
         ({"batch_tokens": 64}, "batchTokens", "which dp x fsdp = 2 does not divide: use a multiple of 128"),
+        (
+            {"mesh": Mesh(fsdp=2, sp=4, ulysses=3)},
+            "mesh.ulysses",
+            "3 does not divide both sp 4 and the query heads of a tp shard, heads 4 / tp 1: use 1, 2, 4, or leave it out",
+        ),
+        ({"mesh": Mesh(tp=2, sp=4, ulysses=4)}, "mesh.ulysses", "4 does not divide both sp 4 and the query heads of a tp shard"),
         ({"mesh": Mesh(tp=4, sp=2)}, "mesh.tp", "4 does not divide model.kvHeads 2"),
         ({"model": MODEL.model_copy(update={"kv_heads": 3})}, "model.kvHeads", "3 does not divide model.heads 4"),
         ({"model": MODEL.model_copy(update={"head_dim": 15})}, "model.headDim", "15 is odd"),
@@ -28,6 +34,14 @@ def test_what_does_not_fit_is_named_with_the_field_and_the_fix(changes: dict[str
     usual = {"model": MODEL, "mesh": Mesh(fsdp=2, tp=2, sp=2), "devices": 8, "context_length": 64, "batch_tokens": 512}
     found = misfits(**(usual | changes))  # type: ignore[arg-type]
     assert any(each.field == field and words in each.message for each in found), found
+
+
+@pytest.mark.parametrize(("ulysses", "ring"), [(None, 4), (1, 4), (2, 2)])
+def test_a_split_that_fits_or_none_is_no_misfit(ulysses: int | None, ring: int) -> None:
+    mesh = Mesh(tp=2, sp=4, ulysses=ulysses)
+    assert misfits(model=MODEL, mesh=mesh, devices=8, context_length=64, batch_tokens=512) == []
+    assert mesh.ring == ring
+    assert a_run(mesh=mesh).model_dump(by_alias=True)["mesh"]["ulysses"] == ulysses
 
 
 def test_the_run_config_survives_the_way_through_json() -> None:

@@ -43,9 +43,9 @@ class Chip(NamedTuple):
 
 
 CHIPS: dict[str, Chip] = {
-    # An estimate: two cores shared by the devices of a host (25 GFLOP/s each); what is local is copied, what is not goes through Gloo
-    # over TCP, of which one message takes about a millisecond (measured with two processes of two devices).
-    "cpu": Chip(2.5e10, Link(2e9, 3e-4), Link(5e8, 1e-3), torus=False),
+    # Measured roughly, two processes of four devices on two busy cores: a permute or exchange of 2 KiB takes 0.1 to 0.6 ms within a
+    # process and 3 ms through Gloo, of 1 MiB 2 to 3 ms either way. The compute of a device is an estimate.
+    "cpu": Chip(2.5e10, Link(5e8, 3e-4), Link(5e8, 3e-3), torus=False),
     # H100: 989 TF/s peak in bfloat16, FlashAttention-3 reaches 740 forward and less backward (60 % is an estimate); NVLink 450 GB/s one
     # way; a 400 Gb/s adapter for each device; microseconds of NCCL are estimates.
     "gpu": Chip(5.9e14, Link(4.5e11, 1e-5), Link(5e10, 3e-5), torus=False),
