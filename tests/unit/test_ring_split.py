@@ -48,7 +48,7 @@ LWM = {  # the recipe's own meshes on 256 chips of v4, 4M tokens a step
 }
 
 
-@pytest.mark.parametrize(("length", "degree"), list(zip(LWM, (1, 1, 1, 1, 2), strict=True)))
+@pytest.mark.parametrize(("length", "degree"), list(zip(LWM, (1, 1, 1, 2, 2), strict=True)))
 def test_the_recipes_meshes(length: int, degree: int) -> None:
     assert split(MHA, LWM[length], V4, length, rows=4096 * K // length).degree == degree
 
@@ -56,10 +56,10 @@ def test_the_recipes_meshes(length: int, degree: int) -> None:
 @pytest.mark.parametrize(
     ("model", "chip", "per_host", "sp", "length", "degree"),
     [
-        (MHA, V4, 4, 8, 32 * K, 4),
+        (MHA, V4, 4, 8, 32 * K, 8),
         (MHA, V4, 4, 64, 32 * K, 16),
         (MHA, V4, 4, 64, 1024 * K, 16),
-        (MHA, V5P, 4, 8, 128 * K, 4),
+        (MHA, V5P, 4, 8, 128 * K, 8),
         (MHA, V5P, 4, 64, 32 * K, 16),
         (MHA, V5P, 4, 64, 1024 * K, 16),
         (GQA, V5P, 4, 8, 128 * K, 4),
@@ -68,7 +68,7 @@ def test_the_recipes_meshes(length: int, degree: int) -> None:
         (MHA, H100, 8, 8, 1024 * K, 8),
         (MHA, H100, 8, 64, 32 * K, 32),
         (MHA, H100, 8, 64, 1024 * K, 32),
-        (GQA, H100, 8, 64, 32 * K, 32),
+        (GQA, H100, 8, 64, 32 * K, 16),
         (GQA, H100, 8, 64, 128 * K, 8),
         (GQA, H100, 8, 64, 1024 * K, 8),
     ],
@@ -106,20 +106,20 @@ def test_few_key_heads_favour_the_ring_whose_hops_carry_only_those() -> None:
     assert alone[1].hop_bytes * 32 == costs(MHA, Mesh(sp=8), V5P, 128 * K)[1].hop_bytes
 
 
-def test_slower_links_never_make_anything_cheaper_and_longer_rows_hide_no_less() -> None:
+def test_slower_links_never_make_anything_cheaper_and_a_faster_chip_hides_no_more() -> None:
     slow = V5P._replace(inside=Link(1e9, 2e-6), across=Link(1e9, 2e-6))
     for degree, found in costs(GQA, Mesh(sp=16), V5P, 128 * K).items():
         assert costs(GQA, Mesh(sp=16), slow, 128 * K)[degree].seconds >= found.seconds
-        longer = costs(GQA, Mesh(sp=16), V5P, 256 * K)[degree]
-        assert longer.shown_seconds * found.hop_seconds <= found.shown_seconds * longer.hop_seconds * (1 + 1e-9)
-        assert found.shown_seconds <= found.hop_seconds
+        faster = costs(GQA, Mesh(sp=16), V5P._replace(flops=100 * V5P.flops), 128 * K)[degree]
+        assert found.shown_seconds <= faster.shown_seconds <= faster.hop_seconds == found.hop_seconds
+        assert degree == 16 or found.shown_seconds < faster.shown_seconds
 
 
 def test_bytes_of_a_layer_by_hand() -> None:
     """64 tokens of one row over 4 devices in float32, 4 query heads and 2 key heads of 16."""
     found = costs(a_run().model, Mesh(sp=4), H100, 64)
     shard = 2 * 16 * 2 * 16 * 4  # keys and values, tokens, heads, width, bytes
-    assert [found[degree].hop_bytes for degree in (1, 2, 4)] == [3 * 3 * shard, 1 * 3 * shard, 0]
+    assert [found[degree].hop_bytes for degree in (1, 2, 4)] == [(3 * 3 + 2) * shard, (3 + 2) * shard, 0], "gradients move twice more"
     queries = 16 * 4 * 16 * 4
     assert found[2].exchange_bytes == 3 * (2 * queries + shard) // 2
     assert found[4].exchange_bytes == 3 * (2 * queries + 2 * shard) * 3 // 4, "each key head stands twice"
@@ -128,11 +128,11 @@ def test_bytes_of_a_layer_by_hand() -> None:
 def test_the_text_names_the_split_every_other_one_and_the_numbers() -> None:
     first, *lines = split(GQA, Mesh(sp=8), V5P, 128 * K).text.split("\n")
     assert first == (
-        "mesh.sp 8 = ring 2 x ulysses 4: 7.11 ms of communication a layer, against 10.5 ms (ulysses 1), 10.1 ms (ulysses 2), "
+        "mesh.sp 8 = ring 2 x ulysses 4: 9.36 ms of communication a layer, against 12.7 ms (ulysses 1), 12.4 ms (ulysses 2), "
         "11.2 ms (ulysses 8)"
     )
     assert lines[2] == (
-        "  ulysses 4: 1.5 ms of hops shown, 2.99 ms in all, 256 MiB sent; 5.62 ms of exchanges, 720 MiB sent; keys, values and gradients "
+        "  ulysses 4: 3.74 ms of hops shown, 5.99 ms in all, 512 MiB sent; 5.62 ms of exchanges, 720 MiB sent; keys, values and gradients "
         "take 384 MiB"
     )
     assert split(GQA, Mesh(), V5P, 128 * K).text == "mesh.sp 1 = ring 1 x ulysses 1, the only possible one"

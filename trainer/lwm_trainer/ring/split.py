@@ -3,8 +3,8 @@
 Pure and without JAX: of one run config every process and every attempt of a stage gets the same split, and with it the same bits.
 
 What a layer pays, forward and backward together, beside its attention itself, which no split changes:
-- A ring of R ranks makes R - 1 hops: keys and values forward, keys, values and their float32 gradients backward. Part of a hop hides
-  behind the attention of one shard. Documents end the ring early; a row of one document is assumed.
+- A ring of R ranks makes R - 1 hops: keys and values forward, keys, values and their float32 gradients backward; then the gradients
+  move on and go home. Part of a move hides behind the attention of one shard. Documents end the ring early; a row of one is assumed.
 - A group of U trades queries, keys, values and outputs, in the forward pass, when the layer is rematerialised, and their gradients:
   twelve exchanges that hide behind nothing. Where U does not divide the key heads, these are repeated, for the ring as well.
 """
@@ -119,27 +119,33 @@ def choose_split(model: Model, mesh: Mesh, *, rows: int, context_length: int, de
 def cost(model: Model, mesh: Mesh, degree: int, *, rows: int, context_length: int, devices_per_host: int, chip: Chip) -> Cost:
     """What the split costs; `degree` is one of `config.ulysses_degrees`."""
     width = 2 if model.dtype == "bfloat16" else 4
-    heads, key_heads = model.heads // mesh.tp, max(model.kv_heads // mesh.tp, 1)
+    heads, key_heads = model.heads // mesh.tp, model.kv_heads // mesh.tp
     sent_heads = math.lcm(key_heads, degree)
     ring = mesh.sp // degree
-    row_tokens = rows // (mesh.dp * mesh.fsdp) * context_length // mesh.sp
-    token_head = row_tokens * model.head_dim  # elements of one head of the tokens of one device
+    local_rows = rows // (mesh.dp * mesh.fsdp)
+    token_head = local_rows * context_length // mesh.sp * model.head_dim  # elements of one head of the tokens of one device
 
     pair = 2 * token_head * sent_heads  # elements of a shard's keys and values: U times the tokens, 1/U of the heads
-    attention = 3.5 * 2 * rows // (mesh.dp * mesh.fsdp) * context_length**2 * heads * model.head_dim / mesh.sp / chip.flops
+    forward = 2 * local_rows * context_length**2 * heads * model.head_dim / mesh.sp / chip.flops / ring  # seconds of a shard; causal
     link = chip.inside if devices_per_host % (mesh.sp * mesh.tp) == 0 else chip.across
-    shard = attention / ring  # seconds of both passes, in which the backward one has 2.5 parts of 3.5
-    forward, backward = pair * width, pair * (width + GRAD_BYTES)
-    times = [2 * link.seconds + forward / link.bytes_per_second, 4 * link.seconds + backward / link.bytes_per_second]
-    shown = sum(time - HIDDEN * min(time, shard * part / 3.5) for time, part in zip(times, (1.0, 2.5), strict=True))
 
+    def move(of_model: int, of_float32: int, behind: float) -> tuple[int, float, float]:
+        """So many pairs on their way together, while attention takes `behind` seconds: bytes, seconds, seconds that do not hide."""
+        sent = pair * (of_model * width + of_float32 * GRAD_BYTES)
+        seconds = 2 * (of_model + of_float32) * link.seconds + sent / link.bytes_per_second
+        return sent, seconds, seconds - HIDDEN * min(seconds, behind)
+
+    moves = []
+    if ring > 1:  # the gradients' last move goes home, all that way at once, with nothing left to hide behind
+        hop = [move(1, 0, forward), move(1, 1, 2.5 * forward)]
+        moves = hop * (ring - 1) + [move(0, 1, 2.5 * forward), move(0, 1, 0.0)]
     exchanged = 3 * 2 * token_head * (heads + sent_heads) * width if degree > 1 else 0
     return Cost(
         degree=degree,
-        hop_seconds=(ring - 1) * sum(times),
-        shown_seconds=(ring - 1) * shown,
+        hop_seconds=sum(seconds for _, seconds, _ in moves),
+        shown_seconds=sum(shown for _, _, shown in moves),
         exchange_seconds=_exchange(exchanged, degree, mesh.tp, devices_per_host, chip),
-        hop_bytes=(ring - 1) * (forward + backward),
+        hop_bytes=sum(sent for sent, _, _ in moves),
         exchange_bytes=exchanged * (degree - 1) // degree,
         shard_bytes=2 * pair * (width + GRAD_BYTES),
     )
