@@ -20,7 +20,7 @@ from unit.dense import LENGTH, PACKINGS, ROWS, dense, distance, example, starts
 @pytest.mark.parametrize(
     ("mesh", "heads", "key_heads"),
     [(Mesh(sp=8), 4, 2), (Mesh(fsdp=2, sp=4), 8, 1), (Mesh(sp=4, tp=2), 4, 4), (Mesh(dp=2, tp=4), 4, 4)],
-    ids=lambda value: "-".join(f"{k}{v}" for k, v in value.model_dump().items() if v > 1) if isinstance(value, Mesh) else str(value),
+    ids=lambda value: "-".join(f"{k}{v}" for k, v in value.model_dump().items() if (v or 1) > 1) if isinstance(value, Mesh) else str(value),
 )
 def test_the_ring_equals_dense_attention(mesh: Mesh, heads: int, key_heads: int, packing: str) -> None:
     q, k, v, dout = example(heads, key_heads)
