@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from lwm_trainer import config, fingerprint
+from lwm_trainer.feed import orders
 from lwm_trainer.mesh import make_mesh
-from lwm_trainer.ring.layout import zigzag
 from lwm_trainer.step import Batch, make_program
 from unit.builders import a_run
 
@@ -18,7 +18,6 @@ def train(run: config.RunConfig) -> tuple[list[float], str, str, list[int]]:
     state = program.init(jax.random.key(run.seed))
     first = fingerprint.as_text(program.state_hash(state))
     random = np.random.default_rng(0)
-    order = zigzag(LENGTH, run.mesh.ring)
     losses, tokens_hashes = [], []
     for _ in range(run.steps):
         shape = (run.rows, LENGTH)
@@ -33,7 +32,9 @@ def train(run: config.RunConfig) -> tuple[list[float], str, str, list[int]]:
             "start": start,
             "weights": (random.random(shape) > 0.2).astype(np.float32),
         }
-        batch = Batch(**{name: jax.device_put(array[:, order], program.batch_sharding) for name, array in arrays.items()})  # type: ignore[typeddict-item]
+        order = orders(run.mesh, start)
+        planned = {name: np.take_along_axis(array, order, axis=1) for name, array in arrays.items()}
+        batch = Batch(**{name: jax.device_put(array, program.batch_sharding) for name, array in planned.items()})  # type: ignore[typeddict-item]
         state, metrics = program.train_step(state, batch)
         losses.append(float(metrics["loss"]))
         tokens_hashes.append(int(metrics["tokens_hash"]))

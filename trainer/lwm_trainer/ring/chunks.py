@@ -1,0 +1,70 @@
+"""A row as equal chunks, and what work an assignment of chunks to ranks makes at each hop: from the documents' edges, in microseconds.
+
+Letters: S tokens, n chunks of g tokens, N ring size.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+class Chunks(NamedTuple):
+    """What the planner knows of a row. Only the document that enters a chunk from before sees keys of other chunks."""
+
+    size: int
+    """Tokens of a chunk, g."""
+    document: Integers
+    """int64[n], the place where the document of the chunk's middle token starts."""
+    start: Integers
+    """int64[n], the place where the document of the chunk's first token starts."""
+    head: Integers
+    """int64[n], how many of the chunk's tokens are of that document."""
+    own: Integers
+    """int64[n], pairs of a query and a key that are both in the chunk."""
+
+    @property
+    def begin(self) -> Integers:
+        """int64[n], the chunks' first places."""
+        return np.arange(len(self.start), dtype=np.int64) * self.size
+
+
+def chunks(start: NDArray[np.int32], size: int) -> Chunks:
+    """The row `start`, int32[S] and nowhere descending, as chunks of `size` tokens, a divisor of S."""
+    begin = np.arange(0, len(start), size, dtype=np.int64)
+    first = start[begin]
+    head = np.minimum(np.searchsorted(start, first, side="right") - begin, size)
+    first = first.astype(np.int64)
+    seen = size * begin + size * (size + 1) // 2 - start.reshape(-1, size).sum(axis=1, dtype=np.int64)
+    before = head * np.maximum(begin - first, 0)
+    return Chunks(size, start[begin + size // 2].astype(np.int64), first, head, seen - before)
+
+
+def hop_work(row: Chunks, ranks: Integers, ring_size: int) -> Floats:
+    """float64[N, N]: the pairs that rank r computes at hop n, where it sees the shard of rank r - n.
+
+    Args:
+        row: the chunks.
+        ranks: int64[n], the rank that holds each; all ranks hold equally many.
+    """
+    count, every = len(ranks), np.arange(len(ranks))
+    held = np.zeros((count + 1, ring_size))
+    held[every + 1, ranks] = row.size
+    np.cumsum(held, axis=0, out=held)  # tokens of each rank before each chunk
+    enters = row.start < row.begin
+    origin = np.where(enters, row.start // row.size, every)  # the chunk in which the entering document starts
+    work = held[:-1] - held[origin]
+    work[every, ranks[origin]] -= np.where(enters, row.start - origin * row.size, 0)
+    work *= row.head[:, None]
+    work[every, ranks] += row.own
+    by_holder = work[np.argsort(ranks, kind="stable")].reshape(ring_size, -1, ring_size).sum(axis=1)
+    return by_hop(by_holder)
+
+
+def by_hop(by_holder: NDArray[Any]) -> NDArray[Any]:
+    """From work by (rank, rank that holds the keys) to work by (rank, hop)."""
+    rank = np.arange(len(by_holder))
+    return by_holder[rank[:, None], rank[:, None] - rank]
