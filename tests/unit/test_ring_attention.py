@@ -12,7 +12,7 @@ from lwm_trainer.config import Mesh
 from lwm_trainer.mesh import RING_AXES, make_mesh
 from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
 from lwm_trainer.ring.blockwise import Blockwise
-from lwm_trainer.ring.layout import zigzag
+from lwm_trainer.ring.layout import plan, zigzag
 from unit.dense import LENGTH, PACKINGS, ROWS, dense, distance, example, starts
 
 
@@ -40,6 +40,32 @@ def test_the_ring_equals_dense_attention(mesh: Mesh, heads: int, key_heads: int,
     assert distance(out, np.asarray(expected)[:, order]) <= 1e-5
     for found, wanted in zip(grads, pull(jnp.array(dout)), strict=True):
         assert distance(found, np.asarray(wanted)[:, order]) <= 1e-5
+
+
+def test_rows_of_one_batch_may_each_have_a_layout_of_their_own() -> None:
+    q, k, v, dout = example(4, 2)
+    start = np.stack([starts(130, 40, 10, padding=12), starts(50, 70, 72)])
+    order = np.stack([plan(row, 8, link=0) for row in start])
+    simple = np.arange(LENGTH, dtype=np.int32), zigzag(LENGTH, 8)
+    assert len({layout.tobytes() for layout in (*order, *simple)}) == 4, (
+        "the rows should need layouts unlike each other and the simple ones"
+    )
+    device_mesh = make_mesh(Mesh(sp=8))
+
+    def planned(x: Any) -> Any:
+        return np.take_along_axis(np.asarray(x), order.reshape(ROWS, LENGTH, *[1] * (x.ndim - 2)), axis=1)
+
+    @jax.jit
+    def ring(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
+        attend = ring_attention(device_mesh, RING_AXES, jnp.array(order), jnp.array(planned(start)), Blockwise(16))
+        out, pull = jax.vjp(attend, q, k, v)
+        return out, pull(jnp.array(planned(dout)))
+
+    out, grads = ring(*(planned(x) for x in (q, k, v)))
+    expected, pull = jax.vjp(lambda q, k, v: dense(q, k, v, jnp.array(start)), q, k, v)
+    assert distance(out, planned(expected)) <= 1e-5
+    for found, wanted in zip(grads, pull(jnp.array(dout)), strict=True):
+        assert distance(found, planned(wanted)) <= 1e-5
 
 
 def test_a_document_never_sees_another() -> None:

@@ -1,0 +1,94 @@
+"""`python -m benchmarks.attention.work`: what each layout makes a ring of N ranks compute, counted exactly; no attention is run."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.attention.mixes import MIXES
+from lwm_trainer.ring.layout import plan, zigzag
+from lwm_trainer.ring.work import work
+
+TOKENS = 2**20
+RINGS = 8, 16, 64
+BLOCK = 512
+"""Tokens of a query and of a key block."""
+ROUNDS = 3
+
+FIGURES = {
+    "computed / needed": "1",
+    "busiest rank / mean": "1",
+    "slowest rank of each hop / mean": "1",
+    "live hops": "1",
+    "planner": "ms",
+}
+"""What is measured of every layout, and its unit; the planner's time, the least of some rounds, is of the planned layout only."""
+
+
+def rows(
+    tokens: int = TOKENS, rings: Sequence[int] = RINGS, block: int = BLOCK, mixes: Sequence[str] = tuple(MIXES)
+) -> list[dict[str, object]]:
+    """A dictionary for each figure: its name, value and unit, and the mix, the ring size and the layout that it is of."""
+    found: list[dict[str, object]] = []
+    for mix in mixes:
+        start = MIXES[mix](tokens)
+        for ring in rings:
+            planned, milliseconds = _timed(start, ring)
+            layouts = {"contiguous": np.arange(tokens, dtype=np.int32), "zigzag": zigzag(tokens, ring), "planned": planned}
+            for layout, order in layouts.items():
+                done = work(start, order, ring, block, block)
+                values = [done.waste, done.imbalance, done.critical, done.hops, milliseconds if layout == "planned" else None]
+                for (figure, unit), value in zip(FIGURES.items(), values, strict=True):
+                    if value is not None:
+                        about = {"mix": mix, "ring": ring, "layout": layout, "figure": figure}
+                        found.append({"name": f"{mix}, N={ring}, {layout}: {figure}", "value": value, "unit": unit, **about})
+    return found
+
+
+def _timed(start: NDArray[np.int32], ring: int) -> tuple[NDArray[np.int32], float]:
+    """The plan of a row and the milliseconds it takes."""
+    least = float("inf")
+    for _ in range(ROUNDS):
+        begin = time.perf_counter()
+        order = plan(start, ring)
+        least = min(least, time.perf_counter() - begin)
+    return order, 1e3 * least
+
+
+def table(found: Sequence[dict[str, object]]) -> str:
+    """One line for each mix, ring size and layout."""
+    lines: dict[tuple[object, ...], dict[object, object]] = {}
+    for figure in found:
+        lines.setdefault((figure["mix"], figure["ring"], figure["layout"]), {})[figure["figure"]] = figure["value"]
+    head = f"{'mix':<16}{'N':>4}  {'layout':<12}" + "".join(f"{name:>33}" for name in FIGURES)
+    return "\n".join(
+        [
+            head,
+            *(
+                f"{mix:<16}{ring:>4}  {layout:<12}" + "".join(_cell(of.get(name)) for name in FIGURES)
+                for (mix, ring, layout), of in lines.items()
+            ),
+        ]
+    )
+
+
+def _cell(value: object) -> str:
+    return f"{value:>33.3f}" if isinstance(value, float) else f"{'' if value is None else value:>33}"
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.attention.work", description=__doc__)
+    parser.add_argument("--tokens", type=int, default=TOKENS, help="of a row; default: %(default)s")
+    parser.add_argument("--block", type=int, default=BLOCK, help="tokens of a query and of a key block; default: %(default)s")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    options = parser.parse_args(arguments)
+    found = rows(options.tokens, block=options.block)
+    print(json.dumps(found, indent=1) if options.json else table(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
