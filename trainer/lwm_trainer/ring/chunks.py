@@ -36,7 +36,7 @@ def chunks(start: NDArray[np.int32], size: int) -> Chunks:
     """The row `start`, int32[S] and nowhere descending, as chunks of `size` tokens, a divisor of S."""
     begin = np.arange(0, len(start), size, dtype=np.int64)
     first = start[begin]
-    head = np.minimum(np.searchsorted(start, first, side="right") - begin, size)
+    head = np.minimum(np.searchsorted(start, first, side="right") - begin, size).astype(np.int64)
     first = first.astype(np.int64)
     seen = size * begin + size * (size + 1) // 2 - start.reshape(-1, size).sum(axis=1, dtype=np.int64)
     before = head * np.maximum(begin - first, 0)
@@ -67,4 +67,5 @@ def hop_work(row: Chunks, ranks: Integers, ring_size: int) -> Floats:
 def by_hop(by_holder: NDArray[Any]) -> NDArray[Any]:
     """From work by (rank, rank that holds the keys) to work by (rank, hop)."""
     rank = np.arange(len(by_holder))
-    return by_holder[rank[:, None], rank[:, None] - rank]
+    by_hop: NDArray[Any] = by_holder[rank[:, None], rank[:, None] - rank]
+    return by_hop

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from lwm_trainer.ring.chunks import Chunks, Integers, by_hop
 
 Singles = NDArray[np.float32]
+Way = tuple[Integers, Singles]
+"""A rank for each chunk of a document, and twice the work by (rank, hop) that this makes, a chunk's square being 1."""
 
 DOCUMENTS = 48
 """So many documents are dealt as wholes at most; the work of the others hardly counts and goes where there is room."""
@@ -32,37 +34,40 @@ def deal(row: Chunks, ring_size: int) -> Integers:
     room = np.full(ring_size, len(row.start) // ring_size)
     work = np.zeros((ring_size, ring_size), np.float32)
     ranks = np.full(len(row.start), -1, dtype=np.int64)
-    known: dict[int, list[tuple[Integers, Singles]]] = {}
+    known: dict[int, list[Way]] = {}
     for number in np.argsort(-sizes, kind="stable")[:DOCUMENTS]:
         size = int(sizes[number])
         if size < 2:
             break
         if size not in known:
-            known[size] = [(way, _work(way, ring_size)) for way in _ways(size, ring_size)]
+            known[size] = _ways(size, ring_size)
         found = [_turn(work, room, *way) for way in known[size]]
         cost, turn = min(found)
         if np.isinf(cost):
             continue
         way, made = known[size][found.index((cost, turn))]
-        way = (way + turn) % ring_size
-        ranks[edges[number] : edges[number + 1]] = way
+        turned = (way + turn) % ring_size
+        ranks[edges[number] : edges[number + 1]] = turned
         work += np.roll(made, turn, axis=0)
-        room -= np.bincount(way, minlength=ring_size)
-    _fill(row, ranks, work.sum(axis=1) * (row.size**2 / 2), room)
+        room -= np.bincount(turned, minlength=ring_size)
+    _fill(row, ranks, room)
     return ranks
 
 
-def _ways(size: int, ring_size: int) -> tuple[Integers, Integers]:
-    """Round the ring along with the keys, and against them: the first is busy at the hops at which the second is not."""
+def _ways(size: int, ring_size: int) -> list[Way]:
+    """Round the ring along with the keys, and against them: the first is busy at the hops at which the second is not.
+
+    A short document goes along only, where it needs the first hops only.
+    """
     along = np.arange(size, dtype=np.int64) % ring_size
-    return along, -along % ring_size
-
-
-def _work(ranks: Integers, ring_size: int) -> Singles:
-    """Twice the work by (rank, hop) of one document of whole chunks, a chunk's square being 1."""
-    held = np.zeros((len(ranks), ring_size), np.float32)
-    held[np.arange(len(ranks)), ranks] = 1
-    return by_hop(held.T @ (2 * np.cumsum(held, axis=0) - held))
+    rank = np.arange(ring_size)
+    held = np.bincount(along, minlength=ring_size)[:, None]
+    # of its own turn a chunk sees those on lower ranks and half of itself, of each turn before it one on every rank
+    seen = held * (held - 1 + 2 * (rank < rank[:, None]) + (rank == rank[:, None]))
+    against = -rank % ring_size
+    mirrored = seen[against[:, None], against]
+    ways = [(along, by_hop(seen).astype(np.float32)), (-along % ring_size, by_hop(mirrored).astype(np.float32))]
+    return ways[:1] if 4 * size < ring_size else ways
 
 
 def _turn(work: Singles, room: Integers, ranks: Integers, made: Singles) -> tuple[float, int]:
@@ -86,10 +91,12 @@ def _turned(x: NDArray[Any], step: int) -> NDArray[Any]:
     return as_strided(twice, shape, (-step * along, *twice.strides), writeable=False)
 
 
-def _fill(row: Chunks, ranks: Integers, load: NDArray[np.floating], room: Integers) -> None:
+def _fill(row: Chunks, ranks: Integers, room: Integers) -> None:
     """The chunks that no rank has yet, the heaviest first, each to the rank with the least work that has room."""
-    left = np.flatnonzero(ranks < 0)
-    work = (row.own + row.head * np.maximum(row.begin - row.start, 0)).tolist()
+    dealt, left = ranks >= 0, np.flatnonzero(ranks < 0)
+    seen = row.own + row.head * np.maximum(row.begin - row.start, 0)
+    load = np.bincount(ranks[dealt], weights=seen[dealt], minlength=len(room))
+    work = seen.tolist()
     free = [(float(load[rank]), rank) for rank in range(len(room)) if room[rank]]
     space = room.tolist()
     heapq.heapify(free)

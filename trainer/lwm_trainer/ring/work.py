@@ -83,4 +83,5 @@ def _blocks_seen(low: NDArray[np.int32], high: NDArray[np.int32], size: int) -> 
     live = low < high
     first = np.where(live, low, np.iinfo(np.int32).max).min(axis=1) // size
     last = -(-np.where(live, high, 0).max(axis=1) // size)
-    return np.maximum(last - first, 0)
+    seen: NDArray[np.int32] = np.maximum(last - first, 0)
+    return seen
