@@ -35,9 +35,8 @@ class Chunks(NamedTuple):
 def chunks(start: NDArray[np.int32], size: int) -> Chunks:
     """The row `start`, int32[S] and nowhere descending, as chunks of `size` tokens, a divisor of S."""
     begin = np.arange(0, len(start), size, dtype=np.int64)
-    first = start[begin]
-    head = np.minimum(np.searchsorted(start, first, side="right") - begin, size).astype(np.int64)
-    first = first.astype(np.int64)
+    head = np.minimum(np.searchsorted(start, start[begin], side="right") - begin, size)
+    first = start[begin].astype(np.int64)
     seen = size * begin + size * (size + 1) // 2 - start.reshape(-1, size).sum(axis=1, dtype=np.int64)
     before = head * np.maximum(begin - first, 0)
     return Chunks(size, start[begin + size // 2].astype(np.int64), first, head, seen - before)
