@@ -21,7 +21,7 @@ from lwm_trainer.ring.triton import Triton, fitting, seen_by
 
 pytestmark = pytest.mark.filterwarnings("ignore:The out_shape and scratch_shapes:DeprecationWarning")  # tokamax 0.0.12 on this jax
 
-ROWS, KEY_HEADS, GROUP, TOKENS, KEYS, WIDTH = 2, 2, 2, 128, 64, 16
+ROWS, KEY_HEADS, GROUP, TOKENS, KEYS, WIDTH = 2, 2, 2, 192, 96, 16
 KERNEL = re.compile(r"custom_call @(mosaic_gpu_v2|__gpu\$xla\.gpu\.triton)\(.*: \(([^)]*)\) -> ")
 
 
@@ -36,14 +36,14 @@ def example(dtype: Any = jnp.float32, tokens: int = TOKENS, shards: int = 2, key
     return q, [(normal(ROWS, KEY_HEADS, keys, WIDTH), normal(ROWS, KEY_HEADS, keys, WIDTH)) for _ in range(shards)], dout
 
 
-def ragged() -> list[tuple[Array, Array]]:
+def ragged(tokens: int = TOKENS) -> list[tuple[Array, Array]]:
     """Two shards' ranges: documents with odd edges, queries that see one shard only, and a tail that sees no key at all."""
-    at = np.arange(TOKENS)
+    at = np.arange(tokens)
     first = np.stack([np.where(at < 40, 0, 37), at // 2])
     one = np.clip(first, 0, KEYS), np.clip(np.stack([at + 1, at // 2 + at % 7]), 0, KEYS)
-    two = np.full((ROWS, TOKENS), 3), np.stack([np.clip(at - KEYS, 0, KEYS), np.where(at > 70, 50, 0)])
+    two = np.full((ROWS, tokens), 3), np.stack([np.clip(at - KEYS, 0, KEYS), np.where(at > 70, 50, 0)])
     for low, high in (one, two):
-        low[:, 100:], high[:, 100:] = 9, 2
+        low[:, 150:], high[:, 150:] = 9, 2
     return [(jnp.asarray(low, jnp.int32), jnp.asarray(high, jnp.int32)) for low, high in (one, two)]
 
 
@@ -77,10 +77,10 @@ def test_a_query_without_keys_gets_zero_and_gives_none() -> None:
     q, shards, dout = example()
     ranges = ragged()
     out, lse, dq, *grads = through(Triton(interpret=True), q, shards, dout, ranges)
-    assert not out[..., 100:, :].any()
-    assert not dq[..., 100:, :].any()
-    assert (lse[..., 100:] == softmax.NOTHING).all()
-    louder = through(Triton(interpret=True), q, shards, dout.at[..., 100:, :].mul(1000.0), ranges)[3:]
+    assert not out[..., 150:, :].any()
+    assert not dq[..., 150:, :].any()
+    assert (lse[..., 150:] == softmax.NOTHING).all()
+    louder = through(Triton(interpret=True), q, shards, dout.at[..., 150:, :].mul(1000.0), ranges)[3:]
     for before, after in zip(grads, louder, strict=True):
         np.testing.assert_array_equal(before, after)
 
@@ -93,12 +93,11 @@ def test_products_in_bfloat16_cost_no_more_than_their_rounding() -> None:
 
 def test_key_tiles_that_no_query_sees_are_not_read() -> None:
     """They hold NaN, which a mask on scores would not keep out of the products."""
-    q, _, dout = example()
-    (k, v), (later_k, later_v) = example(shards=2, keys=256)[1]
-    low, high = jnp.full((ROWS, TOKENS), 70, jnp.int32), jnp.full((ROWS, TOKENS), 120, jnp.int32)
-    unseen = (jnp.arange(256) < 64) | (jnp.arange(256) >= 128)
+    q, [(k, v), later], dout = example()
+    low, high = jnp.full((ROWS, TOKENS), 35, jnp.int32), jnp.full((ROWS, TOKENS), 60, jnp.int32)
+    unseen = (jnp.arange(KEYS) < 32) | (jnp.arange(KEYS) >= 64)
     k, v = (jnp.where(unseen[:, None], jnp.nan, x) for x in (k, v))
-    found = through(Triton(interpret=True), q, [(k, v), (later_k, later_v)], dout, [(low, high), (low, low)])
+    found = through(Triton(interpret=True), q, [(k, v), later], dout, [(low, high), (low, low)])
     for figure in found:
         assert jnp.isfinite(figure).all()
     assert not found[3][:, :, unseen].any()
@@ -143,11 +142,12 @@ def test_the_hopper_kernel_is_asked_and_read_in_the_right_terms(monkeypatch: pyt
 
     monkeypatch.setattr(pallas_mosaic_gpu_kernel_sm90, "flash_attention_kernel", stand_in)
     monkeypatch.setattr("sys.argv", ["test"])  # tokamax's operations, unlike the kernel itself, read the command line
-    q, shards, _ = example(jnp.bfloat16, keys=gpu.TILE)
+    q, shards, _ = example(jnp.bfloat16, tokens=2 * gpu.TILE, keys=gpu.TILE)
 
+    @partial(jax.jit, static_argnums=0)
     def seen(inner: Inner) -> tuple[Array, Array]:
         carry = softmax.empty(q)
-        for (k, v), (low, high) in zip(shards, ragged(), strict=True):
+        for (k, v), (low, high) in zip(shards, ragged(2 * gpu.TILE), strict=True):
             carry = inner.forward(carry, q, k, v, low, high)
         return softmax.finish(carry, jnp.float32)
 
@@ -155,7 +155,7 @@ def test_the_hopper_kernel_is_asked_and_read_in_the_right_terms(monkeypatch: pyt
     expected, expected_lse = seen(Blockwise(16))
     np.testing.assert_allclose(lse, expected_lse, rtol=1e-5, atol=1e-5)
     assert distance(out, expected) <= 2**-6
-    assert not out[..., 100:, :].any()
+    assert not out[..., 150:, :].any()
 
 
 def lowered(function: Any, *given: Any) -> tuple[str, list[tuple[str, str]]]:
