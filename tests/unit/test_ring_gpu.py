@@ -22,6 +22,8 @@ from lwm_trainer.ring.triton import Triton, fitting, seen_by
 pytestmark = pytest.mark.filterwarnings("ignore:The out_shape and scratch_shapes:DeprecationWarning")  # tokamax 0.0.12 on this jax
 
 ROWS, KEY_HEADS, GROUP, TOKENS, KEYS, WIDTH = 2, 2, 2, 192, 96, 16
+QUICKLY = {"xla_backend_optimization_level": 0}
+"""Interpreted kernels take far longer to compile than to run."""
 KERNEL = re.compile(r"custom_call @(mosaic_gpu_v2|__gpu\$xla\.gpu\.triton)\(.*: \(([^)]*)\) -> ")
 
 
@@ -47,7 +49,7 @@ def ragged(tokens: int = TOKENS) -> list[tuple[Array, Array]]:
     return [(jnp.asarray(low, jnp.int32), jnp.asarray(high, jnp.int32)) for low, high in (one, two)]
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
 def through(inner: Inner, q: Array, shards: Any, dout: Array, ranges: Any) -> tuple[Array, ...]:
     """(output, log-sum-exp, dq, dk and dv of each shard) of queries that meet the shards one by one."""
     carry = softmax.empty(q)
@@ -123,7 +125,7 @@ def test_the_ring_over_eight_devices_with_the_kernels_does_what_it_does_in_plain
     index = jnp.arange(256, dtype=jnp.int32)[None]
     start = jnp.where(index < 130, 0, jnp.where(index < 250, 130, index + 1))
 
-    @partial(jax.jit, static_argnums=0)
+    @partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
     def run(inner: Inner) -> Any:
         out, pull = jax.vjp(ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, index, start, inner), q, k, v)
         return out, *pull(jnp.cos(out))
@@ -144,7 +146,7 @@ def test_the_hopper_kernel_is_asked_and_read_in_the_right_terms(monkeypatch: pyt
     monkeypatch.setattr("sys.argv", ["test"])  # tokamax's operations, unlike the kernel itself, read the command line
     q, shards, _ = example(jnp.bfloat16, tokens=2 * gpu.TILE, keys=gpu.TILE)
 
-    @partial(jax.jit, static_argnums=0)
+    @partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
     def seen(inner: Inner) -> tuple[Array, Array]:
         carry = softmax.empty(q)
         for (k, v), (low, high) in zip(shards, ragged(2 * gpu.TILE), strict=True):
