@@ -55,10 +55,7 @@ def deal(row: Chunks, ring_size: int) -> Integers:
 
 
 def _ways(size: int, ring_size: int) -> list[Way]:
-    """Round the ring along with the keys, and against them: the first is busy at the hops at which the second is not.
-
-    A short document goes along only, where it needs the first hops only.
-    """
+    """Round the ring along with the keys, and against them: the first is busy at the hops at which the second is not."""
     along = np.arange(size, dtype=np.int64) % ring_size
     rank = np.arange(ring_size)
     held = np.bincount(along, minlength=ring_size)[:, None]
@@ -66,8 +63,7 @@ def _ways(size: int, ring_size: int) -> list[Way]:
     seen = held * (held - 1 + 2 * (rank < rank[:, None]) + (rank == rank[:, None]))
     against = -rank % ring_size
     mirrored = seen[against[:, None], against]
-    ways = [(along, by_hop(seen).astype(np.float32)), (-along % ring_size, by_hop(mirrored).astype(np.float32))]
-    return ways[:1] if 4 * size < ring_size else ways
+    return [(along, by_hop(seen).astype(np.float32)), (-along % ring_size, by_hop(mirrored).astype(np.float32))]
 
 
 def _turn(work: Singles, room: Integers, ranks: Integers, made: Singles) -> tuple[float, int]:
