@@ -2,6 +2,7 @@
 
 import re
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -214,3 +215,8 @@ def test_tokens_that_are_not_whole_tiles_go_to_triton() -> None:
     q, k, ranges = like(1, 1, 2, 192, 64), like(1, 1, 192, 64), like(1, 192, dtype=jnp.int32)
     _, kernels = lowered(lambda q, k, low, high: Hopper().forward(softmax.empty(q), q, k, k, low, high), q, k, ranges, ranges)
     assert [name for name, _ in kernels] == ["__gpu$xla.gpu.triton"]
+
+
+@pytest.mark.parametrize(("capability", "inner"), [("8.0", Triton()), ("9.0", Hopper()), ("10.0", Triton())])
+def test_the_mosaic_kernel_is_chosen_on_hopper_only(capability: str, inner: Inner) -> None:
+    assert type(gpu.for_device(SimpleNamespace(compute_capability=capability))) is type(inner)

@@ -4,7 +4,7 @@ Forward and the queries' gradient give a program one tile of queries and walk th
 a program one tile of keys and walks the query tiles that see it, over all query heads of the key head, so that grouped heads are summed
 in float32 and nothing is repeated. Tiles that no query sees are not read. Scores use base 2 inside, log-sum-exps are natural outside.
 
-Letters: B rows, K key heads, G query heads per key head, T query tokens, S key tokens, C head width, R = G * T.
+Letters: B rows, K key heads, G query heads per key head, T query tokens, S key tokens, C head width.
 """
 
 import math
@@ -31,7 +31,8 @@ class Tile(NamedTuple):
     warps: int
 
 
-# The largest tiles that ptxas 12.9 gives registers without spilling for sm_90a: all products are warpgroup instructions.
+# The largest tiles that ptxas gives registers for sm_90a without spilling (width 256: 20 bytes in the queries' gradient), compiled without
+# a GPU, not yet timed on one; all products are then warpgroup instructions.
 def forward_tile(width: int) -> Tile:
     return Tile(own=128, step=128 if width <= 128 else 64, warps=8)
 
