@@ -199,7 +199,7 @@ def _key_kernel(
 
 def _call(kernel: Callable[..., None], name: str, tile: Tile, interpret: bool, **rest: Any) -> Callable[..., Any]:
     parameters = plgpu.CompilerParams(num_warps=tile.warps, num_stages=2)
-    return pl.pallas_call(kernel, name=name, interpret=interpret, compiler_params=parameters, **rest)  # type: ignore[no-any-return]
+    return pl.pallas_call(kernel, name=name, interpret=interpret, compiler_params=parameters, **rest)
 
 
 class _ByQuery(NamedTuple):
