@@ -1,6 +1,9 @@
-"""Attention over a sequence that no device holds.
+"""Attention over a sequence that no device holds. Reading order:
 
-Reading order: `layout` (which rank holds which tokens, by what `chunks` counts and `dealing` finds), `ranges` (which keys a query may see), `schedule` (at which hop, and when the
-ring ends), `attention` (the rotation), `ulysses` (tokens traded for heads inside it), `inner` (what it asks of a backend), `softmax` (what
-is carried), `blockwise` (the backend for every platform).
+1. `ranges`: which keys a query may see: one interval, the one mask form.
+2. `layout`: which rank of the ring holds which tokens of a row (`chunks` counts, `dealing` finds; `work` is the exact account).
+3. `schedule`: who sees what at which hop, and when the ring may end; made once per batch.
+4. `attention`: the rotation, forward and backward. `ulysses` trades tokens for heads inside it, `split` chooses how much of that.
+5. `inner`: what the rotation asks of a backend. `softmax`: what is carried from shard to shard. Backends: `blockwise` (plain XLA, every
+   platform), `splash` (TPU), `gpu` and `triton` (GPU); `choose` picks one.
 """

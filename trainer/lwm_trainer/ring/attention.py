@@ -100,7 +100,7 @@ class _Ring(NamedTuple):
         def see(hop: Array, carry: softmax.Softmax, keys: Pair) -> softmax.Softmax:
             low, high = schedule.low_NBT[hop], schedule.high_NBT[hop]
             seen = partial(self.inner.forward, q_BKGTC=queries, k_BKSC=keys[0], v_BKSC=keys[1], low_BT=low, high_BT=high)
-            return lax.cond(jnp.any(low < high), seen, lambda carry: carry, carry)
+            return lax.cond(jnp.any(low < high), seen, lambda carry: carry, carry)  # type: ignore[no-any-return]
 
         def hop(number: Array, state: tuple[Pair, softmax.Softmax]) -> tuple[Pair, softmax.Softmax]:
             keys, carry = state
@@ -126,7 +126,7 @@ class _Ring(NamedTuple):
                 dq, *grads = self.inner.backward(dq, queries, *keys, low, high, lse, dout, delta)
                 return dq, (grads[0], grads[1])
 
-            return lax.cond(jnp.any(low < high), seen, lambda dq: (dq, zeros), dq)
+            return lax.cond(jnp.any(low < high), seen, lambda dq: (dq, zeros), dq)  # type: ignore[no-any-return]
 
         def at_home(dq: Array) -> tuple[Array, Pair]:
             return see(0, dq, own)

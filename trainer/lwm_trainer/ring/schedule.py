@@ -35,7 +35,7 @@ def make_schedule(mesh: jax.sharding.Mesh, axes: Axes, index_BT: Array, start_BT
     tokens = P(axes.rows, axes.ring)
     made = partial(_make, axis=axes.ring, everywhere=tuple(mesh.axis_names), size=mesh.shape[axes.ring])
     per_device = jax.shard_map(made, mesh=mesh, in_specs=(tokens,) * 3, out_specs=schedule_spec(axes), check_vma=False)
-    return per_device(index_BT, start_BT, stop_BT if stop_BT is not None else index_BT + 1)  # type: ignore[no-any-return]
+    return per_device(index_BT, start_BT, stop_BT if stop_BT is not None else index_BT + 1)
 
 
 def _make(index_BT: Array, start_BT: Array, stop_BT: Array, *, axis: str, everywhere: tuple[str, ...], size: int) -> Schedule:

@@ -32,15 +32,13 @@ def to_heads(mesh: jax.sharding.Mesh, axes: Axes, q_BTHC: Array, k_BTKC: Array, 
         raise ValueError(f"mesh.ulysses: {degree} does not divide the {heads} query heads of a device: use a divisor of it")
     times = math.lcm(key_heads, degree) // key_heads
 
-    @partial(jax.shard_map, mesh=mesh, in_specs=_by_tokens(axes), out_specs=_by_heads(axes))
-    def trade(x: Array) -> Array:
-        return lax.all_to_all(x, axes.ulysses, split_axis=2, concat_axis=1, tiled=True)
+    def trade(times: int, x: Array) -> Array:
+        return _exchange(jnp.repeat(x, times, axis=2) if times > 1 else x, axes, split=2, join=1)
 
-    @partial(jax.shard_map, mesh=mesh, in_specs=_by_tokens(axes), out_specs=_by_heads(axes))
-    def trade_repeated(x: Array) -> Array:
-        return lax.all_to_all(jnp.repeat(x, times, axis=2), axes.ulysses, split_axis=2, concat_axis=1, tiled=True)
-
-    return trade(q_BTHC), trade_repeated(k_BTKC), trade_repeated(v_BTKC)
+    of_queries, of_keys = (
+        jax.shard_map(partial(trade, repeats), mesh=mesh, in_specs=_by_tokens(axes), out_specs=_by_heads(axes)) for repeats in (1, times)
+    )
+    return of_queries(q_BTHC), of_keys(k_BTKC), of_keys(v_BTKC)
 
 
 def to_tokens(mesh: jax.sharding.Mesh, axes: Axes, out_BTHC: Array) -> Array:
@@ -48,11 +46,14 @@ def to_tokens(mesh: jax.sharding.Mesh, axes: Axes, out_BTHC: Array) -> Array:
     if mesh.shape[axes.ulysses] == 1:
         return out_BTHC
 
-    @partial(jax.shard_map, mesh=mesh, in_specs=_by_heads(axes), out_specs=_by_tokens(axes))
-    def trade(x: Array) -> Array:
-        return lax.all_to_all(x, axes.ulysses, split_axis=1, concat_axis=2, tiled=True)
+    trade = jax.shard_map(partial(_exchange, axes=axes, split=1, join=2), mesh=mesh, in_specs=_by_heads(axes), out_specs=_by_tokens(axes))
+    traded: Array = trade(out_BTHC)
+    return traded
 
-    return trade(out_BTHC)  # type: ignore[no-any-return]
+
+def _exchange(x: Array, axes: Axes, split: int, join: int) -> Array:
+    traded: Array = lax.all_to_all(x, axes.ulysses, split_axis=split, concat_axis=join, tiled=True)
+    return traded
 
 
 def _by_tokens(axes: Axes) -> P:
