@@ -27,7 +27,7 @@ def test_every_row_lies_in_its_own_plan_and_nothing_is_lost(mesh: dict[str, int]
     source = batches(run)
     sharding = jax.sharding.NamedSharding(make_mesh(run.mesh), TOKENS)
     found, expected = Feed(run, source, sharding).batch(3), source.batch(3)
-    ring = run.mesh.sp // run.mesh.ulysses
+    ring = run.mesh.ring
     layouts = {plan(start, ring).tobytes() for start in expected["start"]}
     assert (len(layouts) > 1) == (ring > 1), "the rows should need different layouts"
     for name in NAMES:

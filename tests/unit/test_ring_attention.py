@@ -57,7 +57,7 @@ def test_rows_of_one_batch_may_each_have_a_layout_of_their_own() -> None:
 
     @jax.jit
     def ring(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
-        attend = ring_attention(device_mesh, RING_AXES, jnp.array(order), jnp.array(planned(start)), Blockwise(16))
+        attend = ring_attention(device_mesh, RING_AXES, jnp.array(order), jnp.array(planned(start)), inner=Blockwise(16))
         out, pull = jax.vjp(attend, q, k, v)
         return out, pull(jnp.array(planned(dout)))
 

@@ -57,8 +57,8 @@ def test_blocks_of_one_token_count_the_pairs_that_are_needed(start: Starts, orde
 @given(rows(), layouts(), st.sampled_from([1, 3, 4, 12]), st.sampled_from([1, 2, 6, 12]))
 def test_the_computed_pairs_are_those_of_the_inner_loop(start: Starts, order: Starts, queries: int, keys: int) -> None:
     found = work(start, order, RING, queries, keys)
-    index, holders = jnp.array(order)[None], jnp.array(order).reshape(RING, 1, HELD)
-    low, high = (x.reshape(-1, queries) for x in key_ranges(index, jnp.array(start[order])[None], holders))
+    stop, holders = jnp.array(order)[None] + 1, jnp.array(order).reshape(RING, 1, HELD)
+    low, high = (x.reshape(-1, queries) for x in key_ranges(jnp.array(start[order])[None], stop, holders))
     first, last = jax.vmap(lambda low, high: _span(low, high, keys, HELD // keys))(low, high)
     by_holder = np.asarray(last - first).reshape(RING, RING, -1).sum(axis=2) * queries * keys
     by_hand = [[by_holder[(rank - hop) % RING, rank] for hop in range(RING)] for rank in range(RING)]
