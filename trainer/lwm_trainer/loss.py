@@ -11,7 +11,6 @@ from jax import Array, lax
 from jax.sharding import PartitionSpec as P
 
 from lwm_trainer.ring.axes import Axes
-from lwm_trainer.ring.blockwise import block_size
 
 LARGEST_CHUNK = 1024
 """Tokens whose logits are alive at once on a device."""
@@ -34,7 +33,7 @@ def weighted_loss(
         out_specs=(P(), P()),
     )
     def sums(stream: Array, head: Array, target: Array, weight: Array) -> tuple[Array, Array]:
-        size = block_size(target.size, LARGEST_CHUNK)
+        size = _chunk_size(target.size)
         first = lax.axis_index(axes.heads) * head.shape[1]
 
         @jax.checkpoint
@@ -55,3 +54,8 @@ def weighted_loss(
 
     total, weights = sums(stream_BTD, head_DV, target_BT, weight_BT)
     return total, weights
+
+
+def _chunk_size(tokens: int) -> int:
+    """The largest divisor of `tokens` that is at most `LARGEST_CHUNK`."""
+    return next(size for size in range(min(tokens, LARGEST_CHUNK), 0, -1) if tokens % size == 0)

@@ -1,10 +1,13 @@
 """Attention of local queries to one shard of keys, block by block, in plain XLA.
 
-Blocks that no query of a block may see are never computed: the loop over key blocks runs from the smallest `low` to the largest `high`
-of the query block. Running maximum, sum and output are carried in float32 from shard to shard (online softmax: Milakov and
-Gimelshein 2018; blockwise: Rabe and Staats 2021, FlashAttention), so that nothing of size T x T is ever alive.
+`cover` says which blocks of keys a block of queries visits; no others are computed. Running maximum, sum and output are carried in
+float32 from shard to shard (online softmax: Milakov and Gimelshein 2018; blockwise: Rabe and Staats 2021, FlashAttention), so that
+nothing of size T x T is ever alive. Blocks are read from and added to whole arrays in place, so that a hop copies nothing.
 
-Letters: B rows, K key heads, G query heads per key head, T query tokens, S key tokens, C head width, q and k the block sizes.
+A hidden score is twice `NOTHING`: its weight is zero even for a query whose maximum still is `NOTHING`, and no second mask is needed.
+
+Letters: B rows, K key heads, G query heads per key head, T query tokens, S key tokens, C head width; r = G * q the queries of a block
+for one key head, q and k the tokens of a block.
 """
 
 from functools import partial
@@ -14,32 +17,17 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from lwm_trainer.ring.cover import Queries, cover, edge_block, query_block, query_blocks
 from lwm_trainer.ring.softmax import NOTHING, Softmax
 
-
-def block_size(tokens: int, largest: int) -> int:
-    """The largest divisor of `tokens` that is at most `largest`."""
-    return next(size for size in range(min(tokens, largest), 0, -1) if tokens % size == 0)
-
-
-def _span(low_q: Array, high_q: Array, size: int, blocks: int) -> tuple[Array, Array]:
-    """The key blocks [first, last) that some query of the block may see; an empty span when none."""
-    live = low_q < high_q
-    first = jnp.min(jnp.where(live, low_q, blocks * size)) // size
-    last = (jnp.max(jnp.where(live, high_q, 0)) + size - 1) // size
-    return first.astype(jnp.int32), jnp.maximum(first, last).astype(jnp.int32)
-
-
-def _visible(low_q: Array, high_q: Array, first_key: Array, size: int) -> Array:
-    key = first_key + jnp.arange(size, dtype=jnp.int32)
-    return (key[None, :] >= low_q[:, None]) & (key[None, :] < high_q[:, None])
+HIDDEN = 2 * NOTHING
 
 
 class Blockwise(NamedTuple):
     """The inner loop for every platform."""
 
     largest_block: int = 256
-    """Tokens of a query or key block at most."""
+    """Keys of a block without a mask at most; blocks of queries and masked blocks of keys have half of it."""
 
     def forward(self, carry: Softmax, q_BKGTC: Array, k_BKSC: Array, v_BKSC: Array, low_BT: Array, high_BT: Array) -> Softmax:
         return _forward(carry, q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT, self.largest_block)
@@ -61,40 +49,39 @@ class Blockwise(NamedTuple):
 
 @partial(jax.named_call, name="ring_forward")
 def _forward(carry: Softmax, q_BKGTC: Array, k_BKSC: Array, v_BKSC: Array, low_BT: Array, high_BT: Array, largest_block: int) -> Softmax:
-    batch, _, _, tokens, width = q_BKGTC.shape
+    batch, _, group, tokens, width = q_BKGTC.shape
     keys = k_BKSC.shape[2]
-    q_size, k_size = block_size(tokens, largest_block), block_size(keys, largest_block)
-    scale = width**-0.5
+    q_size, k_size, large = _sizes(tokens, keys, largest_block)
 
-    def one_query_block(block: tuple[Array, ...]) -> Softmax:
-        row, q, low, high, out, top, total = block
-        k_row, v_row = (lax.dynamic_index_in_dim(x, row, keepdims=False) for x in (k_BKSC, v_BKSC))
-        q_f32 = q.astype(jnp.float32) * scale
+    def one_query_block(number: Array, whole: Softmax) -> Softmax:
+        queries = query_block(number, low_BT, high_BT, q_size)
+        q = _queries_of(q_BKGTC, queries) * width**-0.5
+        blocks = cover(queries, keys, k_size, large)
 
-        def one_key_block(number: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        def see(carry: Softmax, at: Array, size: int, visible: Array | None) -> Softmax:
             out, top, total = carry
-            at = number * k_size
-            k, v = (lax.dynamic_slice_in_dim(x, at, k_size, axis=1).astype(jnp.float32) for x in (k_row, v_row))
-            score = jnp.einsum("hgqc,hkc->hgqk", q_f32, k)
-            visible = _visible(low, high, at, k_size)
-            score = jnp.where(visible, score, NOTHING)
+            k, v = _keys_of(k_BKSC, queries, at, size), _keys_of(v_BKSC, queries, at, size)
+            score = jnp.einsum("hrc,hkc->hrk", q, k)
+            if visible is not None:
+                score = jnp.where(jnp.tile(visible, (group, 1)), score, HIDDEN)
             new_top = jnp.maximum(top, score.max(-1))
-            weight = jnp.where(visible, jnp.exp(score - new_top[..., None]), 0.0)
-            shrink = jnp.exp(top - new_top)
-            return (
-                out * shrink[..., None] + jnp.einsum("hgqk,hkc->hgqc", weight, v),
-                new_top,
-                total * shrink + weight.sum(-1),
-            )
+            weight, shrink = jnp.exp(score - new_top[..., None]), jnp.exp(top - new_top)
+            out = out * shrink[..., None] + jnp.einsum("hrk,hkc->hrc", weight, v)
+            return Softmax(out, new_top, total * shrink + weight.sum(-1))
 
-        first, last = _span(low, high, k_size, keys // k_size)
-        return Softmax(*lax.fori_loop(first, last, one_key_block, (out, top, total)))
+        def see_large(number: Array, carry: Softmax) -> Softmax:
+            return see(carry, blocks.inner + number * large, large, None)
 
-    rows = jnp.repeat(jnp.arange(batch, dtype=jnp.int32), tokens // q_size)
-    parts = [_blocks(x, q_size) for x in (q_BKGTC, low_BT[:, None, None], high_BT[:, None, None], *carry)]
-    parts[1], parts[2] = parts[1][:, 0, 0], parts[2][:, 0, 0]
-    done = lax.map(one_query_block, (rows, *parts))
-    return Softmax(*(_joined(new, batch) for new in done))
+        def see_edge(number: Array, carry: Softmax) -> Softmax:
+            at, visible = edge_block(blocks, queries, number, keys, k_size)
+            return see(carry, at, k_size, visible)
+
+        carry = Softmax(*(_queries_of(x, queries) for x in whole))
+        carry = lax.fori_loop(0, (blocks.right - blocks.inner) // large, see_large, carry)
+        carry = lax.fori_loop(0, blocks.edges, see_edge, carry)
+        return Softmax(*(_with_queries(x, part, queries) for x, part in zip(whole, carry, strict=True)))
+
+    return lax.fori_loop(0, batch * query_blocks(tokens, q_size), one_query_block, carry)
 
 
 @partial(jax.named_call, name="ring_backward")
@@ -110,59 +97,75 @@ def _backward(
     delta_BKGT: Array,
     largest_block: int,
 ) -> tuple[Array, Array, Array]:
-    batch, _, _, tokens, width = q_BKGTC.shape
+    """Scores lie keys first, so that of five products only the one for dq has a transposed operand.
+
+    All blocks are masked ones: beside five products a mask costs nothing that can be measured, and a second loop costs compile time.
+    """
+    batch, _, group, tokens, width = q_BKGTC.shape
     keys = k_BKSC.shape[2]
-    q_size, k_size = block_size(tokens, largest_block), block_size(keys, largest_block)
+    q_size, k_size, _ = _sizes(tokens, keys, largest_block)
     scale = width**-0.5
 
-    def one_query_block(carry: tuple[Array, Array], block: tuple[Array, ...]) -> tuple[tuple[Array, Array], Array]:
-        row, q, low, high, lse, dout, delta, dq = block
-        k_row, v_row = (lax.dynamic_index_in_dim(x, row, keepdims=False) for x in (k_BKSC, v_BKSC))
-        q_f32, dout_f32 = q.astype(jnp.float32), dout.astype(jnp.float32)
+    def one_query_block(number: Array, whole: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        queries = query_block(number, low_BT, high_BT, q_size)
+        q, dout = _queries_of(q_BKGTC, queries) * scale, _queries_of(dout_BKGTC, queries)
+        lse, delta = _queries_of(lse_BKGT, queries)[:, None], _queries_of(delta_BKGT, queries)[:, None]
+        blocks = cover(queries, keys, k_size)
 
-        def one_key_block(number: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        def see(number: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             dq, dk, dv = carry
-            at = number * k_size
-            k, v = (lax.dynamic_slice_in_dim(x, at, k_size, axis=1).astype(jnp.float32) for x in (k_row, v_row))
-            score = jnp.einsum("hgqc,hkc->hgqk", q_f32, k) * scale
-            visible = _visible(low, high, at, k_size)
-            weight = jnp.where(visible, jnp.exp(score - lse[..., None]), 0.0)
-            dweight = jnp.einsum("hgqc,hkc->hgqk", dout_f32, v)
-            dscore = weight * (dweight - delta[..., None]) * scale
-            dq = dq + jnp.einsum("hgqk,hkc->hgqc", dscore, k)
-            dk = _add_block(dk, jnp.einsum("hgqk,hgqc->hkc", dscore, q_f32), row, at)
-            dv = _add_block(dv, jnp.einsum("hgqk,hgqc->hkc", weight, dout_f32), row, at)
+            at, visible = edge_block(blocks, queries, number, keys, k_size)
+            k, v = _keys_of(k_BKSC, queries, at, k_size), _keys_of(v_BKSC, queries, at, k_size)
+            score = jnp.where(jnp.tile(visible.T, (1, group)), jnp.einsum("hkc,hrc->hkr", k, q), HIDDEN)
+            weight = jnp.exp(score - lse)
+            dscore = weight * (jnp.einsum("hkc,hrc->hkr", v, dout) - delta)
+            dq = dq + jnp.einsum("hkr,hkc->hrc", dscore, k)
+            dk = _add_keys(dk, jnp.einsum("hkr,hrc->hkc", dscore, q), queries, at)
+            dv = _add_keys(dv, jnp.einsum("hkr,hrc->hkc", weight, dout), queries, at)
             return dq, dk, dv
 
-        first, last = _span(low, high, k_size, keys // k_size)
-        dq, dk, dv = lax.fori_loop(first, last, one_key_block, (dq, *carry))
-        return (dk, dv), dq
+        dq_whole, dk, dv = whole
+        dq, dk, dv = lax.fori_loop(0, blocks.edges, see, (jnp.zeros_like(q), dk, dv))
+        return _with_queries(dq_whole, _queries_of(dq_whole, queries) + dq * scale, queries), dk, dv
 
-    rows = jnp.repeat(jnp.arange(batch, dtype=jnp.int32), tokens // q_size)
-    inputs = (q_BKGTC, low_BT[:, None, None], high_BT[:, None, None], lse_BKGT, dout_BKGTC, delta_BKGT, dq_BKGTC)
-    parts = [_blocks(x, q_size) for x in inputs]
-    parts[1], parts[2] = parts[1][:, 0, 0], parts[2][:, 0, 0]
-    zeros = tuple(jnp.zeros_like(x, dtype=jnp.float32) for x in (k_BKSC, v_BKSC))
-    (dk, dv), dq = lax.scan(one_query_block, zeros, (rows, *parts))
-    return _joined(dq, batch), dk, dv
+    zeros = jnp.zeros_like(k_BKSC, jnp.float32), jnp.zeros_like(v_BKSC, jnp.float32)
+    return lax.fori_loop(0, batch * query_blocks(tokens, q_size), one_query_block, (dq_BKGTC, *zeros))
 
 
-def _blocks(x: Array, size: int) -> Array:
-    """[B, K, G, T, ...] to [B * T / size, K, G, size, ...], rows first."""
-    batch, key_heads, group, tokens, *rest = x.shape
-    x = x.reshape(batch, key_heads, group, tokens // size, size, *rest)
-    return jnp.moveaxis(x, 3, 1).reshape(-1, key_heads, group, size, *rest)
+def _sizes(tokens: int, keys: int, largest_block: int) -> tuple[int, int, int]:
+    """Tokens of a block of queries, of a masked block of keys and of one without a mask."""
+    half = max(1, largest_block // 2)
+    return min(tokens, half), min(keys, half), min(keys, largest_block)
 
 
-def _joined(x: Array, batch: int) -> Array:
-    """The inverse of `_blocks`."""
-    _, key_heads, group, size, *rest = x.shape
-    x = x.reshape(batch, -1, key_heads, group, size, *rest)
-    return jnp.moveaxis(x, 1, 3).reshape(batch, key_heads, group, -1, *rest)
+def _queries_of(x_BKGT: Array, queries: Queries) -> Array:
+    """The block of [B, K, G, T, ...], as float32[K, r, ...]."""
+    _, key_heads, group, _, *rest = x_BKGT.shape
+    size = len(queries.low_q)
+    part = lax.dynamic_slice_in_dim(lax.dynamic_index_in_dim(x_BKGT, queries.row, keepdims=False), queries.at, size, axis=2)
+    return part.astype(jnp.float32).reshape(key_heads, group * size, *rest)
 
 
-def _add_block(total: Array, part: Array, row: Array, at: Array) -> Array:
-    """total[row, :, at : at + len(part)] += part, in place in a loop."""
+def _with_queries(x_BKGT: Array, part_Kr: Array, queries: Queries) -> Array:
+    """`x_BKGT` with the block replaced, in place in a loop."""
+    _, key_heads, group, _, *rest = x_BKGT.shape
+    part = part_Kr.reshape(1, key_heads, group, len(queries.low_q), *rest)
+    return lax.dynamic_update_slice(x_BKGT, part, _start(x_BKGT, queries.row, 3, queries.at))
+
+
+def _keys_of(x_BKSC: Array, queries: Queries, at: Array, size: int) -> Array:
+    """float32[K, size, C], the keys or values from `at` on in the queries' row."""
+    part = lax.dynamic_slice_in_dim(lax.dynamic_index_in_dim(x_BKSC, queries.row, keepdims=False), at, size, axis=1)
+    return part.astype(jnp.float32)
+
+
+def _add_keys(total_BKSC: Array, part_KkC: Array, queries: Queries, at: Array) -> Array:
+    """`total_BKSC` with the part added from key `at` on, in place in a loop."""
+    part = _keys_of(total_BKSC, queries, at, part_KkC.shape[1]) + part_KkC
+    return lax.dynamic_update_slice(total_BKSC, part[None], _start(total_BKSC, queries.row, 2, at))
+
+
+def _start(x: Array, row: Array, axis: int, at: Array) -> tuple[Array, ...]:
+    """The indices of an update in a row, from `at` on along one axis."""
     zero = jnp.zeros_like(at)
-    old = lax.dynamic_slice(total, (row, zero, at, zero), (1, *part.shape))
-    return lax.dynamic_update_slice(total, old + part[None], (row, zero, at, zero))
+    return tuple(row if number == 0 else at if number == axis else zero for number in range(x.ndim))
