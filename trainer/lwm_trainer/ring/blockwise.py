@@ -81,7 +81,8 @@ def _forward(carry: Softmax, q_BKGTC: Array, k_BKSC: Array, v_BKSC: Array, low_B
         carry = lax.fori_loop(0, blocks.edges, see_edge, carry)
         return Softmax(*(_with_queries(x, part, queries) for x, part in zip(whole, carry, strict=True)))
 
-    return lax.fori_loop(0, batch * query_blocks(tokens, q_size), one_query_block, carry)
+    done: Softmax = lax.fori_loop(0, batch * query_blocks(tokens, q_size), one_query_block, carry)
+    return done
 
 
 @partial(jax.named_call, name="ring_backward")
@@ -129,7 +130,8 @@ def _backward(
         return _with_queries(dq_whole, _queries_of(dq_whole, queries) + dq * scale, queries), dk, dv
 
     zeros = jnp.zeros_like(k_BKSC, jnp.float32), jnp.zeros_like(v_BKSC, jnp.float32)
-    return lax.fori_loop(0, batch * query_blocks(tokens, q_size), one_query_block, (dq_BKGTC, *zeros))
+    done: tuple[Array, Array, Array] = lax.fori_loop(0, batch * query_blocks(tokens, q_size), one_query_block, (dq_BKGTC, *zeros))
+    return done
 
 
 def _sizes(tokens: int, keys: int, largest_block: int) -> tuple[int, int, int]:
