@@ -1,0 +1,42 @@
+"""One length of row, cut into documents of one length: time is to be quadratic within documents only."""
+
+from functools import partial
+
+import numpy as np
+
+from benchmarks.attention import peers, timing
+from benchmarks.attention.effort import Effort
+from benchmarks.attention.rows import Row, number
+from benchmarks.attention.workload import DEVICES, HEADS, WIDTH, arrays, order, starts, useful_flops
+from cluster.run import say
+
+SMALLEST_SHARE = 16
+"""The shortest documents are this part of the row."""
+
+
+def documents(effort: Effort) -> list[Row]:
+    """Time per useful FLOP of each document length, the ratio to that of one document."""
+    length = effort.documents_of
+    cuts = [length // share for share in (1, 2, 4, 8, SMALLEST_SHARE)]
+    index = np.arange(length, dtype=np.int32)[None]
+    program, calls, flops = peers.ours(length, True), {}, {}
+    for size in cuts:
+        start = starts([size] * (length // size))
+        places = order(start, DEVICES)
+        inputs = [peers.put(x[:, places]) for x in (*arrays(length), index, start[None])]
+        calls[str(size)] = partial(program.run, *inputs)
+        flops[size] = useful_flops([size] * (length // size), HEADS, WIDTH, True)
+    done, _ = timing.rounds(calls, effort.budget, most=effort.most)
+    rows = []
+    for size in cuts:
+        row = Row(
+            name=f"documents of {size} in {length} fwd+bwd vs one document",
+            value=1e12 * timing.seconds(done, str(size)) / flops[size],
+            unit="ps/FLOP",
+            ratio=timing.ratio(done, str(size), str(length)) * flops[size] / flops[length],
+            percent_of_limit=timing.percent_of_limit(done, str(size), flops[size]),
+            note=f"{number(1e3 * timing.seconds(done, str(size)))} ms; {len(done)} rounds",
+        )
+        say(f"  {row.name}: {number(row.value)} {row.unit}, {row.note}")
+        rows.append(row)
+    return rows

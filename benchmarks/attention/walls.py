@@ -1,0 +1,116 @@
+"""Wall time of attention over eight devices of this machine, against the peers; their numbers are compared before their times count."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+from numpy.typing import NDArray
+
+from benchmarks.attention import peers, timing
+from benchmarks.attention.effort import Effort
+from benchmarks.attention.peers import DOT_PRODUCT, RINGATTENTION, put
+from benchmarks.attention.rows import Name, Row, number, run
+from benchmarks.attention.workload import DEVICES, DOCUMENTS, HEADS, WIDTH, arrays, order, sizes, starts, useful_flops
+from cluster.run import say
+
+LARGEST_DIFFERENCE = 1e-4
+"""Of outputs and gradients, in the largest value of the peer's: beyond it a time counts for nothing."""
+
+
+def walls(effort: Effort) -> list[Row]:
+    chunk = best_chunk(effort)
+    rows: list[Row] = []
+    for length in (*effort.lengths, *effort.longest):
+        for what in DOCUMENTS:
+            for backward in (False, True):
+                if length not in effort.longest or what != "packed4":
+                    rows.append(contest(Name(what, run(backward), length, RINGATTENTION), chunk, effort))
+    for length, what in effort.dense:
+        for backward in (False, True):
+            rows.append(contest(Name(what, run(backward), length, DOT_PRODUCT), chunk, effort))
+    return [*rows, *compiles(effort.lengths, chunk)]
+
+
+def best_chunk(effort: Effort) -> int:
+    """The peer's best block size here, which it asks its user to find."""
+    length = effort.sweep_at
+    inputs = [put(x) for x in arrays(length)]
+    calls = {str(size): partial(peers.ringattention(length, True, False, size).run, *inputs) for size in effort.sweep}
+    done, _ = timing.rounds(calls, effort.budget, most=3)
+    taken = {size: min(turn.seconds[str(size)] for turn in done) for size in effort.sweep}
+    best = min(taken, key=taken.__getitem__)
+    say(f"  {RINGATTENTION}'s chunk size at {length}: {best}, of " + ", ".join(f"{size}: {taken[size]:.2f} s" for size in taken))
+    return best
+
+
+def contest(name: Name, chunk: int, effort: Effort) -> Row:
+    """Rounds of ours, the peer and the matrix product."""
+    documents = sizes(name.length, DOCUMENTS[name.what])
+    flops = useful_flops(documents, HEADS, WIDTH, name.backward)
+    places = order(starts(documents), DEVICES)
+    calls = {"ours": ours(name, places), "peer": peer(name, chunk)}
+    done, given = timing.rounds(calls, effort.budget, least=1 if name.length in effort.longest else 2, most=effort.most)
+    mine = (np.asarray(x)[:, np.argsort(places)] for x in given["ours"])
+    worst = np.max([difference(a, np.asarray(b)) for a, b in zip(mine, given["peer"], strict=True)])  # NaN when any is
+    if not worst <= LARGEST_DIFFERENCE:
+        return said(Row(name=str(name), value=None, unit="ms", note=f"VOID: the results differ by {worst:.0e}"))
+    theirs = f"{number(1e3 * timing.seconds(done, 'peer'))} ms there ({number(timing.percent_of_limit(done, 'peer', flops))}%)"
+    return said(
+        Row(
+            name=str(name),
+            value=1e3 * timing.seconds(done, "ours"),
+            unit="ms",
+            ratio=timing.ratio(done, "ours", "peer"),
+            percent_of_limit=timing.percent_of_limit(done, "ours", flops),
+            note=f"{theirs}; {len(done)} rounds; differs by {worst:.0e}",
+        )
+    )
+
+
+def said(row: Row) -> Row:
+    say(f"  {row.name}: {number(row.value)} {row.unit}, ratio {number(row.ratio)}, {row.note}")
+    return row
+
+
+def ours(name: Name, places: NDArray[np.int32]) -> Callable[[], Any]:
+    """Our call with its arrays in place, in the order of our ring."""
+    start = starts(sizes(name.length, DOCUMENTS[name.what]))
+    index = np.arange(name.length, dtype=np.int32)
+    inputs = [put(x[:, places]) for x in (*arrays(name.length), index[None], start[None])]
+    return partial(peers.ours(name.length, name.backward).run, *inputs)
+
+
+def peer(name: Name, chunk: int) -> Callable[[], Any]:
+    """The peer's call with its arrays in place, in the order of the row."""
+    documents = DOCUMENTS[name.what]
+    start = starts(sizes(name.length, documents))[None]
+    inputs = [put(x) for x in arrays(name.length)]
+    if name.peer == DOT_PRODUCT:
+        return partial(peers.dot_product(name.length, name.backward, documents > 1).run, *inputs, *[put(start)] * (documents > 1))
+    segments = jax.device_put(start, NamedSharding(peers.mesh(), PartitionSpec()))  # a document's start is as good an id as any
+    return partial(peers.ringattention(name.length, name.backward, documents > 1, chunk).run, *inputs, *[segments] * (documents > 1))
+
+
+def difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
+    """The largest, in the largest expected value; NaN where anything is."""
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+def compiles(lengths: Sequence[int], chunk: int) -> list[Row]:
+    """What tracing, lowering and compiling took: once, so that a busy moment weighs heavily."""
+    rows = []
+    for length in lengths:
+        for backward in (False, True):
+            ours, theirs = peers.ours(length, backward), peers.ringattention(length, backward, False, chunk)
+            rows.append(
+                Row(
+                    name=str(Name("compile", run(backward), length, RINGATTENTION)),
+                    value=ours.compile_seconds,
+                    unit="s",
+                    ratio=theirs.compile_seconds / ours.compile_seconds,
+                )
+            )
+    return rows
