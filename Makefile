@@ -14,7 +14,7 @@ NAME ?= lwm-test
 export UV_PYTHON_DOWNLOADS := never
 export LWM_UV := $(UV)
 
-.PHONY: help setup quickstart test check soak format crd docs bench-operator cluster-up cluster-down cluster-status kubectl load-image shell clean
+.PHONY: help setup quickstart test check soak format crd docs bench-operator bench-attention cluster-up cluster-down cluster-status kubectl load-image shell clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -53,6 +53,9 @@ docs: setup ## Generate docs/reasons.md from the code
 
 bench-operator: setup ## The operator measured from outside on the running embedded cluster (NAME=lwm-test): about 12 minutes
 	@PYTHONPATH=tests $(RUN) python -m benchmarks.operator --name $(NAME) $(BENCH)
+
+bench-attention: setup ## Attention measured beside ringattention and dense attention, 8 CPU devices: about 15 minutes (BENCH=--quick: 2)
+	@PYTHONPATH=tests $(RUN) python -m benchmarks.attention $(BENCH)
 
 cluster-up: setup ## Start the embedded cluster (NAME=lwm-test)
 	@$(CLUSTER) up --name $(NAME)

@@ -61,25 +61,27 @@ def ours(length: int, backward: bool) -> Program:
 def ringattention(length: int, backward: bool, packed: bool, chunk: int) -> Program:
     """Takes q, k, v, dout and, when packed, segment ids [B, T]; each device holds neighbouring tokens, as it demands."""
     chunk = min(chunk, length // DEVICES)
-    blockwise = dict(  # as LWM's model calls it
-        causal_block_size=1,
-        query_chunk_size=chunk,
-        key_chunk_size=chunk,
-        deterministic=True,
-        dropout_rng=None,
-        attn_pdrop=0.0,
-        dtype=jnp.float32,
-        policy=jax.checkpoint_policies.nothing_saveable,
-        precision=None,
-        prevent_cse=True,
-    )
+    blockwise = {  # as LWM's model calls it
+        "causal_block_size": 1,
+        "query_chunk_size": chunk,
+        "key_chunk_size": chunk,
+        "deterministic": True,
+        "dropout_rng": None,
+        "attn_pdrop": 0.0,
+        "dtype": jnp.float32,
+        "policy": jax.checkpoint_policies.nothing_saveable,
+        "precision": None,
+        "prevent_cse": True,
+    }
     call = partial(_ringattention(), axis_name=RING_AXES.ring, float32_logits=True, blockwise_kwargs=blockwise)
     shard = partial(jax.shard_map, mesh=mesh(), out_specs=SPLIT, check_vma=False)
 
     def attention(*arrays: Array) -> tuple[Array, ...]:
         *qkv, dout = arrays[:4]
         segments = arrays[4:]
-        sharded = shard(lambda q, k, v, *segments: call(q, k, v, None, *(segments or (None,)), None), in_specs=(SPLIT,) * 3 + (P(),) * packed)
+        sharded = shard(
+            lambda q, k, v, *segments: call(q, k, v, None, *(segments or (None,)), None), in_specs=(SPLIT,) * 3 + (P(),) * packed
+        )
         return _passes(lambda q, k, v: sharded(q, k, v, *segments), qkv, dout, backward)
 
     everywhere = jax.ShapeDtypeStruct((1, length), np.int32, sharding=NamedSharding(mesh(), P()))

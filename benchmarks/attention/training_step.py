@@ -1,7 +1,7 @@
 """Tokens a second of the whole training step: the ring, and the same step with attention that holds all scores.
 
-The dense step is the trainer's own (`lwm_trainer.step`) with `ring_attention` exchanged; its queries lie over the devices like ours, and XLA
-brings keys and values together. It is measured at the largest length that its memory allows.
+The dense step is the trainer's own (`lwm_trainer.step`) with `ring_attention` exchanged; its queries lie over the devices like ours,
+and XLA brings keys and values together. It is measured at the largest length that its memory allows.
 """
 
 from collections.abc import Callable
@@ -72,7 +72,7 @@ def training_step(effort: Effort) -> list[Row]:
 
 
 def largest(effort: Effort) -> tuple[int, Compiled, Compiled]:
-    """The length, the ring's step and the dense one; a length is tried only when the one before fits with room for four times as much."""
+    """The length, the ring's step and the dense one. Raises MemoryError when the dense step holds none of `effort.step_lengths`."""
     fits: tuple[int, Compiled] | None = None
     for length in effort.step_lengths:
         dense = compiled(effort.step_width, length, dense=True)
@@ -126,13 +126,13 @@ def batch_of(length: int) -> step.Batch:
     tokens = np.random.default_rng(0).integers(0, VOCABULARY, length + 1, dtype=np.int32)
     index, start = np.arange(length, dtype=np.int32), starts([length])
     weights = np.ones(length, np.float32)
-    row = dict(tokens=tokens[:-1], targets=tokens[1:], positions=index - start, index=index, start=start, weights=weights)
+    row = {"tokens": tokens[:-1], "targets": tokens[1:], "positions": index - start, "index": index, "start": start, "weights": weights}
     places = order(start, DEVICES)
     return cast("step.Batch", {name: peers.put(column[None, places]) for name, column in row.items()})
 
 
 def step_flops(model: config.Model, tokens: int) -> float:
-    """Useful ones of a step over one document: 6 a parameter of the matrices and token, and attention's; nothing for what is computed again."""
+    """Of a step over one document: 6 a token and parameter of the matrices, and attention's; nothing for what is computed again."""
     inner = model.heads * model.head_dim
     layer = 4 * model.width * inner + 3 * model.width * model.mlp_width
     matrices = model.layers * layer + model.width * model.vocab_size
