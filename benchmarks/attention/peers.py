@@ -43,7 +43,16 @@ def mesh() -> jax.sharding.Mesh:
 
 def put(x: Any) -> Array:
     """[B, T, ...] with the tokens over all devices."""
-    return jax.device_put(x, NamedSharding(mesh(), SPLIT))
+    placed: Array = jax.device_put(x, NamedSharding(mesh(), SPLIT))
+    return placed
+
+
+def temp_mib(compiled: jax.stages.Compiled) -> float:
+    """Temporary memory of one device."""
+    analysis = compiled.memory_analysis()
+    if analysis is None:
+        raise ValueError(f"{jax.devices()[0].platform} does not say what memory a program needs: measure on CPU devices")
+    return float(analysis.temp_size_in_bytes) / 2**20
 
 
 @cache
@@ -125,7 +134,7 @@ def _compiled(function: Callable[..., tuple[Array, ...]], *shapes: jax.ShapeDtyp
     split = NamedSharding(mesh(), SPLIT)
     compiled = jax.jit(function, out_shardings=split).lower(*shapes).compile()
     took = time.perf_counter() - began
-    return Program(compiled, took, compiled.memory_analysis().temp_size_in_bytes / 2**20)
+    return Program(compiled, took, temp_mib(compiled))
 
 
 def _activations(length: int) -> list[jax.ShapeDtypeStruct]:
@@ -142,7 +151,7 @@ def _ringattention() -> Callable[..., Array]:
     import jax.extend
     import jax.lib
 
-    jax.lib.xla_bridge = SimpleNamespace(get_backend=jax.extend.backend.get_backend)
+    jax.lib.xla_bridge = SimpleNamespace(get_backend=jax.extend.backend.get_backend)  # type: ignore[attr-defined]
     from ringattention import ringattention_jax
 
     return ringattention_jax  # type: ignore[no-any-return]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from benchmarks.attention.peers import DOT_PRODUCT, RINGATTENTION
@@ -24,8 +25,7 @@ def draw(rows: Sequence[Row], path: Path, title: str) -> bool:
     found = {name: row for row in rows if (name := parts(row.name)) and row.value is not None and row.ratio}
     if not any(name.peer == RINGATTENTION and name.what in DOCUMENTS for name in found):
         return False
-    figure = Figure(figsize=(16, 5.8), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08)
+    figure = Figure(figsize=(16, 5.8), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08))
     times, memory, ratios = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
     _times(times, found)
     _memory(memory, found)

@@ -36,11 +36,12 @@ seen_limits: list[float] = []
 
 def rounds(calls: Mapping[str, Call], budget: float, least: int = 2, most: int = 7) -> tuple[list[Round], dict[str, Any]]:
     """Turns of all calls, as many as fit into `budget` seconds, every second one backwards; and what each call gave in the first."""
-    done, began = [], time.monotonic()
+    began = time.monotonic()
+    done: list[Round] = []
     first: dict[str, Any] = {}
     while len(done) < most and (len(done) < least or (time.monotonic() - began) * (len(done) + 1) / len(done) <= budget):
         seconds, limits = {}, [limit()]
-        for name in reversed(calls) if len(done) % 2 else calls:
+        for name in [*calls][:: -1 if len(done) % 2 else 1]:
             seconds[name], given = timed(calls[name])
             first.setdefault(name, given)
             limits.append(limit())

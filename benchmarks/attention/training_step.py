@@ -17,6 +17,7 @@ from benchmarks.attention.rows import Row, number
 from benchmarks.attention.workload import DEVICES, order, starts, useful_flops
 from cluster.run import say
 from lwm_trainer import config, step
+from lwm_trainer.ring.attention import ring_attention
 
 LAYERS, HEADS, VOCABULARY = 4, 2, 2048
 LARGEST_DENSE_MIB = 8 * 1024
@@ -88,11 +89,11 @@ def largest(effort: Effort) -> tuple[int, Compiled, Compiled]:
 
 def compiled(width: int, length: int, *, dense: bool) -> Compiled:
     run = run_of(width, length)
-    with patch.object(step, "ring_attention", peers.dense_attention if dense else step.ring_attention):
+    with patch.object(step, "ring_attention", peers.dense_attention if dense else ring_attention):
         program = step.make_program(run, peers.mesh())
         batch = batch_of(length)
         train = program.train_step.lower(program.abstract_state, batch).compile()  # type: ignore[attr-defined]
-    return Compiled(train, program.init, batch, train.memory_analysis().temp_size_in_bytes / 2**20)
+    return Compiled(train, program.init, batch, peers.temp_mib(train))
 
 
 def model_of(width: int) -> config.Model:

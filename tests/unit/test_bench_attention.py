@@ -1,6 +1,8 @@
 """The parts of `make bench-attention` that need no clock."""
 
 import json
+import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +61,14 @@ def test_a_ratio_is_the_median_of_those_of_the_rounds_and_not_the_ratio_of_the_m
 def test_rounds_are_as_many_as_fit_and_turn_round(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[str] = []
     clock = iter(range(1000))
-    monkeypatch.setattr(timing.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
     monkeypatch.setattr(timing, "limit", lambda: 1e9)
-    calls = {name: lambda name=name: called.append(name) or name for name in ("ours", "peer")}
+
+    def call(name: str) -> str:
+        called.append(name)
+        return name
+
+    calls = {name: partial(call, name) for name in ("ours", "peer")}
     done, first = timing.rounds(calls, budget=0.0, least=2)
     assert (len(done), called, first) == (2, ["ours", "peer", "peer", "ours"], {"ours": "ours", "peer": "peer"})
     done, _ = timing.rounds(calls, budget=1e9, most=5)
