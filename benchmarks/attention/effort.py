@@ -24,6 +24,10 @@ class Effort(NamedTuple):
     step_lengths: tuple[int, ...]
     """Tokens of a row of the training step: the largest that the dense one's memory allows."""
     step_width: int
+    counted: int
+    """Tokens of the row whose work is counted."""
+    counted_rings: tuple[int, ...]
+    """Ranks of the rings that it is counted for."""
 
 
 WHOLE = Effort(
@@ -38,6 +42,8 @@ WHOLE = Effort(
     documents_of=16384,
     step_lengths=(4096, 8192, 16384, 32768),
     step_width=128,
+    counted=2**20,
+    counted_rings=(8, 64),
 )
 
 QUICK = Effort(
@@ -52,4 +58,6 @@ QUICK = Effort(
     documents_of=4096,
     step_lengths=(2048,),
     step_width=128,
+    counted=2**17,
+    counted_rings=(8,),
 )

@@ -1,32 +1,56 @@
-"""The parts that stand in modules of their own with one function, `rows() -> Sequence[Row]`: `work` needs no device, `gpu` needs a GPU."""
+"""The parts that stand in modules of their own, each with a function `rows()` that gives `Row`s or dictionaries with the same keys:
+`work` counts what layouts make a ring compute, `gpu` measures kernels where there is a GPU.
+"""
 
 import importlib
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from benchmarks.attention.effort import Effort
 from benchmarks.attention.rows import Row
 from cluster.run import say
 
 GPU = Path("/dev/nvidiactl")
+OURS, PEER = "planned", "zigzag"
+"""Of the layouts that `work` counts."""
 
 
-def work(_: Effort) -> Sequence[Row]:
-    """Work done and work needed, and its balance over the ranks: counted, not timed."""
-    return rows_of("work")
+def work(effort: Effort) -> Iterator[Row]:
+    """Work done over work needed, and its balance over the ranks: counted, not timed."""
+    return against_zigzag(raw("work", tokens=effort.counted, rings=effort.counted_rings))
 
 
-def gpu(_: Effort) -> Sequence[Row]:
+def gpu(_: Effort) -> list[Row]:
     """In a process of its own: this one has told JAX that there are eight CPU devices and nothing else."""
     if not GPU.exists():
         say("  no GPU here")
         return []
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(rows_of, "gpu").result()
+        return [row(found) for found in process.submit(raw, "gpu").result()]
 
 
-def rows_of(module: str) -> Sequence[Row]:
-    rows: Sequence[Row] = importlib.import_module(f"benchmarks.attention.{module}").rows()
-    return rows
+def raw(module: str, **arguments: Any) -> Sequence[Any]:
+    found: Sequence[Any] = importlib.import_module(f"benchmarks.attention.{module}").rows(**arguments)
+    return found
+
+
+def row(found: Row | Mapping[str, Any]) -> Row:
+    """Keys that a `Row` does not have are left out."""
+    if isinstance(found, Row):
+        return found
+    return Row(**{key: value for key, value in found.items() if key in Row.__dataclass_fields__})
+
+
+def against_zigzag(found: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+    """The figures of our layout, each beside that of the zigzag, smaller being better; what only ours has stands alone."""
+    figures = {(each["layout"], each["mix"], each["ring"], each["figure"]): each for each in found}
+    for (layout, *key), each in figures.items():
+        if layout == OURS:
+            peer = figures.get((PEER, *key))
+            mix, ring, figure = key
+            name = f"{figure}, {mix}, ring of {ring}" + (f" vs {PEER}" if peer else "")
+            ratio = peer["value"] / each["value"] if peer and each["value"] else None
+            yield Row(name=name, value=each["value"], unit=each["unit"], ratio=ratio)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.attention import timing, training_step
+from benchmarks.attention.elsewhere import against_zigzag, row
 from benchmarks.attention.memory import line
 from benchmarks.attention.picture import draw
 from benchmarks.attention.rows import Name, Row, number, parts, read, run, table, write
@@ -117,6 +118,21 @@ def test_memory_on_a_straight_line_does_not_deviate_and_off_it_does() -> None:
     assert slope == pytest.approx(0.003)
     assert deviation < 1e-9
     assert line(lengths, [length**1.5 for length in lengths])[1] > 0.05
+
+
+def test_counted_work_of_our_layout_stands_beside_the_zigzags() -> None:
+    about = {"mix": "books", "ring": 8, "figure": "busiest rank / mean", "unit": "1"}
+    planner = about | {"layout": "planned", "figure": "planner", "value": 90.0, "unit": "ms"}
+    found = list(against_zigzag([about | {"layout": "zigzag", "value": 2.4}, about | {"layout": "planned", "value": 1.2}, planner]))
+    assert found == [
+        Row(name="busiest rank / mean, books, ring of 8 vs zigzag", value=1.2, unit="1", ratio=2.0),
+        Row(name="planner, books, ring of 8", value=90.0, unit="ms"),
+    ]
+
+
+def test_a_dictionary_of_another_module_is_taken_as_a_row() -> None:
+    assert row({"name": "kernel", "value": 1.0, "unit": "ms", "device": "a GPU"}) == Row(name="kernel", value=1.0, unit="ms")
+    assert row(FAST) is FAST
 
 
 def test_the_picture_is_made_of_what_there_is(tmp_path: Path) -> None:
