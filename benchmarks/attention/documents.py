@@ -35,7 +35,7 @@ def documents(effort: Effort) -> list[Row]:
             unit="ps/FLOP",
             ratio=timing.ratio(done, str(size), str(length)) * flops[size] / flops[length],
             percent_of_limit=timing.percent_of_limit(done, str(size), flops[size]),
-            note=f"{number(1e3 * timing.seconds(done, str(size)))} ms; {len(done)} rounds",
+            note=f"{number(1e3 * timing.seconds(done, str(size)))} ms; rounds: {len(done)}",
         )
         say(f"  {row.name}: {number(row.value)} {row.unit}, {row.note}")
         rows.append(row)

@@ -18,6 +18,8 @@ GEMM_SIZE = 2048
 GEMM_FLOPS = 2.0 * GEMM_SIZE**3
 WARM_UP = 3
 """With more rounds than this the first does not count."""
+LIMIT_SHARE = 0.03
+"""Of the time of a call, which the matrix product gets after it: a long one is not judged by one lucky moment."""
 
 Call = Callable[[], Any]
 
@@ -44,7 +46,7 @@ def rounds(calls: Mapping[str, Call], budget: float, least: int = 2, most: int =
         for name in [*calls][:: -1 if len(done) % 2 else 1]:
             seconds[name], given = timed(calls[name])
             first.setdefault(name, given)
-            limits.append(limit())
+            limits.append(limit(LIMIT_SHARE * seconds[name]))
         done.append(Round(seconds, statistics.median(limits)))
         seen_limits.append(done[-1].limit)
     return (done[1:] if len(done) > WARM_UP else done), first
@@ -70,10 +72,13 @@ def percent_of_limit(done: Sequence[Round], name: str, flops: float) -> float:
     return statistics.median(100 * flops / turn.seconds[name] / turn.limit for turn in done)
 
 
-def limit() -> float:
-    """FLOP/s of one float32 matrix product now."""
-    took, _ = timed(_product())
-    return GEMM_FLOPS / took
+def limit(least_seconds: float = 0.0) -> float:
+    """FLOP/s of float32 matrix products over the next `least_seconds`, of one at least."""
+    product, took, count = _product(), 0.0, 0
+    while not count or took < least_seconds:
+        took += timed(product)[0]
+        count += 1
+    return count * GEMM_FLOPS / took
 
 
 @cache

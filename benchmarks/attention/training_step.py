@@ -63,7 +63,7 @@ def training_step(effort: Effort) -> list[Row]:
         unit="tokens/s",
         ratio=timing.ratio(done, "ring", "dense"),
         percent_of_limit=timing.percent_of_limit(done, "ring", step_flops(model, length)),
-        note=f"{number(speed['dense'])} there; one document; {len(done)} rounds; loss and gradient differ by {differs:.0e}",
+        note=f"{number(speed['dense'])} there; one document; rounds: {len(done)}; loss and gradient differ by {differs:.0e}",
     )
     note = f"of one device; {length} is the largest tried whose dense step needs at most {memory} on {DEVICES} devices"
     say(f"  {row.name}: {number(row.value)} tokens/s, ratio {number(row.ratio)}, {row.note}")

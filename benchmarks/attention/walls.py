@@ -70,7 +70,7 @@ def contest(name: Name, chunk: int, effort: Effort) -> Row:
             unit="ms",
             ratio=timing.ratio(done, "ours", "peer"),
             percent_of_limit=timing.percent_of_limit(done, "ours", flops),
-            note=f"{theirs}; {len(done)} rounds; differs by {worst:.0e}",
+            note=f"{theirs}; rounds: {len(done)}; differs by {worst:.0e}",
         )
     )
 
