@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.attention.mixes import MIXES
+from lwm_trainer.ring.blockwise import Blockwise
 from lwm_trainer.ring.layout import plan, zigzag
 from lwm_trainer.ring.work import work
 
 TOKENS = 2**20
 RINGS = 8, 16, 64
-BLOCK = 512
-"""Tokens of a query and of a key block."""
+BLOCK = Blockwise().largest_block // 2
+"""Tokens of a query and of a masked key block."""
 ROUNDS = 3
 
 FIGURES = {

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lwm_trainer.ring.layout import zigzag
+from lwm_trainer.ring.layout import plan
 
 HEADS, WIDTH = 4, 128
 DEVICES = 8
@@ -42,7 +42,7 @@ def useful_flops(documents: list[int], heads: int, width: int, backward: bool) -
 
 def order(start: NDArray[np.int32], ring_size: int) -> NDArray[np.int32]:
     """The places in the order in which the ranks of our ring hold them."""
-    return zigzag(len(start), ring_size)
+    return plan(start, ring_size)
 
 
 class Arrays(NamedTuple):

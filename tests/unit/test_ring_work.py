@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lwm_trainer.ring.blockwise import _span
+from lwm_trainer.ring.cover import cover, query_block, query_blocks
 from lwm_trainer.ring.ranges import key_ranges
 from lwm_trainer.ring.work import needed, work
 
@@ -54,13 +54,14 @@ def test_blocks_of_one_token_count_the_pairs_that_are_needed(start: Starts, orde
 
 
 @settings(deadline=None, max_examples=30)  # JAX compiles for each pair of block sizes
-@given(rows(), layouts(), st.sampled_from([1, 3, 4, 12]), st.sampled_from([1, 2, 6, 12]))
+@given(rows(), layouts(), st.sampled_from([1, 3, 5, 12]), st.sampled_from([1, 2, 5, 12]))
 def test_the_computed_pairs_are_those_of_the_inner_loop(start: Starts, order: Starts, queries: int, keys: int) -> None:
     found = work(start, order, RING, queries, keys)
     stop, holders = jnp.array(order)[None] + 1, jnp.array(order).reshape(RING, 1, HELD)
-    low, high = (x.reshape(-1, queries) for x in key_ranges(jnp.array(start[order])[None], stop, holders))
-    first, last = jax.vmap(lambda low, high: _span(low, high, keys, HELD // keys))(low, high)
-    by_holder = np.asarray(last - first).reshape(RING, RING, -1).sum(axis=2) * queries * keys
+    low, high = (x.reshape(RING * RING, HELD) for x in key_ranges(jnp.array(start[order])[None], stop, holders))
+    numbers = jnp.arange(RING * RING * query_blocks(HELD, queries))
+    edges = jax.vmap(lambda number: cover(query_block(number, low, high, queries), HELD, keys).edges)(numbers)
+    by_holder = np.asarray(edges).reshape(RING, RING, -1).sum(axis=2) * queries * keys
     by_hand = [[by_holder[(rank - hop) % RING, rank] for hop in range(RING)] for rank in range(RING)]
     np.testing.assert_array_equal(found.by_hop, by_hand)
     assert found.computed >= found.needed
@@ -81,9 +82,3 @@ def test_a_row_of_padding_costs_nothing() -> None:
     start = np.arange(1, RING * HELD + 1, dtype=np.int32)
     found = work(start, start - 1, RING, 4, 4)
     assert (found.needed, found.computed, found.hops, found.waste, found.imbalance, found.critical) == (0, 0, 1, 1.0, 1.0, 1.0)
-
-
-def test_a_block_that_does_not_divide_a_rank_s_tokens_is_refused() -> None:
-    start = np.zeros(RING * HELD, np.int32)
-    with pytest.raises(ValueError, match="key_block 5 does not divide the 12 tokens of a rank"):
-        work(start, np.arange(RING * HELD, dtype=np.int32), RING, 4, 5)

@@ -1,7 +1,7 @@
 """Exact accounts of attention work: pairs of a query and a key that a row needs, and that a layout computes, by rank and hop.
 
-A device computes whole blocks: for each block of its queries, the key blocks from the first that some query of the block may see to
-the last (`blockwise`), and nothing of a shard of which no query sees a key.
+A device computes whole blocks: for each block of its queries, key blocks from the first key that some query of the block may see to
+the last (`cover`, as `blockwise` goes through it backward), and nothing of a shard of which no query sees a key.
 
 Letters: S tokens, N ring size, T = S / N tokens of a rank.
 """
@@ -60,12 +60,10 @@ def needed(start: Starts) -> int:
 def work(start: Starts, order: NDArray[np.int32], ring_size: int, query_block: int = 1, key_block: int = 1) -> Work:
     """The account of the row `start` whose places the ranks hold in `order`, both int32[S].
 
-    Blocks of one token count the pairs that are needed. Raises ValueError when a block does not divide T.
+    Blocks of one token count the pairs that are needed.
     """
     held = len(order) // ring_size
-    for name, block in (("query_block", query_block), ("key_block", key_block)):
-        if held % block:
-            raise ValueError(f"{name} {block} does not divide the {held} tokens of a rank")
+    blocks = _query_blocks(held, min(query_block, held), ring_size)
     first, behind = start[order], order + np.int32(1)
     owner = np.empty(len(order), np.int32)
     owner[order] = np.repeat(np.arange(ring_size, dtype=np.int32), held)
@@ -73,15 +71,24 @@ def work(start: Starts, order: NDArray[np.int32], ring_size: int, query_block: i
     by_holder = np.empty((ring_size, ring_size), np.int64)
     for holder in range(ring_size):
         np.cumsum(owner == holder, out=before[1:])  # of the holder's tokens, how many stand before each place
-        blocks = _blocks_seen(before[first].reshape(-1, query_block), before[behind].reshape(-1, query_block), key_block)
-        by_holder[:, holder] = blocks.reshape(ring_size, -1).sum(axis=1, dtype=np.int64)
-    return Work(needed(start), by_hop(by_holder * (query_block * key_block)))
+        seen = _blocks_seen(before[first][blocks], before[behind][blocks], min(key_block, held))
+        by_holder[:, holder] = seen.reshape(ring_size, -1).sum(axis=1, dtype=np.int64)
+    return Work(needed(start), by_hop(by_holder * (blocks.shape[1] * min(key_block, held))))
+
+
+def _query_blocks(held: int, size: int, ring_size: int) -> NDArray[np.int64]:
+    """The tokens of each block of queries, [blocks, queries], rank after rank; a last block reaches back and shows its tokens once."""
+    own = np.arange(0, held, size)
+    at = np.minimum(own, held - size)
+    tokens = at[:, None] + np.arange(size)
+    tokens = np.where(tokens >= own[:, None], tokens, held - 1)
+    return (np.arange(ring_size)[:, None, None] * held + tokens).reshape(-1, size)
 
 
 def _blocks_seen(low: NDArray[np.int32], high: NDArray[np.int32], size: int) -> NDArray[np.int32]:
     """Key blocks that each query block computes; low and high are [blocks, queries], a query that sees nothing has low >= high."""
     live = low < high
-    first = np.where(live, low, np.iinfo(np.int32).max).min(axis=1) // size
-    last = -(-np.where(live, high, 0).max(axis=1) // size)
-    seen: NDArray[np.int32] = np.maximum(last - first, 0)
+    end = np.where(live, high, 0).max(axis=1)
+    left = np.minimum(np.where(live, low, np.iinfo(np.int32).max).min(axis=1), end)
+    seen: NDArray[np.int32] = -(-(end - left) // size)
     return seen
