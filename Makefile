@@ -36,8 +36,9 @@ test: setup ## Everything: checks, several processes, the real API server, real 
 check: setup ## Format, lint, types, layers, generated files, fast tests: at most three minutes
 	@PYTHONPATH=tests $(RUN) python -m layers check
 
-soak: setup ## By hand, hours: 100,000 random histories of the plan, then 100 random kills on real pods
+soak: setup ## By hand, hours: 100,000 random histories of the plan, ring attention for four generations of TPU, 100 random kills on real pods
 	@PYTHONPATH=tests $(RUN) python -m world.soak --count 100000
+	@PYTHONPATH=tests $(RUN) python -m tpu.compile
 	@$(CLUSTER) up --name $(NAME)
 	@PYTHONPATH=tests $(RUN) python -m e2e.kills --count 100 --name $(NAME)
 

@@ -20,6 +20,7 @@ from lwm_trainer.loss import weighted_loss
 from lwm_trainer.model import llama
 from lwm_trainer.optimizer import make_optimizer
 from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
+from lwm_trainer.ring.choose import choose
 
 
 class State(TypedDict):
@@ -78,6 +79,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
     sharding = State(params=params_sharding, optimizer=optimizer_sharding)
     shape = State(params=params_shape, optimizer=optimizer_shape)
     stream = NamedSharding(device_mesh, mesh.STREAM)
+    inner = choose(device_mesh.devices.flat[0])
 
     def init(key: Array) -> State:
         params = llama.init(run.model, key)
@@ -90,7 +92,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
             batch["tokens"],
             batch["positions"],
             run.rope_theta,
-            attend=ring_attention(device_mesh, mesh.RING_AXES, batch["index"], batch["start"]),
+            attend=ring_attention(device_mesh, mesh.RING_AXES, batch["index"], batch["start"], inner=inner),
             place=lambda x: jax.lax.with_sharding_constraint(x, stream),
             saved_names=SAVED_NAMES,
         )

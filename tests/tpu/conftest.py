@@ -1,0 +1,3 @@
+"""The environment of libtpu, before anything can load it."""
+
+import tpu.topology  # noqa: F401
