@@ -41,7 +41,8 @@ def program(*, late: bool, hops: int | None) -> Program:
             return (lax.ppermute(keys[0], "ring", order), lax.ppermute(keys[1], "ring", order)), seen
 
         _, carry = lax.fori_loop(0, last if hops is None else hops, hop, ((k, v), softmax.empty(q)))
-        return carry.out_BKGTC
+        out: Array = carry.out_BKGTC
+        return out
 
     def array(spec: P, *shape: int, dtype: str = "bfloat16") -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(shape, jnp.dtype(dtype), sharding=NamedSharding(mesh, spec))
