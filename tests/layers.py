@@ -23,6 +23,7 @@ CHECK: dict[str, list[Command]] = {
 CLUSTER = [PYTHON, "-m", "cluster"]
 REST: dict[str, list[Command]] = {
     "histories": [[PYTHON, "-m", "world.soak", "--count", "5000"]],
+    "kernels": [[PYTHON, "-m", "pytest", "-q", "tests/kernels"]],
     "TPU compiler": [[PYTHON, "-m", "pytest", "-q", "tests/tpu"]],
     "several processes": [[PYTHON, "-m", "pytest", "-q", "tests/processes"]],
     "cluster": [[*CLUSTER, "up"]],

@@ -28,7 +28,7 @@ LENGTH, HEADS, CHANNELS = 1024, 2, 32
 class Rounding(Blockwise):
     """The trap: partial outputs in bfloat16 from hop to hop."""
 
-    def forward(self, carry: Softmax, *args: Array, **named: Array) -> Softmax:  # type: ignore[override]
+    def forward(self, carry: Softmax, *args: Array, **named: Array) -> Softmax:
         carry = super().forward(carry, *args, **named)
         return carry._replace(out_BKGTC=carry.out_BKGTC.astype(jnp.bfloat16).astype(jnp.float32))
 

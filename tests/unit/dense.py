@@ -25,12 +25,13 @@ PACKINGS = {
 }
 
 
-def dense(q: Array, k: Array, v: Array, start: Array) -> Array:
+def dense(q: Array, k: Array, v: Array, start: Array, stop: Array | None = None) -> Array:
     index = jnp.arange(q.shape[1])
+    stop = stop if stop is not None else jnp.broadcast_to(index + 1, start.shape)
     group = q.shape[2] // k.shape[2]
     k, v = (jnp.repeat(x, group, axis=2) for x in (k, v))
-    visible = (index[None, None, :] >= start[:, :, None]) & (index[None, None, :] <= index[None, :, None])
-    score = jnp.einsum("bqhc,bkhc->bhqk", q, k, precision="highest") * CHANNELS**-0.5
+    visible = (index[None, None, :] >= start[:, :, None]) & (index[None, None, :] < stop[:, :, None])
+    score = jnp.einsum("bqhc,bkhc->bhqk", q, k, precision="highest") * q.shape[-1] ** -0.5
     score = jnp.where(visible[:, None], score, -jnp.inf)
     top = jnp.where(visible.any(-1)[:, None, :, None], score.max(-1, keepdims=True), 0.0)
     weight = jnp.exp(score - top)
@@ -38,9 +39,9 @@ def dense(q: Array, k: Array, v: Array, start: Array) -> Array:
     return jnp.einsum("bhqk,bkhc->bqhc", weight, v, precision="highest")
 
 
-def example(heads: int, key_heads: int) -> list[Any]:
+def example(heads: int, key_heads: int, channels: int = CHANNELS) -> list[Any]:
     random = np.random.default_rng(0)
-    return [random.standard_normal((ROWS, LENGTH, count, CHANNELS), dtype=np.float32) for count in (heads, key_heads, key_heads, heads)]
+    return [random.standard_normal((ROWS, LENGTH, count, channels), dtype=np.float32) for count in (heads, key_heads, key_heads, heads)]
 
 
 def distance(found: Any, expected: Any) -> float:

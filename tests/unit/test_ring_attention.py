@@ -70,6 +70,45 @@ def test_rows_of_one_batch_may_each_have_a_layout_of_their_own() -> None:
         assert distance(found, planned(wanted)) <= 1e-5
 
 
+@pytest.mark.parametrize("channels", [64, 96, 128, 256])
+def test_heads_of_any_width_equal_dense_attention(channels: int) -> None:
+    q, k, v, dout = example(2, 1, channels)
+    start, index = np.stack(PACKINGS["odd edges"]), np.tile(np.arange(LENGTH, dtype=np.int32), (ROWS, 1))
+
+    @jax.jit
+    def ring(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
+        attend = ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, jnp.array(index), jnp.array(start), inner=BLOCKS)
+        out, pull = jax.vjp(attend, q, k, v)
+        return out, pull(jnp.array(dout))
+
+    out, grads = ring(q, k, v)
+    expected, pull = jax.vjp(lambda q, k, v: dense(q, k, v, jnp.array(start)), q, k, v)
+    for found, wanted in zip((out, *grads), (expected, *pull(jnp.array(dout))), strict=True):
+        assert distance(found, wanted) <= 1e-5
+
+
+def test_a_prefix_may_see_itself_whole() -> None:
+    """The first 70 places of one row, the first of two documents of the other: full there, causal behind."""
+    q, k, v, dout = example(4, 2)
+    index = np.tile(np.arange(LENGTH, dtype=np.int32), (ROWS, 1))
+    start = np.stack([starts(192), starts(101, 91)])
+    prefix = np.array([[70], [33]])
+    stop = np.where(index < prefix, prefix, index + 1).astype(np.int32)
+    order = zigzag(LENGTH, 8)
+
+    @jax.jit
+    def ring(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
+        places, first, behind = (jnp.array(x[:, order]) for x in (index, start, stop))
+        out, pull = jax.vjp(ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, places, first, behind, inner=BLOCKS), q, k, v)
+        return out, pull(jnp.array(dout[:, order]))
+
+    out, grads = ring(*(x[:, order] for x in (q, k, v)))
+    expected, pull = jax.vjp(lambda q, k, v: dense(q, k, v, jnp.array(start), jnp.array(stop)), q, k, v)
+    for found, wanted in zip((out, *grads), (expected, *pull(jnp.array(dout))), strict=True):
+        assert distance(found, np.asarray(wanted)[:, order]) <= 1e-5
+    assert distance(out, np.asarray(dense(q, k, v, jnp.array(start)))[:, order]) > 1e-2, "the control: causal is something else"
+
+
 def test_a_document_never_sees_another() -> None:
     """Changing one document's keys and values changes nothing in the other."""
     q, k, v, _ = example(4, 2)

@@ -25,9 +25,9 @@ def documents(size: int) -> NDArray[np.int32]:
 
 
 def last_hop(start: NDArray[Any], order: NDArray[Any], stop: NDArray[Any] | None = None) -> int:
-    causal = INDEX + 1
-    index, start, stop = (jnp.array(x[:, order]) for x in (INDEX, start, stop if stop is not None else causal))
-    return int(make_schedule(make_mesh(Mesh(sp=RING)), RING_AXES, index, start, stop).last)
+    stop = stop if stop is not None else INDEX + 1
+    in_order = [jnp.array(x[:, order]) for x in (INDEX, start, stop)]
+    return int(make_schedule(make_mesh(Mesh(sp=RING)), RING_AXES, *in_order).last)
 
 
 @pytest.mark.parametrize(("size", "hop"), [(SHARD, 0), (2, 0), (2 * SHARD, 1), (4 * SHARD, 3), (LENGTH, 7)], ids=lambda value: f"{value}")

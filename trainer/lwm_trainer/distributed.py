@@ -1,6 +1,7 @@
 """Joining the gang: one process per host, addresses given, nothing detected."""
 
 import hashlib
+import os
 import platform
 from pathlib import Path
 
@@ -22,6 +23,10 @@ def join(run: config.RunConfig, index: int) -> None:
     if run.gang.platform == "cpu":
         jax.config.update("jax_platforms", "cpu")
         jax.config.update("jax_num_cpu_devices", run.gang.devices_per_host)
+    if run.gang.platform == "gpu":
+        # XLA keeps one permute in flight unless told: keys, values and both gradients of a ring's hop are four.
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"--xla_gpu_experimental_parallel_collective_overlap_limit=4 {flags}"
     if run.compile_cache is not None:
         jax.config.update("jax_compilation_cache_dir", f"{run.compile_cache}/{_compiler()}")
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.sharding import PartitionSpec as P
 
+from lwm_trainer.divisors import largest_divisor
 from lwm_trainer.ring.axes import Axes
 
 LARGEST_CHUNK = 1024
@@ -33,7 +34,7 @@ def weighted_loss(
         out_specs=(P(), P()),
     )
     def sums(stream: Array, head: Array, target: Array, weight: Array) -> tuple[Array, Array]:
-        size = _chunk_size(target.size)
+        size = largest_divisor(target.size, LARGEST_CHUNK)
         first = lax.axis_index(axes.heads) * head.shape[1]
 
         @jax.checkpoint
@@ -54,8 +55,3 @@ def weighted_loss(
 
     total, weights = sums(stream_BTD, head_DV, target_BT, weight_BT)
     return total, weights
-
-
-def _chunk_size(tokens: int) -> int:
-    """The largest divisor of `tokens` that is at most `LARGEST_CHUNK`."""
-    return next(size for size in range(min(tokens, LARGEST_CHUNK), 0, -1) if tokens % size == 0)

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from tokamax._src.ops.experimental.tpu.splash_attention import splash_attention_kernel as kernel
 
-from lwm_trainer.ring.blockwise import block_size
+from lwm_trainer.divisors import largest_divisor
 from lwm_trainer.ring.softmax import NOTHING, Softmax, merge
 from lwm_trainer.ring.visits import Visits, by_key, by_query, kinds
 
@@ -173,7 +173,7 @@ def _mask(visits: Visits, low_N: Array, high_N: Array) -> kernel.MaskInfo:
 
 def _block(tokens: int, largest: int) -> int:
     """The largest divisor of `tokens` that is a multiple of 128 and at most `largest`; 128 when `largest` is less."""
-    return LANES * block_size(tokens // LANES, max(1, largest // LANES))
+    return LANES * largest_divisor(tokens // LANES, max(1, largest // LANES))
 
 
 def _keys_of_a_call(batch: int, keys: int) -> int:

@@ -128,7 +128,7 @@ def test_the_ring_over_eight_devices_with_the_kernels_does_what_it_does_in_plain
 
     @partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
     def run(inner: Inner) -> Any:
-        out, pull = jax.vjp(ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, index, start, inner), q, k, v)
+        out, pull = jax.vjp(ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, index, start, inner=inner), q, k, v)
         return out, *pull(jnp.cos(out))
 
     for found, expected in zip(run(Triton(interpret=True)), run(Blockwise(16)), strict=True):
@@ -192,7 +192,7 @@ def test_both_inner_loops_lower_for_cuda_with_the_ranges_as_operands(inner: Inne
 @pytest.mark.parametrize(("inner", "name"), [(Triton(), "__gpu$xla.gpu.triton"), (Hopper(), "mosaic_gpu_v2")])
 def test_the_whole_ring_lowers_for_cuda_and_keys_travel_in_bfloat16(inner: Inner, name: str) -> None:
     def run(q: Array, k: Array, v: Array, index: Array, start: Array) -> Any:
-        out, pull = jax.vjp(ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, index, start, inner), q, k, v)
+        out, pull = jax.vjp(ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, index, start, inner=inner), q, k, v)
         return out, pull(out)
 
     token = like(1, 2048, dtype=jnp.int32)
