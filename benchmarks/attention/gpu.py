@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from benchmarks.attention.rows import Row
 from jax import Array
 
+from benchmarks.attention.rows import Row
 from lwm_trainer.ring import softmax
 from lwm_trainer.ring.gpu import for_device
 from lwm_trainer.ring.inner import Inner

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from lwm_trainer.divisors import largest_divisor
 from lwm_trainer.ring.chunks import Chunks, Floats, Integers, chunks, hop_work
 from lwm_trainer.ring.dealing import deal
 
@@ -91,7 +92,7 @@ def cost(work: Floats, move: float) -> float:
 def _fine(start: NDArray[np.int32], ring_size: int) -> Iterator[tuple[Chunks, Integers]]:
     """The row in chunks and a rank for each, several ways, the simple ones first: contiguous, zigzag, to and fro, dealt."""
     held = len(start) // ring_size
-    for count in sorted({_divisor(held, most) for most in (1, 2, 4, _most(held))}):
+    for count in sorted({largest_divisor(held, most) for most in (1, 2, 4, _most(held))}):
         row = chunks(start, held // count)
         yield row, _folded(count, ring_size)
     yield row, deal(row, ring_size)
@@ -100,7 +101,7 @@ def _fine(start: NDArray[np.int32], ring_size: int) -> Iterator[tuple[Chunks, In
 def _coarse(start: NDArray[np.int32], ring_size: int) -> Iterator[tuple[Chunks, Integers]]:
     """The same, dealt in chunks so long that most documents reach few ranks."""
     held = len(start) // ring_size
-    for count in sorted({_divisor(held, most) for most in COARSE if most < _most(held)}):
+    for count in sorted({largest_divisor(held, most) for most in COARSE if most < _most(held)}):
         row = chunks(start, held // count)
         yield row, deal(row, ring_size)
 
@@ -108,11 +109,6 @@ def _coarse(start: NDArray[np.int32], ring_size: int) -> Iterator[tuple[Chunks, 
 def _most(held: int) -> int:
     """Chunks of a rank that holds so many tokens."""
     return min(MOST_CHUNKS, max(2, held // SMALLEST_CHUNK, min(FEW, held // SMALLEST_OF_FEW)))
-
-
-def _divisor(number: int, largest: int) -> int:
-    """The largest divisor of `number` that is at most `largest`."""
-    return next(size for size in range(min(number, largest), 0, -1) if number % size == 0)
 
 
 def _folded(count: int, ring_size: int) -> Integers:
