@@ -14,11 +14,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from benchmarks.attention.rows import Row
-from lwm_trainer.ring import softmax
-from lwm_trainer.ring.gpu import for_device
-from lwm_trainer.ring.inner import Inner
+from lwm_trainer.ring.inner import softmax
+from lwm_trainer.ring.inner.gpu import for_device
+from lwm_trainer.ring.inner.protocol import Inner
+from lwm_trainer.ring.inner.triton import Triton
 from lwm_trainer.ring.ranges import key_ranges
-from lwm_trainer.ring.triton import Triton
 
 TOKENS = (4096, 16384, 65536)
 GEMM_SIZE = 8192

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.attention.mixes import MIXES
-from lwm_trainer.ring.blockwise import Blockwise
+from lwm_trainer.ring.inner.blockwise import Blockwise
 from lwm_trainer.ring.layout import plan, zigzag
 from lwm_trainer.ring.work import work
 

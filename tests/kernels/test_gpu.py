@@ -13,12 +13,12 @@ from jax import Array
 
 from lwm_trainer.config import Mesh
 from lwm_trainer.mesh import RING_AXES, make_mesh
-from lwm_trainer.ring import gpu, softmax
 from lwm_trainer.ring.attention import ring_attention
-from lwm_trainer.ring.blockwise import Blockwise
-from lwm_trainer.ring.gpu import Hopper
-from lwm_trainer.ring.inner import Inner
-from lwm_trainer.ring.triton import Triton, fitting, seen_by
+from lwm_trainer.ring.inner import gpu, softmax
+from lwm_trainer.ring.inner.blockwise import Blockwise
+from lwm_trainer.ring.inner.gpu import Hopper
+from lwm_trainer.ring.inner.protocol import Inner
+from lwm_trainer.ring.inner.triton import Triton, fitting, seen_by
 
 pytestmark = pytest.mark.filterwarnings("ignore:The out_shape and scratch_shapes:DeprecationWarning")  # tokamax 0.0.12 on this jax
 

@@ -13,10 +13,10 @@ from jax import Array
 from jax.experimental.pallas import tpu as pltpu
 from numpy.typing import NDArray
 
-from lwm_trainer.ring import softmax, splash
-from lwm_trainer.ring.blockwise import Blockwise
-from lwm_trainer.ring.inner import Inner
-from lwm_trainer.ring.splash import Splash
+from lwm_trainer.ring.inner import softmax, splash
+from lwm_trainer.ring.inner.blockwise import Blockwise
+from lwm_trainer.ring.inner.protocol import Inner
+from lwm_trainer.ring.inner.splash import Splash
 
 TOKENS, WIDTH = 384, 64
 SPLASH = Splash(largest_block=128, largest_compute=128)

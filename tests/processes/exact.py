@@ -15,7 +15,7 @@ from lwm_trainer import config, distributed
 from lwm_trainer.config import Mesh
 from lwm_trainer.mesh import RING_AXES, make_mesh
 from lwm_trainer.ring.attention import ring_attention
-from lwm_trainer.ring.blockwise import Blockwise
+from lwm_trainer.ring.inner.blockwise import Blockwise
 from lwm_trainer.ring.layout import zigzag
 from unit.builders import a_run
 from unit.dense import LENGTH, PACKINGS, ROWS, dense, distance, example

@@ -17,10 +17,10 @@ jax.config.update("jax_num_cpu_devices", 64)
 
 from lwm_trainer.mesh import AXIS_NAMES, RING_AXES  # noqa: E402
 from lwm_trainer.ring.attention import ring_attention  # noqa: E402
-from lwm_trainer.ring.blockwise import Blockwise  # noqa: E402
-from lwm_trainer.ring.inner import Inner  # noqa: E402
+from lwm_trainer.ring.inner.blockwise import Blockwise  # noqa: E402
+from lwm_trainer.ring.inner.protocol import Inner  # noqa: E402
+from lwm_trainer.ring.inner.softmax import Softmax  # noqa: E402
 from lwm_trainer.ring.layout import zigzag  # noqa: E402
-from lwm_trainer.ring.softmax import Softmax  # noqa: E402
 
 LENGTH, HEADS, CHANNELS = 1024, 2, 32
 

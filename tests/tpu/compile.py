@@ -12,7 +12,7 @@ from jax.sharding import PartitionSpec as P
 
 from lwm_trainer.mesh import RING_AXES as AXES
 from lwm_trainer.ring.attention import ring_attention
-from lwm_trainer.ring.choose import choose
+from lwm_trainer.ring.inner.choose import choose
 from tpu import overlap, topology
 from tpu.program import Program
 

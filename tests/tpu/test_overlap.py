@@ -9,8 +9,8 @@ from jax import Array, lax
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from lwm_trainer.ring import softmax
-from lwm_trainer.ring.splash import Splash
+from lwm_trainer.ring.inner import softmax
+from lwm_trainer.ring.inner.splash import Splash
 from tpu import overlap, topology
 from tpu.compile import SAMPLE, Case, compiled
 from tpu.program import Program

@@ -11,7 +11,7 @@ from jax import Array
 from lwm_trainer.config import Mesh
 from lwm_trainer.mesh import RING_AXES, make_mesh
 from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
-from lwm_trainer.ring.blockwise import Blockwise
+from lwm_trainer.ring.inner.blockwise import Blockwise
 from lwm_trainer.ring.layout import plan, zigzag
 from unit.dense import LENGTH, PACKINGS, ROWS, dense, distance, example, starts
 

@@ -5,8 +5,8 @@ import sys
 
 import jax
 
-from lwm_trainer.ring.blockwise import Blockwise
-from lwm_trainer.ring.choose import choose
+from lwm_trainer.ring.inner.blockwise import Blockwise
+from lwm_trainer.ring.inner.choose import choose
 
 
 def test_a_cpu_runs_plain_xla() -> None:

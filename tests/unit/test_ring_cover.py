@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lwm_trainer.ring.cover import cover, edge_block, query_block, query_blocks
+from lwm_trainer.ring.inner.cover import cover, edge_block, query_block, query_blocks
 
 
 def visits(low: list[int], high: list[int], keys: int, q_size: int, k_size: int, large: int | None) -> tuple[np.ndarray, int]:

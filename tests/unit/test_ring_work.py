@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lwm_trainer.ring.cover import cover, query_block, query_blocks
+from lwm_trainer.ring.inner.cover import cover, query_block, query_blocks
 from lwm_trainer.ring.ranges import key_ranges
 from lwm_trainer.ring.work import needed, work
 

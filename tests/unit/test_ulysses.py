@@ -13,7 +13,7 @@ from lwm_trainer.config import Mesh
 from lwm_trainer.mesh import RING_AXES, make_mesh
 from lwm_trainer.ring import ulysses
 from lwm_trainer.ring.attention import ring_attention
-from lwm_trainer.ring.blockwise import Blockwise
+from lwm_trainer.ring.inner.blockwise import Blockwise
 from lwm_trainer.ring.layout import zigzag
 from unit.dense import LENGTH, PACKINGS, ROWS, dense, distance, example
 

@@ -20,7 +20,7 @@ from lwm_trainer.loss import weighted_loss
 from lwm_trainer.model import llama
 from lwm_trainer.optimizer import make_optimizer
 from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
-from lwm_trainer.ring.choose import choose
+from lwm_trainer.ring.inner.choose import choose
 
 
 class State(TypedDict):

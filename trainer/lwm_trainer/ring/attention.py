@@ -18,10 +18,11 @@ from jax import Array, lax
 from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import PartitionSpec as P
 
-from lwm_trainer.ring import softmax, ulysses
+from lwm_trainer.ring import ulysses
 from lwm_trainer.ring.axes import Axes
-from lwm_trainer.ring.blockwise import Blockwise
-from lwm_trainer.ring.inner import Inner
+from lwm_trainer.ring.inner import softmax
+from lwm_trainer.ring.inner.blockwise import Blockwise
+from lwm_trainer.ring.inner.protocol import Inner
 from lwm_trainer.ring.schedule import Schedule, make_schedule, schedule_spec
 
 OUT_NAME = "ring_out"

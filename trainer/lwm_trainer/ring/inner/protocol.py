@@ -7,7 +7,7 @@ from typing import Protocol
 
 from jax import Array
 
-from lwm_trainer.ring.softmax import Softmax
+from lwm_trainer.ring.inner.softmax import Softmax
 
 
 class Inner(Protocol):

@@ -18,7 +18,7 @@ from jax import Array, lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as plgpu
 
-from lwm_trainer.ring.softmax import NOTHING, Softmax, merge
+from lwm_trainer.ring.inner.softmax import NOTHING, Softmax, merge
 
 LOG2_E = math.log2(math.e)
 

@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lwm_trainer.ring.inner import Inner
-from lwm_trainer.ring.softmax import NOTHING, Softmax, merge
-from lwm_trainer.ring.triton import Triton
+from lwm_trainer.ring.inner.protocol import Inner
+from lwm_trainer.ring.inner.softmax import NOTHING, Softmax, merge
+from lwm_trainer.ring.inner.triton import Triton
 
 TILE = 128
 """Query tokens that two warpgroups own: the kernel takes whole tiles only."""

@@ -2,18 +2,18 @@
 
 import jax
 
-from lwm_trainer.ring.blockwise import Blockwise
-from lwm_trainer.ring.inner import Inner
+from lwm_trainer.ring.inner.blockwise import Blockwise
+from lwm_trainer.ring.inner.protocol import Inner
 
 
 def choose(device: jax.Device) -> Inner:
     """The inner loop for devices like this one, also one that is only described: kernels on a TPU or GPU, plain XLA elsewhere."""
     if device.platform == "tpu":
-        from lwm_trainer.ring.splash import Splash
+        from lwm_trainer.ring.inner.splash import Splash
 
         return Splash()
     if device.platform == "gpu":
-        from lwm_trainer.ring.gpu import for_device
+        from lwm_trainer.ring.inner.gpu import for_device
 
         return for_device(device)
     return Blockwise()

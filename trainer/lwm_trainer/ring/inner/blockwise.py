@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from lwm_trainer.ring.cover import Queries, cover, edge_block, query_block, query_blocks
-from lwm_trainer.ring.softmax import NOTHING, Softmax
+from lwm_trainer.ring.inner.cover import Queries, cover, edge_block, query_block, query_blocks
+from lwm_trainer.ring.inner.softmax import NOTHING, Softmax
 
 HIDDEN = 2 * NOTHING
 

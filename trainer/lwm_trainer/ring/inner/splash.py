@@ -21,8 +21,8 @@ from jax import Array, lax
 from tokamax._src.ops.experimental.tpu.splash_attention import splash_attention_kernel as kernel
 
 from lwm_trainer.divisors import largest_divisor
-from lwm_trainer.ring.softmax import NOTHING, Softmax, merge
-from lwm_trainer.ring.visits import Visits, by_key, by_query, kinds
+from lwm_trainer.ring.inner.softmax import NOTHING, Softmax, merge
+from lwm_trainer.ring.inner.visits import Visits, by_key, by_query, kinds
 
 LANES = 128
 """Blocks are multiples of it."""
