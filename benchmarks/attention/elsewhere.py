@@ -14,13 +14,13 @@ from benchmarks.attention.rows import Row
 from cluster.run import say
 
 GPU = Path("/dev/nvidiactl")
-OURS, PEER = "planned", "zigzag"
+OURS, PEERS = "planned", ("contiguous", "zigzag")
 """Of the layouts that `work` counts."""
 
 
 def work(effort: Effort) -> Iterator[Row]:
     """Work done over work needed, and its balance over the ranks: counted, not timed."""
-    return against_zigzag(raw("work", tokens=effort.counted, rings=effort.counted_rings))
+    return beside_peers(raw("work", tokens=effort.counted, rings=effort.counted_rings))
 
 
 def gpu(_: Effort) -> list[Row]:
@@ -44,13 +44,16 @@ def row(found: Row | Mapping[str, Any]) -> Row:
     return Row(**{key: value for key, value in found.items() if key in Row.__dataclass_fields__})
 
 
-def against_zigzag(found: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
-    """The figures of our layout, each beside that of the zigzag, smaller being better; what only ours has stands alone."""
+def beside_peers(found: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+    """The figures of our layout, each beside that of the other layouts, smaller being better; what only ours has stands alone."""
     figures = {(each["layout"], each["mix"], each["ring"], each["figure"]): each for each in found}
     for (layout, *key), each in figures.items():
-        if layout == OURS:
-            peer = figures.get((PEER, *key))
-            mix, ring, figure = key
-            name = f"{figure}, {mix}, ring of {ring}" + (f" vs {PEER}" if peer else "")
-            ratio = peer["value"] / each["value"] if peer and each["value"] else None
-            yield Row(name=name, value=each["value"], unit=each["unit"], ratio=ratio)
+        if layout != OURS:
+            continue
+        mix, ring, figure = key
+        name, value, unit = f"{figure}, {mix}, ring of {ring}", each["value"], each["unit"]
+        beside = [(peer, figures[peer, *key]["value"]) for peer in PEERS if (peer, *key) in figures]
+        for peer, of_peer in beside:
+            yield Row(name=f"{name} vs {peer}", value=value, unit=unit, ratio=of_peer / value if value else None)
+        if not beside:
+            yield Row(name=name, value=value, unit=unit)
