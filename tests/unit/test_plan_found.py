@@ -78,3 +78,17 @@ def test_when_status_and_the_newest_job_are_both_lost_its_lease_still_tells_whic
     here.delete_job()
     here.reconcile()
     assert [action.attempt for action in here.created] == [1, 2, 3], "Job 1 is still there, and of 2 the Lease"
+
+
+def test_pods_that_a_job_makes_after_its_attempt_was_suspended_do_not_stay() -> None:
+    """Found on a real API server: the operator looked before the Job's controller had made any pod."""
+    here = World(training=training())
+    here.reconcile()
+    late, here.pods = here.pods, {}
+    names = sorted(late)
+    here.edit(suspend=True)
+    here.reconcile()
+    assert here.training.status.reason == "Suspended"
+    here.pods = late
+    decided = here.reconcile()
+    assert sorted(action.name for action in decided.actions if isinstance(action, DeletePod)) == names

@@ -1,7 +1,9 @@
-from lwm_operator.api.status import Condition, StageStatus
+import pytest
+
+from lwm_operator.api.status import AttemptState, Condition, StageStatus
 from lwm_operator.plan.prune import expired, outdated, strays
 from lwm_operator.plan.result import CleanUp
-from world.builders import NOW, job, later, pod, seen
+from world.builders import NOW, job, later, pod, running, seen
 
 
 def test_the_last_two_failed_attempts_and_the_newest_of_each_stage_stay() -> None:
@@ -17,8 +19,18 @@ def test_an_attempt_with_live_pods_is_not_pruned() -> None:
     assert outdated(entries, 2, seen(*jobs, pod(attempt=1))) == ()
 
 
-def test_pods_of_other_attempts_are_strays() -> None:
-    assert [action.name for action in strays((1, 2), seen(pod(attempt=1), pod(attempt=2)))] == ["bible-s1-a1-0"]
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [
+        (AttemptState.RUNNING, ["bible-s1-a1-0"]),
+        (AttemptState.SUSPENDING, ["bible-s1-a1-0"]),
+        (AttemptState.SUSPENDED, ["bible-s1-a1-0", "bible-s1-a2-0"]),
+        (AttemptState.FAILED, ["bible-s1-a1-0", "bible-s1-a2-0"]),
+    ],
+)
+def test_pods_of_other_attempts_are_strays_and_so_is_one_made_after_the_newest_has_ended(state: AttemptState, found: list[str]) -> None:
+    observed = seen(pod(attempt=1), pod(attempt=2))
+    assert [action.name for action in strays(1, running(2, state), observed)] == found
 
 
 def test_how_many_failures_stay_is_the_users_choice() -> None:

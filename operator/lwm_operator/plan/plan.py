@@ -16,7 +16,7 @@ from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.prune import expired, outdated, strays
 from lwm_operator.plan.result import Action, Plan
 from lwm_operator.plan.situation import Situation
-from lwm_operator.plan.stages import ledger
+from lwm_operator.plan.stages import ledger, newest
 from lwm_operator.plan.story import told
 from lwm_operator.plan.summary import summarize
 from lwm_operator.plan.turn import Turn, take
@@ -81,7 +81,7 @@ def _closed(here: Situation, turn: Turn) -> Plan:
     )
     kept = spec.failure_policy.failed_attempts_history_limit
     clean_up, seconds = expired(status.conditions, spec.ttl_seconds_after_finished, observed, here.now)
-    sweep: tuple[Action, ...] = clean_up or (*strays((here.number, here.entry.attempts), observed), *outdated(entries, kept, observed))
+    sweep: tuple[Action, ...] = clean_up or (*strays(here.number, newest(here.entry), observed), *outdated(entries, kept, observed))
     return Plan(
         status=status,
         actions=(*turn.actions, *sweep),

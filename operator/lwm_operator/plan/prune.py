@@ -2,16 +2,19 @@
 
 from datetime import datetime
 
-from lwm_operator.api.status import Condition, StageStatus
+from lwm_operator.api.status import Attempt, Condition, StageStatus
+from lwm_operator.plan.attempts import ENDED
 from lwm_operator.plan.ending import evict
 from lwm_operator.plan.moments import seconds_since
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.result import CleanUp, DeleteAttempt, DeletePod
 
 
-def strays(current: tuple[int, int], observed: Observed) -> tuple[DeletePod, ...]:
-    """Pods that run for an attempt other than `current` (stage, attempt): e.g. of a node that came back."""
-    return evict([pod for pod in observed.pods if pod.live and (pod.stage, pod.attempt) != current])
+def strays(stage: int, newest: Attempt | None, observed: Observed) -> tuple[DeletePod, ...]:
+    """Pods that run for an attempt other than the newest of the current `stage`, e.g. of a node that came back; or for that one although it
+    has ended: its Job may make pods that it had not made yet."""
+    live = newest.number if newest is not None and newest.state not in ENDED else None
+    return evict([pod for pod in observed.pods if pod.live and (pod.stage, pod.attempt) != (stage, live)])
 
 
 def outdated(entries: tuple[StageStatus, ...], kept: int, observed: Observed) -> tuple[DeleteAttempt, ...]:
