@@ -43,7 +43,7 @@ WHOLE = Effort(
     step_lengths=(4096, 8192, 16384, 32768),
     step_width=128,
     counted=2**20,
-    counted_rings=(8, 64),
+    counted_rings=(8, 16, 64),
 )
 
 QUICK = Effort(

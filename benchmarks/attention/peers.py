@@ -110,8 +110,8 @@ def dot_product(length: int, backward: bool, packed: bool) -> Program:
     return _compiled(attention, *_activations(length), *[_integers(length)] * packed)
 
 
-def dense_attention(mesh: jax.sharding.Mesh, axes: Any, index_BT: Array, start_BT: Array) -> Attend:
-    """What `ring_attention` does, by `jax.nn.dot_product_attention` and a mask [B, 1, T, T] of which each device has its queries' part."""
+def dense_attention(mesh: jax.sharding.Mesh, axes: Any, index_BT: Array, start_BT: Array, *, inner: object) -> Attend:  # noqa: ARG001
+    """What `ring_attention` does, by `jax.nn.dot_product_attention` and a mask [B, 1, T, T] of which each device has its rows."""
     keys = jax.lax.with_sharding_constraint(index_BT, NamedSharding(mesh, P(axes.rows)))
     mask = _visible(index_BT, start_BT, keys)
     return partial(jax.nn.dot_product_attention, mask=mask)
