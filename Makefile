@@ -27,6 +27,8 @@ $(UV):
 setup: $(UV) ## Install everything into .venv from the lock file
 	@$(UV) sync --frozen --extra operator --extra trainer --quiet --python $(PYTHON)
 
+# libtpu is installed for the tests, and would look for TPUs.
+quickstart: export JAX_PLATFORMS := cpu
 quickstart: setup ## The main job on an embedded two-node Kubernetes: three stages, 512 to 4,096 tokens, to Complete
 	@PYTHONPATH=tests $(RUN) python quickstart $(QUICKSTART)
 
