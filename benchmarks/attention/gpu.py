@@ -16,7 +16,7 @@ from jax import Array
 from benchmarks.attention.rows import Row
 from lwm_trainer.ring.inner import softmax
 from lwm_trainer.ring.inner.gpu import for_device
-from lwm_trainer.ring.inner.protocol import Inner
+from lwm_trainer.ring.inner.protocol import Inner, Pull, Shard
 from lwm_trainer.ring.inner.triton import Triton
 from lwm_trainer.ring.ranges import key_ranges
 
@@ -87,12 +87,12 @@ def ours(shape: Shape, inner: Inner, run: str) -> Callable[[], Any]:
     low, high = shape.ranges()
 
     def forward(q: Array, k: Array, v: Array) -> tuple[Array, Array]:
-        return softmax.finish(inner.forward(softmax.empty(q), q, k, v, low, high), q.dtype)
+        return softmax.finish(inner.forward(softmax.empty(q), Shard(q, k, v, low, high)), q.dtype)
 
     def both(q: Array, k: Array, v: Array, dout: Array) -> tuple[Array, ...]:
         out, lse = forward(q, k, v)
         delta = jnp.sum(dout.astype(jnp.float32) * out.astype(jnp.float32), axis=-1)
-        return inner.backward(jnp.zeros_like(q, jnp.float32), q, k, v, low, high, lse, dout, delta)
+        return inner.backward(jnp.zeros_like(q, jnp.float32), Shard(q, k, v, low, high), Pull(lse, dout, delta))
 
     q, dout = q[:, :, None], dout[:, :, None]
     compiled = jax.jit(forward if run == "fwd" else both)

@@ -17,7 +17,7 @@ from lwm_trainer.ring.attention import ring_attention
 from lwm_trainer.ring.inner import gpu, softmax
 from lwm_trainer.ring.inner.blockwise import Blockwise
 from lwm_trainer.ring.inner.gpu import Hopper
-from lwm_trainer.ring.inner.protocol import Inner
+from lwm_trainer.ring.inner.protocol import Inner, Pull, Shard
 from lwm_trainer.ring.inner.triton import Triton, fitting, seen_by
 
 pytestmark = pytest.mark.filterwarnings("ignore:The out_shape and scratch_shapes:DeprecationWarning")  # tokamax 0.0.12 on this jax
@@ -55,12 +55,12 @@ def through(inner: Inner, q: Array, shards: Any, dout: Array, ranges: Any) -> tu
     """(output, log-sum-exp, dq, dk and dv of each shard) of queries that meet the shards one by one."""
     carry = softmax.empty(q)
     for (k, v), (low, high) in zip(shards, ranges, strict=True):
-        carry = inner.forward(carry, q, k, v, low, high)
+        carry = inner.forward(carry, Shard(q, k, v, low, high))
     out, lse = softmax.finish(carry, jnp.float32)
     delta = jnp.sum(dout.astype(jnp.float32) * out, axis=-1)
     dq, grads = jnp.zeros_like(q, jnp.float32), []
     for (k, v), (low, high) in zip(shards, ranges, strict=True):
-        dq, *more = inner.backward(dq, q, k, v, low, high, lse, dout, delta)
+        dq, *more = inner.backward(dq, Shard(q, k, v, low, high), Pull(lse, dout, delta))
         grads += more
     return out, lse, dq, *grads
 
@@ -151,7 +151,7 @@ def test_the_hopper_kernel_is_asked_and_read_in_the_right_terms(monkeypatch: pyt
     def seen(inner: Inner) -> tuple[Array, Array]:
         carry = softmax.empty(q)
         for (k, v), (low, high) in zip(shards, ragged(2 * gpu.TILE), strict=True):
-            carry = inner.forward(carry, q, k, v, low, high)
+            carry = inner.forward(carry, Shard(q, k, v, low, high))
         return softmax.finish(carry, jnp.float32)
 
     out, lse = seen(Hopper())
@@ -180,7 +180,9 @@ def test_both_inner_loops_lower_for_cuda_with_the_ranges_as_operands(inner: Inne
 
     def run(q: Array, k: Array, v: Array, low: Array, high: Array, lse: Array, dout: Array, delta: Array) -> Any:
         start = softmax.empty(q)
-        return inner.forward(start, q, k, v, low, high), inner.backward(start.out_BKGTC, q, k, v, low, high, lse, dout, delta)
+        return inner.forward(start, Shard(q, k, v, low, high)), inner.backward(
+            start.out_BKGTC, Shard(q, k, v, low, high), Pull(lse, dout, delta)
+        )
 
     _, kernels = lowered(run, q, k, k, ranges, ranges, figure, q, figure)
     assert [name for name, _ in kernels] == [forward, "__gpu$xla.gpu.triton", "__gpu$xla.gpu.triton"]
@@ -208,12 +210,12 @@ def test_shapes_that_no_tile_fits_are_refused_with_the_fix() -> None:
         fitting(24, 128, "tokens")
     q, k = jnp.zeros((1, 1, 1, 32, 48), jnp.bfloat16), jnp.zeros((1, 1, 32, 48), jnp.bfloat16)
     with pytest.raises(ValueError, match="head width 48 is not a power of two"):
-        Triton().forward(softmax.empty(q), q, k, k, jnp.zeros((1, 32), jnp.int32), jnp.ones((1, 32), jnp.int32))
+        Triton().forward(softmax.empty(q), Shard(q, k, k, jnp.zeros((1, 32), jnp.int32), jnp.ones((1, 32), jnp.int32)))
 
 
 def test_tokens_that_are_not_whole_tiles_go_to_triton() -> None:
     q, k, ranges = like(1, 1, 2, 192, 64), like(1, 1, 192, 64), like(1, 192, dtype=jnp.int32)
-    _, kernels = lowered(lambda q, k, low, high: Hopper().forward(softmax.empty(q), q, k, k, low, high), q, k, ranges, ranges)
+    _, kernels = lowered(lambda q, k, low, high: Hopper().forward(softmax.empty(q), Shard(q, k, k, low, high)), q, k, ranges, ranges)
     assert [name for name, _ in kernels] == ["__gpu$xla.gpu.triton"]
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lwm_trainer.ring.inner import softmax, splash
 from lwm_trainer.ring.inner.blockwise import Blockwise
-from lwm_trainer.ring.inner.protocol import Inner
+from lwm_trainer.ring.inner.protocol import Inner, Pull, Shard
 from lwm_trainer.ring.inner.splash import Splash
 
 TOKENS, WIDTH = 384, 64
@@ -68,9 +68,9 @@ def example(rows: list[Ranges], heads: tuple[int, int], dtype: str = "float32") 
 
 def attention(inner: Inner, q: Array, k: Array, v: Array, dout: Array, low: Array, high: Array) -> tuple[Array, ...]:
     """(output, log-sum-exp, gradients of q, k, v) of a ring of one hop."""
-    out, lse = softmax.finish(inner.forward(softmax.empty(q), q, k, v, low, high), jnp.dtype("float32"))
+    out, lse = softmax.finish(inner.forward(softmax.empty(q), Shard(q, k, v, low, high)), jnp.dtype("float32"))
     delta = jnp.sum(out * dout.astype(jnp.float32), -1)
-    return out, lse, *inner.backward(jnp.zeros_like(q, jnp.float32), q, k, v, low, high, lse, dout, delta)
+    return out, lse, *inner.backward(jnp.zeros_like(q, jnp.float32), Shard(q, k, v, low, high), Pull(lse, dout, delta))
 
 
 def distances(inputs: list[Any]) -> list[float]:
@@ -105,11 +105,11 @@ def test_blocks_that_no_query_sees_take_no_step() -> None:
         for rows, forward, backward in ((documents(128, 256, 384), 3, 3), (whole(dead=slice(None)), 0, 3)):
             q, k, v, dout, low, high = example([rows], (1, 1))
             steps.clear()
-            carry = jax.block_until_ready(see(softmax.empty(q), q, k, v, low, high))
+            carry = jax.block_until_ready(see(softmax.empty(q), Shard(q, k, v, low, high)))
             assert len(steps) == forward
             steps.clear()
             _, lse = softmax.finish(carry, jnp.dtype("float32"))
-            grads = jax.block_until_ready(pull(jnp.zeros_like(q), q, k, v, low, high, lse, dout, jnp.zeros_like(lse)))
+            grads = jax.block_until_ready(pull(jnp.zeros_like(q), Shard(q, k, v, low, high), Pull(lse, dout, jnp.zeros_like(lse))))
             assert len(steps) == backward
     assert not any(np.asarray(x).any() for x in grads)
 
@@ -127,4 +127,4 @@ def test_a_length_that_the_kernels_cannot_cut_is_refused(rows: int, tokens: int)
     q, k = jnp.zeros((rows, 1, 1, tokens, 1)), jnp.zeros((rows, 1, tokens, 1))
     ranges = jnp.zeros((rows, tokens), jnp.int32)
     with pytest.raises(ValueError, match=f"holds {rows} x {tokens} tokens.*multiple of 128, and at least 384 in a call"):
-        SPLASH.forward(softmax.empty(q), q, k, k, ranges, ranges)
+        SPLASH.forward(softmax.empty(q), Shard(q, k, k, ranges, ranges))

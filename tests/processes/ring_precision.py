@@ -18,7 +18,7 @@ jax.config.update("jax_num_cpu_devices", 64)
 from lwm_trainer.mesh import AXIS_NAMES, RING_AXES  # noqa: E402
 from lwm_trainer.ring.attention import ring_attention  # noqa: E402
 from lwm_trainer.ring.inner.blockwise import Blockwise  # noqa: E402
-from lwm_trainer.ring.inner.protocol import Inner  # noqa: E402
+from lwm_trainer.ring.inner.protocol import Inner, Shard  # noqa: E402
 from lwm_trainer.ring.inner.softmax import Softmax  # noqa: E402
 from lwm_trainer.ring.layout import zigzag  # noqa: E402
 
@@ -28,8 +28,8 @@ LENGTH, HEADS, CHANNELS = 1024, 2, 32
 class Rounding(Blockwise):
     """The trap: partial outputs in bfloat16 from hop to hop."""
 
-    def forward(self, carry: Softmax, *args: Array, **named: Array) -> Softmax:
-        carry = super().forward(carry, *args, **named)
+    def forward(self, carry: Softmax, shard: Shard) -> Softmax:
+        carry = super().forward(carry, shard)
         return carry._replace(out_BKGTC=carry.out_BKGTC.astype(jnp.bfloat16).astype(jnp.float32))
 
 

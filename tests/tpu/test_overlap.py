@@ -10,6 +10,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from lwm_trainer.ring.inner import softmax
+from lwm_trainer.ring.inner.protocol import Shard
 from lwm_trainer.ring.inner.splash import Splash
 from tpu import overlap, topology
 from tpu.compile import SAMPLE, Case, compiled
@@ -34,7 +35,7 @@ def program(*, late: bool, hops: int | None) -> Program:
     def ring(last: Array, low: Array, high: Array, q: Array, k: Array, v: Array) -> Array:
         def hop(number: Array, state: tuple[tuple[Array, Array], softmax.Softmax]) -> tuple[tuple[Array, Array], softmax.Softmax]:
             keys, carry = state
-            seen = Splash().forward(carry, q, *keys, low, high)
+            seen = Splash().forward(carry, Shard(q, *keys, low, high))
             if late:
                 keys, seen = lax.optimization_barrier((keys, seen))
             order = [(rank, (rank + 1) % 4) for rank in range(4)]

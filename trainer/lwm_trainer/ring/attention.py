@@ -22,7 +22,7 @@ from lwm_trainer.ring import ulysses
 from lwm_trainer.ring.axes import Axes
 from lwm_trainer.ring.inner import softmax
 from lwm_trainer.ring.inner.blockwise import Blockwise
-from lwm_trainer.ring.inner.protocol import Inner
+from lwm_trainer.ring.inner.protocol import Inner, Pull, Shard
 from lwm_trainer.ring.schedule import Schedule, make_schedule, schedule_spec
 
 OUT_NAME = "ring_out"
@@ -100,7 +100,7 @@ class _Ring(NamedTuple):
 
         def see(hop: Array, carry: softmax.Softmax, keys: Pair) -> softmax.Softmax:
             low, high = schedule.low_NBT[hop], schedule.high_NBT[hop]
-            seen = partial(self.inner.forward, q_BKGTC=queries, k_BKSC=keys[0], v_BKSC=keys[1], low_BT=low, high_BT=high)
+            seen = partial(self.inner.forward, shard=Shard(queries, *keys, low, high))
             return lax.cond(jnp.any(low < high), seen, lambda carry: carry, carry)  # type: ignore[no-any-return]
 
         def hop(number: Array, state: tuple[Pair, softmax.Softmax]) -> tuple[Pair, softmax.Softmax]:
@@ -124,7 +124,7 @@ class _Ring(NamedTuple):
             low, high = schedule.low_NBT[hop], schedule.high_NBT[hop]
 
             def seen(dq: Array) -> tuple[Array, Pair]:
-                dq, *grads = self.inner.backward(dq, queries, *keys, low, high, lse, dout, delta)
+                dq, *grads = self.inner.backward(dq, Shard(queries, *keys, low, high), Pull(lse, dout, delta))
                 return dq, (grads[0], grads[1])
 
             return lax.cond(jnp.any(low < high), seen, lambda dq: (dq, zeros), dq)  # type: ignore[no-any-return]

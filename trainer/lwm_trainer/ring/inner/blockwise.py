@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from lwm_trainer.ring.inner.cover import Queries, cover, edge_block, query_block, query_blocks
+from lwm_trainer.ring.inner.protocol import Pull, Shard
 from lwm_trainer.ring.inner.softmax import NOTHING, Softmax
 
 HIDDEN = 2 * NOTHING
@@ -29,26 +30,16 @@ class Blockwise(NamedTuple):
     largest_block: int = 256
     """Keys of a block without a mask at most; blocks of queries and masked blocks of keys have half of it."""
 
-    def forward(self, carry: Softmax, q_BKGTC: Array, k_BKSC: Array, v_BKSC: Array, low_BT: Array, high_BT: Array) -> Softmax:
-        return _forward(carry, q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT, self.largest_block)
+    def forward(self, carry: Softmax, shard: Shard) -> Softmax:
+        return _forward(carry, shard, self.largest_block)
 
-    def backward(
-        self,
-        dq_BKGTC: Array,
-        q_BKGTC: Array,
-        k_BKSC: Array,
-        v_BKSC: Array,
-        low_BT: Array,
-        high_BT: Array,
-        lse_BKGT: Array,
-        dout_BKGTC: Array,
-        delta_BKGT: Array,
-    ) -> tuple[Array, Array, Array]:
-        return _backward(dq_BKGTC, q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT, lse_BKGT, dout_BKGTC, delta_BKGT, self.largest_block)
+    def backward(self, dq_BKGTC: Array, shard: Shard, pull: Pull) -> tuple[Array, Array, Array]:
+        return _backward(dq_BKGTC, shard, pull, self.largest_block)
 
 
 @partial(jax.named_call, name="ring_forward")
-def _forward(carry: Softmax, q_BKGTC: Array, k_BKSC: Array, v_BKSC: Array, low_BT: Array, high_BT: Array, largest_block: int) -> Softmax:
+def _forward(carry: Softmax, shard: Shard, largest_block: int) -> Softmax:
+    q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT = shard
     batch, _, group, tokens, width = q_BKGTC.shape
     keys = k_BKSC.shape[2]
     q_size, k_size, large = _sizes(tokens, keys, largest_block)
@@ -86,22 +77,13 @@ def _forward(carry: Softmax, q_BKGTC: Array, k_BKSC: Array, v_BKSC: Array, low_B
 
 
 @partial(jax.named_call, name="ring_backward")
-def _backward(
-    dq_BKGTC: Array,
-    q_BKGTC: Array,
-    k_BKSC: Array,
-    v_BKSC: Array,
-    low_BT: Array,
-    high_BT: Array,
-    lse_BKGT: Array,
-    dout_BKGTC: Array,
-    delta_BKGT: Array,
-    largest_block: int,
-) -> tuple[Array, Array, Array]:
+def _backward(dq_BKGTC: Array, shard: Shard, pull: Pull, largest_block: int) -> tuple[Array, Array, Array]:
     """Scores lie keys first, so that of five products only the one for dq has a transposed operand.
 
     All blocks are masked ones: beside five products a mask costs nothing that can be measured, and a second loop costs compile time.
     """
+    q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT = shard
+    lse_BKGT, dout_BKGTC, delta_BKGT = pull
     batch, _, group, tokens, width = q_BKGTC.shape
     keys = k_BKSC.shape[2]
     q_size, k_size, _ = _sizes(tokens, keys, largest_block)

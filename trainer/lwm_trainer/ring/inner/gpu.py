@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lwm_trainer.ring.inner.protocol import Inner
+from lwm_trainer.ring.inner.protocol import Inner, Pull, Shard
 from lwm_trainer.ring.inner.softmax import NOTHING, Softmax, merge
 from lwm_trainer.ring.inner.triton import Triton
 
@@ -28,31 +28,21 @@ def for_device(device: jax.Device) -> Inner:
 class Hopper(NamedTuple):
     """Compute capability 9.0. What the kernel does not take, float32 and tokens that are not whole tiles, `Triton` does."""
 
-    def forward(self, carry: Softmax, q_BKGTC: Array, k_BKSC: Array, v_BKSC: Array, low_BT: Array, high_BT: Array) -> Softmax:
-        whole_tiles = q_BKGTC.shape[3] % TILE == 0 and k_BKSC.shape[2] % TILE == 0
-        if not whole_tiles or q_BKGTC.dtype not in (jnp.bfloat16, jnp.float16):
-            return Triton().forward(carry, q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT)
-        return merge(carry, *_forward(q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT))
+    def forward(self, carry: Softmax, shard: Shard) -> Softmax:
+        whole_tiles = shard.q_BKGTC.shape[3] % TILE == 0 and shard.k_BKSC.shape[2] % TILE == 0
+        if not whole_tiles or shard.q_BKGTC.dtype not in (jnp.bfloat16, jnp.float16):
+            return Triton().forward(carry, shard)
+        return merge(carry, *_forward(shard))
 
-    def backward(
-        self,
-        dq_BKGTC: Array,
-        q_BKGTC: Array,
-        k_BKSC: Array,
-        v_BKSC: Array,
-        low_BT: Array,
-        high_BT: Array,
-        lse_BKGT: Array,
-        dout_BKGTC: Array,
-        delta_BKGT: Array,
-    ) -> tuple[Array, Array, Array]:
-        return Triton().backward(dq_BKGTC, q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT, lse_BKGT, dout_BKGTC, delta_BKGT)
+    def backward(self, dq_BKGTC: Array, shard: Shard, pull: Pull) -> tuple[Array, Array, Array]:
+        return Triton().backward(dq_BKGTC, shard, pull)
 
 
 @partial(jax.named_call, name="ring_forward")
-def _forward(q_BKGTC: Array, k_BKSC: Array, v_BKSC: Array, low_BT: Array, high_BT: Array) -> tuple[Array, Array]:
+def _forward(shard: Shard) -> tuple[Array, Array]:
     from tokamax._src.ops.attention import pallas_mosaic_gpu_kernel_sm90 as sm90  # the gpu image alone holds it
 
+    q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT = shard
     _, key_heads, group, tokens, width = q_BKGTC.shape
     keys = k_BKSC.shape[2]
     live = low_BT < high_BT

@@ -3,37 +3,40 @@
 Letters: B rows, K key heads, G query heads per key head, T query tokens, S key tokens, C head width.
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from jax import Array
 
 from lwm_trainer.ring.inner.softmax import Softmax
 
 
+class Shard(NamedTuple):
+    """The queries and one shard that they look at; queries, keys and values are in the model's dtype."""
+
+    q_BKGTC: Array
+    k_BKSC: Array
+    v_BKSC: Array
+    low_BT: Array
+    high_BT: Array
+    """int32, the local keys [low, high) that each query may see, none where low >= high."""
+
+
+class Pull(NamedTuple):
+    """What the backward pass knows of the queries, over all shards."""
+
+    lse_BKGT: Array
+    dout_BKGTC: Array
+    delta_BKGT: Array
+    """The sum over C of dout * out (FlashAttention, section B.4)."""
+
+
 class Inner(Protocol):
-    """A backend. `low_BT` and `high_BT` (int32) are the local keys [low, high) that each query may see, none where low >= high.
+    """A backend; all that it returns is float32."""
 
-    Queries q_BKGTC, keys k_BKSC and values v_BKSC are in the model's dtype; all that is returned is float32.
-    """
-
-    def forward(self, carry: Softmax, q_BKGTC: Array, k_BKSC: Array, v_BKSC: Array, low_BT: Array, high_BT: Array) -> Softmax:
+    def forward(self, carry: Softmax, shard: Shard) -> Softmax:
         """Let the queries see one more shard."""
         ...
 
-    def backward(
-        self,
-        dq_BKGTC: Array,
-        q_BKGTC: Array,
-        k_BKSC: Array,
-        v_BKSC: Array,
-        low_BT: Array,
-        high_BT: Array,
-        lse_BKGT: Array,
-        dout_BKGTC: Array,
-        delta_BKGT: Array,
-    ) -> tuple[Array, Array, Array]:
-        """(dq with this shard's part added, dk_BKSC and dv_BKSC of this shard by these queries).
-
-        `lse_BKGT` is over all shards; `delta_BKGT` is the sum over C of dout * out (FlashAttention, section B.4).
-        """
+    def backward(self, dq_BKGTC: Array, shard: Shard, pull: Pull) -> tuple[Array, Array, Array]:
+        """(dq with this shard's part added, dk_BKSC and dv_BKSC of this shard by these queries)."""
         ...

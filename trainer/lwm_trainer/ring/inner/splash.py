@@ -21,6 +21,7 @@ from jax import Array, lax
 from tokamax._src.ops.experimental.tpu.splash_attention import splash_attention_kernel as kernel
 
 from lwm_trainer.divisors import largest_divisor
+from lwm_trainer.ring.inner.protocol import Pull, Shard
 from lwm_trainer.ring.inner.softmax import NOTHING, Softmax, merge
 from lwm_trainer.ring.inner.visits import Visits, by_key, by_query, kinds
 
@@ -42,28 +43,17 @@ class Splash(NamedTuple):
     largest_compute: int = 512
     """Keys of one matrix product, at most; a multiple of 128."""
 
-    def forward(self, carry: Softmax, q_BKGTC: Array, k_BKSC: Array, v_BKSC: Array, low_BT: Array, high_BT: Array) -> Softmax:
+    def forward(self, carry: Softmax, shard: Shard) -> Softmax:
         def rows(carry: Softmax, q: Array, k: Array, v: Array, low: Array, high: Array) -> Softmax:
             for keys in _pieces(k):
                 carry = merge(carry, *self._see(q, k[:, :, keys], v[:, :, keys], *_inside(low, high, keys)))
             return carry
 
-        _check(q_BKGTC, k_BKSC)
+        _check(shard.q_BKGTC, shard.k_BKSC)
         with jax.named_scope("ring_forward"):
-            return Softmax(*_by_rows(rows, k_BKSC, carry, q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT))
+            return Softmax(*_by_rows(rows, shard.k_BKSC, carry, *shard))
 
-    def backward(
-        self,
-        dq_BKGTC: Array,
-        q_BKGTC: Array,
-        k_BKSC: Array,
-        v_BKSC: Array,
-        low_BT: Array,
-        high_BT: Array,
-        lse_BKGT: Array,
-        dout_BKGTC: Array,
-        delta_BKGT: Array,
-    ) -> tuple[Array, Array, Array]:
+    def backward(self, dq_BKGTC: Array, shard: Shard, pull: Pull) -> tuple[Array, Array, Array]:
         def rows(dq: Array, q: Array, k: Array, v: Array, low: Array, high: Array, *rest: Array) -> tuple[Array, Array, Array]:
             dk, dv = [], []
             for keys in _pieces(k):
@@ -74,10 +64,9 @@ class Splash(NamedTuple):
                 dv.append(dv_part)
             return dq, jnp.concatenate(dk, axis=2), jnp.concatenate(dv, axis=2)
 
-        _check(q_BKGTC, k_BKSC)
+        _check(shard.q_BKGTC, shard.k_BKSC)
         with jax.named_scope("ring_backward"):
-            inputs = (dq_BKGTC, q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT, lse_BKGT, dout_BKGTC, delta_BKGT)
-            return _by_rows(rows, k_BKSC, *inputs)  # type: ignore[no-any-return]
+            return _by_rows(rows, shard.k_BKSC, dq_BKGTC, *shard, *pull)  # type: ignore[no-any-return]
 
     def _see(self, q: Array, k: Array, v: Array, low_BT: Array, high_BT: Array) -> tuple[Array, Array]:
         """(normalised output [B, K, G, T, C], log-sum-exp [B, K, G, T]) of one call's keys, both float32."""

@@ -18,6 +18,7 @@ from jax import Array, lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as plgpu
 
+from lwm_trainer.ring.inner.protocol import Pull, Shard
 from lwm_trainer.ring.inner.softmax import NOTHING, Softmax, merge
 
 LOG2_E = math.log2(math.e)
@@ -47,23 +48,11 @@ class Triton(NamedTuple):
     interpret: bool = False
     """Run on a CPU, slowly: what the tests do."""
 
-    def forward(self, carry: Softmax, q_BKGTC: Array, k_BKSC: Array, v_BKSC: Array, low_BT: Array, high_BT: Array) -> Softmax:
-        return merge(carry, *_forward(q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT, self.interpret))
+    def forward(self, carry: Softmax, shard: Shard) -> Softmax:
+        return merge(carry, *_forward(shard, self.interpret))
 
-    def backward(
-        self,
-        dq_BKGTC: Array,
-        q_BKGTC: Array,
-        k_BKSC: Array,
-        v_BKSC: Array,
-        low_BT: Array,
-        high_BT: Array,
-        lse_BKGT: Array,
-        dout_BKGTC: Array,
-        delta_BKGT: Array,
-    ) -> tuple[Array, Array, Array]:
-        given = (q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT, lse_BKGT, dout_BKGTC, delta_BKGT)
-        return _query_gradient(dq_BKGTC, *given, self.interpret), *_key_gradients(*given, self.interpret)
+    def backward(self, dq_BKGTC: Array, shard: Shard, pull: Pull) -> tuple[Array, Array, Array]:
+        return _query_gradient(dq_BKGTC, shard, pull, self.interpret), *_key_gradients(shard, pull, self.interpret)
 
 
 def fitting(tokens: int, largest: int, what: str) -> int:
@@ -233,7 +222,8 @@ def _one_head_axis(x: Array) -> Array:
 
 
 @partial(jax.named_call, name="ring_forward")
-def _forward(q_BKGTC: Array, k_BKSC: Array, v_BKSC: Array, low_BT: Array, high_BT: Array, interpret: bool) -> tuple[Array, Array]:
+def _forward(shard: Shard, interpret: bool) -> tuple[Array, Array]:
+    q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT = shard
     tile = forward_tile(q_BKGTC.shape[-1])
     by = _by_query(tile, q_BKGTC, k_BKSC)
     q = _one_head_axis(q_BKGTC)
@@ -251,21 +241,11 @@ def _forward(q_BKGTC: Array, k_BKSC: Array, v_BKSC: Array, low_BT: Array, high_B
 
 
 @partial(jax.named_call, name="ring_query_gradient")
-def _query_gradient(
-    dq_BKGTC: Array,
-    q_BKGTC: Array,
-    k_BKSC: Array,
-    v_BKSC: Array,
-    low_BT: Array,
-    high_BT: Array,
-    lse_BKGT: Array,
-    dout_BKGTC: Array,
-    delta_BKGT: Array,
-    interpret: bool,
-) -> Array:
+def _query_gradient(dq_BKGTC: Array, shard: Shard, pull: Pull, interpret: bool) -> Array:
+    q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT = shard
     tile = backward_tile(q_BKGTC.shape[-1])
     by = _by_query(tile, q_BKGTC, k_BKSC)
-    q, lse, dout, delta, old = (_one_head_axis(x) for x in (q_BKGTC, lse_BKGT, dout_BKGTC, delta_BKGT, dq_BKGTC))
+    q, lse, dout, delta, old = (_one_head_axis(x) for x in (q_BKGTC, *pull, dq_BKGTC))
     query, key, figure = by.query_BHTC, by.key_BKSC, by.figure_BHT
     dq = _call(
         partial(_query_kernel, step=by.step),
@@ -282,17 +262,8 @@ def _query_gradient(
 
 
 @partial(jax.named_call, name="ring_key_gradients")
-def _key_gradients(
-    q_BKGTC: Array,
-    k_BKSC: Array,
-    v_BKSC: Array,
-    low_BT: Array,
-    high_BT: Array,
-    lse_BKGT: Array,
-    dout_BKGTC: Array,
-    delta_BKGT: Array,
-    interpret: bool,
-) -> tuple[Array, Array]:
+def _key_gradients(shard: Shard, pull: Pull, interpret: bool) -> tuple[Array, Array]:
+    q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT = shard
     batch, key_heads, group, tokens, width = q_BKGTC.shape
     keys = k_BKSC.shape[2]
     tile = backward_tile(width)
@@ -315,7 +286,7 @@ def _key_gradients(
         in_specs=[by_row[0], by_row[0], by_row[1], by_row[1], query, key, key, figure, query, figure],
         out_specs=[key, key],
         out_shape=[jax.ShapeDtypeStruct(k_BKSC.shape, jnp.float32)] * 2,
-    )(first, last, low_BT, high_BT, rows(q_BKGTC), k_BKSC, v_BKSC, rows(lse_BKGT), rows(dout_BKGTC), rows(delta_BKGT))
+    )(first, last, low_BT, high_BT, rows(q_BKGTC), k_BKSC, v_BKSC, *map(rows, pull))
     return dk, dv
 
 
