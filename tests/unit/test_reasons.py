@@ -63,12 +63,12 @@ def test_reasons_with_a_part_that_varies_are_found_and_unknown_words_are_not() -
 def test_the_committed_page_is_that_of_the_code() -> None:
     assert docs.difference() == ""
     assert docs.main(["--check"]) == 0
-    text = docs.REASONS.read_text()
+    text = (docs.DOCS / "reasons.md").read_text()
     assert [str(reason) for reason in ALL if f"| `{reason}` |" not in text] == []
 
 
 def test_a_changed_page_is_found_and_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docs, "REASONS", tmp_path / "reasons.md")
+    monkeypatch.setattr(docs, "DOCS", tmp_path)
     assert docs.main(["--check"]) == 1
     assert docs.main([]) == 0
     assert docs.main(["--check"]) == 0
