@@ -1,4 +1,5 @@
 # Two images from one file: `operator` (no JAX) and `trainer` (no kubernetes package). Context: the repository's root.
+# The trainer for TPU or GPU hosts: --target trainer --build-arg ACCELERATOR=tpu (or gpu).
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS runtime
@@ -22,8 +23,15 @@ RUN python -m venv /tmp/uv && /tmp/uv/bin/pip install --quiet --no-cache-dir uv=
 FROM runtime AS trainer-packages
 ARG PIP_INDEX_URL
 ARG UV_DEFAULT_INDEX
-RUN python -m venv /tmp/uv && /tmp/uv/bin/pip install --quiet --no-cache-dir uv==0.13.9 \
-    && /tmp/uv/bin/uv sync --quiet --frozen --no-dev --no-install-project --extra trainer \
+# cpu, gpu (CUDA 12) or tpu.
+ARG ACCELERATOR=cpu
+RUN case "$ACCELERATOR" in \
+        cpu) extras="--extra trainer" ;; \
+        gpu|tpu) extras="--extra trainer --extra $ACCELERATOR" ;; \
+        *) echo "ACCELERATOR=$ACCELERATOR: use cpu, gpu or tpu" >&2; exit 64 ;; \
+    esac \
+    && python -m venv /tmp/uv && /tmp/uv/bin/pip install --quiet --no-cache-dir uv==0.13.9 \
+    && /tmp/uv/bin/uv sync --quiet --frozen --no-dev --no-install-project $extras \
     && rm -rf /tmp/uv
 
 FROM operator-packages AS operator

@@ -1,4 +1,4 @@
-"""The pages that are made from the code: `python -m lwm_operator.docs [--check]` writes or checks docs/reasons.md and docs/platforms.md."""
+"""The pages made from the code: `python -m lwm_operator.docs [--check]` writes or checks docs/reference.md, reasons.md, platforms.md."""
 
 import argparse
 import difflib
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from lwm_operator.api import reference
 from lwm_operator.plan.reasons import GROUPS, Reason
 from lwm_operator.platforms import table
 
@@ -35,7 +36,7 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"reasons.md": page, "platforms.md": table.page}
+PAGES: Mapping[str, Callable[[], str]] = {"reference.md": reference.page, "reasons.md": page, "platforms.md": table.page}
 
 
 def difference() -> str:

@@ -10,6 +10,8 @@ from world.builders import spec, stage
 
 MODEL = spec()["model"]
 TWO = [stage("a"), stage("b")]
+TPU = {"family": "v5p", "topology": "2x2x2"}
+GPU = {"hosts": 2, "perHost": 4}
 CPU = {"hosts": 2, "devicesPerHost": 4}
 PLACE = {"uri": "gs://lwm/x"}
 KEY = {"name": "settings", "key": "token"}
@@ -87,6 +89,62 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         {"datasets": [{"name": "books", "source": CLAIM}]},
     ),
     "cpu goes with its type": ({"accelerator": {"type": "cpu"}}, "cpu is missing", {"accelerator": {"type": "cpu", "cpu": CPU}}),
+    "tpu goes with its type": ({"accelerator": {"type": "tpu"}}, "tpu is missing", {"accelerator": {"type": "tpu", "tpu": TPU}}),
+    "gpu goes with its type": (
+        {"accelerator": {"type": "gpu"}},
+        "gpu is missing",
+        {"accelerator": {"type": "gpu", "gpu": GPU}},
+    ),
+    "one accelerator only": (
+        {"accelerator": {"type": "tpu", "tpu": TPU, "gpu": GPU}},
+        "give only the block that goes with type",
+        {"accelerator": {"type": "tpu", "tpu": TPU}},
+    ),
+    "a topology is chips along each axis": (
+        {"accelerator": {"type": "tpu", "tpu": TPU | {"topology": "v5p-8"}}},
+        "spec.accelerator.tpu.topology",
+        {"accelerator": {"type": "tpu", "tpu": TPU | {"topology": "2x2x2"}}},
+    ),
+    "spot or reserved": (
+        {"accelerator": {"type": "tpu", "tpu": TPU | {"spot": True, "reservation": "mine"}}},
+        "spot and reservation exclude each other",
+        {"accelerator": {"type": "tpu", "tpu": TPU | {"reservation": "projects/ours/reservations/mine"}}},
+    ),
+    "known families": (
+        {"accelerator": {"type": "tpu", "tpu": TPU | {"family": "v3"}}},
+        'Unsupported value: "v3"',
+        {"accelerator": {"type": "tpu", "tpu": TPU | {"family": "v4"}}},
+    ),
+    "mesh is the GPUs": (
+        {"accelerator": {"type": "gpu", "gpu": GPU | {"perHost": 8}}},
+        "stages[].mesh: dp x fsdp x tp x sp must equal accelerator.gpu.hosts x perHost",
+        {"accelerator": {"type": "gpu", "gpu": GPU}},
+    ),
+    "a stage's own accelerator is not held against the training's": (
+        {"stages": [stage(mesh={"dp": 2, "fsdp": 2, "sp": 4})]},
+        "must equal accelerator.cpu.hosts x devicesPerHost",
+        {"stages": [stage(mesh={"dp": 2, "fsdp": 2, "sp": 4}, accelerator={"type": "gpu", "gpu": GPU | {"perHost": 8}})]},
+    ),
+    "network devices have a domain": (
+        {"accelerator": {"type": "gpu", "gpu": GPU | {"rdma": {"hca": 1}}}},
+        "rdma: a resource's name has a domain",
+        {"accelerator": {"type": "gpu", "gpu": GPU | {"rdma": {"rdma/hca": 1}}}},
+    ),
+    "huge pages have two sizes": (
+        {"accelerator": {"type": "gpu", "gpu": GPU | {"hugepages": {"hugepages-4Mi": "1Gi"}}}},
+        "hugepages: the sizes are",
+        {"accelerator": {"type": "gpu", "gpu": GPU | {"hugepages": {"hugepages-2Mi": "1Gi"}}}},
+    ),
+    "nccl is NCCL's": (
+        {"accelerator": {"type": "gpu", "gpu": GPU | {"nccl": {"LD_PRELOAD": "x"}}}},
+        "nccl: its names begin with NCCL_",
+        {"accelerator": {"type": "gpu", "gpu": GPU | {"nccl": {"NCCL_DEBUG": "WARN"}}}},
+    ),
+    "known profiles": (
+        {"accelerator": {"type": "gpu", "gpu": GPU | {"profile": "mine"}}},
+        'Unsupported value: "mine"',
+        {"accelerator": {"type": "gpu", "gpu": GPU | {"profile": "aws-efa"}}},
+    ),
     "known accelerators": (
         {"accelerator": {"type": "abacus", "cpu": CPU}},
         'Unsupported value: "abacus"',

@@ -23,7 +23,7 @@ def test_a_spec_that_makes_sense_has_no_problem() -> None:
         ),
         ({"stages": [stage(steps=None)]}, ["spec.stages[ctx512].steps", "give steps"]),
         ({"stages": [stage(mixture=[{"dataset": "poems"}])]}, ["spec.stages[ctx512].mixture", "poems", "use one of books"]),
-        ({"accelerator": {"type": "cpu"}}, ["spec.accelerator.cpu", "give hosts"]),
+        ({"accelerator": {"type": "cpu"}}, ["spec.accelerator.cpu", "give cpu.hosts"]),
         ({"checkpoint": {}}, ["spec.checkpoint", "exactly one of uri and pvc"]),
         ({"tokenizer": {}}, ["spec.tokenizer"]),
         ({"datasets": [{"name": "books", "source": {}}]}, ["spec.datasets[books].source"]),

@@ -7,8 +7,7 @@ import pytest
 
 from lwm_operator.manifests.attempt import companions
 from lwm_operator.manifests.common import Run
-from lwm_operator.manifests.job import job
-from lwm_operator.manifests.pod import pod_spec
+from lwm_operator.manifests.job import jobs
 from lwm_trainer.config import RunConfig, Start
 from world.builders import UID, stage, training
 
@@ -16,6 +15,12 @@ from world.builders import UID, stage, training
 def run(**changes: Any) -> Run:
     start = Start(earlier_attempts=(2, 1), stage_checkpoint="gs://before/60")
     return Run(training=training(**changes), stage=1, attempt=3, start=start, image="lwm-trainer:1", template="t")
+
+
+def job(run: Run) -> dict[str, Any]:
+    """Of the one slice."""
+    (found,) = jobs(run)
+    return found
 
 
 def pod(**changes: Any) -> dict[str, Any]:
@@ -45,7 +50,7 @@ def test_each_is_valid_and_belongs_to_its_training(manifest: dict[str, Any]) -> 
 
 def test_the_job_never_retries_by_itself_and_stays_as_evidence() -> None:
     made = job(run())
-    assert made["metadata"]["annotations"] == {"lwm.dev/template": "t"}
+    assert made["metadata"]["annotations"] == {"lwm.dev/template": "t", "lwm.dev/first-host": "0"}
     spec = made["spec"]
     assert (spec["completionMode"], spec["completions"], spec["parallelism"], spec["backoffLimitPerIndex"]) == ("Indexed", 2, 2, 0)
     # A limit for the whole Job, or a policy that fails it, would end the survivors before they have spoken.
@@ -54,7 +59,8 @@ def test_the_job_never_retries_by_itself_and_stays_as_evidence() -> None:
 
 
 def test_avoided_nodes_are_excluded_by_name_each_by_a_requirement_of_its_own() -> None:
-    terms = pod_spec(replace(run(), avoided_nodes=("node1", "node2")))["affinity"]["nodeAffinity"]
+    found = job(replace(run(), avoided_nodes=("node1", "node2")))["spec"]["template"]["spec"]
+    terms = found["affinity"]["nodeAffinity"]
     assert terms["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"] == [
         {"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in ("node1", "node2")]}
     ]

@@ -116,7 +116,8 @@ def test_a_changed_page_of_platforms_is_found(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_tables_import_nothing_but_the_standard_library() -> None:
-    lines = [line for path in Path(platforms.__file__).parent.glob("*.py") for line in path.read_text().splitlines()]
+    tables = [path for path in Path(platforms.__file__).parent.glob("*.py") if path.stem != "gang"]  # which reads the spec
+    lines = [line for path in tables for line in path.read_text().splitlines()]
     modules = {line.split()[1].split(".")[0] for line in lines if line.startswith(("import ", "from "))}
     assert modules == {"lwm_operator", "collections", "dataclasses", "itertools", "json", "math", "re", "sys", "types", "typing"}
     ours = {line.split()[1] for line in lines if line.startswith("from lwm_operator")}

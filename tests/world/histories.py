@@ -14,6 +14,10 @@ from world.passes import Operators
 from world.scripts import Chance
 from world.state import Planner
 
+CPU = {"type": "cpu", "cpu": {"hosts": 2, "devicesPerHost": 4}}
+SLICES = {"type": "tpu", "tpu": {"family": "v6e", "topology": "2x2", "slices": 2}}
+"""Two hosts as well, each with a Job of its own."""
+
 TRAININGS: tuple[Training, ...] = tuple(
     training(
         stages=[stage(name, steps=steps) for name, steps in zip("abc", lengths, strict=False)],
@@ -22,11 +26,13 @@ TRAININGS: tuple[Training, ...] = tuple(
         failurePolicy={"budgets": {"app": 1, "infra": 3, "hang": 1}, "onExhausted": exhausted, "onDivergence": {"maxRollbacks": 2}},
         execution={"placementTimeoutSeconds": 60},
         ttlSecondsAfterFinished=ttl,
+        accelerator=accelerator,
     )
-    for lengths, keep, exhausted, ttl in (
-        ((20,), 2, "Pause", None),
-        ((20, 10), 3, "Fail", None),
-        ((15, 10, 10), 2, "Pause", 600),
+    for lengths, keep, exhausted, ttl, accelerator in (
+        ((20,), 2, "Pause", None, CPU),
+        ((20, 10), 3, "Fail", None, CPU),
+        ((15, 10, 10), 2, "Pause", 600, CPU),
+        ((20, 10), 2, "Pause", None, SLICES),
     )
 )
 

@@ -8,6 +8,7 @@ from lwm_operator.api.spec import Spec
 from lwm_operator.plan.moments import stamp
 from lwm_operator.plan.observed import JobView, PodState, PodView, Waiting
 from lwm_operator.plan.result import Action, CleanUp, CreateAttempt, DeleteAttempt, DeletePod
+from lwm_trainer.config import slice_name
 from world.bucket import Gang
 from world.state import Cluster
 
@@ -29,14 +30,18 @@ class Kubernetes(Cluster):
                     self.promises.deletes_pod(self, there, fresh=fresh)
                     self.delete(there, 120 if action.grace_seconds is None else action.grace_seconds)
             case DeleteAttempt():
-                if (found := self.jobs.get(action.job)) is not None and found.uid == action.uid:
+                for found in self._named(action):
                     self.promises.deletes_attempt(self, found, fresh=fresh)
                     self.remove(found)
             case CleanUp():
                 self.promises.cleans_up(self, fresh=fresh)
-                for name, uid in action.jobs:
-                    if (found := self.jobs.get(name)) is not None and found.uid == uid:
+                for attempt in action.attempts:
+                    for found in self._named(attempt):
                         self.remove(found)
+
+    def _named(self, action: DeleteAttempt) -> list[JobView]:
+        """The Jobs with these uids that are still there."""
+        return [job for name, uid in action.jobs if (job := self.jobs.get(name)) is not None and job.uid == uid]
 
     def delete(self, pod: PodView, grace: int, **changes: object) -> None:
         """A pod that has no node or has ended goes at once, another one is told to end."""
@@ -52,7 +57,7 @@ class Kubernetes(Cluster):
     def vanish(self, name: str) -> None:
         """The pod's object goes; its Job counts its index as failed, if it had not succeeded."""
         pod = self.pods.pop(name)
-        job = next((job for job in self.jobs.values() if (job.stage, job.attempt) == (pod.stage, pod.attempt)), None)
+        job = next((job for job in self.jobs.values() if (job.stage, job.attempt, job.slice) == (pod.stage, pod.attempt, pod.slice)), None)
         if job is not None and pod.state != PodState.SUCCEEDED:
             self.uncounted.append((job.uid, pod.index))
             if not self.lag:
@@ -60,8 +65,8 @@ class Kubernetes(Cluster):
 
     def catch_up(self) -> None:
         """The Job controller makes the pods that are wanted and counts those that are gone."""
-        for action in self.unmade:
-            self._make_pods(action)
+        for uid in self.unmade:
+            self._make_pods(uid)
         self.unmade = []
         self._count_gone()
 
@@ -72,7 +77,7 @@ class Kubernetes(Cluster):
         self.uncounted = []
 
     def remove(self, job: JobView) -> None:
-        """The Job, its Lease and, by garbage collection, its pods: those that run are told to end."""
+        """The Job, its attempt's Lease and, by garbage collection, its pods: those that run are told to end."""
         del self.jobs[job.name]
         self.leases.discard((job.stage, job.attempt))
         self.reports.pop((job.stage, job.attempt), None)
@@ -80,21 +85,14 @@ class Kubernetes(Cluster):
         self.collect(job)
 
     def collect(self, job: JobView) -> None:
-        for pod in [pod for pod in self.pods.values() if (pod.stage, pod.attempt) == (job.stage, job.attempt)]:
+        for pod in [pod for pod in self.pods.values() if (pod.stage, pod.attempt, pod.slice) == (job.stage, job.attempt, job.slice)]:
             self.delete(pod, 30)
 
     def _create(self, action: CreateAttempt, spec: Spec, *, fresh: bool) -> None:
-        name = job_name(self.training.metadata.name, action.stage, action.attempt)
-        if self.quota:
-            raise RefusedError(f'jobs.batch "{name}" is forbidden: exceeded quota: few')
-        if name in self.jobs:
-            return
-        self.promises.creates(self, name, action, fresh=fresh)
+        """The Jobs of all slices, one by one: with a full quota the first may still find room."""
+        attempt = job_name(self.training.metadata.name, action.stage, action.attempt)
         self.created.append(action)
-        uid = f"uid-{name}-{len(self.created)}"
-        self.jobs[name] = JobView(name=name, uid=uid, stage=action.stage, attempt=action.attempt, template=action.template)
-        self.leases.add((action.stage, action.attempt))
-        self.gangs[uid] = Gang(
+        crew = Gang(
             stage=action.stage,
             attempt=action.attempt,
             hosts=self.hosts,
@@ -105,25 +103,39 @@ class Kubernetes(Cluster):
             every=spec.checkpoint.every_steps,
             keep=spec.checkpoint.keep,
         )
-        if self.lag:
-            self.unmade.append(action)
-        else:
-            self._make_pods(action)
+        there = [self.gangs[job.uid] for job in self.jobs.values() if (job.stage, job.attempt) == (action.stage, action.attempt)]
+        for index in range(self.slices):
+            name = slice_name(attempt, index, self.slices)
+            if name in self.jobs:
+                continue
+            if self.quota and (self.slices == 1 or index > 0):
+                raise RefusedError(f'jobs.batch "{name}" is forbidden: exceeded quota: few')
+            self.promises.creates(self, name, index, action, fresh=fresh)
+            uid = f"uid-{name}-{len(self.created)}"
+            self.jobs[name] = JobView(name=name, uid=uid, stage=action.stage, attempt=action.attempt, slice=index, template=action.template)
+            self.leases.add((action.stage, action.attempt))
+            self.gangs[uid] = there[0] if there else crew
+            if self.lag:
+                self.unmade.append(uid)
+            else:
+                self._make_pods(uid)
 
-    def _make_pods(self, action: CreateAttempt) -> None:
-        job = next((job for job in self.jobs.values() if (job.stage, job.attempt) == (action.stage, action.attempt)), None)
-        for index in range(self.hosts) if job is not None else ():
+    def _make_pods(self, uid: str) -> None:
+        job = next((job for job in self.jobs.values() if job.uid == uid), None)
+        each = self.hosts // self.slices
+        for index in range(job.slice * each, (job.slice + 1) * each) if job is not None else ():
             assert job is not None
-            uid = f"{job.name}-{index}-{len(self.created)}"
+            own = f"{job.name}-{index}-{len(self.created)}"
             name = f"{job.name}-{index}"
             while name in self.pods:  # a zombie's name: the Job controller adds random letters
                 name += "x"
-            self.members[uid] = self.gangs[job.uid]
+            self.members[own] = self.gangs[job.uid]
             self.pods[name] = PodView(
                 name=name,
-                uid=uid,
+                uid=own,
                 stage=job.stage,
                 attempt=job.attempt,
+                slice=job.slice,
                 index=index,
                 state=PodState.PENDING,
                 waiting=Waiting(reason="Unschedulable", message=NO_NODE, since=stamp(self.clock)),

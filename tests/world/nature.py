@@ -18,7 +18,7 @@ class Nature(Trainers):
     def wait(self, seconds: float) -> None:
         """Time passes; whoever is alive renews its Lease meanwhile."""
         self.now += timedelta(seconds=seconds)
-        for gang in self.gangs.values():
+        for gang in self.crews:
             if 0 in gang.alive:
                 gang.idle = gang.idle + int(seconds) if gang.hung else 0
                 if gang.number in self.reports:
@@ -115,7 +115,7 @@ class Nature(Trainers):
         if not self.lag:
             self.catch_up()
         for name, job in [] if self.lag else list(self.jobs.items()):
-            pods = [pod for pod in self.pods.values() if (pod.stage, pod.attempt) == (job.stage, job.attempt)]
+            pods = [pod for pod in self.pods.values() if (pod.stage, pod.attempt, pod.slice) == (job.stage, job.attempt, job.slice)]
             succeeded = {pod.index for pod in pods if pod.state == PodState.SUCCEEDED}
             failed = job.failed_indexes | {pod.index for pod in pods if pod.state == PodState.FAILED}
             done = not any(pod.live for pod in pods)

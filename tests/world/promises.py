@@ -43,7 +43,7 @@ class Promises:
 
     # Effects.
 
-    def creates(self, world: "Cluster", name: str, action: CreateAttempt, *, fresh: bool) -> None:
+    def creates(self, world: "Cluster", name: str, index: int, action: CreateAttempt, *, fresh: bool) -> None:
         status = world.training.status
         entry = status.stages[action.stage - 1] if len(status.stages) >= action.stage else None
         known = entry.attempts if entry is not None else 0
@@ -57,11 +57,10 @@ class Promises:
             f"{name} is created without its intent in the stored status",
         )
         promise(not world.training.spec.suspend, f"{name} is created while spec.suspend is true")
-        left = [pod.name for pod in world.pods.values() if lives(world, pod)]
+        number = action.stage, action.attempt
+        left = [pod.name for pod in world.pods.values() if lives(world, pod) and (pod.stage, pod.attempt) != number]
         promise(not left, f"{name} is created while {left} are live")
-        seen = (action.stage, action.attempt) in world.reports or any(
-            (pod.stage, pod.attempt) == (action.stage, action.attempt) for pod in world.pods.values()
-        )
+        seen = number in world.reports or any((pod.stage, pod.attempt, pod.slice) == (*number, index) for pod in world.pods.values())
         promise(name not in self.made or not seen, f"{name} is created a second time")
         promise(action.start.earlier_attempts == tuple(range(action.attempt - 1, 0, -1)), f"{name} does not know all earlier attempts")
         promise(entry is not None and action.start.rollbacks == entry.rollbacks, f"{name} does not know all rollbacks")

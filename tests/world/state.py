@@ -10,6 +10,7 @@ from lwm_operator.api.training import Training
 from lwm_operator.plan.observed import JobView, Observed, PodView
 from lwm_operator.plan.plan import plan
 from lwm_operator.plan.result import CreateAttempt, Plan
+from lwm_operator.platforms.gang import gang_of
 from lwm_trainer.config import Progress
 from world.bucket import Bucket, Gang, Number
 from world.builders import NOW
@@ -39,7 +40,8 @@ class Cluster:
     """Creations are refused."""
     lag: bool = False
     """The Job controller is slow: it makes no pods, and Jobs do not show what became of theirs."""
-    unmade: list[CreateAttempt] = field(default_factory=list)
+    unmade: list[str] = field(default_factory=list)
+    """Uids of Jobs that have no pods yet."""
     uncounted: list[tuple[str, int]] = field(default_factory=list)
     """Job and index of pods that are gone."""
     bucket: Bucket = field(default_factory=Bucket)
@@ -54,9 +56,17 @@ class Cluster:
 
     @property
     def hosts(self) -> int:
-        cpu = self.training.spec.accelerator.cpu
-        assert cpu is not None
-        return cpu.hosts
+        """Of all slices."""
+        return gang_of(self.training.spec.accelerator).hosts
+
+    @property
+    def slices(self) -> int:
+        return gang_of(self.training.spec.accelerator).slices
+
+    @property
+    def crews(self) -> list[Gang]:
+        """The processes of each attempt once: the Jobs of its slices share them."""
+        return list({id(gang): gang for gang in self.gangs.values()}.values())
 
     @property
     def clock(self) -> datetime:

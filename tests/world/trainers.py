@@ -28,7 +28,7 @@ class Trainers(Kubernetes):
     def others(self) -> list[Gang]:
         """Gangs that are not the newest Job's and still run in full: zombies."""
         crew = self.crew()
-        return [gang for gang in self.gangs.values() if gang is not crew and gang.whole]
+        return [gang for gang in self.crews if gang is not crew and gang.whole]
 
     def train(self, steps: int, *, commit: bool) -> None:
         """The newest gang goes on, if it is whole, and tells of it."""

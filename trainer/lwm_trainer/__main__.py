@@ -41,10 +41,16 @@ def main() -> NoReturn:
 
 
 def process_index(gang: config.Gang) -> int:
-    """This host's number. Raises ValueError when Kubernetes (or whoever starts us) did not say it."""
-    text = os.environ.get(config.PROCESS_INDEX_VARIABLE, "")
-    if not text.isdigit() or int(text) >= gang.hosts:
-        raise ValueError(f"{config.PROCESS_INDEX_VARIABLE}={text!r}: set it to this host's index, 0 to {gang.hosts - 1}")
+    """This host's number over all slices. Raises ValueError when Kubernetes (or whoever starts us) did not say it."""
+    inside = _number(config.PROCESS_INDEX_VARIABLE, "this host's index", gang.hosts_per_slice)
+    index = _number(config.SLICE_VARIABLE, "the index of this host's slice", gang.slices) if gang.slices > 1 else 0
+    return index * gang.hosts_per_slice + inside
+
+
+def _number(variable: str, what: str, below: int) -> int:
+    text = os.environ.get(variable, "")
+    if not text.isdigit() or int(text) >= below:
+        raise ValueError(f"{variable}={text!r}: set it to {what}, 0 to {below - 1}")
     return int(text)
 
 

@@ -22,7 +22,10 @@ TERMINATION_PATH = "/dev/termination-log"
 """Where the last words go (`LWM_TERMINATION_PATH` overrides it outside a pod)."""
 
 PROCESS_INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
-"""Set by Kubernetes in every pod of an Indexed Job: the host's index, 0 to hosts - 1."""
+"""Set by Kubernetes in every pod of an Indexed Job: the host's index in its slice."""
+
+SLICE_VARIABLE = "LWM_SLICE"
+"""Set by the operator: the index of the pod's slice; 0 where it is not set."""
 
 COORDINATOR_PORT = 8476
 METRICS_PORT = 9090
@@ -79,7 +82,7 @@ SECONDARY_EXIT_CODES = frozenset({int(ExitCode.PEER_LOST), 134, 143})
 class Contract(BaseModel):
     """A frozen record with camelCase names in JSON; an unknown field is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True)
 
 
 class Mesh(Contract):
@@ -193,16 +196,34 @@ class Hang(Contract):
     step_factor: Annotated[float, Field(ge=2, le=1000)] = 10.0
 
 
+def slice_name(attempt: str, index: int, slices: int) -> str:
+    """`bible-s1-a3-x0`: the Job of one slice (0-based) of the attempt of that name; of a single slice the attempt's own name."""
+    return f"{attempt}-x{index}" if slices > 1 else attempt
+
+
 class Gang(Contract):
-    """The processes of an attempt. Host i is `<job>-<i>.<service>` for the peers, so that no list of hosts is needed."""
+    """The processes of an attempt: one a host, counted slice by slice. The names of the hosts follow, so that no list is needed."""
 
     job: str
+    """The attempt's name: of its Job, or with `-x<slice>` of the Jobs of its slices."""
     service: str
+    slices: Annotated[int, Field(ge=1)] = 1
+    """TPU slices: groups of hosts / slices with a fast network of their own."""
     hosts: Annotated[int, Field(ge=1)]
+    """Of all slices."""
     devices_per_host: Annotated[int, Field(ge=1)]
     platform: Literal["cpu", "gpu", "tpu"]
     coordinator: str
     """`host:port` of process 0."""
+
+    @property
+    def hosts_per_slice(self) -> int:
+        return self.hosts // self.slices
+
+    def address(self, host: int) -> str:
+        """How the peers call a host (0-based, over all slices): a name in the training's headless Service."""
+        index, inside = divmod(host, self.hosts_per_slice)
+        return f"{slice_name(self.job, index, self.slices)}-{inside}.{self.service}"
 
 
 class Lease(Contract):
@@ -258,6 +279,7 @@ class RunConfig(Contract):
             model=self.model,
             mesh=self.mesh,
             devices=self.gang.hosts * self.gang.devices_per_host,
+            slices=self.gang.slices,
             context_length=self.context_length,
             batch_tokens=self.batch_tokens,
         ):
@@ -272,7 +294,7 @@ class Misfit(Contract):
     message: str
 
 
-def misfits(*, model: Model, mesh: Mesh, devices: int, context_length: int, batch_tokens: int) -> list[Misfit]:
+def misfits(*, model: Model, mesh: Mesh, devices: int, context_length: int, batch_tokens: int, slices: int = 1) -> list[Misfit]:
     """What does not fit together in a stage; the operator asks before any pod exists, the trainer once more at its start."""
     found: list[Misfit] = []
     if mesh.size != devices:
@@ -281,6 +303,14 @@ def misfits(*, model: Model, mesh: Mesh, devices: int, context_length: int, batc
                 field="mesh",
                 message=f"dp {mesh.dp} x fsdp {mesh.fsdp} x tp {mesh.tp} x sp {mesh.sp} = {mesh.size} devices, but the accelerator "
                 f"has {devices}: change the mesh or the number of hosts",
+            )
+        )
+    if mesh.dp % slices:
+        found.append(
+            Misfit(
+                field="mesh.dp",
+                message=f"{mesh.dp} is not a multiple of the {slices} slices, between which only data parallelism runs (their network is "
+                f"slow): use {_near(mesh.dp, slices)}",
             )
         )
     if context_length % (2 * mesh.sp):

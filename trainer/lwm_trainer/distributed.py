@@ -1,14 +1,13 @@
 """Joining the gang: one process per host, addresses given, nothing detected."""
 
 import hashlib
-import os
 import platform
 from pathlib import Path
 
 import jax
 import orbax.checkpoint as ocp
 
-from lwm_trainer import config
+from lwm_trainer import config, platforms
 
 HEARTBEAT_SECONDS = 30
 """A frozen or unreachable peer is noticed within this time: JAX then aborts every process of the gang with 134."""
@@ -17,16 +16,13 @@ HEARTBEAT_SECONDS = 30
 def join(run: config.RunConfig, index: int) -> None:
     """Set the platform up and join the gang as host `index`; returns when every process is there.
 
+    With `JAX_PLATFORMS=cpu` a gang of TPU or GPU hosts rehearses on as many CPU devices. Raises `PlatformMissingError` when
+    the image, `DevicesMissingError` when the host lacks what its platform needs.
+
     Cluster detection is off: it would load Kubernetes credentials although every address is given. When a peer never comes, JAX aborts
     the process with 134 after `config.RENDEZVOUS_SECONDS`.
     """
-    if run.gang.platform == "cpu":
-        jax.config.update("jax_platforms", "cpu")
-        jax.config.update("jax_num_cpu_devices", run.gang.devices_per_host)
-    if run.gang.platform == "gpu":
-        # XLA keeps one permute in flight unless told: keys, values and both gradients of a ring's hop are four.
-        flags = os.environ.get("XLA_FLAGS", "")
-        os.environ["XLA_FLAGS"] = f"--xla_gpu_experimental_parallel_collective_overlap_limit=4 {flags}"
+    platforms.prepare(run.gang, index)
     if run.compile_cache is not None:
         jax.config.update("jax_compilation_cache_dir", f"{run.compile_cache}/{_compiler()}")
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
@@ -38,6 +34,7 @@ def join(run: config.RunConfig, index: int) -> None:
         heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
         initialization_timeout=config.RENDEZVOUS_SECONDS,
     )
+    platforms.check(run.gang)
 
 
 def barrier(name: str) -> None:

@@ -1,9 +1,12 @@
 """The device mesh, and the one table that says which logical axis lies on which mesh axes."""
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from lwm_trainer import config
@@ -34,15 +37,29 @@ STREAM = PartitionSpec(ROW_AXES, RING_AXES.tokens, None)
 
 
 def make_mesh(mesh: config.Mesh) -> jax.sharding.Mesh:
-    """All devices of all processes as dp x fsdp x ring x ulysses x tp, by process, then by device: a host's devices are neighbours.
+    """All devices of all processes as dp x fsdp x ring x ulysses x tp.
 
     Raises ValueError when the product of the axes is not the number of devices.
     """
-    devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+    devices = jax.devices()
     if len(devices) != mesh.size:
         raise ValueError(f"mesh: its product is {mesh.size}, but JAX sees {len(devices)} devices")
     shape = (mesh.dp, mesh.fsdp, mesh.ring, mesh.sp // mesh.ring, mesh.tp)
-    return jax.sharding.Mesh(np.array(devices).reshape(shape), AXIS_NAMES, axis_types=(AxisType.Auto,) * len(shape))
+    return jax.sharding.Mesh(placed(devices, shape), AXIS_NAMES, axis_types=(AxisType.Auto,) * len(shape))
+
+
+def placed(devices: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """The devices as an array of `shape`, whose first axis alone crosses TPU slices.
+
+    By process, then by device: a host's devices are neighbours. Within a TPU slice as JAX's `mesh_utils` lays a mesh into the torus:
+    the ring's hops become shorter, by up to half.
+    """
+    ordered = sorted(devices, key=lambda device: (getattr(device, "slice_index", 0), device.process_index, device.id))
+    if ordered[0].platform != "tpu":
+        return np.array(ordered).reshape(shape)
+    slices = [list(each) for _, each in groupby(ordered, key=lambda device: getattr(device, "slice_index", 0))]
+    inner = (shape[0] // len(slices), *shape[1:])
+    return np.concatenate([mesh_utils.create_device_mesh(inner, each, allow_split_physical_axes=True) for each in slices])
 
 
 def spec(axes: tuple[str, ...]) -> PartitionSpec:

@@ -40,7 +40,7 @@ class Reporter:
 
     def __init__(self, config: RunConfig, standing: Standing, *, seconds: float = PROGRESS_SECONDS) -> None:
         self.failures = 0
-        self._holder = f"{config.gang.job}-0"
+        self._holder = config.gang.address(0).partition(".")[0]
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closed = False

@@ -14,6 +14,11 @@ LABEL_TRAINING = "lwm.dev/training"
 LABEL_UID = "lwm.dev/uid"
 LABEL_STAGE = "lwm.dev/stage"
 LABEL_ATTEMPT = "lwm.dev/attempt"
+LABEL_SLICE = "lwm.dev/slice"
+"""0-based; on every Job and pod, also where there is one slice only."""
+
+ANNOTATION_FIRST_HOST = "lwm.dev/first-host"
+"""On a Job and its pods: the number, over all slices, of the host with completion index 0."""
 
 ANNOTATION_TEMPLATE = "lwm.dev/template"
 """On a Job: a hash of the parts of the spec that its pods carry, as they were when it was made."""
@@ -22,7 +27,7 @@ RUN_CONFIG_KEY = "run.json"
 CONTAINER = "trainer"
 
 MAX_NAME_LENGTH = 40
-"""Pod `<name>-s32-a99999-65535-xxxxx` still fits into the 63 characters of a host name."""
+"""Pod `<name>-s32-a999-x63-2047-xxxxx` still fits into the 63 characters of a host name."""
 
 
 def job_name(training: str, stage: int, attempt: int) -> str:

@@ -18,7 +18,8 @@ from lwm_operator.api.stage import Stage
 from lwm_operator.api.storage import Checkpoint, Dataset, Location
 from lwm_trainer.config import Model
 
-DEVICES = "self.accelerator.cpu.hosts * self.accelerator.cpu.devicesPerHost"
+CPUS = "self.accelerator.cpu.hosts * self.accelerator.cpu.devicesPerHost"
+GPUS = "self.accelerator.gpu.hosts * self.accelerator.gpu.perHost"
 MESH = "s.mesh.dp * s.mesh.fsdp * s.mesh.tp * s.mesh.sp"
 
 
@@ -31,8 +32,12 @@ class Spec(Resource):
     model_config = ConfigDict(
         json_schema_extra=guarded(
             _each_stage(
-                f"!has(self.accelerator.cpu) || {MESH} == {DEVICES}",
+                f"has(s.accelerator) || !has(self.accelerator.cpu) || {MESH} == {CPUS}",
                 "mesh: dp x fsdp x tp x sp must equal accelerator.cpu.hosts x devicesPerHost: change the mesh or the number of hosts",
+            ),
+            _each_stage(
+                f"has(s.accelerator) || !has(self.accelerator.gpu) || {MESH} == {GPUS}",
+                "mesh: dp x fsdp x tp x sp must equal accelerator.gpu.hosts x perHost: change the mesh or the number of hosts",
             ),
             _each_stage(
                 "self.model.heads % s.mesh.tp == 0 && self.model.kvHeads % s.mesh.tp == 0",
@@ -74,6 +79,7 @@ class Spec(Resource):
         ),
     ]
     accelerator: Accelerator
+    """What stages run on that name nothing of their own."""
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=32, json_schema_extra=list_map("name"))]
     pod_template: PodTemplate = PodTemplate()
     execution: Execution = Execution()
@@ -85,3 +91,6 @@ class Spec(Resource):
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=315_360_000)] | None = Field(
         default=None, description="So long after Complete or Failed, Jobs, pods and what was made for them go. Checkpoints stay."
     )
+
+    def accelerator_of(self, stage: Stage) -> Accelerator:
+        return stage.accelerator if stage.accelerator is not None else self.accelerator

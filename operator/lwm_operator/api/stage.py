@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from lwm_operator.api.accelerator import Accelerator
 from lwm_operator.api.resource import Name, Resource
 from lwm_operator.api.rules import guarded, list_map, rule
 from lwm_operator.api.storage import Share
@@ -63,6 +64,7 @@ class Stage(Resource):
         default=(), description="Default: all data sets, with equal weights."
     )
     optimizer: Optimizer = Optimizer()
+    accelerator: Accelerator | None = Field(default=None, description="What this stage runs on, whole. Default: the training's.")
 
     @property
     def total_steps(self) -> int:

@@ -5,8 +5,8 @@ from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths, views
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from lwm_operator.manifests.attempt import companions
-from lwm_operator.manifests.common import Run
-from lwm_operator.manifests.job import job
+from lwm_operator.manifests.common import Manifest, Run
+from lwm_operator.manifests.job import jobs
 from lwm_operator.plan.result import Action, CleanUp, CreateAttempt, DeleteAttempt, DeletePod
 
 
@@ -33,37 +33,45 @@ async def carry_out(client: Client, training: Training, action: Action, default_
         case DeletePod():
             await client.delete(paths.item("Pod", namespace, action.name), action.uid, grace_seconds=action.grace_seconds)
         case DeleteAttempt():
-            await _delete_attempt(client, training, action.job, action.uid)
+            await _delete_attempt(client, training, action)
         case CleanUp():
             # The Service before the last Job: as long as a Job is there, the rest is tried again.
             await _delete_ours(client, training, "Service", training.metadata.name)
-            for job_name, uid in action.jobs:
-                await _delete_attempt(client, training, job_name, uid)
+            for attempt in action.attempts:
+                await _delete_attempt(client, training, attempt)
 
 
 async def _create(client: Client, run: Run) -> None:
-    """What the Job needs is applied first, then the Job is created once; one that is already there is ours or an error."""
+    """What the Jobs need is applied first, then each Job is created once; one that is already there is ours or an error."""
     namespace = run.training.metadata.namespace
     for manifest in companions(run):
         path = paths.item(manifest["kind"], namespace, manifest["metadata"]["name"])
         _own(run.training, manifest["kind"], await client.get(path))
         await client.patch(path, manifest, Patch.APPLY, manager=names.FIELD_MANAGER)
+    for manifest in jobs(run):
+        await _create_job(client, run, manifest)
+
+
+async def _create_job(client: Client, run: Run, manifest: Manifest) -> None:
+    name, place = manifest["metadata"]["name"], paths.collection("Job", run.training.metadata.namespace)
     try:
-        await client.call("POST", paths.collection("Job", namespace), query={"fieldManager": names.FIELD_MANAGER}, body=job(run))
+        await client.call("POST", place, query={"fieldManager": names.FIELD_MANAGER}, body=manifest)
     except ApiError as error:
         if error.reason != "AlreadyExists":
             raise
-        there = await client.get(paths.item("Job", namespace, run.name))
+        there = await client.get(f"{place}/{name}")
         _own(run.training, "Job", there)
         if there is not None and views.job_view(there).attempt != run.attempt:
-            raise TakenError(f"Job {run.name} carries another attempt's label: delete it") from error
+            raise TakenError(f"Job {name} carries another attempt's label: delete it") from error
 
 
-async def _delete_attempt(client: Client, training: Training, job_name: str, uid: str) -> None:
-    """The Job goes last: as long as it is there, the rest is tried again."""
+async def _delete_attempt(client: Client, training: Training, action: DeleteAttempt) -> None:
+    """The Jobs go last: as long as one is there, the rest is tried again."""
+    name = names.job_name(training.metadata.name, action.stage, action.attempt)
     for kind in ("RoleBinding", "Role", "ServiceAccount", "Lease", "ConfigMap"):
-        await _delete_ours(client, training, kind, job_name)
-    await client.delete(paths.item("Job", training.metadata.namespace, job_name), uid)
+        await _delete_ours(client, training, kind, name)
+    for job_name, uid in action.jobs:
+        await client.delete(paths.item("Job", training.metadata.namespace, job_name), uid)
 
 
 async def _delete_ours(client: Client, training: Training, kind: str, name: str) -> None:

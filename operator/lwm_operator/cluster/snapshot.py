@@ -38,7 +38,8 @@ async def observe(client: Client, training: Training, now: datetime) -> Observed
 
 async def _complaint(client: Client, job: Body, pods: tuple[PodView, ...]) -> str:
     """Why the Job's pods are not made (quota, admission): its controller says so in Events only, never in its conditions."""
-    if views.ended(job) or sum(views.numbers(job) == (pod.stage, pod.attempt) for pod in pods) >= job["spec"].get("parallelism", 1):
+    there = [pod for pod in pods if (pod.stage, pod.attempt, pod.slice) == (*views.numbers(job), views.slice_of(job))]
+    if views.ended(job) or len(there) >= job["spec"].get("parallelism", 1):
         return ""
     place = paths.collection("Event", job["metadata"]["namespace"])
     said = await client.list(place, fields=f"regarding.uid={job['metadata']['uid']},reason=FailedCreate")

@@ -51,10 +51,11 @@ def job_view(body: Object, complaint: str = "") -> JobView:
         uid=body["metadata"]["uid"],
         stage=_number(body, names.LABEL_STAGE),
         attempt=_number(body, names.LABEL_ATTEMPT),
+        slice=slice_of(body),
         template=(body["metadata"].get("annotations") or {}).get(names.ANNOTATION_TEMPLATE),
         succeeded=int(status.get("succeeded") or 0),
         failed=bool(bad),
-        failed_indexes=_indexes(str(status.get("failedIndexes") or "")),
+        failed_indexes=frozenset(_first_host(body) + index for index in _indexes(str(status.get("failedIndexes") or ""))),
         message=str(bad[0].get("message") or "") if bad else complaint,
         since=str(body["metadata"].get("creationTimestamp") or ""),
     )
@@ -80,7 +81,8 @@ def pod_view(body: Object) -> PodView:
         uid=about["uid"],
         stage=_number(body, names.LABEL_STAGE),
         attempt=_number(body, names.LABEL_ATTEMPT),
-        index=int((about.get("annotations") or {}).get(INDEX_ANNOTATION) or 0),
+        slice=slice_of(body),
+        index=_first_host(body) + int((about.get("annotations") or {}).get(INDEX_ANNOTATION) or 0),
         state=_state(status, ended),
         node=(body.get("spec") or {}).get("nodeName"),
         deleting=deleting,
@@ -117,6 +119,10 @@ def numbers(body: Object) -> tuple[int, int]:
     return _number(body, names.LABEL_STAGE), _number(body, names.LABEL_ATTEMPT)
 
 
+def slice_of(body: Object) -> int:
+    return _number(body, names.LABEL_SLICE)
+
+
 def node_lost(name: str, body: Object | None) -> Waiting | None:
     """What to say of the pods on a node that is not ready or gone; None when it is ready."""
     if body is None:
@@ -131,6 +137,12 @@ def node_lost(name: str, body: Object | None) -> Waiting | None:
 
 def _number(body: Object, label: str) -> int:
     text = (body["metadata"].get("labels") or {}).get(label, "")
+    return int(text) if text.isdigit() else 0
+
+
+def _first_host(body: Object) -> int:
+    """The number over all slices of its slice's first host."""
+    text = (body["metadata"].get("annotations") or {}).get(names.ANNOTATION_FIRST_HOST, "")
     return int(text) if text.isdigit() else 0
 
 

@@ -106,6 +106,6 @@ def _name(action: Action) -> str:
         case DeletePod():
             return f"delete pod {action.name}"
         case DeleteAttempt():
-            return f"delete job {action.job}"
+            return f"delete {', '.join(name for name, _ in action.jobs)}"
         case CleanUp():
             return "remove all children"

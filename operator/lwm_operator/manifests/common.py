@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lwm_operator.api import names
+from lwm_operator.api.accelerator import Accelerator
+from lwm_operator.api.stage import Stage
 from lwm_operator.api.training import Training
+from lwm_operator.platforms.gang import Gang, gang_of
 from lwm_trainer.config import Start
 
 Manifest = dict[str, Any]
@@ -21,6 +24,19 @@ class Run:
     image: str
     template: str
     avoided_nodes: tuple[str, ...] = ()
+
+    @property
+    def rung(self) -> Stage:
+        return self.training.spec.stages[self.stage - 1]
+
+    @property
+    def accelerator(self) -> Accelerator:
+        return self.training.spec.accelerator_of(self.rung)
+
+    @property
+    def gang(self) -> Gang:
+        """Raises `PlatformError` for a spec that `plan.accept` would refuse."""
+        return gang_of(self.accelerator)
 
     @property
     def name(self) -> str:

@@ -1,5 +1,6 @@
 """The pod of one host: restricted, its own token for the Lease, the user's few settings first and ours last."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from lwm_operator.api import names
@@ -7,8 +8,9 @@ from lwm_operator.api.podtemplate import Resources
 from lwm_operator.api.spec import Spec
 from lwm_operator.manifests.access import account_name
 from lwm_operator.manifests.common import Manifest, Run
+from lwm_operator.manifests.needs import Needs
 from lwm_operator.manifests.storage import mounts
-from lwm_trainer.config import CONFIG_PATH, METRICS_PORT, TERMINATION_PATH
+from lwm_trainer.config import CONFIG_PATH, METRICS_PORT, SLICE_VARIABLE, TERMINATION_PATH
 
 USER = 65532
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - the standard place of a pod's token
@@ -16,11 +18,11 @@ TOKEN_SECONDS = 3600
 LOST_NODE_SECONDS = 30
 """How long a pod stays bound to a node that is not ready: the default of 300 s leaves the gang waiting."""
 
-DEFAULT_REQUESTS = {"cpu": "250m", "memory": "1Gi"}
-DEFAULT_LIMITS = {"memory": "2Gi"}
+REQUESTS = {"cpu": "250m", "memory": "1Gi"}
 
 
-def pod_spec(run: Run) -> Manifest:
+def pod_spec(run: Run, needs: Needs, index: int) -> Manifest:
+    """Of slice `index` (0-based), whose accelerator `needs` what it needs."""
     spec = run.training.spec
     template = spec.pod_template
     volumes, paths = mounts(spec)
@@ -40,6 +42,7 @@ def pod_spec(run: Run) -> Manifest:
         },
         "tolerations": [
             *(toleration.model_dump(by_alias=True, exclude_none=True) for toleration in template.tolerations),
+            *needs.tolerations,
             *(
                 {"key": f"node.kubernetes.io/{state}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": LOST_NODE_SECONDS}
                 for state in ("not-ready", "unreachable")
@@ -60,9 +63,9 @@ def pod_spec(run: Run) -> Manifest:
                 "image": run.image,
                 "imagePullPolicy": "IfNotPresent",
                 "command": ["python", "-m", "lwm_trainer"],
-                "env": environment(spec),
+                "env": environment(spec, needs, index),
                 "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
-                "resources": resources(template.resources),
+                "resources": resources(template.resources, needs),
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
                     "readOnlyRootFilesystem": True,
@@ -75,15 +78,25 @@ def pod_spec(run: Run) -> Manifest:
                     {"name": "token", "mountPath": TOKEN_PATH, "readOnly": True},
                     {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod's own
                     *paths,
+                    *needs.mounts,
                 ],
             }
         ],
-        "volumes": [{"name": "config", "configMap": {"name": run.name}}, _token(), {"name": "tmp", "emptyDir": {}}, *volumes],
+        "volumes": [
+            {"name": "config", "configMap": {"name": run.name}},
+            _token(),
+            {"name": "tmp", "emptyDir": {}},
+            *volumes,
+            *needs.volumes,
+        ],
     }
+    affinity = dict(needs.affinity)
     if run.avoided_nodes:
-        found["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _away_from(run.avoided_nodes)}}
-    if template.node_selector:
-        found["nodeSelector"] = dict(template.node_selector)
+        affinity["nodeAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": _away_from(run.avoided_nodes)}
+    if affinity:
+        found["affinity"] = affinity
+    if selector := {**(template.node_selector or {}), **needs.node_selector}:
+        found["nodeSelector"] = selector
     if template.image_pull_secrets:
         found["imagePullSecrets"] = [{"name": secret.name} for secret in template.image_pull_secrets]
     return found
@@ -94,24 +107,25 @@ def _away_from(nodes: tuple[str, ...]) -> Manifest:
     return {"nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in nodes]}]}
 
 
-def environment(spec: Spec) -> list[Manifest]:
-    """The user's variables, then ours: of two with one name, ours is the one that stays."""
-    cpu = spec.accelerator.cpu
+def environment(spec: Spec, needs: Needs, index: int) -> list[Manifest]:
+    """Of two variables with one name the later stays: the platform's defaults, the user's, ours."""
     # USER, because the uid has no entry in /etc/passwd, where libraries look it up.
-    ours = {"HOME": "/tmp", "USER": "lwm", "PYTHONUNBUFFERED": "1"}  # noqa: S108
-    if cpu is not None:
-        ours["PJRT_NPROC"] = str(cpu.threads)  # without it a node with another core count changes the parameters
+    ours = {"HOME": "/tmp", "USER": "lwm", "PYTHONUNBUFFERED": "1", SLICE_VARIABLE: str(index), **needs.environment}  # noqa: S108
     if endpoint := spec.checkpoint.endpoint:
         ours |= {"STORAGE_EMULATOR_HOST": endpoint, "TENSORSTORE_GCS_HTTP_URL": endpoint, "GOOGLE_CLOUD_PROJECT": "lwm"}
     theirs = {variable.name: variable.model_dump(by_alias=True, exclude_none=True) for variable in spec.pod_template.env}
-    return list((theirs | {name: {"name": name, "value": value} for name, value in ours.items()}).values())
+    return list((_named(needs.defaults) | theirs | _named(ours)).values())
 
 
-def resources(wanted: Resources | None) -> Manifest:
+def _named(variables: Mapping[str, str]) -> dict[str, Manifest]:
+    return {name: {"name": name, "value": value} for name, value in variables.items()}
+
+
+def resources(wanted: Resources | None, needs: Needs) -> Manifest:
     """Without a CPU limit: throttling stalls the heartbeats of the gang. Memory is limited by default, unless the user asks for more."""
     asked, bounded = (wanted.requests or {}, wanted.limits or {}) if wanted is not None else ({}, {})
-    limits: dict[str, Any] = {**({} if "memory" in asked else DEFAULT_LIMITS), **bounded}
-    requests: dict[str, Any] = {**{name: value for name, value in DEFAULT_REQUESTS.items() if name not in bounded}, **asked}
+    limits: dict[str, Any] = {**({} if "memory" in asked else needs.limits), **bounded, **needs.devices}
+    requests: dict[str, Any] = {**{name: value for name, value in REQUESTS.items() if name not in bounded}, **asked, **needs.devices}
     return {"requests": requests, "limits": limits}
 
 

@@ -5,15 +5,12 @@ from lwm_operator.api.spec import Spec
 from lwm_operator.api.stage import Stage
 from lwm_operator.manifests.common import Manifest, Run, metadata
 from lwm_operator.manifests.storage import checkpoint_base, dataset_path, tokenizer_path
-from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig
+from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig, slice_name
 
 
 def run_config(run: Run) -> RunConfig:
-    """All that the attempt runs with. Raises `pydantic.ValidationError` for a spec that `plan.accept` would refuse."""
-    training, spec = run.training, run.training.spec
-    stage, cpu = spec.stages[run.stage - 1], spec.accelerator.cpu
-    if cpu is None:
-        raise ValueError("spec.accelerator.cpu: missing, but type is cpu")
+    """All that the attempt runs with. Raises ValueError for a spec that `plan.accept` would refuse."""
+    training, spec, stage, gang = run.training, run.training.spec, run.rung, run.gang
     about = training.metadata
     root = names.run_root(checkpoint_base(spec), about.namespace, about.name, about.uid)
     return RunConfig(
@@ -26,10 +23,11 @@ def run_config(run: Run) -> RunConfig:
         gang=Gang(
             job=run.name,
             service=about.name,
-            hosts=cpu.hosts,
-            devices_per_host=cpu.devices_per_host,
-            platform="cpu",
-            coordinator=f"{run.name}-0.{about.name}:{COORDINATOR_PORT}",
+            slices=gang.slices,
+            hosts=gang.hosts,
+            devices_per_host=gang.devices_per_host,
+            platform=gang.platform,
+            coordinator=f"{slice_name(run.name, 0, gang.slices)}-0.{about.name}:{COORDINATOR_PORT}",
         ),
         mesh=stage.mesh,
         model=spec.model,

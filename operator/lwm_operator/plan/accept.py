@@ -2,14 +2,15 @@
 
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.storage import Checkpoint, Location
+from lwm_operator.platforms.error import PlatformError
+from lwm_operator.platforms.gang import gang_of
+from lwm_operator.platforms.tpu import SET_BY_GKE
 from lwm_trainer.config import misfits
 
 
 def problems(spec: Spec) -> tuple[str, ...]:
     """Sentences that name the field and the fix; empty when the spec can be run."""
     found: list[str] = []
-    if spec.accelerator.cpu is None:
-        return ("spec.accelerator.cpu: missing, but type is cpu: give hosts and devicesPerHost",)
     found += _place("spec.checkpoint", spec.checkpoint)
     found += _place("spec.tokenizer", spec.tokenizer)
     for dataset in spec.datasets:
@@ -21,7 +22,6 @@ def problems(spec: Spec) -> tuple[str, ...]:
             f"{spec.checkpoint.keep}, so that no commit would be left: lower it or raise keep"
         )
     known = [dataset.name for dataset in spec.datasets]
-    devices = spec.accelerator.cpu.hosts * spec.accelerator.cpu.devices_per_host
     for stage in spec.stages:
         where = f"spec.stages[{stage.name}]"
         if stage.total_steps < 1:
@@ -31,16 +31,30 @@ def problems(spec: Spec) -> tuple[str, ...]:
             for share in stage.mixture
             if share.dataset not in known
         ]
+        accelerator = spec.accelerator_of(stage)
+        found += _set_by_gke(spec) if accelerator.type == "tpu" else []
+        try:
+            gang = gang_of(accelerator)
+        except PlatformError as error:
+            found.append(f"{'spec' if stage.accelerator is None else where}.accelerator.{error}")
+            continue
         for misfit in misfits(
             model=spec.model,
             mesh=stage.mesh,
-            devices=devices,
+            devices=gang.devices,
+            slices=gang.slices,
             context_length=stage.context_length,
             batch_tokens=stage.batch_tokens,
         ):
             root = "spec." if misfit.field.startswith("model.") else f"{where}."
             found.append(f"{root}{misfit.field}: {misfit.message}")
     return tuple(dict.fromkeys(found))
+
+
+def _set_by_gke(spec: Spec) -> list[str]:
+    """A pod's own value would win over the right one, which GKE takes from the node."""
+    names = [variable.name for variable in spec.pod_template.env if variable.name in SET_BY_GKE]
+    return [f"spec.podTemplate.env: {name} is set by GKE on TPU hosts: remove it" for name in names]
 
 
 def _place(field: str, place: Location | Checkpoint) -> list[str]:

@@ -12,6 +12,7 @@ from lwm_operator.plan.moments import seconds_since, stamp
 from lwm_operator.plan.observed import JobView, PodState, PodView
 from lwm_operator.plan.result import DeletePod
 from lwm_operator.plan.situation import Situation
+from lwm_operator.plan.slices import being_made
 from lwm_trainer.config import Phase, Progress
 
 LOOK_AGAIN_SECONDS = 10.0
@@ -29,8 +30,10 @@ def look(attempt: Attempt, here: Situation) -> Looked:
     if attempt.state == AttemptState.STOPPING:
         return stop(attempt, here)
     # A Job of which pods or words are left was created, and then deleted before anybody looked: its name is not used again.
-    if attempt.state == AttemptState.CREATING and job is None and not pods and report is None:
-        return Looked(attempt=ended(attempt, AttemptState.SUSPENDED, here) if here.training.spec.suspend else attempt)
+    if attempt.state == AttemptState.CREATING and job is None and being_made(here.jobs, pods) and report is None:
+        if not here.training.spec.suspend:
+            return Looked(attempt=attempt)
+        return _suspend(attempt.model_copy(update={"state": AttemptState.SUSPENDING}), here)
     attempt = attempt.model_copy(update={"job_uid": attempt.job_uid or (job.uid if job else None)})
     job = job if job is not None and job.uid == attempt.job_uid else None
     if job is not None and _done(job, pods, here.hosts):

@@ -35,7 +35,9 @@ class PodView:
     stage: int
     attempt: int
     index: int
+    """Of its host, 0-based over all slices."""
     state: PodState
+    slice: int = 0
     node: str | None = None
     deleting: bool = False
     grace_seconds: int = 30
@@ -69,13 +71,14 @@ class JobView:
     uid: str
     stage: int
     attempt: int
+    slice: int = 0
     template: str | None = None
     """A hash of the parts of the spec that its pods carry, as they were when it was made."""
     succeeded: int = 0
     failed: bool = False
     """Condition Failed or FailureTarget: all its pods have ended."""
     failed_indexes: frozenset[int] = frozenset()
-    """Hosts whose pod failed or was deleted."""
+    """Hosts, counted over all slices, whose pod failed or was deleted."""
     message: str = ""
     since: str = ""
     """When it was created."""
@@ -94,8 +97,9 @@ class Observed:
     renewed: Mapping[tuple[int, int], str] = field(default_factory=dict)
     """When the Lease of (stage, attempt) was last renewed, by process 0's clock, in whole seconds; absent until it was once."""
 
-    def job(self, stage: int, attempt: int) -> JobView | None:
-        return next((job for job in self.jobs if (job.stage, job.attempt) == (stage, attempt)), None)
+    def jobs_of(self, stage: int, attempt: int) -> tuple[JobView, ...]:
+        """One for each slice, in their order, as far as they are there."""
+        return tuple(sorted((job for job in self.jobs if (job.stage, job.attempt) == (stage, attempt)), key=lambda job: job.slice))
 
     def pods_of(self, stage: int, attempt: int) -> tuple[PodView, ...]:
         return tuple(pod for pod in self.pods if (pod.stage, pod.attempt) == (stage, attempt))

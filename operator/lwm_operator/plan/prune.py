@@ -20,13 +20,18 @@ def strays(stage: int, newest: Attempt | None, observed: Observed) -> tuple[Dele
 def outdated(entries: tuple[StageStatus, ...], kept: int, observed: Observed) -> tuple[DeleteAttempt, ...]:
     """The newest attempt of each stage stays (it is current, or holds the stage's last words), and so do the last `kept` failed ones."""
     newest = {(number, entry.attempts) for number, entry in enumerate(entries, start=1)}
-    failed = sorted((job for job in observed.jobs if (job.stage, job.attempt) not in newest), key=lambda job: (job.stage, job.attempt))
+    failed = [each for each in attempts(observed) if (each.stage, each.attempt) not in newest]
     live = {(pod.stage, pod.attempt) for pod in observed.pods if pod.live}
-    return tuple(
-        DeleteAttempt(job=job.name, uid=job.uid)
-        for job in failed[: len(failed) - kept if kept < len(failed) else 0]
-        if (job.stage, job.attempt) not in live
-    )
+    return tuple(each for each in failed[: len(failed) - kept if kept < len(failed) else 0] if (each.stage, each.attempt) not in live)
+
+
+def attempts(observed: Observed) -> list[DeleteAttempt]:
+    """Every attempt of which Jobs are there, the oldest first, as what would remove it."""
+    found = sorted({(job.stage, job.attempt) for job in observed.jobs})
+    return [
+        DeleteAttempt(stage=stage, attempt=attempt, jobs=tuple((job.name, job.uid) for job in observed.jobs_of(stage, attempt)))
+        for stage, attempt in found
+    ]
 
 
 def expired(
@@ -38,4 +43,4 @@ def expired(
         return (), None
     if (left := ttl_seconds - seconds_since(ends[0], now)) > 0:
         return (), left
-    return (CleanUp(jobs=tuple((job.name, job.uid) for job in observed.jobs)),), None
+    return (CleanUp(attempts=tuple(attempts(observed))),), None

@@ -31,18 +31,19 @@ class DeletePod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteAttempt:
-    """Remove an old failed attempt: its Job with its pods, and what was made for it."""
+    """Remove an old attempt: its Jobs with their pods, and what was made for it."""
 
-    job: str
-    uid: str
+    stage: int
+    attempt: int
+    jobs: tuple[tuple[str, str], ...]
+    """Name and uid of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanUp:
     """Remove all children of a finished training; checkpoints are none."""
 
-    jobs: tuple[tuple[str, str], ...]
-    """Name and uid."""
+    attempts: tuple[DeleteAttempt, ...]
 
 
 Action = CreateAttempt | DeletePod | DeleteAttempt | CleanUp

@@ -8,6 +8,9 @@ from lwm_operator.api.failurepolicy import FailurePolicy
 from lwm_operator.api.status import NodeFault, StageStatus
 from lwm_operator.api.training import Training
 from lwm_operator.plan.observed import JobView, Observed, PodView
+from lwm_operator.plan.slices import whole
+from lwm_operator.platforms.error import PlatformError
+from lwm_operator.platforms.gang import Gang, gang_of
 from lwm_trainer.config import Progress
 
 
@@ -44,10 +47,18 @@ class Situation:
     def policy(self) -> FailurePolicy:
         return self.training.spec.failure_policy
 
+    @cached_property
+    def gang(self) -> Gang | None:
+        """None of a spec that is refused."""
+        spec = self.training.spec
+        try:
+            return gang_of(spec.accelerator_of(spec.stages[self.index]))
+        except PlatformError:
+            return None
+
     @property
     def hosts(self) -> int:
-        cpu = self.training.spec.accelerator.cpu
-        return cpu.hosts if cpu is not None else 0
+        return self.gang.hosts if self.gang is not None else 0
 
     @cached_property
     def pods(self) -> tuple[PodView, ...]:
@@ -60,8 +71,14 @@ class Situation:
         return [pod for pod in self.pods if self.observed.holds_on(pod, self.now)]
 
     @cached_property
+    def jobs(self) -> tuple[JobView, ...]:
+        """Of the newest attempt, one for each slice as far as they are there."""
+        return self.observed.jobs_of(self.number, self.entry.attempts)
+
+    @cached_property
     def job(self) -> JobView | None:
-        return self.observed.job(self.number, self.entry.attempts)
+        """All of them as one; None unless all are there."""
+        return whole(self.jobs, self.gang.slices if self.gang is not None else 1)
 
     @property
     def report(self) -> Progress | None:

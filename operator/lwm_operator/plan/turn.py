@@ -138,7 +138,8 @@ def _create(here: Situation) -> Turn:
     number = entry.attempts
     if here.refused:
         return Turn(entry=entry, phase=Phase.PENDING, reason="Refused", message="; ".join(here.refused), faults=here.faults)
-    if left := [pod for pod in here.observed.pods if here.observed.holds_on(pod, here.now)]:
+    earlier = [pod for pod in here.observed.pods if (pod.stage, pod.attempt) != (here.number, number)]
+    if left := [pod for pod in earlier if here.observed.holds_on(pod, here.now)]:
         names = ", ".join(pod.name for pod in left[:3])
         said = f"attempt {number} waits until {len(left)} pods of an earlier one are gone: {names}"
         return _turn(here, _phase(number), "WaitingForPods", said, wait=LOOK_AGAIN_SECONDS)

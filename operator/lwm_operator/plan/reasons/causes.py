@@ -68,6 +68,18 @@ class Cause(Reason):
         "host 0 (…): /lwm/checkpoint: nothing of this path exists: mount the volume",
         "Look at the volume of the claim, then raise `spec.resume`.",
     )
+    PLATFORM_MISSING = (
+        "PlatformMissing",
+        "The trainer's image was not built for the accelerator.",
+        "host 0 (…): accelerator.type tpu: this image has no libtpu: use one built with --build-arg ACCELERATOR=tpu",
+        "Set `spec.image` (or the chart's `trainer.image`) to one that was; then raise `spec.resume`.",
+    )
+    DEVICES_MISSING = (
+        "DevicesMissing",
+        "A host has fewer (or more) devices than the accelerator means, or its driver does not answer.",
+        "host 3 (…): accelerator.type gpu: JAX finds 7 devices on this host instead of 8",
+        "Nothing, once: it is tried again, and a node that does it again is avoided. On all nodes: correct `spec.accelerator`.",
+    )
     STORAGE_FULL = (
         "StorageFull",
         "No space is left on the volume.",

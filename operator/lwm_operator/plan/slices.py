@@ -1,0 +1,29 @@
+"""The Jobs of an attempt's slices are one: they come together, and with any of them the attempt ends."""
+
+from lwm_operator.plan.observed import JobView, PodState, PodView
+
+
+def whole(jobs: tuple[JobView, ...], slices: int) -> JobView | None:
+    """All Jobs of an attempt as one; None as long as, or as soon as, one of them is not there."""
+    if not jobs or {job.slice for job in jobs} != set(range(slices)):
+        return None
+    if len(jobs) == 1:
+        return jobs[0]
+    first = jobs[0]
+    return JobView(
+        name=first.name,
+        uid=first.uid,
+        stage=first.stage,
+        attempt=first.attempt,
+        template=first.template,
+        succeeded=sum(job.succeeded for job in jobs),
+        failed=any(job.failed for job in jobs),
+        failed_indexes=frozenset().union(*(job.failed_indexes for job in jobs)),
+        message="; ".join(dict.fromkeys(job.message for job in jobs if job.message)),
+        since=min(job.since for job in jobs),
+    )
+
+
+def being_made(jobs: tuple[JobView, ...], pods: tuple[PodView, ...]) -> bool:
+    """Whether the Jobs that lack were never there (of one that was, pods are left), and no host has given up waiting for theirs."""
+    return {pod.slice for pod in pods} <= {job.slice for job in jobs} and not any(pod.state == PodState.FAILED for pod in pods)
