@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from jax.experimental import topologies
@@ -30,7 +32,7 @@ def hops(mesh: np.ndarray, axis: int, size: list[int]) -> float:
 )
 def test_the_ring_follows_the_torus_better_than_the_order_of_the_hosts_does(topology: str, shape: tuple[int, ...]) -> None:
     megacore = {"chip_config_name": "megacore"} if topology.startswith("v4") else {}
-    devices = topologies.get_topology_desc(platform="tpu", topology_name=topology, **megacore).devices
+    devices: list[Any] = topologies.get_topology_desc(platform="tpu", topology_name=topology, **megacore).devices
     sides = [int(side) for side in topology.partition(":")[2].split("x")] + [1]
     mesh = placed(devices, shape)
     assert {device.id for device in mesh.flat} == {device.id for device in devices}

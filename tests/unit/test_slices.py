@@ -27,7 +27,7 @@ def test_what_happens_to_one_slice_happens_to_the_attempt() -> None:
     found = whole((one, two), 2)
     assert found is not None
     assert (found.name, found.uid, found.template) == (one.name, one.uid, "t")
-    assert (found.succeeded, found.failed, found.failed_indexes) == (3, True, {1, 3})
+    assert (found.succeeded, found.failed, found.failed_indexes) == (3, True, frozenset({1, 3}))
     assert (found.message, found.since) == ("quota", two.since)
 
 

@@ -8,6 +8,7 @@ from lwm_operator.api.names import LABEL_SLICE
 from lwm_operator.manifests.common import Manifest, Run
 from lwm_operator.platforms import gpu as gpus
 from lwm_operator.platforms import tpu as tpus
+from lwm_operator.platforms.profile import Profile
 from lwm_trainer.config import slice_name
 
 SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108 - where NCCL looks for it
@@ -33,7 +34,7 @@ class Needs:
     affinity: Mapping[str, Manifest] = field(default_factory=dict)
     volumes: tuple[Manifest, ...] = ()
     mounts: tuple[Manifest, ...] = ()
-    profile: gpus.Profile | None = None
+    profile: Profile | None = None
 
 
 def needs_of(run: Run, index: int) -> Needs:
