@@ -94,10 +94,15 @@ class Mesh(Contract):
     """
 
     dp: Annotated[int, Field(ge=1, le=65536)] = 1
+    """Replicas of the parameters, each with its own rows of a step. Only this axis crosses TPU slices: a multiple of their number."""
     fsdp: Annotated[int, Field(ge=1, le=65536)] = 1
+    """Shards of the parameters' width, each with its own rows of a step. fsdp x sp divides model.width."""
     tp: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Shards of heads, MLP and vocabulary: a divisor of heads, kvHeads, mlpWidth and vocabSize. Best within one host."""
     sp: Annotated[int, Field(ge=1, le=65536)] = 1
+    """Parts of a row: no device holds more than contextLength / sp tokens of it. 2 x sp divides contextLength; 1: no ring."""
     ulysses: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Devices of sp that trade tokens for heads; a divisor of sp and of heads / tp. 1: all of sp is a ring. Absent: the fastest."""
 
     @property
     def size(self) -> int:
@@ -113,28 +118,44 @@ class Model(Contract):
     """A Llama-family decoder. Widths are in units of one activation, e.g. `width=4096` for the 7B model."""
 
     layers: Annotated[int, Field(ge=1, le=512)]
+    """Decoder blocks, computed one after the other with equal shapes."""
     width: Annotated[int, Field(ge=8, le=65536)]
+    """Of the stream between layers; a multiple of mesh.fsdp x mesh.sp."""
     heads: Annotated[int, Field(ge=1, le=1024)]
+    """Query heads of a layer; a multiple of mesh.tp."""
     kv_heads: Annotated[int, Field(ge=1, le=1024)]
+    """Key and value heads: a divisor of heads and a multiple of mesh.tp. Equal to heads: every query head has its own."""
     head_dim: Annotated[int, Field(ge=2, le=1024)]
+    """Of one head; even, because rotary embedding turns pairs. heads x headDim need not be width."""
     mlp_width: Annotated[int, Field(ge=8, le=262144)]
+    """Inner width of the gated MLP (SwiGLU); a multiple of mesh.tp."""
     vocab_size: Annotated[int, Field(ge=16, le=1048576)]
+    """Rows of the embedding: at least the tokenizer's pieces, and a multiple of mesh.tp."""
     norm_epsilon: Annotated[float, Field(gt=0, lt=1)] = 1e-5
+    """Added to the mean square in RMSNorm. Default: Llama 2's."""
     tied_embeddings: bool = False
+    """True: the output head is the embedding, transposed; false: a matrix of its own."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Of activations and matrix products; parameters and optimizer are always float32."""
 
 
 class Optimizer(Contract):
-    """AdamW with linear warm-up and cosine decay to `final_fraction` of the peak at the stage's last step."""
+    """AdamW with linear warm-up and cosine decay to `finalFraction` of the peak. The defaults are Llama 7B's, without warm-up."""
 
     peak_learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
+    """Reached at the end of the warm-up."""
     warmup_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Steps of linear rise to the peak; as many as the stage has steps or more: all but its last one. 0: begins at the peak."""
     final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Of the peak, at the last step: 1 keeps the rate constant after the warm-up, 0 ends at zero."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Decoupled, times the learning rate; the norms' scales are spared."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Decay of the mean of gradients, per step; 0: no momentum."""
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.95
+    """Decay of the mean of squared gradients, per step."""
     clip_norm: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """Gradients whose global L2 norm is larger are scaled down to it."""
 
 
 class Dataset(Contract):
@@ -159,13 +180,16 @@ class Checkpoint(Contract):
 class Rollback(Contract):
     """A stage diverged: attempts from `attempt` on are a new line, which takes from earlier ones nothing after `step`.
 
-    From step `step` on (0-based: the step that is computed next), every step draws its batch `skip_batches` further on, so that the data
+    From step `step` on (0-based: the step that is computed next), every step draws its batch `skipBatches` further on, so that the data
     that led to the divergence is not met again.
     """
 
     attempt: Annotated[int, Field(ge=2)]
+    """First attempt (1-based) of the new line."""
     step: Annotated[int, Field(ge=0)]
+    """The newest step that is kept; 0: none, the stage begins anew."""
     skip_batches: Annotated[int, Field(ge=0)] = 0
+    """Those between the kept step and the divergence, and failurePolicy.onDivergence.skipBatches."""
 
 
 class Start(Contract):
@@ -190,10 +214,12 @@ class Start(Contract):
 
 
 class Hang(Contract):
-    """When a step counts as hanging: after `step_factor` times a usual step, but never before `min_seconds`."""
+    """When a step counts as hanging: after `stepFactor` times a usual step, but never before `minSeconds`."""
 
     min_seconds: Annotated[int, Field(ge=10, le=86400)] = 300
+    """Seconds without a step that are never a hang; the first steps of an attempt have at least 30 minutes, as none is usual yet."""
     step_factor: Annotated[float, Field(ge=2, le=1000)] = 10.0
+    """Times the 95th percentile of the last 64 steps."""
 
 
 def slice_name(attempt: str, index: int, slices: int) -> str:

@@ -37,6 +37,7 @@ class Tpu(Resource):
     )
 
     family: Literal["v4", "v5e", "v5p", "v6e", "v7x"]
+    """Generation of the TPU; it fixes the chips of a host and the topologies on offer (docs/platforms.md)."""
     topology: Annotated[str, Field(min_length=3, max_length=11, pattern=r"^[1-9][0-9]{0,2}(x[1-9][0-9]{0,2}){1,2}$")]
     """Chips along each axis, such as 4x4x8 (v4, v5p, v7x) or 16x16 (v5e, v6e)."""
     slices: Annotated[int, Field(ge=1, le=64)] = 1
@@ -134,6 +135,7 @@ class Accelerator(Resource):
     )
 
     type: Literal["cpu", "tpu", "gpu"] = "cpu"
+    """Which of the three blocks counts; it must be there, and no other."""
     cpu: Cpu | None = None
     tpu: Tpu | None = None
     gpu: Gpu | None = None

@@ -27,7 +27,7 @@ COLUMNS = (
     ("Tok/s", "string", ".status.summary.tokensPerSecond", 0, "Tokens per second of the whole gang."),
     ("Restarts", "integer", ".status.summary.restarts", 0, "Attempts beyond the first of each stage."),
     ("Reason", "string", ".status.reason", 0, "Why it is in this phase."),
-    ("Age", "date", ".metadata.creationTimestamp", 0, ""),
+    ("Age", "date", ".metadata.creationTimestamp", 0, "Time since it was created."),
     ("Hosts", "string", ".status.summary.hosts", 1, "Running hosts of wanted ones."),
     ("Checkpoint", "string", ".status.summary.checkpoint", 1, "The stage's newest committed step."),
     ("ETA", "string", ".status.summary.eta", 1, "Until the end of the stage."),

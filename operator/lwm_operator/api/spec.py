@@ -29,6 +29,8 @@ def _each_stage(holds: str, message: str) -> dict[str, str]:
 
 
 class Spec(Resource):
+    """What is to be trained, on what, and what is done about failures."""
+
     model_config = ConfigDict(
         json_schema_extra=guarded(
             _each_stage(
@@ -54,6 +56,7 @@ class Spec(Resource):
         default="", description="The trainer's image. Default: the one that the operator was installed with."
     )
     seed: Annotated[int, Field(ge=0, le=2**31 - 1, json_schema_extra=guarded(immutable("seed")))] = 0
+    """Of the first stage's parameters and of the order of data: trainings with equal seeds and settings draw the same batches."""
     model: Annotated[
         Model,
         Field(
@@ -64,7 +67,9 @@ class Spec(Resource):
         ),
     ]
     tokenizer: Annotated[Location, Field(json_schema_extra=guarded(immutable("tokenizer")))]
+    """A Hugging Face tokenizer.json with `<s>` and `</s>`: its own `gs://` address, or the folder of a PVC in which it lies."""
     datasets: Annotated[tuple[Dataset, ...], Field(min_length=1, max_length=16, json_schema_extra=list_map("name", immutable("datasets")))]
+    """What stages draw rows from, told apart by name."""
     checkpoint: Annotated[
         Checkpoint,
         Field(
@@ -81,6 +86,7 @@ class Spec(Resource):
     accelerator: Accelerator
     """What stages run on that name nothing of their own."""
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=32, json_schema_extra=list_map("name"))]
+    """The ladder, in the order in which they run; each begins with the parameters that the one before ended with."""
     pod_template: PodTemplate = PodTemplate()
     execution: Execution = Execution()
     failure_policy: FailurePolicy = FailurePolicy()

@@ -12,7 +12,9 @@ class Claim(Resource):
     """A folder on a PersistentVolumeClaim of the training's namespace (ReadWriteMany when there is more than one host)."""
 
     claim_name: ClaimName
+    """Of a claim in the training's namespace; while it is not there, the pods stay pending."""
     sub_path: SubPath = ""
+    """Folder on the claim, without a leading slash or dot. Empty: the claim's root."""
 
 
 ONE_PLACE = rule("has(self.uri) != has(self.pvc)", "give exactly one of uri (gs://bucket/folder) and pvc (claimName, subPath)")
@@ -24,6 +26,7 @@ class Location(Resource):
     model_config = ConfigDict(json_schema_extra=guarded(ONE_PLACE))
 
     uri: Uri | None = None
+    """A bucket of Google Cloud Storage with the path in it; the pods' account needs to read it."""
     pvc: Claim | None = None
 
 
@@ -33,6 +36,7 @@ class Checkpoint(Resource):
     model_config = ConfigDict(json_schema_extra=guarded(ONE_PLACE))
 
     uri: Uri | None = None
+    """A bucket of Google Cloud Storage with the path in it; the pods' account needs to read and write it."""
     pvc: Claim | None = None
     endpoint: Annotated[str, Field(max_length=256, pattern=r"^https?://[^\s/]+$")] | None = Field(
         default=None,
@@ -48,8 +52,11 @@ class Dataset(Resource):
     """A source of documents that stages draw on by name."""
 
     name: Name
+    """What stages[].mixture calls it."""
     kind: Literal["text"] = "text"
+    """`text`: files `*.txt` (one document a file) and `*.jsonl` (one document a line), found in all folders below the source."""
     source: Location
+    """The folder of its files, or one file: `gs://bucket/folder`, or a folder on a PVC."""
     text_field: Annotated[str, Field(min_length=1, max_length=64)] = "text"
     """Of a line of JSON; unused for plain text."""
 
@@ -58,5 +65,6 @@ class Share(Resource):
     """One data set's share of a stage's mixture, relative to the others'."""
 
     dataset: Name
+    """Name of one of datasets, each at most once."""
     weight: Annotated[float, Field(gt=0, le=1_000_000)] = 1.0
     """Relative to the other data sets of the stage."""
