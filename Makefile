@@ -51,7 +51,7 @@ format: setup ## Format and mend what can be mended
 crd: setup ## Generate the CRD from the models
 	@$(RUN) python -m lwm_operator.api.crd
 
-docs: setup ## Generate docs/reasons.md and docs/platforms.md from the code
+docs: setup ## Generate docs/reference.md, reasons.md and platforms.md from the code
 	@$(RUN) python -m lwm_operator.docs
 
 bench-operator: setup ## The operator measured from outside on the running embedded cluster (NAME=lwm-test): about 12 minutes
