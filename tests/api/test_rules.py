@@ -82,6 +82,11 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     ),
     "checkpoint: both": ({"checkpoint": {**PLACE, **CLAIM}}, "give exactly one of uri", {"checkpoint": PLACE}),
     "checkpoint: none": ({"checkpoint": {}}, "give exactly one of uri", {"checkpoint": CLAIM}),
+    "no password in the endpoint": (
+        {"checkpoint": {**PLACE, "endpoint": "http://user:pass@store:4443"}},
+        "endpoint must name no user and no password",
+        {"checkpoint": {**PLACE, "endpoint": "http://store:4443"}},
+    ),
     "tokenizer: both": ({"tokenizer": {**PLACE, **CLAIM}}, "give exactly one of uri", {"tokenizer": CLAIM}),
     "source: none": (
         {"datasets": [{"name": "a", "source": {}}]},

@@ -25,6 +25,10 @@ def test_a_spec_that_makes_sense_has_no_problem() -> None:
         ({"stages": [stage(mixture=[{"dataset": "poems"}])]}, ["spec.stages[ctx512].mixture", "poems", "use one of books"]),
         ({"accelerator": {"type": "cpu"}}, ["spec.accelerator.cpu", "give cpu.hosts"]),
         ({"checkpoint": {}}, ["spec.checkpoint", "exactly one of uri and pvc"]),
+        (
+            {"checkpoint": {"uri": "gs://lwm/runs", "endpoint": "http://user:pass@store:4443"}},
+            ["spec.checkpoint.endpoint", "a user or a password", "give http(s)://host:port"],
+        ),
         ({"tokenizer": {}}, ["spec.tokenizer"]),
         ({"datasets": [{"name": "books", "source": {}}]}, ["spec.datasets[books].source"]),
         (

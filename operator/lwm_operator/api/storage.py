@@ -20,6 +20,12 @@ class Claim(Resource):
 ONE_PLACE = rule("has(self.uri) != has(self.pvc)", "give exactly one of uri (gs://bucket/folder) and pvc (claimName, subPath)")
 
 
+NO_PASSWORD = rule(
+    "!has(self.endpoint) || !self.endpoint.contains('@')",
+    "endpoint must name no user and no password, which everybody could read who may read the training: give http(s)://host:port",
+)
+
+
 class Location(Resource):
     """Where something lies: `gs://bucket/folder`, or a folder (or file) on a PVC."""
 
@@ -33,7 +39,7 @@ class Location(Resource):
 class Checkpoint(Resource):
     """Where the runs are kept: below it, each training writes into `<namespace>/<name>-<uid8>/` only."""
 
-    model_config = ConfigDict(json_schema_extra=guarded(ONE_PLACE))
+    model_config = ConfigDict(json_schema_extra=guarded(ONE_PLACE, NO_PASSWORD))
 
     uri: Uri | None = None
     """A bucket of Google Cloud Storage with the path in it; the pods' account needs to read and write it."""

@@ -12,6 +12,8 @@ def problems(spec: Spec) -> tuple[str, ...]:
     """Sentences that name the field and the fix; empty when the spec can be run."""
     found: list[str] = []
     found += _place("spec.checkpoint", spec.checkpoint)
+    if "@" in (spec.checkpoint.endpoint or ""):
+        found.append("spec.checkpoint.endpoint: it names a user or a password: give http(s)://host:port")
     found += _place("spec.tokenizer", spec.tokenizer)
     for dataset in spec.datasets:
         found += _place(f"spec.datasets[{dataset.name}].source", dataset.source)
