@@ -87,9 +87,7 @@ def test_the_pod_is_restricted() -> None:
 
 def test_the_pods_right_is_one_lease() -> None:
     rules = made("Role")["rules"]
-    assert rules == [
-        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": ["bible-s1-a3"], "verbs": ["get", "patch"]}
-    ]
+    assert rules == [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": ["bible-s1-a3"], "verbs": ["patch"]}]
     assert made("RoleBinding")["subjects"][0]["name"] == pod()["serviceAccountName"] == "bible-s1-a3"
 
 

@@ -34,7 +34,7 @@ def role(run: Run) -> Manifest:
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
         "metadata": metadata(run.training, run.name, run.labels),
-        "rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [run.name], "verbs": ["get", "patch"]}],
+        "rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [run.name], "verbs": ["patch"]}],
     }
 
 
