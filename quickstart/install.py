@@ -22,7 +22,7 @@ def install(
 
     Raises CommandError.
     """
-    repository, _, tag = operator_image.rpartition(":")
+    operator, trainer = operator_image.rpartition(":"), trainer_image.rpartition(":")
     run(
         helm,
         "upgrade",
@@ -32,9 +32,8 @@ def install(
         f"--kubeconfig={kubeconfig}",
         f"--namespace={NAMESPACE}",
         "--create-namespace",
-        f"--set=image.repository={repository}",
-        f"--set-string=image.tag={tag}",
-        f"--set=trainer.image={trainer_image}",
+        f"--set=image.repository={operator[0]},trainer.image.repository={trainer[0]}",
+        f"--set-string=image.tag={operator[2]},trainer.image.tag={trainer[2]}",
         *(f"--set-string={name}={value}" for name, value in (values or {}).items()),
         "--wait",
         f"--timeout={seconds}s",

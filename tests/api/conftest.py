@@ -7,13 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import load_kube_config
 
 from cluster.paths import Cluster
 from lwm_operator.api.crd import crd
 from lwm_operator.cluster.client import ApiError, Client, Patch, configuration
-from world.chart import apply, remove_global, rendered, token, with_token
+from world.chart import apply, as_account, remove_global, rendered, token, with_token
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -107,8 +105,6 @@ async def account(client: Client, namespace: str, kubeconfig: Path, tmp_path: Pa
 @pytest.fixture
 async def rights(account: Path) -> AsyncIterator[Client]:
     """With exactly the operator's rights: what the chart forgets ends in an ApiError with code 403."""
-    settings = Configuration()
-    await load_kube_config(config_file=str(account), client_configuration=settings)  # type: ignore[no-untyped-call]
-    found = Client(settings)
+    found = await as_account(account)
     yield found
     await found.close()

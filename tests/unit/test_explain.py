@@ -1,7 +1,7 @@
 from datetime import timedelta
 from typing import Any
 
-from lwm_operator.cluster.explain import NODES, PODS, explained, lost_nodes, retold
+from lwm_operator.cluster.explain import NODES, PODS, explained, given_up, lost_nodes, retold
 from lwm_operator.plan.moments import stamp
 from lwm_operator.plan.observed import PodState, PodView, Waiting
 from world.builders import NOW, later, pod
@@ -55,6 +55,16 @@ async def test_nodes_are_asked_about_only_where_there_is_doubt() -> None:
 async def test_a_node_is_lost_when_its_pod_is_deleted_or_not_ready_or_slow_and_it_is_not_ready() -> None:
     doubtful = (pod(0, deleting=True), pod(1, ready=False), creating(2, seconds=11), pod(3, deleting=True))
     assert await lost(Asked("node4"), *doubtful) == ["node1", "node2", "node3"]
+
+
+def test_without_a_right_on_nodes_a_running_pod_that_was_given_up_tells_of_its_node() -> None:
+    quiet = (pod(0), pod(1, ready=False), pod(2, deleting=True), creating(3, seconds=600), pod(4, state=PodState.FAILED, given_up="t"))
+    assert given_up(quiet) == {}
+    (lost,) = given_up((*quiet, pod(5, given_up="2026-01-01T11:59:00Z", ready=False))).items()
+    assert lost == (
+        "node6",
+        Waiting(reason="NodeNotReady", message="node node6 is not ready: its pods were marked so", since="2026-01-01T11:59:00Z"),
+    )
 
 
 async def test_many_slow_pods_cost_few_questions_and_no_deleted_one_is_left_out() -> None:

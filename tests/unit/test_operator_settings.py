@@ -6,6 +6,7 @@ from lwm_operator.controller.settings import from_environment
 def test_the_defaults_need_an_image_only() -> None:
     found = from_environment({"LWM_TRAINER_IMAGE": "lwm-trainer:1"})
     assert (found.trainer_image, found.namespace, found.watch_namespaces, found.leader_election) == ("lwm-trainer:1", "default", (), True)
+    assert found.read_nodes
 
 
 def test_all_is_taken_from_the_environment() -> None:
@@ -15,12 +16,14 @@ def test_all_is_taken_from_the_environment() -> None:
             "POD_NAMESPACE": "lwm-system",
             "POD_NAME": "me",
             "LWM_WATCH_NAMESPACES": "a, b,",
+            "LWM_READ_NODES": "false",
             "LWM_LEADER_ELECTION": "false",
             "LWM_WORKERS": "9",
             "LWM_LOG_LEVEL": "debug",
         }
     )
     assert (found.namespace, found.identity, found.watch_namespaces) == ("lwm-system", "me", ("a", "b"))
+    assert not found.read_nodes
     assert (found.leader_election, found.workers, found.log_level) == (False, 9, "DEBUG")
 
 

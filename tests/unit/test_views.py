@@ -187,3 +187,18 @@ def test_a_node_that_is_gone_or_not_ready_is_lost_and_says_why() -> None:
     assert gone is not None
     assert new is not None
     assert (gone.message, new.message) == ("node node1 is gone", "node node1 is not ready: its kubelet has never reported")
+
+
+def test_only_the_node_controller_clears_ready_alone() -> None:
+    def said(ready: str, containers: str, reason: str = "") -> str | None:
+        conditions = [
+            {"type": "Ready", "status": ready, "reason": reason, "lastTransitionTime": "t"},
+            {"type": "ContainersReady", "status": containers},
+        ]
+        return pod_view(pod({"phase": "Running", "conditions": conditions})).given_up
+
+    assert said("False", "True") == "t"
+    assert said("True", "True") is None
+    assert said("False", "False", "ContainersNotReady") is None
+    assert said("False", "True", "ReadinessGatesNotReady") is None
+    assert pod_view(pod({"phase": "Running"})).given_up is None

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import load_kube_config
 
 from cluster.paths import REPOSITORY, binaries
 from lwm_operator.cluster.client import Body, Client, Patch
@@ -48,6 +50,13 @@ async def token(client: Client, namespace: str, account: str) -> str:
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
     answer = await client.call("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token", body=request)
     return str(answer["status"]["token"])
+
+
+async def as_account(kubeconfig: Path) -> Client:
+    """With the rights of whoever that kubeconfig names. To be closed."""
+    settings = Configuration()
+    await load_kube_config(config_file=str(kubeconfig), client_configuration=settings)  # type: ignore[no-untyped-call]
+    return Client(settings)
 
 
 def with_token(kubeconfig: Path, secret: str, path: Path) -> Path:

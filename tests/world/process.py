@@ -6,15 +6,17 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 
 class Process:
-    """`python -m lwm_operator` in `namespace`, with its log. It watches that namespace and `others`."""
+    """`python -m lwm_operator` in `namespace`, with its log. It watches that namespace and `others`; `settings` are more variables."""
 
-    def __init__(self, kubeconfig: Path, namespace: str, log: Path, others: Sequence[str] = ()) -> None:
+    def __init__(
+        self, kubeconfig: Path, namespace: str, log: Path, others: Sequence[str] = (), settings: Mapping[str, str] | None = None
+    ) -> None:
         self.log = log
         environment = {
             **os.environ,
@@ -25,6 +27,7 @@ class Process:
             "LWM_WATCH_NAMESPACES": ",".join([namespace, *others]),
             "LWM_HEALTH_PORT": free_port(),
             "LWM_METRICS_PORT": free_port(),
+            **(settings or {}),
         }
         with log.open("w") as out:
             self.process = subprocess.Popen([sys.executable, "-m", "lwm_operator"], env=environment, stderr=out)

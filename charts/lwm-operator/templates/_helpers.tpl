@@ -25,14 +25,79 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- .Values.image.tag | default .Chart.AppVersion -}}
 {{- end -}}
 
-{{- define "lwm-operator.image" -}}
-{{- if .Values.image.digest -}}
-{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{/* [registry/]repository@digest or :tag; of: registry, repository, tag, digest. */}}
+{{- define "lwm-operator.reference" -}}
+{{- $repository := ternary (printf "%s/%s" .registry .repository) .repository (not (empty .registry)) -}}
+{{- if .digest -}}
+{{- printf "%s@%s" $repository .digest -}}
 {{- else -}}
-{{- printf "%s:%s" .Values.image.repository (include "lwm-operator.tag" .) -}}
+{{- printf "%s:%s" $repository .tag -}}
 {{- end -}}
 {{- end -}}
 
+{{- define "lwm-operator.image" -}}
+{{- $image := .Values.image -}}
+{{- $tag := include "lwm-operator.tag" . -}}
+{{- include "lwm-operator.reference" (dict "registry" $image.registry "repository" $image.repository "tag" $tag "digest" $image.digest) -}}
+{{- end -}}
+
 {{- define "lwm-operator.trainerImage" -}}
-{{- .Values.trainer.image | default (printf "lwm-trainer:%s" (include "lwm-operator.tag" .)) -}}
+{{- $image := .Values.trainer.image -}}
+{{- $repository := $image.repository | default "lwm-trainer" -}}
+{{- $tag := $image.tag | default (include "lwm-operator.tag" .) -}}
+{{- include "lwm-operator.reference" (dict "registry" .Values.image.registry "repository" $repository "tag" $tag "digest" $image.digest) -}}
+{{- end -}}
+
+{{/* "true" when the chart may make no object outside of namespaces. */}}
+{{- define "lwm-operator.namespaced" -}}
+{{- if eq .Values.rbac.scope "namespace" -}}true{{- end -}}
+{{- end -}}
+
+{{/* The namespaces whose trainings are run, with commas between them; empty: all. */}}
+{{- define "lwm-operator.watched" -}}
+{{- $namespaces := .Values.watchNamespaces -}}
+{{- if and (include "lwm-operator.namespaced" .) (not $namespaces) -}}
+{{- $namespaces = list .Release.Namespace -}}
+{{- end -}}
+{{- join "," (uniq $namespaces) -}}
+{{- end -}}
+
+{{/* "true" when the admission policy is wanted: by default wherever objects outside of namespaces are. */}}
+{{- define "lwm-operator.admissionPolicy" -}}
+{{- $wanted := .Values.admissionPolicy.enabled -}}
+{{- if and $wanted (include "lwm-operator.namespaced" .) -}}
+{{- fail "admissionPolicy.enabled: the policy is an object of the whole cluster, which rbac.scope namespace forbids: leave it out, or use rbac.scope cluster with watchNamespaces" -}}
+{{- end -}}
+{{- if kindIs "bool" $wanted -}}
+{{- if $wanted -}}true{{- end -}}
+{{- else if not (include "lwm-operator.namespaced" .) -}}true{{- end -}}
+{{- end -}}
+
+{{/* The operator's rights in a namespace whose trainings it runs. */}}
+{{- define "lwm-operator.rules" -}}
+- apiGroups: [lwm.dev]
+  resources: [lwmtrainings]
+  verbs: [get, list, watch]
+- apiGroups: [lwm.dev]
+  resources: [lwmtrainings/status]
+  verbs: [patch]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch, delete]
+- apiGroups: [""]
+  resources: [services, configmaps, serviceaccounts]
+  verbs: [get, create, patch, delete]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [roles, rolebindings]
+  verbs: [get, create, patch, delete]
+# patch is also what it hands on to the pods of an attempt, for one Lease: nobody may grant what they do not hold.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [get, list, create, patch]
 {{- end -}}

@@ -99,7 +99,8 @@ def rendered() -> dict[Path, str]:
     """What each committed copy must hold. The chart's copy stays when the chart goes, else an uninstall deletes every training."""
     plain = crd()
     kept = {**plain, "metadata": {**plain["metadata"], "annotations": {"helm.sh/resource-policy": "keep"}}}
-    return {PLAIN: HEADER + _dumped(plain), CHART: HEADER + _dumped(kept)}
+    in_chart = f"{{{{- if .Values.crd.install }}}}\n{_dumped(kept)}{{{{- end }}}}\n"
+    return {PLAIN: HEADER + _dumped(plain), CHART: HEADER + in_chart}
 
 
 def _dumped(body: dict[str, Any]) -> str:

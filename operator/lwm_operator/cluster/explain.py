@@ -39,6 +39,18 @@ async def lost_nodes(client: Client, pods: tuple[PodView, ...], now: datetime) -
     return {name: waiting for name, waiting in said.items() if waiting is not None}
 
 
+def given_up(pods: tuple[PodView, ...]) -> Mapping[str, Waiting]:
+    """The same from the pods alone, for an operator that may not read nodes: a pod that runs tells of its node, one that does not run
+    yet tells nothing. It is then taken from a lost node like any other, after its toleration, and not waited for when it does not go."""
+    away = [pod for pod in pods if pod.state == PodState.RUNNING and pod.node is not None and pod.given_up is not None]
+    return {
+        str(pod.node): Waiting(
+            reason="NodeNotReady", message=f"node {pod.node} is not ready: its pods were marked so", since=str(pod.given_up)
+        )
+        for pod in away
+    }
+
+
 async def explained(
     client: Client, namespace: str, pods: tuple[PodView, ...], lost: Mapping[str, Waiting], now: datetime
 ) -> tuple[PodView, ...]:

@@ -7,7 +7,7 @@ from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths, views
 from lwm_operator.cluster.client import Body, Client
-from lwm_operator.cluster.explain import explained, lost_nodes
+from lwm_operator.cluster.explain import explained, given_up, lost_nodes
 from lwm_operator.plan.observed import Observed, PodView
 
 
@@ -16,7 +16,7 @@ async def read_training(client: Client, namespace: str, name: str) -> Body | Non
     return await client.get(paths.item(names.KIND, namespace, name))
 
 
-async def observe(client: Client, training: Training, now: datetime) -> Observed:
+async def observe(client: Client, training: Training, now: datetime, *, read_nodes: bool = True) -> Observed:
     """The children that this very training (by uid) owns; nodes and pods' Events are asked for only where there is doubt."""
     about = training.metadata
     selector = f"{names.LABEL_UID}={about.uid}"
@@ -24,7 +24,7 @@ async def observe(client: Client, training: Training, now: datetime) -> Observed
         *(client.list(paths.collection(kind, about.namespace), selector) for kind in ("Job", "Pod", "Lease"))
     )
     seen = tuple(views.pod_view(pod) for pod in pods)
-    lost = await lost_nodes(client, seen, now)
+    lost = await lost_nodes(client, seen, now) if read_nodes else given_up(seen)
     ours = [job for job in jobs if views.owned(job, about.uid)]
     reports = {views.numbers(lease): report for lease in leases if (report := views.progress_of(lease)) is not None}
     return Observed(

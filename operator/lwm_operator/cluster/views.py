@@ -95,6 +95,7 @@ def pod_view(body: Object) -> PodView:
         words=words,
         waiting=_waiting(body),
         ready=not any(each.get("type") == "Ready" and each.get("status") == "False" for each in status.get("conditions") or ()),
+        given_up=_given_up(status),
     )
 
 
@@ -133,6 +134,15 @@ def node_lost(name: str, body: Object | None) -> Waiting | None:
         return None
     said = f"node {name} is not ready: {ready.get('message') or 'its kubelet has never reported'}"
     return Waiting(reason="NodeNotReady", message=said, since=str(ready.get("lastTransitionTime") or ""))
+
+
+def _given_up(status: Object) -> str | None:
+    """The node controller clears a pod's Ready and nothing else. A kubelet clears ContainersReady with it, or tells of a gate."""
+    said: dict[str, Object] = {str(each.get("type")): each for each in status.get("conditions") or ()}
+    ready, containers = said.get("Ready", {}), said.get("ContainersReady", {})
+    if (ready.get("status"), containers.get("status")) != ("False", "True") or ready.get("reason") == "ReadinessGatesNotReady":
+        return None
+    return str(ready.get("lastTransitionTime") or "")
 
 
 def _number(body: Object, label: str) -> int:

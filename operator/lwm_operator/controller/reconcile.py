@@ -27,13 +27,14 @@ class TrainingKey(NamedTuple):
 
 
 class Reconciler:
-    """`now` is UTC and aware."""
+    """`now` is UTC and aware; `read_nodes`: whether nodes may be asked about."""
 
-    def __init__(self, client: Client, *, trainer_image: str, instance: str, now: Callable[[], datetime]) -> None:
+    def __init__(self, client: Client, *, trainer_image: str, instance: str, now: Callable[[], datetime], read_nodes: bool = True) -> None:
         self._client = client
         self._image = trainer_image
         self._instance = instance
         self._now = now
+        self._read_nodes = read_nodes
 
     async def reconcile(self, key: TrainingKey) -> float | None:
         """Seconds until it should be looked at again, if any. Raises `ApiError` and `TakenError`: the caller tries again later."""
@@ -47,7 +48,7 @@ class Reconciler:
         except ValidationError as error:
             await self._unreadable(body, error)
             return None
-        observed = await observe(self._client, training, self._now())
+        observed = await observe(self._client, training, self._now(), read_nodes=self._read_nodes)
         decided = plan(training, observed, self._now())
         if written := await write_status(self._client, training, decided.status):
             metrics.STATUS_WRITES.inc()

@@ -80,7 +80,9 @@ async def _served(client: Client, settings: Settings) -> bool:
 
 async def _lead(client: Client, settings: Settings, leader: Leader, watch: Watch) -> int:
     queue: KeyedQueue[TrainingKey] = KeyedQueue(asyncio.get_running_loop().time)
-    reconciler = Reconciler(client, trainer_image=settings.trainer_image, instance=settings.identity, now=client.now)
+    reconciler = Reconciler(
+        client, trainer_image=settings.trainer_image, instance=settings.identity, now=client.now, read_nodes=settings.read_nodes
+    )
     ours = [asyncio.create_task(work(queue, reconciler), name=f"worker-{number}") for number in range(settings.workers)]
     ours.append(asyncio.create_task(resync(client, queue, settings.watch_namespaces), name="resync"))
     if settings.leader_election:

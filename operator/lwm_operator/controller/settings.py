@@ -17,6 +17,8 @@ class Settings:
     identity: str
     watch_namespaces: tuple[str, ...] = ()
     """Empty: all."""
+    read_nodes: bool = True
+    """False where the account has no right on nodes; of a lost one the operator then knows what its pods tell."""
     leader_election: bool = True
     workers: int = 4
     log_level: str = "INFO"
@@ -35,6 +37,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         namespace=given.get("POD_NAMESPACE", "default"),
         identity=given.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
         watch_namespaces=tuple(name.strip() for name in given.get("LWM_WATCH_NAMESPACES", "").split(",") if name.strip()),
+        read_nodes=given.get("LWM_READ_NODES", "true").lower() in TRUE,
         leader_election=given.get("LWM_LEADER_ELECTION", "true").lower() in TRUE,
         workers=_number(given, "LWM_WORKERS", 4),
         log_level=given.get("LWM_LOG_LEVEL", "INFO").upper(),

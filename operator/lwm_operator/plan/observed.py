@@ -53,6 +53,8 @@ class PodView:
     memory_limit: str = ""
     ready: bool = True
     """False of a running pod: the node controller has given its node up."""
+    given_up: str | None = None
+    """Since when it is surely that: its containers were ready when their kubelet was last heard."""
 
     @property
     def ran(self) -> bool:

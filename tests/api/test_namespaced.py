@@ -1,0 +1,106 @@
+"""Without any right on the whole cluster: the chart installed by helm, and the operator at work, in two namespaces of one tenant."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from lwm_operator.api import names
+from lwm_operator.cluster import paths
+from lwm_operator.cluster.client import ApiError, Body, Client
+from world.asking import create, look
+from world.chart import CHART, as_account, helm, rendered, token, with_token
+from world.process import Process
+
+TENANT = "tenant"
+RELEASE = "lwm"
+RBAC = "rbac.authorization.k8s.io"
+
+
+def values(*namespaces: str) -> tuple[str, ...]:
+    watched = ",".join(namespaces)
+    return (f"--set=rbac.scope=namespace,crd.install=false,replicas=0,watchNamespaces={{{watched}}}", "--set=networkPolicy.enabled=true")
+
+
+@pytest.fixture
+async def other(client: Client) -> AsyncIterator[str]:
+    name = f"api-{uuid.uuid4().hex[:8]}"
+    await client.call("POST", "/api/v1/namespaces", body={"metadata": {"name": name}})
+    yield name
+    await client.call("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+async def tenant(client: Client, namespace: str, other: str, kubeconfig: Path, tmp_path: Path) -> Path:
+    """Administrator of both namespaces, and of nothing else. Nobody may grant what they do not hold: so it holds the operator's rights."""
+    bodies = rendered(RELEASE, namespace, *values(namespace, other), "--show-only=templates/rbac.yaml")
+    await client.call("POST", paths.collection("ServiceAccount", namespace), body={"metadata": {"name": TENANT}})
+    for place in (namespace, other):
+        rules = [rule for body in bodies if body["kind"] == "Role" for rule in body["rules"]]
+        await client.call("POST", paths.collection("Role", place), body={"metadata": {"name": TENANT}, "rules": rules})
+        for kind, name in (("ClusterRole", "admin"), ("Role", TENANT)):
+            await client.call("POST", paths.collection("RoleBinding", place), body=binding(kind, name, namespace))
+    return with_token(kubeconfig, await token(client, namespace, TENANT), tmp_path / "tenant")
+
+
+def binding(kind: str, name: str, namespace: str) -> Body:
+    return {
+        "metadata": {"name": f"{TENANT}-{name}"},
+        "roleRef": {"apiGroup": RBAC, "kind": kind, "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": TENANT, "namespace": namespace}],
+    }
+
+
+async def begun(client: Client, namespace: str) -> str:
+    """The reason of a training's first attempt once its pods are there."""
+    made = await create(client, namespace, podTemplate={"nodeSelector": {"lwm.dev/test": "nowhere"}})
+    async with asyncio.timeout(60):
+        while (reason := (await look(client, made)).status.reason) in ("", "Creating", "PodsMissing", "Scheduling"):  # noqa: ASYNC110
+            await asyncio.sleep(0.3)
+    return reason
+
+
+async def test_a_tenant_installs_it_with_helm_and_it_runs_trainings_in_its_namespaces(
+    client: Client, namespace: str, other: str, tenant: Path, kubeconfig: Path, tmp_path: Path
+) -> None:
+    where = (RELEASE, str(CHART), f"--namespace={namespace}", f"--kubeconfig={tenant}")
+    done = await asyncio.to_thread(helm, "upgrade", "--install", *where, *values(namespace, other))
+    assert done.returncode == 0, done.stderr
+    deployment = await client.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{RELEASE}")
+    assert deployment is not None
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    told = {each["name"]: each["value"] for each in container["env"] if each["name"].startswith("LWM_") and "IMAGE" not in each["name"]}
+    account = with_token(kubeconfig, await token(client, namespace, RELEASE), tmp_path / "operator")
+    operator = Process(account, namespace, tmp_path / "log", settings=told)
+    try:
+        assert await asyncio.gather(begun(client, namespace), begun(client, other)) == ["Unschedulable"] * 2
+        # A pod that is taken away is looked at with its node, where nodes may be read.
+        pods = await client.list(paths.collection("Pod", other), f"{names.LABEL_ATTEMPT}=1")
+        await client.call("DELETE", paths.item("Pod", other, pods[0]["metadata"]["name"]))
+        async with asyncio.timeout(60):
+            while not await client.list(paths.collection("Job", other), f"{names.LABEL_ATTEMPT}=2"):  # noqa: ASYNC110
+                await asyncio.sleep(0.3)
+        assert operator.stop() == 0
+    finally:
+        operator.end()
+    text = operator.log.read_text()
+    assert "orbidden" not in text
+    assert not [line for line in operator.lines() if line["level"] in ("warning", "error", "critical")]
+
+
+async def test_its_account_may_do_nothing_outside_of_them(
+    client: Client, namespace: str, other: str, tenant: Path, kubeconfig: Path, tmp_path: Path
+) -> None:
+    where = (RELEASE, str(CHART), f"--namespace={namespace}", f"--kubeconfig={tenant}")
+    done = await asyncio.to_thread(helm, "upgrade", "--install", *where, *values(other))
+    assert done.returncode == 0, done.stderr
+    account = await as_account(with_token(kubeconfig, await token(client, namespace, RELEASE), tmp_path / "operator"))
+    try:
+        assert await account.list(paths.collection(names.KIND, other)) == []
+        for path in (paths.collection(names.KIND, namespace), paths.collection("Pod", "default"), paths.node("node1"), "/api/v1/pods"):
+            with pytest.raises(ApiError, match="403 Forbidden"):
+                await account.call("GET", path)
+    finally:
+        await account.close()
