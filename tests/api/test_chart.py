@@ -1,20 +1,13 @@
-"""The chart: valid in all its forms, strict about its values, and no way to more rights than one has."""
-
-import asyncio
-from pathlib import Path
+"""The chart: valid in all its forms, and strict about its values."""
 
 import kubernetes_validate
 import pytest
 import yaml
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import load_kube_config
 
 from lwm_operator.api import names
-from lwm_operator.cluster import paths
-from lwm_operator.cluster.client import ApiError, Body, Client
+from lwm_operator.cluster.client import Body
 from lwm_trainer.config import METRICS_PORT
-from world.asking import manifest, submit
-from world.chart import CHART, apply, helm, remove_global, rendered, token, with_token
+from world.chart import CHART, helm, rendered
 
 NAMESPACED = "--set=rbac.scope=namespace"
 FORMS = {
@@ -156,42 +149,3 @@ def test_the_crd_is_kept_when_the_chart_goes() -> None:
     definition = next(body for body in rendered("x", "y") if body["kind"] == "CustomResourceDefinition")
     assert definition["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     assert definition["spec"] == yaml.safe_load((CHART.parents[1] / "crds" / "lwmtrainings.lwm.dev.yaml").read_text())["spec"]
-
-
-async def test_who_may_not_create_pods_may_not_run_trainings(client: Client, namespace: str, kubeconfig: Path, tmp_path: Path) -> None:
-    policy = rendered(namespace, namespace, "--show-only=templates/admission.yaml")
-    await apply(client, policy)
-    await client.call("POST", paths.collection("ServiceAccount", namespace), body={"metadata": {"name": "user"}})
-    await _allow(client, namespace, "trainings", names.GROUP, names.PLURAL)
-    settings = Configuration()
-    config = with_token(kubeconfig, await token(client, namespace, "user"), tmp_path / "user")
-    await load_kube_config(config_file=str(config), client_configuration=settings)  # type: ignore[no-untyped-call]
-    user = Client(settings)
-    try:
-        # The policy is in force some moments after it was made.
-        async with asyncio.timeout(60):
-            for number in range(200):
-                try:
-                    await submit(user, manifest(namespace, f"early-{number}"))
-                except ApiError as error:
-                    refused = error
-                    break
-                await asyncio.sleep(0.3)
-        assert refused.code == 403
-        assert "you need the right to create pods in this namespace" in refused.message
-        await _allow(client, namespace, "pods", "", "pods")
-        assert (await submit(user, manifest(namespace, "allowed"))).metadata.name == "allowed"
-    finally:
-        await user.close()
-        await remove_global(client, policy)
-
-
-async def _allow(client: Client, namespace: str, name: str, group: str, resource: str) -> None:
-    rules = [{"apiGroups": [group], "resources": [resource], "verbs": ["create", "get"]}]
-    await client.call("POST", paths.collection("Role", namespace), body={"metadata": {"name": name}, "rules": rules})
-    binding = {
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": "user", "namespace": namespace}],
-    }
-    await client.call("POST", paths.collection("RoleBinding", namespace), body=binding)
