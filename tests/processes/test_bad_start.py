@@ -12,7 +12,9 @@ from lwm_trainer.config import ExitCode, LastWords
 from processes.gang import a_run, free_port, patched, write_tokenizer
 
 
-def start(folder: Path, content: str | None, index: str = "0", command: list[str] | None = None) -> tuple[int, LastWords, str]:
+def start(
+    folder: Path, content: str | None, index: str = "0", command: list[str] | None = None, **variables: str
+) -> tuple[int, LastWords, str]:
     path = folder / "run.json"
     if content is not None:
         path.write_text(content)
@@ -20,6 +22,7 @@ def start(folder: Path, content: str | None, index: str = "0", command: list[str
         "LWM_CONFIG": str(path),
         "LWM_TERMINATION_PATH": str(folder / "last"),
         "JOB_COMPLETION_INDEX": index,
+        **variables,
     }
     command = command or [sys.executable, "-m", "lwm_trainer"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
@@ -46,14 +49,27 @@ def test_a_config_or_an_index_that_cannot_be(
     assert words in last.message
 
 
-def test_an_exception_that_nobody_expected_leaves_its_line_and_its_place(tmp_path: Path) -> None:
+def whole(folder: Path) -> str:
+    """A run config of one host that nothing is wrong with."""
     gang = {"job": "j", "service": "s", "hosts": 1, "devicesPerHost": 4, "platform": "cpu", "coordinator": f"127.0.0.1:{free_port()}"}
-    broken = "import lwm_trainer.train as train\ntrain.Batches = None"
-    (tmp_path / "texts").mkdir()
-    (tmp_path / "texts" / "a.txt").write_text("word")
-    write_tokenizer(tmp_path / "tokenizer.json")
-    left, last, stderr = start(tmp_path, json.dumps(a_run(tmp_path, gang=gang)), command=patched(broken))
+    (folder / "texts").mkdir()
+    (folder / "texts" / "a.txt").write_text("word")
+    write_tokenizer(folder / "tokenizer.json")
+    return json.dumps(a_run(folder, gang=gang))
+
+
+def test_an_exception_that_nobody_expected_leaves_its_line_and_its_place(tmp_path: Path) -> None:
+    left, last, stderr = start(tmp_path, whole(tmp_path), command=patched("import lwm_trainer.train as train\ntrain.Batches = None"))
     assert (left, last.reason) == (ExitCode.UNCAUGHT, "Uncaught")
     assert last.message.startswith("TypeError: 'NoneType' object is not callable at lwm_trainer/train.py:")
     assert last.message.endswith(" _load")
     assert "Traceback (most recent call last)" in stderr
+
+
+def test_no_secrets_value_is_in_what_an_exception_leaves(tmp_path: Path) -> None:
+    """Libraries do put the key into the sentence with which it was refused."""
+    broken = "import os, lwm_trainer.train as train\ndef refuse(*_, **__): raise KeyError(os.environ['KEY'])\ntrain.Batches = refuse"
+    told = start(tmp_path, whole(tmp_path), command=patched(broken), KEY="correct-horse-battery", LWM_HIDDEN_VARIABLES="KEY")
+    assert (told[0], told[1].message.partition(" at ")[0]) == (ExitCode.UNCAUGHT, "KeyError: '…'")
+    assert "Traceback (most recent call last)" in told[2]
+    assert "correct-horse-battery" not in told[2]

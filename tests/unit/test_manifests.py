@@ -8,7 +8,7 @@ import pytest
 from lwm_operator.manifests.attempt import companions
 from lwm_operator.manifests.common import Run
 from lwm_operator.manifests.job import jobs
-from lwm_trainer.config import RunConfig, Start
+from lwm_trainer.config import HIDDEN_VARIABLES, RunConfig, Start
 from world.builders import UID, stage, training
 
 
@@ -127,6 +127,8 @@ def test_a_variable_may_come_from_a_secret_or_a_config_map_but_not_in_place_of_o
     found = {each["name"]: each for each in pod(podTemplate={"env": given})["containers"][0]["env"]}
     assert (found["A"], found["B"]) == ({"name": "A", "valueFrom": secret}, {"name": "B", "valueFrom": settings})
     assert found["HOME"] == {"name": "HOME", "value": "/tmp"}
+    assert found[HIDDEN_VARIABLES]["value"] == "A"
+    assert HIDDEN_VARIABLES not in environment()
 
 
 def test_pull_secrets_come_along_where_there_are_any() -> None:

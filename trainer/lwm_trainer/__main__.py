@@ -3,6 +3,7 @@
 import faulthandler
 import logging
 import os
+import sys
 import traceback
 from pathlib import Path
 from typing import NoReturn
@@ -12,6 +13,7 @@ import pydantic
 from lwm_trainer import config, emulator, stop, watchdog
 from lwm_trainer.config import ExitCode
 from lwm_trainer.ending import leave
+from lwm_trainer.hidden import hidden
 from lwm_trainer.progress import Reporter
 from lwm_trainer.standing import Standing
 
@@ -82,7 +84,7 @@ def _attempt(run: config.RunConfig, index: int, standing: Standing) -> NoReturn:
     except BaseException as error:
         found = judge(error, gang=run.gang.hosts > 1)
         if found.unexpected:
-            traceback.print_exc()
+            print(hidden(traceback.format_exc()), file=sys.stderr, end="", flush=True)
         step = getattr(error, "step", standing.now().done)
         leave(found.code, found.message, reason=found.reason, step=step, coordinator=_coordinates(run, index), before=close)
     leave(ExitCode.COMPLETE, f"stage {run.stage} is complete at step {final.step}", step=final.step, final=final, before=close)

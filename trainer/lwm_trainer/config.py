@@ -27,6 +27,9 @@ PROCESS_INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 SLICE_VARIABLE = "LWM_SLICE"
 """Set by the operator: the index of the pod's slice; 0 where it is not set."""
 
+HIDDEN_VARIABLES = "LWM_HIDDEN_VARIABLES"
+"""Names, with commas between them, of the variables whose values come from Secrets: they are in nothing that a process says."""
+
 COORDINATOR_PORT = 8476
 METRICS_PORT = 9090
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from lwm_trainer.config import ExitCode, Final, LastWords
+from lwm_trainer.hidden import hidden
 from lwm_trainer.progress import write_last_words
 
 COORDINATOR_STAYS = {ExitCode.SAVED_ON_REQUEST: 2.0, ExitCode.DIVERGED: 2.0, ExitCode.HANG: 10.0}
@@ -41,7 +42,7 @@ def leave(
     if not _leaving.acquire(blocking=False):
         while True:
             time.sleep(3600)
-    words = LastWords(code=int(code), reason=reason or reason_of(code), message=message, step=step, final=final)
+    words = LastWords(code=int(code), reason=reason or reason_of(code), message=hidden(message), step=step, final=final)
     write_last_words(words)
     print(json.dumps({"exit": words.code, "reason": words.reason, "message": words.message}), file=sys.stderr, flush=True)
     before()

@@ -10,7 +10,7 @@ from lwm_operator.manifests.access import account_name
 from lwm_operator.manifests.common import Manifest, Run
 from lwm_operator.manifests.needs import Needs
 from lwm_operator.manifests.storage import mounts
-from lwm_trainer.config import CONFIG_PATH, METRICS_PORT, SLICE_VARIABLE, TERMINATION_PATH
+from lwm_trainer.config import CONFIG_PATH, HIDDEN_VARIABLES, METRICS_PORT, SLICE_VARIABLE, TERMINATION_PATH
 
 USER = 65532
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - the standard place of a pod's token
@@ -113,6 +113,9 @@ def environment(spec: Spec, needs: Needs, index: int) -> list[Manifest]:
     ours = {"HOME": "/tmp", "USER": "lwm", "PYTHONUNBUFFERED": "1", SLICE_VARIABLE: str(index), **needs.environment}  # noqa: S108
     if endpoint := spec.checkpoint.endpoint:
         ours |= {"STORAGE_EMULATOR_HOST": endpoint, "TENSORSTORE_GCS_HTTP_URL": endpoint, "GOOGLE_CLOUD_PROJECT": "lwm"}
+    sources = {variable.name: variable.value_from for variable in spec.pod_template.env if variable.name not in ours}
+    if secret := [name for name, source in sources.items() if source is not None and source.secret_key_ref is not None]:
+        ours[HIDDEN_VARIABLES] = ",".join(secret)
     theirs = {variable.name: variable.model_dump(by_alias=True, exclude_none=True) for variable in spec.pod_template.env}
     return list((_named(needs.defaults) | theirs | _named(ours)).values())
 
