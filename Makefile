@@ -27,9 +27,14 @@ $(UV):
 setup: $(UV) ## Install everything into .venv from the lock file
 	@$(UV) sync --frozen --extra operator --extra trainer --quiet --python $(PYTHON)
 
+# Of other people's clusters. Only what stands on the command line counts, so that no variable of a shell's chooses a cluster;
+# `value`, because $ARCHIVE and $IMAGE belong to the hook.
+ELSEWHERE := CONTEXT NAMESPACE IMAGE_LOAD IMAGE_REGISTRY IMAGES_LOADED STORAGE_CLASS ACCESS_MODE BUCKET
+$(foreach each,$(ELSEWHERE),$(if $(filter command,$(origin $(each))),$(eval export LWM_$(each) := $$(value $(each)))))
+
 # libtpu is installed for the tests, and would look for TPUs.
 quickstart: export JAX_PLATFORMS := cpu
-quickstart: setup ## The main job on an embedded two-node Kubernetes: three stages, 512 to 4,096 tokens, to Complete
+quickstart: setup ## The main job, three stages to Complete, on an embedded Kubernetes; CONTEXT=kind-x IMAGE_LOAD='…': on yours
 	@PYTHONPATH=tests $(RUN) python quickstart $(QUICKSTART)
 
 test: setup ## Everything: checks, several processes, the real API server, real pods; prints the minutes of each layer

@@ -12,14 +12,22 @@ class CommandError(Exception):
     """A command failed; its text is what to show the user."""
 
 
-def run(*command: str, stdin: str | None = None, seconds: float = 120) -> str:
+def run(*command: str, stdin: str | None = None, seconds: float = 120, env: Mapping[str, str] | None = None) -> str:
     """Standard output of a command. Raises CommandError with its standard error."""
+    return pipe(*command, stdin=None if stdin is None else stdin.encode(), seconds=seconds, env=env).decode(errors="replace")
+
+
+def pipe(*command: str, stdin: bytes | None = None, seconds: float = 120, env: Mapping[str, str] | None = None) -> bytes:
+    """As `run`, for what is not text."""
     try:
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=seconds, check=False)
+        done = subprocess.run(command, input=stdin, capture_output=True, timeout=seconds, check=False, env=env)
     except subprocess.TimeoutExpired as error:
         raise CommandError(f"{' '.join(command)}: no end after {seconds:.0f} s") from error
+    except FileNotFoundError as error:
+        raise CommandError(f"{command[0]}: not on the PATH: install it") from error
     if done.returncode:
-        raise CommandError(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr.strip() or done.stdout.strip()}")
+        said = (done.stderr.strip() or done.stdout.strip()).decode(errors="replace")
+        raise CommandError(f"{' '.join(command)}: exit {done.returncode}\n{said}")
     return done.stdout
 
 
@@ -32,7 +40,10 @@ class Kubectl:
     program: str = "kubectl"
 
     def __call__(self, *words: str, stdin: str | None = None, seconds: float = 120) -> str:
-        return run(self.program, f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}", *words, stdin=stdin, seconds=seconds)
+        return run(*self.command(*words), stdin=stdin, seconds=seconds)
+
+    def command(self, *words: str) -> tuple[str, ...]:
+        return (self.program, f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}", *words)
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
         """The object, or an empty dict when there is none."""

@@ -1,21 +1,17 @@
-"""From nothing to a finished training on this machine: cluster, images, chart, data, training, picture."""
+"""From nothing to a finished training: a cluster made ready, the training, its picture."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from cluster import images, lifecycle, load
-from cluster.paths import Cluster, binaries
-from cluster.run import ClusterError
-from quickstart.install import install
-from quickstart.kubectl import CommandError, Kubectl
-from quickstart.learned import Verdict, judge, same_tokens_entropy
+from quickstart.kubectl import CommandError
+from quickstart.learned import Verdict
+from quickstart.manifest import read
+from quickstart.options import parse
 from quickstart.picture import draw
-from quickstart.record import StageRecord, read_stage
-from quickstart.storage import example_objects, upload
+from quickstart.ready import Ready
+from quickstart.record import StageRecord
 from quickstart.times import Times
-from quickstart.training import EXAMPLE, apply_anew, evidence, name_of, run_config
+from quickstart.training import apply_anew, evidence
 from quickstart.watch import TrainingError, stage_seconds, watch
 
 PICTURE = Path(__file__).resolve().parents[1] / "build" / "quickstart" / "loss.png"
@@ -23,72 +19,56 @@ PICTURE = Path(__file__).resolve().parents[1] / "build" / "quickstart" / "loss.p
 
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0 when the training is complete and has learned."""
-    options = _parser().parse_args(arguments)
-    cluster, times, name = Cluster(options.name), Times(), name_of(EXAMPLE)
-    kubectl = Kubectl(cluster.kubeconfig, program=str(binaries() / "kubectl"))
+    options = parse(arguments)
+    if options.context:
+        from quickstart.elsewhere import ready
+    else:  # all that belongs to the embedded cluster is imported here
+        from quickstart.embedded import ready
+    training, times = read(options.example), Times()
     try:
-        _prepare(cluster, times)
-        if not (options.keep and kubectl.get("lwmtraining", name)):
-            apply_anew(kubectl, EXAMPLE)
-        training = watch(kubectl, name, options.timeout * 60)
-        times.seconds |= {f"stage {number}": taken for number, taken in enumerate(stage_seconds(training), start=1)}
-        with times.part("reading"):
-            stages, verdict = _read_back(kubectl, training, cluster.storage_url)
-            growth = f"{stages[0].context_length:,} to {stages[-1].context_length:,}"
-            draw(stages, verdict.entropy, PICTURE, f"{name}: one training, its context grown from {growth} tokens")
+        with ready(options, training, times) as place:
+            stages, verdict = _follow(place, times, keep=options.keep, seconds=options.timeout * 60)
     except TrainingError as error:
-        print(f"\n{evidence(kubectl, name)}\nerror: {error}")
-        return 1
-    except (ClusterError, CommandError, ValueError) as error:
         print(f"\nerror: {error}")
         return 1
-    _tell(cluster, name, stages, verdict, times)
+    except (CommandError, ValueError) as error:
+        print(f"\nerror: {error}")
+        return 1
+    _tell(place, stages, verdict, times)
     return 0 if verdict.learned else 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="quickstart", description=__doc__)
-    parser.add_argument("--name", default="lwm-quickstart", help="of the cluster (default: %(default)s)")
-    parser.add_argument("--keep", action="store_true", help="follow the training that is already there instead of starting anew")
-    parser.add_argument("--timeout", type=float, default=30, metavar="MINUTES", help="for the training (default: %(default)g)")
-    return parser
+def _follow(place: Ready, times: Times, *, keep: bool, seconds: float) -> tuple[list[StageRecord], Verdict]:
+    """The training to its end, and what it left. Raises TrainingError, after the evidence was printed."""
+    kubectl, name = place.kubectl, place.training["metadata"]["name"]
+    if not (keep and kubectl.get("lwmtraining", name)):
+        apply_anew(kubectl, place.training)
+    try:
+        training = watch(kubectl, name, seconds)
+    except TrainingError:
+        print(f"\n{evidence(kubectl, name)}")
+        raise
+    times.seconds |= {f"stage {number}": taken for number, taken in enumerate(stage_seconds(training), start=1)}
+    with times.part("reading"):
+        stages, verdict = place.read(training)
+        growth = f"{stages[0].context_length:,} to {stages[-1].context_length:,}"
+        draw(stages, verdict.entropy, PICTURE, f"{name}: one training, its context grown from {growth} tokens")
+    return stages, verdict
 
 
-def _prepare(cluster: Cluster, times: Times) -> None:
-    """Cluster, images, data and operator, each left as it is where it is there already."""
-    with times.part("cluster"):
-        lifecycle.up(cluster)
-    with times.part("images"):
-        built = images.build()
-        load.into(cluster, [archive for _, archive in built])
-    operator, trainer = (image for image, _ in built)
-    with times.part("data"):
-        upload(example_objects(), endpoint=cluster.storage_url)
-    with times.part("chart"):
-        install(cluster.kubeconfig, operator, trainer, helm=str(binaries() / "helm"))
-
-
-def _read_back(kubectl: Kubectl, training: dict[str, Any], endpoint: str) -> tuple[list[StageRecord], Verdict]:
-    """Each stage's record from its final checkpoint, and the verdict on the last."""
-    finished = training["status"]["stages"]
-    stages = [read_stage(stage["finalCheckpoint"]["path"], endpoint) for stage in finished]
-    config = run_config(kubectl, training["metadata"]["name"], len(finished), finished[-1]["attempts"])
-    return stages, judge(stages[-1].losses, same_tokens_entropy(config, stages[-1].tokens_hash, endpoint))
-
-
-def _tell(cluster: Cluster, name: str, stages: Sequence[StageRecord], verdict: Verdict, times: Times) -> None:
+def _tell(place: Ready, stages: Sequence[StageRecord], verdict: Verdict, times: Times) -> None:
+    name, kubectl = place.training["metadata"]["name"], place.words
     print("\nCheckpoints, one a stage:")
     for stage in stages:
         print(f"  {stage.name:<10} loss {stage.losses[0]:.3f} -> {stage.losses[-1]:.3f}  {stage.checkpoint}")
     print(f"\nPicture: {PICTURE}\n{verdict}\n\n{times.table()}")
-    print(f"""
-Look around (these work as pasted):
-  export KUBECONFIG={cluster.kubeconfig} PATH={binaries()}:$PATH
-  kubectl get lwmt -o wide
-  kubectl describe lwmt {name}
-  kubectl get jobs,pods -o wide -l lwm.dev/training={name}
-  kubectl logs -l lwm.dev/stage={len(stages)} --prefix --tail=5
-  kubectl -n lwm-system logs deployment/lwm-operator --tail=20
-
-Take it down:
-  make cluster-down NAME={cluster.name}""")
+    look = [
+        *([place.setup] if place.setup else []),
+        f"{kubectl} get lwmt -o wide",
+        f"{kubectl} describe lwmt {name}",
+        f"{kubectl} get jobs,pods -o wide -l lwm.dev/training={name}",
+        f"{kubectl} logs -l lwm.dev/stage={len(stages)} --prefix --tail=5",
+        f"{kubectl} -n lwm-system logs deployment/lwm-operator --tail=20",
+    ]
+    print("\nLook around (these work as pasted):", *look, sep="\n  ")
+    print("\nTake it down:", *place.down, sep="\n  ")

@@ -1,27 +1,17 @@
 """The example training: applied anew, and what it ran with."""
 
 import time
-from pathlib import Path
-from typing import Any
-
-import yaml
 
 from lwm_trainer.config import RunConfig
 from quickstart.kubectl import CommandError, Kubectl
+from quickstart.manifest import Manifest
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "quickstart.yaml"
 _PODS_GONE_SECONDS = 120.0
 
 
-def name_of(path: Path) -> str:
-    """The name of the training in the file."""
-    return str(yaml.safe_load(path.read_text())["metadata"]["name"])
-
-
-def apply_anew(kubectl: Kubectl, path: Path) -> None:
-    """Applies the training of the file; one of that name from an earlier run goes first, with its pods."""
-    manifest: dict[str, Any] = yaml.safe_load(path.read_text())
-    name = name_of(path)
+def apply_anew(kubectl: Kubectl, manifest: Manifest) -> None:
+    """Applies the training; one of that name from an earlier run goes first, with its pods."""
+    name = manifest["metadata"]["name"]
     if kubectl.get("lwmtraining", name):
         kubectl("delete", "lwmtraining", name, "--cascade=foreground", "--timeout=120s", seconds=150)
         deadline = time.monotonic() + _PODS_GONE_SECONDS

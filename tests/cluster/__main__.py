@@ -8,6 +8,7 @@ from pathlib import Path
 from cluster import faults, images, lifecycle, load, processes
 from cluster.paths import DEFAULT_NAME, Cluster, Node, binaries
 from cluster.run import ClusterError
+from quickstart.kubectl import CommandError
 
 # Commands that hand words on to another program -> how many words of their own stand before those.
 PASSED_ON = {"kubectl": 0, "node-shell": 1}
@@ -98,7 +99,7 @@ def main(arguments: list[str]) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except (ClusterError, ValueError) as error:
+    except (ClusterError, CommandError, ValueError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("interrupted: `up` again goes on from here, `down` removes what is there")

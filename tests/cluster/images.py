@@ -1,6 +1,5 @@
 """Building the operator's and the trainer's image of this checkout, without Docker and without a registry."""
 
-import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -8,23 +7,10 @@ from pathlib import Path
 from cluster import base_image
 from cluster.paths import REPOSITORY, cache
 from cluster.run import locked, output, say, succeeds
+from quickstart.tag import TARGETS, full_name, tag
 
-TARGETS = ("operator", "trainer")
-INPUTS = ("Dockerfile", ".dockerignore", "pyproject.toml", "uv.lock", "operator", "trainer")
 INDEX_SETTINGS = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")
 KEPT_TAGS = 3
-
-
-def tag(repository: Path = REPOSITORY) -> str:
-    """The commit's hash; with a hash of the changes where what goes into the images is not committed."""
-    git: list[str | Path] = ["git", "-C", repository]
-    commit = output([*git, "rev-parse", "--short=12", "HEAD"]).strip()
-    digest = hashlib.sha256(output([*git, "diff", "HEAD", "--", *INPUTS]).encode())
-    untracked = output([*git, "ls-files", "--others", "--exclude-standard", "-z", "--", *INPUTS]).split("\0")
-    changed = bool(output([*git, "status", "--porcelain", "--", *INPUTS]).strip())
-    for name in sorted(filter(None, untracked)):
-        digest.update(name.encode() + (repository / name).read_bytes())
-    return f"{commit}-dirty-{digest.hexdigest()[:8]}" if changed else commit
 
 
 def build(repository: Path = REPOSITORY) -> list[tuple[str, Path]]:
@@ -59,11 +45,6 @@ def kept() -> list[str]:
 def name_of(archive: Path) -> str:
     """The image that an archive of ours holds."""
     return archive.stem.replace("_", ":")
-
-
-def full_name(name: str) -> str:
-    """The name by which a kubelet asks for an image that says no registry."""
-    return f"docker.io/library/{name}"
 
 
 def build_one(repository: Path, target: str, name: str, archive: Path) -> None:

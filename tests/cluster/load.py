@@ -8,6 +8,7 @@ from cluster import images
 from cluster.nodes import ctr
 from cluster.paths import Cluster
 from cluster.run import output, say
+from quickstart.tag import TARGETS, full_name
 
 
 def into(cluster: Cluster, archives: Sequence[Path]) -> None:
@@ -28,7 +29,7 @@ def into(cluster: Cluster, archives: Sequence[Path]) -> None:
 def holds(listing: str, archive: Path) -> bool:
     """Whether a node has the image already: the tags of our own archives tell their content, those of others do not."""
     names = {row.split()[0] for row in listing.splitlines()[1:]}
-    return archive.parent == images.folder() and images.full_name(images.name_of(archive)) in names
+    return archive.parent == images.folder() and full_name(images.name_of(archive)) in names
 
 
 def outdated(listing: str, containers: str, kept: Iterable[str]) -> list[str]:
@@ -36,8 +37,8 @@ def outdated(listing: str, containers: str, kept: Iterable[str]) -> list[str]:
 
     `listing` and `containers` are what `ctr images ls` and `ctr containers ls` print; one image has several references."""
     digests = {row.split()[0]: row.split()[2] for row in listing.splitlines()[1:]}
-    ours = [name for name in digests if name.startswith(tuple(images.full_name(f"lwm-{target}:") for target in images.TARGETS))]
-    used = {row.split()[1] for row in containers.splitlines()[1:]} | {images.full_name(name) for name in kept}
+    ours = [name for name in digests if name.startswith(tuple(full_name(f"lwm-{target}:") for target in TARGETS))]
+    used = {row.split()[1] for row in containers.splitlines()[1:]} | {full_name(name) for name in kept}
     needed = {digest for name, digest in digests.items() if name in used}
     gone = {digests[name] for name in ours} - needed
     return [name for name, digest in digests.items() if digest in gone]

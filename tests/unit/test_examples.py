@@ -8,7 +8,7 @@ import yaml
 
 from lwm_operator.api.training import Training, read
 from lwm_operator.plan.accept import problems
-from quickstart.training import EXAMPLE
+from quickstart.options import EXAMPLE
 
 EXAMPLES = sorted(EXAMPLE.parent.glob("*.yaml"))
 ABOUT = {"namespace": "default", "uid": "1a2b3c4d-0000-0000-0000-000000000000"}

@@ -36,7 +36,7 @@ def test_the_tokenizer_fits_the_example_s_model() -> None:
 def test_what_is_uploaded_is_where_the_example_looks() -> None:
     import yaml
 
-    from quickstart.training import EXAMPLE
+    from quickstart.options import EXAMPLE
 
     spec = yaml.safe_load(EXAMPLE.read_text())["spec"]
     names = {f"gs://lwm/{name}" for name in example_objects()}
