@@ -14,7 +14,7 @@ NAME ?= lwm-test
 export UV_PYTHON_DOWNLOADS := never
 export LWM_UV := $(UV)
 
-.PHONY: help setup quickstart test check soak format crd docs bench-operator bench-attention cluster-up cluster-down cluster-status kubectl load-image shell clean
+.PHONY: help setup quickstart test e2e check soak format crd docs bench-operator bench-attention cluster-up cluster-down cluster-status kubectl load-image shell clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,9 @@ quickstart: setup ## The main job, three stages to Complete, on an embedded Kube
 
 test: setup ## Everything: checks, several processes, the real API server, real pods; prints the minutes of each layer
 	@PYTHONPATH=tests $(RUN) python -m layers all
+
+e2e: setup ## The pod tests that need a kubeconfig only, with CONTEXT and IMAGE_LOAD on your cluster, without on the running embedded one
+	@PYTHONPATH=tests $(RUN) python -m pytest -q tests/e2e -m "not embedded"
 
 check: setup ## Format, lint, types, layers, generated files, fast tests: at most three minutes
 	@PYTHONPATH=tests $(RUN) python -m layers check

@@ -1,35 +1,60 @@
-"""The embedded cluster with the operator installed from its chart, and the example's text in a bucket; one namespace for the session."""
+"""The operator on a cluster, and one namespace for the session: the embedded one with text in a bucket, or the one that CONTEXT names."""
 
+import os
+from argparse import Namespace
 from collections.abc import Iterator
 
 import pytest
 
 from cluster import lifecycle
-from cluster.paths import Cluster
+from cluster.paths import DEFAULT_NAME, Cluster
 from e2e import installation
 from e2e.trainings import manifest
+from e2e.volumes import Offer, offered
+from quickstart import elsewhere
+from quickstart.install import install
 from quickstart.kubectl import Kubectl
+from quickstart.options import parse
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Cluster:
-    found = Cluster()
+def options() -> Namespace:
+    """What `make e2e` was told of somebody else's cluster; without a context it is the embedded one."""
+    return parse([])
+
+
+@pytest.fixture(scope="session")
+def cluster(options: Namespace) -> Cluster:
+    if options.context:
+        pytest.fail("this needs the embedded cluster, not just a kubeconfig: mark it `embedded`")
+    found = Cluster(os.environ.get("LWM_CLUSTER", DEFAULT_NAME))
     if not lifecycle.status(found):
         pytest.fail(f"cluster {found.name} is not up: run `make cluster-up`")
     return found
 
 
 @pytest.fixture(scope="session")
-def built(cluster: Cluster) -> tuple[str, str]:
-    """The operator's and the trainer's image of this checkout, in both nodes."""
-    return installation.built(cluster)
+def admin(options: Namespace, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
+    """kubectl, allowed everything."""
+    if options.context:
+        return elsewhere.connect(options, tmp_path_factory.mktemp("context"))
+    return installation.of(request.getfixturevalue("cluster"))
 
 
 @pytest.fixture(scope="session")
-def kubectl(cluster: Cluster, built: tuple[str, str]) -> Iterator[Kubectl]:
+def built(options: Namespace, admin: Kubectl, request: pytest.FixtureRequest) -> tuple[str, str]:
+    """The operator's and the trainer's image of this checkout, in every node."""
+    return elsewhere.images(options) if options.context else installation.built(request.getfixturevalue("cluster"))
+
+
+@pytest.fixture(scope="session")
+def kubectl(options: Namespace, admin: Kubectl, built: tuple[str, str], request: pytest.FixtureRequest) -> Iterator[Kubectl]:
     """In a namespace that admits only restricted pods."""
-    installation.prepare(cluster, *built)
-    with installation.namespace(cluster, "e2e") as found:
+    if options.context:
+        install(admin.kubeconfig, *built)
+    else:
+        installation.prepare(request.getfixturevalue("cluster"), *built)
+    with installation.fresh_namespace(admin, "e2e") as found:
         yield found
 
 
@@ -38,3 +63,10 @@ def calm(kubectl: Kubectl) -> str:
     """The name of a training whose pods nobody disturbs; it has just begun when the first test asks for it."""
     kubectl.apply(manifest("calm"))
     return "calm"
+
+
+@pytest.fixture(scope="module")
+def volume(cluster: Cluster) -> Iterator[Offer]:
+    """Offers volumes of the embedded cluster."""
+    with offered(cluster) as offer:
+        yield offer

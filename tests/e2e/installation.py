@@ -3,7 +3,8 @@
 import json
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 from cluster import images, load
 from cluster.paths import Cluster, binaries
@@ -25,12 +26,17 @@ def built(cluster: Cluster) -> tuple[str, str]:
     return operator, trainer
 
 
+def texts() -> dict[str, bytes]:
+    """Ten short books and the tokenizer, by their names below a bucket or a folder."""
+    found = {f"books/{name}": text.encode() for name, text in books().items() if name[3:].removesuffix(".txt") in BOOKS}
+    assert len(found) == len(BOOKS)
+    return found | {"tokenizer/tokenizer.json": TOKENIZER.read_bytes()}
+
+
 def prepare(cluster: Cluster, operator_image: str, trainer_image: str) -> None:
-    """The operator installed, ten short books and the tokenizer in the bucket."""
+    """The operator installed, the texts in the bucket."""
     put_operator(cluster, operator_image, trainer_image)
-    texts = {f"books/{name}": text.encode() for name, text in books().items() if name[3:].removesuffix(".txt") in BOOKS}
-    assert len(texts) == len(BOOKS)
-    upload(texts | {"tokenizer/tokenizer.json": TOKENIZER.read_bytes()}, BUCKET, cluster.storage_url)
+    upload(texts(), BUCKET, cluster.storage_url)
 
 
 def put_operator(cluster: Cluster, operator_image: str, trainer_image: str) -> None:
@@ -39,8 +45,18 @@ def put_operator(cluster: Cluster, operator_image: str, trainer_image: str) -> N
     install(cluster.kubeconfig, operator_image, trainer_image, helm=str(binaries() / "helm"), values=values)
 
 
+def of(cluster: Cluster) -> Kubectl:
+    """kubectl for an embedded cluster."""
+    return Kubectl(cluster.kubeconfig, program=str(binaries() / "kubectl"))
+
+
+def namespace(cluster: Cluster, prefix: str, level: str = "restricted") -> AbstractContextManager[Kubectl]:
+    """As `fresh_namespace`, on an embedded cluster."""
+    return fresh_namespace(of(cluster), prefix, level)
+
+
 @contextmanager
-def namespace(cluster: Cluster, prefix: str, level: str = "restricted") -> Iterator[Kubectl]:
+def fresh_namespace(kubectl: Kubectl, prefix: str, level: str = "restricted") -> Iterator[Kubectl]:
     """A namespace of its own that admits only pods of the given level of the pod security standards; deleted at the end."""
     name = f"{prefix}-{uuid.uuid4().hex[:6]}"
     manifest = {
@@ -48,7 +64,7 @@ def namespace(cluster: Cluster, prefix: str, level: str = "restricted") -> Itera
         "kind": "Namespace",
         "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": level}},
     }
-    found = Kubectl(cluster.kubeconfig, name, str(binaries() / "kubectl"))
+    found = replace(kubectl, namespace=name)
     found("create", "--filename=-", stdin=json.dumps(manifest))
     try:
         yield found

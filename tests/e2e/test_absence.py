@@ -14,6 +14,7 @@ from e2e.trainings import SECONDS, STAGES, follow_steps, operator_pod, pod_of, p
 from quickstart.install import NAMESPACE, RELEASE
 from quickstart.kubectl import Kubectl, run
 
+pytestmark = pytest.mark.embedded
 OUTAGE_SECONDS = 60
 
 

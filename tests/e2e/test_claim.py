@@ -5,7 +5,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,8 +12,10 @@ from cluster.paths import Cluster
 from e2e.trainings import manifest, until
 from quickstart.books import books
 from quickstart.kubectl import Kubectl
+from quickstart.manifest import Manifest, on_claim
 from quickstart.tokenizer.train import PATH as TOKENIZER
 
+pytestmark = pytest.mark.embedded
 USER = 65532
 STEPS = 4
 
@@ -56,25 +57,18 @@ def claim(kubectl: Kubectl, folder: Path) -> Iterator[str]:
     kubectl("delete", "persistentvolume", name, "--wait=false")
 
 
-def on_a_claim(name: str, claim: str) -> dict[str, Any]:
+def short(name: str) -> Manifest:
     """One short stage."""
     found = manifest(name)
-    spec = found["spec"]
-
-    def place(sub_path: str) -> dict[str, Any]:
-        return {"pvc": {"claimName": claim, "subPath": sub_path}}
-
-    spec["tokenizer"] = place("tokenizer")
-    spec["datasets"][0]["source"] = place("books")
-    spec["checkpoint"] = place("runs") | {"everySteps": 2, "keep": 2}
-    spec["stages"] = [spec["stages"][0] | {"steps": STEPS}]
+    found["spec"]["checkpoint"] |= {"everySteps": 2}
+    found["spec"]["stages"] = [found["spec"]["stages"][0] | {"steps": STEPS}]
     return found
 
 
 def test_a_training_on_a_claim_completes_and_deleted_leaves_its_checkpoint_and_nothing_else(
     kubectl: Kubectl, claim: str, folder: Path
 ) -> None:
-    kubectl.apply(on_a_claim("shelf", claim))
+    kubectl.apply(on_claim(short("shelf"), claim))
     kubectl("wait", "--for=condition=Complete", "lwmtraining/shelf", "--timeout=300s", seconds=330)
     training = kubectl.get("lwmtraining", "shelf")
     path = training["status"]["stages"][0]["finalCheckpoint"]["path"]

@@ -12,6 +12,7 @@ import pytest
 from cluster import cgroups, lifecycle, processes
 from cluster.paths import REPOSITORY, Cluster
 
+pytestmark = pytest.mark.embedded
 OURS = Cluster("lwm-selftest")
 OTHER = Cluster()
 

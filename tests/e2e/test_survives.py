@@ -38,6 +38,7 @@ from e2e.trainings import (
 from quickstart.kubectl import Kubectl
 from quickstart.record import read_stage
 
+pytestmark = pytest.mark.embedded
 NAME = "stormy"
 KILLS = 5
 

@@ -24,6 +24,7 @@ from e2e.trainings import (
 )
 from quickstart.kubectl import Kubectl
 
+pytestmark = pytest.mark.embedded
 STEPS = 160
 SLOW = 0.1
 """The zombie's share of a core, so that it is still at work when its successor is: nearly dead machines are slow."""

@@ -7,6 +7,7 @@ import pytest
 from quickstart import build
 from quickstart.kubectl import CommandError
 from quickstart.load import load, names, needed
+from quickstart.tag import REPOSITORY
 
 
 def program(folder: Path, name: str, script: str) -> None:
@@ -65,7 +66,7 @@ def test_the_base_and_the_index_of_a_machine_without_docker_io_are_handed_on(mon
         first, second = build.commands(name, "trainer", "lwm-trainer:1", tmp_path / "a.tar")
         assert "--build-arg=BASE=mirror.example/python:3.11" in first
         assert "docker.io/library/lwm-trainer:1" in second
-    assert "BASE" in (build.REPOSITORY / "Dockerfile").read_text()
+    assert "BASE" in (REPOSITORY / "Dockerfile").read_text()
 
 
 def test_the_hook_is_told_image_and_archive_and_its_words_are_shown_when_it_fails(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""A volume for a claim: the embedded cluster has no provisioner."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from cluster.paths import Cluster
+from e2e.installation import of
+from quickstart.claim import NAME
+
+Offer = Callable[[str], None]
+
+
+@contextmanager
+def offered(cluster: Cluster) -> Iterator[Offer]:
+    """A function that offers a volume to the quickstart's claim of a namespace. Its folder is seen by both nodes and writable for all,
+    as those of the usual provisioners of one machine are."""
+    kubectl, made = of(cluster), []
+
+    def offer(namespace: str) -> None:
+        folder = cluster.state / f"volume-{namespace}"
+        folder.mkdir()
+        made.append(folder)
+        folder.chmod(0o777)
+        spec = {
+            "capacity": {"storage": "2Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "hostPath": {"path": str(folder), "type": "Directory"},
+            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": NAME, "namespace": namespace},
+        }
+        volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": folder.name}, "spec": spec}
+        kubectl("create", "--filename=-", stdin=json.dumps(volume))
+
+    try:
+        yield offer
+    finally:
+        for folder in made:
+            kubectl("delete", "persistentvolume", folder.name, "--wait=false")
+            shutil.rmtree(folder)
