@@ -85,8 +85,8 @@ exec flock {cache()}/images/build.lock {shutil.which("buildah")} {shlex.join(ima
     kubeconfig["contexts"] = [{"name": CONTEXT, "context": kubeconfig["contexts"][0]["context"]}]
     kubeconfig["current-context"] = "nobody-asks-for-it"
     (home / "config").write_text(json.dumps(kubeconfig))
-    kept = ("HOME", "LWM_CACHE", "LWM_UV", *images.INDEX_SETTINGS)
-    return {name: os.environ[name] for name in kept if name in os.environ} | {
+    ours = ("KUBECONFIG", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    return {name: value for name, value in os.environ.items() if name not in ours} | {
         "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
         "KUBECONFIG": str(home / "config"),
         "BASE": base_image.BASE_IMAGE,
