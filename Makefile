@@ -17,7 +17,7 @@ export LWM_UV := $(UV)
 .PHONY: help setup quickstart test e2e check soak format crd docs bench-operator bench-attention cluster-up cluster-down cluster-status kubectl load-image shell clean
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info[:2] == (3, 11) else "Python 3.11 is needed, this is " + sys.version.split()[0] + ": install python3.11, or say PYTHON=/path/to/python3.11")'
