@@ -3,25 +3,19 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from lwm_operator.manifests.storage import CHECKPOINT_PATH
-from lwm_trainer.config import RunConfig
 from quickstart import preconditions
 from quickstart.claim import NAME, Claim, claim
 from quickstart.install import NAMESPACE, RELEASE, install
 from quickstart.kubectl import CommandError, Kubectl
-from quickstart.learned import Verdict, judge, same_tokens_entropy
 from quickstart.load import build_and_load, names, needed
 from quickstart.manifest import Manifest, in_bucket, on_claim
+from quickstart.reading import from_bucket, from_claim
 from quickstart.ready import Ready
-from quickstart.record import StageRecord, read_stage
 from quickstart.storage import example_objects, upload
 from quickstart.times import Times
-from quickstart.training import run_config
 
 
 @contextmanager
@@ -82,27 +76,3 @@ def one_node(held: Claim) -> dict[str, str]:
     """What selects the node of the claim's pod: a volume that only one node may mount keeps all hosts there."""
     label = "kubernetes.io/hostname"
     return {label: held.kubectl.get("node", held.node)["metadata"]["labels"][label]}
-
-
-def from_bucket(kubectl: Kubectl, training: dict[str, Any]) -> tuple[list[StageRecord], Verdict]:
-    """Records and verdict, read from Google Cloud Storage."""
-    finished = training["status"]["stages"]
-    stages = [read_stage(stage["finalCheckpoint"]["path"]) for stage in finished]
-    config = run_config(kubectl, training["metadata"]["name"], len(finished), finished[-1]["attempts"])
-    return stages, judge(stages[-1].losses, same_tokens_entropy(config, stages[-1].tokens_hash))
-
-
-def from_claim(held: Claim, training: dict[str, Any], folder: Path) -> tuple[list[StageRecord], Verdict]:
-    """Records and verdict, from a copy of the data and of the final checkpoints in `folder`."""
-    finished = training["status"]["stages"]
-    paths = [f"runs/{PurePosixPath(stage['finalCheckpoint']['path']).relative_to(CHECKPOINT_PATH)}" for stage in finished]
-    held.fetch(["books", "tokenizer", *paths], folder)
-    stages = [replace(read_stage(str(folder / path)), checkpoint=f"claim {NAME}: {path}") for path in paths]
-    config = run_config(held.kubectl, training["metadata"]["name"], len(finished), finished[-1]["attempts"])
-    return stages, judge(stages[-1].losses, same_tokens_entropy(here(config, folder), stages[-1].tokens_hash))
-
-
-def here(config: RunConfig, folder: Path) -> RunConfig:
-    """The run's config with data and tokenizer where the copy has them."""
-    datasets = tuple(dataset.model_copy(update={"uri": str(folder / dataset.name)}) for dataset in config.datasets)
-    return config.model_copy(update={"tokenizer": str(folder / "tokenizer" / "tokenizer.json"), "datasets": datasets})

@@ -3,20 +3,17 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from cluster import images, lifecycle, load
 from cluster.paths import Cluster, binaries
 from cluster.run import ClusterError
 from quickstart.install import install
 from quickstart.kubectl import CommandError, Kubectl
-from quickstart.learned import Verdict, judge, same_tokens_entropy
 from quickstart.manifest import Manifest
+from quickstart.reading import from_bucket
 from quickstart.ready import Ready
-from quickstart.record import StageRecord, read_stage
 from quickstart.storage import example_objects, upload
 from quickstart.times import Times
-from quickstart.training import run_config
 
 
 @contextmanager
@@ -29,14 +26,15 @@ def ready(options: argparse.Namespace, training: Manifest, times: Times) -> Iter
     except ClusterError as error:
         raise CommandError(str(error)) from error
 
-    def read(complete: dict[str, Any]) -> tuple[list[StageRecord], Verdict]:
-        finished = complete["status"]["stages"]
-        stages = [read_stage(stage["finalCheckpoint"]["path"], cluster.storage_url) for stage in finished]
-        config = run_config(kubectl, complete["metadata"]["name"], len(finished), finished[-1]["attempts"])
-        return stages, judge(stages[-1].losses, same_tokens_entropy(config, stages[-1].tokens_hash, cluster.storage_url))
-
     setup = f"export KUBECONFIG={cluster.kubeconfig} PATH={binaries()}:$PATH"
-    yield Ready(kubectl, training, read, setup, "kubectl", (f"make cluster-down NAME={cluster.name}",))
+    yield Ready(
+        kubectl,
+        training,
+        lambda found: from_bucket(kubectl, found, cluster.storage_url),
+        setup,
+        "kubectl",
+        (f"make cluster-down NAME={cluster.name}",),
+    )
 
 
 def _prepare(cluster: Cluster, times: Times) -> None:
