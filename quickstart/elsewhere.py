@@ -6,6 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from google.api_core.exceptions import GoogleAPIError
+from google.auth.exceptions import GoogleAuthError
+from requests import RequestException
+
 from quickstart import preconditions
 from quickstart.claim import NAME, Claim, claim
 from quickstart.install import NAMESPACE, RELEASE, install
@@ -24,6 +28,9 @@ def ready(options: argparse.Namespace, training: Manifest, times: Times) -> Iter
     with TemporaryDirectory(prefix="lwm-quickstart-") as folder:
         with times.part("cluster"):
             kubectl = connect(options, Path(folder))
+        if options.bucket:
+            with times.part("data"):
+                into_bucket(options.bucket)
         with times.part("images"):
             operator, trainer = images(options)
         with times.part("chart"):
@@ -35,8 +42,6 @@ def ready(options: argparse.Namespace, training: Manifest, times: Times) -> Iter
             f"helm --kube-context={options.context} --namespace={NAMESPACE} uninstall {RELEASE}",
         )
         if options.bucket:
-            with times.part("data"):
-                upload(example_objects(), options.bucket)
             yield Ready(kubectl, in_bucket(training, options.bucket), lambda found: from_bucket(kubectl, found), "", words, down)
             return
         with claim(kubectl, trainer, options.storage_class, options.access_mode) as held:
@@ -63,6 +68,15 @@ def connect(options: argparse.Namespace, folder: Path) -> Kubectl:
 def _raise(problems: list[str]) -> None:
     if problems:
         raise CommandError("this cannot work yet:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+def into_bucket(bucket: str) -> None:
+    """Uploads the example's objects with this user's own credentials. Raises CommandError."""
+    try:
+        upload(example_objects(), bucket)
+    except (GoogleAPIError, GoogleAuthError, RequestException) as error:
+        cure = "make the bucket, log in by `gcloud auth application-default login`, have roles/storage.objectAdmin on it"
+        raise CommandError(f"BUCKET=gs://{bucket} cannot be written: {cure} ({error})") from error
 
 
 def images(options: argparse.Namespace) -> tuple[str, str]:

@@ -49,7 +49,7 @@ def short(path: Path) -> Path:
     spec["accelerator"]["cpu"]["devicesPerHost"] = 2
     first, second = spec["stages"][:2]
     faster = {"peakLearningRate": 0.01, "warmupSteps": 10, "finalFraction": 0.3}
-    first |= {"name": "ctx128", "contextLength": 128, "batchTokens": 2048, "steps": 110, "mesh": {"fsdp": 2, "sp": 2}, "optimizer": faster}
+    first |= {"name": "ctx128", "contextLength": 128, "batchTokens": 2048, "steps": 90, "mesh": {"fsdp": 2, "sp": 2}, "optimizer": faster}
     second |= {"name": "ctx256", "contextLength": 256, "batchTokens": 4096, "steps": 12, "mesh": {"sp": 4}}
     spec["checkpoint"]["everySteps"] = 50
     spec["stages"] = [first, second]
@@ -136,7 +136,7 @@ def test_the_example_runs_to_complete_learns_and_is_read_back_from_the_claim(run
     assert run.status == 0, run.text
     assert re.search(r"(?m)^learned: mean loss", run.text)
     uid = there(cluster).get("lwmtraining", "bible")["metadata"]["uid"][:8]
-    for stage, path in (("ctx128", "s1-ctx128/a1/110"), ("ctx256", "s2-ctx256/a1/12")):
+    for stage, path in (("ctx128", "s1-ctx128/a1/90"), ("ctx256", "s2-ctx256/a1/12")):
         assert re.search(rf"(?m)^  {stage} +loss .* claim {NAME}: runs/{SPACE}/bible-{uid}/{path}$", run.text), run.text
 
 
