@@ -180,6 +180,26 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "give exactly one of secretKeyRef and configMapKeyRef",
         {"podTemplate": {"env": [{"name": "A", "valueFrom": {"secretKeyRef": KEY}}]}},
     ),
+    "a queue has a name that a label can carry": (
+        {"execution": {"queueName": "Team/A"}},
+        "spec.execution.queueName",
+        {"execution": {"queueName": "team-a.v1", "priorityClassName": "system-node-critical", "schedulerName": "kai-scheduler"}},
+    ),
+    "a queue's name is no longer than a label": (
+        {"execution": {"queueName": "q" * 64}},
+        "spec.execution.queueName",
+        {"execution": {"queueName": "q" * 63}},
+    ),
+    "a priority class has a name": (
+        {"execution": {"priorityClassName": ""}},
+        "spec.execution.priorityClassName",
+        {"execution": {"priorityClassName": "p" * 253}},
+    ),
+    "a scheduler has a name": (
+        {"execution": {"schedulerName": "-"}},
+        "spec.execution.schedulerName",
+        {"execution": {"schedulerName": "a"}},
+    ),
     "pull Secrets differ": (
         {"podTemplate": {"imagePullSecrets": [{"name": "a"}, {"name": "a"}]}},
         "Duplicate value",

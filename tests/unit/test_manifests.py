@@ -71,6 +71,21 @@ def test_the_grace_of_the_pods_is_the_specs() -> None:
     assert pod(execution={"terminationGracePeriodSeconds": 7})["terminationGracePeriodSeconds"] == 7
 
 
+def test_a_queue_gets_a_job_that_waits_and_nobody_elses_pods_know_of_it() -> None:
+    queued, plain = job(run(execution={"queueName": "team"})), job(run())
+    assert (queued["metadata"]["labels"]["kueue.x-k8s.io/queue-name"], queued["spec"]["suspend"]) == ("team", True)
+    assert queued["spec"]["template"]["metadata"]["labels"] == plain["spec"]["template"]["metadata"]["labels"]
+    assert "suspend" not in plain["spec"]
+    assert not any("kueue" in label for label in plain["metadata"]["labels"])
+    kubernetes_validate.validate(queued, "1.37", strict=True)
+
+
+def test_priority_and_scheduler_are_the_specs_where_it_names_them() -> None:
+    found = pod(execution={"priorityClassName": "high", "schedulerName": "kai"})
+    assert (found["priorityClassName"], found["schedulerName"]) == ("high", "kai")
+    assert not {"priorityClassName", "schedulerName"} & set(pod())
+
+
 def test_the_pod_is_restricted() -> None:
     spec = pod()
     security, container = spec["securityContext"], spec["containers"][0]

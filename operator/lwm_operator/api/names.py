@@ -23,6 +23,11 @@ ANNOTATION_FIRST_HOST = "lwm.dev/first-host"
 ANNOTATION_TEMPLATE = "lwm.dev/template"
 """On a Job: a hash of the parts of the spec that its pods carry, as they were when it was made."""
 
+LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
+"""Kueue's, on a Job: the LocalQueue that admits it by `suspend: false`."""
+LABEL_QUEUED_JOB = "kueue.x-k8s.io/job-uid"
+"""Kueue's, on a Workload: the Job that it stands for."""
+
 RUN_CONFIG_KEY = "run.json"
 CONTAINER = "trainer"
 

@@ -20,7 +20,7 @@ def _job(run: Run, index: int) -> Manifest:
     needs = needs_of(run, index)
     template = {"metadata": {"labels": labels, "annotations": first}, "spec": pod_spec(run, needs, index)}
     made = metadata(run.training, slice_name(run.name, index, gang.slices), labels)
-    return {
+    found: Manifest = {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": made | {"annotations": {names.ANNOTATION_TEMPLATE: run.template, **first}},
@@ -34,3 +34,8 @@ def _job(run: Run, index: int) -> Manifest:
             "template": with_profile(template, needs.profile) if needs.profile is not None else template,
         },
     }
+    if (queue := run.training.spec.execution.queue_name) is not None:
+        # Created suspended: then not even a queue whose webhook is away lets it start before its turn.
+        found["metadata"]["labels"] = {**labels, names.LABEL_QUEUE: queue}
+        found["spec"]["suspend"] = True
+    return found

@@ -97,6 +97,10 @@ def pod_spec(run: Run, needs: Needs, index: int) -> Manifest:
         found["affinity"] = affinity
     if selector := {**(template.node_selector or {}), **needs.node_selector}:
         found["nodeSelector"] = selector
+    if spec.execution.priority_class_name is not None:
+        found["priorityClassName"] = spec.execution.priority_class_name
+    if spec.execution.scheduler_name is not None:
+        found["schedulerName"] = spec.execution.scheduler_name
     if template.image_pull_secrets:
         found["imagePullSecrets"] = [{"name": secret.name} for secret in template.image_pull_secrets]
     return found
