@@ -50,7 +50,7 @@ def test_whatever_the_operator_says_of_an_attempts_end_is_in_the_table() -> None
 
 def test_whatever_holds_pods_up_can_come_about() -> None:
     narrower = [reason for pairs in NARROWER.values() for _, reason in pairs]
-    otherwise = [Held.CONTAINER_ERROR, Held.PODS_REFUSED, Held.PODS_MISSING, Held.SCHEDULING]
+    otherwise = [Held.QUEUED, Held.CONTAINER_ERROR, Held.PODS_REFUSED, Held.PODS_MISSING, Held.SCHEDULING]
     assert {*RAW.values(), *narrower, *otherwise} == set(Held)
 
 

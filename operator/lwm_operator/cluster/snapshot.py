@@ -5,7 +5,7 @@ from datetime import datetime
 
 from lwm_operator.api import names
 from lwm_operator.api.training import Training
-from lwm_operator.cluster import paths, views
+from lwm_operator.cluster import paths, queue, views
 from lwm_operator.cluster.client import Body, Client
 from lwm_operator.cluster.explain import explained, given_up, lost_nodes
 from lwm_operator.plan.observed import Observed, PodView
@@ -28,7 +28,7 @@ async def observe(client: Client, training: Training, now: datetime, *, read_nod
     ours = [job for job in jobs if views.owned(job, about.uid)]
     reports = {views.numbers(lease): report for lease in leases if (report := views.progress_of(lease)) is not None}
     return Observed(
-        jobs=tuple([views.job_view(job, await _complaint(client, job, seen)) for job in ours]),
+        jobs=tuple([views.job_view(job, await _complaint(client, job, seen), await queue.words(client, job)) for job in ours]),
         pods=await explained(client, about.namespace, seen, lost, now),
         reports=reports,
         lost_nodes=frozenset(lost),
@@ -39,7 +39,7 @@ async def observe(client: Client, training: Training, now: datetime, *, read_nod
 async def _complaint(client: Client, job: Body, pods: tuple[PodView, ...]) -> str:
     """Why the Job's pods are not made (quota, admission): its controller says so in Events only, never in its conditions."""
     there = [pod for pod in pods if (pod.stage, pod.attempt, pod.slice) == (*views.numbers(job), views.slice_of(job))]
-    if views.ended(job) or len(there) >= job["spec"].get("parallelism", 1):
+    if views.ended(job) or views.suspended(job) or len(there) >= job["spec"].get("parallelism", 1):
         return ""
     place = paths.collection("Event", job["metadata"]["namespace"])
     said = await client.list(place, fields=f"regarding.uid={job['metadata']['uid']},reason=FailedCreate")

@@ -40,8 +40,8 @@ def ended(body: Object) -> bool:
     return any(each.get("type") in ("Complete", "Failed", "FailureTarget") and each.get("status") == "True" for each in conditions)
 
 
-def job_view(body: Object, complaint: str = "") -> JobView:
-    """`complaint`: why its pods are not made, when they are not."""
+def job_view(body: Object, complaint: str = "", queued: Waiting | None = None) -> JobView:
+    """`complaint`: why its pods are not made, when they are not; `queued`: what its queue says, when it is suspended."""
     status = body.get("status") or {}
     bad = [
         each for each in status.get("conditions") or () if each.get("type") in ("Failed", "FailureTarget") and each.get("status") == "True"
@@ -58,7 +58,20 @@ def job_view(body: Object, complaint: str = "") -> JobView:
         failed_indexes=frozenset(_first_host(body) + index for index in _indexes(str(status.get("failedIndexes") or ""))),
         message=str(bad[0].get("message") or "") if bad else complaint,
         since=str(body["metadata"].get("creationTimestamp") or ""),
+        suspended=suspended(body),
+        queue=queue_of(body),
+        queued=queued,
     )
+
+
+def suspended(body: Object) -> bool:
+    """Whether the Job waits for somebody who unsuspends it."""
+    return bool((body.get("spec") or {}).get("suspend"))
+
+
+def queue_of(body: Object) -> str:
+    """The LocalQueue that the Job is for, by its label: Kueue may have put it there by itself."""
+    return str((body["metadata"].get("labels") or {}).get(names.LABEL_QUEUE) or "")
 
 
 def _indexes(text: str) -> frozenset[int]:

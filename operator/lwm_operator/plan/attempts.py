@@ -3,14 +3,15 @@
 Detection is from the pods: a Job's own conditions come up to two minutes later.
 """
 
+from dataclasses import replace
+
 from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause
-from lwm_operator.plan import hang, placement, template
+from lwm_operator.plan import hang, placement, queued, template
 from lwm_operator.plan.avoid import LIFT_SECONDS
 from lwm_operator.plan.cause import endings, root_cause
-from lwm_operator.plan.ending import NO_ROOM, Looked, ended, stop
+from lwm_operator.plan.ending import NO_ROOM, Looked, ended, stop, told
 from lwm_operator.plan.moments import seconds_since, stamp
 from lwm_operator.plan.observed import JobView, PodState, PodView
-from lwm_operator.plan.result import DeletePod
 from lwm_operator.plan.situation import Situation
 from lwm_operator.plan.slices import being_made
 from lwm_trainer.config import Phase, Progress
@@ -40,7 +41,7 @@ def look(attempt: Attempt, here: Situation) -> Looked:
         return _finish(attempt, job, here)
     if attempt.state == AttemptState.SUSPENDING:
         return _suspend(attempt, here)
-    if job is None or _broken(job, here):
+    if job is None or _broken(job, here) or queued.evicted(job, pods, report):
         return stop(_stopping(attempt, root_cause(pods, job, here.observed.lost_nodes), here), here)
     if here.training.spec.suspend:
         return _suspend(attempt.model_copy(update={"state": AttemptState.SUSPENDING}), here)
@@ -78,6 +79,8 @@ def _broken(job: JobView, here: Situation) -> bool:
 def _released(attempt: Attempt, here: Situation) -> RootCause | None:
     """Reasons to end an attempt whose pods have not all run: its nodes are given back, or it is made anew."""
     spec, pods = here.training.spec, here.pods
+    if queued.waits(here.job, pods):
+        return template.superseded(here.job, spec, pods)
     if not any(pod.state == PodState.PENDING for pod in pods):
         return None
     if (edited := template.superseded(here.job, spec, pods)) is not None:
@@ -109,7 +112,7 @@ def _finish(attempt: Attempt, job: JobView, here: Situation) -> Looked:
     said = [here.report.final if here.report is not None else None, *(pod.words.final for pod in here.pods if pod.words is not None)]
     final = next((each for each in said if each is not None and each.step == here.entry.total_steps), None)
     if final is None:
-        failed = attempt.model_copy(update={"root_cause": root_cause((), job)})
+        failed = attempt.model_copy(update={"root_cause": root_cause((), replace(job, suspended=False))})
         return Looked(attempt=ended(failed, AttemptState.FAILED, here))
     done = attempt.model_copy(update={"step": final.step, "committed_step": final.step})
     return Looked(attempt=ended(done, AttemptState.COMPLETE, here), final=final)
@@ -126,5 +129,4 @@ def _suspend(attempt: Attempt, here: Situation) -> Looked:
     live = here.survivors
     if not live:
         return Looked(attempt=ended(attempt, AttemptState.SUSPENDED, here))
-    told = tuple(DeletePod(name=pod.name, uid=pod.uid, grace_seconds=None) for pod in live if not pod.deleting)
-    return Looked(attempt=attempt, actions=told, wait_seconds=LOOK_AGAIN_SECONDS)
+    return Looked(attempt=attempt, actions=told(live), wait_seconds=LOOK_AGAIN_SECONDS)

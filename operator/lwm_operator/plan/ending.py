@@ -7,6 +7,7 @@ from lwm_operator.plan.backoff import PLACEMENT_TIMEOUT
 from lwm_operator.plan.cause import HOST_LOST, NODE_NOT_READY, better, endings, root_cause
 from lwm_operator.plan.moments import elapsed, seconds_since, stamp
 from lwm_operator.plan.observed import PodState, PodView
+from lwm_operator.plan.queued import EVICTED
 from lwm_operator.plan.result import DeletePod
 from lwm_operator.plan.situation import Situation
 from lwm_trainer.config import Final
@@ -59,6 +60,9 @@ def stop(attempt: Attempt, here: Situation) -> Looked:
     survivors = here.survivors
     if not survivors:
         return Looked(attempt=ended(attempt, AttemptState.FAILED, here))
+    if _evicted(attempt.root_cause) and (words := told(survivors)):
+        # The Job's controller does the same, but it may be late: then they would be ended without a save.
+        return Looked(attempt=attempt, actions=words, wait_seconds=OVERDUE_LOOK_SECONDS)
     if grace > 0:
         return Looked(attempt=attempt, wait_seconds=grace)
     if waited < leave:
@@ -84,6 +88,15 @@ def _ours(cause: RootCause | None) -> bool:
     """Whether the cause was read from the pods, and may be read again: what the operator itself decided stands."""
     decided = ("Hang", "LeaseSilent", "Superseded", PLACEMENT_TIMEOUT, NO_ROOM)
     return cause is None or cause.reason not in decided or cause.pod is not None
+
+
+def _evicted(cause: RootCause | None) -> bool:
+    return cause is not None and cause.reason == EVICTED
+
+
+def told(pods: list[PodView]) -> tuple[DeletePod, ...]:
+    """They save and leave, with all the grace they have."""
+    return tuple(DeletePod(name=pod.name, uid=pod.uid, grace_seconds=None) for pod in pods if not pod.deleting)
 
 
 def evict(pods: list[PodView]) -> tuple[DeletePod, ...]:

@@ -84,6 +84,12 @@ class JobView:
     message: str = ""
     since: str = ""
     """When it was created."""
+    suspended: bool = False
+    """Its controller makes no pods, and takes away those that there are."""
+    queue: str = ""
+    """The LocalQueue that it waits for; empty when it was made for none."""
+    queued: Waiting | None = None
+    """Of a suspended Job: what its queue says, with or without a reason. None: nobody has said anything yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

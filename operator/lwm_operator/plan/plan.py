@@ -13,7 +13,7 @@ from lwm_operator.plan.accept import problems
 from lwm_operator.plan.budgets import forgiven
 from lwm_operator.plan.conditions import conditions
 from lwm_operator.plan.observed import Observed
-from lwm_operator.plan.prune import expired, outdated, strays
+from lwm_operator.plan.prune import dequeued, expired, outdated, strays
 from lwm_operator.plan.result import Action, Plan
 from lwm_operator.plan.situation import Situation
 from lwm_operator.plan.stages import ledger, newest
@@ -81,7 +81,8 @@ def _closed(here: Situation, turn: Turn) -> Plan:
     )
     kept = spec.failure_policy.failed_attempts_history_limit
     clean_up, seconds = expired(status.conditions, spec.ttl_seconds_after_finished, observed, here.now)
-    sweep: tuple[Action, ...] = clean_up or (*strays(here.number, newest(here.entry), observed), *outdated(entries, kept, observed))
+    old_jobs = tuple(dict.fromkeys((*dequeued(entries, observed), *outdated(entries, kept, observed))))
+    sweep: tuple[Action, ...] = clean_up or (*strays(here.number, newest(here.entry), observed), *old_jobs)
     return Plan(
         status=status,
         actions=(*turn.actions, *sweep),

@@ -34,6 +34,22 @@ def attempts(observed: Observed) -> list[DeleteAttempt]:
     ]
 
 
+def dequeued(entries: tuple[StageStatus, ...], observed: Observed) -> tuple[DeleteAttempt, ...]:
+    """Suspended Jobs of attempts that have ended: admitted once more, they would run without anybody. One that has failed never is."""
+    live = {(pod.stage, pod.attempt) for pod in observed.pods if pod.live}
+    on = {
+        (number, attempt.number)
+        for number, entry in enumerate(entries, start=1)
+        for attempt in entry.recent_attempts[:1]
+        if attempt.state not in ENDED
+    }
+    return tuple(
+        DeleteAttempt(job=job.name, uid=job.uid)
+        for job in observed.jobs
+        if job.suspended and not job.failed and (job.stage, job.attempt) not in on | live
+    )
+
+
 def expired(
     conditions: tuple[Condition, ...], ttl_seconds: int | None, observed: Observed, now: datetime
 ) -> tuple[tuple[CleanUp, ...], float | None]:

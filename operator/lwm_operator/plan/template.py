@@ -5,6 +5,7 @@ import hashlib
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.status import FailureClass, RootCause
 from lwm_operator.plan.observed import JobView, PodView
+from lwm_operator.plan.queued import waits
 
 
 def digest(spec: Spec) -> str:
@@ -15,7 +16,9 @@ def digest(spec: Spec) -> str:
 
 def superseded(job: JobView | None, spec: Spec, pods: tuple[PodView, ...]) -> RootCause | None:
     """The cause of the end of an attempt whose pods wait for something that the spec no longer says."""
-    if job is None or job.template is None or any(pod.ran for pod in pods) or not any(pod.waiting is not None for pod in pods):
+    if job is None or job.template is None or any(pod.ran for pod in pods):
+        return None
+    if not waits(job, pods) and not any(pod.waiting is not None for pod in pods):
         return None
     if job.template == digest(spec):
         return None

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lwm_operator.api.status import Attempt, AttemptState, NodeFault, Phase, RootCause, StageState, StageStatus
-from lwm_operator.plan import budgets, template, waiting
+from lwm_operator.plan import budgets, queued, template, waiting
 from lwm_operator.plan.attempts import ENDED, LOOK_AGAIN_SECONDS, look
 from lwm_operator.plan.avoid import avoided, with_fault
 from lwm_operator.plan.backoff import delay
@@ -80,6 +80,9 @@ def _turn(here: Situation, phase: Phase, reason: str, message: str, actions: tup
 
 def _starting(here: Situation, looked: Looked) -> Turn:
     """Its pods come up, or the reason why they do not."""
+    if here.job is not None and queued.waits(here.job, here.pods, here.report):
+        reason, said, wait = queued.why(here.job)
+        return _turn(here, _phase(here.entry.attempts), reason, f"attempt {here.entry.attempts}: {said}", wait=wait)
     held = waiting.why(here.job, here.pods, here.hosts)
     reason, said = held or _preparing(here.report, here.hosts)
     again = LOOK_AGAIN_SECONDS if reason in waiting.LOOK_AGAIN else None

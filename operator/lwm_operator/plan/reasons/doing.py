@@ -113,6 +113,12 @@ class Between(Reason):
         "1 of 2 pods found no node for 900 s while the others held theirs: 0/2 nodes are available: 2 Insufficient memory.",
         "Nothing: it is tried again. Free or add nodes if it comes again and again.",
     )
+    EVICTED_BY_QUEUE = (
+        "EvictedByQueue",
+        "The queue took the nodes back (its Job was suspended): the hosts saved and left. Not charged to any budget.",
+        "queue team took the nodes back: Preempted: Preempted to accommodate a workload due to prioritization in the ClusterQueue",
+        "Nothing: the next attempt waits in the queue and goes on from the last commit.",
+    )
     FAILED = (
         "Failed",
         "The training has stopped, and its last attempt is no longer in its status.",

@@ -6,6 +6,12 @@ from lwm_operator.plan.reasons.reason import Reason
 class Held(Reason):
     """Before the pods run"""
 
+    QUEUED = (
+        "Queued",
+        "The attempt's Job is suspended until the queue of `spec.execution.queueName` admits it; the words behind the queue are Kueue's.",
+        "waits in queue team since …: WaitingForQuota: couldn't assign flavors to pod set main: insufficient unused quota for cpu",
+        "Wait, or do as Kueue's words say (`kubectl describe workload`). With no Kueue installed: install it, or remove the queue's name.",
+    )
     INVALID_IMAGE = (
         "InvalidImage",
         "The image's name is not one that a node can read.",
