@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lwm_operator.api.status import AttemptState, FailureClass, StageStatus
-from lwm_operator.plan import attempts, budgets, ending, plan, stages, turn
+from lwm_operator.api.status import AttemptState, FailureClass, RootCause, StageStatus
+from lwm_operator.plan import attempts, budgets, cause, ending, plan, queued, stages, turn
 from lwm_operator.plan.observed import Observed
 from lwm_trainer.config import Start
 from world.histories import HistoryError, replay, run
@@ -113,6 +113,20 @@ def _conflict_overlooked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Operators, "go_on", wrong)
 
 
+def _left_to_the_queue(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(plan, "dequeued", lambda *_: ())
+
+
+def _eviction_charged(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(cause, "eviction", lambda job: RootCause(failure_class=FailureClass.INFRA, reason="EvictedByQueue"))
+
+
+def _evicted_before_any_pod(patch: pytest.MonkeyPatch) -> None:
+    """What is suspended is taken for what was evicted."""
+    for module in (queued, cause):
+        patch.setattr(module, "evicted", lambda job, *_: job is not None and job.suspended)
+
+
 BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "the next attempt is created while pods of the last one live": (_created_at_once, "are live"),
     "failures are never charged": (_never_charged, "counted are"),
@@ -125,6 +139,9 @@ BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "spec.resume is ignored": (_resume_ignored, "after resume"),
     "an attempt that was told to leave counts as failed": (_suspension_charged, "told to leave"),
     "nobody wakes the operator to end survivors": (_never_woken, "the operator asked for None"),
+    "a suspended Job of an ended attempt is left to the queue": (_left_to_the_queue, "may be admitted"),
+    "an eviction by the queue is charged": (_eviction_charged, "was evicted by the queue"),
+    "an attempt that waits in a queue counts as evicted": (_evicted_before_any_pod, "never had a pod"),
     "a conflict is overlooked": (_conflict_overlooked, ""),
 }
 

@@ -53,7 +53,9 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], ...]] = {
 
 ALL: list[Move] = [(name, *given) for name in [*MOVES, "look twice"] for given in product(*ARGUMENTS.get(name, ()))]
 
-ADVANCE: list[Move] = [("start",), ("pass",), ("train", 5, True), ("pass",)]
+QUEUED = next(which for which, training in enumerate(TRAININGS) if training.spec.execution.queue_name)
+
+ADVANCE: list[Move] = [("admit",), ("start",), ("pass",), ("train", 5, True), ("pass",)]
 RECOVER: list[Move] = [("count",), ("pass",), ("settle",), ("pass",), ("wait", 400.0), ("pass",)]
 
 PARTS = st.one_of(  # a broken promise is shrunk towards the first of them
@@ -88,7 +90,8 @@ def test_every_move_has_a_name_and_all_of_them_are_tried() -> None:
     assert set(ARGUMENTS) <= set(MOVES)
     assert set(PASSES) <= {*MOVES, "look twice"}
     for move in ALL:
-        replay(0, [("pass",), *ADVANCE, move, ("pass",)])
+        for which in (0, QUEUED):
+            replay(which, [("pass",), *ADVANCE, move, ("pass",)])
 
 
 def test_nothing_in_a_plan_is_left_to_chance() -> None:

@@ -114,7 +114,7 @@ def test_another_queue_is_asked_when_the_spec_names_another_before_its_turn_came
     waiting = held(template=digest(training(**IN_TEAM).spec))
     assert planned(running(state=AttemptState.STARTING), seen(waiting)).actions == ()
     found = planned(running(state=AttemptState.STARTING), seen(waiting), execution={"queueName": "other"})
-    assert [type(action) for action in found.actions] == [CreateAttempt, DeleteAttempt]
+    assert [type(action) for action in found.actions] == [DeleteAttempt, CreateAttempt]
     assert found.status.stages[0].recent_attempts[1].root_cause is not None
     assert found.status.stages[0].recent_attempts[1].root_cause.reason == "Superseded"
 
@@ -134,7 +134,7 @@ def test_an_evicted_gang_saves_and_leaves_and_the_next_attempt_queues_anew() -> 
     assert before.root_cause.message == "queue team took the nodes back: Preempted: Preempted to accommodate a workload"
     assert (before.state, before.step, before.endings) == (AttemptState.FAILED, 8, "host 0: 81, host 1: 81")
     assert (now.number, now.state, found.status.stages[0].failures.disruption) == (2, AttemptState.CREATING, 1)
-    assert [type(action) for action in found.actions] == [CreateAttempt, DeleteAttempt]
+    assert [type(action) for action in found.actions] == [DeleteAttempt, CreateAttempt]
 
 
 def test_an_eviction_that_nobody_saw_is_read_from_the_job() -> None:

@@ -48,6 +48,8 @@ RUNNING = {
     "end mute": 0.8,
 }
 ENDED = {"recover": 8.0, "resume": 0.3, "bad image": 0.5}
+QUEUED = {"admit": 8.0, "in and out": 2.0, "suspend": 0.5, "bad image": 0.5}
+QUEUED_RUNNING = {"take back": 2.0}
 BY_PHASE = {
     Phase.PAUSED: {"resume": 10.0, "append": 1.0},
     Phase.FAILED: {"resume": 10.0},
@@ -66,6 +68,9 @@ def _weights(world: Operators) -> list[float]:
         more = PENDING
     found = dict(USUAL)
     parts = [more, BY_PHASE.get(world.training.status.phase, {})]
+    job = world.newest()
+    if job is not None and job.queue:
+        parts.append(QUEUED if job.suspended else QUEUED_RUNNING)
     if world.lost:
         parts.append({"nodes back": 4.0, "recover": 2.0, "zombies": 3.0})
     for part in parts:

@@ -26,6 +26,7 @@ def look_twice(world: Operators) -> Plan:
         assert decided.status == before, "the plan of a quiet world changes status"
         assert not decided.events, f"the plan of a quiet world has Events: {decided.events}"
         wakes_up(world, decided)
+    world.promises.nobody_waits(world)
     return decided
 
 
@@ -60,6 +61,7 @@ def heal(world: Operators) -> None:
             assert not resumed, f"the world is well, and after resume: {decided.decision}"
             resumed = True
             raise_resume(world)
+        world.admit()
         make(world, ("settle",))
         world.notice(79)
         for pod in [pod for pod in world.pods.values() if pod.waiting is not None and pod.waiting.reason == "SchedulingGated"]:

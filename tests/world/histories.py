@@ -24,15 +24,16 @@ TRAININGS: tuple[Training, ...] = tuple(
         image="trainer:good",
         checkpoint={"uri": "gs://lwm/runs", "everySteps": 5, "keep": keep},
         failurePolicy={"budgets": {"app": 1, "infra": 3, "hang": 1}, "onExhausted": exhausted, "onDivergence": {"maxRollbacks": 2}},
-        execution={"placementTimeoutSeconds": 60},
+        execution={"placementTimeoutSeconds": 60, "queueName": queue},
         ttlSecondsAfterFinished=ttl,
         accelerator=accelerator,
     )
-    for lengths, keep, exhausted, ttl, accelerator in (
-        ((20,), 2, "Pause", None, CPU),
-        ((20, 10), 3, "Fail", None, CPU),
-        ((15, 10, 10), 2, "Pause", 600, CPU),
-        ((20, 10), 2, "Pause", None, SLICES),
+    for lengths, keep, exhausted, ttl, accelerator, queue in (
+        ((20,), 2, "Pause", None, CPU, None),
+        ((20, 10), 3, "Fail", None, CPU, None),
+        ((15, 10, 10), 2, "Pause", 600, CPU, None),
+        ((20, 10), 2, "Pause", None, SLICES, None),
+        ((20, 10), 2, "Pause", None, CPU, "team"),
     )
 )
 

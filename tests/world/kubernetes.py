@@ -64,11 +64,18 @@ class Kubernetes(Cluster):
                 self._count_gone()
 
     def catch_up(self) -> None:
-        """The Job controller makes the pods that are wanted and counts those that are gone."""
+        """The Job controller makes the pods that are wanted, takes those of suspended Jobs away and counts those that are gone."""
+        self.take_away()
         for uid in self.unmade:
             self._make_pods(uid)
         self.unmade = []
         self._count_gone()
+
+    def take_away(self) -> None:
+        """The pods of suspended Jobs are told to end, with their grace."""
+        gangs = [self.gangs[job.uid] for job in self.jobs.values() if job.suspended]
+        for pod in [pod for pod in self.pods.values() if pod.live and not pod.deleting and self.members[pod.uid] in gangs]:
+            self.delete(pod, 120)
 
     def _count_gone(self) -> None:
         for name, job in self.jobs.items():
@@ -92,6 +99,7 @@ class Kubernetes(Cluster):
         """The Jobs of all slices, one by one: with a full quota the first may still find room."""
         attempt = job_name(self.training.metadata.name, action.stage, action.attempt)
         self.created.append(action)
+        queue = spec.execution.queue_name
         crew = Gang(
             stage=action.stage,
             attempt=action.attempt,
@@ -112,19 +120,35 @@ class Kubernetes(Cluster):
                 raise RefusedError(f'jobs.batch "{name}" is forbidden: exceeded quota: few')
             self.promises.creates(self, name, index, action, fresh=fresh)
             uid = f"uid-{name}-{len(self.created)}"
-            self.jobs[name] = JobView(name=name, uid=uid, stage=action.stage, attempt=action.attempt, slice=index, template=action.template)
+            self.jobs[name] = JobView(
+                name=name,
+                uid=uid,
+                stage=action.stage,
+                attempt=action.attempt,
+                slice=index,
+                template=action.template,
+                suspended=queue is not None,
+                queue=queue or "",
+            )
             self.leases.add((action.stage, action.attempt))
             self.gangs[uid] = there[0] if there else crew
-            if self.lag:
-                self.unmade.append(uid)
-            else:
-                self._make_pods(uid)
+            self.want_pods(uid)
+
+    def want_pods(self, uid: str) -> None:
+        """Of the Job: its controller makes them when it wakes up."""
+        if self.lag:
+            self.unmade.append(uid)
+        else:
+            self._make_pods(uid)
 
     def _make_pods(self, uid: str) -> None:
+        """Of those hosts that have had none: a failed index gets no other pod."""
         job = next((job for job in self.jobs.values() if job.uid == uid), None)
+        if job is None or job.suspended:
+            return
+        had = job.failed_indexes | {pod.index for pod in self.pods.values() if self.members[pod.uid] is self.gangs[job.uid]}
         each = self.hosts // self.slices
-        for index in range(job.slice * each, (job.slice + 1) * each) if job is not None else ():
-            assert job is not None
+        for index in [index for index in range(job.slice * each, (job.slice + 1) * each) if index not in had]:
             own = f"{job.name}-{index}-{len(self.created)}"
             name = f"{job.name}-{index}"
             while name in self.pods:  # a zombie's name: the Job controller adds random letters

@@ -118,7 +118,7 @@ class Nature(Trainers):
             pods = [pod for pod in self.pods.values() if (pod.stage, pod.attempt, pod.slice) == (job.stage, job.attempt, job.slice)]
             succeeded = {pod.index for pod in pods if pod.state == PodState.SUCCEEDED}
             failed = job.failed_indexes | {pod.index for pod in pods if pod.state == PodState.FAILED}
-            done = not any(pod.live for pod in pods)
+            done = not any(pod.live for pod in pods) and (not job.suspended or len(failed | succeeded) >= self.hosts // self.slices)
             self.jobs[name] = replace(
                 job,
                 succeeded=max(job.succeeded, len(succeeded)),

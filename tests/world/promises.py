@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lwm_operator.api.status import AttemptState, StageState, StageStatus, Status
+from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause, StageState, StageStatus, Status
 from lwm_operator.plan.moments import seconds_since
 from lwm_operator.plan.observed import OVERDUE_SECONDS, JobView, PodView
 from lwm_operator.plan.reasons import find
@@ -77,7 +77,8 @@ class Promises:
         if not fresh:
             return
         entry = world.training.status.stages[job.stage - 1]
-        promise(job.attempt < entry.attempts, f"{job.name} is the newest attempt of its stage, and is deleted")
+        given_back = job.suspended and entry.recent_attempts[0].state in OVER
+        promise(job.attempt < entry.attempts or given_back, f"{job.name} is the newest attempt of its stage, and is deleted")
         left = [pod.name for pod in world.pods.values() if pod.live and (pod.stage, pod.attempt) == (job.stage, job.attempt)]
         promise(not left, f"{job.name} is deleted while {left} are live")
 
@@ -136,10 +137,33 @@ class Promises:
             if attempt.state == AttemptState.FAILED and attempt.number not in ended and attempt.root_cause is not None:
                 world.reached[f"class {attempt.root_cause.failure_class}"] += 1
                 world.reached[f"decision {attempt.root_cause.reason}"] += 1
+                self._evicted(world, attempt, attempt.root_cause)
                 count.charge(was, now, attempt, attempt.root_cause.failure_class)
                 if (stop := count.exhausted(world.training.spec.failure_policy, attempt.root_cause.failure_class)) is not None:
                     promise(now.state in STOPPED, f"stage {name} goes on: {stop}")
         count.compare(now)
+
+    def _evicted(self, world: "Cluster", attempt: Attempt, cause: RootCause) -> None:
+        """What the queue took is nobody's failure, and what never had a pod was not taken from anybody."""
+        if attempt.job_uid in world.taken and cause.reason != "CompletedWithoutCheckpoint":
+            promise(
+                cause.failure_class == FailureClass.DISRUPTION, f"attempt {attempt.number} was evicted by the queue, and told is {cause}"
+            )
+        if cause.reason == "EvictedByQueue":
+            had = any(gang is world.gangs.get(attempt.job_uid or "") for gang in world.members.values())
+            promise(had, f"attempt {attempt.number} never had a pod, and has ended as evicted")
+
+    def nobody_waits(self, world: "Cluster") -> None:
+        """In a quiet world: no Job of an ended attempt is left to a queue that might admit it."""
+        ended = {
+            (number, attempt.number)
+            for number, entry in enumerate(world.training.status.stages, start=1)
+            for attempt in entry.recent_attempts
+            if attempt.state in OVER
+        }
+        live = {(pod.stage, pod.attempt) for pod in world.pods.values() if pod.live}
+        left = [job.name for job in world.jobs.values() if job.suspended and not job.failed and (job.stage, job.attempt) in ended - live]
+        promise(not left, f"{left} may be admitted, and their attempts have ended")
 
     def _recount(self, name: str) -> Recount:
         return self.charges.setdefault(name, Recount())

@@ -19,15 +19,15 @@ REASONS = (
     # where it stands
     "BackingOff Complete CreateFailed Creating Refused Suspended Suspending WaitingForPods "
     # why pods do not run
-    "ConfigError ContainerCreating ImagePull PodsMissing SchedulingGated Unschedulable "
+    "ConfigError ContainerCreating ImagePull PodsMissing Queued SchedulingGated Unschedulable "
     # what the trainer does
     "Rendezvous LoadingData Restoring Compiling Training Saving "
     # why an attempt ended: the trainer's words and codes
     "BadArguments BadCheckpoint BadConfig BadData BucketDenied BucketMissing Diverged ExitCode1 GateFailed Hang HostLost Killed "
     "CompletedWithoutCheckpoint SavedOnRequest SegmentationFault StorageDenied Transient Uncaught "
     # and Kubernetes' words, people's deeds, the operator's own decisions
-    "Evicted JobDeleted LeaseSilent NoRoomWithoutAvoided NodeAffinity NodeGone NodeLost NodeNotReady NodeShutdown OOMKilled OutOfcpu "
-    "OutOfmemory OutOfpods PlacementTimeout PodDeleted PodFailed Preempted Preempting Shutdown Superseded TaintedNode Terminated "
+    "Evicted EvictedByQueue JobDeleted LeaseSilent NoRoomWithoutAvoided NodeAffinity NodeGone NodeLost NodeNotReady NodeShutdown OOMKilled "
+    "OutOfcpu OutOfmemory OutOfpods PlacementTimeout PodDeleted PodFailed Preempted Preempting Shutdown Superseded TaintedNode Terminated "
     "UnexpectedAdmissionError"
 ).split()
 

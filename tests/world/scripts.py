@@ -158,6 +158,23 @@ def _bad_image(chance: Chance) -> Script:
     return [("image", True), *passes(chance), ("start",), *passes(chance), ("image", False), *passes(chance)]
 
 
+def _admit(chance: Chance) -> Script:
+    """Late, and after the queue has said why."""
+    before: Script = [("explain",), *passes(chance)] if chance.random() < 0.3 else []
+    return [*before, ("admit",), *passes(chance)]
+
+
+def _take_back(chance: Chance) -> Script:
+    """Sometimes the Job is admitted again before anybody has seen that it was evicted."""
+    again: Script = [("admit",)] if chance.random() < 0.3 else []
+    return [("take back",), *([] if again else passes(chance)), ("settle",), *again, *passes(chance)]
+
+
+def _in_and_out(chance: Chance) -> Script:
+    """Admitted and evicted before there is any pod."""
+    return [("lag", True), ("admit",), *passes(chance), ("take back",), *passes(chance), ("lag", False), ("count",), *passes(chance)]
+
+
 def _one(*moves: Move) -> Callable[[Chance], Script]:
     return lambda chance: [chance.choice(moves), *passes(chance)]
 
@@ -185,6 +202,9 @@ SCRIPTS: dict[str, Callable[[Chance], Script]] = {
     "avoid": _avoid,
     "lag": _lag,
     "end mute": _end_mute,
+    "admit": _admit,
+    "take back": _take_back,
+    "in and out": _in_and_out,
     "evict": lambda chance: [("evict", _host(chance), chance.choice(DISRUPTED)), *passes(chance), ("settle",), *passes(chance)],
     "reject": lambda chance: [("schedule",), ("reject", _host(chance), chance.choice(("", *REJECTED))), *passes(chance)],
     "drain": lambda chance: [("drain", _host(chance)), *passes(chance), ("settle",), *passes(chance), ("uncordon",)],

@@ -1,10 +1,10 @@
 """A pretend cluster for the plan: it carries plans out and lets things happen to pods. Time is its own."""
 
 from lwm_operator.plan.result import Plan
-from world.nature import Nature
+from world.queue import Queue
 
 
-class World(Nature):
+class World(Queue):
     """With one operator that is never in the middle of something; `passes` is about those that are."""
 
     def plan(self) -> Plan:

@@ -81,11 +81,12 @@ def _closed(here: Situation, turn: Turn) -> Plan:
     )
     kept = spec.failure_policy.failed_attempts_history_limit
     clean_up, seconds = expired(status.conditions, spec.ttl_seconds_after_finished, observed, here.now)
-    old_jobs = tuple(dict.fromkeys((*dequeued(entries, observed), *outdated(entries, kept, observed))))
+    queued = () if clean_up else dequeued(entries, observed)
+    old_jobs = tuple(each for each in outdated(entries, kept, observed) if each not in queued)
     sweep: tuple[Action, ...] = clean_up or (*strays(here.number, newest(here.entry), observed), *old_jobs)
     return Plan(
         status=status,
-        actions=(*turn.actions, *sweep),
+        actions=(*queued, *turn.actions, *sweep),  # what a queue might admit first, whatever comes of the rest
         events=told(here.training, old, status),
         requeue_after=min((wait for wait in (turn.wait_seconds, seconds) if wait is not None), default=None),
         decision=f"{turn.phase.value}: {turn.reason}: {turn.message}",

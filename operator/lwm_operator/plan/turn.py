@@ -81,8 +81,8 @@ def _turn(here: Situation, phase: Phase, reason: str, message: str, actions: tup
 def _starting(here: Situation, looked: Looked) -> Turn:
     """Its pods come up, or the reason why they do not."""
     if here.job is not None and queued.waits(here.job, here.pods, here.report):
-        reason, said, wait = queued.why(here.job)
-        return _turn(here, _phase(here.entry.attempts), reason, f"attempt {here.entry.attempts}: {said}", wait=wait)
+        reason, said, soon = queued.why(here.job)
+        return _turn(here, _phase(here.entry.attempts), reason, f"attempt {here.entry.attempts}: {said}", wait=soon)
     held = waiting.why(here.job, here.pods, here.hosts)
     reason, said = held or _preparing(here.report, here.hosts)
     again = LOOK_AGAIN_SECONDS if reason in waiting.LOOK_AGAIN else None
