@@ -178,6 +178,13 @@ def test_what_gke_tells_tpu_hosts_a_user_must_not() -> None:
     assert found == ("spec.podTemplate.env: TPU_TOPOLOGY is set by GKE on TPU hosts: remove it",)
 
 
+def test_several_slices_do_not_stand_in_a_queue() -> None:
+    stages = [stage(mesh={"dp": 2, "fsdp": 4, "sp": 2}, batchTokens=512 * 64)]
+    found = problems(training(accelerator=tpu(slices=2), stages=stages, execution={"queueName": "team"}).spec)
+    assert len(found) == 1
+    assert "spec.execution.queueName: a queue admits the Jobs of 2 slices one by one" in found[0]
+
+
 @pytest.mark.parametrize(
     ("accelerator", "mesh", "words"),
     [

@@ -40,6 +40,11 @@ def problems(spec: Spec) -> tuple[str, ...]:
         except PlatformError as error:
             found.append(f"{'spec' if stage.accelerator is None else where}.accelerator.{error}")
             continue
+        if gang.slices > 1 and spec.execution.queue_name is not None:
+            found.append(
+                f"spec.execution.queueName: a queue admits the Jobs of {gang.slices} slices one by one, and each would keep its nodes from "
+                f"the others: remove it, or use one larger slice"
+            )
         for misfit in misfits(
             model=spec.model,
             mesh=stage.mesh,

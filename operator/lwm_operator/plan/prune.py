@@ -43,11 +43,8 @@ def dequeued(entries: tuple[StageStatus, ...], observed: Observed) -> tuple[Dele
         for attempt in entry.recent_attempts[:1]
         if attempt.state not in ENDED
     }
-    return tuple(
-        DeleteAttempt(job=job.name, uid=job.uid)
-        for job in observed.jobs
-        if job.suspended and not job.failed and (job.stage, job.attempt) not in on | live
-    )
+    waits = {(job.stage, job.attempt) for job in observed.jobs if job.suspended and not job.failed}
+    return tuple(each for each in attempts(observed) if (each.stage, each.attempt) in waits - on - live)
 
 
 def expired(

@@ -21,6 +21,7 @@ def whole(jobs: tuple[JobView, ...], slices: int) -> JobView | None:
         failed_indexes=frozenset().union(*(job.failed_indexes for job in jobs)),
         message="; ".join(dict.fromkeys(job.message for job in jobs if job.message)),
         since=min(job.since for job in jobs),
+        suspended=any(job.suspended for job in jobs),
     )
 
 
