@@ -83,6 +83,20 @@ async def test_a_spec_without_sense_gets_no_child_and_says_why(client: Client, r
     assert "spec.model.width: 126 is not a multiple of fsdp x sp = 4" in accepted.message
 
 
+async def test_a_topology_that_does_not_exist_is_refused_with_those_next_to_it(client: Client, rights: Client, namespace: str) -> None:
+    wrong = {"type": "tpu", "tpu": {"family": "v5p", "topology": "4x4x3"}}
+    made = await create(client, namespace, accelerator=wrong, stages=[stage(mesh={"fsdp": 16, "sp": 4}, batchTokens=512 * 16)])
+    await Operator(rights).look_at(made)
+    assert all(not bodies for bodies in (await children(client, made)).values())
+    found = (await look(client, made)).status
+    said = "spec.accelerator.tpu: 4x4x3 is no topology of v5p: use 4x4x4, 2x4x4"
+    accepted = {condition.type: condition for condition in found.conditions}["Accepted"]
+    assert (accepted.status, accepted.reason) == ("False", "Refused")
+    assert said in accepted.message
+    assert (found.phase, found.reason) == (Phase.PENDING, "Refused")
+    assert said in found.message
+
+
 async def test_a_job_that_is_already_there_is_adopted(client: Client, rights: Client, namespace: str) -> None:
     operator, made = Operator(rights), await create(client, namespace)
     await operator.look_at(made)

@@ -1,0 +1,129 @@
+"""What each example, TPU topology and GPU profile becomes, on a real API server: as objects, and as pods under Pod Security.
+
+Pod Security does not refuse a Job, only its pods: so each Job's pod is asked for, too. Nothing but companions is really made.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import yaml
+
+from lwm_operator.api.training import Training, read
+from lwm_operator.cluster import paths
+from lwm_operator.cluster.client import ApiError, Body, Client
+from lwm_operator.manifests.attempt import companions
+from lwm_operator.manifests.common import Run
+from lwm_operator.manifests.job import jobs
+from lwm_operator.plan.accept import problems
+from lwm_operator.platforms.families import FAMILIES
+from lwm_operator.platforms.gpu import PROFILES
+from lwm_trainer.config import Start
+from quickstart.training import EXAMPLE
+from world.asking import manifest
+from world.builders import stage
+
+EXAMPLES: dict[str, Body] = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(EXAMPLE.parent.glob("*.yaml"))}
+DRY = {"dryRun": "All", "fieldValidation": "Strict"}
+
+
+@pytest.fixture
+async def privileged(client: Client, namespace: str) -> AsyncIterator[str]:
+    """A namespace of a test that admits every pod."""
+    name = f"{namespace}-privileged"
+    labels = {"pod-security.kubernetes.io/enforce": "privileged"}
+    await client.call("POST", "/api/v1/namespaces", body={"metadata": {"name": name, "labels": labels}})
+    yield name
+    await client.call("DELETE", f"/api/v1/namespaces/{name}")
+
+
+async def dry(client: Client, body: Body) -> Body:
+    """As kubectl create --dry-run=server. Raises ApiError."""
+    return await client.call("POST", paths.collection(body["kind"], body["metadata"]["namespace"]), body=body, query=DRY)
+
+
+async def admitted(client: Client, wanted: Body) -> Training:
+    """As the API server would keep it: with its defaults."""
+    found = read(await dry(client, wanted))
+    assert problems(found.spec) == ()
+    return found
+
+
+def run(training: Training, number: int = 1) -> Run:
+    return Run(training=training, stage=number, attempt=1, start=Start(), image="registry.invalid/lwm-trainer:none", template="t")
+
+
+def pod(job: Body) -> Body:
+    """The pod that the Job's controller makes of it."""
+    template: dict[str, Any] = job["spec"]["template"]
+    metadata = {**template["metadata"], "name": f"{job['metadata']['name']}-0", "namespace": job["metadata"]["namespace"]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
+
+async def objects(client: Client, here: Run) -> tuple[Body, ...]:
+    """All but pods are admitted; then the service account is really there, as pods are refused without. Returns the Jobs."""
+    made = jobs(here)
+    namespace = here.training.metadata.namespace
+    name = made[0]["spec"]["template"]["spec"]["serviceAccountName"]
+    place = paths.item("ServiceAccount", namespace, name)
+    if await client.get(place) is not None:
+        await client.call("DELETE", place)
+    await asyncio.gather(*(dry(client, body) for body in (*companions(here), *made)))
+    await client.call("POST", paths.collection("ServiceAccount", namespace), body={"metadata": {"name": name}})
+    return made
+
+
+def gpu(**more: Any) -> dict[str, Any]:
+    return {"type": "gpu", "gpu": {"hosts": 2, "perHost": 8, **more}}
+
+
+def tpu(family: str, topology: str, slices: int = 1, **more: Any) -> dict[str, Any]:
+    return {"type": "tpu", "tpu": {"family": family, "topology": topology, "slices": slices, **more}}
+
+
+def wanted(namespace: str, accelerator: dict[str, Any], **mesh: int) -> Body:
+    rows = mesh.get("dp", 1) * mesh.get("fsdp", 1)
+    return manifest(namespace, accelerator=accelerator, stages=[stage(mesh=mesh, batchTokens=512 * rows)])
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_every_stage_of_every_example_is_admitted_where_only_restricted_pods_are(client: Client, namespace: str, name: str) -> None:
+    body = EXAMPLES[name]
+    training = await admitted(client, {**body, "metadata": {**body["metadata"], "namespace": namespace}})
+    for number in range(1, len(training.spec.stages) + 1):
+        for job in await objects(client, run(training, number)):
+            await dry(client, pod(job))
+
+
+@pytest.mark.parametrize("slices", [1, 2])
+@pytest.mark.parametrize("family", FAMILIES)
+async def test_tpu_hosts_are_restricted_pods(client: Client, namespace: str, family: str, slices: int) -> None:
+    for topology, row in list(FAMILIES[family].rows.items())[:4]:
+        for machine in row.machines:
+            accelerator = tpu(family, topology, slices, **({"chipsPerHost": machine.chips} if len(row.machines) > 1 else {}))
+            body = wanted(namespace, accelerator, dp=slices, fsdp=row.chips * FAMILIES[family].devices_per_chip)
+            made = await objects(client, run(await admitted(client, body)))
+            assert len(made) == slices
+            found = await asyncio.gather(*(dry(client, pod(job)) for job in made))
+            assert {each["spec"]["containers"][0]["resources"]["limits"]["google.com/tpu"] for each in found} == {str(machine.chips)}
+
+
+async def test_gpu_hosts_are_restricted_pods(client: Client, namespace: str) -> None:
+    more = {"rdma": {"rdma/hca": "1"}, "hugepages": {"hugepages-2Mi": "5Gi"}, "nccl": {"NCCL_DEBUG": "WARN"}, "sharedMemory": "64Gi"}
+    for accelerator in (gpu(), gpu(**more), gpu(resource="example.com/fast")):
+        (job,) = await objects(client, run(await admitted(client, wanted(namespace, accelerator, fsdp=16))))
+        await dry(client, pod(job))
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES))
+async def test_a_profile_needs_the_namespace_that_it_says(client: Client, namespace: str, privileged: str, name: str) -> None:
+    (job,) = await objects(client, run(await admitted(client, wanted(namespace, gpu(profile=name), fsdp=16))))
+    if PROFILES[name].pod_security == "restricted":
+        await dry(client, pod(job))
+    else:
+        with pytest.raises(ApiError, match='violates PodSecurity "restricted') as refused:
+            await dry(client, pod(job))
+        assert refused.value.code == 403
+    (job,) = await objects(client, run(await admitted(client, wanted(privileged, gpu(profile=name), fsdp=16))))
+    await dry(client, pod(job))
