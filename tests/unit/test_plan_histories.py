@@ -123,8 +123,7 @@ def _eviction_charged(patch: pytest.MonkeyPatch) -> None:
 
 def _evicted_before_any_pod(patch: pytest.MonkeyPatch) -> None:
     """What is suspended is taken for what was evicted."""
-    for module in (queued, cause):
-        patch.setattr(module, "evicted", lambda job, *_: job is not None and job.suspended)
+    patch.setattr(queued, "evicted", lambda job, *_: job is not None and job.suspended)
 
 
 BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {

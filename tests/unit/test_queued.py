@@ -16,7 +16,7 @@ from lwm_operator.plan.plan import plan
 from lwm_operator.plan.prune import dequeued
 from lwm_operator.plan.result import CreateAttempt, DeleteAttempt, Plan
 from lwm_operator.plan.template import digest
-from lwm_trainer.config import LastWords
+from lwm_trainer.config import LastWords, Phase
 from world.builders import cause, failed, job, later, pod, report, running, seen, situation, status, training
 
 SINCE = "2026-01-01T11:50:00Z"
@@ -44,7 +44,7 @@ def planned(attempt: Attempt, observed: Observed, seconds: float = 0, **changes:
         (job(), (pod(),), False, False),
         (held(), (), True, False),
         (held(), (pod(),), False, True),
-        (held(), (pod(state=PodState.PENDING, node=None, deleting=True),), False, True),
+        (held(), (pod(state=PodState.PENDING, deleting=True),), True, False),
         (held(failed_indexes=frozenset({1})), (), False, True),
         (held(succeeded=1), (), False, True),
     ],
@@ -137,16 +137,39 @@ def test_an_evicted_gang_saves_and_leaves_and_the_next_attempt_queues_anew() -> 
     assert [type(action) for action in found.actions] == [DeleteAttempt, CreateAttempt]
 
 
-def test_an_eviction_that_nobody_saw_is_read_from_the_job() -> None:
-    found = looked(running(), seen(held(None, failed_indexes=frozenset({0, 1})))).attempt
+@pytest.mark.parametrize("left", [{}, {"failed_indexes": frozenset({0, 1})}])
+def test_an_eviction_whose_pods_nobody_saw_is_known_by_the_lease(left: dict[str, Any]) -> None:
+    """The Job's controller does not count the pods that it takes from a suspended Job."""
+    found = looked(running(), seen(held(None, **left), reports={(1, 1): report(step=7)})).attempt
     assert (found.state, found.root_cause and found.root_cause.reason) == (AttemptState.FAILED, "EvictedByQueue")
     assert found.root_cause is not None
     assert found.root_cause.message == "queue team took the nodes back"
 
 
-def test_an_eviction_before_any_pod_changes_nothing() -> None:
+def test_an_eviction_before_any_pod_has_run_changes_nothing() -> None:
     admitted = looked(running(state=AttemptState.STARTING), seen(job(queue="team"))).attempt
     assert looked(admitted, seen(held())) == Looked(attempt=admitted)
+    pending = pod(0, state=PodState.PENDING, deleting=True)
+    assert looked(admitted, seen(held(), pending)) == Looked(attempt=admitted), "the Job makes it anew when it is admitted again"
+
+
+@pytest.mark.parametrize(
+    ("phase", "state", "again"),
+    [
+        (Phase.TRAINING, PodState.PENDING, True),
+        (Phase.COMPILING, PodState.PENDING, True),
+        (Phase.RENDEZVOUS, PodState.PENDING, False),
+        (Phase.TRAINING, PodState.RUNNING, False),
+    ],
+)
+def test_a_job_that_was_admitted_again_before_anybody_looked_has_a_second_gang(phase: Phase, state: PodState, again: bool) -> None:
+    world = seen(job(queue="team"), pod(0), pod(1, state=state), reports={(1, 1): report(phase=phase, step=7)})
+    found = looked(running(), world)
+    assert (found.attempt.state == AttemptState.STOPPING) is again
+    if again:
+        assert found.attempt.root_cause is not None
+        assert (found.attempt.root_cause.reason, found.attempt.root_cause.message) == ("EvictedByQueue", "queue team took the nodes back")
+        assert len(found.actions) == 2
 
 
 @pytest.mark.parametrize("code", [81, 143, 137, 134, 79, 70, 76, None])

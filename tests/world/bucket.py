@@ -1,6 +1,6 @@
 """A pretend bucket and the trainers that write into it: every step a function of the one before it and of its batch."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lwm_trainer.config import Phase, Start
 
@@ -108,6 +108,11 @@ class Gang:
     @property
     def number(self) -> Number:
         return self.stage, self.attempt
+
+    def another(self) -> "Gang":
+        """The processes of the same Job once its pods are made anew."""
+        fresh = {"alive": set(), "begun": False, "step": 0, "state": 0, "batches": [], "resumed_from": 0, "committed": 0}
+        return replace(self, **fresh, phase=Phase.RENDEZVOUS, hung=False, silent=False, idle=0)  # type: ignore[arg-type]
 
     @property
     def whole(self) -> bool:

@@ -58,7 +58,7 @@ class Kubernetes(Cluster):
         """The pod's object goes; its Job counts its index as failed, if it had not succeeded."""
         pod = self.pods.pop(name)
         job = next((job for job in self.jobs.values() if (job.stage, job.attempt, job.slice) == (pod.stage, pod.attempt, pod.slice)), None)
-        if job is not None and pod.state != PodState.SUCCEEDED:
+        if job is not None and pod.state != PodState.SUCCEEDED and pod.uid not in self.forsaken:
             self.uncounted.append((job.uid, pod.index))
             if not self.lag:
                 self._count_gone()
@@ -74,7 +74,8 @@ class Kubernetes(Cluster):
     def take_away(self) -> None:
         """The pods of suspended Jobs are told to end, with their grace."""
         gangs = [self.gangs[job.uid] for job in self.jobs.values() if job.suspended]
-        for pod in [pod for pod in self.pods.values() if pod.live and not pod.deleting and self.members[pod.uid] in gangs]:
+        for pod in [pod for pod in self.pods.values() if pod.live and pod.uid not in self.forsaken and self.members[pod.uid] in gangs]:
+            self.forsaken.add(pod.uid)
             self.delete(pod, 120)
 
     def _count_gone(self) -> None:
@@ -142,13 +143,18 @@ class Kubernetes(Cluster):
             self._make_pods(uid)
 
     def _make_pods(self, uid: str) -> None:
-        """Of those hosts that have had none: a failed index gets no other pod."""
+        """Of those hosts that have had none, or only such as were taken from a suspended Job: a failed index gets no other pod."""
         job = next((job for job in self.jobs.values() if job.uid == uid), None)
         if job is None or job.suspended:
             return
-        had = job.failed_indexes | {pod.index for pod in self.pods.values() if self.members[pod.uid] is self.gangs[job.uid]}
         each = self.hosts // self.slices
-        for index in [index for index in range(job.slice * each, (job.slice + 1) * each) if index not in had]:
+        wanted = range(job.slice * each, (job.slice + 1) * each)
+        gang = self.gangs[uid]
+        counted = [pod for pod in self.pods.values() if self.members[pod.uid] is gang and pod.uid not in self.forsaken]
+        had = job.failed_indexes | {pod.index for pod in counted}
+        if self.slices == 1 and not counted and any(each is gang for each in self.members.values()):
+            self.gangs[uid] = gang.another()
+        for index in [index for index in wanted if index not in had]:
             own = f"{job.name}-{index}-{len(self.created)}"
             name = f"{job.name}-{index}"
             while name in self.pods:  # a zombie's name: the Job controller adds random letters

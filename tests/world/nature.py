@@ -115,7 +115,8 @@ class Nature(Trainers):
         if not self.lag:
             self.catch_up()
         for name, job in [] if self.lag else list(self.jobs.items()):
-            pods = [pod for pod in self.pods.values() if (pod.stage, pod.attempt, pod.slice) == (job.stage, job.attempt, job.slice)]
+            own = [pod for pod in self.pods.values() if (pod.stage, pod.attempt, pod.slice) == (job.stage, job.attempt, job.slice)]
+            pods = [pod for pod in own if pod.uid not in self.forsaken]
             succeeded = {pod.index for pod in pods if pod.state == PodState.SUCCEEDED}
             failed = job.failed_indexes | {pod.index for pod in pods if pod.state == PodState.FAILED}
             done = not any(pod.live for pod in pods) and (not job.suspended or len(failed | succeeded) >= self.hosts // self.slices)

@@ -40,6 +40,8 @@ class Cluster:
     """Creations are refused."""
     lag: bool = False
     """The Job controller is slow: it makes no pods, and Jobs do not show what became of theirs."""
+    forsaken: set[str] = field(default_factory=set)
+    """Uids of pods that were taken from a suspended Job: its controller counts them nowhere, and makes others in their place."""
     taken: set[str] = field(default_factory=set)
     """Uids of Jobs that the queue took back while all was well with their pods, and did not admit again."""
     unmade: list[str] = field(default_factory=list)

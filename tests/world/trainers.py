@@ -43,6 +43,9 @@ class Trainers(Kubernetes):
     def _train(self, gang: Gang, steps: int, *, commit: bool) -> None:
         if not gang.whole or gang.hung:
             return
+        if not gang.begun and self.bucket.folder(gang.number).commits:
+            self._leave_to_the_next(gang)
+            return
         if not gang.begun:
             gang.begin(self.bucket)
         before, gang.phase = gang.step, Phase.TRAINING
@@ -50,6 +53,12 @@ class Trainers(Kubernetes):
         if gang.step > before and (commit or gang.step == gang.total):
             gang.commit(self.bucket)
         self.report(gang)
+
+    def _leave_to_the_next(self, gang: Gang) -> None:
+        """As `lwm_trainer.origin.settle_origin`: other processes have committed for this attempt."""
+        for pod in [pod for pod in self.pods.values() if self.members[pod.uid] is gang]:
+            first = LastWords(code=81, reason="SavedOnRequest", message="it has committed before", step=0)
+            self.exit(pod, 81 if pod.index == 0 else 79, words=first if pod.index == 0 else None)
 
     def prepare(self, phase: Phase) -> None:
         """The newest gang does something else than training."""

@@ -22,6 +22,12 @@ class DivergedError(Exception):
         self.step = step
 
 
+class BegunBeforeError(Exception):
+    """Other processes have committed for this very attempt: its Job was suspended and unsuspended before the operator saw it."""
+
+    code = ExitCode.SAVED_ON_REQUEST
+
+
 class SavedOnRequest(Exception):  # noqa: N818 - an ending, not an error
     """SIGTERM came and the state is saved."""
 

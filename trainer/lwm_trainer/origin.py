@@ -14,6 +14,7 @@ from etils import epath
 from jax.experimental import multihost_utils
 
 from lwm_trainer import config
+from lwm_trainer.errors import BegunBeforeError
 
 _MESSAGE_BYTES = 4096
 
@@ -72,10 +73,20 @@ def _is_committed(step_folder: str) -> bool:
     return int(step) in committed_steps(attempt_folder)
 
 
+def _refuse_a_second_gang(run: config.RunConfig) -> None:
+    if steps := committed_steps(run.attempt_folder()):
+        said = f"attempt {run.attempt} has committed step {steps[-1]} before: its Job was suspended and resumed, the next attempt goes on"
+        raise BegunBeforeError(said)
+
+
 def settle_origin(run: config.RunConfig) -> Origin:
-    """Process 0 finds the origin and writes it into the attempt's folder; every process returns the same one."""
+    """Process 0 finds the origin and writes it into the attempt's folder; every process returns the same one.
+
+    Raises BegunBeforeError where the folder holds commits already: the next attempt goes on from them, this one has no place for its own.
+    """
     message = np.zeros(_MESSAGE_BYTES, np.uint8)
     if jax.process_index() == 0:
+        _refuse_a_second_gang(run)
         origin = find_origin(run)
         folder = epath.Path(run.attempt_folder())
         folder.mkdir(parents=True, exist_ok=True)

@@ -41,8 +41,8 @@ def look(attempt: Attempt, here: Situation) -> Looked:
         return _finish(attempt, job, here)
     if attempt.state == AttemptState.SUSPENDING:
         return _suspend(attempt, here)
-    if job is None or _broken(job, here) or queued.evicted(job, pods, report):
-        return stop(_stopping(attempt, root_cause(pods, job, here.observed.lost_nodes), here), here)
+    if (over := _over(job, here)) is not None:
+        return stop(_stopping(attempt, over, here), here)
     if here.training.spec.suspend:
         return _suspend(attempt.model_copy(update={"state": AttemptState.SUSPENDING}), here)
     if (cause := _released(attempt, here)) is not None:
@@ -70,6 +70,16 @@ def _reported(attempt: Attempt, report: Progress | None) -> Attempt:
     )
 
 
+def _over(job: JobView | None, here: Situation) -> RootCause | None:
+    """The cause of the attempt's end, once its Job or a pod of it is gone, has failed or is being taken away; None while all is well."""
+    pods, report, lost = here.pods, here.report, here.observed.lost_nodes
+    if job is not None and queued.evicted(job, pods, report):
+        return root_cause(pods, job, lost) if job.suspended else queued.eviction(job)
+    if job is not None and (queued.waits(job, pods, report) or not _broken(job, here)):
+        return None
+    return root_cause(pods, job, lost)
+
+
 def _broken(job: JobView, here: Situation) -> bool:
     """A pod failed or is being taken away."""
     taken = any(pod.state == PodState.FAILED or (pod.deleting and pod.live) for pod in here.pods)
@@ -79,7 +89,7 @@ def _broken(job: JobView, here: Situation) -> bool:
 def _released(attempt: Attempt, here: Situation) -> RootCause | None:
     """Reasons to end an attempt whose pods have not all run: its nodes are given back, or it is made anew."""
     spec, pods = here.training.spec, here.pods
-    if queued.waits(here.job, pods):
+    if queued.waits(here.job, pods, here.report):
         return template.superseded(here.job, spec, pods)
     if not any(pod.state == PodState.PENDING for pod in pods):
         return None

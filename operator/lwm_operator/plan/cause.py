@@ -7,7 +7,7 @@ of a lost peer count only when nothing else is there.
 from lwm_operator.api.status import FailureClass, RootCause
 from lwm_operator.plan.classes import CLASSES, EVIDENCE
 from lwm_operator.plan.observed import JobView, PodState, PodView
-from lwm_operator.plan.queued import EVICTED, ended_before, evicted, eviction
+from lwm_operator.plan.queued import EVICTED, ended_before, eviction
 from lwm_operator.plan.reasons import find
 from lwm_trainer.config import SECONDARY_EXIT_CODES, ExitCode
 
@@ -27,7 +27,7 @@ FORCED = (137, 143)
 
 def root_cause(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: frozenset[str] = frozenset()) -> RootCause:
     """The one cause of an attempt's end; always one, be it that the Job is gone."""
-    if job is None or not evicted(job, pods):
+    if job is None or not job.suspended:
         return _found(pods, job, lost_nodes)
     own = _found(ended_before(pods), job, lost_nodes)
     blamed = own.pod is not None and own.failure_class != FailureClass.DISRUPTION and own.reason != HOST_LOST
@@ -72,7 +72,7 @@ def better(old: RootCause | None, new: RootCause) -> RootCause:
     """Of two looks at one attempt: the later one knows more, unless all that it has are victims, or a pod that is gone with its reason."""
     if old is None or old.reason == HOST_LOST:
         return new if old is None or new.reason != HOST_LOST else old
-    if new.reason == EVICTED:
+    if EVICTED in (old.reason, new.reason):
         return new if old.failure_class == FailureClass.DISRUPTION and old.reason != EVICTED else old
     return old if new.reason in (HOST_LOST, POD_DELETED) else new
 

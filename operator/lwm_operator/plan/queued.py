@@ -1,13 +1,13 @@
 """An attempt that a queue admits: its Job is created suspended, waits, runs once it is unsuspended, and ends when it is suspended again.
 
-Kueue's part is nothing but `spec.suspend` of the Job; whoever else suspends it is treated alike. Pods never run twice for one Job
-(ADR 5), so what was evicted goes on as the next attempt, in a new Job at the queue.
+Kueue's part is nothing but `spec.suspend` of the Job; whoever else suspends it is treated alike. An attempt has one gang (ADR 3), so what
+was evicted goes on as the next attempt, in a new Job at the queue.
 """
 
 from lwm_operator.api.status import FailureClass, RootCause
 from lwm_operator.plan.observed import JobView, PodState, PodView, Waiting
 from lwm_operator.plan.reasons import Between, Held
-from lwm_trainer.config import Progress
+from lwm_trainer.config import Phase, Progress
 
 EVICTED = str(Between.EVICTED_BY_QUEUE)
 LIMIT = 1000
@@ -20,13 +20,25 @@ LOOK_SECONDS = 30.0
 
 
 def waits(job: JobView | None, pods: tuple[PodView, ...], report: Progress | None = None) -> bool:
-    """Whether the Job is suspended and no pod of it has ever been: admitted and evicted before that, it stands where it stood."""
-    return job is not None and job.suspended and not (pods or job.failed_indexes or job.succeeded or report)
+    """Whether the Job is suspended and nothing of it has ever run: admitted and taken back before that, it stands where it stood."""
+    return job is not None and job.suspended and not _begun(job, pods, report)
 
 
 def evicted(job: JobView | None, pods: tuple[PodView, ...], report: Progress | None = None) -> bool:
-    """Whether the Job is suspended and has had pods, be it that nobody saw them."""
-    return job is not None and job.suspended and not waits(job, pods, report)
+    """Whether the Job has run and was suspended then, be it that nobody saw its pods: process 0 has left a word on its Lease."""
+    if job is None or not _begun(job, pods, report):
+        return False
+    return job.suspended or _again(pods, report)
+
+
+def _begun(job: JobView, pods: tuple[PodView, ...], report: Progress | None) -> bool:
+    return any(pod.ran for pod in pods) or bool(job.failed_indexes or job.succeeded) or report is not None
+
+
+def _again(pods: tuple[PodView, ...], report: Progress | None) -> bool:
+    """Whether the Job was admitted a second time before anybody looked. A suspended Job forgets the pods that it has had, and makes them
+    anew; no other does, so a pod that has not started yet, where all hosts have met, is of a second gang."""
+    return report is not None and report.phase != Phase.RENDEZVOUS and any(pod.state == PodState.PENDING for pod in pods)
 
 
 def why(job: JobView) -> tuple[str, str, float]:
