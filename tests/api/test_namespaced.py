@@ -10,6 +10,7 @@ import pytest
 from lwm_operator.api import names
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client
+from lwm_operator.cluster.explain import BOUND_SECONDS
 from world.asking import create, look
 from world.chart import CHART, as_account, helm, rendered, token, with_token
 from world.process import Process
@@ -54,10 +55,10 @@ def binding(kind: str, name: str, namespace: str) -> Body:
 
 
 async def begun(client: Client, namespace: str) -> str:
-    """The reason of a training's first attempt once its pods are there."""
-    made = await create(client, namespace, podTemplate={"nodeSelector": {"lwm.dev/test": "nowhere"}})
+    """The reason of a training's first attempt once its pods are bound to nodes."""
+    made = await create(client, namespace)
     async with asyncio.timeout(60):
-        while (reason := (await look(client, made)).status.reason) in ("", "Creating", "PodsMissing", "Scheduling"):  # noqa: ASYNC110
+        while (reason := (await look(client, made)).status.reason) != "ImagePull":  # noqa: ASYNC110
             await asyncio.sleep(0.3)
     return reason
 
@@ -75,8 +76,9 @@ async def test_a_tenant_installs_it_with_helm_and_it_runs_trainings_in_its_names
     account = with_token(kubeconfig, await token(client, namespace, RELEASE), tmp_path / "operator")
     operator = Process(account, namespace, tmp_path / "log", settings=told)
     try:
-        assert set(await asyncio.gather(begun(client, namespace), begun(client, other))) == {"Unschedulable"}
-        # A pod that is taken away is looked at with its node, where nodes may be read.
+        assert set(await asyncio.gather(begun(client, namespace), begun(client, other))) == {"ImagePull"}
+        # Pods that are slow to start, and one that is taken away: their nodes are asked about, where nodes may be read.
+        await asyncio.sleep(BOUND_SECONDS)
         pods = await client.list(paths.collection("Pod", other), f"{names.LABEL_ATTEMPT}=1")
         await client.call("DELETE", paths.item("Pod", other, pods[0]["metadata"]["name"]))
         async with asyncio.timeout(60):
