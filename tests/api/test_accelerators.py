@@ -20,7 +20,7 @@ from lwm_operator.plan.accept import problems
 from lwm_operator.platforms.families import FAMILIES
 from lwm_operator.platforms.gpu import PROFILES
 from lwm_trainer.config import Start
-from quickstart.training import EXAMPLE
+from quickstart.options import EXAMPLE
 from world.asking import manifest
 from world.builders import stage
 

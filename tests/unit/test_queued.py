@@ -209,7 +209,7 @@ def test_an_eviction_costs_no_budget_and_no_time() -> None:
 def test_a_training_that_is_suspended_while_it_waits_gives_its_place_up() -> None:
     found = planned(running(state=AttemptState.STARTING), seen(held()), suspend=True)
     assert (found.status.reason, found.status.stages[0].recent_attempts[0].state) == ("Suspended", AttemptState.SUSPENDED)
-    assert found.actions == (DeleteAttempt(job="bible-s1-a1", uid="job-1-1"),)
+    assert found.actions == (DeleteAttempt(stage=1, attempt=1, jobs=(("bible-s1-a1", "job-1-1"),)),)
     assert found.status.stages[0].failures.disruption == 0
 
 
@@ -229,9 +229,9 @@ def test_a_suspended_job_of_an_ended_attempt_is_not_left_to_be_admitted(
     state: AttemptState, child: JobView, pods: tuple[PodView, ...], names: list[str]
 ) -> None:
     entries = (StageStatus(name="a", attempts=1, recent_attempts=(running(state=state),)),)
-    assert [action.job for action in dequeued(entries, seen(child, *pods))] == names
+    assert [name for action in dequeued(entries, seen(child, *pods)) for name, _ in action.jobs] == names
     older = (StageStatus(name="a", attempts=2, recent_attempts=(running(2), running(state=state))),)
-    assert [action.job for action in dequeued(older, seen(child, *pods))] == (
+    assert [name for action in dequeued(older, seen(child, *pods)) for name, _ in action.jobs] == (
         [] if pods or child.failed or not child.suspended else ["bible-s1-a1"]
     )
 

@@ -155,7 +155,7 @@ class Kubernetes(Cluster):
         if self.slices == 1 and not counted and any(each is gang for each in self.members.values()):
             self.gangs[uid] = gang.another()
         for index in [index for index in wanted if index not in had]:
-            own = f"{job.name}-{index}-{len(self.created)}"
+            own = f"{job.name}-{index}-{len(self.members)}"
             name = f"{job.name}-{index}"
             while name in self.pods:  # a zombie's name: the Job controller adds random letters
                 name += "x"

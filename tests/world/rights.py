@@ -9,7 +9,7 @@ import kopf
 
 from lwm_operator.api import names
 from lwm_operator.api.training import Training
-from lwm_operator.cluster import paths
+from lwm_operator.cluster import paths, queue
 from lwm_operator.cluster.apply import carry_out
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from lwm_operator.cluster.events import post
@@ -144,12 +144,21 @@ async def jobs(client: Client, training: Training) -> tuple[tuple[str, str], ...
 
 
 async def delete_attempt(client: Client, training: Training) -> None:
-    ((name, uid),) = await jobs(client, training)
-    await carry_out(client, training, DeleteAttempt(job=name, uid=uid), IMAGE)
+    await carry_out(client, training, DeleteAttempt(stage=1, attempt=1, jobs=await jobs(client, training)), IMAGE)
 
 
 async def clean_up(client: Client, training: Training) -> None:
-    await carry_out(client, training, CleanUp(jobs=await jobs(client, training)), IMAGE)
+    first = DeleteAttempt(stage=1, attempt=1, jobs=await jobs(client, training))
+    await carry_out(client, training, CleanUp(attempts=(first,)), IMAGE)
+
+
+async def ask_queue(client: Client, training: Training) -> None:
+    """Where no Kueue is installed, there are no workloads: who may list them is told so, who may not is refused."""
+    try:
+        await queue.workloads(client, "v1beta1", training.metadata.namespace, training.metadata.uid)
+    except ApiError as error:
+        if error.code != 404:
+            raise
 
 
 def leader(client: Client, training: Training) -> Leader:
@@ -171,6 +180,7 @@ PARTS = (
     ),
     Part(does=ask_why, without="why pods are slow to start is not told, nor is the training looked at as long as they are"),
     Part(does=ask_about_node, without="the training is not looked at as long as a pod is in doubt (`rbac.scope: namespace` does without)"),
+    Part(does=ask_queue, without="Kueue's own words are missing from the line that says why an attempt waits in its queue"),
     Part(does=create, before=create, without="an attempt whose Job is there already, left by an operator that died, is not taken up"),
     Part(does=delete_pod, without="survivors of a lost host are not ended: the next attempt waits until they end by themselves"),
     Part(does=delete_attempt, before=create, without="old attempts are not removed"),

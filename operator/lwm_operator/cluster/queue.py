@@ -18,13 +18,17 @@ async def words(client: Client, job: Body) -> Waiting | None:
     try:
         if (group := await client.get(GROUP)) is None:
             return Waiting(reason="", message="no Kueue is installed in this cluster, so nobody admits it", since="")
-        path = f"{GROUP}/{group['preferredVersion']['version']}/namespaces/{about['namespace']}/workloads"
-        found = await client.list(path, f"{names.LABEL_QUEUED_JOB}={about['uid']}")
+        found = await workloads(client, group["preferredVersion"]["version"], about["namespace"], about["uid"])
     except ApiError as error:
         if error.code == 0:
             raise
         return Waiting(reason="", message=f"Kueue's words cannot be had: {error.reason}: {error.message}", since="")
     return said(max(found, key=lambda workload: int(workload["metadata"]["resourceVersion"]))) if found else None
+
+
+async def workloads(client: Client, version: str, namespace: str, uid: str) -> list[Body]:
+    """Of the Job with this uid. Raises ApiError."""
+    return await client.list(f"{GROUP}/{version}/namespaces/{namespace}/workloads", f"{names.LABEL_QUEUED_JOB}={uid}")
 
 
 def said(workload: Body) -> Waiting:
