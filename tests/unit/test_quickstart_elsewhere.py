@@ -30,7 +30,7 @@ def test_images_that_are_there_are_neither_built_nor_loaded(monkeypatch: pytest.
 
 def test_a_bucket_that_may_not_be_written_is_told_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
-        raise DefaultCredentialsError("no credentials")
+        raise DefaultCredentialsError("no credentials")  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(elsewhere, "upload", refused)
     with pytest.raises(CommandError, match=r"BUCKET=gs://mine cannot be written: .*application-default login.*\(no credentials\)"):
