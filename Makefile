@@ -46,10 +46,11 @@ e2e: setup ## The pod tests that need a kubeconfig only, with CONTEXT and IMAGE_
 check: setup ## Format, lint, types, layers, generated files, fast tests: at most three minutes
 	@PYTHONPATH=tests $(RUN) python -m layers check
 
-soak: setup ## By hand, hours: 100,000 random histories of the plan, ring attention for four generations of TPU, 100 random kills on real pods
+soak: setup ## By hand, hours: 100,000 random histories of the plan, ring attention for four generations of TPU, Kueue, 100 random kills on real pods
 	@PYTHONPATH=tests $(RUN) python -m world.soak --count 100000
 	@PYTHONPATH=tests $(RUN) python -m tpu.compile
 	@$(CLUSTER) up --name $(NAME)
+	@PYTHONPATH=tests $(RUN) python -m kueue.drive --name $(NAME)
 	@PYTHONPATH=tests $(RUN) python -m e2e.kills --count 100 --name $(NAME)
 
 format: setup ## Format and mend what can be mended

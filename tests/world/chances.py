@@ -49,7 +49,7 @@ RUNNING = {
 }
 ENDED = {"recover": 8.0, "resume": 0.3, "bad image": 0.5}
 QUEUED = {"admit": 8.0, "in and out": 2.0, "suspend": 0.5, "bad image": 0.5}
-QUEUED_RUNNING = {"take back": 4.0}
+QUEUED_RUNNING = {"take back": 6.0}
 BY_PHASE = {
     Phase.PAUSED: {"resume": 10.0, "append": 1.0},
     Phase.FAILED: {"resume": 10.0},

@@ -74,7 +74,7 @@ class Kubernetes(Cluster):
     def take_away(self) -> None:
         """The pods of suspended Jobs are told to end, with their grace."""
         gangs = [self.gangs[job.uid] for job in self.jobs.values() if job.suspended]
-        for pod in [pod for pod in self.pods.values() if pod.live and pod.uid not in self.forsaken and self.members[pod.uid] in gangs]:
+        for pod in [pod for pod in self.pods.values() if pod.live and not pod.deleting and self.members[pod.uid] in gangs]:
             self.forsaken.add(pod.uid)
             self.delete(pod, 120)
 

@@ -1,0 +1,36 @@
+"""Kueue itself, built from a Go module that pins it: three minutes on 2 cores, once."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from cluster import go_toolchain
+from cluster.paths import binaries, cache
+from cluster.run import locked, output, say
+
+MODULE = Path(__file__).resolve().parent / "go"
+PACKAGE = "sigs.k8s.io/kueue"
+ENVIRONMENT = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
+
+
+def program() -> Path:
+    """The controller, under a name that changes with its module's sums."""
+    found = binaries() / f"kueue-{hashlib.sha256((MODULE / 'go.sum').read_bytes()).hexdigest()[:12]}"
+    with locked(cache() / "kueue.lock"):
+        if not found.exists():
+            say("building Kueue")
+            new = found.with_suffix(".new")
+            command = ["nice", _go(), "build", "-trimpath", "-ldflags", "-s -w", "-o", new, f"{PACKAGE}/cmd/kueue"]
+            output(command, env={**os.environ, **ENVIRONMENT}, cwd=MODULE)
+            new.rename(found)
+    return found
+
+
+def definitions() -> Path:
+    """The folder of its CustomResourceDefinitions."""
+    source = output([_go(), "list", "-m", "-f", "{{.Dir}}", PACKAGE], env={**os.environ, **ENVIRONMENT}, cwd=MODULE).strip()
+    return Path(source) / "config" / "components" / "crd" / "bases"
+
+
+def _go() -> Path:
+    return go_toolchain.find()
