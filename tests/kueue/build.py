@@ -20,7 +20,7 @@ def program() -> Path:
         if not found.exists():
             say("building Kueue")
             new = found.with_suffix(".new")
-            command = ["nice", _go(), "build", "-trimpath", "-ldflags", "-s -w", "-o", new, f"{PACKAGE}/cmd/kueue"]
+            command: list[str | Path] = ["nice", _go(), "build", "-trimpath", "-ldflags", "-s -w", "-o", new, f"{PACKAGE}/cmd/kueue"]
             output(command, env={**os.environ, **ENVIRONMENT}, cwd=MODULE)
             new.rename(found)
     return found
