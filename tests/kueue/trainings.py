@@ -1,15 +1,16 @@
 """A queue with room for one training, and trainings in it whose pods find no node: what would be written of them is written here."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from lwm_operator.api import names
 from lwm_operator.api.status import Status
 from lwm_operator.cluster import paths
-from lwm_operator.cluster.client import Body, Client, Patch
+from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from lwm_trainer.config import PROGRESS_ANNOTATION
 from world.asking import create, look
 
@@ -44,10 +45,19 @@ async def prepare(client: Client) -> AsyncIterator[str]:
             await client.call("POST", place, body=body)
         yield namespace
     finally:
-        await client.call("DELETE", f"/api/v1/namespaces/{namespace}")
-        for place, body in places.items():
-            if "/namespaces/" not in place and await client.get(path := f"{place}/{body['metadata']['name']}") is not None:
+        # One after the other, while Kueue runs: each holds the one before it by a finalizer that only Kueue takes away.
+        await _remove(client, f"/api/v1/namespaces/{namespace}")
+        for place, body in reversed(places.items()):
+            if "/namespaces/" not in place:
+                await _remove(client, f"{place}/{body['metadata']['name']}")
+
+
+async def _remove(client: Client, path: str) -> None:
+    async with asyncio.timeout(90):
+        while await client.get(path) is not None:
+            with suppress(ApiError):  # a namespace that is being deleted conflicts
                 await client.call("DELETE", path)
+            await asyncio.sleep(0.5)
 
 
 def cluster_queue() -> Body:

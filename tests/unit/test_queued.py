@@ -190,6 +190,11 @@ def test_somebody_who_suspends_a_job_without_a_queue_is_told_how_to() -> None:
     assert (found.reason, found.message) == ("EvictedByQueue", "the Job was suspended by somebody: spec.suspend is the way to do that")
 
 
+def test_an_eviction_without_kueues_reason_has_none() -> None:
+    absent = Waiting(reason="", message="no Kueue is installed in this cluster, so nobody admits it", since="")
+    assert queued.eviction(held(absent)).message == queued.eviction(held(None)).message == "queue team took the nodes back"
+
+
 def test_an_eviction_tells_more_than_a_deletion_and_less_than_a_failure() -> None:
     new = queued.eviction(held())
     assert better(cause(FailureClass.DISRUPTION, "PodDeleted"), new) == new

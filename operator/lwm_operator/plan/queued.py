@@ -60,7 +60,7 @@ def ended_before(pods: tuple[PodView, ...]) -> tuple[PodView, ...]:
 def eviction(job: JobView) -> RootCause:
     """The cause of the end of an attempt whose Job was suspended."""
     who = f"queue {job.queue} took the nodes back" if job.queue else "the Job was suspended by somebody: spec.suspend is the way to do that"
-    said = f"{who}: {_words(job.queued)}" if job.queued is not None else who
+    said = f"{who}: {_words(job.queued)}" if job.queued is not None and job.queued.reason else who
     return RootCause(failure_class=FailureClass.DISRUPTION, reason=EVICTED, message=said[:LIMIT])
 
 

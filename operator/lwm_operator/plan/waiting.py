@@ -9,6 +9,7 @@ from lwm_operator.plan.reasons import Between, Held
 
 LOOK_AGAIN = frozenset[str](
     {
+        Held.QUEUED,
         Held.MISSING_ACCOUNT,
         Held.QUOTA_EXCEEDED,
         Held.POD_SECURITY,

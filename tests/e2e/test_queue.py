@@ -1,0 +1,69 @@
+"""A queue takes a running training's nodes back, twice, then while the operator is away: its result is that of one left alone.
+
+The queue's part is played: it is nothing but `suspend` of the Job (tests/kueue has Kueue itself).
+"""
+
+import json
+from typing import Any
+
+from e2e.trainings import STAGES, a_stage, complete, ends, manifest, past_a_commit, pods_of, status, until
+from quickstart.kubectl import Kubectl
+
+NAME = "queued"
+STAGE = {"stages": [a_stage(*STAGES[0])]}
+SECONDS = 300
+
+
+def suspend(kubectl: Kubectl, attempt: int, value: bool) -> None:
+    kubectl("patch", "job", f"{NAME}-s1-a{attempt}", "--type=merge", f"--patch={json.dumps({'spec': {'suspend': value}})}")
+
+
+def queued(kubectl: Kubectl, attempt: int) -> dict[str, Any]:
+    """The status, once the attempt waits in the queue."""
+
+    def waits() -> dict[str, Any] | None:
+        found = status(kubectl, NAME)
+        return found if (found.get("reason"), found.get("attempt")) == ("Queued", attempt) else None
+
+    found: dict[str, Any] = until(waits, SECONDS, f"attempt {attempt} waits in the queue")
+    return found
+
+
+def taken(found: dict[str, Any], number: int) -> dict[str, Any]:
+    """The record of an attempt that the queue took back at no cost."""
+    entry = found["stages"][0]
+    attempt: dict[str, Any] = next(each for each in entry["recentAttempts"] if each["number"] == number)
+    assert (attempt["rootCause"]["reason"], attempt["rootCause"]["class"]) == ("EvictedByQueue", "Disruption")
+    assert not any(entry.get("spent", {}).get(budget) for budget in ("app", "infra", "hang"))
+    return attempt
+
+
+def test_what_a_queue_takes_back_goes_on_in_the_queue_and_ends_like_one_that_was_left_alone(kubectl: Kubectl) -> None:
+    kubectl.apply(manifest("unqueued", **STAGE))
+    kubectl.apply(manifest(NAME, **STAGE, execution={"queueName": "team"}))
+    assert "waits in queue team since" in queued(kubectl, 1)["message"]
+    assert pods_of(kubectl, f"{NAME}-s1-a1") == []
+
+    suspend(kubectl, 1, False)
+    printed = past_a_commit(kubectl, f"{NAME}-s1-a1")
+    suspend(kubectl, 1, True)
+    first = taken(queued(kubectl, 2), 1)
+    assert first["step"] == first["committedStep"] >= printed[-1]["step"], "all hosts saved the step at which they were told to leave"
+    assert kubectl.get("job", f"{NAME}-s1-a1") == {}, "nobody may admit it again"
+
+    suspend(kubectl, 2, False)
+    past_a_commit(kubectl, f"{NAME}-s1-a2")
+    system = Kubectl(kubectl.kubeconfig, "lwm-system", kubectl.program)
+    system("scale", "deployment", "--selector=app.kubernetes.io/name=lwm-operator", "--replicas=0")
+    try:
+        until(lambda: not json.loads(system("get", "pods", "--output=json"))["items"], SECONDS, "no operator is there")
+        suspend(kubectl, 2, True)
+        until(lambda: not pods_of(kubectl, f"{NAME}-s1-a2"), SECONDS, "its pods have left, and nobody has seen it")
+    finally:
+        system("scale", "deployment", "--selector=app.kubernetes.io/name=lwm-operator", "--replicas=1")
+    second = taken(queued(kubectl, 3), 2)
+    assert second["committedStep"] > first["committedStep"]
+
+    suspend(kubectl, 3, False)
+    complete(kubectl, NAME, "unqueued")
+    assert ends(kubectl, NAME) == ends(kubectl, "unqueued")
