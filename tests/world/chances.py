@@ -33,7 +33,7 @@ PENDING = {
 }
 RUNNING = {
     "advance": 6.0,
-    "break": 8.0,
+    "break": 9.0,
     "to the end": 1.5,
     "lose nodes": 1.5,
     "go silent": 1.5,
