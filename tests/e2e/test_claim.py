@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from cluster.paths import Cluster
-from e2e.trainings import manifest, until
+from e2e.trainings import until
 from quickstart.books import books
 from quickstart.kubectl import Kubectl
-from quickstart.manifest import Manifest, on_claim
+from quickstart.manifest import Manifest, read
+from quickstart.options import EXAMPLE
 from quickstart.tokenizer.train import PATH as TOKENIZER
 
 pytestmark = pytest.mark.embedded
@@ -57,18 +58,23 @@ def claim(kubectl: Kubectl, folder: Path) -> Iterator[str]:
     kubectl("delete", "persistentvolume", name, "--wait=false")
 
 
-def short(name: str) -> Manifest:
-    """One short stage."""
-    found = manifest(name)
-    found["spec"]["checkpoint"] |= {"everySteps": 2}
-    found["spec"]["stages"] = [found["spec"]["stages"][0] | {"steps": STEPS}]
+def short(name: str, claim: str) -> Manifest:
+    """The laptop's example on another claim and two hosts, its first stage cut short."""
+    found = read(EXAMPLE.parent / "laptop.yaml")
+    found["metadata"]["name"] = name
+    spec = found["spec"]
+    for place in (spec["tokenizer"], spec["checkpoint"], spec["datasets"][0]["source"]):
+        place["pvc"]["claimName"] = claim
+    spec["checkpoint"]["everySteps"] = 2
+    spec["accelerator"]["cpu"] |= {"hosts": 2, "devicesPerHost": 2}
+    spec["stages"] = [spec["stages"][0] | {"steps": STEPS}]
     return found
 
 
 def test_a_training_on_a_claim_completes_and_deleted_leaves_its_checkpoint_and_nothing_else(
     kubectl: Kubectl, claim: str, folder: Path
 ) -> None:
-    kubectl.apply(on_claim(short("shelf"), claim))
+    kubectl.apply(short("shelf", claim))
     kubectl("wait", "--for=condition=Complete", "lwmtraining/shelf", "--timeout=300s", seconds=330)
     training = kubectl.get("lwmtraining", "shelf")
     path = training["status"]["stages"][0]["finalCheckpoint"]["path"]
