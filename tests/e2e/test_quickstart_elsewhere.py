@@ -19,7 +19,7 @@ import yaml
 from cluster import base_image, images, nodes
 from cluster.paths import REPOSITORY, Cluster, binaries, cache
 from e2e import installation
-from e2e.trainings import pods_of
+from e2e.trainings import pods_of, until
 from e2e.volumes import Offer
 from quickstart.build import ARCHIVES
 from quickstart.claim import NAME
@@ -148,7 +148,7 @@ def test_both_images_came_by_the_hook_under_the_commits_tag(run: Run, machine: d
 def test_both_hosts_ran_where_the_volume_is_and_the_pod_that_carried_the_data_is_gone(run: Run, cluster: Cluster) -> None:
     where = {pod["spec"]["nodeName"] for pod in pods_of(there(cluster), "bible-s2-a1")}
     assert len(where) == 1
-    assert not there(cluster).get("pod", NAME)
+    until(lambda: not there(cluster).get("pod", NAME), 30, "the pod that carried the data is gone")
 
 
 def test_what_it_says_to_look_at_works_as_pasted(run: Run, machine: dict[str, str]) -> None:
