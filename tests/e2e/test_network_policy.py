@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,11 +42,11 @@ def closed(cluster: Cluster, kubectl: Kubectl) -> Iterator[Kubectl]:
         )
         policies = rendered(RELEASE, NAMESPACE, *values)
         for policy in policies:
-            found.apply(policy)
+            replace(found, namespace=policy["metadata"]["namespace"]).apply(policy)
         with Enforced(cluster, found.namespace, NAMESPACE):
             yield found
         for policy in policies:
-            found("delete", "networkpolicy", policy["metadata"]["name"], f"--namespace={policy['metadata']['namespace']}")
+            replace(found, namespace=policy["metadata"]["namespace"])("delete", "networkpolicy", policy["metadata"]["name"])
 
 
 def test_a_training_runs_to_its_end(closed: Kubectl) -> None:

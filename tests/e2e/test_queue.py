@@ -10,7 +10,7 @@ from e2e.trainings import STAGES, a_stage, complete, ends, manifest, past_a_comm
 from quickstart.kubectl import Kubectl
 
 NAME = "queued"
-STAGE = {"stages": [a_stage(*STAGES[0])]}
+STAGE: dict[str, Any] = {"stages": [a_stage(*STAGES[0])]}
 SECONDS = 300
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from cluster import faults, pods
 from cluster.paths import Cluster
+from e2e.installation import texts
 from e2e.trainings import (
     SECONDS,
     a_stage,
@@ -23,9 +24,13 @@ from e2e.trainings import (
     until,
 )
 from quickstart.kubectl import Kubectl
+from quickstart.storage import upload
 
 pytestmark = pytest.mark.embedded
-STEPS = 160
+BUCKET = "zombie"
+"""The emulator goes through all of a bucket to list a folder: in one that other tests have filled, a save takes until the next."""
+STEPS, BATCH_TOKENS = 120, 4096
+"""Steps so long that a save is over well before the next one begins: it must be known what is committed when the node goes."""
 SLOW = 0.1
 """The zombie's share of a core, so that it is still at work when its successor is: nearly dead machines are slow."""
 
@@ -34,8 +39,9 @@ def alone(name: str, node: str) -> dict[str, Any]:
     """One host, so that no peer's end takes the zombie along."""
     return manifest(
         name,
+        BUCKET,
         accelerator={"type": "cpu", "cpu": {"hosts": 1, "devicesPerHost": 4, "threads": 2}},
-        stages=[a_stage("ctx256", 256, 20000.0, {"sp": 4}, STEPS)],
+        stages=[a_stage("ctx256", 256, 20000.0, {"sp": 4}, STEPS, BATCH_TOKENS)],
         podTemplate={"nodeSelector": {"kubernetes.io/hostname": node}},
     )
 
@@ -52,6 +58,7 @@ class Story:
 @pytest.fixture(scope="module")
 def story(kubectl: Kubectl, cluster: Cluster) -> Story:
     one, two = cluster.nodes
+    upload(texts(), BUCKET, cluster.storage_url)
     kubectl.apply(alone("still", one.name))
     kubectl.apply(alone("undead", two.name))
     past_a_commit(kubectl, "undead-s1-a1", settled=True)

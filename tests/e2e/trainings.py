@@ -23,7 +23,7 @@ STAGES = (
 """Name, context length, theta, mesh, steps: long enough to be disturbed several times between two commits, on a faster machine too."""
 
 
-def manifest(name: str, **changes: Any) -> dict[str, Any]:
+def manifest(name: str, bucket: str = BUCKET, **changes: Any) -> dict[str, Any]:
     """Three stages with a commit every 20 steps, each on another mesh of two hosts with two devices; `changes` go into the spec."""
     return {
         "apiVersion": "lwm.dev/v1alpha1",
@@ -31,10 +31,10 @@ def manifest(name: str, **changes: Any) -> dict[str, Any]:
         "metadata": {"name": name},
         "spec": {
             "model": {"layers": 2, "width": 64, "heads": 2, "kvHeads": 2, "headDim": 32, "mlpWidth": 128, "vocabSize": 2048},
-            "tokenizer": {"uri": f"gs://{BUCKET}/tokenizer/tokenizer.json"},
-            "datasets": [{"name": "books", "kind": "text", "source": {"uri": f"gs://{BUCKET}/books"}}],
+            "tokenizer": {"uri": f"gs://{bucket}/tokenizer/tokenizer.json"},
+            "datasets": [{"name": "books", "kind": "text", "source": {"uri": f"gs://{bucket}/books"}}],
             "checkpoint": {
-                "uri": f"gs://{BUCKET}/runs",
+                "uri": f"gs://{bucket}/runs",
                 "endpoint": "http://fake-gcs.lwm-storage.svc:4443",
                 "everySteps": EVERY,
                 "keep": 2,
