@@ -13,6 +13,7 @@ from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from world.asking import create, look, manifest, submit
 from world.chart import apply, as_account, remove_global, rendered, token, with_token
 
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 SENTENCE = "an LWMTraining runs pods: you need the right to create pods in this namespace, ask its administrator for it"
 
 
@@ -87,6 +88,10 @@ async def test_what_changes_no_spec_passes(client: Client, user: Client, namespa
 
 async def test_with_the_right_to_create_pods_both_are_admitted(client: Client, user: Client, namespace: str) -> None:
     await allow(client, namespace, "pods", "", ["pods"])
+    review = {"spec": {"resourceAttributes": {"namespace": namespace, "verb": "create", "resource": "pods"}}}
+    async with asyncio.timeout(30):  # a right given counts some moments later
+        while not (await user.call("POST", REVIEWS, body=review))["status"]["allowed"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
     made = await submit(user, manifest(namespace, "allowed"))
     await user.patch(path(made), {"spec": {"suspend": True}}, Patch.MERGE, manager="user")
     assert (await look(client, made)).spec.suspend
