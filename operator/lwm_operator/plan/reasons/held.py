@@ -68,9 +68,9 @@ class Held(Reason):
     )
     POD_SECURITY = (
         "PodSecurity",
-        "The namespace's Pod Security level refuses the pods, most often because something injects into them.",
+        "The namespace's Pod Security level refuses the pods: a GPU profile needs more than it admits, or something injects into them.",
         '2 of 2 pods missing since …: violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true)',
-        "The operator's pods fit the level `restricted`: keep sidecar injection and the like away from them.",
+        "Pods fit the level `restricted`, but for most of `gpu.profile` (docs/platforms.md): use a namespace that admits it; else keep injection away.",
     )
     PODS_REFUSED = (
         "PodsRefused",
