@@ -70,7 +70,7 @@ class Held(Reason):
         "PodSecurity",
         "The namespace's Pod Security level refuses the pods: a GPU profile needs more than it admits, or something injects into them.",
         '2 of 2 pods missing since …: violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true)',
-        "Pods fit `restricted`, but for most of `gpu.profile`: use a namespace that admits it (docs/platforms.md); else keep injection off.",
+        "Pods fit `restricted`, but for most of `gpu.profile`: take a namespace that admits it (docs/platforms.md); else end injection.",
     )
     PODS_REFUSED = (
         "PodsRefused",
