@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lwm_operator.manifests.pod import USER
+from lwm_operator.manifests.pod import CONTAINER_SECURITY, POD_SECURITY, USER
 from quickstart.kubectl import CommandError, Kubectl, pipe, run
 
 NAME = "lwm-quickstart"
@@ -99,7 +99,7 @@ def pod_manifest(image: str) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         "command": ["sleep", "6h"],
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
-        "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
+        "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [{"name": "claim", "mountPath": FOLDER}],
     }
     spec = {
@@ -107,13 +107,7 @@ def pod_manifest(image: str) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 1,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": POD_SECURITY,
         "containers": [container],
         "volumes": [{"name": "claim", "persistentVolumeClaim": {"claimName": NAME}}],
     }

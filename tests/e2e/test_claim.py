@@ -10,6 +10,7 @@ import pytest
 
 from cluster.paths import Cluster
 from e2e.trainings import until
+from lwm_operator.manifests.pod import USER
 from quickstart.books import books
 from quickstart.kubectl import Kubectl
 from quickstart.manifest import Manifest, read
@@ -17,7 +18,6 @@ from quickstart.options import EXAMPLE
 from quickstart.tokenizer.train import PATH as TOKENIZER
 
 pytestmark = pytest.mark.embedded
-USER = 65532
 STEPS = 4
 
 

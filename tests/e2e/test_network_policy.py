@@ -11,6 +11,7 @@ from cluster.paths import Cluster
 from cluster.policies import Enforced
 from e2e import installation
 from e2e.trainings import complete, manifest, pods_of, status, until
+from lwm_operator.manifests.pod import CONTAINER_SECURITY, POD_SECURITY
 from quickstart.install import NAMESPACE, RELEASE
 from quickstart.kubectl import CommandError, Kubectl
 from world.chart import rendered
@@ -107,13 +108,13 @@ def a_pod(name: str, node: str, image: str, code: str, labels: dict[str, str]) -
         "spec": {
             "nodeName": node,
             "terminationGracePeriodSeconds": 1,
-            "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+            "securityContext": POD_SECURITY,
             "containers": [
                 {
                     "name": "python",
                     "image": image,
                     "command": ["python", "-c", code],
-                    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                    "securityContext": CONTAINER_SECURITY,
                 }
             ],
         },

@@ -8,7 +8,7 @@ from lwm_operator.api.accelerator import Accelerator
 from lwm_operator.api.stage import Stage
 from lwm_operator.api.training import Training
 from lwm_operator.platforms.gang import Gang, gang_of
-from lwm_trainer.config import Start
+from lwm_trainer.config import Start, slice_name
 
 Manifest = dict[str, Any]
 
@@ -37,6 +37,11 @@ class Run:
     def gang(self) -> Gang:
         """Raises `PlatformError` for a spec that `plan.accept` would refuse."""
         return gang_of(self.accelerator)
+
+    @property
+    def first_host(self) -> str:
+        """The name of host 0, as its peers call it: `lwm_trainer.config.Gang.address(0)`."""
+        return f"{slice_name(self.name, 0, self.gang.slices)}-0.{self.training.metadata.name}"
 
     @property
     def name(self) -> str:

@@ -31,7 +31,7 @@ def _job(run: Run, index: int) -> Manifest:
             # By index, and nothing else: a failed pod is never replaced, and its peers are left alone until we have heard them.
             # (With backoffLimit: 0 the Job's controller deletes them at once, and with them their last words.)
             "backoffLimitPerIndex": 0,
-            "template": with_profile(template, needs.profile) if needs.profile is not None else template,
+            "template": with_profile(template, needs.profile),
         },
     }
     if (queue := run.training.spec.execution.queue_name) is not None:

@@ -8,7 +8,7 @@ from lwm_operator.api.names import LABEL_SLICE
 from lwm_operator.manifests.common import Manifest, Run
 from lwm_operator.platforms import gpu as gpus
 from lwm_operator.platforms import tpu as tpus
-from lwm_operator.platforms.profile import Profile
+from lwm_operator.platforms.profile import PLAIN, Profile
 from lwm_trainer.config import slice_name
 
 SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108 - where NCCL looks for it
@@ -34,17 +34,19 @@ class Needs:
     affinity: Mapping[str, Manifest] = field(default_factory=dict)
     volumes: tuple[Manifest, ...] = ()
     mounts: tuple[Manifest, ...] = ()
-    profile: Profile | None = None
+    profile: Profile = PLAIN
 
 
 def needs_of(run: Run, index: int) -> Needs:
     """Of the pods of slice `index` (0-based)."""
     accelerator = run.accelerator
-    if accelerator.tpu is not None:
-        return _tpu(run, accelerator.tpu, index)
-    if accelerator.gpu is not None:
-        return _gpu(accelerator.gpu)
-    return _cpu(accelerator.cpu)
+    match accelerator.type:
+        case "tpu" if (tpu := accelerator.tpu) is not None:
+            return _tpu(run, tpu, index)
+        case "gpu" if (gpu := accelerator.gpu) is not None:
+            return _gpu(gpu)
+        case _:
+            return _cpu(accelerator.cpu)
 
 
 def _cpu(cpu: Cpu | None) -> Needs:
@@ -56,15 +58,14 @@ def _tpu(run: Run, tpu: Tpu, index: int) -> Needs:
     """A host of a slice is one pod with all its chips, and all pods of a slice lie in one node pool, which is what GKE makes of a slice."""
     shape = tpus.slice_shape(tpu.family, tpu.topology, tpu.chips_per_host)
     job = slice_name(run.name, index, tpu.slices)
-    coordinator = f"{slice_name(run.name, 0, tpu.slices)}-0.{run.training.metadata.name}"
     return Needs(
-        environment=tpus.environment(slices=tpu.slices, slice_index=index, coordinator=coordinator),
+        environment=tpus.environment(slices=tpu.slices, slice_index=index, coordinator=run.first_host),
         devices={tpus.RESOURCE: shape.chips_per_host},
         node_selector=tpus.selectors(
             tpu.family, tpu.topology, spot=tpu.spot, reservation=tpu.reservation, chips_per_host=tpu.chips_per_host
         ),
         tolerations=tuple(tpus.tolerations(spot=tpu.spot)),
-        affinity={} if shape.hosts == 1 else _one_pool(job),
+        affinity={} if shape.single_host else _one_pool(job),
     )
 
 
@@ -79,16 +80,14 @@ def _one_pool(job: str) -> dict[str, Manifest]:
 
 
 def _gpu(gpu: Gpu) -> Needs:
-    profile = gpus.PROFILES[gpu.profile] if gpu.profile is not None else None
-    provided = {**profile.resources} if profile is not None else {}
-    tolerations = [{"key": gpu.resource, "operator": "Exists", "effect": "NoSchedule"}]
-    tolerations += [asdict(each) for each in profile.tolerations if each.key != gpu.resource] if profile is not None else []
+    profile = gpus.profile(gpu.profile) if gpu.profile is not None else PLAIN
+    own = {"key": gpu.resource, "operator": "Exists", "effect": "NoSchedule"}
     return Needs(
         environment=gpu.nccl or {},
-        defaults=profile.environment if profile is not None else {},
-        devices={gpu.resource: gpu.per_host, **provided, **(gpu.rdma or {}), **(gpu.hugepages or {})},
-        node_selector=profile.node_selectors if profile is not None else {},
-        tolerations=tuple(tolerations),
+        defaults=profile.environment,
+        devices={gpu.resource: gpu.per_host, **profile.resources, **(gpu.rdma or {}), **(gpu.hugepages or {})},
+        node_selector=profile.node_selectors,
+        tolerations=(own, *(asdict(each) for each in profile.tolerations if each.key != gpu.resource)),
         volumes=({"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": gpu.shared_memory}},),
         mounts=({"name": "shared-memory", "mountPath": SHARED_MEMORY_PATH},),
         profile=profile,

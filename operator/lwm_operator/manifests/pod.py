@@ -20,6 +20,16 @@ LOST_NODE_SECONDS = 30
 
 REQUESTS = {"cpu": "250m", "memory": "1Gi"}
 
+POD_SECURITY = {
+    "runAsNonRoot": True,
+    "runAsUser": USER,
+    "runAsGroup": USER,
+    "fsGroup": USER,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+"""The level `restricted` of Pod Security, and a root file system that nobody writes."""
+
 
 def pod_spec(run: Run, needs: Needs, index: int) -> Manifest:
     """Of slice `index` (0-based), whose accelerator `needs` what it needs."""
@@ -33,13 +43,7 @@ def pod_spec(run: Run, needs: Needs, index: int) -> Manifest:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": spec.execution.termination_grace_period_seconds,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": POD_SECURITY,
         "tolerations": [
             *(toleration.model_dump(by_alias=True, exclude_none=True) for toleration in template.tolerations),
             *needs.tolerations,
@@ -66,11 +70,7 @@ def pod_spec(run: Run, needs: Needs, index: int) -> Manifest:
                 "env": environment(spec, needs, index),
                 "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
                 "resources": resources(template.resources, needs),
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
+                "securityContext": CONTAINER_SECURITY,
                 "terminationMessagePath": TERMINATION_PATH,
                 "terminationMessagePolicy": "File",
                 "volumeMounts": [

@@ -5,7 +5,7 @@ from lwm_operator.api.spec import Spec
 from lwm_operator.api.stage import Stage
 from lwm_operator.manifests.common import Manifest, Run, metadata
 from lwm_operator.manifests.storage import checkpoint_base, dataset_path, tokenizer_path
-from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig, slice_name
+from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig
 
 
 def run_config(run: Run) -> RunConfig:
@@ -27,7 +27,7 @@ def run_config(run: Run) -> RunConfig:
             hosts=gang.hosts,
             devices_per_host=gang.devices_per_host,
             platform=gang.platform,
-            coordinator=f"{slice_name(run.name, 0, gang.slices)}-0.{about.name}:{COORDINATOR_PORT}",
+            coordinator=f"{run.first_host}:{COORDINATOR_PORT}",
         ),
         mesh=stage.mesh,
         model=spec.model,

@@ -71,3 +71,7 @@ class Profile:
     environment: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = (TOLERATION,)
     node_selectors: Mapping[str, str] = field(default_factory=dict)
+
+
+PLAIN = Profile(name="", summary="", pod_security="restricted", reason="", sources=(), tolerations=())
+"""Of a host that asks for nothing."""

@@ -24,9 +24,6 @@ RESERVATION_PROJECT_LABEL = "cloud.google.com/reservation-project"
 RESERVATION_AFFINITY_LABEL = "cloud.google.com/reservation-affinity"
 RESERVATION = re.compile(r"(?:projects/(?P<project>[^/]+)/reservations/)?(?P<name>[^/]+)")
 
-SLICE_PORT, MEGASCALE_PORT, METRICS_PORT = 8471, 8080, 8431
-"""What libtpu listens on: between hosts of a slice, between slices (xpk, docker_resources.py), for metrics (the first chip's)."""
-
 SET_BY_GKE = (
     "ALT",
     "CHIPS_PER_HOST_BOUNDS",
