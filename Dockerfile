@@ -36,7 +36,8 @@ RUN case "$ACCELERATOR" in \
 
 FROM operator-packages AS operator
 # Of the trainer, the operator knows the contract only.
-COPY trainer/lwm_trainer/__init__.py trainer/lwm_trainer/config.py /app/lwm_trainer/
+COPY trainer/lwm_trainer/__init__.py /app/lwm_trainer/
+COPY trainer/lwm_trainer/config /app/lwm_trainer/config
 COPY operator/lwm_operator /app/lwm_operator
 RUN python -m compileall -q /app
 USER 65532:65532

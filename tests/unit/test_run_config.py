@@ -1,13 +1,13 @@
 import pytest
 
-from lwm_trainer.config import Mesh, Model, Rollback, RunConfig, Start, misfits
+from lwm_trainer.config import Memory, Mesh, Model, Rollback, RopeScaling, RunConfig, Start, Vision, misfits
 from unit.builders import a_run
 
 MODEL = Model(layers=2, width=64, heads=4, kv_heads=2, head_dim=16, mlp_width=128, vocab_size=128)
 
 
 def test_what_fits_has_no_misfit() -> None:
-    assert misfits(model=MODEL, mesh=Mesh(fsdp=2, tp=2, sp=2), devices=8, context_length=64, batch_tokens=512) == []
+    assert misfits(model=MODEL, mesh=Mesh(fsdp=2, tp=2, sp=2), devices=8, context_length=64, batch_tokens=512, memory=Memory()) == []
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,20 @@ def test_what_fits_has_no_misfit() -> None:
         ({"model": MODEL.model_copy(update={"kv_heads": 3})}, "model.kvHeads", "3 does not divide model.heads 4"),
         ({"model": MODEL.model_copy(update={"head_dim": 15})}, "model.headDim", "15 is odd"),
         ({"model": MODEL.model_copy(update={"mlp_width": 127})}, "model.mlpWidth", "127 is not a multiple of tp = 2"),
+        ({"memory": Memory(accumulation=3)}, "memory.accumulation", "3 does not divide the 4 rows of each dp x fsdp shard"),
+        ({"memory": Memory(mlp_tile=24)}, "memory.mlpTile", "24 is not both a divisor of contextLength 64 and a multiple of sp 2"),
+        ({"memory": Memory(mlp_tile=1)}, "memory.mlpTile", "1 is not both a divisor of contextLength 64 and a multiple of sp 2"),
+        ({"model": MODEL.model_copy(update={"vision": Vision(vocab_size=33)})}, "model.vision.vocabSize", "33 is not a multiple of tp = 2"),
+        (
+            {"model": MODEL.model_copy(update={"rope_scaling": RopeScaling(type="llama3", high_frequency_factor=1)})},
+            "model.ropeScaling.highFrequencyFactor",
+            "1.0 is not above lowFrequencyFactor 1.0",
+        ),
         ({"model": MODEL.model_copy(update={"width": 66})}, "model.width", "66 is not a multiple of fsdp x sp = 4"),
     ],
 )
 def test_what_does_not_fit_is_named_with_the_field_and_the_fix(changes: dict[str, object], field: str, words: str) -> None:
-    usual = {"model": MODEL, "mesh": Mesh(fsdp=2, tp=2, sp=2), "devices": 8, "context_length": 64, "batch_tokens": 512}
+    usual = {"model": MODEL, "mesh": Mesh(fsdp=2, tp=2, sp=2), "devices": 8, "context_length": 64, "batch_tokens": 512, "memory": Memory()}
     found = misfits(**(usual | changes))  # type: ignore[arg-type]
     assert any(each.field == field and words in each.message for each in found), found
 
@@ -39,7 +48,7 @@ def test_what_does_not_fit_is_named_with_the_field_and_the_fix(changes: dict[str
 @pytest.mark.parametrize(("ulysses", "ring"), [(None, 4), (1, 4), (2, 2)])
 def test_a_split_that_fits_or_none_is_no_misfit(ulysses: int | None, ring: int) -> None:
     mesh = Mesh(tp=2, sp=4, ulysses=ulysses)
-    assert misfits(model=MODEL, mesh=mesh, devices=8, context_length=64, batch_tokens=512) == []
+    assert misfits(model=MODEL, mesh=mesh, devices=8, context_length=64, batch_tokens=512, memory=Memory()) == []
     assert mesh.ring == ring
     assert a_run(mesh=mesh).model_dump(by_alias=True)["mesh"]["ulysses"] == ulysses
 

@@ -8,7 +8,7 @@ from lwm_operator.api.accelerator import Accelerator
 from lwm_operator.api.resource import Name, Resource
 from lwm_operator.api.rules import guarded, list_map, rule
 from lwm_operator.api.storage import Share
-from lwm_trainer.config import Mesh, Optimizer
+from lwm_trainer.config import Loss, Memory, Mesh, Optimizer
 
 
 class Stage(Resource):
@@ -64,6 +64,8 @@ class Stage(Resource):
         default=(), description="Default: all data sets, with equal weights."
     )
     optimizer: Optimizer = Optimizer()
+    loss: Loss = Loss()
+    memory: Memory = Memory()
     accelerator: Accelerator | None = Field(default=None, description="What this stage runs on, whole. Default: the training's.")
 
     @property

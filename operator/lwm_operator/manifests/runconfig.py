@@ -38,6 +38,8 @@ def run_config(run: Run) -> RunConfig:
         rope_theta=stage.rope_theta,
         steps=stage.total_steps,
         optimizer=stage.optimizer,
+        loss=stage.loss,
+        memory=stage.memory,
         checkpoint=Checkpoint(root=root, every_steps=spec.checkpoint.every_steps, keep=spec.checkpoint.keep),
         start=run.start,
         hang=spec.failure_policy.hang,

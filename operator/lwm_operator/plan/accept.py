@@ -52,6 +52,7 @@ def problems(spec: Spec) -> tuple[str, ...]:
             slices=gang.slices,
             context_length=stage.context_length,
             batch_tokens=stage.batch_tokens,
+            memory=stage.memory,
         ):
             root = "spec." if misfit.field.startswith("model.") else f"{where}."
             found.append(f"{root}{misfit.field}: {misfit.message}")

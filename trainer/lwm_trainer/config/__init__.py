@@ -1,0 +1,78 @@
+"""The contract between the operator and the trainer.
+
+Everything that the two must agree on stands here and nowhere else: the run config of one attempt of one stage (what the operator
+mounts as a file), the exit codes (what the trainer leaves with), the progress report (what process 0 writes on its Lease and in its
+termination message), and the names of files and variables. The operator imports this package and nothing else of the trainer, so it
+needs pydantic and the standard library only.
+"""
+
+from lwm_trainer.config.contract import CONTRACT_VERSION, Contract
+from lwm_trainer.config.exits import SECONDARY_EXIT_CODES, ExitCode
+from lwm_trainer.config.gang import Gang, Hang, Lease
+from lwm_trainer.config.mesh import Mesh, ulysses_degrees
+from lwm_trainer.config.misfits import Misfit, misfits
+from lwm_trainer.config.model import Model, RopeScaling, Vision
+from lwm_trainer.config.names import (
+    CONFIG_PATH,
+    COORDINATOR_PORT,
+    HIDDEN_VARIABLES,
+    METRICS_PORT,
+    ORIGIN_FILE,
+    PROCESS_INDEX_VARIABLE,
+    PROGRESS_ANNOTATION,
+    PROGRESS_SECONDS,
+    RENDEZVOUS_SECONDS,
+    SLICE_VARIABLE,
+    STEP_LINE_PREFIX,
+    TERMINATION_PATH,
+    slice_name,
+    step_folder,
+)
+from lwm_trainer.config.progress import Final, LastWords, Phase, Progress
+from lwm_trainer.config.run import Checkpoint, Dataset, RunConfig
+from lwm_trainer.config.schedule import Loss, Memory, Optimizer, Remat
+from lwm_trainer.config.start import Rollback, Start
+
+__all__ = [
+    "CONFIG_PATH",
+    "CONTRACT_VERSION",
+    "COORDINATOR_PORT",
+    "HIDDEN_VARIABLES",
+    "METRICS_PORT",
+    "ORIGIN_FILE",
+    "PROCESS_INDEX_VARIABLE",
+    "PROGRESS_ANNOTATION",
+    "PROGRESS_SECONDS",
+    "RENDEZVOUS_SECONDS",
+    "SECONDARY_EXIT_CODES",
+    "SLICE_VARIABLE",
+    "STEP_LINE_PREFIX",
+    "TERMINATION_PATH",
+    "Checkpoint",
+    "Contract",
+    "Dataset",
+    "ExitCode",
+    "Final",
+    "Gang",
+    "Hang",
+    "LastWords",
+    "Lease",
+    "Loss",
+    "Memory",
+    "Mesh",
+    "Misfit",
+    "Model",
+    "Optimizer",
+    "Phase",
+    "Progress",
+    "Remat",
+    "Rollback",
+    "RopeScaling",
+    "RunConfig",
+    "Start",
+    "Vision",
+    "misfits",
+    "slice_name",
+    "step_folder",
+    "ulysses_degrees",
+]

@@ -1,0 +1,49 @@
+"""The processes of an attempt, and what is asked of their progress."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lwm_trainer.config.contract import Contract
+from lwm_trainer.config.names import slice_name
+
+
+class Hang(Contract):
+    """When a step counts as hanging: after `stepFactor` times a usual step, but never before `minSeconds`."""
+
+    min_seconds: Annotated[int, Field(ge=10, le=86400)] = 300
+    """Seconds without a step that are never a hang; the first steps of an attempt have at least 30 minutes, as none is usual yet."""
+    step_factor: Annotated[float, Field(ge=2, le=1000)] = 10.0
+    """Times the 95th percentile of the last 64 steps."""
+
+
+class Gang(Contract):
+    """The processes of an attempt: one a host, counted slice by slice. The names of the hosts follow, so that no list is needed."""
+
+    job: str
+    """The attempt's name: of its Job, or with `-x<slice>` of the Jobs of its slices."""
+    service: str
+    slices: Annotated[int, Field(ge=1)] = 1
+    """TPU slices: groups of hosts / slices with a fast network of their own."""
+    hosts: Annotated[int, Field(ge=1)]
+    """Of all slices."""
+    devices_per_host: Annotated[int, Field(ge=1)]
+    platform: Literal["cpu", "gpu", "tpu"]
+    coordinator: str
+    """`host:port` of process 0."""
+
+    @property
+    def hosts_per_slice(self) -> int:
+        return self.hosts // self.slices
+
+    def address(self, host: int) -> str:
+        """How the peers call a host (0-based, over all slices): a name in the training's headless Service."""
+        index, inside = divmod(host, self.hosts_per_slice)
+        return f"{slice_name(self.job, index, self.slices)}-{inside}.{self.service}"
+
+
+class Lease(Contract):
+    """The Lease that process 0 renews; it may patch this one object and nothing else."""
+
+    namespace: str
+    name: str

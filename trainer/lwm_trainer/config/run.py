@@ -1,0 +1,89 @@
+"""The run config: all that one attempt of one stage runs with."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lwm_trainer.config.contract import CONTRACT_VERSION, Contract
+from lwm_trainer.config.gang import Gang, Hang, Lease
+from lwm_trainer.config.mesh import Mesh
+from lwm_trainer.config.misfits import misfits
+from lwm_trainer.config.model import Model
+from lwm_trainer.config.schedule import Loss, Memory, Optimizer
+from lwm_trainer.config.start import Start
+
+
+class Dataset(Contract):
+    """A source of documents: a file or a folder of `*.txt` (one document a file) or `*.jsonl` (one document a line)."""
+
+    name: str
+    kind: Literal["text"]
+    uri: str
+    """`gs://bucket/folder` or an absolute path."""
+    text_field: str = "text"
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """Share of the mixture, relative to the other data sets of the stage."""
+
+
+class Checkpoint(Contract):
+    root: str
+    """`<checkpoint.uri>/<namespace>/<name>-<uid8>`: one training writes nowhere else."""
+    every_steps: Annotated[int, Field(ge=1)]
+    keep: Annotated[int, Field(ge=1)] = 2
+
+
+class RunConfig(Contract):
+    """All that one attempt of one stage runs with: what the operator mounts at `CONFIG_PATH`."""
+
+    version: Literal[1] = CONTRACT_VERSION
+    training: str
+    stage: str
+    stage_index: Annotated[int, Field(ge=0)]
+    stage_count: Annotated[int, Field(ge=1)]
+    attempt: Annotated[int, Field(ge=1)]
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    gang: Gang
+    mesh: Mesh
+    model: Model
+    tokenizer: str
+    """`gs://` or absolute path of a `tokenizer.json`."""
+    datasets: Annotated[tuple[Dataset, ...], Field(min_length=1)]
+    context_length: Annotated[int, Field(ge=8)]
+    batch_tokens: Annotated[int, Field(ge=8)]
+    rope_theta: Annotated[float, Field(gt=1)]
+    steps: Annotated[int, Field(ge=1)]
+    optimizer: Optimizer = Optimizer()
+    loss: Loss = Loss()
+    memory: Memory = Memory()
+    checkpoint: Checkpoint
+    start: Start = Start()
+    hang: Hang = Hang()
+    compile_cache: str | None = None
+    lease: Lease | None = None
+    """None outside Kubernetes: progress is then printed only."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of `context_length` tokens in a step's global batch."""
+        return self.batch_tokens // self.context_length
+
+    @property
+    def stage_folder(self) -> str:
+        return f"{self.checkpoint.root}/s{self.stage_index + 1}-{self.stage}"
+
+    def attempt_folder(self, attempt: int | None = None) -> str:
+        return f"{self.stage_folder}/a{self.attempt if attempt is None else attempt}"
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for problem in misfits(
+            model=self.model,
+            mesh=self.mesh,
+            devices=self.gang.hosts * self.gang.devices_per_host,
+            slices=self.gang.slices,
+            context_length=self.context_length,
+            batch_tokens=self.batch_tokens,
+            memory=self.memory,
+        ):
+            raise ValueError(f"{problem.field}: {problem.message}")
+        return self
