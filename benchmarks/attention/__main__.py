@@ -5,11 +5,8 @@ Prints a table, writes build/benchmarks/attention.json and draws build/benchmark
 
 import argparse
 import os
-import signal
 import sys
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import FrameType
+from collections.abc import Callable, Iterable, Sequence
 
 import jax
 
@@ -22,11 +19,12 @@ from benchmarks.attention.rows import Row, number, table, write
 from benchmarks.attention.training_step import training_step
 from benchmarks.attention.walls import walls
 from benchmarks.attention.workload import DEVICES
+from benchmarks.parts import chosen, collect, limit
 from cluster.paths import REPOSITORY
 from cluster.run import say
 
 OUTPUT = REPOSITORY / "build" / "benchmarks" / "attention.json"
-LONGEST_SECONDS = 45 * 60
+LONGEST_MINUTES = 45
 
 PARTS: dict[str, Callable[[Effort], Iterable[Row]]] = {
     "work": elsewhere.work,
@@ -41,18 +39,12 @@ PARTS: dict[str, Callable[[Effort], Iterable[Row]]] = {
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench-attention", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short rows, few rounds: a sample of two minutes")
-    parser.add_argument("--parts", default=",".join(PARTS), help="default: %(default)s")
-    options = parser.parse_args(arguments)
-    parts = options.parts.split(",")
-    if unknown := set(parts) - set(PARTS):
-        parser.error(f"--parts: no {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    options, parts = chosen(parser, PARTS, arguments)
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_num_cpu_devices", DEVICES)
-    signal.signal(signal.SIGALRM, out_of_time)
-    signal.alarm(LONGEST_SECONDS)
+    limit(LONGEST_MINUTES, "--parts or --quick")
     busy = os.getloadavg()[0]
-    rows = list(collect(parts, QUICK if options.quick else WHOLE))
-    signal.alarm(0)
+    rows = list(collect(PARTS, parts, QUICK if options.quick else WHOLE, broken))
     circumstances = {"device": timing.device(), "load": timing.load(busy)}
     print(header(**circumstances))
     print(table(rows))
@@ -63,26 +55,8 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if any(row.value is None for row in rows) else 0
 
 
-class OutOfTimeError(BaseException):
-    """The run has taken too long; what was measured until then is shown."""
-
-
-def out_of_time(_: int, __: FrameType | None) -> None:
-    raise OutOfTimeError(f"not done after {LONGEST_SECONDS // 60} minutes, the machine is too busy: --parts or --quick measure less")
-
-
-def collect(parts: Sequence[str], effort: Effort) -> Iterator[Row]:
-    """Rows of every part; where one breaks, a row that says so, and the others are measured nevertheless."""
-    for part in parts:
-        say(part)
-        try:
-            yield from PARTS[part](effort)
-        except OutOfTimeError as error:
-            yield Row(name=f"{part} and what follows it", value=None, unit="", note=str(error))
-            return
-        except Exception as error:
-            traceback.print_exc()
-            yield Row(name=part, value=None, unit="", note=f"{type(error).__name__}: {error}")
+def broken(part: str, why: str) -> Row:
+    return Row(name=part, value=None, unit="", note=why)
 
 
 def header(device: dict[str, object], load: dict[str, float]) -> str:

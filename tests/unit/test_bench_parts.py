@@ -1,29 +1,39 @@
-from pathlib import Path
-from typing import cast
+import argparse
+from collections.abc import Iterable
 
 import pytest
 
-from benchmarks.operator import __main__ as bench
-from benchmarks.operator.rows import Row
-from benchmarks.operator.workloads import Bench
+from benchmarks.parts import OutOfTimeError, chosen, collect
+
+Row = tuple[str, str]
 
 
-def good(_: Bench) -> list[Row]:
-    return [Row(name="good", value=1.0, unit="s")]
+def good(_: int) -> Iterable[Row]:
+    return [("good", "")]
 
 
-def broken(_: Bench) -> list[Row]:
+def breaks(_: int) -> Iterable[Row]:
     raise ValueError("no such pod")
 
 
-def slow(_: Bench) -> list[Row]:
-    bench.out_of_time(0, None)
-    return []
+def slow(_: int) -> Iterable[Row]:
+    yield ("begun", "")
+    raise OutOfTimeError("not done after 15 minutes")
 
 
-def test_what_breaks_is_a_row_that_says_so_and_what_was_measured_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(bench, "PARTS", {"a": broken, "b": good, "c": slow, "d": good})
-    rows = bench.collect(["a", "b", "c", "d"], cast("Bench", None))
-    assert [(row.name, row.value is None) for row in rows[1:]] == [("a", True), ("good", False), ("c and what follows it", True)]
-    assert rows[1].note == "ValueError: no such pod"
-    assert "not done after 15 minutes" in rows[-1].note
+def test_what_breaks_is_a_row_that_says_so_and_what_was_measured_stays() -> None:
+    known = {"a": breaks, "b": good, "c": slow, "d": good}
+    assert list(collect(known, ["a", "b", "c", "d"], 0, lambda part, why: (part, why))) == [
+        ("a", "ValueError: no such pod"),
+        ("good", ""),
+        ("begun", ""),
+        ("c and what follows it", "not done after 15 minutes"),
+    ]
+
+
+def test_parts_are_chosen_by_name_and_all_are_usual(capsys: pytest.CaptureFixture[str]) -> None:
+    assert chosen(argparse.ArgumentParser(), "ab", [])[1] == ["a", "b"]
+    assert chosen(argparse.ArgumentParser(), "ab", ["--parts", "b"])[1] == ["b"]
+    with pytest.raises(SystemExit):
+        chosen(argparse.ArgumentParser(), "ab", ["--parts", "b,c"])
+    assert "no c; there are a, b" in capsys.readouterr().err
