@@ -14,7 +14,7 @@ NAME ?= lwm-test
 export UV_PYTHON_DOWNLOADS := never
 export LWM_UV := $(UV)
 
-.PHONY: help setup quickstart test e2e check soak format crd docs bench-operator bench-attention cluster-up cluster-down cluster-status kubectl load-image shell clean
+.PHONY: help setup quickstart test e2e check soak format crd docs bench-operator bench-attention bench-model cluster-up cluster-down cluster-status kubectl load-image shell clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -68,6 +68,9 @@ bench-operator: setup ## The operator measured from outside on the running embed
 
 bench-attention: setup ## Attention measured beside ringattention and dense attention, 8 CPU devices: about 15 minutes (BENCH=--quick: 2)
 	@PYTHONPATH=tests $(RUN) python -m benchmarks.attention $(BENCH)
+
+bench-model: setup ## Loss, training step and checkpoint conversion beside the usual ways, one CPU device: about 10 minutes (BENCH=--quick: 1)
+	@PYTHONPATH=tests $(RUN) python -m benchmarks.model $(BENCH)
 
 cluster-up: setup ## Start the embedded cluster (NAME=lwm-test)
 	@$(CLUSTER) up --name $(NAME)

@@ -1,0 +1,45 @@
+"""`make bench-model`: the model's loss and training step on one CPU device of this machine, and the conversion of checkpoints, beside
+the usual ways. Prints a table and writes build/benchmarks/model.json.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+
+import jax
+
+from benchmarks.attention import timing
+from benchmarks.attention.__main__ import broken, header
+from benchmarks.attention.rows import Row, table, write
+from benchmarks.model.effort import QUICK, WHOLE, Effort
+from benchmarks.model.loss import losses
+from benchmarks.model.step import training_step
+from benchmarks.parts import chosen, collect, limit
+from cluster.paths import REPOSITORY
+from cluster.run import say
+
+OUTPUT = REPOSITORY / "build" / "benchmarks" / "model.json"
+LONGEST_MINUTES = 30
+
+PARTS: dict[str, Callable[[Effort], Iterable[Row]]] = {"loss": losses, "step": training_step}
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="make bench-model", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="short rows, few rounds: a sample of one minute")
+    options, parts = chosen(parser, PARTS, arguments)
+    jax.config.update("jax_platforms", "cpu")
+    limit(LONGEST_MINUTES, "--parts or --quick")
+    busy = os.getloadavg()[0]
+    rows = list(collect(PARTS, parts, QUICK if options.quick else WHOLE, broken))
+    circumstances = {"device": timing.device(), "load": timing.load(busy)}
+    print(header(**circumstances))
+    print(table(rows))
+    write(rows, circumstances, OUTPUT)
+    say(f"written to {OUTPUT.relative_to(REPOSITORY)}")
+    return 1 if any(row.value is None for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,18 @@
+"""How much is measured: the whole, or a sample of two minutes."""
+
+from typing import NamedTuple
+
+
+class Effort(NamedTuple):
+    lengths: tuple[int, ...]
+    """Tokens of a row of the training step."""
+    losses: tuple[tuple[int, int], ...]
+    """Tokens and vocabulary of the loss."""
+    layers: int
+    """Of the model whose checkpoint is converted."""
+    budget: float
+    """Seconds of a contest, if its least number of rounds fits into them."""
+
+
+WHOLE = Effort(lengths=(1024, 4096), losses=((2048, 2048), (2048, 32_000), (8192, 32_000), (2048, 128_256)), layers=16, budget=20.0)
+QUICK = Effort(lengths=(1024,), losses=((2048, 2048), (1024, 32_000)), layers=4, budget=3.0)

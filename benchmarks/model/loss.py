@@ -1,0 +1,69 @@
+"""The loss with its gradients, in chunks, against the plain way: all logits at once, then their log-softmax. Time and memory."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from benchmarks.attention import timing
+from benchmarks.attention.peers import temp_mib
+from benchmarks.attention.rows import Row, number
+from benchmarks.model.effort import Effort
+from cluster.run import say
+from lwm_trainer.config import Mesh
+from lwm_trainer.loss import weighted_loss
+from lwm_trainer.mesh import RING_AXES, make_mesh
+
+WIDTH = 512
+LARGEST_DIFFERENCE = 1e-4
+"""Of losses and of the gradients' norms, relative."""
+
+Loss = Callable[[Array, Array], Array]
+
+
+def losses(effort: Effort) -> list[Row]:
+    """Two rows for each number of tokens and vocabulary: speed and memory."""
+    return [row for tokens, vocabulary in effort.losses for row in _at(tokens, vocabulary, effort)]
+
+
+def _at(tokens: int, vocabulary: int, effort: Effort) -> list[Row]:
+    random = np.random.default_rng(0)
+    stream = jnp.asarray(random.standard_normal((1, tokens, WIDTH), dtype=np.float32))
+    head = jnp.asarray(random.standard_normal((WIDTH, vocabulary), dtype=np.float32)) / WIDTH**0.5
+    target, weight = jnp.asarray(random.integers(0, vocabulary, (1, tokens), dtype=np.int32)), jnp.ones((1, tokens))
+    mesh = make_mesh(Mesh())
+
+    def ours(stream: Array, head: Array) -> Array:
+        total, _ = weighted_loss(mesh, RING_AXES, stream, head, target, weight)
+        return total / tokens
+
+    def plain(stream: Array, head: Array) -> Array:
+        picked = jnp.take_along_axis(jax.nn.log_softmax(stream @ head), target[..., None], axis=-1)
+        return -jnp.mean(picked)
+
+    compiled = {name: jax.jit(jax.value_and_grad(loss, argnums=(0, 1))).lower(stream, head).compile() for name, loss in _both(ours, plain)}
+    calls: dict[str, Callable[[], Any]] = {name: (lambda program=program: program(stream, head)) for name, program in compiled.items()}
+    done, first = timing.rounds(calls, effort.budget)
+    name = f"loss {tokens} tokens, vocabulary {vocabulary} vs plain"
+    figures = {each: [float(jnp.linalg.norm(part)) for part in jax.tree.leaves(first[each])] for each in first}
+    differs = float(np.abs(np.divide(figures["ours"], figures["plain"]) - 1).max())
+    if not differs <= LARGEST_DIFFERENCE:
+        return [Row(name=name, value=None, unit="ms", note=f"VOID: loss and norms of gradients are {figures}")]
+    row = Row(
+        name=name,
+        value=1e3 * timing.seconds(done, "ours"),
+        unit="ms",
+        ratio=timing.ratio(done, "ours", "plain"),
+        percent_of_limit=timing.percent_of_limit(done, "ours", 6.0 * tokens * WIDTH * vocabulary),
+        note=f"rounds: {len(done)}; differ by {differs:.0e}",
+    )
+    say(f"  {row.name}: {number(row.value)} ms, ratio {number(row.ratio)}")
+    memory = {each: temp_mib(program) for each, program in compiled.items()}
+    return [row, Row(name=f"{name}: memory", value=memory["ours"], unit="MiB", ratio=memory["plain"] / memory["ours"], note="temporary")]
+
+
+def _both(ours: Loss, plain: Loss) -> list[tuple[str, Loss]]:
+    return [("ours", ours), ("plain", plain)]
