@@ -32,11 +32,13 @@ from lwm_trainer.config.progress import Final, LastWords, Phase, Progress
 from lwm_trainer.config.run import Checkpoint, Dataset, RunConfig
 from lwm_trainer.config.schedule import Loss, Memory, Optimizer, Remat
 from lwm_trainer.config.start import Rollback, Start
+from lwm_trainer.config.theta import FITTED_HEAD_DIM, least_theta
 
 __all__ = [
     "CONFIG_PATH",
     "CONTRACT_VERSION",
     "COORDINATOR_PORT",
+    "FITTED_HEAD_DIM",
     "HIDDEN_VARIABLES",
     "METRICS_PORT",
     "ORIGIN_FILE",
@@ -71,6 +73,7 @@ __all__ = [
     "RunConfig",
     "Start",
     "Vision",
+    "least_theta",
     "misfits",
     "slice_name",
     "step_folder",
