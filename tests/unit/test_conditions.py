@@ -8,6 +8,7 @@ from world.builders import NOW, later
 def made(old: tuple[Condition, ...] = (), **changes: Any) -> dict[str, Condition]:
     given: dict[str, Any] = {
         "problems": (),
+        "warnings": (),
         "phase": Phase.RUNNING,
         "reason": "Training",
         "message": "m",
@@ -48,3 +49,14 @@ def test_a_hold_up_is_no_progress_and_keeps_its_reason() -> None:
 def test_refusal_names_all_problems() -> None:
     found = made(problems=("a: b", "c: d"))
     assert (found["Accepted"].status, found["Accepted"].reason, found["Accepted"].message) == ("False", "Refused", "a: b; c: d")
+
+
+def test_a_warning_is_accepteds_message_and_nobody_elses() -> None:
+    found = made(warnings=("a: b", "c: d"))
+    assert (found["Accepted"].status, found["Accepted"].message) == ("True", "warning: a: b; c: d")
+    assert found["Progressing"].message == "m"
+
+
+def test_refusal_comes_before_any_warning() -> None:
+    found = made(problems=("a: b",), warnings=("c: d",))
+    assert (found["Accepted"].status, found["Accepted"].message) == ("False", "a: b")

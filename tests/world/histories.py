@@ -20,7 +20,7 @@ SLICES = {"type": "tpu", "tpu": {"family": "v6e", "topology": "2x2", "slices": 2
 
 TRAININGS: tuple[Training, ...] = tuple(
     training(
-        stages=[stage(name, steps=steps) for name, steps in zip("abc", lengths, strict=False)],
+        stages=[stage(name, steps=steps, ropeTheta=theta) for name, steps in zip("abc", lengths, strict=False)],
         image="trainer:good",
         checkpoint={"uri": "gs://lwm/runs", "everySteps": 5, "keep": keep},
         failurePolicy={"budgets": {"app": 1, "infra": 3, "hang": 1}, "onExhausted": exhausted, "onDivergence": {"maxRollbacks": 2}},
@@ -28,12 +28,12 @@ TRAININGS: tuple[Training, ...] = tuple(
         ttlSecondsAfterFinished=ttl,
         accelerator=accelerator,
     )
-    for lengths, keep, exhausted, ttl, accelerator, queue in (
-        ((20,), 2, "Pause", None, CPU, None),
-        ((20, 10), 3, "Fail", None, CPU, None),
-        ((15, 10, 10), 2, "Pause", 600, CPU, None),
-        ((20, 10), 2, "Pause", None, SLICES, None),
-        ((20, 10), 2, "Pause", None, CPU, "team"),
+    for lengths, theta, keep, exhausted, ttl, accelerator, queue in (
+        ((20,), 1e4, 2, "Pause", None, CPU, None),
+        ((20, 10), 1e3, 3, "Fail", None, CPU, None),
+        ((15, 10, 10), 1e4, 2, "Pause", 600, CPU, None),
+        ((20, 10), 1e4, 2, "Pause", None, SLICES, None),
+        ((20, 10), 1e4, 2, "Pause", None, CPU, "team"),
     )
 )
 

@@ -11,8 +11,8 @@ LEAST = 100
 COUNT = 5000
 
 EVENTS = (
-    "AttemptFailed AttemptStarted CheckpointCommitted Refused StageComplete StageStarted TrainingComplete TrainingFailed TrainingPaused "
-    "TrainingSuspended"
+    "AttemptFailed AttemptStarted CheckpointCommitted Refused SpecWarning StageComplete StageStarted TrainingComplete TrainingFailed "
+    "TrainingPaused TrainingSuspended"
 ).split()
 
 REASONS = (

@@ -251,7 +251,7 @@ class Condition(Resource):
     reason: Short
     """Why, in one word: docs/reasons.md."""
     message: Annotated[str, Field(max_length=2048)] = ""
-    """The story in one line; for Accepted, every field that makes no sense, with the fix."""
+    """The story in one line; for Accepted, every field that makes no sense, or is worth a warning, with the fix."""
     observed_generation: int = 0
     """metadata.generation of the spec that it speaks of."""
     last_transition_time: Time

@@ -16,13 +16,14 @@ def conditions(
     old: tuple[Condition, ...],
     *,
     problems: tuple[str, ...],
+    warnings: tuple[str, ...],
     phase: Phase,
     reason: str,
     message: str,
     generation: int,
     now: datetime,
 ) -> tuple[Condition, ...]:
-    """All six, each with a transition time that moves only when its status does."""
+    """All six, each with a transition time that moves only when its status does. Warnings are Accepted's message, not the training's."""
     before = {condition.type: condition for condition in old}
     advancing = phase in (Phase.STARTING, Phase.RUNNING, Phase.RECOVERING) and reason not in HELD_UP
     stalled = phase in STALLED or bool(problems)
@@ -37,7 +38,7 @@ def conditions(
         )
 
     return (
-        one("Accepted", not problems, "Refused" if problems else "SpecMakesSense", "; ".join(problems)),
+        one("Accepted", not problems, "Refused" if problems else "SpecMakesSense", "; ".join(problems) or warning(warnings)),
         one("Progressing", advancing, reason, message),
         one("Suspended", suspended, reason if suspended else "NotSuspended", message if suspended else ""),
         one("Stalled", stalled, reason if stalled else "NotStalled", message if stalled else ""),
@@ -49,3 +50,8 @@ def conditions(
         ),
         one("Failed", phase == Phase.FAILED, reason if phase == Phase.FAILED else "NotFailed", message if phase == Phase.FAILED else ""),
     )
+
+
+def warning(sentences: tuple[str, ...]) -> str:
+    """Of a spec that is run all the same; empty when there is nothing to be said."""
+    return f"warning: {'; '.join(sentences)}" if sentences else ""

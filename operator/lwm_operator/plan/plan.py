@@ -20,6 +20,7 @@ from lwm_operator.plan.stages import ledger, newest
 from lwm_operator.plan.story import told
 from lwm_operator.plan.summary import summarize
 from lwm_operator.plan.turn import Turn, take
+from lwm_operator.plan.warned import warnings
 
 
 def plan(training: Training, observed: Observed, now: datetime) -> Plan:
@@ -72,6 +73,7 @@ def _closed(here: Situation, turn: Turn) -> Plan:
         conditions=conditions(
             old.conditions,
             problems=here.refused,
+            warnings=warnings(spec),
             phase=turn.phase,
             reason=turn.reason,
             message=turn.message,

@@ -10,9 +10,11 @@ from lwm_operator.plan.words import count
 def told(training: Training, old: Status, new: Status) -> tuple[Event, ...]:
     """In the order in which things happened."""
     found: list[Event] = []
+    said = next((condition.message for condition in new.conditions if condition.type == "Accepted"), "")
     if _refused(new) and not _refused(old):
-        said = next(condition.message for condition in new.conditions if condition.type == "Accepted")
         found.append(_event("Refused", said, f"{new.observed_generation}", _order(0, 0, 0), warning=True))
+    if said and not _refused(new) and new.observed_generation != old.observed_generation:
+        found.append(_event("SpecWarning", said.removeprefix("warning: "), f"{new.observed_generation}", _order(0, 0, 1), warning=True))
     before = {stage.name: stage for stage in old.stages}
     for number, stage in enumerate(new.stages, start=1):
         found += _stage(training, number, before.get(stage.name, StageStatus(name=stage.name)), stage)
