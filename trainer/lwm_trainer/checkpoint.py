@@ -19,10 +19,22 @@ from lwm_trainer.record import Arrays, Record
 from lwm_trainer.step import State
 
 
-class Manifest(config.Contract):
-    """What a checkpoint was made with and how far it came."""
+class ModelManifest(config.Contract):
+    """What the parameters of a step folder are; all that a converted model says of itself."""
 
     version: int = config.CONTRACT_VERSION
+    model: config.Model
+    context_length: int
+    rope_theta: float
+    tokenizer_sha256: str | None = None
+    """None: the model came without its tokenizer."""
+    source: str | None = None
+    """Where a conversion read it; None: it was trained here."""
+
+
+class Manifest(ModelManifest):
+    """What a training's checkpoint was made with and how far it came."""
+
     training: str
     stage: str
     attempt: int
@@ -33,13 +45,9 @@ class Manifest(config.Contract):
     next_row: int
     """The data position: the row after the last one drawn. Rows are a pure function of (seed, row), so this one integer is all of it;
     a rollback that begins at this very step moves on from here."""
-    context_length: int
     batch_tokens: int
-    rope_theta: float
     mesh: config.Mesh
     hosts: int
-    model: config.Model
-    tokenizer_sha256: str
     cpu_threads: str
     """PJRT_NPROC: a CPU run is bit-exact for one mesh and one thread count."""
     jax: str
@@ -141,8 +149,18 @@ def _restore(step_folder: str, **items: Any) -> Any:
 
 
 def read_manifest(step_folder: str) -> Manifest:
-    """What the checkpoint says of itself."""
-    return Manifest.model_validate(_restore(step_folder, manifest=ocp.args.JsonRestore()).manifest)
+    """What a training's checkpoint says of itself."""
+    return Manifest.model_validate(_manifest(step_folder))
+
+
+def read_model_manifest(step_folder: str) -> ModelManifest:
+    """The same of a converted model too; a training's comes as `Manifest`."""
+    found = _manifest(step_folder)
+    return (Manifest if "training" in found else ModelManifest).model_validate(found)
+
+
+def _manifest(step_folder: str) -> dict[str, Any]:
+    return _restore(step_folder, manifest=ocp.args.JsonRestore()).manifest  # type: ignore[no-any-return]
 
 
 def read_record(step_folder: str, steps: int) -> Record:
@@ -155,8 +173,12 @@ def _record(restored: Arrays) -> Record:
 
 
 def restore_params(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, abstract: Params) -> Params:
-    """Another stage's parameters onto this stage's mesh. Raises CheckpointMismatchError for another model or tokenizer."""
-    _compare(step_folder, describe(run, tokenizer_sha256, 0), ("model", "tokenizer_sha256"))
+    """Another stage's or a converted model's parameters onto this stage's mesh.
+
+    Raises CheckpointMismatchError for another model or tokenizer; the dtype of activations may be another.
+    """
+    same = ("model", "tokenizer_sha256")
+    _compare(step_folder, read_model_manifest(step_folder), describe(run, tokenizer_sha256, 0), same, unless=("model.dtype",))
     params: Params = _restore(step_folder, params=ocp.args.StandardRestore(abstract)).params
     return params
 
@@ -164,7 +186,7 @@ def restore_params(run: config.RunConfig, tokenizer_sha256: str, step_folder: st
 def restore_all(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, step: int, abstract: State) -> tuple[State, Record]:
     """An earlier attempt's state and record. Raises CheckpointMismatchError when this run would not continue that one."""
     same = ("model", "tokenizer_sha256", "stage", "seed", "context_length", "batch_tokens", "rope_theta", "step", "next_row")
-    _compare(step_folder, describe(run, tokenizer_sha256, step), same)
+    _compare(step_folder, read_manifest(step_folder), describe(run, tokenizer_sha256, step), same)
     found = _restore(
         step_folder,
         params=ocp.args.StandardRestore(abstract["params"]),
@@ -174,13 +196,14 @@ def restore_all(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, 
     return State(params=found.params, optimizer=found.optimizer), _record(found.record)
 
 
-def _compare(step_folder: str, wanted: Manifest, fields: tuple[str, ...]) -> None:
-    """Read the manifest, before any array, and name the first field that differs, down into nested ones."""
-    theirs, ours = (_flat(manifest.model_dump(include=set(fields))) for manifest in (read_manifest(step_folder), wanted))
-    for field in ours:
-        if theirs.get(field) != ours[field]:
+def _compare(step_folder: str, found: ModelManifest, wanted: Manifest, fields: tuple[str, ...], unless: tuple[str, ...] = ()) -> None:
+    """Name the first field that differs, down into nested ones, before any array is read. An unknown tokenizer differs from none."""
+    theirs, ours = (_flat(manifest.model_dump(include=set(fields))) for manifest in (found, wanted))
+    for field in sorted(theirs.keys() | ours.keys(), key=[*ours, *theirs].index):
+        unknown = field == "tokenizer_sha256" and theirs.get(field) is None
+        if field not in unless and not unknown and theirs.get(field) != ours.get(field):
             raise CheckpointMismatchError(
-                f"{step_folder}: {field} is {theirs.get(field)} in the checkpoint, but {ours[field]} in this run: "
+                f"{step_folder}: {field} is {theirs.get(field)} in the checkpoint, but {ours.get(field)} in this run: "
                 "start from a checkpoint of the same model, or use the settings that it was made with"
             )
 
