@@ -94,7 +94,8 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
             run.rope_theta,
             attend=ring_attention(device_mesh, mesh.RING_AXES, batch["index"], batch["start"], inner=inner),
             place=lambda x: jax.lax.with_sharding_constraint(x, stream),
-            saved_names=SAVED_NAMES,
+            memory=run.memory,
+            attention_names=SAVED_NAMES,
         )
         total, weights = weighted_loss(
             device_mesh, mesh.RING_AXES, hidden, llama.head(run.model, params), batch["targets"], batch["weights"]

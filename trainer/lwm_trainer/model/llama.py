@@ -1,22 +1,23 @@
 """The whole model as pure functions over a nested dict of arrays.
 
 The modules are built once to learn their structure and are merged with parameters inside the step; layers are stacked along a leading
-axis and run by `lax.scan`, each rematerialised but for the values that the caller names.
+axis and run by `lax.scan`, each rematerialised as the run says.
 
 Letters: B rows, T tokens, D width, V vocabulary.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
+from jax.ad_checkpoint import checkpoint_name
 
 from lwm_trainer import config
 from lwm_trainer.model.modules import AXES, Attend, Block, Ends
+from lwm_trainer.model.remat import STREAM, rematerialised
 
 Params = dict[str, Any]
 """{"ends": ..., "layers": ...}: nested dicts of float32 arrays; each array under "layers" has a leading axis of layers."""
@@ -49,7 +50,8 @@ def hidden_states(
     rope_theta: float,
     attend: Attend,
     place: Callable[[Array], Array],
-    saved_names: tuple[str, ...],
+    memory: config.Memory,
+    attention_names: tuple[str, ...] = (),
 ) -> Array:
     """The stream behind the last norm, [B, T, D] in the model's dtype.
 
@@ -57,17 +59,17 @@ def hidden_states(
         token_BT, position_BT: int32; positions count from 0 within a document.
         attend: attention of one layer, see `lwm_trainer.ring.attention`.
         place: applied to the stream between layers; puts its sharding constraint there.
-        saved_names: what a rematerialised layer keeps (names given by `checkpoint_name`); all else is computed again.
+        memory: what a layer keeps for its backward pass.
+        attention_names: what `attend` calls the values that save it from running again.
     """
     ends = _merge(Ends, model, params["ends"])
     x_BTD = place(ends.embedding[...][token_BT].astype(jnp.dtype(model.dtype)))
 
-    @partial(jax.checkpoint, policy=jax.checkpoint_policies.save_only_these_names(*saved_names), prevent_cse=False)
     def layer(x_BTD: Array, parameters: Params) -> tuple[Array, None]:
         block = _merge(Block, model, parameters)
-        return place(block(x_BTD, position_BT, rope_theta, attend)), None
+        return place(block(checkpoint_name(x_BTD, STREAM), position_BT, rope_theta, attend)), None
 
-    x_BTD, _ = jax.lax.scan(layer, x_BTD, params["layers"])
+    x_BTD, _ = jax.lax.scan(rematerialised(layer, memory.remat, attention_names), x_BTD, params["layers"])
     return ends.norm(x_BTD)  # type: ignore[no-any-return]
 
 

@@ -11,8 +11,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
+from jax.ad_checkpoint import checkpoint_name
 
 from lwm_trainer import config
+from lwm_trainer.model.remat import KEY, QUERY, VALUE
 from lwm_trainer.model.rope import rotate
 
 Attend = Callable[[Array, Array, Array], Array]
@@ -62,7 +64,8 @@ class Attention(nnx.Module):
         q = jnp.einsum("btd,dhc->bthc", x_BTD, self.query[...].astype(dtype))
         k = jnp.einsum("btd,dkc->btkc", x_BTD, self.key[...].astype(dtype))
         v = jnp.einsum("btd,dkc->btkc", x_BTD, self.value[...].astype(dtype))
-        out = attend(rotate(q, position_BT, theta), rotate(k, position_BT, theta), v)
+        q, k = rotate(q, position_BT, theta), rotate(k, position_BT, theta)
+        out = attend(checkpoint_name(q, QUERY), checkpoint_name(k, KEY), checkpoint_name(v, VALUE))
         return jnp.einsum("bthc,hcd->btd", out, self.output[...].astype(dtype))
 
 
