@@ -23,20 +23,10 @@ def test_chunks_and_shards_give_the_plain_cross_entropy_and_its_gradients(mesh: 
         return -jnp.sum(weight * picked)
 
     def ours(stream: Array, head: Array) -> Array:
-        total, weights = loss.weighted_loss(device_mesh, RING_AXES, stream, head, jnp.array(target), jnp.array(weight))
-        return total + 0.0 * weights
+        return loss.weighted_loss(device_mesh, RING_AXES, stream, head, jnp.array(target), jnp.array(weight))
 
     found, grads = jax.jit(jax.value_and_grad(ours, argnums=(0, 1)))(stream, head)
     expected, wanted = jax.value_and_grad(plain, argnums=(0, 1))(stream, head)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     for one, other in zip(grads, wanted, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
-
-
-def test_the_weights_are_summed_over_all_devices() -> None:
-    weight = np.arange(32, dtype=np.float32).reshape(2, 16)
-    zeros = jnp.zeros((2, 16, 8))
-    _, weights = loss.weighted_loss(
-        make_mesh(Mesh(fsdp=2, sp=4)), RING_AXES, zeros, jnp.zeros((8, 16)), jnp.zeros((2, 16), int), jnp.array(weight)
-    )
-    assert float(weights) == weight.sum()

@@ -17,10 +17,8 @@ LARGEST_CHUNK = 1024
 """Tokens whose logits are alive at once on a device."""
 
 
-def weighted_loss(
-    mesh: jax.sharding.Mesh, axes: Axes, stream_BTD: Array, head_DV: Array, target_BT: Array, weight_BT: Array
-) -> tuple[Array, Array]:
-    """(sum of weight * negative log-likelihood in nats, sum of weights), float32 scalars over the global batch.
+def weighted_loss(mesh: jax.sharding.Mesh, axes: Axes, stream_BTD: Array, head_DV: Array, target_BT: Array, weight_BT: Array) -> Array:
+    """The sum of weight * negative log-likelihood in nats over the global batch, a float32 scalar.
 
     Each device sees its own tokens and its part of the vocabulary (`axes.heads` shards it); scores and sums are float32.
     """
@@ -31,9 +29,9 @@ def weighted_loss(
         jax.shard_map,
         mesh=mesh,
         in_specs=(P(axes.rows, axes.tokens, None), P(None, axes.heads), tokens, tokens),
-        out_specs=(P(), P()),
+        out_specs=P(),
     )
-    def sums(stream: Array, head: Array, target: Array, weight: Array) -> tuple[Array, Array]:
+    def sums(stream: Array, head: Array, target: Array, weight: Array) -> Array:
         size = largest_divisor(target.size, LARGEST_CHUNK)
         first = lax.axis_index(axes.heads) * head.shape[1]
 
@@ -51,7 +49,7 @@ def weighted_loss(
 
         parts = (stream.reshape(-1, size, stream.shape[-1]), target.reshape(-1, size), weight.reshape(-1, size))
         losses = lax.map(lambda part: chunk(*part), parts)
-        return lax.psum(losses.sum(), everywhere), lax.psum(weight.sum(), everywhere)
+        return lax.psum(losses.sum(), everywhere)
 
-    total, weights = sums(stream_BTD, head_DV, target_BT, weight_BT)
-    return total, weights
+    total: Array = sums(stream_BTD, head_DV, target_BT, weight_BT)
+    return total

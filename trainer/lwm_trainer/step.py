@@ -14,7 +14,7 @@ import optax
 from jax import Array
 from jax.sharding import NamedSharding, PartitionSpec
 
-from lwm_trainer import config, mesh
+from lwm_trainer import accumulate, config, mesh
 from lwm_trainer.fingerprint import batch_hash, tree_hash
 from lwm_trainer.loss import weighted_loss
 from lwm_trainer.model import llama
@@ -78,14 +78,15 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
     )
     sharding = State(params=params_sharding, optimizer=optimizer_sharding)
     shape = State(params=params_shape, optimizer=optimizer_shape)
-    stream = NamedSharding(device_mesh, mesh.STREAM)
+    tokens, stream = (NamedSharding(device_mesh, spec) for spec in (mesh.TOKENS, mesh.STREAM))
     inner = choose(device_mesh.devices.flat[0])
 
     def init(key: Array) -> State:
         params = llama.init(run.model, key)
         return State(params=params, optimizer=optimizer.init(params))
 
-    def mean_loss(params: llama.Params, batch: Batch) -> Array:
+    def weighted(params: llama.Params, batch: Batch) -> Array:
+        """The sum over the batch's targets."""
         hidden = llama.hidden_states(
             run.model,
             params,
@@ -97,13 +98,18 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
             memory=run.memory,
             attention_names=SAVED_NAMES,
         )
-        total, weights = weighted_loss(
-            device_mesh, mesh.RING_AXES, hidden, llama.head(run.model, params), batch["targets"], batch["weights"]
-        )
-        return total / jnp.maximum(weights, 1.0)
+        return weighted_loss(device_mesh, mesh.RING_AXES, hidden, llama.head(run.model, params), batch["targets"], batch["weights"])
 
     def train_step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        loss, grads = jax.value_and_grad(mean_loss)(state["params"], batch)
+        normaliser = jnp.maximum(batch["weights"].sum(), 1.0)
+        loss, grads = accumulate.value_and_grad(
+            lambda params, part: weighted(params, part) / normaliser,
+            state["params"],
+            batch,
+            parts=run.memory.accumulation,
+            rows=tokens,
+            shardings=params_sharding,
+        )
         updates, optimizer_state = optimizer.update(grads, state["optimizer"], state["params"])
         metrics = Metrics(
             loss=loss,
@@ -118,5 +124,5 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
         train_step=jax.jit(train_step, donate_argnums=0, out_shardings=(sharding, replicated)),
         state_hash=jax.jit(tree_hash, out_shardings=replicated),
         abstract_state=jax.tree.map(lambda x, at: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=at), shape, sharding),
-        batch_sharding=NamedSharding(device_mesh, mesh.TOKENS),
+        batch_sharding=tokens,
     )
