@@ -59,7 +59,7 @@ def hidden_states(
         token_BT, position_BT: int32; positions count from 0 within a document.
         attend: attention of one layer, see `lwm_trainer.ring.attention`.
         place: applied to the stream between layers; puts its sharding constraint there.
-        memory: what a layer keeps for its backward pass.
+        memory: what a layer keeps for its backward pass, and how much of its MLP is computed at once.
         attention_names: what `attend` calls the values that save it from running again.
     """
     ends = _merge(Ends, model, params["ends"])
@@ -67,7 +67,7 @@ def hidden_states(
 
     def layer(x_BTD: Array, parameters: Params) -> tuple[Array, None]:
         block = _merge(Block, model, parameters)
-        return place(block(checkpoint_name(x_BTD, STREAM), position_BT, rope_theta, attend)), None
+        return place(block(checkpoint_name(x_BTD, STREAM), position_BT, rope_theta, attend, memory.mlp_tile)), None
 
     x_BTD, _ = jax.lax.scan(rematerialised(layer, memory.remat, attention_names), x_BTD, params["layers"])
     return ends.norm(x_BTD)  # type: ignore[no-any-return]

@@ -16,6 +16,7 @@ from jax.ad_checkpoint import checkpoint_name
 from lwm_trainer import config
 from lwm_trainer.model.remat import KEY, QUERY, VALUE
 from lwm_trainer.model.rope import rotate
+from lwm_trainer.model.tiles import tiled
 
 Attend = Callable[[Array, Array, Array], Array]
 """(q [B, T, H, C], k [B, T, K, C], v [B, T, K, C]) -> [B, T, H, C]."""
@@ -93,9 +94,9 @@ class Block(nnx.Module):
         self.mlp_norm = RMSNorm(model.width, model.norm_epsilon)
         self.mlp = MLP(model, rngs)
 
-    def __call__(self, x_BTD: Array, position_BT: Array, theta: float, attend: Attend) -> Array:
+    def __call__(self, x_BTD: Array, position_BT: Array, theta: float, attend: Attend, mlp_tile: int | None) -> Array:
         x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), position_BT, theta, attend)
-        return x_BTD + self.mlp(self.mlp_norm(x_BTD))
+        return x_BTD + tiled(self.mlp, self.mlp_norm(x_BTD), mlp_tile)
 
 
 class Ends(nnx.Module):
