@@ -14,6 +14,7 @@ from world.builders import spec, stage
 FIXED: dict[str, tuple[dict[str, Any], str]] = {
     "seed": ({"seed": 1}, "seed cannot change"),
     "model": ({"model": {"layers": 5}}, "model cannot change"),
+    "where the model comes from": ({"model": {"initFrom": {"uri": "gs://lwm/llama"}}}, "model cannot change"),
     "tokenizer": ({"tokenizer": {"uri": "gs://lwm/other"}}, "tokenizer cannot change"),
     "datasets": ({"datasets": [*spec()["datasets"], {"name": "b", "source": {"uri": "gs://lwm/b"}}]}, "datasets cannot change"),
     "checkpoint uri": ({"checkpoint": {"uri": "gs://lwm/elsewhere"}}, "uri, pvc and endpoint cannot change"),

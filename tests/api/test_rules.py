@@ -88,6 +88,12 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         {"checkpoint": {**PLACE, "endpoint": "http://store:4443"}},
     ),
     "tokenizer: both": ({"tokenizer": {**PLACE, **CLAIM}}, "give exactly one of uri", {"tokenizer": CLAIM}),
+    "initFrom: both": (
+        {"model": {**MODEL, "initFrom": {**PLACE, **CLAIM}}},
+        "give exactly one of uri",
+        {"model": {**MODEL, "initFrom": CLAIM}},
+    ),
+    "initFrom: none": ({"model": {**MODEL, "initFrom": {}}}, "give exactly one of uri", {"model": {**MODEL, "initFrom": PLACE}}),
     "source: none": (
         {"datasets": [{"name": "a", "source": {}}]},
         "give exactly one of uri",

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from lwm_operator.plan.accept import problems
-from world.builders import stage, training
+from world.builders import spec, stage, training
 
 
 def test_a_spec_that_makes_sense_has_no_problem() -> None:
@@ -30,6 +30,7 @@ def test_a_spec_that_makes_sense_has_no_problem() -> None:
             ["spec.checkpoint.endpoint", "a user or a password", "give http(s)://host:port"],
         ),
         ({"tokenizer": {}}, ["spec.tokenizer"]),
+        ({"model": {**spec()["model"], "initFrom": {}}}, ["spec.model.initFrom", "exactly one of uri and pvc"]),
         ({"datasets": [{"name": "books", "source": {}}]}, ["spec.datasets[books].source"]),
         (
             {"model": {"layers": 1, "width": 126, "heads": 2, "kvHeads": 2, "headDim": 64, "mlpWidth": 512, "vocabSize": 2048}},

@@ -1,10 +1,11 @@
 from typing import Any
 
 from lwm_operator.api.status import AttemptState, Failures, Phase, Status
+from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.plan import plan
 from lwm_operator.plan.result import CleanUp, CreateAttempt, DeleteAttempt, DeletePod, Plan
 from lwm_trainer.config import Rollback, Start
-from world.builders import NOW, stage, training
+from world.builders import NOW, spec, stage, training
 from world.simulation import World
 
 THREE = [
@@ -82,6 +83,16 @@ def test_the_story_is_told_once_and_in_order() -> None:
     told += [event.reason for event in here.reconcile().events]
     one = ["StageStarted", "AttemptStarted", "CheckpointCommitted"]
     assert told == [*one, "StageComplete", *one, "StageComplete", "TrainingComplete"]
+
+
+def test_the_story_says_what_the_first_stage_begins_with() -> None:
+    for place, words in (
+        ({"uri": "gs://lwm/llama"}, "from spec.model.initFrom: gs://lwm/llama"),
+        ({"pvc": {"claimName": "models"}}, "from spec.model.initFrom: claim models, folder /"),
+    ):
+        decided = plan(training(model={**spec()["model"], "initFrom": place}), Observed(), NOW)
+        said = next(event.message for event in decided.events if event.reason == "StageStarted")
+        assert said.endswith(words)
 
 
 def test_the_intent_is_in_the_status_of_the_plan_that_creates() -> None:

@@ -198,7 +198,7 @@ def restore_all(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, 
 
 def _compare(step_folder: str, found: ModelManifest, wanted: Manifest, fields: tuple[str, ...], unless: tuple[str, ...] = ()) -> None:
     """Name the first field that differs, down into nested ones, before any array is read. An unknown tokenizer differs from none."""
-    theirs, ours = (_flat(manifest.model_dump(include=set(fields))) for manifest in (found, wanted))
+    theirs, ours = (flat(manifest.model_dump(include=set(fields))) for manifest in (found, wanted))
     for field in sorted(theirs.keys() | ours.keys(), key=[*ours, *theirs].index):
         unknown = field == "tokenizer_sha256" and theirs.get(field) is None
         if field not in unless and not unknown and theirs.get(field) != ours.get(field):
@@ -208,9 +208,9 @@ def _compare(step_folder: str, found: ModelManifest, wanted: Manifest, fields: t
             )
 
 
-def _flat(tree: dict[str, Any]) -> dict[str, Any]:
-    """{"model": {"heads": 2}} to {"model.heads": 2}."""
-    flat: dict[str, Any] = {}
+def flat(tree: dict[str, Any]) -> dict[str, Any]:
+    """{"model": {"heads": 2}} to {"model.heads": 2}, however deep."""
+    found: dict[str, Any] = {}
     for name, value in tree.items():
-        flat |= {f"{name}.{inner}": leaf for inner, leaf in value.items()} if isinstance(value, dict) else {name: value}
-    return flat
+        found |= {f"{name}.{inner}": leaf for inner, leaf in flat(value).items()} if isinstance(value, dict) else {name: value}
+    return found

@@ -17,6 +17,7 @@ from lwm_trainer.errors import DivergedError, SavedOnRequest
 from lwm_trainer.feed import Feed, abstract_batch
 from lwm_trainer.mesh import make_mesh
 from lwm_trainer.origin import Origin, settle_origin
+from lwm_trainer.pretrained import require_pretrained
 from lwm_trainer.progress import Reporter
 from lwm_trainer.record import Record
 from lwm_trainer.ring.split import settle
@@ -35,6 +36,7 @@ def train(run: config.RunConfig, standing: Standing, reporter: Reporter | None) 
     if jax.process_index() == 0:
         metrics.say(why)
         require_writable(run.attempt_folder())
+        require_pretrained(run)
 
     standing.enter(Phase.COMPILING)
     program = make_program(run, make_mesh(run.mesh))

@@ -11,12 +11,12 @@ from pydantic import ConfigDict, Field
 from lwm_operator.api.accelerator import Accelerator
 from lwm_operator.api.execution import Execution
 from lwm_operator.api.failurepolicy import FailurePolicy
+from lwm_operator.api.model import InitialModel
 from lwm_operator.api.podtemplate import PodTemplate
 from lwm_operator.api.resource import Resource
 from lwm_operator.api.rules import guarded, immutable, list_map, rule
 from lwm_operator.api.stage import Stage
 from lwm_operator.api.storage import Checkpoint, Dataset, Location
-from lwm_trainer.config import Model
 
 CPUS = "self.accelerator.cpu.hosts * self.accelerator.cpu.devicesPerHost"
 GPUS = "self.accelerator.gpu.hosts * self.accelerator.gpu.perHost"
@@ -56,9 +56,9 @@ class Spec(Resource):
         default="", description="The trainer's image. Default: the one that the operator was installed with."
     )
     seed: Annotated[int, Field(ge=0, le=2**31 - 1, json_schema_extra=guarded(immutable("seed")))] = 0
-    """Of the first stage's parameters and of the order of data: trainings with equal seeds and settings draw the same batches."""
+    """Of the first stage's parameters (without model.initFrom) and of the order of data: equal seeds and settings draw the same batches."""
     model: Annotated[
-        Model,
+        InitialModel,
         Field(
             json_schema_extra=guarded(
                 immutable("model"),

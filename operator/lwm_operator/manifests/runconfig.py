@@ -4,8 +4,8 @@ from lwm_operator.api import names
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.stage import Stage
 from lwm_operator.manifests.common import Manifest, Run, metadata
-from lwm_operator.manifests.storage import checkpoint_base, dataset_path, tokenizer_path
-from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig
+from lwm_operator.manifests.storage import checkpoint_base, dataset_path, init_path, tokenizer_path
+from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig, Start
 
 
 def run_config(run: Run) -> RunConfig:
@@ -30,7 +30,7 @@ def run_config(run: Run) -> RunConfig:
             coordinator=f"{run.first_host}:{COORDINATOR_PORT}",
         ),
         mesh=stage.mesh,
-        model=spec.model,
+        model=spec.model.plain,
         tokenizer=tokenizer_path(spec),
         datasets=_datasets(spec, stage),
         context_length=stage.context_length,
@@ -41,11 +41,18 @@ def run_config(run: Run) -> RunConfig:
         loss=stage.loss,
         memory=stage.memory,
         checkpoint=Checkpoint(root=root, every_steps=spec.checkpoint.every_steps, keep=spec.checkpoint.keep),
-        start=run.start,
+        start=_start(run),
         hang=spec.failure_policy.hang,
         compile_cache=f"{checkpoint_base(spec)}/compile-cache",
         lease=Lease(namespace=about.namespace, name=run.name),
     )
+
+
+def _start(run: Run) -> Start:
+    """As planned; before the first stage there is none but what the spec names."""
+    if run.stage > 1:
+        return run.start
+    return run.start.model_copy(update={"stage_checkpoint": init_path(run.training.spec)})
 
 
 def _datasets(spec: Spec, stage: Stage) -> tuple[Dataset, ...]:

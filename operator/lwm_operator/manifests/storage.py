@@ -5,12 +5,21 @@ from lwm_operator.api.storage import Claim
 from lwm_operator.manifests.common import Manifest
 
 CHECKPOINT_PATH = "/lwm/checkpoint"
+INIT_PATH = "/lwm/init"
 TOKENIZER_PATH = "/lwm/tokenizer"
 DATASET_PATH = "/lwm/datasets"
 
 
 def checkpoint_base(spec: Spec) -> str:
     return spec.checkpoint.uri or CHECKPOINT_PATH
+
+
+def init_path(spec: Spec) -> str | None:
+    """Of the folder that holds the first stage's parameters; None: they are drawn from the seed."""
+    place = spec.model.init_from
+    if place is None:
+        return None
+    return place.uri.rstrip("/") if place.uri is not None else INIT_PATH
 
 
 def tokenizer_path(spec: Spec) -> str:
@@ -27,6 +36,8 @@ def mounts(spec: Spec) -> tuple[list[Manifest], list[Manifest]]:
     wanted: list[tuple[Claim, str, bool]] = []
     if spec.checkpoint.pvc is not None:
         wanted.append((spec.checkpoint.pvc, CHECKPOINT_PATH, False))
+    if spec.model.init_from is not None and spec.model.init_from.pvc is not None:
+        wanted.append((spec.model.init_from.pvc, INIT_PATH, True))
     if spec.tokenizer.pvc is not None:
         wanted.append((spec.tokenizer.pvc, TOKENIZER_PATH, True))
     wanted += [(each.source.pvc, f"{DATASET_PATH}/{each.name}", True) for each in spec.datasets if each.source.pvc is not None]

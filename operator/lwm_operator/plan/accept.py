@@ -15,6 +15,8 @@ def problems(spec: Spec) -> tuple[str, ...]:
     if "@" in (spec.checkpoint.endpoint or ""):
         found.append("spec.checkpoint.endpoint: it names a user or a password: give http(s)://host:port")
     found += _place("spec.tokenizer", spec.tokenizer)
+    if spec.model.init_from is not None:
+        found += _place("spec.model.initFrom", spec.model.init_from)
     for dataset in spec.datasets:
         found += _place(f"spec.datasets[{dataset.name}].source", dataset.source)
     policy = spec.failure_policy.on_divergence

@@ -43,7 +43,7 @@ def _stage(training: Training, number: int, old: StageStatus, new: StageStatus) 
     if new.state != StageState.PENDING and old.state == StageState.PENDING:
         said = (
             f"stage {number}/{stages} {new.name}: context {settings.context_length}, theta {settings.rope_theta:g}, "
-            f"{new.total_steps} steps of {count(settings.batch_tokens)} tokens"
+            f"{new.total_steps} steps of {count(settings.batch_tokens)} tokens{_first_parameters(training) if number == 1 else ''}"
         )
         found.append(_event("StageStarted", said, f"{number}", _order(number, 0, 0)))
     known = {attempt.number: attempt for attempt in old.recent_attempts}
@@ -53,6 +53,14 @@ def _stage(training: Training, number: int, old: StageStatus, new: StageStatus) 
         said = f"stage {number}/{stages} {new.name}: step {new.step}, loss {new.loss}, checkpoint {new.final_checkpoint.path}"
         found.append(_event("StageComplete", said, f"{number}", _order(number, 99999, 9)))
     return found
+
+
+def _first_parameters(training: Training) -> str:
+    place = training.spec.model.init_from
+    if place is None:
+        return ""
+    where = place.uri or (f"claim {place.pvc.claim_name}, folder {place.pvc.sub_path or '/'}" if place.pvc is not None else "")
+    return f", from spec.model.initFrom: {where}"
 
 
 def _attempt(training: Training, number: int, stage: StageStatus, old: Attempt | None, new: Attempt) -> list[Event]:

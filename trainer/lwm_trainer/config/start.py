@@ -27,7 +27,8 @@ class Start(Contract):
 
     `earlier_attempts`: this stage's earlier attempts, newest first; the newest commit on their line is resumed in full, as far as
     `rollbacks` (in the order in which they happened) lets it count. When none of them committed, `stage_checkpoint` (the Orbax step
-    folder of the stage before) gives parameters only; without it they are drawn from the seed.
+    folder of the stage before; of the first stage, what spec.model.initFrom names) gives parameters only; without it they are drawn from
+    the seed.
     """
 
     earlier_attempts: tuple[int, ...] = ()

@@ -34,9 +34,10 @@ class Cause(Reason):
     )
     BAD_CHECKPOINT = (
         "BadCheckpoint",
-        "The checkpoint to start from does not fit the model. Not tried again.",
-        "host 0 (…): the checkpoint of step 40 has vocabulary 2048, the model 4096",
-        "Take a model that fits, or create a new training.",
+        "The checkpoint to start from (spec.model.initFrom, an earlier stage's or attempt's) is not there or does not fit the model. "
+        "Not tried again.",
+        "host 0 (…): spec.model.initFrom: gs://lwm/llama: model.heads is 32 there, but 16 in this training: …",
+        "Put the folder there and raise spec.resume; where the model differs, create a new training with the checkpoint's values.",
     )
     BAD_CONFIG = (
         "BadConfig",

@@ -1,0 +1,59 @@
+"""Whether the first stage can begin with what spec.model.initFrom names, asked before anything is compiled."""
+
+import pydantic
+from etils import epath
+
+from lwm_trainer import config
+from lwm_trainer.checkpoint import flat, read_model_manifest
+from lwm_trainer.errors import CheckpointMismatchError
+from lwm_trainer.origin import find_origin
+
+FIELD = "spec.model.initFrom"
+USE = "name a folder that `lwm convert` wrote, or the step folder of a training's finalCheckpoint"
+PARTS = ("manifest/metadata", "params/_METADATA", "params/manifest.ocdbt", "params/d")
+"""Of Orbax: what the checkpoint says of itself; its parameters' tree, the index of their arrays, the arrays."""
+FREE = ("model.dtype",)
+"""Of activations: parameters are float32 on every storage."""
+
+
+def require_pretrained(run: config.RunConfig) -> None:
+    """Does nothing for an attempt that begins with anything else: a stage before, an earlier attempt's commit, a seed.
+
+    Raises CheckpointMismatchError for a folder that is not there or holds no checkpoint, or for another model. The tokenizer is
+    compared when it has been read.
+    """
+    if run.stage_index > 0 or run.start.stage_checkpoint is None:
+        return
+    origin = find_origin(run)
+    if origin.kind == "stage":
+        _require_model(str(origin.checkpoint), run.model)
+
+
+def _require_model(place: str, ours: config.Model) -> None:
+    folder = epath.Path(place)
+    if not folder.exists():
+        raise CheckpointMismatchError(f"{FIELD}: {place}: there is no such folder: {USE}")
+    for part in PARTS:
+        if not (folder / part).exists():
+            raise CheckpointMismatchError(
+                f"{FIELD}: {place}: {part} is missing, so it is no checkpoint, or a copy that was cut short: {USE}"
+            )
+    try:
+        theirs = read_model_manifest(place).model
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CheckpointMismatchError(
+            f"{FIELD}: {place}: its manifest cannot be read: {where}: {first['msg']}: was it written by another version? Convert it again"
+        ) from error
+    found, wanted = (flat({"model": model.model_dump(by_alias=True)}) for model in (theirs, ours))
+    for field in sorted(found.keys() | wanted.keys(), key=[*wanted, *found].index):
+        if field not in FREE and found.get(field) != wanted.get(field):
+            raise CheckpointMismatchError(
+                f"{FIELD}: {place}: {field} is {_said(found.get(field))} there, but {_said(wanted.get(field))} in this training: "
+                f"create the training anew with spec.{field} as in the checkpoint, or name a checkpoint of this model"
+            )
+
+
+def _said(value: object) -> str:
+    return "absent" if value is None else str(value)
