@@ -1,0 +1,96 @@
+"""`python -m lwm_trainer.convert`: other people's checkpoints in, ours out, and back."""
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+
+from lwm_trainer.checkpoint import ModelManifest
+from lwm_trainer.config import ExitCode
+from lwm_trainer.convert.config_json import Described, read_config
+from lwm_trainer.convert.errors import ConversionError, WrongArgumentError
+from lwm_trainer.convert.hf_read import HuggingFace
+from lwm_trainer.convert.hf_write import write_folder, write_tokenizer
+from lwm_trainer.convert.names import leaves
+from lwm_trainer.convert.place import Progress, conversion_mesh, load
+from lwm_trainer.convert.step_folder import StepFolder, require_absent, write_step
+
+DTYPES = ("float32", "bfloat16")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Convert; the exit code, with a line on stderr if it is not 0."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except ConversionError as error:
+        print(f"convert: {error}", file=sys.stderr)
+        return int(error.code)
+    return int(ExitCode.COMPLETE)
+
+
+def from_hf(arguments: argparse.Namespace) -> None:
+    folder: Path = arguments.folder
+    require_absent(arguments.out)
+    source = HuggingFace(folder)
+    described = read_config(folder, source.vision_vocab_size)
+    model = described.model
+    progress = Progress("from-hf", source.check(leaves(model), model.tied_embeddings))
+    params = load(model, source, conversion_mesh(model), arguments.dtype, progress)
+    progress.say()
+    tokenizer = folder / "tokenizer.json"
+    manifest = ModelManifest(
+        model=model,
+        context_length=described.context_length,
+        rope_theta=described.rope_theta,
+        tokenizer_sha256=hashlib.sha256(tokenizer.read_bytes()).hexdigest() if tokenizer.exists() else None,
+        source=f"huggingface:{folder.resolve().name}",
+    )
+    write_step(arguments.out, params, manifest)
+
+
+def to_hf(arguments: argparse.Namespace) -> None:
+    require_absent(arguments.out)
+    if arguments.tokenizer is not None and not epath.Path(arguments.tokenizer).exists():
+        raise WrongArgumentError(f"--tokenizer {arguments.tokenizer}: not found: give a tokenizer.json")
+    step = StepFolder(arguments.step_folder)
+    manifest = step.manifest
+    dtype = jnp.dtype(arguments.dtype or manifest.model.dtype)
+    described = Described(manifest.model, arguments.theta or manifest.rope_theta, manifest.context_length)
+    parameters = sum(int(np.prod(leaf.stacked_shape)) for leaf in leaves(manifest.model))
+    progress = Progress("to-hf", parameters * dtype.itemsize)
+    out = epath.Path(arguments.out)
+    write_folder(step, described, out, dtype, int(arguments.shard_size * 1e9), progress)
+    if arguments.tokenizer is not None:
+        write_tokenizer(epath.Path(arguments.tokenizer), out)
+    progress.say()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lwm convert", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("from-hf", help="a Hugging Face Llama into a step folder for spec.model.initFrom")
+    command.add_argument("folder", type=Path, help="with config.json and safetensors; a local one or a mounted volume")
+    command.add_argument("out", help="new step folder: a path or gs://…")
+    command.add_argument(
+        "--dtype", choices=DTYPES, default="float32", help="of the parameters in OUT; default: float32, as in a training's"
+    )
+    command.set_defaults(run=from_hf)
+    command = commands.add_parser("to-hf", help="a step folder into a folder that transformers reads")
+    command.add_argument("step_folder", help="of a training or a conversion: a path or gs://…")
+    command.add_argument("out", help="new folder: a path or gs://…")
+    command.add_argument("--theta", type=float, help="rope_theta in config.json; default: the checkpoint's")
+    command.add_argument("--dtype", choices=DTYPES, help="of the tensors; default: the model's")
+    command.add_argument("--shard-size", type=float, default=2.0, metavar="GB", help="largest file, held in memory twice; default: 2")
+    command.add_argument("--tokenizer", help="a tokenizer.json to put beside it")
+    command.set_defaults(run=to_hf)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
