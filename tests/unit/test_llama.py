@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import Array
 
-from lwm_trainer.config import Memory, Model
+from lwm_trainer.config import Model
 from lwm_trainer.model import llama
 
 TINY = Model(layers=3, width=32, heads=4, kv_heads=2, head_dim=8, mlp_width=48, vocab_size=64)
@@ -52,7 +52,7 @@ def plain(params: Any, tokens: Any, theta: float) -> Any:
 
 def hidden(params: Any, tokens: Any, theta: float, model: Model = TINY) -> Array:
     positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
-    return llama.hidden_states(model, params, tokens, positions, theta, causal, lambda x: x, Memory())
+    return llama.hidden_states(model, params, tokens, positions, theta, causal, lambda x: x)
 
 
 def test_the_model_is_llama_as_written_out_in_float64() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax import Array
 
-from lwm_trainer.config import Memory, Mesh, Model, Remat
+from lwm_trainer.config import Mesh, Model, Remat
 from lwm_trainer.mesh import RING_AXES, make_mesh
 from lwm_trainer.model import llama
 from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
@@ -23,7 +23,7 @@ def loss(remat: Remat, params: Any) -> Array:
     index = jnp.array(INDEX)
     attend = ring_attention(make_mesh(Mesh(dp=2, sp=4)), RING_AXES, index, jnp.zeros_like(index))
     tokens = index % MODEL.vocab_size
-    hidden = llama.hidden_states(MODEL, params, tokens, index, 100.0, attend, lambda x: x, Memory(remat=remat), SAVED_NAMES)
+    hidden = llama.hidden_states(MODEL, params, tokens, index, 100.0, attend, lambda x: x, remat, SAVED_NAMES)
     return jnp.square(hidden - 1).sum()
 
 

@@ -18,9 +18,11 @@ from lwm_trainer import accumulate, config, mesh
 from lwm_trainer.fingerprint import batch_hash, tree_hash
 from lwm_trainer.loss import weighted_loss
 from lwm_trainer.model import llama
+from lwm_trainer.model.modules import at_once
 from lwm_trainer.optimizer import make_optimizer
 from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
 from lwm_trainer.ring.inner.choose import choose
+from lwm_trainer.tiles import tiled
 
 
 class State(TypedDict):
@@ -80,6 +82,8 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
     shape = State(params=params_shape, optimizer=optimizer_shape)
     tokens, stream = (NamedSharding(device_mesh, spec) for spec in (mesh.TOKENS, mesh.STREAM))
     inner = choose(device_mesh.devices.flat[0])
+    tile = run.memory.mlp_tile
+    token_wise = at_once if tile is None else tiled(device_mesh, mesh.RING_AXES, tile)
 
     def init(key: Array) -> State:
         params = llama.init(run.model, key)
@@ -95,8 +99,9 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
             run.rope_theta,
             attend=ring_attention(device_mesh, mesh.RING_AXES, batch["index"], batch["start"], inner=inner),
             place=lambda x: jax.lax.with_sharding_constraint(x, stream),
-            memory=run.memory,
+            remat=run.memory.remat,
             attention_names=SAVED_NAMES,
+            token_wise=token_wise,
         )
         return weighted_loss(device_mesh, mesh.RING_AXES, hidden, llama.head(run.model, params), batch["targets"], batch["weights"])
 

@@ -16,7 +16,7 @@ from jax import Array
 from jax.ad_checkpoint import checkpoint_name
 
 from lwm_trainer import config
-from lwm_trainer.model.modules import AXES, Attend, Block, Ends
+from lwm_trainer.model.modules import AXES, Attend, Block, Ends, TokenWise, at_once
 from lwm_trainer.model.remat import STREAM, rematerialised
 
 Params = dict[str, Any]
@@ -50,8 +50,9 @@ def hidden_states(
     rope_theta: float,
     attend: Attend,
     place: Callable[[Array], Array],
-    memory: config.Memory,
+    remat: config.Remat = "attention",
     attention_names: tuple[str, ...] = (),
+    token_wise: TokenWise = at_once,
 ) -> Array:
     """The stream behind the last norm, [B, T, D] in the model's dtype.
 
@@ -59,17 +60,18 @@ def hidden_states(
         token_BT, position_BT: int32; positions count from 0 within a document.
         attend: attention of one layer, see `lwm_trainer.ring.attention`.
         place: applied to the stream between layers; puts its sharding constraint there.
-        memory: what a layer keeps for its backward pass, and how much of its MLP is computed at once.
+        remat: what a layer keeps for its backward pass.
         attention_names: what `attend` calls the values that save it from running again.
+        token_wise: how the MLP, which knows single tokens only, is applied to all of them.
     """
     ends = _merge(Ends, model, params["ends"])
     x_BTD = place(ends.embedding[...][token_BT].astype(jnp.dtype(model.dtype)))
 
     def layer(x_BTD: Array, parameters: Params) -> tuple[Array, None]:
         block = _merge(Block, model, parameters)
-        return place(block(checkpoint_name(x_BTD, STREAM), position_BT, rope_theta, attend, memory.mlp_tile)), None
+        return place(block(checkpoint_name(x_BTD, STREAM), position_BT, rope_theta, attend, token_wise)), None
 
-    x_BTD, _ = jax.lax.scan(rematerialised(layer, memory.remat, attention_names), x_BTD, params["layers"])
+    x_BTD, _ = jax.lax.scan(rematerialised(layer, remat, attention_names), x_BTD, params["layers"])
     return ends.norm(x_BTD)  # type: ignore[no-any-return]
 
 

@@ -16,10 +16,18 @@ from jax.ad_checkpoint import checkpoint_name
 from lwm_trainer import config
 from lwm_trainer.model.remat import KEY, QUERY, VALUE
 from lwm_trainer.model.rope import rotate
-from lwm_trainer.model.tiles import tiled
 
 Attend = Callable[[Array, Array, Array], Array]
 """(q [B, T, H, C], k [B, T, K, C], v [B, T, K, C]) -> [B, T, H, C]."""
+
+TokenWise = Callable[[Callable[[Any, Array], Array], Any, Array], Array]
+"""(function of (matrices, tokens [B, T, D]), matrices, stream [B, T, D]) -> the function's value for each token, [B, T, D]."""
+
+
+def at_once(function: Callable[[Any, Array], Array], matrices: Any, x_BTD: Array) -> Array:
+    """All tokens in one piece."""
+    return function(matrices, x_BTD)
+
 
 AXES = "logical_axes"
 """The metadata key of a parameter that holds its logical axes. Not Flax's own: that one demands a mesh while the model is built."""
@@ -79,10 +87,14 @@ class MLP(nnx.Module):
         self.up = _parameter(rngs.params(), (width, inner), ("embed", "mlp"), width**-0.5)
         self.down = _parameter(rngs.params(), (inner, width), ("mlp", "embed"), (2 * model.layers * inner) ** -0.5)
 
-    def __call__(self, x_BTD: Array) -> Array:
-        dtype = x_BTD.dtype
-        gate, up, down = (part[...].astype(dtype) for part in (self.gate, self.up, self.down))
-        return (jax.nn.silu(x_BTD @ gate) * (x_BTD @ up)) @ down
+    def __call__(self, x_BTD: Array, token_wise: TokenWise) -> Array:
+        matrices = tuple(part[...].astype(x_BTD.dtype) for part in (self.gate, self.up, self.down))
+        return token_wise(_swiglu, matrices, x_BTD)
+
+
+def _swiglu(matrices: tuple[Array, Array, Array], x_BTD: Array) -> Array:
+    gate, up, down = matrices
+    return (jax.nn.silu(x_BTD @ gate) * (x_BTD @ up)) @ down
 
 
 class Block(nnx.Module):
@@ -94,9 +106,9 @@ class Block(nnx.Module):
         self.mlp_norm = RMSNorm(model.width, model.norm_epsilon)
         self.mlp = MLP(model, rngs)
 
-    def __call__(self, x_BTD: Array, position_BT: Array, theta: float, attend: Attend, mlp_tile: int | None) -> Array:
+    def __call__(self, x_BTD: Array, position_BT: Array, theta: float, attend: Attend, token_wise: TokenWise) -> Array:
         x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), position_BT, theta, attend)
-        return x_BTD + tiled(self.mlp, self.mlp_norm(x_BTD), mlp_tile)
+        return x_BTD + self.mlp(self.mlp_norm(x_BTD), token_wise)
 
 
 class Ends(nnx.Module):
