@@ -54,11 +54,12 @@ def test_what_a_mesh_does_not_use_takes_no_time() -> None:
         assert phase(found, name).seconds == 0, name
 
 
-def test_tensor_parallel_layers_sum_the_stream_five_times() -> None:
-    found = estimate(a_tpu_run({"fsdp": 4, "sp": 4, "tp": 4}), V5P)
-    tokens = 4 * 32 * K // 16
-    sent = 32 * 5 * 2 * tokens * 4096 * 2 * 3 / 4
-    assert phase(found, "tp all-reduces").seconds == pytest.approx(sent / (2 * 1e11 * ICI_SHARE))
+@pytest.mark.parametrize(("tp", "links"), [(2, 1), (4, 2)])
+def test_tensor_parallel_layers_sum_the_stream_five_times(tp: int, links: int) -> None:
+    found = estimate(a_tpu_run({"fsdp": 4, "sp": 16 // tp, "tp": tp}), V5P)
+    tokens = 4 * 32 * K // (64 // tp)
+    sent = 32 * 5 * 2 * tokens * 4096 * 2 * (tp - 1) / tp
+    assert phase(found, "tp all-reduces").seconds == pytest.approx(sent / (links * 1e11 * ICI_SHARE)), "four fill an axis of 4 x 4 x 4"
 
 
 def test_slices_sum_their_gradients_over_the_data_centers_network() -> None:

@@ -214,9 +214,14 @@ def _width(run: RunConfig) -> int:
 
 
 def _ring_rate(run: RunConfig, chip: Chip, members: int) -> float:
-    """Bytes a second of a gather within so many neighbours of a slice: both directions of as many torus axes as they fill."""
+    """Bytes a second of a gather within so many neighbours of a slice, taken as a cube.
+
+    Both directions of as many torus axes as they fill; one direction where they fill none, as a line's ends are not joined.
+    """
     side = (run.mesh.size / run.gang.slices) ** (1 / chip.dimensions)
+    if members < 0.99 * side:
+        return chip.ici_rate * ICI_SHARE
     axes, reach = 1, side
-    while axes < chip.dimensions and members >= reach * side * 0.99:
+    while axes < chip.dimensions and members >= 0.99 * reach * side:
         axes, reach = axes + 1, reach * side
     return 2 * axes * chip.ici_rate * ICI_SHARE

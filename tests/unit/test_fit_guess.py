@@ -1,0 +1,37 @@
+from typing import Any
+
+from lwm_trainer.fit.guess import Guess, guess
+from unit.builders import a_run
+
+K = 1024
+SEVEN_B = {"layers": 32, "width": 4096, "heads": 32, "kv_heads": 32, "head_dim": 128, "mlp_width": 11008, "vocab_size": 32000}
+GANG = {"job": "t", "service": "t", "hosts": 16, "devices_per_host": 4, "platform": "tpu", "coordinator": "x:1"}
+
+
+def of(memory: dict[str, Any] | None = None, **changes: Any) -> Guess:
+    given = {"gang": GANG, "model": SEVEN_B | {"dtype": "bfloat16"}, "mesh": {"fsdp": 4, "sp": 16, "ulysses": 4}}
+    return guess(a_run(**(given | {"context_length": 128 * K, "batch_tokens": 1024 * K, "memory": memory or {}} | changes)))
+
+
+def test_parameters_and_moments_are_float32_and_lie_over_all_devices_but_dps() -> None:
+    found = of()
+    assert found.parameters == 4 * 6_738_415_616 // 64
+    assert found.optimizer == 2 * found.parameters
+    assert of(mesh={"dp": 4, "sp": 16, "ulysses": 4}).parameters == 4 * found.parameters
+
+
+def test_each_policy_keeps_more_than_the_one_that_computes_more_again() -> None:
+    order = ["offload", "layer", "attention", "qkv", "nothing"]
+    kept = [of({"remat": remat}).saved for remat in order]
+    assert kept == sorted(set(kept))
+    assert of({"remat": "layer"}).saved == 32 * 2 * 8 * K * 4096 * 2
+
+
+def test_accumulation_halves_what_is_kept_and_adds_a_gradient() -> None:
+    once, twice = of(), of({"accumulation": 2})
+    assert twice.saved * 2 == once.saved
+    assert twice.gradients == 2 * once.gradients
+
+
+def test_a_tile_makes_the_largest_transient_smaller() -> None:
+    assert of({"mlp_tile": 16 * K}).transient < of().transient

@@ -1,0 +1,64 @@
+"""Other ways to run the same stage on the same devices, the fastest by estimate first."""
+
+from collections.abc import Iterator
+from typing import get_args
+
+from lwm_trainer.config import Memory, Mesh, Remat, RunConfig, misfits, ulysses_degrees
+from lwm_trainer.fit.chips import Chip
+from lwm_trainer.fit.estimate import estimate
+from lwm_trainer.fit.guess import guess
+
+CLEARLY_ABOVE = 1.3
+"""Times a chip's memory: a run whose guess is above is not worth compiling. The guess is coarse, so not 1."""
+
+TILE = 2048
+"""Tokens of a device whose MLP is computed at once, where that is less than all."""
+
+
+def candidates(run: RunConfig, chip: Chip) -> list[RunConfig]:
+    """Settled runs with the mesh and memory settings changed and nothing else: same devices, slices, rows and context."""
+    found = []
+    for mesh in _meshes(run):
+        for memory in _memories(run, mesh):
+            other = run.model_copy(update={"mesh": mesh, "memory": memory})
+            if not _misfits(other) and (size := guess(other).total) <= CLEARLY_ABOVE * chip.hbm_bytes:
+                found.append((estimate(other, chip).seconds, size, other))
+    return [other for _, _, other in sorted(found, key=lambda each: each[:2])]
+
+
+def _meshes(run: RunConfig) -> Iterator[Mesh]:
+    """Every mesh of all devices, with each split of sp, that fits the model and the batch whatever the memory settings."""
+    devices = run.mesh.size
+    for tp in _divisors(devices):
+        for sp in _divisors(devices // tp):
+            for fsdp in _divisors(devices // tp // sp):
+                mesh = Mesh(dp=devices // tp // sp // fsdp, fsdp=fsdp, tp=tp, sp=sp)
+                if _misfits(run.model_copy(update={"mesh": mesh, "memory": Memory()})):
+                    continue
+                yield from (mesh.model_copy(update={"ulysses": degree}) for degree in ulysses_degrees(run.model, mesh))
+
+
+def _memories(run: RunConfig, mesh: Mesh) -> Iterator[Memory]:
+    rows = run.rows // (mesh.dp * mesh.fsdp)
+    tiles = [None, TILE * mesh.sp] if run.context_length > TILE * mesh.sp else [None]
+    for remat in get_args(Remat):
+        for accumulation in sorted({1, *(part for part in (2, 4, 8) if rows % part == 0), rows}):
+            yield from (Memory(remat=remat, mlp_tile=tile, accumulation=accumulation) for tile in tiles)
+
+
+def _misfits(run: RunConfig) -> bool:
+    return bool(
+        misfits(
+            model=run.model,
+            mesh=run.mesh,
+            devices=run.gang.hosts * run.gang.devices_per_host,
+            slices=run.gang.slices,
+            context_length=run.context_length,
+            batch_tokens=run.batch_tokens,
+            memory=run.memory,
+        )
+    )
+
+
+def _divisors(number: int) -> list[int]:
+    return [part for part in range(1, number + 1) if number % part == 0]

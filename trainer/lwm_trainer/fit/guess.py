@@ -1,0 +1,68 @@
+"""What a device's memory holds, by arithmetic: coarse, and fast enough to sort out thousands of meshes. A compiled step knows better."""
+
+from dataclasses import dataclass
+
+from lwm_trainer.config import RunConfig
+from lwm_trainer.fit.flops import weights
+from lwm_trainer.ring import split
+
+FLOAT32 = 4
+LOGITS = 1024
+"""Tokens whose logits are alive at once, as in `lwm_trainer.loss`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """Bytes of one device."""
+
+    parameters: int
+    optimizer: int
+    """Two moments."""
+    gradients: int
+    """Of a step, and of a part of it where rows are accumulated."""
+    saved: int
+    """What layers keep for their backward pass."""
+    transient: int
+    """The largest of what is alive for a moment: a layer's gathered parameters with its MLP, its ring or the logits."""
+
+    @property
+    def total(self) -> int:
+        return self.parameters + self.optimizer + self.gradients + self.saved + self.transient
+
+
+def guess(run: RunConfig) -> Guess:
+    """Of a settled run."""
+    model, mesh, memory = run.model, run.mesh, run.memory
+    each, width = weights(model), 2 if model.dtype == "bfloat16" else FLOAT32
+    shard = FLOAT32 * each.total // (mesh.fsdp * mesh.sp * mesh.tp)
+    rows = run.rows // (mesh.dp * mesh.fsdp) // memory.accumulation
+    tokens = rows * run.context_length // mesh.sp
+    queries, keys, inner = (size // mesh.tp for size in (model.heads * model.head_dim, model.kv_heads * model.head_dim, model.mlp_width))
+    kept = {  # elements of a token and layer
+        "layer": model.width,
+        "attention": model.width + queries,
+        "qkv": model.width + 2 * queries + 2 * keys,
+        "nothing": 4 * model.width + 2 * queries + 2 * keys + 3 * inner,
+        "offload": 0,
+    }[memory.remat]
+    ring = split.cost(
+        model,
+        mesh,
+        mesh.ulysses or 1,
+        rows=run.rows // memory.accumulation,
+        context_length=run.context_length,
+        devices_per_host=run.gang.devices_per_host,
+        chip=split.CHIPS[run.gang.platform],
+    )
+    tile = tokens if memory.mlp_tile is None else rows * memory.mlp_tile // mesh.sp
+    gathered = 2 * width * each.layer // mesh.tp  # this layer's and the next one's
+    mlp = 2 * 3 * tile * inner * width  # gate, up and their product, with their gradients
+    loss = (width + FLOAT32) * each.head // mesh.tp + 2 * LOGITS * FLOAT32 * each.head // model.width // mesh.tp
+    stream = 4 * tokens * model.width * width
+    return Guess(
+        parameters=shard,
+        optimizer=2 * shard,
+        gradients=shard * (2 if memory.accumulation > 1 else 1),
+        saved=model.layers * tokens * kept * width,
+        transient=stream + gathered + max(mlp, ring.shard_bytes + 4 * tokens * queries * width, loss),
+    )
