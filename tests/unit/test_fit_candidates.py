@@ -76,3 +76,12 @@ def test_all_meshes_of_256_devices_take_seconds() -> None:
     start = time.monotonic()
     assert candidates(a_tpu_run(256, 1, 1024 * K, 4), CHIPS["v4"])
     assert time.monotonic() - start < 30, "seconds of one busy core; a minute would mean that it no longer prunes"
+
+
+def test_the_mlp_is_tiled_only_where_memory_is_short() -> None:
+    run = a_tpu_run(64, 1, 1024 * K, 4)
+    roomy, short = candidates(run, CHIPS["v5p"]), candidates(run, CHIPS["v6e"])
+    assert any(other.memory.mlp_tile for other in short)
+    for other in roomy:
+        whole = other.model_copy(update={"memory": other.memory.model_copy(update={"mlp_tile": None})})
+        assert (other.memory.mlp_tile is None) or guess(whole).total > CHIPS["v5p"].hbm_bytes

@@ -12,7 +12,7 @@ CLEARLY_ABOVE = 1.3
 """Times a chip's memory: a run whose guess is above is not worth compiling. The guess is coarse, so not 1."""
 
 TILE = 2048
-"""Tokens of a device whose MLP is computed at once, where that is less than all."""
+"""Tokens of a device whose MLP is computed at once, where memory is short otherwise."""
 
 
 def candidates(run: RunConfig, chip: Chip) -> list[RunConfig]:
@@ -21,7 +21,12 @@ def candidates(run: RunConfig, chip: Chip) -> list[RunConfig]:
     for mesh in _meshes(run):
         for memory in _memories(run, mesh):
             other = run.model_copy(update={"mesh": mesh, "memory": memory})
-            if not _misfits(other) and (size := guess(other).total) <= CLEARLY_ABOVE * chip.hbm_bytes:
+            size = guess(other).total
+            if size > chip.hbm_bytes and run.context_length > (tile := TILE * mesh.sp):  # a tile costs nothing by estimate, but it does
+                tiled = run.model_copy(update={"mesh": mesh, "memory": memory.model_copy(update={"mlp_tile": tile})})
+                if not _misfits(tiled):
+                    other, size = tiled, guess(tiled).total
+            if size <= CLEARLY_ABOVE * chip.hbm_bytes and not _misfits(other):
                 found.append((estimate(other, chip).seconds, size, other))
     return [other for _, _, other in sorted(found, key=lambda each: each[:2])]
 
@@ -40,10 +45,9 @@ def _meshes(run: RunConfig) -> Iterator[Mesh]:
 
 def _memories(run: RunConfig, mesh: Mesh) -> Iterator[Memory]:
     rows = run.rows // (mesh.dp * mesh.fsdp)
-    tiles = [None, TILE * mesh.sp] if run.context_length > TILE * mesh.sp else [None]
     for remat in get_args(Remat):
         for accumulation in sorted({1, *(part for part in (2, 4, 8) if rows % part == 0), rows}):
-            yield from (Memory(remat=remat, mlp_tile=tile, accumulation=accumulation) for tile in tiles)
+            yield Memory(remat=remat, accumulation=accumulation)
 
 
 def _misfits(run: RunConfig) -> bool:
