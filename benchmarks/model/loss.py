@@ -1,6 +1,7 @@
 """The loss with its gradients, in chunks, against the plain way: all logits at once, then their log-softmax. Time and memory."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -37,15 +38,17 @@ def _at(tokens: int, vocabulary: int, effort: Effort) -> list[Row]:
     mesh = make_mesh(Mesh())
 
     def ours(stream: Array, head: Array) -> Array:
-        total, _ = weighted_loss(mesh, RING_AXES, stream, head, target, weight)
-        return total / tokens
+        return weighted_loss(mesh, RING_AXES, stream, head, target, weight) / tokens
 
     def plain(stream: Array, head: Array) -> Array:
         picked = jnp.take_along_axis(jax.nn.log_softmax(stream @ head), target[..., None], axis=-1)
         return -jnp.mean(picked)
 
-    compiled = {name: jax.jit(jax.value_and_grad(loss, argnums=(0, 1))).lower(stream, head).compile() for name, loss in _both(ours, plain)}
-    calls: dict[str, Callable[[], Any]] = {name: (lambda program=program: program(stream, head)) for name, program in compiled.items()}
+    def compiled(loss: Loss) -> Any:
+        return jax.jit(jax.value_and_grad(loss, argnums=(0, 1))).lower(stream, head).compile()
+
+    programs = {"ours": compiled(ours), "plain": compiled(plain)}
+    calls: dict[str, Callable[[], Any]] = {name: partial(program, stream, head) for name, program in programs.items()}
     done, first = timing.rounds(calls, effort.budget)
     name = f"loss {tokens} tokens, vocabulary {vocabulary} vs plain"
     figures = {each: [float(jnp.linalg.norm(part)) for part in jax.tree.leaves(first[each])] for each in first}
@@ -61,9 +64,5 @@ def _at(tokens: int, vocabulary: int, effort: Effort) -> list[Row]:
         note=f"rounds: {len(done)}; differ by {differs:.0e}",
     )
     say(f"  {row.name}: {number(row.value)} ms, ratio {number(row.ratio)}")
-    memory = {each: temp_mib(program) for each, program in compiled.items()}
+    memory = {each: temp_mib(program) for each, program in programs.items()}
     return [row, Row(name=f"{name}: memory", value=memory["ours"], unit="MiB", ratio=memory["plain"] / memory["ours"], note="temporary")]
-
-
-def _both(ours: Loss, plain: Loss) -> list[tuple[str, Loss]]:
-    return [("ours", ours), ("plain", plain)]
