@@ -16,7 +16,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from lwm_trainer import accumulate, config, mesh
 from lwm_trainer.fingerprint import batch_hash, tree_hash
-from lwm_trainer.loss import weighted_loss
+from lwm_trainer.loss import Losses, weighted_loss
 from lwm_trainer.model import llama
 from lwm_trainer.model.modules import at_once
 from lwm_trainer.optimizer import make_optimizer
@@ -43,7 +43,7 @@ class Batch(TypedDict):
 
 class Metrics(TypedDict):
     loss: Array
-    """float32, nats per weighted target of the global batch."""
+    """float32, the cross-entropy alone, nats per weighted target of the global batch."""
     grad_norm: Array
     """float32, before clipping."""
     tokens_hash: Array
@@ -89,8 +89,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
         params = llama.init(run.model, key)
         return State(params=params, optimizer=optimizer.init(params))
 
-    def weighted(params: llama.Params, batch: Batch) -> Array:
-        """The sum over the batch's targets."""
+    def weighted(params: llama.Params, batch: Batch) -> Losses:
         hidden = llama.hidden_states(
             run.model,
             params,
@@ -103,12 +102,13 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
             attention_names=SAVED_NAMES,
             token_wise=token_wise,
         )
-        return weighted_loss(device_mesh, mesh.RING_AXES, hidden, llama.head(run.model, params), batch["targets"], batch["weights"])
+        head = llama.head(run.model, params)
+        return weighted_loss(device_mesh, mesh.RING_AXES, hidden, head, batch["targets"], batch["weights"], run.loss.z_weight)
 
     def train_step(state: State, batch: Batch) -> tuple[State, Metrics]:
         normaliser = jnp.maximum(batch["weights"].sum(), 1.0)
-        loss, grads = accumulate.value_and_grad(
-            lambda params, part: weighted(params, part) / normaliser,
+        losses, grads = accumulate.value_and_grad(
+            lambda params, part: jax.tree.map(lambda total: total / normaliser, weighted(params, part)),
             state["params"],
             batch,
             parts=run.memory.accumulation,
@@ -117,7 +117,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
         )
         updates, optimizer_state = optimizer.update(grads, state["optimizer"], state["params"])
         metrics = Metrics(
-            loss=loss,
+            loss=losses.cross_entropy,
             grad_norm=optax.tree.norm(grads),
             tokens_hash=batch_hash(batch["index"], batch["tokens"], batch["targets"], batch["weights"]),
         )
