@@ -9,26 +9,31 @@ import pytest
 
 from lwm_trainer.checkpoint import read_model_manifest
 from lwm_trainer.convert.__main__ import main
-from lwm_trainer.convert.names import leaves
+from lwm_trainer.convert.names import Leaf, abstract, leaves
 from lwm_trainer.convert.step_folder import StepFolder
 from lwm_trainer.model import llama
 from unit.test_convert_round_trip import MODELS, NAMES
 from unit.test_llama import causal
 
 
+def logits(folder: Path, tokens: np.ndarray) -> jax.Array:
+    """Of the converted model in this step folder."""
+    manifest, step = read_model_manifest(str(folder)), StepFolder(str(folder))
+    model = manifest.model
+
+    def whole(leaf: Leaf) -> np.ndarray:
+        return step.layer(leaf, 0) if leaf.layers is None else np.stack([step.layer(leaf, layer) for layer in range(leaf.layers)])
+
+    params = jax.tree.unflatten(jax.tree.structure(abstract(model)), [whole(leaf) for leaf in leaves(model)])
+    positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
+    hidden = llama.hidden_states(model, params, jnp.asarray(tokens), positions, manifest.rope_theta, causal, lambda x: x, "nothing")
+    return hidden @ llama.head(model, params)
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "llama31"])
 def test_logits_are_those_of_transformers(name: str, tmp_path: Path) -> None:
     assert main(["from-hf", str(MODELS / name), str(tmp_path / "0")]) == 0
-    manifest, step = read_model_manifest(str(tmp_path / "0")), StepFolder(str(tmp_path / "0"))
-    model = manifest.model
-    arrays = [
-        np.stack([step.layer(leaf, layer) for layer in range(leaf.layers)]) if leaf.layers else step.layer(leaf, 0)
-        for leaf in leaves(model)
-    ]
-    params = jax.tree.unflatten(jax.tree.structure(jax.eval_shape(lambda: llama.init(model, jax.random.key(0)))), arrays)
     with np.load(MODELS / name / "logits.npz") as reference:
         tokens, wanted = reference["tokens"], reference["logits"]
-    positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
-    hidden = llama.hidden_states(model, params, jnp.asarray(tokens), positions, manifest.rope_theta, causal, lambda x: x, "nothing")
     assert np.abs(wanted).max() > 1, "a model that says something"
-    np.testing.assert_allclose(hidden @ llama.head(model, params), wanted, atol=2e-4)
+    np.testing.assert_allclose(logits(tmp_path / "0", tokens), wanted, atol=2e-4)

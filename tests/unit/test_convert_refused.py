@@ -65,14 +65,14 @@ def test_a_config_that_does_not_fit_is_refused_by_its_field(
 
 def test_both_styles_that_agree_are_read_and_the_old_alone_too(folder: Path) -> None:
     new = json.loads((folder / "config.json").read_bytes())["rope_parameters"]
-    read = read_config(folder)
+    read = read_config(folder / "config.json")
     scaling = {key: value for key, value in new.items() if key not in ("rope_theta", "rope_type")}
     change(folder, rope_theta=5e5, rope_scaling=scaling | {"type": "llama3"})
-    assert read_config(folder) == read
+    assert read_config(folder / "config.json") == read
     change(folder, rope_parameters=None)
-    assert read_config(folder) == read
+    assert read_config(folder / "config.json") == read
     change(folder, rope_scaling=None)
-    assert read_config(folder).model.rope_scaling is None
+    assert read_config(folder / "config.json").model.rope_scaling is None
 
 
 def test_a_file_cut_short_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,3 +110,8 @@ def test_nothing_is_written_over_and_a_folder_of_something_else_is_no_step_folde
     assert "exists already" in capsys.readouterr().err
     assert main(["to-hf", str(folder), str(tmp_path / "new")]) == ExitCode.BAD_CHECKPOINT
     assert "no step folder" in capsys.readouterr().err
+
+
+def test_what_the_file_system_refuses_ends_with_its_code_and_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["from-hf", str(folder), str(folder / SINGLE / "out")]) != 0
+    assert capsys.readouterr().err.splitlines()[-1].startswith("convert: ")

@@ -91,3 +91,8 @@ def test_theta_and_tokenizer_are_given_on_the_command_line(tmp_path: Path) -> No
     assert said["rope_theta"] == said["rope_parameters"]["rope_theta"] == 1e6
     assert (back / "tokenizer.json").read_text() == "{}"
     assert json.loads((back / "tokenizer_config.json").read_bytes()) == {"tokenizer_class": "PreTrainedTokenizerFast"}
+
+
+def test_paths_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    same(tensors(MODELS / "tied"), tensors(there_and_back(MODELS / "tied", Path("here"))))

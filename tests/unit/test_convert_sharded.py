@@ -30,7 +30,7 @@ class Counting:
 
 @pytest.mark.parametrize("mesh", [Mesh(fsdp=8), Mesh(fsdp=4, tp=2), Mesh(sp=4, tp=2), Mesh(dp=8)], ids=str)
 def test_parameters_lie_as_a_training_has_them_and_no_read_is_larger_than_a_devices_part(mesh: Mesh) -> None:
-    model = read_config(MODELS / "llama31").model
+    model = read_config(MODELS / "llama31" / "config.json").model
     source = Counting(HuggingFace(MODELS / "llama31"))
     params = load(model, source, make_mesh(mesh), "float32", lambda size: None)
     theirs = tensors(MODELS / "llama31")
@@ -46,7 +46,7 @@ def test_parameters_lie_as_a_training_has_them_and_no_read_is_larger_than_a_devi
 
 
 def test_a_part_of_a_heads_channels_is_cut_right() -> None:
-    model = read_config(MODELS / "llama31").model
+    model = read_config(MODELS / "llama31" / "config.json").model
     source = HuggingFace(MODELS / "llama31")
     for leaf in leaves(model):
         whole = source.read(leaf, 1, tuple(slice(0, size) for size in leaf.shape))

@@ -2,10 +2,13 @@
 
 import argparse
 import hashlib
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from etils import epath
@@ -13,12 +16,16 @@ from etils import epath
 from lwm_trainer.checkpoint import ModelManifest
 from lwm_trainer.config import ExitCode
 from lwm_trainer.convert.config_json import Described, read_config
-from lwm_trainer.convert.errors import ConversionError, WrongArgumentError
+from lwm_trainer.convert.errors import WrongArgumentError
 from lwm_trainer.convert.hf_read import HuggingFace
 from lwm_trainer.convert.hf_write import write_folder, write_tokenizer
+from lwm_trainer.convert.lwm_read import Lwm
 from lwm_trainer.convert.names import leaves
 from lwm_trainer.convert.place import Progress, conversion_mesh, load
+from lwm_trainer.convert.rotation import ROTATIONS, rotated
 from lwm_trainer.convert.step_folder import StepFolder, require_absent, write_step
+from lwm_trainer.hidden import hidden
+from lwm_trainer.verdict import judge
 
 DTYPES = ("float32", "bfloat16")
 
@@ -26,30 +33,42 @@ DTYPES = ("float32", "bfloat16")
 def main(argv: Sequence[str] | None = None) -> int:
     """Convert; the exit code, with a line on stderr if it is not 0."""
     arguments = _parser().parse_args(argv)
+    if not jax.config.jax_platforms:  # type: ignore[attr-defined]  # an accelerator would be taken from a training, and has less memory
+        jax.config.update("jax_platforms", "cpu")
     try:
         arguments.run(arguments)
-    except ConversionError as error:
-        print(f"convert: {error}", file=sys.stderr)
-        return int(error.code)
+    except Exception as error:
+        found = judge(error, gang=False)
+        if found.unexpected:
+            print(hidden(traceback.format_exc()), file=sys.stderr, end="")
+        print(f"convert: {found.message}", file=sys.stderr)
+        return int(found.code)
     return int(ExitCode.COMPLETE)
 
 
 def from_hf(arguments: argparse.Namespace) -> None:
     folder: Path = arguments.folder
     require_absent(arguments.out)
-    source = HuggingFace(folder)
-    described = read_config(folder, source.vision_vocab_size)
+    _import(arguments, HuggingFace(folder), folder / "config.json", folder / "tokenizer.json", f"huggingface:{folder.resolve().name}")
+
+
+def from_lwm(arguments: argparse.Namespace) -> None:
+    require_absent(arguments.out)
+    _import(arguments, Lwm(arguments.file), arguments.config, arguments.tokenizer, f"lwm:{arguments.file.resolve().name}")
+
+
+def _import(arguments: argparse.Namespace, source: HuggingFace | Lwm, config_json: Path, tokenizer: Path | None, said: str) -> None:
+    described = read_config(config_json, source.vision_vocab_size)
     model = described.model
-    progress = Progress("from-hf", source.check(leaves(model), model.tied_embeddings))
-    params = load(model, source, conversion_mesh(model), arguments.dtype, progress)
+    progress = Progress(said, source.check(leaves(model), model.tied_embeddings))
+    params = load(model, rotated(source, arguments.rotation), conversion_mesh(model), arguments.dtype, progress)
     progress.say()
-    tokenizer = folder / "tokenizer.json"
     manifest = ModelManifest(
         model=model,
         context_length=described.context_length,
         rope_theta=described.rope_theta,
-        tokenizer_sha256=hashlib.sha256(tokenizer.read_bytes()).hexdigest() if tokenizer.exists() else None,
-        source=f"huggingface:{folder.resolve().name}",
+        tokenizer_sha256=hashlib.sha256(tokenizer.read_bytes()).hexdigest() if tokenizer is not None and tokenizer.exists() else None,
+        source=said,
     )
     write_step(arguments.out, params, manifest)
 
@@ -71,19 +90,41 @@ def to_hf(arguments: argparse.Namespace) -> None:
     progress.say()
 
 
+def _place(text: str) -> str:
+    """Orbax takes absolute paths only."""
+    return text if "://" in text else os.path.abspath(text)  # noqa: PTH100 - of a path that does not exist yet
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lwm convert", description=__doc__)
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("from-hf", help="a Hugging Face Llama into a step folder for spec.model.initFrom")
     command.add_argument("folder", type=Path, help="with config.json and safetensors; a local one or a mounted volume")
-    command.add_argument("out", help="new step folder: a path or gs://…")
+    command.add_argument("out", type=_place, help="new step folder: a path or gs://…")
     command.add_argument(
         "--dtype", choices=DTYPES, default="float32", help="of the parameters in OUT; default: float32, as in a training's"
     )
+    command.add_argument(
+        "--rotation", choices=ROTATIONS, default="half", help="pairs of channels in the file; default: half, Hugging Face's"
+    )
     command.set_defaults(run=from_hf)
+    command = commands.add_parser("from-lwm", help="a file of LWM's StreamingCheckpointer into a step folder for spec.model.initFrom")
+    command.add_argument("file", type=Path, help="streaming_params or streaming_train_state; a local one or on a mounted volume")
+    command.add_argument("out", type=_place, help="new step folder: a path or gs://…")
+    command.add_argument(
+        "--config", type=Path, required=True, help="a Hugging Face config.json that describes the model: the file does not"
+    )
+    command.add_argument("--tokenizer", type=Path, help="its tokenizer.json, whose hash is noted")
+    command.add_argument(
+        "--dtype", choices=DTYPES, default="float32", help="of the parameters in OUT; default: float32, as in a training's"
+    )
+    command.add_argument(
+        "--rotation", choices=ROTATIONS, default="interleaved", help="pairs of channels in the file; default: interleaved, LWM's"
+    )
+    command.set_defaults(run=from_lwm)
     command = commands.add_parser("to-hf", help="a step folder into a folder that transformers reads")
-    command.add_argument("step_folder", help="of a training or a conversion: a path or gs://…")
-    command.add_argument("out", help="new folder: a path or gs://…")
+    command.add_argument("step_folder", type=_place, help="of a training or a conversion: a path or gs://…")
+    command.add_argument("out", type=_place, help="new folder: a path or gs://…")
     command.add_argument("--theta", type=float, help="rope_theta in config.json; default: the checkpoint's")
     command.add_argument("--dtype", choices=DTYPES, help="of the tensors; default: the model's")
     command.add_argument("--shard-size", type=float, default=2.0, metavar="GB", help="largest file, held in memory twice; default: 2")

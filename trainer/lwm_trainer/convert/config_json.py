@@ -42,13 +42,12 @@ class Described(NamedTuple):
     context_length: int
 
 
-def read_config(folder: Path, vision_vocab_size: int | None = None) -> Described:
-    """The model that FOLDER/config.json describes. Raises ConversionError that names the field."""
-    file = folder / "config.json"
+def read_config(file: Path, vision_vocab_size: int | None = None) -> Described:
+    """The model that a config.json describes. Raises ConversionError that names the field."""
     try:
         said: dict[str, Any] = json.loads(file.read_bytes())
     except OSError as error:
-        raise ConversionError(f"{file}: {error.strerror}: give the folder of a Hugging Face model") from error
+        raise ConversionError(f"{file}: {error.strerror}: give the config.json of a Hugging Face model") from error
     except ValueError as error:
         raise ConversionError(f"{file}: no JSON: {error}: download it again") from error
     architectures = said.get("architectures") or [ARCHITECTURE]
