@@ -2,5 +2,5 @@
 
 Read in this order: `chips` (what the TPU families have), `flops` (what a step computes), `estimate` (how long each phase takes, with its
 formula as text), `published` (the estimate beside step times that others have published), `guess` (what memory holds, coarsely),
-`candidates` (other meshes and memory settings of the same stage, fastest first).
+`candidates` (other meshes and memory settings of the same stage, fastest first), `picture` (bars of `records`; needs matplotlib).
 """
