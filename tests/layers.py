@@ -15,7 +15,7 @@ Command = Sequence[str]
 
 CHECK: dict[str, list[Command]] = {
     "format and lint": [[f"{TOOLS}/ruff", "format", "--check", "--quiet", "."], [f"{TOOLS}/ruff", "check", "--quiet", "."]],
-    "types": [[f"{TOOLS}/mypy", "operator", "trainer", "tests", "quickstart", "benchmarks"]],
+    "types": [[f"{TOOLS}/mypy", "cli", "operator", "trainer", "tests", "quickstart", "benchmarks"]],
     "layers": [[f"{TOOLS}/lint-imports", "--no-logo"]],
     "generated": [[PYTHON, "-m", "lwm_operator.api.crd", "--check"], [PYTHON, "-m", "lwm_operator.docs", "--check"]],
     "fast tests": [[PYTHON, "-m", "pytest", "-q", "tests/unit"]],

@@ -1,3 +1,3 @@
 """The environment of libtpu, before anything can load it."""
 
-import tpu.topology  # noqa: F401
+import lwm_trainer.fit.topology  # noqa: F401

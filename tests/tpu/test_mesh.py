@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jax.experimental import topologies
 
-import tpu.topology  # noqa: F401 - sets libtpu's environment
+import lwm_trainer.fit.topology  # noqa: F401 - sets libtpu's environment
 from lwm_trainer.mesh import placed
 
 RING, TP = 2, 4

@@ -9,12 +9,13 @@ from jax import Array, lax
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from lwm_trainer.fit import topology
+from lwm_trainer.fit.program import Program
 from lwm_trainer.ring.inner import softmax
 from lwm_trainer.ring.inner.protocol import Shard
 from lwm_trainer.ring.inner.splash import Splash
-from tpu import overlap, topology
+from tpu import overlap
 from tpu.compile import SAMPLE, Case, compiled
-from tpu.program import Program
 
 
 @pytest.mark.parametrize("case", SAMPLE, ids=lambda case: f"{case.slice}-ring{case.ring}-ulysses{case.ulysses}")

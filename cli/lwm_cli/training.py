@@ -1,0 +1,57 @@
+"""An LWMTraining's file as kubectl would apply it, and each of its stages as the run config that the operator would write."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import yaml
+
+from lwm_operator.api.names import KIND
+from lwm_operator.api.stage import Stage
+from lwm_operator.api.training import Training, read
+from lwm_operator.manifests.common import Run
+from lwm_operator.manifests.runconfig import run_config
+from lwm_operator.plan.accept import problems
+from lwm_trainer.config import RunConfig, Start
+
+
+class FileError(Exception):
+    """Sentences that name the field and the fix."""
+
+
+def load(file: Path) -> Training:
+    """Raises FileError for a file without exactly one LWMTraining, and for one that the operator would refuse."""
+    try:
+        documents = [each for each in yaml.safe_load_all(file.read_text()) if isinstance(each, dict)]
+    except OSError as error:
+        raise FileError(f"{file}: {error.strerror}: give the file of an {KIND}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FileError(f"{file} is no YAML: {error}") from error
+    found = [each for each in documents if each.get("kind") == KIND]
+    if len(found) != 1:
+        raise FileError(f"{file} holds {len(found)} objects of kind {KIND}: give a file with one")
+    try:
+        training = read(_applied(found[0]))
+    except pydantic.ValidationError as error:
+        raise FileError("\n".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())) from error
+    if wrong := problems(training.spec):
+        raise FileError("\n".join(wrong))
+    return training
+
+
+def _applied(body: dict[str, Any]) -> dict[str, Any]:
+    """With what the API server would add."""
+    about = body.get("metadata") or {}
+    return body | {"metadata": {"namespace": "default", "uid": "00000000-0000-0000-0000-000000000000"} | about}
+
+
+def stages(training: Training, name: str | None) -> Iterator[tuple[Stage, RunConfig]]:
+    """All stages, or the one of that name. Raises FileError when there is none."""
+    known = [stage.name for stage in training.spec.stages]
+    if name is not None and name not in known:
+        raise FileError(f"--stage {name}: no such stage: use one of {', '.join(known)}")
+    for number, stage in enumerate(training.spec.stages, 1):
+        if name in (None, stage.name):
+            run = Run(training=training, stage=number, attempt=1, start=Start(), image="", template="")
+            yield stage, run_config(run)
