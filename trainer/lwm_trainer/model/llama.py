@@ -18,6 +18,7 @@ from jax.ad_checkpoint import checkpoint_name
 from lwm_trainer import config
 from lwm_trainer.model.modules import AXES, Attend, Block, Ends, TokenWise, at_once
 from lwm_trainer.model.remat import STREAM, rematerialised
+from lwm_trainer.model.rope import frequencies
 
 Params = dict[str, Any]
 """{"ends": ..., "layers": ...}: nested dicts of float32 arrays; each array under "layers" has a leading axis of layers."""
@@ -67,19 +68,21 @@ def hidden_states(
     ends = _merge(Ends, model, params["ends"])
     x_BTD = place(ends.embedding[...][token_BT].astype(jnp.dtype(model.dtype)))
 
+    frequency_C = frequencies(model.head_dim, rope_theta, model.rope_scaling)
+
     def layer(x_BTD: Array, parameters: Params) -> tuple[Array, None]:
         block = _merge(Block, model, parameters)
-        return place(block(checkpoint_name(x_BTD, STREAM), position_BT, rope_theta, attend, token_wise)), None
+        return place(block(checkpoint_name(x_BTD, STREAM), position_BT, frequency_C, attend, token_wise)), None
 
     x_BTD, _ = jax.lax.scan(rematerialised(layer, remat, attention_names), x_BTD, params["layers"])
     return ends.norm(x_BTD)  # type: ignore[no-any-return]
 
 
 def head(model: config.Model, params: Params) -> Array:
-    """The matrix from stream to logits, [D, V] in the model's dtype."""
+    """The matrix from stream to logits, [D, V], float32."""
     ends = params["ends"]
     matrix: Array = ends["embedding"].T if model.tied_embeddings else ends["head"]
-    return matrix.astype(jnp.dtype(model.dtype))
+    return matrix
 
 
 def _pure(module: nnx.Module) -> Params:
