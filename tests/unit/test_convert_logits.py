@@ -13,7 +13,7 @@ from lwm_trainer.convert.names import Leaf, abstract, leaves
 from lwm_trainer.convert.step_folder import StepFolder
 from lwm_trainer.model import llama
 from unit.test_convert_round_trip import MODELS, NAMES
-from unit.test_llama import causal
+from unit.test_llama import hidden
 
 
 def logits(folder: Path, tokens: np.ndarray) -> jax.Array:
@@ -25,9 +25,8 @@ def logits(folder: Path, tokens: np.ndarray) -> jax.Array:
         return step.layer(leaf, 0) if leaf.layers is None else np.stack([step.layer(leaf, layer) for layer in range(leaf.layers)])
 
     params = jax.tree.unflatten(jax.tree.structure(abstract(model)), [whole(leaf) for leaf in leaves(model)])
-    positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
-    hidden = llama.hidden_states(model, params, jnp.asarray(tokens), positions, manifest.rope_theta, causal, lambda x: x, "nothing")
-    return hidden @ llama.head(model, params)
+    stream = hidden(params, jnp.asarray(tokens), manifest.rope_theta, model)
+    return stream @ llama.head(model, params)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "llama31"])
