@@ -29,7 +29,7 @@ def logits(folder: Path, tokens: np.ndarray) -> jax.Array:
     return stream @ llama.head(model, params)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "llama31"])
+@pytest.mark.parametrize("name", NAMES)
 def test_logits_are_those_of_transformers(name: str, tmp_path: Path) -> None:
     assert main(["from-hf", str(MODELS / name), str(tmp_path / "0")]) == 0
     with np.load(MODELS / name / "logits.npz") as reference:
