@@ -9,9 +9,9 @@ import pytest
 
 from lwm_trainer import config
 from lwm_trainer.data import Batches, Tokenizer, load_documents, unigram_entropy
-from lwm_trainer.feed import NAMES, orders
+from lwm_trainer.feed import orders
 from lwm_trainer.mesh import make_mesh
-from lwm_trainer.step import Batch, make_program
+from lwm_trainer.step import Batch, batch_names, make_program
 from processes.gang import a_run, write_texts, write_tokenizer
 from quickstart.learned import judge
 
@@ -34,7 +34,12 @@ def test_only_real_targets_are_learned(tmp_path: Path, shuffled: bool) -> None:
             counts = rows["weights"] > 0
             rows["targets"][counts] = random.permutation(rows["targets"][counts])
         order = orders(run.mesh, rows["start"])
-        batch = Batch(**{name: jax.device_put(np.take_along_axis(rows[name], order, axis=1), program.batch_sharding) for name in NAMES})  # type: ignore[typeddict-item]
+        batch = Batch(
+            **{
+                name: jax.device_put(np.take_along_axis(rows[name], order, axis=1), program.batch_sharding)
+                for name in batch_names(run.model)
+            }
+        )  # type: ignore[typeddict-item]
         state, metrics = program.train_step(state, batch)
         losses.append(float(metrics["loss"]))
     verdict = judge(losses, unigram_entropy(batches, range(STEPS)))

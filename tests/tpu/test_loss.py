@@ -39,5 +39,4 @@ def test_no_array_has_a_score_for_each_token_and_piece(ring: int, tp: int) -> No
     assert largest <= max(own_stream, own_head) < LENGTH // ring * VOCABULARY // tp
     memory: Any = compiled.memory_analysis()
     head_bytes, stream_bytes = 4 * own_head, 2 * own_stream
-    print(memory.temp_size_in_bytes / 2**20)
     assert memory.temp_size_in_bytes < stream_bytes + 3 * head_bytes + 3 * MOST_LOGIT_BYTES

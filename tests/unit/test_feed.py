@@ -6,11 +6,12 @@ import jax
 import numpy as np
 import pytest
 
-from lwm_trainer.config import Mesh
+from lwm_trainer.config import Mesh, Vision
 from lwm_trainer.data import Batches, Documents
-from lwm_trainer.feed import NAMES, Feed, orders
+from lwm_trainer.feed import Feed, orders
 from lwm_trainer.mesh import TOKENS, make_mesh
 from lwm_trainer.ring.layout import plan
+from lwm_trainer.step import batch_names
 from unit.builders import a_run
 
 LENGTH, SIZES = 192, [150, 30, 12, 70, 61, 61, 192, 9, 8, 7, 180]
@@ -19,6 +20,15 @@ LENGTH, SIZES = 192, [150, 30, 12, 70, 61, 61, 192, 9, 8, 7, 180]
 def batches(run: Any) -> Batches:
     sizes = np.cumsum(SIZES)
     return Batches(run, {"d": Documents.join([np.arange(end - size, end, dtype=np.int32) for size, end in zip(SIZES, sizes, strict=True)])})
+
+
+def test_a_model_with_a_vision_vocabulary_is_told_that_texts_are_text() -> None:
+    text = a_run(context_length=LENGTH, batch_tokens=8 * LENGTH)
+    run = text.model_copy(update={"model": text.model.model_copy(update={"vision": Vision()})})
+    batch = Feed(run, batches(run), jax.sharding.NamedSharding(make_mesh(run.mesh), TOKENS)).batch(0)
+    assert set(batch) - set(batch_names(text.model)) == {"vision", "target_vision"}
+    assert not np.asarray(batch["vision"]).any()
+    assert not np.asarray(batch["target_vision"]).any()
 
 
 @pytest.mark.parametrize("mesh", [{"sp": 8}, {"sp": 8, "ulysses": 2}, {"fsdp": 2, "sp": 4}, {"fsdp": 8}])
@@ -30,7 +40,7 @@ def test_every_row_lies_in_its_own_plan_and_nothing_is_lost(mesh: dict[str, int]
     ring = run.mesh.ring
     layouts = {plan(start, ring).tobytes() for start in expected["start"]}
     assert (len(layouts) > 1) == (ring > 1), "the rows should need different layouts"
-    for name in NAMES:
+    for name in batch_names(run.model):
         array = np.asarray(found[name])  # type: ignore[literal-required]
         for row in range(8):
             order = plan(expected["start"][row], ring)

@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from lwm_trainer import config
 from lwm_trainer.data.loader import Batches
 from lwm_trainer.ring.layout import plan
-from lwm_trainer.step import Batch
-
-NAMES = tuple(Batch.__annotations__)
+from lwm_trainer.step import Batch, batch_names
 
 
 def abstract_batch(run: config.RunConfig, sharding: NamedSharding) -> Batch:
     """Shapes and dtypes of a global batch, for compiling ahead of time."""
     shape = (run.rows, run.context_length)
-    arrays = {name: jax.ShapeDtypeStruct(shape, np.float32 if name == "weights" else np.int32, sharding=sharding) for name in NAMES}
+    arrays = {
+        name: jax.ShapeDtypeStruct(shape, np.float32 if name == "weights" else np.int32, sharding=sharding)
+        for name in batch_names(run.model)
+    }
     return cast("Batch", arrays)
 
 
@@ -38,7 +39,7 @@ class Feed:
         self._shape = (run.rows, run.context_length)
         self._batches, self._sharding = batches, sharding
         self._batch_of = run.start.batch_of
-        self._mesh = run.mesh
+        self._mesh, self._names = run.mesh, batch_names(run.model)
 
     def batch(self, step: int) -> Batch:
         """The batch with which step `step` (from 0) is computed: its own, or a later one after a rollback."""
@@ -57,4 +58,4 @@ class Feed:
         def array(name: str) -> jax.Array:
             return jax.make_array_from_callback(self._shape, self._sharding, lambda index: part(name, index))
 
-        return cast("Batch", {name: array(name) for name in NAMES})
+        return cast("Batch", {name: array(name) for name in self._names})

@@ -6,7 +6,7 @@ Letters: B rows of the global batch, T tokens of a row.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -39,6 +39,15 @@ class Batch(TypedDict):
     index: Array
     start: Array
     weights: Array
+    vision: NotRequired[Array]
+    """1 for a token of the vision vocabulary, 0 for one of the text's; there when the model has a vision vocabulary."""
+    target_vision: NotRequired[Array]
+    """The same of the targets."""
+
+
+def batch_names(model: config.Model) -> tuple[str, ...]:
+    """The arrays of this model's batches."""
+    return tuple(name for name in Batch.__annotations__ if model.vision is not None or name in Batch.__required_keys__)
 
 
 class Metrics(TypedDict):
@@ -47,7 +56,7 @@ class Metrics(TypedDict):
     grad_norm: Array
     """float32, before clipping."""
     tokens_hash: Array
-    """uint32, of the step's tokens, targets and weights."""
+    """uint32, of the step's tokens, targets and weights, and of which are vision's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +92,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
     tokens, stream = (NamedSharding(device_mesh, spec) for spec in (mesh.TOKENS, mesh.STREAM))
     inner = choose(device_mesh.devices.flat[0])
     tile = run.memory.mlp_tile
+    hashed = [name for name in batch_names(run.model) if name not in ("positions", "index", "start")]
     token_wise = at_once if tile is None else tiled(device_mesh, mesh.RING_AXES, tile)
 
     def init(key: Array) -> State:
@@ -101,9 +111,17 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
             remat=run.memory.remat,
             attention_names=SAVED_NAMES,
             token_wise=token_wise,
+            vision_BT=batch["vision"] == 1 if run.model.vision is not None else None,
         )
-        head = llama.head(run.model, params)
-        return weighted_loss(device_mesh, mesh.RING_AXES, hidden, head, batch["targets"], batch["weights"], run.loss.z_weight)
+
+        def of(head: Array, weights: Array) -> Losses:
+            return weighted_loss(device_mesh, mesh.RING_AXES, hidden, head, batch["targets"], weights, run.loss.z_weight)
+
+        if run.model.vision is None:
+            return of(llama.head(run.model, params), batch["weights"])
+        vision = batch["target_vision"] == 1
+        text = of(llama.head(run.model, params), jnp.where(vision, 0.0, batch["weights"]))
+        return jax.tree.map(jnp.add, text, of(llama.vision_head(params), jnp.where(vision, batch["weights"], 0.0)))
 
     def train_step(state: State, batch: Batch) -> tuple[State, Metrics]:
         normaliser = jnp.maximum(batch["weights"].sum(), 1.0)
@@ -119,7 +137,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
         metrics = Metrics(
             loss=losses.cross_entropy,
             grad_norm=optax.tree.norm(grads),
-            tokens_hash=batch_hash(batch["index"], batch["tokens"], batch["targets"], batch["weights"]),
+            tokens_hash=batch_hash(batch["index"], *(batch[name] for name in hashed)),  # type: ignore[literal-required]
         )
         return State(params=optax.apply_updates(state["params"], updates), optimizer=optimizer_state), metrics
 

@@ -14,7 +14,8 @@ from lwm_trainer.data.mixture import Mixture
 from lwm_trainer.data.packing import Plan
 
 Batch = dict[str, NDArray[Any]]
-"""Arrays [rows, context length]: tokens, targets, positions, index, start (int32) and weights (float32); see `Batches`."""
+"""Arrays [rows, context length]: tokens, targets, positions, index, start (int32) and weights (float32), with a vision vocabulary
+vision and target_vision (int32); see `Batches`."""
 
 _MIXTURE = 2**32 - 1  # stands where a data set's number stands, and is none
 
@@ -25,11 +26,13 @@ class Batches:
     tokens: ids; padding holds 0. targets: the next token of the document. positions: place in the document's piece, from 0.
     index: place in the row. start: place in the row where the token's piece starts, so that a token attends to [start, index]; for
     padding index + 1, an empty interval. weights: 1 where the target counts, 0 for padding and for a document's last token.
+    vision, target_vision: 1 where the token or the target is of the vision vocabulary; documents are text, so 0.
     """
 
     def __init__(self, config: RunConfig, documents: Mapping[str, Documents]) -> None:
         """Raises DataMissingError when a data set has no token."""
         self._length, self._rows = config.context_length, config.rows
+        self._vision = config.model.vision is not None
         self._mixture = Mixture([dataset.weight for dataset in config.datasets], config.seed, config.stage_index, _MIXTURE)
         self._tokens: list[NDArray[np.int32]] = []
         self._plans: list[Plan] = []
@@ -73,7 +76,10 @@ class Batches:
             targets[at : at + counted] = source[begin + 1 : begin + 1 + counted]
             weights[at : at + counted] = 1
             at += size
-        return {"tokens": tokens, "targets": targets, "positions": positions, "index": index, "start": start, "weights": weights}
+        row = {"tokens": tokens, "targets": targets, "positions": positions, "index": index, "start": start, "weights": weights}
+        if self._vision:
+            row |= {name: np.zeros(self._length, np.int32) for name in ("vision", "target_vision")}
+        return row
 
 
 def unigram_entropy(batches: Batches, steps: Sequence[int]) -> float:

@@ -54,6 +54,7 @@ def hidden_states(
     remat: config.Remat = "attention",
     attention_names: tuple[str, ...] = (),
     token_wise: TokenWise = at_once,
+    vision_BT: Array | None = None,
 ) -> Array:
     """The stream behind the last norm, [B, T, D] in the model's dtype.
 
@@ -63,10 +64,11 @@ def hidden_states(
         place: applied to the stream between layers; puts its sharding constraint there.
         remat: what a layer keeps for its backward pass.
         attention_names: what `attend` calls the values that save it from running again.
+        vision_BT: bool, true for a token of the vision vocabulary, whose ids overlap with the text's. Without it all are text.
         token_wise: how the MLP, which knows single tokens only, is applied to all of them.
     """
     ends = _merge(Ends, model, params["ends"])
-    x_BTD = place(ends.embedding[...][token_BT].astype(jnp.dtype(model.dtype)))
+    x_BTD = place(ends.embed(token_BT, vision_BT).astype(jnp.dtype(model.dtype)))
 
     frequency_C = frequencies(model.head_dim, rope_theta, model.rope_scaling)
 
@@ -79,9 +81,15 @@ def hidden_states(
 
 
 def head(model: config.Model, params: Params) -> Array:
-    """The matrix from stream to logits, [D, V], float32."""
+    """The matrix from stream to the text's logits, [D, V], float32."""
     ends = params["ends"]
     matrix: Array = ends["embedding"].T if model.tied_embeddings else ends["head"]
+    return matrix
+
+
+def vision_head(params: Params) -> Array:
+    """The matrix from stream to the vision vocabulary's logits, [D, V], float32; of a model that has one."""
+    matrix: Array = params["ends"]["vision_head"]
     return matrix
 
 

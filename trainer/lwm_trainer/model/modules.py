@@ -114,10 +114,23 @@ class Block(nnx.Module):
 
 
 class Ends(nnx.Module):
-    """What stands before and behind the layers: the embedding, the last norm, the head (none when tied)."""
+    """What stands before and behind the layers: the embedding, the last norm, the head (none when tied); a second embedding and head
+    where there is a vision vocabulary."""
 
     def __init__(self, model: config.Model, rngs: nnx.Rngs) -> None:
         self.embedding = _parameter(rngs.params(), (model.vocab_size, model.width), ("vocab", "embed"), 0.02)
         self.norm = RMSNorm(model.width, model.norm_epsilon)
         if not model.tied_embeddings:
             self.head = _parameter(rngs.params(), (model.width, model.vocab_size), ("embed", "vocab"), model.width**-0.5)
+        if model.vision is not None:
+            codes = model.vision.vocab_size
+            self.vision_embedding = _parameter(rngs.params(), (codes, model.width), ("vocab", "embed"), 0.02)
+            self.vision_head = _parameter(rngs.params(), (model.width, codes), ("embed", "vocab"), model.width**-0.5)
+
+    def embed(self, token_BT: Array, vision_BT: Array | None) -> Array:
+        """Rows of the text's embedding, of the vision's where `vision_BT` is true; [B, T, D], float32."""
+        if vision_BT is None:
+            return self.embedding[...][token_BT]
+        text_BTD = self.embedding[...][jnp.where(vision_BT, 0, token_BT)]
+        vision_BTD = self.vision_embedding[...][jnp.where(vision_BT, token_BT, 0)]
+        return jnp.where(vision_BT[..., None], vision_BTD, text_BTD)
