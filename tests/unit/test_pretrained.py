@@ -68,6 +68,12 @@ def test_a_manifest_that_another_version_wrote(checkpoint: Path, tmp_path: Path)
     assert "its manifest cannot be read: colour: Extra inputs are not permitted" in refusal(run(tmp_path / "copy"))
 
 
+def test_a_manifest_that_was_cut_short(checkpoint: Path, tmp_path: Path) -> None:
+    shutil.copytree(checkpoint, tmp_path / "copy")
+    (tmp_path / "copy" / "manifest" / "metadata").write_text("{")
+    assert "manifest/metadata is no JSON" in refusal(run(tmp_path / "copy"))
+
+
 @pytest.mark.parametrize(
     ("ours", "words"),
     [

@@ -155,7 +155,11 @@ def read_manifest(step_folder: str) -> Manifest:
 
 def read_model_manifest(step_folder: str) -> ModelManifest:
     """The same of a converted model too; a training's comes as `Manifest`."""
-    found = _manifest(step_folder)
+    return as_model_manifest(_manifest(step_folder))
+
+
+def as_model_manifest(found: dict[str, Any]) -> ModelManifest:
+    """Raises pydantic.ValidationError for one that another version wrote."""
     return (Manifest if "training" in found else ModelManifest).model_validate(found)
 
 

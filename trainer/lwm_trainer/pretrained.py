@@ -1,10 +1,12 @@
 """Whether the first stage can begin with what spec.model.initFrom names, asked before anything is compiled."""
 
+import json
+
 import pydantic
 from etils import epath
 
 from lwm_trainer import config
-from lwm_trainer.checkpoint import flat, read_model_manifest
+from lwm_trainer.checkpoint import as_model_manifest, flat
 from lwm_trainer.errors import CheckpointMismatchError
 from lwm_trainer.origin import find_origin
 
@@ -39,13 +41,16 @@ def _require_model(place: str, ours: config.Model) -> None:
                 f"{FIELD}: {place}: {part} is missing, so it is no checkpoint, or a copy that was cut short: {USE}"
             )
     try:
-        theirs = read_model_manifest(place).model
+        # Process 0 asks alone: Orbax's own reading is one that all processes take part in.
+        theirs = as_model_manifest(json.loads((folder / "manifest" / "metadata").read_text())).model
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise CheckpointMismatchError(
             f"{FIELD}: {place}: its manifest cannot be read: {where}: {first['msg']}: was it written by another version? Convert it again"
         ) from error
+    except json.JSONDecodeError as error:
+        raise CheckpointMismatchError(f"{FIELD}: {place}: manifest/metadata is no JSON ({error}): copy or convert it again") from error
     found, wanted = (flat({"model": model.model_dump(by_alias=True)}) for model in (theirs, ours))
     for field in sorted(found.keys() | wanted.keys(), key=[*wanted, *found].index):
         if field not in FREE and found.get(field) != wanted.get(field):
