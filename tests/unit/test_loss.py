@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 import jax
@@ -42,7 +43,7 @@ def test_chunks_and_shards_give_the_plain_cross_entropy_with_z_loss_and_its_grad
         return 3 * found.minimised + 5 * found.cross_entropy, found.cross_entropy
 
     (found, entropy), grads = jax.jit(jax.value_and_grad(both, argnums=(0, 1), has_aux=True))(STREAM, HEAD)
-    (expected, wanted_entropy), wanted = jax.value_and_grad(lambda *x: plain(*x, z_weight), argnums=(0, 1), has_aux=True)(STREAM, HEAD)
+    (expected, wanted_entropy), wanted = jax.value_and_grad(partial(plain, z_weight=z_weight), argnums=(0, 1), has_aux=True)(STREAM, HEAD)
     np.testing.assert_allclose(found, 3 * expected + 5 * wanted_entropy, rtol=1e-6)
     np.testing.assert_allclose(entropy, wanted_entropy, rtol=1e-6)
     for one, other in zip(grads, wanted, strict=True):
@@ -58,6 +59,7 @@ def test_the_loss_alone_is_the_loss(mesh: Mesh) -> None:
 
 def products(function: Any) -> int:
     text = jax.jit(function).lower(STREAM, HEAD).compile().as_text()
+    assert text is not None
     return text.count(" dot(")
 
 
@@ -71,7 +73,7 @@ def test_the_logits_of_a_chunk_are_computed_once_also_for_the_gradients() -> Non
 
 def test_gradients_of_bfloat16_products_keep_the_float32_head() -> None:
     stream = jnp.array(STREAM, jnp.bfloat16)
-    grads = jax.grad(lambda *x: ours(Mesh(sp=8), 0.0, *x).minimised, argnums=(0, 1))(stream, jnp.array(HEAD))
+    grads = jax.grad(lambda stream, head: ours(Mesh(sp=8), 0.0, stream, head).minimised, argnums=(0, 1))(stream, jnp.array(HEAD))
     assert [grad.dtype for grad in grads] == [jnp.bfloat16, jnp.float32]
-    _, wanted = jax.grad(lambda *x: plain(*x, 0.0)[0], argnums=(0, 1))(jnp.array(STREAM), jnp.array(HEAD))
+    _, wanted = jax.grad(lambda stream, head: plain(stream, head, 0.0)[0], argnums=(0, 1))(jnp.array(STREAM), jnp.array(HEAD))
     np.testing.assert_allclose(grads[1], wanted, atol=0.02 * float(np.abs(wanted).max()))

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -25,7 +25,8 @@ COLLECTIVE = re.compile(r" (all-gather|all-to-all|collective-permute|reduce-scat
 
 def mlp(matrices: Any, x_BTD: Array) -> Array:
     up, down = matrices
-    return jnp.tanh(x_BTD @ up) @ down
+    out: Array = jnp.tanh(x_BTD @ up) @ down
+    return out
 
 
 def total(matrices: Any, x_BTD: Array, tile: int | None) -> tuple[Array, Array]:
@@ -48,7 +49,7 @@ def arguments() -> tuple[Any, Array]:
 @cache
 def compiled(tile: int | None) -> Any:
     def gradients(matrices: Any, x_BTD: Array) -> Any:
-        return jax.value_and_grad(lambda *inputs: total(*inputs, tile), argnums=(0, 1), has_aux=True)(matrices, x_BTD)
+        return jax.value_and_grad(partial(total, tile=tile), argnums=(0, 1), has_aux=True)(matrices, x_BTD)
 
     matrices, x_BTD = arguments()
     at = jax.tree.map(lambda x: x.sharding, (matrices, x_BTD))

@@ -58,7 +58,7 @@ def weighted_loss(
             partial(_sums, axis=axes.heads, everywhere=everywhere, z_weight=z_weight, bytes=_bytes(mesh), gradients=gradients),
             mesh=mesh,
             in_specs=(stream, head, tokens, tokens),
-            out_specs=_Sums(P(), P(), stream, head),
+            out_specs=_Sums(*(P(), P(), stream, head)),  # type: ignore[arg-type]
             check_vma=False,
         )
 
@@ -124,5 +124,5 @@ def _sums(
     start = _Sums(zero, zero, x_BTD[:0], jnp.zeros(head_DV.shape if gradients else (head_DV.shape[0], 0), jnp.float32))
     parts = (x_BTD.reshape(-1, size, x_BTD.shape[-1]), target_BT.reshape(-1, size), weight_BT.reshape(-1, size))
     total, dx = lax.scan(chunk, start, parts)
-    losses_and_head = lax.psum((total.minimised, total.cross_entropy, total.head), everywhere)
-    return _Sums(*losses_and_head[:2], dx.reshape(x_BTD.shape) if gradients else x_BTD[:0], losses_and_head[2])
+    minimised, entropy, dhead_DV = lax.psum((total.minimised, total.cross_entropy, total.head), everywhere)
+    return _Sums(minimised, entropy, dx.reshape(x_BTD.shape) if gradients else x_BTD[:0], dhead_DV)

@@ -121,7 +121,8 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
             return of(llama.head(run.model, params), batch["weights"])
         vision = batch["target_vision"] == 1
         text = of(llama.head(run.model, params), jnp.where(vision, 0.0, batch["weights"]))
-        return jax.tree.map(jnp.add, text, of(llama.vision_head(params), jnp.where(vision, batch["weights"], 0.0)))
+        images = of(llama.vision_head(params), jnp.where(vision, batch["weights"], 0.0))
+        return Losses(text.minimised + images.minimised, text.cross_entropy + images.cross_entropy)
 
     def train_step(state: State, batch: Batch) -> tuple[State, Metrics]:
         normaliser = jnp.maximum(batch["weights"].sum(), 1.0)

@@ -42,7 +42,7 @@ def refusal(text: str) -> Refusal | None:
     space = (found[1].lower() if (found := SPACE.search(text)) else "hbm") if "on HBM" not in text else "hbm"
     sizes = HBM.search(text)
     return Refusal(
-        space=space if space in ("hbm", "smem", "vmem") else "other",  # type: ignore[arg-type]
+        space=space if space in ("hbm", "smem", "vmem") else "other",
         needed_bytes=_bytes(sizes[1], sizes[2]) if sizes else None,
         available_bytes=_bytes(sizes[3], sizes[4]) if sizes else None,
         message=text.strip().splitlines()[0],

@@ -1,5 +1,7 @@
 """A `Fit` as text: the same Markdown in the terminal and in the report."""
 
+from collections.abc import Sequence
+
 from lwm_trainer.fit.fit import Fit
 from lwm_trainer.fit.memory import Memory
 from lwm_trainer.fit.target import GIB
@@ -63,7 +65,7 @@ def _setting(found: Fit) -> str:
     )
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Lines of a Markdown table with even columns."""
     cells = [head, *rows]
     wide = [max(len(row[column]) for row in cells) for column in range(len(head))]
