@@ -1,4 +1,9 @@
-"""The device mesh, and the one table that says which logical axis lies on which mesh axes."""
+"""The device mesh, and the one table that says which logical axis lies on which mesh axes.
+
+The model names the logical axes of each parameter and nothing else; a name that the table does not place is an error, so that no
+parameter is replicated by oversight. Batches and the stream between layers are placed here, too; what is computed per device (attention,
+the loss, the MLP's tiles) is told the names of the axes by `RING_AXES`.
+"""
 
 from collections.abc import Sequence
 from itertools import groupby
