@@ -1,8 +1,9 @@
 """Bytes on the wire in one step, by kind of collective and by axes of the mesh, counted in the text of a compiled program.
 
-How often an operation runs: the entry runs once; a loop's body as often as the constant that its condition compares with (layers,
-accumulation, chunks of the loss: XLA counts from 0 by 1); a loop whose bound is data is the ring's and runs ring - 1 times (one document
-through the row: the most there can be); of a conditional the branch with the most bytes counts.
+How often an operation runs: the entry runs once. A loop's body runs as often as the constant that its condition compares with, over
+what a turn adds to the counter (from 0): layers, accumulation, chunks of the loss, and the parts of a gather around which XLA builds a
+loop of products. A loop whose bound is data is the ring's and runs ring - 1 times: one document through the row, the most there can be.
+Of a conditional the branch with the most bytes counts.
 
 What a device sends, for a group of n members: all-gather (n-1)/n of the result; reduce-scatter (n-1)/n of the input; all-reduce twice
 that; all-to-all (n-1)/n of the input; a permute all of it. These are the bandwidth-optimal algorithms, whichever the chip runs.
@@ -24,6 +25,8 @@ FUSED = "all-reduce-scatter"
 EXPLICIT = re.compile(r"replica_groups=\{\{([\d,]+)\}")
 IOTA = re.compile(r"replica_groups=\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?")
 NAMED = re.compile(r"replica_groups=mesh\[([^\]]*)\](?:, device_ids=\(\[([\d,]+)\](?:T\(([\d,]+)\))?\))? \{([^}]*)\}")
+INDEX = re.compile(r"index=(\d+)")
+WHOLE = ("s32", "u32")
 PAIR = re.compile(r"source_target_pairs=\{\{(\d+),(\d+)\}")
 
 
@@ -70,7 +73,7 @@ class _Counter:
                 _add(found, {(kind, axes): (1, sent, sent)})
             elif code == "while":
                 condition, body = self._loop(operation)
-                _add(found, self.of(body), self._trips(condition))
+                _add(found, self.of(body), self._trips(condition, body))
             elif code == "conditional":
                 branches = [self.of(branch) for branch in operation.called]
                 _add(found, max(branches, key=lambda each: sum(sent for _, sent, _ in each.values())))
@@ -86,11 +89,32 @@ class _Counter:
             raise ValueError(f"{operation.name}: a loop without condition or body")
         return condition[1], body[1]
 
-    def _trips(self, condition: str) -> int:
-        operations = self._program.computations[condition]
-        constants = {each.name: int(each.rest.split(")")[0]) for each in operations if each.code == "constant" and each.dtype == "s32"}
-        bounds = [constants[name] for each in operations if each.code == "compare" for name in each.operands if name in constants]
-        return bounds[0] if bounds else self._hops
+    def _trips(self, condition: str, body: str) -> int:
+        numbers = _constants(self._program.computations[condition])
+        for each in self._program.computations[condition]:
+            if each.code == "compare":
+                counter, bound = each.operands
+                if bound in numbers:
+                    return -(-numbers[bound] // self._step(condition, body, counter))
+        return self._hops
+
+    def _step(self, condition: str, body: str, counter: str) -> int:
+        """What a turn of the loop adds to its counter: 1, or what XLA has unrolled it by. 1 where the sum is inside a fusion."""
+        read = next((each for each in self._program.computations[condition] if each.name == counter), None)
+        index = INDEX.search(read.rest) if read is not None else None
+        root = self._program.computations[body][-1]
+        if index is None or root.code != "tuple":
+            return 1
+        added = root.operands[int(index[1])]
+        numbers = _constants(self._program.computations[body])
+        found = [
+            numbers[name]
+            for each in self._program.computations[body]
+            if each.name == added and each.code == "add"
+            for name in each.operands
+            if name in numbers
+        ]
+        return found[0] if found else 1
 
     def _sent(self, kind: str, operation: Operation) -> tuple[str, int]:
         arrays = operation.arrays
@@ -127,6 +151,15 @@ class _Counter:
         places = np.array(np.unravel_index(group, self._ids.shape))
         moved = [axis for axis, places_of in zip(self._mesh, places, strict=True) if len(set(places_of.tolist())) > 1]
         return "+".join(moved) or "none"
+
+
+def _constants(operations: list[Operation]) -> dict[str, int]:
+    """Whole numbers of a computation, by name."""
+    return {
+        each.name: int(each.rest.split(")")[0])
+        for each in operations
+        if each.code == "constant" and each.dtype in WHOLE and "[]" in each.shape
+    }
 
 
 def _add(found: _Found, more: _Found, times: int = 1) -> None:
