@@ -61,5 +61,6 @@ def snippet(run: RunConfig) -> str:
     for field, record in (("mesh", run.mesh), ("memory", run.memory)):
         values = record.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
         inner = ", ".join(f"{key}: {value}" for key, value in values.items())
-        parts.append(f"{field}: {{{inner}}}")
+        if inner:
+            parts.append(f"{field}: {{{inner}}}")
     return "\n".join(parts)
