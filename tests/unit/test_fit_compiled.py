@@ -46,13 +46,13 @@ def test_the_compiler_is_asked_once_and_again_for_another_program(tmp_path: Path
 
 
 def test_a_machine_without_libtpu_is_told_which_extra_brings_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(FitError, match=r"extra `fit` \(pip install 'lwm-operator\[fit\]'\)"):
         compiled(run(), Target(platform="tpu", topology="v5e:2x2"), print, keep=tmp_path)
 
 
 def test_a_child_that_dies_is_told_with_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.sys, "executable", "/bin/false")
+    monkeypatch.setattr("sys.executable", "/bin/false")
     with pytest.raises(FitError, match="exit code 1 and no answer"):
         compiled(run(), CPU, print, keep=tmp_path)
     assert not list(tmp_path.iterdir())

@@ -40,7 +40,9 @@ def arguments() -> tuple[Any, Array]:
     random = np.random.default_rng(0)
 
     def array(where: P, *shape: int) -> Array:
-        return jax.device_put(random.standard_normal(shape, np.float32) / np.float32(shape[0] ** 0.5), NamedSharding(MESH, where))
+        values = random.standard_normal(shape, np.float32) / np.float32(shape[0] ** 0.5)
+        placed: Array = jax.device_put(values, NamedSharding(MESH, where))
+        return placed
 
     matrices = array(spec(("embed", "mlp")), WIDTH, INNER), array(spec(("mlp", "embed")), INNER, WIDTH)
     return matrices, array(STREAM, ROWS, LENGTH, WIDTH)

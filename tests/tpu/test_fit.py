@@ -1,0 +1,73 @@
+"""`lwm fit` asks the real TPU compiler: bytes against arithmetic by hand, and its own words when there is no room."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax.sharding import NamedSharding, PartitionSpec
+
+from lwm_trainer.config import RunConfig
+from lwm_trainer.fit import topology
+from lwm_trainer.fit.fit import Fit, fit
+from lwm_trainer.fit.measured import refusal
+from lwm_trainer.fit.target import AVAILABLE, Target
+from unit.builders import a_run
+
+SMALL = {"layers": 4, "width": 256, "heads": 2, "kv_heads": 2, "head_dim": 128, "mlp_width": 512, "vocab_size": 1024, "dtype": "bfloat16"}
+LAYER = 4 * 256 * 256 + 3 * 256 * 512  # without norms
+NORMS = 256 * (2 * 4 + 1)
+TOPOLOGIES = {"v4": "v4:2x2x1", "v5e": "v5e:2x2", "v5p": "v5p:2x2x1", "v6e": "v6e:2x2"}
+
+
+def a_tpu_run(**changes: Any) -> RunConfig:
+    gang = {"job": "j", "service": "s", "hosts": 1, "devices_per_host": 4, "platform": "tpu", "coordinator": "j:1"}
+    return a_run(**{"gang": gang, "mesh": {"fsdp": 2, "tp": 2}, "model": SMALL, "context_length": 4096, "batch_tokens": 8192, **changes})
+
+
+def asked(run: RunConfig, keep: Path) -> Fit:
+    return fit(run, Target(platform="tpu", topology="v5e:2x2"), print, keep=keep)
+
+
+def test_memory_and_wire_are_those_of_arithmetic_by_hand(tmp_path: Path) -> None:
+    found = asked(a_tpu_run(), tmp_path)
+    memory = found.measured.memory
+    assert memory is not None
+    weights = (4 * LAYER + 2 * 1024 * 256) // 4 + NORMS  # norms lie on every device
+    assert memory.parameters == 4 * weights
+    assert 0 <= memory.optimizer - 8 * weights <= 64  # two moments, and counters
+    assert memory.batch == 6 * 4 * 4096
+    saved = 4 * 4096 * 2 * (256 + 128)  # what layers keep: their input, and attention's output of half the heads
+    assert memory.parameters + memory.optimizer + memory.batch + saved < memory.used < 100 * saved
+    assert found.fits
+    sums = [each for each in found.measured.wire if each.kind == "all-reduce" and each.axes == "tp"]
+    stream = 2 * 4096 * 256  # bytes of the stream on a device; reduced forward twice and once again, backward twice
+    assert len(sums) == 1
+    assert 4 * 4 * stream <= sums[0].bytes <= 4 * 7 * stream
+    assert asked(a_tpu_run(stage="chat"), tmp_path).kept
+
+
+def test_what_does_not_fit_is_an_answer(tmp_path: Path) -> None:
+    wide = SMALL | {"layers": 32, "width": 4096, "heads": 32, "kv_heads": 32, "mlp_width": 11008}
+    found = asked(a_tpu_run(model=wide, context_length=32768, batch_tokens=32768 * 8), tmp_path)
+    assert found.fits is False
+    assert found.measured.refusal is not None
+    assert found.measured.refusal.space == "hbm"
+    assert found.margin_bytes is not None
+    assert found.margin_bytes < 0
+
+
+@pytest.mark.parametrize("family", sorted(AVAILABLE))
+def test_the_memory_of_a_chip_is_what_its_compiler_says(family: str) -> None:
+    everywhere = NamedSharding(topology.mesh(TOPOLOGIES[family], ring=4), PartitionSpec())
+
+    def large(x: jax.Array) -> jax.Array:
+        wide = jax.lax.optimization_barrier(jnp.sin(jnp.broadcast_to(x[:, None], (1024, 1 << 27))))
+        return (wide * jax.lax.optimization_barrier(jnp.cos(wide))[::-1]).sum()
+
+    with pytest.raises(jax.errors.JaxRuntimeError) as caught:
+        jax.jit(large).lower(jax.ShapeDtypeStruct((1024,), jnp.float32, sharding=everywhere)).compile()
+    found = refusal(str(caught.value))
+    assert found is not None
+    assert found.available_bytes == AVAILABLE[family]
