@@ -4,9 +4,11 @@ Lengths, thetas, batches, steps and learning rates are the paper's (Liu et al. 2
 its "4M" and "8M". The slices are its numbers of chips, 256 for text and 512 for vision, in each family's shape.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from lwm_trainer.config import Memory, Mesh, Model
+from lwm_trainer.config import Checkpoint, Dataset, Gang, Memory, Mesh, Model, RunConfig, Vision
+from lwm_trainer.fit.target import Target
 
 MODEL = Model(layers=32, width=4096, heads=32, kv_heads=32, head_dim=128, mlp_width=11008, vocab_size=32000, dtype="bfloat16")
 """LLaMA-2 7B; activations in bfloat16, parameters and optimizer in float32."""
@@ -46,10 +48,96 @@ STAGES = (
 )
 
 SLICES = {
-    "v4": {False: ("8x8x4", 1), True: ("8x8x8", 1)},
-    "v5p": {False: ("8x8x4", 1), True: ("8x8x8", 1)},
+    "v4": {False: ("4x8x8", 1), True: ("8x8x8", 1)},
+    "v5p": {False: ("4x8x8", 1), True: ("8x8x8", 1)},
     "v6e": {False: ("16x16", 1), True: ("16x16", 2)},
 }
-"""By family, for text and for vision: topology, slices. libtpu counts axes in any order; GKE writes 4x8x8."""
+"""By family, for text and for vision: topology as GKE names it, number of slices."""
 
-MEMORY_OF: dict[tuple[str, str], tuple[Mesh, Memory]] = {}
+SETTINGS: dict[tuple[str, str], tuple[Mesh, Memory]] = {
+    ("v4", "text-32k"): (Mesh(fsdp=128, sp=2, ulysses=2), Memory(remat="qkv")),
+    ("v4", "text-128k"): (Mesh(fsdp=32, sp=8, ulysses=8), Memory(remat="qkv")),
+    ("v4", "text-256k"): (Mesh(fsdp=16, sp=16, ulysses=16), Memory(remat="qkv")),
+    ("v4", "text-512k"): (Mesh(fsdp=8, sp=32, ulysses=16), Memory(remat="qkv")),
+    ("v4", "text-1m"): (Mesh(fsdp=4, sp=64, ulysses=16), Memory(remat="qkv")),
+    ("v4", "vision-1k"): (Mesh(fsdp=512, ulysses=1), Memory(remat="qkv")),
+    ("v4", "vision-8k"): (Mesh(fsdp=512, ulysses=1), Memory(remat="qkv")),
+    ("v4", "vision-32k"): (Mesh(fsdp=256, sp=2, ulysses=2), Memory(remat="qkv")),
+    ("v4", "vision-128k"): (Mesh(fsdp=64, sp=8, ulysses=8), Memory(remat="qkv")),
+    ("v4", "vision-1m"): (Mesh(fsdp=8, sp=64, ulysses=16), Memory(remat="qkv")),
+    ("v5p", "text-32k"): (Mesh(fsdp=128, sp=2, ulysses=2), Memory(remat="qkv")),
+    ("v5p", "text-128k"): (Mesh(fsdp=32, sp=8, ulysses=8), Memory(remat="qkv")),
+    ("v5p", "text-256k"): (Mesh(fsdp=16, sp=16, ulysses=16), Memory(remat="qkv")),
+    ("v5p", "text-512k"): (Mesh(fsdp=8, sp=32, ulysses=16), Memory(remat="qkv")),
+    ("v5p", "text-1m"): (Mesh(fsdp=4, sp=64, ulysses=16), Memory(remat="qkv")),
+    ("v5p", "vision-1k"): (Mesh(fsdp=512, ulysses=1), Memory(remat="qkv")),
+    ("v5p", "vision-8k"): (Mesh(fsdp=512, ulysses=1), Memory(remat="qkv")),
+    ("v5p", "vision-32k"): (Mesh(fsdp=256, sp=2, ulysses=2), Memory(remat="qkv")),
+    ("v5p", "vision-128k"): (Mesh(fsdp=64, sp=8, ulysses=8), Memory(remat="qkv")),
+    ("v5p", "vision-1m"): (Mesh(fsdp=8, sp=64, ulysses=16), Memory(remat="qkv")),
+    ("v6e", "text-32k"): (Mesh(fsdp=128, sp=2, ulysses=2), Memory(remat="qkv")),
+    ("v6e", "text-128k"): (Mesh(fsdp=32, sp=8, ulysses=8), Memory(remat="qkv")),
+    ("v6e", "text-256k"): (Mesh(fsdp=16, sp=16, ulysses=16), Memory(remat="qkv")),
+    ("v6e", "text-512k"): (Mesh(fsdp=8, sp=32, ulysses=16), Memory(remat="qkv")),
+    ("v6e", "text-1m"): (Mesh(fsdp=4, sp=64, ulysses=16), Memory(remat="qkv")),
+    ("v6e", "vision-1k"): (Mesh(dp=2, fsdp=256, ulysses=1), Memory(remat="qkv")),
+    ("v6e", "vision-8k"): (Mesh(dp=2, fsdp=256, ulysses=1), Memory(remat="qkv")),
+    ("v6e", "vision-32k"): (Mesh(dp=2, fsdp=128, sp=2, ulysses=2), Memory(remat="qkv")),
+    ("v6e", "vision-128k"): (Mesh(dp=2, fsdp=32, sp=8, ulysses=8), Memory(remat="qkv")),
+    ("v6e", "vision-1m"): (Mesh(dp=2, fsdp=4, sp=64, ulysses=16), Memory(remat="qkv")),
+}
+"""By family and stage (a chat stage has its text stage's): of `candidates` the fastest by estimate whose guess leaves room, on one v4 chip
+27.3 of 30.75 GiB when compiled; no offloading, as the speed of a host's memory is an estimate only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A stage on a family's slices."""
+
+    family: str
+    stage: Stage
+    target: Target
+    run: RunConfig
+
+
+def cases(families: tuple[str, ...] = tuple(SLICES)) -> Iterator[Case]:
+    """The whole recipe on each family, in its order."""
+    for family in families:
+        for stage in STAGES:
+            topology, slices = SLICES[family][stage.vision]
+            yield Case(
+                family=family,
+                stage=stage,
+                target=Target(platform="tpu", topology=f"{family}:{topology}"),
+                run=run_of(family, stage, slices),
+            )
+
+
+def run_of(family: str, stage: Stage, slices: int) -> RunConfig:
+    """The run config of the stage; raises ValueError when its settings do not go together."""
+    mesh, memory = SETTINGS[family, stage.name.replace("chat", "text")]
+    return RunConfig(
+        training="recipe",
+        stage=stage.name,
+        stage_index=0,
+        stage_count=1,
+        attempt=1,
+        gang=Gang(
+            job="recipe", service="recipe", slices=slices, hosts=mesh.size // 4, devices_per_host=4, platform="tpu", coordinator="r:1"
+        ),
+        mesh=mesh,
+        model=MODEL.model_copy(update={"vision": Vision()}) if stage.vision else MODEL,
+        tokenizer="/none",
+        datasets=(Dataset(name="none", kind="text", uri="/none"),),
+        context_length=stage.context_length,
+        batch_tokens=VISION_TOKENS if stage.vision else TEXT_TOKENS,
+        rope_theta=stage.rope_theta,
+        steps=stage.steps,
+        memory=memory,
+        checkpoint=Checkpoint(root="/none", every_steps=stage.steps),
+    )
+
+
+def with_memory(case: Case, memory: Memory) -> Case:
+    """The case with other memory settings."""
+    return replace(case, run=case.run.model_copy(update={"memory": memory}))

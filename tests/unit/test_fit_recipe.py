@@ -1,0 +1,59 @@
+"""The recipe is the published one, and every stage of it makes sense on every family."""
+
+import pytest
+
+from lwm_trainer.config import least_theta
+from lwm_trainer.fit import recipe_page
+from lwm_trainer.fit.compiled import FitError, canonical
+from lwm_trainer.fit.fit import Fit
+from lwm_trainer.fit.measured import Measured
+from lwm_trainer.fit.memory import Memory
+from lwm_trainer.fit.recipe import SLICES, STAGES, cases
+from lwm_trainer.fit.target import GIB
+
+CHIPS = {"v4": (256, 512), "v5p": (256, 512), "v6e": (256, 512)}
+
+
+def test_every_stage_stands_on_the_papers_number_of_chips_in_every_family() -> None:
+    found = list(cases())
+    assert len(found) == len(SLICES) * len(STAGES)
+    for case in found:
+        assert case.run.mesh.size == CHIPS[case.family][case.stage.vision]
+        assert case.run.mesh.dp % case.run.gang.slices == 0
+        assert (case.run.model.vision is not None) == case.stage.vision
+
+
+def test_a_chat_stage_is_the_program_of_its_text_stage() -> None:
+    programs = {(canonical(case.run).model_dump_json(), case.target) for case in cases()}
+    assert len(programs) == len(SLICES) * sum(not stage.name.startswith("chat") for stage in STAGES)
+
+
+def test_the_papers_thetas_from_256k_on_are_below_the_published_bound() -> None:
+    below = [stage.name for stage in STAGES if stage.rope_theta < least_theta(stage.context_length)]
+    assert below == [stage.name for stage in STAGES if stage.name.endswith(("256k", "512k", "1m"))]
+
+
+def answer(used: int) -> object:
+    def fit(run: object, target: object, say: object) -> Fit:
+        memory = Memory(parameters=0, optimizer=0, batch=0, temporaries=used, used=used, host=0)
+        return Fit(run=run, target=target, measured=Measured(seconds=1, mesh="", memory=memory), estimate=None, kept=False)  # type: ignore[arg-type]
+
+    return fit
+
+
+@pytest.mark.parametrize(("used", "code"), [(20 * GIB, 0), (31 * GIB, 1)])
+def test_a_stage_that_does_not_fit_ends_with_1(
+    used: int, code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe_page, "fit", answer(used))
+    assert recipe_page.main(["--family", "v4", "--stage", "text-32k"]) == code
+    assert f"{used / GIB:.2f} GiB" in capsys.readouterr().out
+
+
+def test_a_compiler_that_fails_is_named_and_ends_with_1(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(run: object, target: object, say: object) -> Fit:
+        raise FitError("the compiler ended with signal 11")
+
+    monkeypatch.setattr(recipe_page, "fit", fails)
+    assert recipe_page.main(["--family", "v4", "--stage", "text-32k"]) == 1
+    assert "1 of 1: v4 text-32k: the compiler ended with signal 11" in capsys.readouterr().err
