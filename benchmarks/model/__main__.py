@@ -1,5 +1,6 @@
-"""`make bench-model`: the model's loss and training step on one CPU device of this machine, and the conversion of checkpoints, beside
-the usual ways. Prints a table and writes build/benchmarks/model.json.
+"""`make bench-model`: the model's loss and training step on one CPU device of this machine, beside the usual ways of writing them.
+
+Prints a table and writes build/benchmarks/model.json.
 """
 
 import argparse

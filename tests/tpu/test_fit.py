@@ -64,7 +64,8 @@ def test_the_memory_of_a_chip_is_what_its_compiler_says(family: str) -> None:
 
     def large(x: jax.Array) -> jax.Array:
         wide = jax.lax.optimization_barrier(jnp.sin(jnp.broadcast_to(x[:, None], (1024, 1 << 27))))
-        return (wide * jax.lax.optimization_barrier(jnp.cos(wide))[::-1]).sum()
+        found: jax.Array = (wide * jax.lax.optimization_barrier(jnp.cos(wide))[::-1]).sum()
+        return found
 
     with pytest.raises(jax.errors.JaxRuntimeError) as caught:
         jax.jit(large).lower(jax.ShapeDtypeStruct((1024,), jnp.float32, sharding=everywhere)).compile()
