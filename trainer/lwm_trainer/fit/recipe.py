@@ -86,8 +86,9 @@ SETTINGS: dict[tuple[str, str], tuple[Mesh, Memory]] = {
     ("v6e", "vision-128k"): (Mesh(dp=2, fsdp=32, sp=8, ulysses=8), Memory(remat="qkv")),
     ("v6e", "vision-1m"): (Mesh(dp=2, fsdp=4, sp=64, ulysses=16), Memory(remat="qkv")),
 }
-"""By family and stage (a chat stage has its text stage's): of `candidates` the fastest by estimate whose guess leaves room, on one v4 chip
-27.3 of 30.75 GiB when compiled; no offloading, as the speed of a host's memory is an estimate only."""
+"""By family and stage; a chat stage has its text stage's. Meshes are the fastest of `candidates` by estimate. All keep queries, keys and
+values (remat qkv): keeping all was refused where it was tried (v4 vision-1k in 4 parts: 36.3 of 30.75 GiB), and the seconds of offloading
+rest on an estimated speed of the host's memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
