@@ -129,7 +129,8 @@ def test_another_split_of_the_sequence_goes_on_from_the_commit_with_the_same_los
 def test_what_cannot_work_ends_with_its_code_and_the_field(
     folder: Path, undisturbed: Final, changes: dict[str, Any], code: ExitCode, words: str
 ) -> None:
-    run = stage(folder, "refused") | {"mesh": {"sp": 2}, "start": {"stageCheckpoint": undisturbed.checkpoint}} | changes
+    second = {"stageIndex": 1, "stageCount": 2, "mesh": {"sp": 2}, "start": {"stageCheckpoint": undisturbed.checkpoint}}
+    run = stage(folder, "refused") | second | changes
     alone = run | {"gang": run["gang"] | {"hosts": 1}}
     with Gang(alone, folder / f"refused-{code}") as gang:
         assert gang.wait() == [code], gang.output()
