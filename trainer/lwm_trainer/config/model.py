@@ -54,3 +54,8 @@ class Model(Contract):
     """Of activations and matrix products; parameters and optimizer are always float32."""
     rope_scaling: RopeScaling | None = Field(default=None, description="Default: none, as Llama 2 and LWM.")
     vision: Vision | None = Field(default=None, description="The vocabulary of image and video tokens. Default: none, text only.")
+
+    @property
+    def dtype_bytes(self) -> int:
+        """Of one activation, and of a parameter on its way between devices."""
+        return 2 if self.dtype == "bfloat16" else 4

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from lwm_trainer.config.contract import CONTRACT_VERSION, Contract
 from lwm_trainer.config.gang import Gang, Hang, Lease
 from lwm_trainer.config.mesh import Mesh
-from lwm_trainer.config.misfits import misfits
+from lwm_trainer.config.misfits import Misfit, misfits
 from lwm_trainer.config.model import Model
 from lwm_trainer.config.schedule import Loss, Memory, Optimizer
 from lwm_trainer.config.start import Start
@@ -74,9 +74,9 @@ class RunConfig(Contract):
     def attempt_folder(self, attempt: int | None = None) -> str:
         return f"{self.stage_folder}/a{self.attempt if attempt is None else attempt}"
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        for problem in misfits(
+    def misfits(self) -> list[Misfit]:
+        """What does not fit together; empty but for a copy with changes, which nobody has validated."""
+        return misfits(
             model=self.model,
             mesh=self.mesh,
             devices=self.gang.hosts * self.gang.devices_per_host,
@@ -84,6 +84,10 @@ class RunConfig(Contract):
             context_length=self.context_length,
             batch_tokens=self.batch_tokens,
             memory=self.memory,
-        ):
+        )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for problem in self.misfits():
             raise ValueError(f"{problem.field}: {problem.message}")
         return self

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import get_args
 
-from lwm_trainer.config import Memory, Mesh, Remat, RunConfig, misfits, ulysses_degrees
+from lwm_trainer.config import Memory, Mesh, Remat, RunConfig, ulysses_degrees
 from lwm_trainer.fit.chips import Chip
 from lwm_trainer.fit.estimate import estimate
 from lwm_trainer.fit.guess import guess
@@ -24,9 +24,9 @@ def candidates(run: RunConfig, chip: Chip) -> list[RunConfig]:
             size = guess(other).total
             if size > chip.hbm_bytes and run.context_length > (tile := TILE * mesh.sp):  # a tile costs nothing by estimate, but it does
                 tiled = run.model_copy(update={"mesh": mesh, "memory": memory.model_copy(update={"mlp_tile": tile})})
-                if not _misfits(tiled):
+                if not tiled.misfits():
                     other, size = tiled, guess(tiled).total
-            if size <= CLEARLY_ABOVE * chip.hbm_bytes and not _misfits(other):
+            if size <= CLEARLY_ABOVE * chip.hbm_bytes and not other.misfits():
                 found.append((estimate(other, chip).seconds, size, other))
     return [other for _, _, other in sorted(found, key=lambda each: each[:2])]
 
@@ -38,7 +38,7 @@ def _meshes(run: RunConfig) -> Iterator[Mesh]:
         for sp in _divisors(devices // tp):
             for fsdp in _divisors(devices // tp // sp):
                 mesh = Mesh(dp=devices // tp // sp // fsdp, fsdp=fsdp, tp=tp, sp=sp)
-                if _misfits(run.model_copy(update={"mesh": mesh, "memory": Memory()})):
+                if run.model_copy(update={"mesh": mesh, "memory": Memory()}).misfits():
                     continue
                 yield from (mesh.model_copy(update={"ulysses": degree}) for degree in ulysses_degrees(run.model, mesh))
 
@@ -48,20 +48,6 @@ def _memories(run: RunConfig, mesh: Mesh) -> Iterator[Memory]:
     for remat in get_args(Remat):
         for accumulation in sorted({1, *(part for part in (2, 4, 8) if rows % part == 0), rows}):
             yield Memory(remat=remat, accumulation=accumulation)
-
-
-def _misfits(run: RunConfig) -> bool:
-    return bool(
-        misfits(
-            model=run.model,
-            mesh=run.mesh,
-            devices=run.gang.hosts * run.gang.devices_per_host,
-            slices=run.gang.slices,
-            context_length=run.context_length,
-            batch_tokens=run.batch_tokens,
-            memory=run.memory,
-        )
-    )
 
 
 def _divisors(number: int) -> list[int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lwm_trainer.config import RunConfig
 from lwm_trainer.fit.chips import Chip
-from lwm_trainer.fit.flops import flops, weights
+from lwm_trainer.fit.flops import Flops, flops, weights
 from lwm_trainer.ring import split
 
 MATMUL_SHARE = 0.7
@@ -65,7 +65,7 @@ def estimate(run: RunConfig, chip: Chip) -> Estimate:
     if run.mesh.ulysses is None:
         raise ValueError("mesh.ulysses: not settled, so that exchanges cannot be estimated: see lwm_trainer.ring.split.settle")
     work = flops(run)
-    compute = _compute(run, chip)
+    compute = _compute(run, chip, work)
     busy = sum(phase.seconds for phase in compute)
     phases = (
         *compute,
@@ -86,8 +86,7 @@ def estimate(run: RunConfig, chip: Chip) -> Estimate:
     )
 
 
-def _compute(run: RunConfig, chip: Chip) -> list[Phase]:
-    work = flops(run)
+def _compute(run: RunConfig, chip: Chip, work: Flops) -> list[Phase]:
     parts = (
         ("matmul", work.layers, MATMUL_SHARE),
         ("attention", work.attention, ATTENTION_SHARE),
@@ -138,29 +137,31 @@ def _sequence(run: RunConfig, chip: Chip) -> list[Phase]:
 
 def _parameters(run: RunConfig, chip: Chip, busy: float) -> Phase:
     """Parameters are gathered twice, forward and backward, and gradients scattered once, for every part of the accumulation."""
+    each = run.model.dtype_bytes
     mesh, shards, parts = run.mesh, run.mesh.fsdp * run.mesh.sp, run.memory.accumulation
     count = weights(run.model).total // mesh.tp
     rate = _ring_rate(run, chip, shards)
-    whole = 3 * parts * count * _width(run) * (shards - 1) / shards / rate
+    whole = 3 * parts * count * each * (shards - 1) / shards / rate
     return Phase(
         name="parameter gathers",
         seconds=whole - PARAMETERS_HIDDEN * min(whole, busy),
-        text=f"3 x {parts} parts x {count:.3g} parameters x {_width(run)} bytes x {shards - 1}/{shards} / {rate:.3g} bytes a second = "
+        text=f"3 x {parts} parts x {count:.3g} parameters x {each} bytes x {shards - 1}/{shards} / {rate:.3g} bytes a second = "
         f"{whole:.3g} s, of which {PARAMETERS_HIDDEN:.0%} hides behind {busy:.3g} s of compute",
     )
 
 
 def _tensor(run: RunConfig, chip: Chip) -> Phase:
     """Attention and MLP each end in a sum over tp, and so do their gradients; attention's runs again with its output projection."""
+    each = run.model.dtype_bytes
     tp, layers = run.mesh.tp, run.model.layers
     sums = 4 if run.memory.remat == "nothing" else 5
     tokens = run.batch_tokens // (run.mesh.size // tp)
     rate = _ring_rate(run, chip, tp)
-    sent = layers * sums * 2 * tokens * run.model.width * _width(run) * (tp - 1) / tp
+    sent = layers * sums * 2 * tokens * run.model.width * each * (tp - 1) / tp
     return Phase(
         name="tp all-reduces",
         seconds=sent / rate,
-        text=f"{layers} layers x {sums} sums x 2 x {tokens} tokens x width {run.model.width} x {_width(run)} bytes x {tp - 1}/{tp} / "
+        text=f"{layers} layers x {sums} sums x 2 x {tokens} tokens x width {run.model.width} x {each} bytes x {tp - 1}/{tp} / "
         f"{rate:.3g} bytes a second",
     )
 
@@ -192,13 +193,14 @@ def _replicas(run: RunConfig, chip: Chip) -> list[Phase]:
 
 def _offload(run: RunConfig, chip: Chip, busy: float) -> Phase:
     """Each layer's input and attention's output go to the host and come back; both ways at once, and behind compute."""
+    each = run.model.dtype_bytes
     tokens = run.batch_tokens // (run.mesh.size // run.mesh.tp)
     width = run.model.width + run.model.heads * run.model.head_dim // run.mesh.tp
-    whole = 2 * run.model.layers * tokens * width * _width(run) / chip.host_rate
+    whole = 2 * run.model.layers * tokens * width * each / chip.host_rate
     return Phase(
         name="offload",
         seconds=max(0.0, whole - busy),
-        text=f"2 x {run.model.layers} layers x {tokens} tokens x {width} x {_width(run)} bytes / {chip.host_rate:.3g} bytes a second = "
+        text=f"2 x {run.model.layers} layers x {tokens} tokens x {width} x {each} bytes / {chip.host_rate:.3g} bytes a second = "
         f"{whole:.3g} s behind {busy:.3g} s of compute",
     )
 
@@ -206,11 +208,6 @@ def _offload(run: RunConfig, chip: Chip, busy: float) -> Phase:
 def _own(run: RunConfig) -> int:
     """Parameters of one device."""
     return weights(run.model).total // (run.mesh.fsdp * run.mesh.sp * run.mesh.tp)
-
-
-def _width(run: RunConfig) -> int:
-    """Bytes of an activation, and of a parameter on its way."""
-    return 2 if run.model.dtype == "bfloat16" else FLOAT32
 
 
 def _ring_rate(run: RunConfig, chip: Chip, members: int) -> float:

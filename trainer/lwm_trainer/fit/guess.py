@@ -33,7 +33,7 @@ class Guess:
 def guess(run: RunConfig) -> Guess:
     """Of a settled run."""
     model, mesh, memory = run.model, run.mesh, run.memory
-    each, width = weights(model), 2 if model.dtype == "bfloat16" else FLOAT32
+    each, width = weights(model), model.dtype_bytes
     shard = FLOAT32 * each.total // (mesh.fsdp * mesh.sp * mesh.tp)
     rows = run.rows // (mesh.dp * mesh.fsdp) // memory.accumulation
     tokens = rows * run.context_length // mesh.sp

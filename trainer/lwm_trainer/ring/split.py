@@ -118,7 +118,7 @@ def choose_split(model: Model, mesh: Mesh, *, rows: int, context_length: int, de
 
 def cost(model: Model, mesh: Mesh, degree: int, *, rows: int, context_length: int, devices_per_host: int, chip: Chip) -> Cost:
     """What the split costs; `degree` is one of `config.ulysses_degrees`."""
-    width = 2 if model.dtype == "bfloat16" else 4
+    width = model.dtype_bytes
     heads, key_heads = model.heads // mesh.tp, model.kv_heads // mesh.tp
     sent_heads = math.lcm(key_heads, degree)
     ring = mesh.sp // degree
