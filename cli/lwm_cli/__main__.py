@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
         case ["convert", *rest]:
             from lwm_trainer.convert.__main__ import main as convert
 
-            return convert(rest) or 0
+            return convert(rest)
         case ["-h" | "--help"]:
             print(USAGE)
             return 0

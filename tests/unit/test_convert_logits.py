@@ -9,7 +9,7 @@ import pytest
 
 from lwm_trainer.checkpoint import read_model_manifest
 from lwm_trainer.convert.__main__ import main
-from lwm_trainer.convert.names import Leaf, abstract, leaves
+from lwm_trainer.convert.names import Leaf, leaves
 from lwm_trainer.convert.step_folder import StepFolder
 from lwm_trainer.model import llama
 from unit.test_convert_round_trip import MODELS, NAMES
@@ -24,7 +24,7 @@ def logits(folder: Path, tokens: np.ndarray) -> jax.Array:
     def whole(leaf: Leaf) -> np.ndarray:
         return step.layer(leaf, 0) if leaf.layers is None else np.stack([step.layer(leaf, layer) for layer in range(leaf.layers)])
 
-    params = jax.tree.unflatten(jax.tree.structure(abstract(model)), [whole(leaf) for leaf in leaves(model)])
+    params = jax.tree.unflatten(jax.tree.structure(llama.abstract(model)), [whole(leaf) for leaf in leaves(model)])
     stream = hidden(params, jnp.asarray(tokens), manifest.rope_theta, model)
     return stream @ llama.head(model, params)
 

@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import orbax.checkpoint as ocp
@@ -17,6 +17,9 @@ from lwm_trainer.origin import committed_steps
 from lwm_trainer.prune import prune
 from lwm_trainer.record import Arrays, Record
 from lwm_trainer.step import State
+
+OF_ACTIVATIONS = ("model.dtype",)
+"""May differ where parameters begin something new: they are float32 on every storage."""
 
 
 class ModelManifest(config.Contract):
@@ -182,7 +185,7 @@ def restore_params(run: config.RunConfig, tokenizer_sha256: str, step_folder: st
     Raises CheckpointMismatchError for another model or tokenizer; the dtype of activations may be another.
     """
     same = ("model", "tokenizer_sha256")
-    _compare(step_folder, read_model_manifest(step_folder), describe(run, tokenizer_sha256, 0), same, unless=("model.dtype",))
+    _compare(step_folder, read_model_manifest(step_folder), describe(run, tokenizer_sha256, 0), same, free=OF_ACTIVATIONS)
     params: Params = _restore(step_folder, params=ocp.args.StandardRestore(abstract)).params
     return params
 
@@ -200,21 +203,37 @@ def restore_all(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, 
     return State(params=found.params, optimizer=found.optimizer), _record(found.record)
 
 
-def _compare(step_folder: str, found: ModelManifest, wanted: Manifest, fields: tuple[str, ...], unless: tuple[str, ...] = ()) -> None:
-    """Name the first field that differs, down into nested ones, before any array is read. An unknown tokenizer differs from none."""
-    theirs, ours = (flat(manifest.model_dump(include=set(fields))) for manifest in (found, wanted))
-    for field in sorted(theirs.keys() | ours.keys(), key=[*ours, *theirs].index):
-        unknown = field == "tokenizer_sha256" and theirs.get(field) is None
-        if field not in unless and not unknown and theirs.get(field) != ours.get(field):
-            raise CheckpointMismatchError(
-                f"{step_folder}: {field} is {theirs.get(field)} in the checkpoint, but {ours.get(field)} in this run: "
-                "start from a checkpoint of the same model, or use the settings that it was made with"
-            )
+def _compare(step_folder: str, found: ModelManifest, wanted: Manifest, fields: tuple[str, ...], free: tuple[str, ...] = ()) -> None:
+    """Before any array is read. An unknown tokenizer differs from none."""
+    if found.tokenizer_sha256 is None:
+        free = (*free, "tokenizer_sha256")
+    theirs, ours = (manifest.model_dump(include=set(fields)) for manifest in (found, wanted))
+    if (first := difference(theirs, ours, free)) is not None:
+        raise CheckpointMismatchError(
+            f"{step_folder}: {first.field} is {first.theirs} in the checkpoint, but {first.ours} in this run: "
+            "start from a checkpoint of the same model, or use the settings that it was made with"
+        )
 
 
-def flat(tree: dict[str, Any]) -> dict[str, Any]:
+class Difference(NamedTuple):
+    field: str
+    """Such as model.heads."""
+    theirs: Any
+    ours: Any
+
+
+def difference(theirs: dict[str, Any], ours: dict[str, Any], free: tuple[str, ...] = ()) -> Difference | None:
+    """The first field in which they differ, down into nested ones; those in `free` may."""
+    left, right = _flat(theirs), _flat(ours)
+    for field in sorted(left.keys() | right.keys(), key=[*right, *left].index):
+        if field not in free and left.get(field) != right.get(field):
+            return Difference(field, left.get(field), right.get(field))
+    return None
+
+
+def _flat(tree: dict[str, Any]) -> dict[str, Any]:
     """{"model": {"heads": 2}} to {"model.heads": 2}, however deep."""
     found: dict[str, Any] = {}
     for name, value in tree.items():
-        found |= {f"{name}.{inner}": leaf for inner, leaf in flat(value).items()} if isinstance(value, dict) else {name: value}
+        found |= {f"{name}.{inner}": leaf for inner, leaf in _flat(value).items()} if isinstance(value, dict) else {name: value}
     return found

@@ -6,7 +6,7 @@ import pydantic
 from etils import epath
 
 from lwm_trainer import config
-from lwm_trainer.checkpoint import as_model_manifest, flat
+from lwm_trainer.checkpoint import OF_ACTIVATIONS, as_model_manifest, difference
 from lwm_trainer.errors import CheckpointMismatchError
 from lwm_trainer.origin import find_origin
 
@@ -14,8 +14,6 @@ FIELD = "spec.model.initFrom"
 USE = "name a folder that `lwm convert` wrote, or the step folder of a training's finalCheckpoint"
 PARTS = ("manifest/metadata", "params/_METADATA", "params/manifest.ocdbt", "params/d")
 """Of Orbax: what the checkpoint says of itself; its parameters' tree, the index of their arrays, the arrays."""
-FREE = ("model.dtype",)
-"""Of activations: parameters are float32 on every storage."""
 
 
 def require_pretrained(run: config.RunConfig) -> None:
@@ -51,13 +49,12 @@ def _require_model(place: str, ours: config.Model) -> None:
         ) from error
     except json.JSONDecodeError as error:
         raise CheckpointMismatchError(f"{FIELD}: {place}: manifest/metadata is no JSON ({error}): copy or convert it again") from error
-    found, wanted = (flat({"model": model.model_dump(by_alias=True)}) for model in (theirs, ours))
-    for field in sorted(found.keys() | wanted.keys(), key=[*wanted, *found].index):
-        if field not in FREE and found.get(field) != wanted.get(field):
-            raise CheckpointMismatchError(
-                f"{FIELD}: {place}: {field} is {_said(found.get(field))} there, but {_said(wanted.get(field))} in this training: "
-                f"create the training anew with spec.{field} as in the checkpoint, or name a checkpoint of this model"
-            )
+    found, wanted = ({"model": model.model_dump(by_alias=True)} for model in (theirs, ours))
+    if (other := difference(found, wanted, OF_ACTIVATIONS)) is not None:
+        raise CheckpointMismatchError(
+            f"{FIELD}: {place}: {other.field} is {_said(other.theirs)} there, but {_said(other.ours)} in this training: "
+            f"create the training anew with spec.{other.field} as in the checkpoint, or name a checkpoint of this model"
+        )
 
 
 def _said(value: object) -> str:

@@ -5,7 +5,6 @@ Letters: B rows of the global batch, T tokens of a row.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NotRequired, TypedDict
 
 import jax
@@ -75,7 +74,7 @@ class Program:
 def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Program:
     """Build a stage's functions for this mesh; nothing is computed yet."""
     optimizer = make_optimizer(run.optimizer, run.steps)
-    params_shape = jax.eval_shape(partial(llama.init, run.model), jax.random.key(run.seed))
+    params_shape = llama.abstract(run.model)
     params_sharding = mesh.shardings(device_mesh, llama.logical_axes(run.model))
     optimizer_shape = jax.eval_shape(optimizer.init, params_shape)
     replicated = NamedSharding(device_mesh, PartitionSpec())

@@ -28,6 +28,7 @@ from lwm_trainer.hidden import hidden
 from lwm_trainer.verdict import judge
 
 DTYPES = ("float32", "bfloat16")
+NEW_STEP = "new step folder: a path or gs://…"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,32 +96,32 @@ def _place(text: str) -> str:
     return text if "://" in text else os.path.abspath(text)  # noqa: PTH100 - of a path that does not exist yet
 
 
+def _importing(command: argparse.ArgumentParser, rotation: str, whose: str) -> None:
+    """The options of both imports, behind their own."""
+    command.add_argument(
+        "--dtype", choices=DTYPES, default="float32", help="of the parameters in OUT; default: float32, as in a training's"
+    )
+    command.add_argument(
+        "--rotation", choices=ROTATIONS, default=rotation, help=f"pairs of channels in the file; default: {rotation}, {whose}"
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lwm convert", description=__doc__)
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("from-hf", help="a Hugging Face Llama into a step folder for spec.model.initFrom")
     command.add_argument("folder", type=Path, help="with config.json and safetensors; a local one or a mounted volume")
-    command.add_argument("out", type=_place, help="new step folder: a path or gs://…")
-    command.add_argument(
-        "--dtype", choices=DTYPES, default="float32", help="of the parameters in OUT; default: float32, as in a training's"
-    )
-    command.add_argument(
-        "--rotation", choices=ROTATIONS, default="half", help="pairs of channels in the file; default: half, Hugging Face's"
-    )
+    command.add_argument("out", type=_place, help=NEW_STEP)
+    _importing(command, "half", "Hugging Face's")
     command.set_defaults(run=from_hf)
     command = commands.add_parser("from-lwm", help="a file of LWM's StreamingCheckpointer into a step folder for spec.model.initFrom")
     command.add_argument("file", type=Path, help="streaming_params or streaming_train_state; a local one or on a mounted volume")
-    command.add_argument("out", type=_place, help="new step folder: a path or gs://…")
+    command.add_argument("out", type=_place, help=NEW_STEP)
     command.add_argument(
         "--config", type=Path, required=True, help="a Hugging Face config.json that describes the model: the file does not"
     )
     command.add_argument("--tokenizer", type=Path, help="its tokenizer.json, whose hash is noted")
-    command.add_argument(
-        "--dtype", choices=DTYPES, default="float32", help="of the parameters in OUT; default: float32, as in a training's"
-    )
-    command.add_argument(
-        "--rotation", choices=ROTATIONS, default="interleaved", help="pairs of channels in the file; default: interleaved, LWM's"
-    )
+    _importing(command, "interleaved", "LWM's")
     command.set_defaults(run=from_lwm)
     command = commands.add_parser("to-hf", help="a step folder into a folder that transformers reads")
     command.add_argument("step_folder", type=_place, help="of a training or a conversion: a path or gs://…")

@@ -4,9 +4,7 @@ Letters: L layers, D width, H heads, C head width.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from math import prod
-from typing import Any
 
 import jax
 
@@ -74,13 +72,8 @@ class Leaf:
 
 def leaves(model: config.Model) -> list[Leaf]:
     """All parameters of this model, in the order of its tree."""
-    found, _ = jax.tree_util.tree_flatten_with_path(abstract(model))
+    found, _ = jax.tree_util.tree_flatten_with_path(llama.abstract(model))
     return [_leaf(tuple(str(key.key) for key in path), value.shape, model.layers) for path, value in found]
-
-
-def abstract(model: config.Model) -> Any:
-    """The tree of the parameters' shapes."""
-    return jax.eval_shape(partial(llama.init, model), jax.random.key(0))
 
 
 def _leaf(path: Path, shape: tuple[int, ...], layers: int) -> Leaf:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lwm_trainer import config, mesh
-from lwm_trainer.convert.names import Leaf, abstract, leaves
+from lwm_trainer.convert.names import Leaf, leaves
 from lwm_trainer.model import llama
 
 Index = tuple[slice, ...]
@@ -27,7 +27,7 @@ def load(model: config.Model, source: Source, device_mesh: jax.sharding.Mesh, dt
     """All parameters as global arrays of `dtype` where training has them; `tell` hears of the bytes of every slice."""
     shardings = jax.tree.leaves(mesh.shardings(device_mesh, llama.logical_axes(model)))
     arrays = [_place(leaf, source, sharding, jnp.dtype(dtype), tell) for leaf, sharding in zip(leaves(model), shardings, strict=True)]
-    return jax.tree.unflatten(jax.tree.structure(abstract(model)), arrays)  # type: ignore[no-any-return]
+    return jax.tree.unflatten(jax.tree.structure(llama.abstract(model)), arrays)  # type: ignore[no-any-return]
 
 
 def conversion_mesh(model: config.Model) -> jax.sharding.Mesh:

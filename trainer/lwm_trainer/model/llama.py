@@ -7,6 +7,7 @@ Letters: B rows, T tokens, D width, V vocabulary.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -35,6 +36,11 @@ def init(model: config.Model, key: Array) -> Params:
         "ends": _pure(Ends(model, nnx.Rngs(params=ends_key))),
         "layers": jax.vmap(one_layer)(jax.random.split(layers_key, model.layers)),
     }
+
+
+def abstract(model: config.Model) -> Params:
+    """The tree of `init` with each array's shape and dtype: nothing is computed."""
+    return jax.eval_shape(partial(init, model), jax.random.key(0))  # type: ignore[no-any-return]
 
 
 def logical_axes(model: config.Model) -> Params:
