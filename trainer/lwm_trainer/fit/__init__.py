@@ -1,6 +1,9 @@
-"""Will it fit, and how long does a step take? Arithmetic on a run config: pure, without JAX and without an accelerator.
+"""Will it fit, and how long does a step take?
 
-Read in this order: `chips` (what the TPU families have), `flops` (what a step computes), `estimate` (how long each phase takes, with its
-formula as text), `published` (the estimate beside step times that others have published), `guess` (what memory holds, coarsely),
-`candidates` (other meshes and memory settings of the same stage, fastest first), `picture` (bars of `records`; needs matplotlib).
+Arithmetic, pure and without JAX: `chips` (what the TPU families have), `flops` (what a step computes), `estimate` (how long each phase
+takes, with its formula as text), `runs` and `published` (the estimate beside step times that others have published), `guess` (what memory
+holds, coarsely), `candidates` (other meshes and memory settings of the same stage, fastest first), `picture` (bars of `records`).
+
+The compiler: `target`, `topology`, `child` (one program, in a process of its own), `program`, `memory` and `wire` (read from it),
+`compiled` (asks, and keeps the answers). Both together: `fit`, `search`, `report`, `drawn`, `recipe`, `recipe_page`.
 """

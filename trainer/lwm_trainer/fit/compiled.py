@@ -12,14 +12,13 @@ from pathlib import Path
 from lwm_trainer.config import Checkpoint, Dataset, Optimizer, RunConfig, Start
 from lwm_trainer.fit.child import Request
 from lwm_trainer.fit.measured import Measured, refusal
-from lwm_trainer.fit.target import Target
+from lwm_trainer.fit.target import NO_LIBTPU, Target
 
 PACKAGE = Path(__file__).resolve().parents[1]
 ASKED = ("child.py", "measured.py", "memory.py", "program.py", "target.py", "topology.py", "wire.py")
 """The files of this room that decide an answer; the others read it."""
 
 TELL_SECONDS = 5
-NO_LIBTPU = "libtpu, the TPU compiler, is not installed: install the extra `fit` (pip install 'lwm-operator[fit]')"
 
 
 class FitError(Exception):

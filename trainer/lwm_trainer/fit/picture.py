@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from lwm_trainer.fit.records import Fit
+from lwm_trainer.fit.target import GIB
 
-GIB = 2**30
 SMALLEST = 0.01
 """Of a bar: a phase or kind that is nowhere more than this is drawn as part of `other`."""
 

@@ -7,16 +7,14 @@ seen: they keep the estimate from getting worse and are no forecast. Not publish
 
 from dataclasses import dataclass
 
-from lwm_trainer.config import Checkpoint, Dataset, Gang, Memory, Mesh, Model, RunConfig
+from lwm_trainer.config import Memory, Mesh, Model, RunConfig
 from lwm_trainer.fit.chips import CHIPS
 from lwm_trainer.fit.estimate import Estimate, estimate
 from lwm_trainer.fit.flops import flops
+from lwm_trainer.fit.runs import LLAMA_2_7B, tpu_run
 
 K = 1024
 LLAMA_3_8B = Model(layers=32, width=4096, heads=32, kv_heads=8, head_dim=128, mlp_width=14336, vocab_size=128256, dtype="bfloat16")
-LLAMA_2_7B = Model(layers=32, width=4096, heads=32, kv_heads=32, head_dim=128, mlp_width=11008, vocab_size=32000, dtype="bfloat16")
-HOST = 4
-"""Chips of a host of v4 and of v5p."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,24 +37,7 @@ class Case:
 
 
 def _run(model: Model, mesh: Mesh, context: int, rows: int) -> RunConfig:
-    return RunConfig(
-        training="published",
-        stage="published",
-        stage_index=0,
-        stage_count=1,
-        attempt=1,
-        gang=Gang(job="p", service="p", hosts=mesh.size // HOST, devices_per_host=HOST, platform="tpu", coordinator="p:1"),
-        mesh=mesh,
-        model=model,
-        tokenizer="/none",
-        datasets=(Dataset(name="none", kind="text", uri="/none"),),
-        context_length=context,
-        batch_tokens=rows * context,
-        rope_theta=1e6,
-        steps=1,
-        memory=Memory(remat="layer"),
-        checkpoint=Checkpoint(root="/none", every_steps=1),
-    )
+    return tpu_run(model, mesh, Memory(remat="layer"), context_length=context, rows=rows, rope_theta=1e6)
 
 
 def _maxtext() -> list[Case]:

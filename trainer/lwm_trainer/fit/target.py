@@ -6,6 +6,8 @@ from lwm_trainer.config.contract import Contract
 
 GIB = 2**30
 
+NO_LIBTPU = "libtpu, the TPU compiler, is not installed: install the extra `fit` (pip install 'lwm-operator[fit]')"
+
 AVAILABLE = {"v4": int(30.75 * GIB), "v5e": int(15.75 * GIB), "v5p": int(95.74 * GIB), "v6e": int(31.25 * GIB)}
 """HBM of a chip that a program may use: what its makers name (32, 16, 95.74 + reserve, 32 GiB) less what the runtime keeps for itself.
 

@@ -6,16 +6,18 @@ libtpu reads its environment once, when it is loaded; this module sets it on imp
 import os
 from typing import Any
 
+import numpy as np
 from jax.experimental import topologies
 from jax.sharding import AxisType, Mesh
 
 from lwm_trainer import config
+from lwm_trainer.fit.target import NO_LIBTPU
 from lwm_trainer.mesh import AXIS_NAMES, placed
 
 try:
     import libtpu
 except ImportError as error:
-    raise ImportError("libtpu, the TPU compiler, is not installed: install the extra `fit` (pip install 'lwm-operator[fit]')") from error
+    raise ImportError(NO_LIBTPU) from error
 
 os.environ |= {
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # nothing here runs on a TPU that two processes could both want
@@ -38,8 +40,6 @@ def devices(topology: str, slices: int = 1) -> list[Any]:
 
 def mesh(topology: str, *, ring: int, ulysses: int = 1, tp: int = 1) -> Mesh:
     """The trainer's axes over the devices of a slice in libtpu's order; what the sizes leave over is data parallel."""
-    import numpy as np
-
     return _mesh(np.array(devices(topology)).reshape(-1, 1, ring, ulysses, tp))
 
 

@@ -1,0 +1,35 @@
+"""Run configs that are only looked at: a mesh, a model and a shape, and no data, storage or peers."""
+
+from lwm_trainer.config import Checkpoint, Dataset, Gang, Memory, Mesh, Model, RunConfig
+
+LLAMA_2_7B = Model(layers=32, width=4096, heads=32, kv_heads=32, head_dim=128, mlp_width=11008, vocab_size=32000, dtype="bfloat16")
+"""Activations in bfloat16, parameters and optimizer in float32."""
+
+HOST = 4
+"""Chips of a host of v4, of v5p and of a large v6e slice."""
+
+
+def tpu_run(
+    model: Model, mesh: Mesh, memory: Memory, *, context_length: int, rows: int, rope_theta: float, stage: str = "fit", slices: int = 1
+) -> RunConfig:
+    """Raises ValueError when these do not go together."""
+    return RunConfig(
+        training="fit",
+        stage=stage,
+        stage_index=0,
+        stage_count=1,
+        attempt=1,
+        gang=Gang(
+            job="fit", service="fit", slices=slices, hosts=mesh.size // HOST, devices_per_host=HOST, platform="tpu", coordinator="fit:1"
+        ),
+        mesh=mesh,
+        model=model,
+        tokenizer="/none",
+        datasets=(Dataset(name="none", kind="text", uri="/none"),),
+        context_length=context_length,
+        batch_tokens=rows * context_length,
+        rope_theta=rope_theta,
+        steps=1,
+        memory=memory,
+        checkpoint=Checkpoint(root="/none", every_steps=1),
+    )
