@@ -5,6 +5,7 @@ and XLA brings keys and values together. It is measured at the largest length th
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, cast
 from unittest.mock import patch
 
@@ -39,37 +40,50 @@ class Compiled(NamedTuple):
 def training_step(effort: Effort) -> list[Row]:
     """The row of tokens/s and that of memory, at the largest length of `effort.step_lengths` that the dense step holds."""
     length, ring, dense = largest(effort)
-    states = {"ring": ring.init(jax.random.key(0)), "dense": dense.init(jax.random.key(0))}
+    memory = f"{LARGEST_DENSE_MIB // 1024} GiB"
+    return contest(
+        ring,
+        dense,
+        model_of(effort.step_width),
+        length,
+        peer=peers.DOT_PRODUCT,
+        budget=effort.budget,
+        most=ROUNDS,
+        memory_note=f"of one device; {length} is the largest tried whose dense step needs at most {memory} on {DEVICES} devices",
+    )
+
+
+def contest(
+    ours: Compiled, theirs: Compiled, model: config.Model, length: int, *, peer: str, budget: float, most: int, memory_note: str
+) -> list[Row]:
+    """The row of tokens/s and that of memory of two steps over one row of one document, from one state; void if their first ones differ."""
+    steps = {"ours": ours, "theirs": theirs}
+    states = {name: step.init(jax.random.key(0)) for name, step in steps.items()}
     first: dict[str, NDArray[np.float32]] = {}
 
-    def one(name: str, compiled: Compiled) -> Callable[[], Any]:
-        def call() -> Any:
-            states[name], metrics = compiled.run(states[name], compiled.batch)  # the state is donated
-            first.setdefault(name, np.array([metrics["loss"], metrics["grad_norm"]]))
-            return states[name]
+    def one(name: str) -> Any:
+        states[name], metrics = steps[name].run(states[name], steps[name].batch)  # the state is donated
+        first.setdefault(name, np.array([metrics["loss"], metrics["grad_norm"]]))
+        return states[name]
 
-        return call
-
-    done, _ = timing.rounds({"ring": one("ring", ring), "dense": one("dense", dense)}, effort.budget, most=ROUNDS)
-    name = f"training step {length} tokens vs {peers.DOT_PRODUCT}"
-    differs = float(np.abs(first["ring"] / first["dense"] - 1).max())
+    done, _ = timing.rounds({name: partial(one, name) for name in steps}, budget, most=most)
+    name = f"training step {length} tokens vs {peer}"
+    differs = float(np.abs(first["ours"] / first["theirs"] - 1).max())
     if not differs <= LARGEST_DIFFERENCE:
         return [Row(name=name, value=None, unit="tokens/s", note=f"VOID: losses and gradient norms are {first}")]
-    model = model_of(effort.step_width)
-    speed, memory = {key: length / timing.seconds(done, key) for key in states}, f"{LARGEST_DENSE_MIB // 1024} GiB"
+    speed = {key: length / timing.seconds(done, key) for key in steps}
     row = Row(
         name=name,
-        value=speed["ring"],
+        value=speed["ours"],
         unit="tokens/s",
-        ratio=timing.ratio(done, "ring", "dense"),
-        percent_of_limit=timing.percent_of_limit(done, "ring", step_flops(model, length)),
-        note=f"{number(speed['dense'])} there; one document; rounds: {len(done)}; loss and gradient differ by {differs:.0e}",
+        ratio=timing.ratio(done, "ours", "theirs"),
+        percent_of_limit=timing.percent_of_limit(done, "ours", step_flops(model, length)),
+        note=f"{number(speed['theirs'])} there; one document; rounds: {len(done)}; loss and gradient differ by {differs:.0e}",
     )
-    note = f"of one device; {length} is the largest tried whose dense step needs at most {memory} on {DEVICES} devices"
     say(f"  {row.name}: {number(row.value)} tokens/s, ratio {number(row.ratio)}, {row.note}")
     return [
         row,
-        Row(name=f"{name}: memory", value=ring.temp_mib, unit="MiB", ratio=dense.temp_mib / ring.temp_mib, note=note),
+        Row(name=f"{name}: memory", value=ours.temp_mib, unit="MiB", ratio=theirs.temp_mib / ours.temp_mib, note=memory_note),
     ]
 
 
@@ -89,7 +103,7 @@ def largest(effort: Effort) -> tuple[int, Compiled, Compiled]:
 
 
 def compiled(width: int, length: int, *, dense: bool) -> Compiled:
-    run = run_of(width, length)
+    run = run_of(model_of(width), config.Mesh(sp=DEVICES), length)
     with patch.object(step, "ring_attention", peers.dense_attention if dense else ring_attention):
         program = step.make_program(run, peers.mesh())
         batch = batch_of(length)
@@ -103,16 +117,17 @@ def model_of(width: int) -> config.Model:
     )
 
 
-def run_of(width: int, length: int) -> config.RunConfig:
+def run_of(model: config.Model, mesh: config.Mesh, length: int) -> config.RunConfig:
+    """Of a step of one row over the mesh's CPU devices."""
     return config.RunConfig(
         training="bench",
         stage="bench",
         stage_index=0,
         stage_count=1,
         attempt=1,
-        gang=config.Gang(job="bench", service="bench", hosts=1, devices_per_host=DEVICES, platform="cpu", coordinator="localhost:1"),
-        mesh=config.Mesh(sp=DEVICES),
-        model=model_of(width),
+        gang=config.Gang(job="bench", service="bench", hosts=1, devices_per_host=mesh.size, platform="cpu", coordinator="localhost:1"),
+        mesh=mesh,
+        model=model,
         tokenizer="none",
         datasets=(config.Dataset(name="none", kind="text", uri="/none"),),
         context_length=length,
@@ -124,13 +139,18 @@ def run_of(width: int, length: int) -> config.RunConfig:
 
 
 def batch_of(length: int) -> step.Batch:
-    """One row that is one document of random tokens, in the ring's order."""
-    tokens = np.random.default_rng(0).integers(0, VOCABULARY, length + 1, dtype=np.int32)
+    """The document in the ring's order."""
+    row = document(length, VOCABULARY)
+    places = order(row["start"], DEVICES)
+    return cast("step.Batch", {name: peers.put(column[None, places]) for name, column in row.items()})
+
+
+def document(length: int, vocabulary: int) -> dict[str, NDArray[Any]]:
+    """The columns of a row that is one document of random tokens, in their own order."""
+    tokens = np.random.default_rng(0).integers(0, vocabulary, length + 1, dtype=np.int32)
     index, start = np.arange(length, dtype=np.int32), starts([length])
     weights = np.ones(length, np.float32)
-    row = {"tokens": tokens[:-1], "targets": tokens[1:], "positions": index - start, "index": index, "start": start, "weights": weights}
-    places = order(start, DEVICES)
-    return cast("step.Batch", {name: peers.put(column[None, places]) for name, column in row.items()})
+    return {"tokens": tokens[:-1], "targets": tokens[1:], "positions": index - start, "index": index, "start": start, "weights": weights}
 
 
 def step_flops(model: config.Model, tokens: int) -> float:

@@ -4,21 +4,18 @@ Prints a table and writes build/benchmarks/model.json.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
 import jax
 
-from benchmarks.attention import timing
-from benchmarks.attention.__main__ import broken, header
-from benchmarks.attention.rows import Row, table, write
+from benchmarks.attention import report
+from benchmarks.attention.rows import Row
 from benchmarks.model.effort import QUICK, WHOLE, Effort
 from benchmarks.model.loss import losses
 from benchmarks.model.step import training_step
 from benchmarks.parts import chosen, collect, limit
 from cluster.paths import REPOSITORY
-from cluster.run import say
 
 OUTPUT = REPOSITORY / "build" / "benchmarks" / "model.json"
 LONGEST_MINUTES = 30
@@ -32,13 +29,9 @@ def main(arguments: Sequence[str]) -> int:
     options, parts = chosen(parser, PARTS, arguments)
     jax.config.update("jax_platforms", "cpu")
     limit(LONGEST_MINUTES, "--parts or --quick")
-    busy = os.getloadavg()[0]
-    rows = list(collect(PARTS, parts, QUICK if options.quick else WHOLE, broken))
-    circumstances = {"device": timing.device(), "load": timing.load(busy)}
-    print(header(**circumstances))
-    print(table(rows))
-    write(rows, circumstances, OUTPUT)
-    say(f"written to {OUTPUT.relative_to(REPOSITORY)}")
+    busy = report.busy()
+    rows = list(collect(PARTS, parts, QUICK if options.quick else WHOLE, report.broken))
+    report.tell(rows, busy, OUTPUT)
     return 1 if any(row.value is None for row in rows) else 0
 
 
