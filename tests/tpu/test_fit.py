@@ -13,7 +13,7 @@ from lwm_trainer.fit import topology
 from lwm_trainer.fit.fit import Fit, fit
 from lwm_trainer.fit.measured import refusal
 from lwm_trainer.fit.target import AVAILABLE, Target
-from unit.builders import a_run
+from unit.builders import a_run, tpus
 
 SMALL = {"layers": 4, "width": 256, "heads": 2, "kv_heads": 2, "head_dim": 128, "mlp_width": 512, "vocab_size": 1024, "dtype": "bfloat16"}
 LAYER = 4 * 256 * 256 + 3 * 256 * 512  # without norms
@@ -22,8 +22,7 @@ TOPOLOGIES = {"v4": "v4:2x2x1", "v5e": "v5e:2x2", "v5p": "v5p:2x2x1", "v6e": "v6
 
 
 def a_tpu_run(**changes: Any) -> RunConfig:
-    gang = {"job": "j", "service": "s", "hosts": 1, "devices_per_host": 4, "platform": "tpu", "coordinator": "j:1"}
-    return a_run(**{"gang": gang, "mesh": {"fsdp": 2, "tp": 2}, "model": SMALL, "context_length": 4096, "batch_tokens": 8192, **changes})
+    return a_run(**{"gang": tpus(4), "mesh": {"fsdp": 2, "tp": 2}, "model": SMALL, "context_length": 4096, "batch_tokens": 8192, **changes})
 
 
 def asked(run: RunConfig, keep: Path) -> Fit:

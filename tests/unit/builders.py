@@ -14,6 +14,25 @@ ALONE: dict[str, Any] = {
 """Changes for `a_run` where one device and a model that is never computed will do."""
 
 
+SEVEN_B: dict[str, Any] = {
+    "layers": 32,
+    "width": 4096,
+    "heads": 32,
+    "kv_heads": 32,
+    "head_dim": 128,
+    "mlp_width": 11008,
+    "vocab_size": 32000,
+    "dtype": "bfloat16",
+}
+"""Llama 2 7B, for what only looks at it."""
+
+
+def tpus(devices: int, slices: int = 1) -> dict[str, Any]:
+    """A gang of TPU hosts of four chips."""
+    hosts = {"slices": slices, "hosts": devices // 4, "devices_per_host": 4}
+    return {"job": "t", "service": "t", "platform": "tpu", "coordinator": "x:1"} | hosts
+
+
 def a_run(**changes: Any) -> config.RunConfig:
     fields: dict[str, Any] = {
         "training": "t",

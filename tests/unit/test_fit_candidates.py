@@ -9,18 +9,16 @@ from lwm_trainer.fit.candidates import CLEARLY_ABOVE, candidates
 from lwm_trainer.fit.chips import CHIPS
 from lwm_trainer.fit.estimate import estimate
 from lwm_trainer.fit.guess import guess
-from unit.builders import a_run
+from unit.builders import SEVEN_B, a_run, tpus
 
 K = 1024
-SEVEN_B = {"layers": 32, "width": 4096, "heads": 32, "kv_heads": 32, "head_dim": 128, "mlp_width": 11008, "vocab_size": 32000}
 
 
 def a_tpu_run(devices: int, slices: int, context: int, rows: int, **model: Any) -> RunConfig:
-    gang = {"job": "t", "service": "t", "slices": slices, "hosts": devices // 4, "devices_per_host": 4, "platform": "tpu"}
     return a_run(
-        gang=gang | {"coordinator": "x:1"},
+        gang=tpus(devices, slices),
         mesh={"dp": slices, "sp": devices // slices},
-        model=SEVEN_B | {"dtype": "bfloat16"} | model,
+        model=SEVEN_B | model,
         context_length=context,
         batch_tokens=rows * context,
     )

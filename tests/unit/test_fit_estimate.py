@@ -9,17 +9,15 @@ from lwm_trainer.config import RunConfig
 from lwm_trainer.fit.chips import CHIPS
 from lwm_trainer.fit.estimate import ICI_SHARE, Estimate, Phase, estimate
 from lwm_trainer.fit.flops import flops
-from unit.builders import a_run
+from unit.builders import SEVEN_B, a_run, tpus
 
 K = 1024
 V5P = CHIPS["v5p"]
-SEVEN_B = {"layers": 32, "width": 4096, "heads": 32, "kv_heads": 32, "head_dim": 128, "mlp_width": 11008, "vocab_size": 32000}
 PARAMETERS = 6_738_415_616
 
 
 def a_tpu_run(mesh: dict[str, int], *, devices: int = 64, slices: int = 1, rows: int = 4, **changes: Any) -> RunConfig:
-    gang = {"job": "t", "service": "t", "slices": slices, "hosts": devices // 4, "devices_per_host": 4, "platform": "tpu"}
-    given = {"gang": gang | {"coordinator": "x:1"}, "mesh": {"ulysses": 1} | mesh, "model": SEVEN_B | {"dtype": "bfloat16"}}
+    given = {"gang": tpus(devices, slices), "mesh": {"ulysses": 1} | mesh, "model": SEVEN_B}
     return a_run(**(given | {"context_length": 32 * K, "batch_tokens": rows * 32 * K} | changes))
 
 

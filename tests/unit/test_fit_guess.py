@@ -1,15 +1,13 @@
 from typing import Any
 
 from lwm_trainer.fit.guess import Guess, guess
-from unit.builders import a_run
+from unit.builders import SEVEN_B, a_run, tpus
 
 K = 1024
-SEVEN_B = {"layers": 32, "width": 4096, "heads": 32, "kv_heads": 32, "head_dim": 128, "mlp_width": 11008, "vocab_size": 32000}
-GANG = {"job": "t", "service": "t", "hosts": 16, "devices_per_host": 4, "platform": "tpu", "coordinator": "x:1"}
 
 
 def of(memory: dict[str, Any] | None = None, **changes: Any) -> Guess:
-    given = {"gang": GANG, "model": SEVEN_B | {"dtype": "bfloat16"}, "mesh": {"fsdp": 4, "sp": 16, "ulysses": 4}}
+    given = {"gang": tpus(64), "model": SEVEN_B, "mesh": {"fsdp": 4, "sp": 16, "ulysses": 4}}
     return guess(a_run(**(given | {"context_length": 128 * K, "batch_tokens": 1024 * K, "memory": memory or {}} | changes)))
 
 

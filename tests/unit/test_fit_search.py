@@ -12,11 +12,11 @@ from lwm_trainer.fit.measured import Measured, Refusal
 from lwm_trainer.fit.memory import Memory as Bytes
 from lwm_trainer.fit.search import search, snippet
 from lwm_trainer.fit.target import GIB, Target
-from unit.builders import a_run
+from unit.builders import a_run, tpus
 
 V5E = Target(platform="tpu", topology="v5e:4x4")
 RUN = a_run(
-    gang={"job": "j", "service": "s", "hosts": 4, "devices_per_host": 4, "platform": "tpu", "coordinator": "j:1"},
+    gang=tpus(16),
     mesh={"fsdp": 4, "sp": 4, "ulysses": 1},
     model={
         "layers": 16,
