@@ -94,7 +94,7 @@ def test_a_bucket_s_errors_tell_missing_from_denied(bucket: None) -> None:
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ('{"text": "fine"}\n{"body": "x"}', r"a\.jsonl:2: no text under 'text': add it or correct textField of data set 'books'"),
+        ('{"text": "fine"}\n{"body": "x"}', r"a\.jsonl:2: no text under 'text': add it or correct fields of data set 'books'"),
         ('{"text": 3}', r"a\.jsonl:1: no text under 'text'"),
         ('["text"]', r"a\.jsonl:1: no text under 'text'"),
         ('\n{"text": ', r"a\.jsonl:2: not JSON \(.*at column \d+\): write one object a line"),
@@ -110,7 +110,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str | bytes, error: str) -> N
 
 def test_another_text_field(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"body": "x"}')
-    assert read_texts(dataset(tmp_path, textField="body")) == ["x"]
+    assert read_texts(dataset(tmp_path, fields="body")) == ["x"]
 
 
 def test_bad_encoding_and_bad_paths_are_named(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ class Dataset(Resource):
     """`text`: files `*.txt` (one document a file) and `*.jsonl` (one document a line), found in all folders below the source."""
     source: Location
     """The folder of its files, or one file: `gs://bucket/folder`, or a folder on a PVC."""
-    text_field: Annotated[str, Field(min_length=1, max_length=64)] = "text"
+    fields: Annotated[str, Field(min_length=1, max_length=1024)] = "text"
     """Of a line of JSON; unused for plain text."""
 
 

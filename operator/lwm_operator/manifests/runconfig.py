@@ -63,7 +63,7 @@ def _datasets(spec: Spec, stage: Stage) -> tuple[Dataset, ...]:
             name=dataset.name,
             kind=dataset.kind,
             uri=dataset_path(dataset.name, dataset.source.uri),
-            text_field=dataset.text_field,
+            fields=dataset.fields,
             weight=weights[dataset.name],
         )
         for dataset in spec.datasets

@@ -7,6 +7,7 @@ needs pydantic and the standard library only.
 """
 
 from lwm_trainer.config.contract import CONTRACT_VERSION, Contract
+from lwm_trainer.config.dataset import Chat, Dataset, Documents, Frames, Kind
 from lwm_trainer.config.exits import SECONDARY_EXIT_CODES, ExitCode
 from lwm_trainer.config.gang import Gang, Hang, Lease
 from lwm_trainer.config.mesh import Mesh, ulysses_degrees
@@ -28,9 +29,10 @@ from lwm_trainer.config.names import (
     slice_name,
     step_folder,
 )
+from lwm_trainer.config.preparation import Preparation, PrepareConfig, Prepared
 from lwm_trainer.config.progress import Final, LastWords, Phase, Progress
-from lwm_trainer.config.run import Checkpoint, Dataset, RunConfig
-from lwm_trainer.config.schedule import Loss, Memory, Optimizer, Remat
+from lwm_trainer.config.run import Checkpoint, RunConfig
+from lwm_trainer.config.schedule import Loss, Memory, Modalities, Optimizer, Remat
 from lwm_trainer.config.start import Rollback, Start
 from lwm_trainer.config.theta import FITTED_HEAD_DIM, least_theta
 
@@ -50,22 +52,30 @@ __all__ = [
     "SLICE_VARIABLE",
     "STEP_LINE_PREFIX",
     "TERMINATION_PATH",
+    "Chat",
     "Checkpoint",
     "Contract",
     "Dataset",
+    "Documents",
     "ExitCode",
     "Final",
+    "Frames",
     "Gang",
     "Hang",
+    "Kind",
     "LastWords",
     "Lease",
     "Loss",
     "Memory",
     "Mesh",
     "Misfit",
+    "Modalities",
     "Model",
     "Optimizer",
     "Phase",
+    "Preparation",
+    "PrepareConfig",
+    "Prepared",
     "Progress",
     "Remat",
     "Rollback",

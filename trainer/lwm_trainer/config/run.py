@@ -5,24 +5,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from lwm_trainer.config.contract import CONTRACT_VERSION, Contract
+from lwm_trainer.config.dataset import Dataset
 from lwm_trainer.config.gang import Gang, Hang, Lease
 from lwm_trainer.config.mesh import Mesh
 from lwm_trainer.config.misfits import Misfit, misfits
 from lwm_trainer.config.model import Model
 from lwm_trainer.config.schedule import Loss, Memory, Optimizer
 from lwm_trainer.config.start import Start
-
-
-class Dataset(Contract):
-    """A source of documents: a file or a folder of `*.txt` (one document a file) or `*.jsonl` (one document a line)."""
-
-    name: str
-    kind: Literal["text"]
-    uri: str
-    """`gs://bucket/folder` or an absolute path."""
-    text_field: str = "text"
-    weight: Annotated[float, Field(gt=0)] = 1.0
-    """Share of the mixture, relative to the other data sets of the stage."""
 
 
 class Checkpoint(Contract):

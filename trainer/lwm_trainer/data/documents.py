@@ -54,11 +54,9 @@ def _lines(file: File, dataset: Dataset) -> Iterator[str]:
             record = json.loads(_decode(line, place))
         except json.JSONDecodeError as error:
             raise DataCorruptError(f"{place}: not JSON ({error.msg} at column {error.colno}): write one object a line") from error
-        text = record.get(dataset.text_field) if isinstance(record, dict) else None
+        text = record.get(dataset.fields) if isinstance(record, dict) else None
         if not isinstance(text, str):
-            raise DataCorruptError(
-                f"{place}: no text under {dataset.text_field!r}: add it or correct textField of data set {dataset.name!r}"
-            )
+            raise DataCorruptError(f"{place}: no text under {dataset.fields!r}: add it or correct fields of data set {dataset.name!r}")
         yield text
 
 
