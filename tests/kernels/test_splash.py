@@ -90,9 +90,10 @@ def test_it_equals_plain_xla(rows: str, heads: tuple[int, int], dtype: str) -> N
     assert max(distances(example(ROWS[rows], heads, dtype))) <= 1e-5
 
 
-def test_more_keys_than_one_call_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("limit", "value"), [("MOST_KEYS", 128), ("MOST_VISITS", 3)])
+def test_more_keys_or_blocks_than_one_call_takes(limit: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows go one by one, and the keys of a row in pieces."""
-    monkeypatch.setattr(splash, "MOST_KEYS", 128)
+    monkeypatch.setattr(splash, limit, value)
     monkeypatch.setattr(splash, "FEWEST_KEY_BLOCKS", 1)
     assert max(distances(example(ROWS["odd edges, dead rows"], (1, 1)))) <= 1e-5
 

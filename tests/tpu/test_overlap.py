@@ -23,6 +23,12 @@ def test_permutes_hide_behind_attention(case: Case) -> None:
     assert overlap.broken(Program(compiled(case).as_text() or ""), case.ring) == []
 
 
+def test_two_shards_of_half_a_million_tokens_have_room_for_their_visits() -> None:
+    """A list of all their blocks would take 1.25 of the 1.00 MiB of a core's scalar memory."""
+    case = Case("v5p:2x2x1", 2, tp=2, length=1 << 20, heads=2, key_heads=2)
+    assert overlap.broken(Program(compiled(case).as_text() or ""), case.ring) == []
+
+
 def test_a_ring_that_sends_float32_keys_is_told() -> None:
     case = SAMPLE[1]._replace(dtype="float32", length=8192)
     faults = overlap.broken(Program(compiled(case).as_text() or ""), case.ring)

@@ -29,6 +29,8 @@ LANES = 128
 """Blocks are multiples of it."""
 MOST_KEYS = 1 << 16
 """Keys of one call: the first and the last key of a query are 16 bits each."""
+MOST_VISITS = 1 << 15
+"""Places on a call's list of visits: the kernels hold 20 bytes of each in a core's 1 MiB of scalar memory."""
 FEWEST_KEY_BLOCKS = 3
 """Of a backward call: the kernel adds in place to what it wrote that many visits ago, and a key block is one visit at least."""
 HALF = 0.5
@@ -45,18 +47,18 @@ class Splash(NamedTuple):
 
     def forward(self, carry: Softmax, shard: Shard) -> Softmax:
         def rows(carry: Softmax, q: Array, k: Array, v: Array, low: Array, high: Array) -> Softmax:
-            for keys in _pieces(k):
+            for keys in self._pieces(q, k):
                 carry = merge(carry, *self._see(q, k[:, :, keys], v[:, :, keys], *_inside(low, high, keys)))
             return carry
 
-        _check(shard.q_BKGTC, shard.k_BKSC)
+        self._check(shard.q_BKGTC, shard.k_BKSC)
         with jax.named_scope("ring_forward"):
-            return Softmax(*_by_rows(rows, shard.k_BKSC, carry, *shard))
+            return Softmax(*_by_rows(rows, self._together(shard.q_BKGTC, shard.k_BKSC), carry, *shard))
 
     def backward(self, dq_BKGTC: Array, shard: Shard, pull: Pull) -> tuple[Array, Array, Array]:
         def rows(dq: Array, q: Array, k: Array, v: Array, low: Array, high: Array, *rest: Array) -> tuple[Array, Array, Array]:
             dk, dv = [], []
-            for keys in _pieces(k):
+            for keys in self._pieces(q, k):
                 inside = _inside(low, high, keys)
                 more, dk_part, dv_part = self._pull(q, k[:, :, keys], v[:, :, keys], *inside, *rest)
                 dq = dq + more
@@ -64,14 +66,14 @@ class Splash(NamedTuple):
                 dv.append(dv_part)
             return dq, jnp.concatenate(dk, axis=2), jnp.concatenate(dv, axis=2)
 
-        _check(shard.q_BKGTC, shard.k_BKSC)
+        self._check(shard.q_BKGTC, shard.k_BKSC)
         with jax.named_scope("ring_backward"):
-            return _by_rows(rows, shard.k_BKSC, dq_BKGTC, *shard, *pull)  # type: ignore[no-any-return]
+            return _by_rows(rows, self._together(shard.q_BKGTC, shard.k_BKSC), dq_BKGTC, *shard, *pull)  # type: ignore[no-any-return]
 
     def _see(self, q: Array, k: Array, v: Array, low_BT: Array, high_BT: Array) -> tuple[Array, Array]:
         """(normalised output [B, K, G, T, C], log-sum-exp [B, K, G, T]) of one call's keys, both float32."""
         low_N, high_N = _one_row(low_BT, high_BT, k.shape[2])
-        config = self._config(q, k)
+        config = self._config(q, *_sizes(k))
         visits = by_query(kinds(low_N, high_N, config.block_q, config.block_kv, k.shape[0] * k.shape[2]))
         out, stats = kernel._splash_attention_forward(
             _mask(visits, low_N, high_N),
@@ -97,7 +99,7 @@ class Splash(NamedTuple):
     ) -> tuple[Array, Array, Array]:
         """Gradients of one call's keys, in the shapes of q, k and v, all float32."""
         low_N, high_N = _one_row(low_BT, high_BT, k.shape[2])
-        config = self._config(q, k)
+        config = self._config(q, *_sizes(k))
         visits = by_key(kinds(low_N, high_N, config.block_q_dkv, config.block_kv_dkv, k.shape[0] * k.shape[2]))
         dq, dk, dv = kernel._splash_attention_bwd_dkv(
             _heads(_scaled(q)),
@@ -122,11 +124,11 @@ class Splash(NamedTuple):
         scale: float = width**-0.5
         return _rows(dq, q.shape) * scale, dk, dv
 
-    def _config(self, q: Array, k: Array) -> kernel.SplashConfig:
+    def _config(self, q: Array, batch: int, keys: int) -> kernel.SplashConfig:
+        """Of a call with `keys` keys of each of `batch` rows."""
         wide = max(1, q.shape[-1] // LANES)
-        q_block, k_block = (_block(x.shape[-2], self.largest_block // wide) for x in (q, k))
-        keys = k.shape[0] * k.shape[2]
-        k_block_backward = _block(k.shape[2], min(self.largest_block // wide, max(LANES, keys // FEWEST_KEY_BLOCKS)))
+        q_block, k_block = (_block(x, self.largest_block // wide) for x in (q.shape[-2], keys))
+        k_block_backward = _block(keys, min(self.largest_block // wide, max(LANES, batch * keys // FEWEST_KEY_BLOCKS)))
         return kernel.SplashConfig(
             block_q=q_block,
             block_kv=k_block,
@@ -136,6 +138,42 @@ class Splash(NamedTuple):
             block_kv_dkv_compute=_block(k_block_backward, self.largest_compute),
             dq_reduction_steps=3,  # the mode that has a run-time grid
         )
+
+    def _takes(self, q: Array, batch: int, keys: int) -> bool:
+        """Whether one call takes so many keys of each of `batch` rows."""
+        config = self._config(q, batch, keys)
+        places = batch**2 * q.shape[-2] * keys
+        visits = max(places // (config.block_q * config.block_kv), places // (config.block_q_dkv * config.block_kv_dkv))
+        return batch * keys <= MOST_KEYS and visits <= MOST_VISITS
+
+    def _keys_of_a_call(self, q: Array, k: Array) -> int:
+        """All rows in one call, side by side as one long row; row by row, in equal pieces, where those are too many keys or blocks."""
+        batch, keys = _sizes(k)
+        if self._takes(q, batch, keys):
+            return batch * keys
+        blocks = keys // LANES
+        pieces = (LANES * size for size in range(blocks, 0, -1) if blocks % size == 0)
+        return next((piece for piece in pieces if self._takes(q, 1, piece)), 0)
+
+    def _together(self, q: Array, k: Array) -> bool:
+        """Whether all rows go in one call each; else one row after the other."""
+        batch, keys = _sizes(k)
+        return batch == 1 or self._keys_of_a_call(q, k) == batch * keys
+
+    def _pieces(self, q: Array, k: Array) -> list[slice]:
+        """The keys of a row that go into one call each."""
+        _, keys = _sizes(k)
+        size = min(keys, self._keys_of_a_call(q, k))
+        return [slice(start, start + size) for start in range(0, keys, size)]
+
+    def _check(self, q: Array, k: Array) -> None:
+        """Raises ValueError for lengths that the kernels cannot cut into blocks, or into too few."""
+        (batch, keys), tokens = _sizes(k), q.shape[-2]
+        if tokens % LANES or keys % LANES or self._keys_of_a_call(q, k) < FEWEST_KEY_BLOCKS * LANES:
+            raise ValueError(
+                f"a rank of the ring holds {batch} x {keys} tokens: on a TPU it takes a multiple of {LANES}, and at least "
+                f"{FEWEST_KEY_BLOCKS * LANES} in a call; use a longer context, or a smaller mesh.sp, or a larger mesh.ulysses"
+            )
 
 
 def _visible(q: Array, key: Array) -> Array:
@@ -165,34 +203,17 @@ def _block(tokens: int, largest: int) -> int:
     return LANES * largest_divisor(tokens // LANES, max(1, largest // LANES))
 
 
-def _keys_of_a_call(batch: int, keys: int) -> int:
-    """All rows in one call, side by side as one long row; row by row, in equal pieces, where those are too many keys."""
-    return batch * keys if batch * keys <= MOST_KEYS else _block(keys, MOST_KEYS)
+def _sizes(k: Array) -> tuple[int, int]:
+    """Rows, and keys of each."""
+    return k.shape[0], k.shape[2]
 
 
-def _check(q: Array, k: Array) -> None:
-    """Raises ValueError for lengths that the kernels cannot cut into blocks, or into too few."""
-    batch, tokens, keys = k.shape[0], q.shape[-2], k.shape[-2]
-    if tokens % LANES or keys % LANES or _keys_of_a_call(batch, keys) < FEWEST_KEY_BLOCKS * LANES:
-        raise ValueError(
-            f"a rank of the ring holds {batch} x {keys} tokens: on a TPU it takes a multiple of {LANES}, and at least "
-            f"{FEWEST_KEY_BLOCKS * LANES} in a call; use a longer context, or a smaller mesh.sp, or a larger mesh.ulysses"
-        )
-
-
-def _by_rows(function: Callable[..., Any], k: Array, *inputs: Any) -> Any:
-    """`function` of all rows in one call, or of one row after the other."""
-    if k.shape[0] == 1 or k.shape[0] * k.shape[2] <= MOST_KEYS:
+def _by_rows(function: Callable[..., Any], together: bool, *inputs: Any) -> Any:
+    """`function` of all rows at once, or of one row after the other."""
+    if together:
         return function(*inputs)
     done = lax.map(lambda row: function(*jax.tree.map(lambda x: x[None], row)), inputs)
     return jax.tree.map(lambda x: x[:, 0], done)
-
-
-def _pieces(k: Array) -> list[slice]:
-    """The keys of a row that go into one call each."""
-    keys = k.shape[2]
-    size = min(keys, _keys_of_a_call(k.shape[0], keys))
-    return [slice(start, start + size) for start in range(0, keys, size)]
 
 
 def _inside(low: Array, high: Array, keys: slice) -> tuple[Array, Array]:
