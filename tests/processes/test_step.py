@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from lwm_trainer import config, fingerprint
-from lwm_trainer.feed import orders
+from lwm_trainer.feed import abstract_batch, orders
 from lwm_trainer.mesh import make_mesh
 from lwm_trainer.step import Batch, make_program
 from unit.builders import a_run
@@ -54,6 +54,14 @@ def test_another_mesh_draws_the_same_model_sees_the_same_tokens_and_has_the_same
     assert first == ring[1]
     assert tokens == ring[3]
     np.testing.assert_allclose(losses, ring[0], rtol=2e-5)
+
+
+def test_the_partitioner_replicates_nothing_as_a_last_resort(capfd: pytest.CaptureFixture[str]) -> None:
+    """XLA warns where it finds no way from one sharding to another but through the whole array: it has one from table to stream."""
+    run = a_run(mesh={"fsdp": 2, "sp": 4})
+    program = make_program(run, make_mesh(run.mesh))
+    program.train_step.lower(program.abstract_state, abstract_batch(run, program.batch_sharding)).compile()  # type: ignore[attr-defined]
+    assert "Involuntary full rematerialization" not in capfd.readouterr().err
 
 
 def test_the_same_run_twice_is_equal_bit_for_bit(ring: tuple[list[float], str, str, list[int]]) -> None:

@@ -40,6 +40,10 @@ TOKENS = PartitionSpec(ROW_AXES, RING_AXES.tokens)
 STREAM = PartitionSpec(ROW_AXES, RING_AXES.tokens, None)
 """Of the stream between layers, [rows, tokens, width]."""
 
+TABLE = PartitionSpec(RULES["vocab"], None)
+"""Of an embedding, [vocabulary, width], while tokens are looked up in it: its width is sharded over the axes that tokens lie over, and
+what is looked up in such a table is whole on every device before it is cut by tokens."""
+
 
 def make_mesh(mesh: config.Mesh) -> jax.sharding.Mesh:
     """All devices of all processes as dp x fsdp x ring x ulysses x tp.

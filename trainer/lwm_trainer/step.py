@@ -88,7 +88,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
     )
     sharding = State(params=params_sharding, optimizer=optimizer_sharding)
     shape = State(params=params_shape, optimizer=optimizer_shape)
-    tokens, stream = (NamedSharding(device_mesh, spec) for spec in (mesh.TOKENS, mesh.STREAM))
+    tokens, stream, table = (NamedSharding(device_mesh, spec) for spec in (mesh.TOKENS, mesh.STREAM, mesh.TABLE))
     inner = choose(device_mesh.devices.flat[0])
     tile = run.memory.mlp_tile
     hashed = [name for name in batch_names(run.model) if name not in ("positions", "index", "start")]
@@ -111,6 +111,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
             attention_names=SAVED_NAMES,
             token_wise=token_wise,
             vision_BT=batch["vision"] == 1 if run.model.vision is not None else None,
+            place_table=lambda x: jax.lax.with_sharding_constraint(x, table),
         )
 
         def of(head: Array, weights: Array) -> Losses:

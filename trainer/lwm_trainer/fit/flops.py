@@ -101,5 +101,5 @@ def flops(run: RunConfig, documents: Sequence[int] | None = None) -> Flops:
         layers=tokens * run.model.layers * (6 * each.layer + 2 * again),
         # The backward pass computes scores again beside its four products, so it costs five halves of the forward pass.
         attention=forward * (9 if run.memory.remat == "layer" else 7) // 2,
-        loss=tokens * each.head * 8,  # forward, again in the backward pass (chunks of logits are never kept), and two gradients
+        loss=tokens * each.head * 6,  # logits, computed once, and two gradients
     )

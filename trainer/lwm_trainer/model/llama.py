@@ -61,6 +61,7 @@ def hidden_states(
     attention_names: tuple[str, ...] = (),
     token_wise: TokenWise = at_once,
     vision_BT: Array | None = None,
+    place_table: Callable[[Array], Array] = lambda table_VD: table_VD,
 ) -> Array:
     """The stream behind the last norm, [B, T, D] in the model's dtype.
 
@@ -71,10 +72,11 @@ def hidden_states(
         remat: what a layer keeps for its backward pass.
         attention_names: what `attend` calls the values that save it from running again.
         vision_BT: bool, true for a token of the vision vocabulary, whose ids overlap with the text's. Without it all are text.
+        place_table: the same for an embedding before tokens are looked up in it.
         token_wise: how the MLP, which knows single tokens only, is applied to all of them.
     """
     ends = _merge(Ends, model, params["ends"])
-    x_BTD = place(ends.embed(token_BT, vision_BT).astype(jnp.dtype(model.dtype)))
+    x_BTD = place(ends.embed(token_BT, vision_BT, place_table).astype(jnp.dtype(model.dtype)))
 
     frequency_C = frequencies(model.head_dim, rope_theta, model.rope_scaling)
 

@@ -1,7 +1,7 @@
 """The parts of a Llama block as Flax NNX modules. Each parameter names its logical axes; which mesh axis those lie on is decided
 elsewhere (`lwm_trainer.mesh`).
 
-Letters: B rows, T tokens, D width, H query heads, K key heads, C head width, F MLP width.
+Letters: B rows, T tokens, D width, V vocabulary, H query heads, K key heads, C head width, F MLP width.
 """
 
 from collections.abc import Callable
@@ -127,10 +127,12 @@ class Ends(nnx.Module):
             self.vision_embedding = _parameter(rngs.params(), (codes, model.width), ("vocab", "embed"), 0.02)
             self.vision_head = _parameter(rngs.params(), (model.width, codes), ("embed", "vocab"), model.width**-0.5)
 
-    def embed(self, token_BT: Array, vision_BT: Array | None) -> Array:
-        """Rows of the text's embedding, of the vision's where `vision_BT` is true; [B, T, D], float32."""
+    def embed(self, token_BT: Array, vision_BT: Array | None, place: Callable[[Array], Array]) -> Array:
+        """Rows of the text's embedding, of the vision's where `vision_BT` is true; [B, T, D], float32. `place` is applied to a table
+        before it is looked up in."""
+        text_VD = place(self.embedding[...])
         if vision_BT is None:
-            return self.embedding[...][token_BT]
-        text_BTD = self.embedding[...][jnp.where(vision_BT, 0, token_BT)]
-        vision_BTD = self.vision_embedding[...][jnp.where(vision_BT, token_BT, 0)]
+            return text_VD[token_BT]
+        text_BTD = text_VD[jnp.where(vision_BT, 0, token_BT)]
+        vision_BTD = place(self.vision_embedding[...])[jnp.where(vision_BT, token_BT, 0)]
         return jnp.where(vision_BT[..., None], vision_BTD, text_BTD)
