@@ -51,6 +51,10 @@ def test_model_flops_do_not_depend_on_what_is_computed_again_but_the_hardwares_d
     assert flops(a_7b_run(memory={"remat": "offload"})) == found[2]
 
 
+def test_the_head_is_multiplied_three_times_whatever_a_layer_keeps() -> None:
+    assert {flops(a_7b_run(memory={"remat": remat})).loss for remat in ("nothing", "layer")} == {6 * 64 * K * 32000 * 4096}
+
+
 def test_qkv_spares_the_three_projections_and_no_policy_computes_down_again() -> None:
     nothing, qkv, attention = (flops(a_7b_run(memory={"remat": remat})).layers for remat in ("nothing", "qkv", "attention"))
     per_parameter = 2 * 64 * K * 32

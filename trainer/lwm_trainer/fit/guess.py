@@ -7,8 +7,8 @@ from lwm_trainer.fit.flops import weights
 from lwm_trainer.ring import split
 
 FLOAT32 = 4
-LOGITS = 1024
-"""Tokens whose logits are alive at once, as in `lwm_trainer.loss`."""
+LOGIT_BYTES = 2**28
+"""Of the logits that are alive at once: `lwm_trainer.loss.MOST_LOGIT_BYTES`, which this room does not import because of JAX."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +38,13 @@ def guess(run: RunConfig) -> Guess:
     rows = run.rows // (mesh.dp * mesh.fsdp) // memory.accumulation
     tokens = rows * run.context_length // mesh.sp
     queries, keys, inner = (size // mesh.tp for size in (model.heads * model.head_dim, model.kv_heads * model.head_dim, model.mlp_width))
-    kept = {  # elements of a token and layer
-        "layer": model.width,
-        "attention": model.width + queries,
-        "qkv": model.width + 2 * queries + 2 * keys,
-        "nothing": 4 * model.width + 2 * queries + 2 * keys + 3 * inner,
+    outputs = queries if mesh.ulysses in (None, 1) else 2 * queries  # by heads, and once more by tokens
+    kept = {  # bytes of a token and layer
+        "layer": width * model.width,
+        "attention": width * (model.width + queries),
+        "qkv": width * (model.width + 2 * queries + 2 * keys),
+        # Each norm keeps its input and the normalised stream in float32, and what it gives; SwiGLU six inner values.
+        "nothing": 4 * FLOAT32 * model.width + width * (2 * model.width + queries + 2 * keys + outputs + 6 * inner),
         "offload": 0,
     }[memory.remat]
     ring = split.cost(
@@ -57,12 +59,13 @@ def guess(run: RunConfig) -> Guess:
     tile = tokens if memory.mlp_tile is None else rows * memory.mlp_tile // mesh.sp
     gathered = 2 * width * each.layer // mesh.tp  # this layer's and the next one's
     mlp = 2 * 3 * tile * inner * width  # gate, up and their product, with their gradients
-    loss = (width + FLOAT32) * each.head // mesh.tp + 2 * LOGITS * FLOAT32 * each.head // model.width // mesh.tp
+    logits = min(LOGIT_BYTES, FLOAT32 * tokens * (each.head // model.width) // mesh.tp)
+    loss = (width + FLOAT32) * each.head // mesh.tp + 2 * logits
     stream = 4 * tokens * model.width * width
     return Guess(
         parameters=shard,
         optimizer=2 * shard,
         gradients=shard * (2 if memory.accumulation > 1 else 1),
-        saved=model.layers * tokens * kept * width,
+        saved=model.layers * tokens * kept,
         transient=stream + gathered + max(mlp, ring.shard_bytes + 4 * tokens * queries * width, loss),
     )
