@@ -112,6 +112,17 @@ def test_nothing_is_written_over_and_a_folder_of_something_else_is_no_step_folde
     assert "no step folder" in capsys.readouterr().err
 
 
+def test_a_step_folder_that_lost_a_file_is_refused_before_anything_is_written(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["from-hf", str(folder), str(tmp_path / "0")]) == 0
+    largest = max((tmp_path / "0" / "params").rglob("d/*"), key=lambda file: file.stat().st_size)
+    largest.unlink()
+    assert main(["to-hf", str(tmp_path / "0"), str(tmp_path / "new")]) == ExitCode.BAD_CHECKPOINT
+    assert f"{tmp_path}/0: {largest.relative_to(tmp_path / '0')} is missing: copy it again" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def test_what_the_file_system_refuses_ends_with_its_code_and_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["from-hf", str(folder), str(folder / SINGLE / "out")]) != 0
     assert capsys.readouterr().err.splitlines()[-1].startswith("convert: ")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 from lwm_trainer.checkpoint import ModelManifest
 from lwm_trainer.config import ExitCode, Model, RunConfig, Start
 from lwm_trainer.errors import CheckpointMismatchError
-from lwm_trainer.pretrained import PARTS, require_pretrained
+from lwm_trainer.pretrained import JSON, PARTS, require_pretrained
 from lwm_trainer.verdict import judge
 from unit.builders import a_run
 
 MODEL = a_run().model
+PARAMS = {name: np.random.default_rng(0).normal(size=2000).astype(np.float32) for name in ("a", "b")}
+"""Larger than what the index holds itself."""
 SCALED = {"type": "llama3", "factor": 8.0}
 
 
@@ -26,7 +29,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("converted") / "llama"
     manifest = ModelManifest(model=MODEL, context_length=64, rope_theta=1e4).model_dump(mode="json", by_alias=True)
     with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
-        arrays = ocp.args.StandardSave({"a": np.ones(3, np.float32)})
+        arrays = ocp.args.StandardSave(PARAMS)
         checkpointer.save(folder, args=ocp.args.Composite(params=arrays, manifest=ocp.args.JsonSave(manifest)))
     return folder
 
@@ -68,10 +71,43 @@ def test_a_manifest_that_another_version_wrote(checkpoint: Path, tmp_path: Path)
     assert "its manifest cannot be read: colour: Extra inputs are not permitted" in refusal(run(tmp_path / "copy"))
 
 
-def test_a_manifest_that_was_cut_short(checkpoint: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", JSON)
+def test_what_the_checkpoint_says_of_itself_was_cut_short(checkpoint: Path, tmp_path: Path, part: str) -> None:
     shutil.copytree(checkpoint, tmp_path / "copy")
-    (tmp_path / "copy" / "manifest" / "metadata").write_text("{")
-    assert "manifest/metadata is no JSON" in refusal(run(tmp_path / "copy"))
+    (tmp_path / "copy" / part).write_text("{")
+    assert f"copy: {part} is no JSON" in refusal(run(tmp_path / "copy"))
+
+
+def complaint(folder: Path) -> str | None:
+    try:
+        require_pretrained(run(folder))
+    except CheckpointMismatchError as error:
+        return str(error)
+    return None
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:20])
+
+
+@pytest.mark.parametrize("lose", [Path.unlink, cut])
+def test_a_copy_that_lost_any_file_is_refused_or_can_be_restored_all_the_same(
+    checkpoint: Path, tmp_path: Path, lose: Callable[[Path], None]
+) -> None:
+    refused = []
+    for file in (path.relative_to(checkpoint) for path in sorted((checkpoint / "params").rglob("*")) if path.is_file()):
+        copy = tmp_path / str(file).replace("/", "-")
+        shutil.copytree(checkpoint, copy)
+        lose(copy / file)
+        if (said := complaint(copy)) is not None:
+            assert said.startswith(f"spec.model.initFrom: {copy}: {file} "), "the file is named"
+            refused.append(file)
+            continue
+        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+            found = checkpointer.restore(copy, args=ocp.args.Composite(params=ocp.args.StandardRestore(PARAMS))).params
+        assert all(np.array_equal(found[name], PARAMS[name]) for name in PARAMS), file
+    assert sum(1 for file in refused if file.is_relative_to("params/ocdbt.process_0/d")) >= 1, "arrays"
+    assert sum(1 for file in refused if file.is_relative_to("params/d")) == 1, "their index"
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,29 @@
 """Whether the first stage can begin with what spec.model.initFrom names, asked before anything is compiled."""
 
 import json
+from typing import Any
 
 import pydantic
 from etils import epath
 
-from lwm_trainer import config
+from lwm_trainer import arrays, config
 from lwm_trainer.checkpoint import OF_ACTIVATIONS, as_model_manifest, difference
 from lwm_trainer.errors import CheckpointMismatchError
 from lwm_trainer.origin import find_origin
 
 FIELD = "spec.model.initFrom"
 USE = "name a folder that `lwm convert` wrote, or the step folder of a training's finalCheckpoint"
-PARTS = ("manifest/metadata", "params/_METADATA", "params/manifest.ocdbt", "params/d")
+AGAIN = "copy or convert it again"
+JSON = ("manifest/metadata", "params/_METADATA")
+PARTS = (*JSON, "params/manifest.ocdbt", "params/d")
 """Of Orbax: what the checkpoint says of itself; its parameters' tree, the index of their arrays, the arrays."""
 
 
 def require_pretrained(run: config.RunConfig) -> None:
     """Does nothing for an attempt that begins with anything else: a stage before, an earlier attempt's commit, a seed.
 
-    Raises CheckpointMismatchError for a folder that is not there or holds no checkpoint, or for another model. The tokenizer is
-    compared when it has been read.
+    Raises CheckpointMismatchError for a folder that is not there or holds no checkpoint, or not all of one, or for another model. The
+    tokenizer is compared when it has been read.
     """
     if run.stage_index > 0 or run.start.stage_checkpoint is None:
         return
@@ -38,23 +41,31 @@ def _require_model(place: str, ours: config.Model) -> None:
             raise CheckpointMismatchError(
                 f"{FIELD}: {place}: {part} is missing, so it is no checkpoint, or a copy that was cut short: {USE}"
             )
+    # Process 0 asks alone: Orbax's own reading is one that all processes take part in.
+    manifest, _ = (_json(place, folder, part) for part in JSON)
+    if (damage := arrays.damage(folder / "params")) is not None:
+        raise CheckpointMismatchError(f"{FIELD}: {place}: params/{damage}: {AGAIN}")
     try:
-        # Process 0 asks alone: Orbax's own reading is one that all processes take part in.
-        theirs = as_model_manifest(json.loads((folder / "manifest" / "metadata").read_text())).model
+        theirs = as_model_manifest(manifest).model
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise CheckpointMismatchError(
             f"{FIELD}: {place}: its manifest cannot be read: {where}: {first['msg']}: was it written by another version? Convert it again"
         ) from error
-    except json.JSONDecodeError as error:
-        raise CheckpointMismatchError(f"{FIELD}: {place}: manifest/metadata is no JSON ({error}): copy or convert it again") from error
     found, wanted = ({"model": model.model_dump(by_alias=True)} for model in (theirs, ours))
     if (other := difference(found, wanted, OF_ACTIVATIONS)) is not None:
         raise CheckpointMismatchError(
             f"{FIELD}: {place}: {other.field} is {_said(other.theirs)} there, but {_said(other.ours)} in this training: "
             f"create the training anew with spec.{other.field} as in the checkpoint, or name a checkpoint of this model"
         )
+
+
+def _json(place: str, folder: epath.Path, part: str) -> Any:
+    try:
+        return json.loads((folder / part).read_text())
+    except json.JSONDecodeError as error:
+        raise CheckpointMismatchError(f"{FIELD}: {place}: {part} is no JSON ({error}): {AGAIN}") from error
 
 
 def _said(value: object) -> str:
