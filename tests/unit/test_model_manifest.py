@@ -9,6 +9,7 @@ import orbax.checkpoint as ocp
 import pytest
 
 from lwm_trainer.checkpoint import Manifest, ModelManifest, describe, read_model_manifest, restore_params
+from lwm_trainer.config import RunConfig
 from lwm_trainer.errors import CheckpointMismatchError
 from unit.builders import a_run
 
@@ -27,10 +28,10 @@ def converted(**changes: Any) -> ModelManifest:
     return ModelManifest(model=RUN.model.model_copy(update=changes), context_length=4096, rope_theta=5e5, source="/models/llama")
 
 
-def restored(folder: str) -> Any:
+def restored(folder: str, run: RunConfig = RUN) -> Any:
     there = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=there), PARAMS)
-    return restore_params(RUN, "ours", folder, abstract)
+    return restore_params(run, "ours", folder, abstract)
 
 
 def test_a_converted_models_parameters_are_restored_though_its_tokenizer_and_dtype_are_not_the_runs(tmp_path: Path) -> None:
@@ -39,10 +40,15 @@ def test_a_converted_models_parameters_are_restored_though_its_tokenizer_and_dty
     assert read_model_manifest(folder) == converted(dtype="bfloat16")
 
 
-def test_another_tokenizer_is_refused_once_it_is_known(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stage", [0, 1])
+def test_another_tokenizer_is_refused_once_it_is_known_and_of_the_first_stage_the_field_is_named(tmp_path: Path, stage: int) -> None:
     folder = saved(tmp_path, converted().model_copy(update={"tokenizer_sha256": "theirs"}))
-    with pytest.raises(CheckpointMismatchError, match="tokenizer_sha256 is theirs in the checkpoint, but ours in this run"):
-        restored(folder)
+    with pytest.raises(CheckpointMismatchError) as raised:
+        restored(folder, a_run(stage_index=stage, stage_count=2))
+    assert str(raised.value) == (
+        f"{'' if stage else 'spec.model.initFrom: '}{folder}: tokenizer_sha256 is theirs in the checkpoint, but ours in this run: "
+        "name by spec.tokenizer the tokenizer.json that it was made with, or start from a checkpoint of this tokenizer"
+    )
 
 
 def test_another_model_is_refused_by_the_first_field_that_differs(tmp_path: Path) -> None:

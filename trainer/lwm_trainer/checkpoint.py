@@ -22,6 +22,10 @@ OF_ACTIVATIONS = ("model.dtype",)
 """May differ where parameters begin something new: they are float32 on every storage."""
 
 
+INIT_FROM = "spec.model.initFrom"
+"""Said of what the first stage begins with: there it can be mended."""
+
+
 class ModelManifest(config.Contract):
     """What the parameters of a step folder are; all that a converted model says of itself."""
 
@@ -185,7 +189,8 @@ def restore_params(run: config.RunConfig, tokenizer_sha256: str, step_folder: st
     Raises CheckpointMismatchError for another model or tokenizer; the dtype of activations may be another.
     """
     same = ("model", "tokenizer_sha256")
-    _compare(step_folder, read_model_manifest(step_folder), describe(run, tokenizer_sha256, 0), same, free=OF_ACTIVATIONS)
+    place = f"{INIT_FROM}: {step_folder}" if run.stage_index == 0 else step_folder
+    _compare(place, read_model_manifest(step_folder), describe(run, tokenizer_sha256, 0), same, free=OF_ACTIVATIONS)
     params: Params = _restore(step_folder, params=ocp.args.StandardRestore(abstract)).params
     return params
 
@@ -203,16 +208,16 @@ def restore_all(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, 
     return State(params=found.params, optimizer=found.optimizer), _record(found.record)
 
 
-def _compare(step_folder: str, found: ModelManifest, wanted: Manifest, fields: tuple[str, ...], free: tuple[str, ...] = ()) -> None:
+def _compare(place: str, found: ModelManifest, wanted: Manifest, fields: tuple[str, ...], free: tuple[str, ...] = ()) -> None:
     """Before any array is read. An unknown tokenizer differs from none."""
     if found.tokenizer_sha256 is None:
         free = (*free, "tokenizer_sha256")
     theirs, ours = (manifest.model_dump(include=set(fields)) for manifest in (found, wanted))
     if (first := difference(theirs, ours, free)) is not None:
-        raise CheckpointMismatchError(
-            f"{step_folder}: {first.field} is {first.theirs} in the checkpoint, but {first.ours} in this run: "
-            "start from a checkpoint of the same model, or use the settings that it was made with"
-        )
+        cure = "start from a checkpoint of the same model, or use the settings that it was made with"
+        if first.field == "tokenizer_sha256":
+            cure = "name by spec.tokenizer the tokenizer.json that it was made with, or start from a checkpoint of this tokenizer"
+        raise CheckpointMismatchError(f"{place}: {first.field} is {first.theirs} in the checkpoint, but {first.ours} in this run: {cure}")
 
 
 class Difference(NamedTuple):

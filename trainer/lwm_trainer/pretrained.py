@@ -7,11 +7,10 @@ import pydantic
 from etils import epath
 
 from lwm_trainer import arrays, config
-from lwm_trainer.checkpoint import OF_ACTIVATIONS, as_model_manifest, difference
+from lwm_trainer.checkpoint import INIT_FROM, OF_ACTIVATIONS, as_model_manifest, difference
 from lwm_trainer.errors import CheckpointMismatchError
 from lwm_trainer.origin import find_origin
 
-FIELD = "spec.model.initFrom"
 USE = "name a folder that `lwm convert` wrote, or the step folder of a training's finalCheckpoint"
 AGAIN = "copy or convert it again"
 JSON = ("manifest/metadata", "params/_METADATA")
@@ -35,28 +34,29 @@ def require_pretrained(run: config.RunConfig) -> None:
 def _require_model(place: str, ours: config.Model) -> None:
     folder = epath.Path(place)
     if not folder.exists():
-        raise CheckpointMismatchError(f"{FIELD}: {place}: there is no such folder: {USE}")
+        raise CheckpointMismatchError(f"{INIT_FROM}: {place}: there is no such folder: {USE}")
     for part in PARTS:
         if not (folder / part).exists():
             raise CheckpointMismatchError(
-                f"{FIELD}: {place}: {part} is missing, so it is no checkpoint, or a copy that was cut short: {USE}"
+                f"{INIT_FROM}: {place}: {part} is missing, so it is no checkpoint, or a copy that was cut short: {USE}"
             )
     # Process 0 asks alone: Orbax's own reading is one that all processes take part in.
     manifest, _ = (_json(place, folder, part) for part in JSON)
     if (damage := arrays.damage(folder / "params")) is not None:
-        raise CheckpointMismatchError(f"{FIELD}: {place}: params/{damage}: {AGAIN}")
+        raise CheckpointMismatchError(f"{INIT_FROM}: {place}: params/{damage}: {AGAIN}")
     try:
         theirs = as_model_manifest(manifest).model
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise CheckpointMismatchError(
-            f"{FIELD}: {place}: its manifest cannot be read: {where}: {first['msg']}: was it written by another version? Convert it again"
+            f"{INIT_FROM}: {place}: its manifest cannot be read: {where}: {first['msg']}: "
+            "was it written by another version? Convert it again"
         ) from error
     found, wanted = ({"model": model.model_dump(by_alias=True)} for model in (theirs, ours))
     if (other := difference(found, wanted, OF_ACTIVATIONS)) is not None:
         raise CheckpointMismatchError(
-            f"{FIELD}: {place}: {other.field} is {_said(other.theirs)} there, but {_said(other.ours)} in this training: "
+            f"{INIT_FROM}: {place}: {other.field} is {_said(other.theirs)} there, but {_said(other.ours)} in this training: "
             f"create the training anew with spec.{other.field} as in the checkpoint, or name a checkpoint of this model"
         )
 
@@ -65,7 +65,7 @@ def _json(place: str, folder: epath.Path, part: str) -> Any:
     try:
         return json.loads((folder / part).read_text())
     except json.JSONDecodeError as error:
-        raise CheckpointMismatchError(f"{FIELD}: {place}: {part} is no JSON ({error}): {AGAIN}") from error
+        raise CheckpointMismatchError(f"{INIT_FROM}: {place}: {part} is no JSON ({error}): {AGAIN}") from error
 
 
 def _said(value: object) -> str:
