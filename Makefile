@@ -69,7 +69,7 @@ bench-operator: setup ## The operator measured from outside on the running embed
 bench-attention: setup ## Attention measured beside ringattention and dense attention, 8 CPU devices: about 15 minutes (BENCH=--quick: 2)
 	@PYTHONPATH=tests $(RUN) python -m benchmarks.attention $(BENCH)
 
-bench-model: setup ## Loss and training step beside the usual ways of writing them, one CPU device: about 5 minutes (BENCH=--quick: 1)
+bench-model: setup ## Loss, training step and conversion of checkpoints beside the usual ways and the disk, one CPU device: about 8 minutes (BENCH=--quick: 2)
 	@PYTHONPATH=tests $(RUN) python -m benchmarks.model $(BENCH)
 
 fit-recipe: setup ## Compile the whole recipe for v4, v5p and v6e without a TPU (an hour or more on two cores): docs/recipe.md and its picture

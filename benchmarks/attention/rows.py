@@ -24,7 +24,7 @@ class Row:
     ratio: float | None = None
     """How many times better than the peer, whatever the unit: above 1 ours is faster, smaller, more."""
     percent_of_limit: float | None = None
-    """Useful FLOP/s as a share of a plain matrix product's in the same minute."""
+    """Useful FLOP/s as a share of a plain matrix product's in the same minute; of what moves bytes, a plain copy's time over its own."""
     note: str = ""
 
 
