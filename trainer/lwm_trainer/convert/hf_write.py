@@ -12,6 +12,7 @@ from lwm_trainer.convert.config_json import Described, write_config
 from lwm_trainer.convert.hf_read import INDEX, SINGLE
 from lwm_trainer.convert.names import Leaf, leaves
 from lwm_trainer.convert.step_folder import StepFolder
+from lwm_trainer.convert.transposed import transposed_into
 
 Piece = tuple[Leaf, int]
 """A parameter and a layer: one tensor."""
@@ -25,7 +26,7 @@ def write_folder(
     out.mkdir(parents=True, exist_ok=True)
     names = [SINGLE] if len(shards) == 1 else [f"model-{n:05}-of-{len(shards):05}.safetensors" for n in range(1, len(shards) + 1)]
     for file, pieces in zip(names, shards, strict=True):
-        tensors = {leaf.name(layer): theirs(leaf, step.layer(leaf, layer).astype(dtype)) for leaf, layer in pieces}
+        tensors = {leaf.name(layer): theirs(leaf, step.layer(leaf, layer), dtype) for leaf, layer in pieces}
         (out / file).write_bytes(save(tensors, metadata={"format": "pt"}))
         tell(sum(each.nbytes for each in tensors.values()))
     if len(shards) > 1:
@@ -41,12 +42,14 @@ def write_tokenizer(tokenizer: epath.Path, out: epath.Path) -> None:
     (out / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}) + "\n")
 
 
-def theirs(leaf: Leaf, ours: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def theirs(leaf: Leaf, ours: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any, Any]:
     """One layer's tensor in their axes. safetensors writes the bytes of a transposed array as they lie, under the shape as it seems."""
     if not leaf.kernel:
-        return ours
+        return ours.astype(dtype)
     columns, rows = leaf.their_shape
-    return np.ascontiguousarray(ours.reshape(rows, columns).T)
+    turned = np.empty((columns, rows), dtype)
+    transposed_into(turned, ours.reshape(rows, columns).T)
+    return turned
 
 
 def plan(parameters: list[Leaf], itemsize: int, shard_bytes: int) -> list[list[Piece]]:

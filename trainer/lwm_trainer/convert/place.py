@@ -12,6 +12,7 @@ import numpy as np
 
 from lwm_trainer import config, mesh
 from lwm_trainer.convert.names import Leaf, leaves
+from lwm_trainer.convert.transposed import transposed_into
 from lwm_trainer.model import llama
 
 Index = tuple[slice, ...]
@@ -45,7 +46,7 @@ def _place(leaf: Leaf, source: Source, sharding: Any, dtype: Any, tell: Callable
         filled = np.empty([each.stop - each.start for each in (slice(0, len(layers)), *inner)], dtype)
         for place, layer in enumerate(layers):
             one = source.read(leaf, layer, inner)
-            filled[place] = one.astype(dtype)
+            transposed_into(filled[place], one)
             tell(one.nbytes)
         return filled[0] if leaf.layers is None else filled
 
