@@ -47,8 +47,12 @@ class Tokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Each text as `<s>` + pieces + `</s>`, int32 [length]."""
+        return [np.concatenate([[self.begin], found, [self.end]]).astype(np.int32) for found in self.pieces(texts)]
+
+    def pieces(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """The pieces of each text and nothing else, int32 [length]."""
         encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [np.array([self.begin, *encoding.ids, self.end], dtype=np.int32) for encoding in encoded]
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in encoded]
 
     def decode(self, ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
