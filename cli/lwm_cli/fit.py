@@ -12,6 +12,7 @@ from lwm_trainer.config import RunConfig
 from lwm_trainer.fit.compiled import FitError
 from lwm_trainer.fit.fit import Fit, fit
 from lwm_trainer.fit.guess import guess
+from lwm_trainer.fit.picture import draw
 from lwm_trainer.fit.report import report, size, verdict
 from lwm_trainer.fit.search import LIMIT, name, search, snippet
 from lwm_trainer.fit.target import Target
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
 def _fit(file: Path, only: str | None, out: Path | None, limit: int) -> int:
     training = load(file)
     asked = list(stages(training, only))
-    pages, drawn, failed = [], [], False
+    pages, drawn, failed = list[str](), list[tuple[str, Fit]](), False
     for warning in warnings(training.spec):
         print(f"warning: {warning}", file=sys.stderr)
     for number, (stage, run) in enumerate(asked, 1):
@@ -57,7 +58,7 @@ def _fit(file: Path, only: str | None, out: Path | None, limit: int) -> int:
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         (out / "fit.md").write_text("\n".join(pages))
-        _picture(drawn, out / "fit.png")
+        draw(drawn, out / "fit.png")
     return 1 if failed else 0
 
 
@@ -85,12 +86,3 @@ def _arithmetic(stage: str, run: RunConfig) -> str:
     kinds = ("parameters", "optimizer", "gradients", "saved", "transient")
     rows = [f"- {kind}: {size(getattr(found, kind))}" for kind in kinds]
     return "\n".join([f"## {stage}: {NO_COMPILER}", "", *rows, f"- together: {size(found.total)} a device, coarsely", ""])
-
-
-def _picture(drawn: list[tuple[str, Fit]], path: Path) -> None:
-    from lwm_trainer.fit.drawn import record
-    from lwm_trainer.fit.picture import draw
-
-    records = [each for stage, found in drawn if (each := record(stage, found)) is not None]
-    if records:
-        draw(records, path)

@@ -1,5 +1,7 @@
 """The recipe is the published one, and every stage of it makes sense on every family."""
 
+from pathlib import Path
+
 import pytest
 
 from lwm_trainer.config import least_theta
@@ -25,7 +27,7 @@ def test_every_stage_stands_on_the_papers_number_of_chips_in_every_family() -> N
 
 def test_a_chat_stage_is_the_program_of_its_text_stage() -> None:
     programs = {(canonical(case.run).model_dump_json(), case.target) for case in cases()}
-    assert len(programs) == len(SLICES) * sum(not stage.name.startswith("chat") for stage in STAGES)
+    assert len(programs) == len(SLICES) * sum(not stage.chat for stage in STAGES)
 
 
 def test_the_papers_thetas_from_256k_on_are_below_the_published_bound() -> None:
@@ -48,6 +50,19 @@ def test_a_stage_that_does_not_fit_ends_with_1(
     monkeypatch.setattr(recipe_page, "fit", answer(used))
     assert recipe_page.main(["--family", "v4", "--stage", "text-32k"]) == code
     assert f"{used / GIB:.2f} GiB" in capsys.readouterr().out
+
+
+def test_the_page_has_a_row_for_every_program_and_names_what_is_left_at_a_million_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe_page, "fit", answer(20 * GIB))
+    assert recipe_page.main(["--docs", str(tmp_path)]) == 0
+    page = (tmp_path / "recipe.md").read_text()
+    assert "- v5p: fits, 20.00 GiB needed of 95.74 GiB, margin 75.74 GiB" in page
+    for stage in STAGES:
+        assert page.count(f"\n| {stage.name}") == (0 if stage.chat else len(SLICES))
+    assert page.count("text-128k, chat |") == len(SLICES)
+    assert page.count("(remat ") == 5
 
 
 def test_a_compiler_that_fails_is_named_and_ends_with_1(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,8 @@
 
 Arithmetic, pure and without JAX: `chips` (what the TPU families have), `flops` (what a step computes), `estimate` (how long each phase
 takes, with its formula as text), `runs` and `published` (the estimate beside step times that others have published), `guess` (what memory
-holds, coarsely), `candidates` (other meshes and memory settings of the same stage, fastest first), `picture` (bars of `records`).
+holds, coarsely), `candidates` (other meshes and memory settings of the same stage, fastest first).
 
 The compiler: `target`, `topology`, `child` (one program, in a process of its own), `program`, `memory` and `wire` (read from it),
-`compiled` (asks, and keeps the answers). Both together: `fit`, `search`, `report`, `drawn`, `recipe`, `recipe_page`.
+`compiled` (asks, and keeps the answers). Both together: `fit`, `search`, `report`, `picture`, `recipe`, `recipe_page`.
 """

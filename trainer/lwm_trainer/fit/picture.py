@@ -4,34 +4,37 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lwm_trainer.fit.records import Fit
+from lwm_trainer.fit.fit import Fit
 from lwm_trainer.fit.target import GIB
 
-SMALLEST = 0.01
+SMALLEST = 0.03
 """Of a bar: a phase or kind that is nowhere more than this is drawn as part of `other`."""
 
 
-def draw(fits: Sequence[Fit], path: Path) -> None:
-    """Write the picture, one column a family in the order they come in. Needs matplotlib. Raises ValueError without a fit."""
-    if not fits:
-        raise ValueError("fits: none to draw: give at least one")
+def draw(fits: Sequence[tuple[str, Fit]], path: Path) -> bool:
+    """Write the picture, one column a family in the order they come in; whether there was anything to draw. Needs matplotlib.
+
+    Args:
+        fits: each with the words under its bar. What was refused, or is for a device whose memory or speed is not known, has no bar.
+    """
+    bars = [(label, found, *parts) for label, found in fits if (parts := _parts(found)) is not None]
+    if not bars:
+        return False
     from matplotlib.figure import Figure
 
-    families = list(dict.fromkeys(fit.family for fit in fits))
-    columns = [[fit for fit in fits if fit.family == family] for family in families]
-    figure = Figure(figsize=(3 + 0.5 * len(fits), 9), layout="constrained")
-    axes = figure.subplots(2, len(columns), squeeze=False, sharex="col", width_ratios=[max(2, len(column)) for column in columns])
-    kinds = grouped([{kind: count / GIB for kind, count in fit.memory.items()} for fit in fits])
-    phases = grouped([fit.seconds for fit in fits])
-    for index, (family, column) in enumerate(zip(families, columns, strict=True)):
-        own = [fits.index(fit) for fit in column]
+    families = list(dict.fromkeys(found.target.family for _, found, *_ in bars))
+    kinds, phases = (grouped([bar[at] for bar in bars]) for at in (2, 3))
+    wide = [max(2, sum(found.target.family == family for _, found, *_ in bars)) for family in families]
+    figure = Figure(figsize=(3 + 0.4 * sum(wide), 8), layout="constrained")
+    axes = figure.subplots(2, len(families), squeeze=False, sharex="col", sharey="row", width_ratios=wide)
+    for index, family in enumerate(families):
+        own = [at for at, (_, found, *_) in enumerate(bars) if found.target.family == family]
         above, below = axes[0, index], axes[1, index]
-        labels = [fit.label for fit in column]
+        labels = [bars[at][0] for at in own]
         _bars(above, labels, [kinds[at] for at in own])
         _bars(below, labels, [phases[at] for at in own])
-        for place, fit in enumerate(column):
-            label = "HBM of a chip" if place == 0 else None
-            above.hlines(fit.limit / GIB, place - 0.45, place + 0.45, color="black", linestyle="--", label=label)
+        limit = bars[own[0]][1].target.available_bytes or 0
+        above.axhline(limit / GIB, color="black", linestyle="--", linewidth=1, label="HBM for a program")
         above.set_title(family)
         below.tick_params(axis="x", rotation=90)
     axes[0, 0].set_ylabel("GiB of HBM, fullest device")
@@ -39,6 +42,7 @@ def draw(fits: Sequence[Fit], path: Path) -> None:
     for row in axes:
         row[-1].legend(*row[-1].get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize="small", reverse=True)
     figure.savefig(path, dpi=110)
+    return True
 
 
 def grouped(bars: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
@@ -50,6 +54,15 @@ def grouped(bars: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
         parts = {name: bar.get(name, 0.0) for name in large}
         found.append(parts | {"other": sum(count for name, count in bar.items() if name not in parts)})
     return found if any(bar["other"] > 0 for bar in found) else [{name: bar[name] for name in large} for bar in found]
+
+
+def _parts(found: Fit) -> tuple[dict[str, float], dict[str, float]] | None:
+    """GiB by kind, seconds by phase."""
+    memory, available, estimate = found.measured.memory, found.target.available_bytes, found.estimate
+    if memory is None or available is None or estimate is None:
+        return None
+    kinds = {kind: getattr(memory, kind) / GIB for kind in ("parameters", "optimizer", "batch", "temporaries")}
+    return kinds, {phase.name: phase.seconds for phase in estimate.phases}
 
 
 def _bars(axes: Any, labels: Sequence[str], bars: Sequence[Mapping[str, float]]) -> None:

@@ -26,6 +26,15 @@ class Stage:
     seconds: float | None = None
     """Of the paper's own step, on TPU v4: wall-clock over steps."""
 
+    @property
+    def chat(self) -> bool:
+        return self.name.startswith("chat")
+
+    @property
+    def twin(self) -> str:
+        """The stage of equal shapes: a chat stage's text stage, else itself."""
+        return self.name.replace("chat", "text")
+
 
 STAGES = (
     Stage(name="text-32k", context_length=2**15, rope_theta=1e6, seconds=24),
@@ -95,7 +104,7 @@ def cases(families: tuple[str, ...] = tuple(SLICES)) -> Iterator[Case]:
 
 def run_of(stage: Stage, slices: int) -> RunConfig:
     """The run config of the stage on so many slices; raises ValueError when its settings do not go together."""
-    mesh = MESHES[stage.name.replace("chat", "text")]
+    mesh = MESHES[stage.twin]
     return tpu_run(
         LLAMA_2_7B.model_copy(update={"vision": Vision()}) if stage.vision else LLAMA_2_7B,
         mesh.model_copy(update={"dp": slices, "fsdp": mesh.fsdp // slices}),

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from lwm_trainer.config import Memory
 from lwm_trainer.fit.compiled import FitError
-from lwm_trainer.fit.drawn import record
 from lwm_trainer.fit.fit import Fit, fit
 from lwm_trainer.fit.picture import draw
 from lwm_trainer.fit.recipe import SLICES, STAGES, Case, cases, with_memory
@@ -20,8 +19,7 @@ HEAD = (
     "stage",
     "slices",
     "mesh and memory",
-    "HBM used",
-    "available",
+    "HBM of a chip",
     "margin",
     "model FLOPs",
     "sent a device",
@@ -40,6 +38,10 @@ wall-clock over its steps, on TPU v4.
 ![Memory of a chip by kind, and the seconds of a step by phase](images/recipe.png)
 """
 
+LONGEST = "text-1m"
+SAVERS_ON = "v4"
+"""The paper's own chip, which with v6e has the least memory."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: all fits; 1: a stage does not, or the compiler failed on it. A part of the recipe is printed and not written."""
@@ -52,16 +54,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case for case in cases() if given.family in (None, case.family) and given.stage in (None, case.stage.name)
     ]  # a kept answer costs nothing, so chat stages are asked like all others
     answers, broken = _ask(asked)
-    page = ABOUT + "\n" + "\n".join(section(family, answers) for family in SLICES if any(case.family == family for case, _ in answers))
-    if given.stage in (None, "text-1m"):
-        for family in SLICES if given.family is None else (given.family,):
-            text, failed = savers(next(case for case in cases((family,)) if case.stage.name == "text-1m"))
-            page += text
-            broken += failed
+    sections = [ABOUT, longest(answers), *(section(family, answers) for family in SLICES)]
+    if given.stage in (None, LONGEST) and given.family in (None, SAVERS_ON):
+        text, failed = savers(next(case for case in cases((SAVERS_ON,)) if case.stage.name == LONGEST))
+        sections.append(text)
+        broken += failed
+    page = "\n".join(each for each in sections if each)
     if given.family is None and given.stage is None and not broken:
         (given.docs / "images").mkdir(parents=True, exist_ok=True)
         (given.docs / "recipe.md").write_text(page)
-        shown = [each for case, found in answers if "chat" not in case.stage.name and (each := record(case.stage.name, found)) is not None]
+        shown = [(case.stage.name, found) for case, found in answers if not case.stage.chat]
         draw(shown, given.docs / "images" / "recipe.png")
     else:
         print(page)
@@ -84,21 +86,27 @@ def _ask(asked: Sequence[Case]) -> tuple[list[Answer], list[str]]:
     return answers, broken
 
 
+def longest(answers: Sequence[Answer]) -> str:
+    """What is left of a chip's memory at the longest context, by family."""
+    lines = [f"- {case.family}: {verdict(found)}" for case, found in answers if case.stage.name == LONGEST]
+    return "\n".join([f"One row of a million tokens ({LONGEST}), on each chip:", "", *lines, ""]) if lines else ""
+
+
 def section(family: str, answers: Sequence[Answer]) -> str:
-    """The table of one family."""
-    rows = [_row(case, found) for case, found in answers if case.family == family]
-    return "\n".join([f"## TPU {family}", "", *table(HEAD, rows), ""])
+    """The table of one family; a chat stage has the program of its text stage, and shares its row."""
+    chats = {case.stage.twin for case, _ in answers if case.stage.chat}
+    rows = [_row(case, found, case.stage.name in chats) for case, found in answers if case.family == family and not case.stage.chat]
+    return "\n".join([f"## TPU {family}", "", *table(HEAD, rows), ""]) if rows else ""
 
 
-def _row(case: Case, found: Fit) -> tuple[str, ...]:
-    memory, guess = found.measured.memory, found.estimate
+def _row(case: Case, found: Fit, chat: bool) -> tuple[str, ...]:
+    guess = found.estimate
     topology = case.target.topology.partition(":")[2]
     return (
-        case.stage.name,
+        case.stage.name + (", chat" if chat else ""),
         f"{case.run.gang.slices} x {topology}",
         name(found.run),
-        size(memory.used) if memory is not None else verdict(found),
-        size(found.target.available_bytes or 0),
+        _needed(found),
         size(found.margin_bytes) if found.margin_bytes is not None else "",
         f"{guess.model_flops:.3g}" if guess is not None else "",
         size(sum(each.bytes for each in found.measured.wire)),
@@ -107,31 +115,46 @@ def _row(case: Case, found: Fit) -> tuple[str, ...]:
     )
 
 
+def _needed(found: Fit) -> str:
+    """Of a chip's HBM, and how much there is; what the compiler says where it refuses."""
+    available, margin = found.target.available_bytes, found.margin_bytes
+    if available is None or margin is None:
+        return verdict(found)
+    return f"{size(available - margin)} of {size(available)}" + ("" if found.fits else ": refused")
+
+
 def savers(case: Case) -> tuple[str, list[str]]:
     """What each memory saver saves in the stage: compiled again with another setting; Markdown, and what could not be compiled."""
     local = case.run.context_length // case.run.mesh.sp
     logits = 4 * local * case.run.model.vocab_size // case.run.mesh.tp
     ways = {
-        "nothing is computed again": Memory(remat="nothing"),
-        "queries, keys and values are kept (remat qkv)": Memory(remat="qkv"),
+        "nothing is computed again (remat nothing)": Memory(remat="nothing"),
+        "queries, keys and values are kept (remat qkv), the recipe's": Memory(remat="qkv"),
         "attention's output is kept (remat attention)": Memory(remat="attention"),
+        "attention, and the MLP in tiles of a quarter": Memory(remat="attention", mlp_tile=case.run.context_length // 4),
         "layers keep their input only (remat layer)": Memory(remat="layer"),
-        "the same as attention, in the host's memory (remat offload)": Memory(remat="offload"),
-        "attention, and the MLP in tiles of 1/4": Memory(remat="attention", mlp_tile=case.run.context_length // 4),
+        "as attention, in the host's memory (remat offload)": Memory(remat="offload"),
     }
     rows, broken = [], []
     for words, memory in ways.items():
         answers, failed = _ask([with_memory(case, memory)])
         broken += failed
         for _, found in answers:
-            used = found.measured.memory
-            rows.append((words, size(used.used) if used is not None else verdict(found), size(used.host) if used is not None else ""))
-    lines = [f"### What saves memory: {case.stage.name} on {case.family}", "", *table(("setting", "HBM used", "host"), rows), ""]
-    lines += [
-        f"The loss is always computed in chunks: whole, its logits would be {size(logits)} of float32 on each device, several times over.",
+            used, guess = found.measured.memory, found.estimate
+            host = size(used.host) if used is not None and used.host else ""
+            margin = size(found.margin_bytes) if found.margin_bytes is not None else ""
+            rows.append((words, _needed(found), margin, host, f"{guess.seconds:.3g} s" if guess is not None else ""))
+    head = ("what layers keep", "HBM", "margin", "host's memory", "step, predicted")
+    lines = [
+        f"## What saves memory: {case.stage.name} on {case.family}",
+        "",
+        *table(head, rows),
+        "",
+        f"Whatever is kept, the loss is computed in chunks: whole, its logits alone would be {size(logits)} of float32 on each device.",
+        f"`memory.accumulation` saves nothing here: a device has {local:,} tokens of a single row.",
         "",
     ]
-    return "\n".join(["", *lines]), broken
+    return "\n".join(lines), broken
 
 
 if __name__ == "__main__":
