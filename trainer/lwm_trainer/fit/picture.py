@@ -1,4 +1,4 @@
-"""A picture of fits: memory by kind against what the chip has, and below it the seconds of a step by phase."""
+"""A picture of fits: memory by kind against what the chip has, and below it the seconds of a step, shared out among its phases."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,14 +31,17 @@ def draw(fits: Sequence[tuple[str, Fit]], path: Path) -> bool:
         own = [at for at, (_, found, *_) in enumerate(bars) if found.target.family == family]
         above, below = axes[0, index], axes[1, index]
         labels = [bars[at][0] for at in own]
-        _bars(above, labels, [kinds[at] for at in own])
-        _bars(below, labels, [phases[at] for at in own])
+        _bars(above, labels, [kinds[at] for at in own], [f"{sum(kinds[at].values()):.1f}" for at in own])
+        seconds = [sum(phases[at].values()) for at in own]
+        shares = [{name: 100 * part / whole for name, part in phases[at].items()} for at, whole in zip(own, seconds, strict=True)]
+        _bars(below, labels, shares, [f"{whole:.3g} s" for whole in seconds])
         limit = bars[own[0]][1].target.available_bytes or 0
         above.axhline(limit / GIB, color="black", linestyle="--", linewidth=1, label="HBM for a program")
         above.set_title(family)
+        below.set_ylim(0, 112)
         below.tick_params(axis="x", rotation=90)
     axes[0, 0].set_ylabel("GiB of HBM, fullest device")
-    axes[1, 0].set_ylabel("seconds of a step, estimated")
+    axes[1, 0].set_ylabel("% of a step's seconds, estimated")
     for row in axes:
         row[-1].legend(*row[-1].get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize="small", reverse=True)
     figure.savefig(path, dpi=110)
@@ -65,12 +68,14 @@ def _parts(found: Fit) -> tuple[dict[str, float], dict[str, float]] | None:
     return kinds, {phase.name: phase.seconds for phase in estimate.phases}
 
 
-def _bars(axes: Any, labels: Sequence[str], bars: Sequence[Mapping[str, float]]) -> None:
+def _bars(axes: Any, labels: Sequence[str], bars: Sequence[Mapping[str, float]], above: Sequence[str]) -> None:
     bottom = [0.0] * len(bars)
     for index, name in enumerate(bars[0]):
         heights = [bar[name] for bar in bars]
         axes.bar(range(len(bars)), heights, bottom=bottom, color=f"C{index}", label=name, width=0.8)
         bottom = [below + height for below, height in zip(bottom, heights, strict=True)]
+    for place, (height, text) in enumerate(zip(bottom, above, strict=True)):
+        axes.annotate(text, (place, height), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=7)
     axes.set_xticks(range(len(bars)), labels)
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)

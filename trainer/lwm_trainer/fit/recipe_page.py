@@ -35,7 +35,7 @@ compiled by libtpu's compiler for the whole slice: HBM is what it says of one ch
 seconds are arithmetic (`lwm_trainer.fit.estimate`), not a measurement: read them as a factor of two. The paper's own seconds are its
 wall-clock over its steps, on TPU v4.
 
-![Memory of a chip by kind, and the seconds of a step by phase](images/recipe.png)
+![Memory of a chip by kind, and a step's seconds by phase](images/recipe.png)
 """
 
 LONGEST = "text-1m"
