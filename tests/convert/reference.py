@@ -1,11 +1,17 @@
 """Makes the models beside it and transformers' logits of them; run by hand, because torch is too large for the lock file.
 
     uv venv /tmp/reference && uv pip install --python /tmp/reference torch==2.15.0 transformers==5.24.0
-    /tmp/reference/bin/python tests/convert/reference.py
+    /tmp/reference/bin/python tests/convert/reference.py make
 
 Each folder gets config.json and model.safetensors as transformers writes them, and logits.npz: tokens [B, T], logits [B, T, V].
+
+    /tmp/reference/bin/python tests/convert/reference.py check EXPORTED
+
+loads what `lwm convert to-hf` exported and compares transformers' logits with ours, which `ours.py` beside it has put there.
 """
 
+import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +49,16 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 
 
-def main() -> None:
+TOLERANCE = 2e-4
+"""Of a logit: float32 in another order of sums."""
+
+
+def logits(model: Any, tokens: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        return model(torch.from_numpy(tokens.astype(np.int64))).logits.float().numpy()  # type: ignore[no-any-return]
+
+
+def make() -> None:
     for seed, (name, changes) in enumerate(MODELS.items()):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(LlamaConfig(**(COMMON | changes), attn_implementation="eager")).eval()
@@ -53,10 +68,38 @@ def main() -> None:
         model.save_pretrained(FOLDER / name)
         (FOLDER / name / "generation_config.json").unlink(missing_ok=True)
         tokens = np.random.default_rng(seed).integers(0, COMMON["vocab_size"], (2, 72))
-        with torch.no_grad():
-            logits = model(torch.from_numpy(tokens)).logits.numpy()
-        np.savez_compressed(FOLDER / name / "logits.npz", tokens=tokens.astype(np.int32), logits=logits.astype(np.float32))
+        np.savez_compressed(FOLDER / name / "logits.npz", tokens=tokens.astype(np.int32), logits=logits(model, tokens))
+
+
+def check(folder: Path) -> bool:
+    """Whether every parameter came from the folder and every logit is ours."""
+    model, said = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
+    with np.load(folder / "logits.npz") as ours:
+        tokens, wanted = ours["tokens"], ours["logits"]
+    found = logits(model.eval(), tokens)
+    furthest = np.abs(found - wanted).max()
+    strange = {kind: names for kind, names in said.items() if names}
+    fine = bool(furthest < TOLERANCE < np.abs(wanted).max()) and not strange
+    print(f"{folder}: {sum(each.numel() for each in model.parameters()):,} parameters, logits {found.shape}")
+    print(
+        f"largest logit {np.abs(found).max():.3f}, furthest apart {furthest:.2e}, allowed {TOLERANCE}: {'equal' if fine else 'NOT equal'}"
+    )
+    for kind, names in strange.items():
+        print(f"{kind}: {names}")
+    return fine
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("make")
+    commands.add_parser("check").add_argument("folder", type=Path)
+    arguments = parser.parse_args()
+    if arguments.command == "make":
+        make()
+        return 0
+    return 0 if check(arguments.folder) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
