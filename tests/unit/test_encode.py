@@ -152,3 +152,111 @@ def test_a_bad_record_leaves_the_others_as_they_are() -> None:
 def test_a_field_line_that_means_nothing_is_the_data_set_s_fault() -> None:
     with pytest.raises(DataError, match=r"^datasets\[a\]\.fields: field line 'a,', column 3: a name is missing"):
         encoder(dataset(fields="a,"), tokenizer(), None, 0)
+
+
+PICTURE = {"caption": "hi", "vision": [1, 2, 3, 4], "own": ["caption,vision", "[vision],caption"]}
+TINY = {"kind": "vision", "frames": {"tokens": 2, "codes": 7}}
+
+
+def see(record: Mapping[str, Any], number: int = 1, made: Tokenizer | None = None, **changes: Any) -> Example | BadRecordError:
+    """As `encode`, for a data set of vision."""
+    (found,) = encoder(dataset(**TINY | changes), made or tokenizer(), 9, 0)([Record("/data/a.jsonl", number, number, record)])
+    return found
+
+
+def test_codes_stand_between_tags_and_are_known_as_vision() -> None:
+    found = see(PICTURE, fields="[caption],vision")
+    assert isinstance(found, Example)
+    assert found.vision is not None
+    assert found.loss is not None
+    seen = found.tokens[found.vision].tolist()
+    assert seen == [1, 2, 7, 3, 4, 8]
+    assert np.flatnonzero(found.vision).tolist() == list(range(11, 17))
+    assert tokenizer().decode(found.tokens[~found.vision].tolist()) == "hi<vision></vision>"
+    assert np.flatnonzero(~found.loss).tolist() == [0, 1, 2]
+
+
+def test_brackets_mask_the_tags_too() -> None:
+    found = see(PICTURE, fields="[vision],caption")
+    assert isinstance(found, Example)
+    assert found.loss is not None
+    assert tokenizer().decode(found.tokens[found.loss].tolist()) == "hi"
+    assert found.loss.sum() == 3
+
+
+def test_tags_are_the_tokenizer_s_own_tokens_where_it_has_them() -> None:
+    found = see(PICTURE, fields="vision", made=tokenizer("<vision>", "</vision>"))
+    assert isinstance(found, Example)
+    assert found.tokens.tolist() == [256, 258, 1, 2, 7, 3, 4, 8, 259, 257]
+    typed = see({"caption": "<vision>", "vision": [1, 2]}, fields="caption,vision", made=tokenizer("<vision>", "</vision>"))
+    assert isinstance(typed, Example)
+    assert np.flatnonzero(typed.tokens == 258).tolist() == [9]
+
+
+def test_a_share_of_the_examples_loses_all_but_its_vision() -> None:
+    frames = {"tokens": 2, "codes": 7, "unconditional": 0.25}
+    alone = see(PICTURE, fields="vision")
+    assert isinstance(alone, Example)
+    for line, share in (("[caption],<|eos|>,vision", 0.25), ("caption,[vision]", 0.0)):
+        found = [see(PICTURE, number, fields=line, frames=frames) for number in range(400)]
+        bare = [isinstance(example, Example) and example.tokens.tolist() == alone.tokens.tolist() for example in found]
+        assert abs(sum(bare) - 400 * share) <= 400 * share * 0.35  # 4 standard deviations
+        for example in (example for example, without in zip(found, bare, strict=True) if without):
+            assert isinstance(example, Example)
+            assert example.loss is None
+
+
+def test_both_orders_are_drawn_beside_the_unconditional_ones() -> None:
+    frames = {"tokens": 2, "codes": 7, "unconditional": 0.5}
+    found = [see(PICTURE, number, fields_from_example="own", frames=frames) for number in range(400)]
+    lengths = [len(example.tokens) for example in found if isinstance(example, Example)]
+    first = [example.tokens[1] for example in found if isinstance(example, Example) and len(example.tokens) == max(lengths)]
+    assert 60 < lengths.count(min(lengths)) < 140  # half of the half that begins with its caption
+    assert 60 < sum(token == tokenizer().pieces(["h"])[0][0] for token in first) < 140
+
+
+@pytest.mark.parametrize(
+    ("record", "line", "error"),
+    [
+        (
+            {"caption": "hi"},
+            "caption,vision",
+            "field 'vision' is missing (the record has 'caption'): add it or correct the fields of the data set",
+        ),
+        (
+            PICTURE | {"vision": [1]},
+            "vision",
+            "field 'vision' holds 1 codes, 0 frames of 2 and 1 more: write whole frames or correct frames.tokens",
+        ),
+        (PICTURE | {"vision": [1, 7]}, "vision", "field 'vision' holds 7 at place 2, but codes are 0 to 6: correct it or set frames.codes"),
+        (
+            {"supervision": "hi"},
+            "supervision",
+            "field 'supervision' is no flat list of whole numbers: write the codes of all frames as one list",
+        ),
+        (PICTURE | {"caption": [1]}, "caption,vision", "field 'caption' holds a list, not text: write a string"),
+    ],
+)
+def test_a_vision_record_that_makes_no_example_is_told_why(record: dict[str, Any], line: str, error: str) -> None:
+    found = see(record, fields=line)
+    assert isinstance(found, BadRecordError)
+    assert str(found) == error
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "error"),
+    [
+        ({"kind": "vision", "fields": "vision"}, None, r"^datasets\[a\]\.kind: the model has no vision vocabulary: set model\.vision$"),
+        (
+            {"kind": "vision", "fields": "vision"},
+            512,
+            r"^datasets\[a\]\.frames\.codes: 8192 codes, end of frame and end of vision are 8194 tokens, but"
+            r" model\.vision\.vocabSize is 512: set frames\.codes to 510 or less, or raise it$",
+        ),
+        (TINY, 9, r"^datasets\[a\]\.fields: no name in 'text' contains 'vision': add it, or set kind: text$"),
+        (TINY | {"fields": "text+vision"}, 9, r"^datasets\[a\]\.fields: field line 'text\+vision', column 1: 'text\+vision' joins"),
+    ],
+)
+def test_a_vision_data_set_that_can_make_no_example_is_refused(changes: dict[str, Any], size: int | None, error: str) -> None:
+    with pytest.raises(DataError, match=error):
+        encoder(dataset(**changes), tokenizer(), size, 0)

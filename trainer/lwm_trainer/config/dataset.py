@@ -24,11 +24,15 @@ class Frames(Contract):
 
     tokens: Annotated[int, Field(ge=1, le=65536)] = 256
     """Codes of one frame. A tail shorter than a frame is a bad record."""
+    codes: Annotated[int, Field(ge=1, le=1_048_574)] = 8192
+    """Size of the codebook. The vision vocabulary's two tokens after it are end of frame and end of vision, by default LWM's 8192 and
+    8193."""
     limit: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None, description="Frames of one field: of more, so many are taken at even distances. Default: all."
     )
     unconditional: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the examples that lose all but their vision, so that the model can be guided away from it (classifier-free guidance)."""
+    """Share of the examples whose vision counts in the loss that lose all but it, so that the model learns what to be guided away from
+    (classifier-free guidance)."""
 
 
 class Documents(Contract):

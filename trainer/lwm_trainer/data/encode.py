@@ -1,6 +1,7 @@
 """Records of a data set to examples, in batches, so that tokenizers run in bulk."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lwm_trainer.config import Dataset
@@ -10,20 +11,21 @@ from lwm_trainer.data.example import BadRecordError, Example, Record
 from lwm_trainer.data.order import random_keys
 from lwm_trainer.data.pieces import Piece, examples, token
 from lwm_trainer.data.tokenizer import Tokenizer
+from lwm_trainer.data.vision import frames, tags
 
 Encoder = Callable[[Sequence[Record]], list[Example | BadRecordError]]
 """One answer per record, in their order. An answer depends on its record alone: however records are batched, it is the same."""
 
-_LINE = 1  # names what is drawn for a record, beside the seed and its number
+_RECORD = 1  # names what is drawn for a record, beside the seed and its number
 
 
 def encoder(dataset: Dataset, tokenizer: Tokenizer, vision_vocab_size: int | None, seed: int) -> Encoder:
-    """The encoder of a data set; `seed` draws, by a record's number, which of its own field lines it follows.
+    """The encoder of a data set; `seed` draws, by a record's number, which of its own field lines it follows, and what is unconditional.
 
     Raises DataError when the data set can make no example, whatever its records are.
     """
-    if dataset.kind == "vision" and vision_vocab_size is None:
-        raise DataError(f"datasets[{dataset.name}].kind: the model has no vision vocabulary: set model.vision")
+    if dataset.kind == "vision":
+        _check_vocabulary(dataset, vision_vocab_size)
     to_pieces = _Fields(dataset, tokenizer, seed).pieces
 
     def encode(records: Sequence[Record]) -> list[Example | BadRecordError]:
@@ -39,41 +41,66 @@ def encoder(dataset: Dataset, tokenizer: Tokenizer, vision_vocab_size: int | Non
     return encode
 
 
+def _check_vocabulary(dataset: Dataset, vision_vocab_size: int | None) -> None:
+    if vision_vocab_size is None:
+        raise DataError(f"datasets[{dataset.name}].kind: the model has no vision vocabulary: set model.vision")
+    needed = dataset.frames.codes + 2
+    if needed > vision_vocab_size:
+        raise DataError(
+            f"datasets[{dataset.name}].frames.codes: {dataset.frames.codes} codes, end of frame and end of vision are {needed} tokens, but"
+            f" model.vision.vocabSize is {vision_vocab_size}: set frames.codes to {vision_vocab_size - 2} or less, or raise it"
+        )
+
+
 class _Fields:
     """Examples by the field language."""
 
     def __init__(self, dataset: Dataset, tokenizer: Tokenizer, seed: int) -> None:
-        self._own, self._seed = dataset.fields_from_example, seed
-        self._begin, self._end = tokenizer.begin, tokenizer.end
-        self._fields: tuple[fields.Field, ...] = ()
+        self._own, self._seed, self._frames = dataset.fields_from_example, seed, dataset.frames
+        self._visual = dataset.kind == "vision"
+        self._tags = tags(tokenizer)
+        self._begin, self._end = token(tokenizer.begin, loss=False), token(tokenizer.end, loss=True)
+        self._line: tuple[fields.Field, ...] = ()
         if self._own is None:
             try:
-                self._fields = fields.parse(dataset.fields)
+                self._line = fields.parse(dataset.fields, vision=self._visual)
             except fields.FieldLineError as error:
                 raise DataError(f"datasets[{dataset.name}].fields: {error}") from error
+            if self._visual and not any(field.visual for field in self._line):
+                raise DataError(
+                    f"datasets[{dataset.name}].fields: no name in {dataset.fields!r} contains 'vision': add it, or set kind: text"
+                )
 
     def pieces(self, record: Record) -> list[Piece]:
-        line = self._fields if self._own is None else self._line(record, self._own)
-        found = [token(self._begin, loss=False)]
-        empty = True
-        for field in line:
-            if field.token is not None:
-                found.append(token(self._begin if field.token == fields.BOS else self._end, loss=field.loss))
-                continue
-            text = fields.text(field, record.fields)
-            empty = empty and not text.strip()
-            found.append(Piece(text, field.loss))
-        if empty:
+        """Raises BadRecordError."""
+        line_key, unconditional_key = random_keys(2, self._seed, record.number, _RECORD)
+        line = self._line if self._own is None else self._own_line(record, self._own, int(line_key))
+        if any(field.visual and field.loss for field in line) and int(unconditional_key) < self._frames.unconditional * 2**64:
+            line = tuple(field for field in line if field.visual)
+        found = [piece for field in line for piece in self._field(field, record)]
+        if not any(piece.vision or (isinstance(piece.content, str) and piece.content.strip()) for piece in found):
             raise BadRecordError("the document is empty: leave its record out")
-        return [*found, token(self._end, loss=True)]
+        return [self._begin, *found, self._end]
 
-    def _line(self, record: Record, name: str) -> tuple[fields.Field, ...]:
+    def _field(self, field: fields.Field, record: Record) -> list[Piece]:
+        if field.token is not None:
+            return [replace(self._begin if field.token == fields.BOS else self._end, loss=field.loss)]
+        if not field.visual:
+            return [Piece(fields.text(field, record.fields), field.loss)]
+        written = fields.value(field.names[0], record.fields)
+        try:
+            codes = frames(written, self._frames)
+        except BadRecordError as error:
+            raise BadRecordError(f"field {field.names[0]!r} {error}") from error
+        opening, closing = (Piece(tag, field.loss) for tag in self._tags)
+        return [opening, Piece(codes, field.loss, vision=True), closing]
+
+    def _own_line(self, record: Record, name: str, key: int) -> tuple[fields.Field, ...]:
         found: Any = fields.value(name, record.fields)
         lines = [found] if isinstance(found, str) else found
         if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
             raise BadRecordError(f"field {name!r} holds {fields.kind_of(found)}, not a field line or a list of them: write such as 'text'")
-        key = int(random_keys(1, self._seed, record.number, _LINE)[0])
         try:
-            return fields.parse(lines[key % len(lines)])
+            return fields.parse(lines[key % len(lines)], vision=self._visual)
         except fields.FieldLineError as error:
             raise BadRecordError(f"field {name!r}: {error}") from error

@@ -32,6 +32,10 @@ class Tokenizer:
         size = max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
         if size > vocab_size:
             raise DataError(f"{uri}: has {size} pieces, but model.vocabSize is {vocab_size}: set model.vocabSize to {size} or more")
+        self.uri = uri
+        added = self._tokenizer.get_added_tokens_decoder().items()
+        self.specials = {token.content: int(number) for number, token in added if token.special}
+        """Ids of the special tokens, which no text becomes."""
         self.begin, self.end = (self._id(token, uri) for token in (BEGIN, END))
 
     @classmethod
