@@ -6,6 +6,10 @@ from lwm_operator.plan.accept import problems
 from world.builders import spec, stage, training
 
 
+def books(**changes: Any) -> dict[str, Any]:
+    return {"name": "books", "source": {"uri": "gs://lwm/books"}, **changes}
+
+
 def test_a_spec_that_makes_sense_has_no_problem() -> None:
     assert problems(training().spec) == ()
 
@@ -32,6 +36,14 @@ def test_a_spec_that_makes_sense_has_no_problem() -> None:
         ({"tokenizer": {}}, ["spec.tokenizer"]),
         ({"model": {**spec()["model"], "initFrom": {}}}, ["spec.model.initFrom", "exactly one of uri and pvc"]),
         ({"datasets": [{"name": "books", "source": {}}]}, ["spec.datasets[books].source"]),
+        ({"datasets": [books(kind="vision")]}, ["spec.datasets[books].kind", "add it, for LWM's codes with vocabSize 8448"]),
+        ({"datasets": [books(chat={"template": "tokenizer"})]}, ["spec.datasets[books].chat", "is of kind text", "change the kind"]),
+        ({"datasets": [books(frames={"limit": 4})]}, ["spec.datasets[books].frames: it is for kind vision"]),
+        ({"datasets": [books(kind="chat", fields="a")]}, ["spec.datasets[books].fields: a chat is read from chat.messagesField messages"]),
+        ({"datasets": [books(kind="chat", fieldsFromExample="a")]}, ["spec.datasets[books].fieldsFromExample: a chat is read from"]),
+        ({"datasets": [books(fields="a", fieldsFromExample="b")]}, ["spec.datasets[books].fieldsFromExample: fields are given, too"]),
+        ({"datasets": [books(documents={"minTokens": 9, "maxTokens": 8})]}, ["spec.datasets[books].documents.maxTokens", "8 is less", "9"]),
+        ({"stages": [stage(loss={"modalities": {}})]}, ["spec.stages[ctx512].loss.modalities", "add model.vision"]),
         (
             {"model": {"layers": 1, "width": 126, "heads": 2, "kvHeads": 2, "headDim": 64, "mlpWidth": 512, "vocabSize": 2048}},
             ["spec.model.width", "use 128"],

@@ -113,7 +113,7 @@ def test_a_list_of_objects_is_followed_by_its_section() -> None:
         ("spec.model", "dtype", "`float32` \\| `bfloat16`", '`"float32"`', ""),
         ("spec.stages[]", "ropeTheta", "number", "`10000.0`", "> 1, ≤ 1,000,000,000,000"),
         ("spec.stages[]", "tokens", "integer", "", "8 to 1,000,000,000,000,000"),
-        ("spec.datasets[]", "fields", "string", '`"text"`', "1 to 1024 characters"),
+        ("spec.datasets[]", "fields", "string", '`"text"`', "1 to 1,024 characters"),
         ("spec.accelerator.gpu", "sharedMemory", "quantity", '`"16Gi"`', ""),
         ("spec.accelerator.gpu", "rdma", "map of quantity", "", "at most 8 entries"),
     ],

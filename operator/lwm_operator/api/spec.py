@@ -4,11 +4,13 @@ CEL rules stand beside the fields they guard; rules over several fields stand on
 server refuses a CRD whose rules might cost too much.
 """
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
 from lwm_operator.api.accelerator import Accelerator
+from lwm_operator.api.dataset import Dataset
 from lwm_operator.api.execution import Execution
 from lwm_operator.api.failurepolicy import FailurePolicy
 from lwm_operator.api.model import InitialModel
@@ -16,7 +18,8 @@ from lwm_operator.api.podtemplate import PodTemplate
 from lwm_operator.api.resource import Resource
 from lwm_operator.api.rules import guarded, immutable, list_map, rule
 from lwm_operator.api.stage import Stage
-from lwm_operator.api.storage import Checkpoint, Dataset, Location
+from lwm_operator.api.storage import Checkpoint, Location
+from lwm_trainer.config import Model
 
 CPUS = "self.accelerator.cpu.hosts * self.accelerator.cpu.devicesPerHost"
 GPUS = "self.accelerator.gpu.hosts * self.accelerator.gpu.perHost"
@@ -48,6 +51,10 @@ class Spec(Resource):
             _each_stage(
                 "!has(s.mixture) || s.mixture.all(m, self.datasets.exists(d, d.name == m.dataset))",
                 "mixture: it names a data set that is not in datasets: use the name of one of datasets",
+            ),
+            rule(
+                "has(self.model.vision) || self.datasets.all(d, d.kind != 'vision')",
+                "datasets[].kind: vision needs model.vision: add it, for LWM's codes with vocabSize 8448",
             ),
         )
     )
@@ -100,3 +107,19 @@ class Spec(Resource):
 
     def accelerator_of(self, stage: Stage) -> Accelerator:
         return stage.accelerator if stage.accelerator is not None else self.accelerator
+
+    def weights_of(self, stage: Stage) -> Mapping[str, float]:
+        """The share of each data set that the stage draws on, by name: its mixture; without one, all with equal weights."""
+        return {share.dataset: share.weight for share in stage.mixture} or {dataset.name: 1.0 for dataset in self.datasets}
+
+    def drawn_on(self, stage: Stage) -> tuple[Dataset, ...]:
+        """In the order of `datasets`."""
+        weights = self.weights_of(stage)
+        return tuple(dataset for dataset in self.datasets if dataset.name in weights)
+
+    def model_of(self, number: int) -> Model:
+        """The model of stage `number` (1-based): without the tables of vision before the first stage that draws on a data set of that kind,
+        so that the text stages of a ladder do not carry them."""
+        sees = [any(dataset.kind == "vision" for dataset in self.drawn_on(stage)) for stage in self.stages]
+        plain = self.model.plain
+        return plain.model_copy(update={"vision": None}) if any(sees) and not any(sees[:number]) else plain

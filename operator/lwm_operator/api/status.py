@@ -211,6 +211,46 @@ class StageStatus(Resource):
     """Newest first."""
 
 
+class DatasetState(StrEnum):
+    PENDING = "Pending"
+    PREPARING = "Preparing"
+    READY = "Ready"
+    FAILED = "Failed"
+
+
+class DatasetStatus(Resource):
+    """How far the preparation of one data set is."""
+
+    name: Short
+    """As in spec.datasets."""
+    state: DatasetState = DatasetState.PENDING
+    """Pending: no worker has begun. Failed: until spec.resume is raised."""
+    run: int = 0
+    """The value of spec.resume with which it was begun; part of its Job's name."""
+    shards: int = 0
+    """Parts that it is encoded in; 0 while they are being counted."""
+    shards_done: int = 0
+    """Of them those that are written."""
+    documents: int = 0
+    """Examples encoded so far, by all workers."""
+    tokens: int = 0
+    """Of these examples."""
+    bytes_per_second: Short | None = None
+    """Of source, all workers together, rounded to a whole number."""
+    eta_seconds: int | None = None
+    """Until all shards are done, at the present pace."""
+    skipped: int = 0
+    """Records that made no example."""
+    first_skipped: Sentence | None = None
+    """Why the first of them made none, with its file and line."""
+    place: Path | None = None
+    """The folder of what was prepared; set once it is Ready."""
+    reason: Short = ""
+    """Why it is in this state, in one word: docs/reasons.md."""
+    message: Sentence = ""
+    """How far it is, what holds its pods up, or why it failed."""
+
+
 class Summary(Resource):
     """Ready-made words for the columns of `kubectl get`: JSONPath cannot compute."""
 
@@ -280,5 +320,7 @@ class Status(Resource):
     summary: Summary = Summary()
     stages: Annotated[tuple[StageStatus, ...], Field(max_length=32, json_schema_extra=list_map("name"))] = ()
     """One entry for each of spec.stages, in their order, also for those to come."""
+    datasets: Annotated[tuple[DatasetStatus, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
+    """One entry for each of spec.datasets that is prepared, in their order."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=list_map("type"))] = ()
     """All six, always: `kubectl wait --for=condition=Complete` and the like."""

@@ -1,6 +1,6 @@
-"""Where things lie: checkpoints, tokenizer, data sets, and how stages mix them."""
+"""Where things lie, and how stages mix data sets."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
@@ -52,19 +52,6 @@ class Checkpoint(Resource):
     """Steps between two commits; the last step of a stage is always committed."""
     keep: Annotated[int, Field(ge=1, le=100)] = 2
     """Newest commits of an attempt that stay."""
-
-
-class Dataset(Resource):
-    """A source of documents that stages draw on by name."""
-
-    name: Name
-    """What stages[].mixture calls it."""
-    kind: Literal["text"] = "text"
-    """`text`: files `*.txt` (one document a file) and `*.jsonl` (one document a line), found in all folders below the source."""
-    source: Location
-    """The folder of its files, or one file: `gs://bucket/folder`, or a folder on a PVC."""
-    fields: Annotated[str, Field(min_length=1, max_length=1024)] = "text"
-    """Of a line of JSON; unused for plain text."""
 
 
 class Share(Resource):

@@ -1,10 +1,10 @@
 """The run config of an attempt, and the immutable ConfigMap that carries it."""
 
 from lwm_operator.api import names
-from lwm_operator.api.spec import Spec
-from lwm_operator.api.stage import Stage
+from lwm_operator.api.dataset import Dataset as DatasetSpec
+from lwm_operator.api.status import DatasetState
 from lwm_operator.manifests.common import Manifest, Run, metadata
-from lwm_operator.manifests.storage import checkpoint_base, dataset_path, init_path, tokenizer_path
+from lwm_operator.manifests.storage import checkpoint_base, init_path, source_path, tokenizer_path
 from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig, Start
 
 
@@ -30,9 +30,9 @@ def run_config(run: Run) -> RunConfig:
             coordinator=f"{run.first_host}:{COORDINATOR_PORT}",
         ),
         mesh=stage.mesh,
-        model=spec.model.plain,
+        model=spec.model_of(run.stage),
         tokenizer=tokenizer_path(spec),
-        datasets=_datasets(spec, stage),
+        datasets=_datasets(run),
         context_length=stage.context_length,
         batch_tokens=stage.batch_tokens,
         rope_theta=stage.rope_theta,
@@ -55,19 +55,28 @@ def _start(run: Run) -> Start:
     return run.start.model_copy(update={"stage_checkpoint": init_path(run.training.spec)})
 
 
-def _datasets(spec: Spec, stage: Stage) -> tuple[Dataset, ...]:
-    """The stage's mixture; without one, all data sets with equal weights."""
-    weights = {share.dataset: share.weight for share in stage.mixture} or {dataset.name: 1.0 for dataset in spec.datasets}
+def _datasets(run: Run) -> tuple[Dataset, ...]:
+    """What the stage draws on; a data set that is prepared with its place."""
+    weights = run.training.spec.weights_of(run.rung)
+    places = {each.name: each.place for each in run.training.status.datasets if each.state == DatasetState.READY}
     return tuple(
-        Dataset(
-            name=dataset.name,
-            kind=dataset.kind,
-            uri=dataset_path(dataset.name, dataset.source.uri),
-            fields=dataset.fields,
-            weight=weights[dataset.name],
-        )
-        for dataset in spec.datasets
-        if dataset.name in weights
+        dataset_config(dataset).model_copy(update={"weight": weights[dataset.name], "prepared": places.get(dataset.name)})
+        for dataset in run.training.spec.drawn_on(run.rung)
+    )
+
+
+def dataset_config(dataset: DatasetSpec) -> Dataset:
+    """As the trainer and the workers of its preparation are told of it."""
+    return Dataset(
+        name=dataset.name,
+        kind=dataset.kind,
+        uri=source_path(dataset),
+        fields=dataset.fields,
+        fields_from_example=dataset.fields_from_example,
+        chat=dataset.chat,
+        frames=dataset.frames,
+        documents=dataset.documents,
+        on_bad_record=dataset.on_bad_record,
     )
 
 

@@ -1,5 +1,6 @@
 """Where things lie as the trainer sees them: `gs://` as it is, or a mount for a folder on a PVC."""
 
+from lwm_operator.api.dataset import Dataset
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.storage import Claim
 from lwm_operator.manifests.common import Manifest
@@ -27,8 +28,11 @@ def tokenizer_path(spec: Spec) -> str:
     return spec.tokenizer.uri or f"{TOKENIZER_PATH}/tokenizer.json"
 
 
-def dataset_path(name: str, uri: str | None) -> str:
-    return uri or f"{DATASET_PATH}/{name}"
+def source_path(dataset: Dataset) -> str:
+    """Of a folder, a file, or a pattern."""
+    source = dataset.source
+    place = source.uri or f"{DATASET_PATH}/{dataset.name}"
+    return f"{place.rstrip('/')}/{source.files}" if source.files is not None else place
 
 
 def mounts(spec: Spec) -> tuple[list[Manifest], list[Manifest]]:

@@ -7,7 +7,7 @@ needs pydantic and the standard library only.
 """
 
 from lwm_trainer.config.contract import CONTRACT_VERSION, Contract
-from lwm_trainer.config.dataset import Chat, Dataset, Documents, Frames, Kind
+from lwm_trainer.config.dataset import Chat, Dataset, Documents, Frames, Kind, OnBadRecord
 from lwm_trainer.config.exits import SECONDARY_EXIT_CODES, ExitCode
 from lwm_trainer.config.gang import Gang, Hang, Lease
 from lwm_trainer.config.mesh import Mesh, ulysses_degrees
@@ -71,6 +71,7 @@ __all__ = [
     "Misfit",
     "Modalities",
     "Model",
+    "OnBadRecord",
     "Optimizer",
     "Phase",
     "Preparation",

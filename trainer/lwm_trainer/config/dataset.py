@@ -7,14 +7,15 @@ from pydantic import Field
 from lwm_trainer.config.contract import Contract
 
 Kind = Literal["text", "chat", "vision"]
+OnBadRecord = Literal["fail", "skip"]
 
 
 class Chat(Contract):
     """How a conversation becomes tokens; only what the assistant says counts in the loss."""
 
     template: Literal["lwm", "tokenizer"] = "lwm"
-    """lwm: `You are a helpful assistant. USER: … ASSISTANT: …`, each answer ended by `</s>`. tokenizer: the `chat_template` of the
-    `tokenizer_config.json` beside the tokenizer, which must mark what the assistant says by `{% generation %}`."""
+    """lwm: `You are a helpful assistant. USER: … ASSISTANT: …`, each answer ended by `</s>`. tokenizer: the chat template that Hugging
+    Face saves beside the tokenizer, which must mark what the assistant says by `{% generation %}`."""
     messages_field: Annotated[str, Field(min_length=1, max_length=64)] = "messages"
     """Of a record: a list of objects with `role` (system, user or assistant) and `content`."""
 
@@ -64,7 +65,7 @@ class Dataset(Contract):
     chat: Chat = Chat()
     frames: Frames = Frames()
     documents: Documents = Documents()
-    on_bad_record: Literal["fail", "skip"] = "fail"
+    on_bad_record: OnBadRecord = "fail"
     """What becomes of a record that makes no example. fail: the stage ends with its file and line. skip: it is counted and reported."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Share of the mixture, relative to the other data sets of the stage."""
