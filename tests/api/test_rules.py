@@ -15,6 +15,7 @@ GPU = {"hosts": 2, "perHost": 4}
 CPU = {"hosts": 2, "devicesPerHost": 4}
 PLACE = {"uri": "gs://lwm/x"}
 KEY = {"name": "settings", "key": "token"}
+BOOKS = {"name": "books", "source": PLACE}
 CLAIM = {"pvc": {"claimName": "shared"}}
 
 RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
@@ -98,6 +99,41 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         {"datasets": [{"name": "a", "source": {}}]},
         "give exactly one of uri",
         {"datasets": [{"name": "books", "source": CLAIM}]},
+    ),
+    "fields or fieldsFromExample": (
+        {"datasets": [BOOKS | {"fields": "a", "fieldsFromExample": "b"}]},
+        "give fields or fieldsFromExample, not both",
+        {"datasets": [BOOKS | {"fieldsFromExample": "b"}]},
+    ),
+    "a chat has no fields": (
+        {"datasets": [BOOKS | {"kind": "chat", "fields": "a"}]},
+        "a chat is read from chat.messagesField",
+        {"datasets": [BOOKS | {"kind": "chat", "chat": {"template": "tokenizer", "messagesField": "turns"}}]},
+    ),
+    "known kinds": (
+        {"datasets": [BOOKS | {"kind": "sound"}]},
+        'Unsupported value: "sound"',
+        {"datasets": [BOOKS | {"kind": "text"}]},
+    ),
+    "documents have a longest and a shortest": (
+        {"datasets": [BOOKS | {"documents": {"minTokens": 3, "maxTokens": 2}}]},
+        "maxTokens must be at least minTokens",
+        {"datasets": [BOOKS | {"documents": {"minTokens": 3, "maxTokens": 3, "longer": "fail"}}]},
+    ),
+    "vision data needs a model that sees": (
+        {"datasets": [BOOKS, BOOKS | {"name": "clips", "kind": "vision"}]},
+        "datasets[].kind: vision needs model.vision",
+        {"model": MODEL | {"vision": {"vocabSize": 64}}, "datasets": [BOOKS, BOOKS | {"name": "clips", "kind": "vision"}]},
+    ),
+    "a preparation has workers": (
+        {"datasets": [BOOKS | {"preparation": {"workers": 0}}]},
+        "spec.datasets[0].preparation.workers",
+        {"datasets": [BOOKS | {"preparation": {"workers": 4, "resources": {"requests": {"cpu": 1}}}, "onBadRecord": "skip"}]},
+    ),
+    "a pattern is relative": (
+        {"datasets": [BOOKS | {"source": PLACE | {"files": "/etc/*"}}]},
+        "spec.datasets[0].source.files",
+        {"datasets": [BOOKS | {"source": PLACE | {"files": "19*/*.jsonl"}}]},
     ),
     "cpu goes with its type": ({"accelerator": {"type": "cpu"}}, "cpu is missing", {"accelerator": {"type": "cpu", "cpu": CPU}}),
     "tpu goes with its type": ({"accelerator": {"type": "tpu"}}, "tpu is missing", {"accelerator": {"type": "tpu", "tpu": TPU}}),

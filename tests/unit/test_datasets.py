@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from lwm_operator.api.status import DatasetState, DatasetStatus, Status
 from lwm_operator.manifests.common import Run
 from lwm_operator.manifests.runconfig import run_config
 from lwm_trainer.config import Dataset, RunConfig, Start
@@ -17,8 +16,9 @@ def dataset(name: str = "books", kind: str = "text", **changes: Any) -> dict[str
     return {"name": name, "kind": kind, "source": {"uri": f"gs://lwm/{name}"}, **changes}
 
 
-def run_of(number: int = 1, status: Status | None = None, **changes: Any) -> RunConfig:
-    return run_config(Run(training=training(status, **changes), stage=number, attempt=1, start=Start(), image="i", template="t"))
+def run_of(number: int = 1, prepared: dict[str, str] | None = None, **changes: Any) -> RunConfig:
+    here = training(**changes)
+    return run_config(Run(training=here, stage=number, attempt=1, start=Start(), image="i", template="t", prepared=prepared or {}))
 
 
 def test_all_that_a_data_set_says_reaches_the_trainer() -> None:
@@ -50,10 +50,8 @@ def test_a_source_is_one_path_for_the_trainer(source: dict[str, Any], uri: str) 
 
 
 def test_a_data_set_that_is_ready_is_named_with_its_place() -> None:
-    ready = DatasetStatus(name="books", state=DatasetState.READY, place="gs://lwm/runs/datasets/00")
-    on_its_way = DatasetStatus(name="poems", state=DatasetState.PREPARING)
-    found = run_of(status=Status(datasets=(ready, on_its_way)), datasets=[dataset(), dataset("poems"), dataset("clips")])
-    assert [each.prepared for each in found.datasets] == ["gs://lwm/runs/datasets/00", None, None]
+    found = run_of(prepared={"books": "gs://lwm/runs/datasets/00"}, datasets=[dataset(), dataset("poems")])
+    assert [each.prepared for each in found.datasets] == ["gs://lwm/runs/datasets/00", None]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,11 @@ LABEL_ATTEMPT = "lwm.dev/attempt"
 LABEL_SLICE = "lwm.dev/slice"
 """0-based; on every Job and pod, also where there is one slice only."""
 
+LABEL_DATASET = "lwm.dev/dataset"
+"""On what belongs to a preparation, and on nothing else: the data set's name. There are no labels of stage and attempt then."""
+LABEL_RUN = "lwm.dev/run"
+"""Beside it: the value of `spec.resume` with which it was begun."""
+
 ANNOTATION_FIRST_HOST = "lwm.dev/first-host"
 """On a Job and its pods: the number, over all slices, of the host with completion index 0."""
 
@@ -40,6 +45,11 @@ def job_name(training: str, stage: int, attempt: int) -> str:
     return f"{training}-s{stage}-a{attempt}"
 
 
+def preparation_name(training: str, dataset: int, run: int) -> str:
+    """`bible-d2-r0`: the Job that prepares the training's second data set (1-based), as often as spec.resume had been raised by then."""
+    return f"{training}-d{dataset}-r{run}"
+
+
 def run_root(base: str, namespace: str, name: str, uid: str) -> str:
     """The folder below which one training writes, e.g. `gs://lwm/runs/default/bible-1a2b3c4d`."""
     return f"{base.rstrip('/')}/{namespace}/{name}-{uid[:8]}"
@@ -53,3 +63,8 @@ def labels(training: str, uid: str, stage: int | None = None, attempt: int | Non
     if attempt is not None:
         found[LABEL_ATTEMPT] = str(attempt)
     return found
+
+
+def dataset_labels(training: str, uid: str, dataset: str, run: int) -> dict[str, str]:
+    """Labels of a child that belongs to the preparation of the data set of that name."""
+    return {**labels(training, uid), LABEL_DATASET: dataset, LABEL_RUN: str(run)}

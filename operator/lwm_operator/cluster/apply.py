@@ -7,7 +7,8 @@ from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from lwm_operator.manifests.attempt import companions
 from lwm_operator.manifests.common import Manifest, Run
 from lwm_operator.manifests.job import jobs
-from lwm_operator.plan.result import Action, CleanUp, CreateAttempt, DeleteAttempt, DeletePod
+from lwm_operator.manifests.preparation import Preparing, preparation_companions, preparation_job
+from lwm_operator.plan.result import Action, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, DeletePreparation
 
 
 class TakenError(Exception):
@@ -17,9 +18,9 @@ class TakenError(Exception):
 async def carry_out(client: Client, training: Training, action: Action, default_image: str) -> None:
     """Raises `ApiError`, or `TakenError` when an object of that name is not this training's."""
     namespace = training.metadata.namespace
+    image = training.spec.image or default_image
     match action:
         case CreateAttempt():
-            image = training.spec.image or default_image
             run = Run(
                 training=training,
                 stage=action.stage,
@@ -28,49 +29,64 @@ async def carry_out(client: Client, training: Training, action: Action, default_
                 image=image,
                 template=action.template,
                 avoided_nodes=action.avoided_nodes,
+                prepared=dict(action.prepared),
             )
-            await _create(client, run)
+            await _create(client, training, companions(run), jobs(run))
+        case CreatePreparation():
+            made = Preparing(training=training, number=action.number, run=action.run, image=image, template=action.template)
+            await _create(client, training, preparation_companions(made), (preparation_job(made),))
         case DeletePod():
             await client.delete(paths.item("Pod", namespace, action.name), action.uid, grace_seconds=action.grace_seconds)
         case DeleteAttempt():
             await _delete_attempt(client, training, action)
+        case DeletePreparation():
+            await _delete(client, training, action.name, ((action.name, action.uid),))
         case CleanUp():
             # The Service before the last Job: as long as a Job is there, the rest is tried again.
             await _delete_ours(client, training, "Service", training.metadata.name)
             for attempt in action.attempts:
                 await _delete_attempt(client, training, attempt)
+            for preparation in action.preparations:
+                await _delete(client, training, preparation.name, ((preparation.name, preparation.uid),))
 
 
-async def _create(client: Client, run: Run) -> None:
+async def _create(client: Client, training: Training, needs: tuple[Manifest, ...], made: tuple[Manifest, ...]) -> None:
     """What the Jobs need is applied first, then each Job is created once; one that is already there is ours or an error."""
-    namespace = run.training.metadata.namespace
-    for manifest in companions(run):
-        path = paths.item(manifest["kind"], namespace, manifest["metadata"]["name"])
-        _own(run.training, manifest["kind"], await client.get(path))
+    for manifest in needs:
+        path = paths.item(manifest["kind"], training.metadata.namespace, manifest["metadata"]["name"])
+        _own(training, manifest["kind"], await client.get(path))
         await client.patch(path, manifest, Patch.APPLY, manager=names.FIELD_MANAGER)
-    for manifest in jobs(run):
-        await _create_job(client, run, manifest)
+    for manifest in made:
+        await _create_job(client, training, manifest)
 
 
-async def _create_job(client: Client, run: Run, manifest: Manifest) -> None:
-    name, place = manifest["metadata"]["name"], paths.collection("Job", run.training.metadata.namespace)
+async def _create_job(client: Client, training: Training, manifest: Manifest) -> None:
+    name, place = manifest["metadata"]["name"], paths.collection("Job", training.metadata.namespace)
     try:
         await client.call("POST", place, query={"fieldManager": names.FIELD_MANAGER}, body=manifest)
     except ApiError as error:
         if error.reason != "AlreadyExists":
             raise
         there = await client.get(f"{place}/{name}")
-        _own(run.training, "Job", there)
-        if there is not None and views.job_view(there).attempt != run.attempt:
-            raise TakenError(f"Job {name} carries another attempt's label: delete it") from error
+        _own(training, "Job", there)
+        if there is not None and _purpose(there) != _purpose(manifest):
+            raise TakenError(f"Job {name} carries another one's labels: delete it") from error
+
+
+def _purpose(job: Body) -> tuple[object, ...]:
+    """The attempt or the preparation that the Job is for, by its labels."""
+    return views.numbers(job), views.preparation_of(job)
 
 
 async def _delete_attempt(client: Client, training: Training, action: DeleteAttempt) -> None:
-    """The Jobs go last: as long as one is there, the rest is tried again."""
-    name = names.job_name(training.metadata.name, action.stage, action.attempt)
+    await _delete(client, training, names.job_name(training.metadata.name, action.stage, action.attempt), action.jobs)
+
+
+async def _delete(client: Client, training: Training, name: str, made: tuple[tuple[str, str], ...]) -> None:
+    """What was made under the name, and its Jobs (name and uid). These go last: as long as one is there, the rest is tried again."""
     for kind in ("RoleBinding", "Role", "ServiceAccount", "Lease", "ConfigMap"):
         await _delete_ours(client, training, kind, name)
-    for job_name, uid in action.jobs:
+    for job_name, uid in made:
         await client.delete(paths.item("Job", training.metadata.namespace, job_name), uid)
 
 

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from lwm_operator.api import names
 from lwm_operator.plan.moments import stamp
-from lwm_operator.plan.observed import JobView, PodState, PodView, Waiting
-from lwm_trainer.config import PROGRESS_ANNOTATION, LastWords, Progress
+from lwm_operator.plan.observed import JobView, PodState, PodView, PreparationView, Waiting
+from lwm_trainer.config import PROGRESS_ANNOTATION, LastWords, Preparation, Progress
 
 Object = Mapping[str, Any]
 
@@ -64,6 +64,25 @@ def job_view(body: Object, complaint: str = "", queued: Waiting | None = None) -
     )
 
 
+def preparation_of(body: Object) -> tuple[str, int] | None:
+    """Data set and run of a preparation's Job, pod or Lease; None for what belongs to an attempt."""
+    name = (body["metadata"].get("labels") or {}).get(names.LABEL_DATASET)
+    return (str(name), _number(body, names.LABEL_RUN)) if name else None
+
+
+def preparation_view(job: Object, view: JobView, pods: tuple[PodView, ...], report: Preparation | None) -> PreparationView:
+    """Of the Job as it is and as `job_view` sees it, and of its own pods."""
+    dataset, run = preparation_of(job) or ("", 0)
+    workers = int((job.get("spec") or {}).get("completions") or 1)
+    complete = view.succeeded >= workers
+    return PreparationView(dataset=dataset, run=run, job=view, workers=workers, complete=complete, pods=pods, report=report)
+
+
+def made_by(body: Object, job: Object) -> bool:
+    """Whether the Job's controller made the pod for this very Job."""
+    return owned(body, job["metadata"]["uid"])
+
+
 def suspended(body: Object) -> bool:
     """Whether the Job waits for somebody who unsuspends it."""
     return bool((body.get("spec") or {}).get("suspend"))
@@ -116,6 +135,14 @@ def progress_of(body: Object) -> Progress | None:
     """What process 0 wrote on its Lease; None when there is nothing that can be read."""
     try:
         return Progress.model_validate_json((body["metadata"].get("annotations") or {})[PROGRESS_ANNOTATION])
+    except (KeyError, ValidationError):
+        return None
+
+
+def preparation_report(body: Object) -> Preparation | None:
+    """The same of worker 0 of a preparation."""
+    try:
+        return Preparation.model_validate_json((body["metadata"].get("annotations") or {})[PROGRESS_ANNOTATION])
     except (KeyError, ValidationError):
         return None
 

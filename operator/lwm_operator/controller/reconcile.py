@@ -7,6 +7,7 @@ from typing import NamedTuple
 import structlog
 from pydantic import ValidationError
 
+from lwm_operator.api.status import Status
 from lwm_operator.api.training import Metadata, Training, read
 from lwm_operator.cluster.apply import TakenError, carry_out
 from lwm_operator.cluster.client import ApiError, Body, Client
@@ -15,7 +16,8 @@ from lwm_operator.cluster.snapshot import observe, read_training
 from lwm_operator.cluster.status import write_status
 from lwm_operator.controller import metrics
 from lwm_operator.plan.plan import plan
-from lwm_operator.plan.result import Action, CleanUp, CreateAttempt, DeleteAttempt, DeletePod, Event
+from lwm_operator.plan.prepare import holds_up
+from lwm_operator.plan.result import Action, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, DeletePreparation, Event
 from lwm_operator.plan.turn import CREATE_FAILED
 
 log = structlog.get_logger("lwm_operator")
@@ -59,15 +61,15 @@ class Reconciler:
         if written or decided.actions:
             log.info("reconciled", decision=decided.decision, actions=[_name(action) for action in decided.actions], wrote_status=written)
         for action in decided.actions:
-            await self._act(training, action)
+            await self._act(training, decided.status, action)
         return decided.requeue_after
 
-    async def _act(self, training: Training, action: Action) -> None:
+    async def _act(self, training: Training, status: Status, action: Action) -> None:
         try:
             await carry_out(self._client, training, action, self._image)
         except (ApiError, TakenError) as error:
             said = f"{_name(action)}: {error}"
-            if isinstance(action, CreateAttempt):
+            if holds_up(action, status):
                 await self._refused(training, said)
             await self._tell(training.metadata, Event(reason="ActionFailed", message=said, key=f"ActionFailed/{said}", type="Warning"))
             raise
@@ -104,9 +106,13 @@ def _name(action: Action) -> str:
     match action:
         case CreateAttempt():
             return f"create attempt {action.attempt} of stage {action.stage}"
+        case CreatePreparation():
+            return f"create the preparation of data set {action.number}"
         case DeletePod():
             return f"delete pod {action.name}"
         case DeleteAttempt():
             return f"delete {', '.join(name for name, _ in action.jobs)}"
+        case DeletePreparation():
+            return f"delete {action.name}"
         case CleanUp():
             return "remove all children"

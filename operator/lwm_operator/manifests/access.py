@@ -1,48 +1,48 @@
-"""The progress Lease of an attempt, and the right of its pods: to patch that one Lease and nothing else."""
+"""The progress Lease of an attempt or a preparation, and the right of its pods: to patch that one Lease and nothing else."""
 
-from lwm_operator.manifests.common import Manifest, Run, metadata
+from lwm_operator.manifests.common import Child, Manifest, metadata
 
 
-def lease(run: Run) -> Manifest:
-    """Without a holder: process 0 fills it in."""
+def lease(child: Child) -> Manifest:
+    """Without a holder: process or worker 0 fills it in."""
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
-        "metadata": metadata(run.training, run.name, run.labels),
+        "metadata": metadata(child.training, child.name, child.labels),
         "spec": {},
     }
 
 
-def service_account(run: Run) -> Manifest | None:
+def service_account(child: Child) -> Manifest | None:
     """None when the user names an account of their own."""
-    if run.training.spec.pod_template.service_account_name is not None:
+    if child.training.spec.pod_template.service_account_name is not None:
         return None
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": metadata(run.training, run.name, run.labels),
+        "metadata": metadata(child.training, child.name, child.labels),
         "automountServiceAccountToken": False,
     }
 
 
-def account_name(run: Run) -> str:
-    return run.training.spec.pod_template.service_account_name or run.name
+def account_name(child: Child) -> str:
+    return child.training.spec.pod_template.service_account_name or child.name
 
 
-def role(run: Run) -> Manifest:
+def role(child: Child) -> Manifest:
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
-        "metadata": metadata(run.training, run.name, run.labels),
-        "rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [run.name], "verbs": ["patch"]}],
+        "metadata": metadata(child.training, child.name, child.labels),
+        "rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [child.name], "verbs": ["patch"]}],
     }
 
 
-def role_binding(run: Run) -> Manifest:
+def role_binding(child: Child) -> Manifest:
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
-        "metadata": metadata(run.training, run.name, run.labels),
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": run.name},
-        "subjects": [{"kind": "ServiceAccount", "name": account_name(run), "namespace": run.training.metadata.namespace}],
+        "metadata": metadata(child.training, child.name, child.labels),
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": child.name},
+        "subjects": [{"kind": "ServiceAccount", "name": account_name(child), "namespace": child.training.metadata.namespace}],
     }

@@ -1,7 +1,8 @@
 """What every child has: a name, labels, and its owner."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from lwm_operator.api import names
 from lwm_operator.api.accelerator import Accelerator
@@ -11,6 +12,19 @@ from lwm_operator.platforms.gang import Gang, gang_of
 from lwm_trainer.config import Start, slice_name
 
 Manifest = dict[str, Any]
+
+
+class Child(Protocol):
+    """Whatever has pods: an attempt, or a preparation."""
+
+    @property
+    def training(self) -> Training: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def labels(self) -> dict[str, str]: ...
+    @property
+    def image(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +38,8 @@ class Run:
     image: str
     template: str
     avoided_nodes: tuple[str, ...] = ()
+    prepared: Mapping[str, str] = field(default_factory=dict)
+    """The places of prepared data sets, by name."""
 
     @property
     def rung(self) -> Stage:

@@ -1,13 +1,13 @@
 """The pod of one host: restricted, its own token for the Lease, the user's few settings first and ours last."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lwm_operator.api import names
 from lwm_operator.api.podtemplate import Resources
 from lwm_operator.api.spec import Spec
 from lwm_operator.manifests.access import account_name
-from lwm_operator.manifests.common import Manifest, Run
+from lwm_operator.manifests.common import Child, Manifest, Run
 from lwm_operator.manifests.needs import Needs
 from lwm_operator.manifests.storage import mounts
 from lwm_trainer.config import CONFIG_PATH, HIDDEN_VARIABLES, METRICS_PORT, SLICE_VARIABLE, TERMINATION_PATH
@@ -34,19 +34,51 @@ CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem
 def pod_spec(run: Run, needs: Needs, index: int) -> Manifest:
     """Of slice `index` (0-based), whose accelerator `needs` what it needs."""
     spec = run.training.spec
-    template = spec.pod_template
     volumes, paths = mounts(spec)
+    found = restricted(
+        run,
+        command=["python", "-m", "lwm_trainer"],
+        environment=environment(spec, {SLICE_VARIABLE: str(index), **needs.environment}, needs.defaults),
+        resources=resources(spec.pod_template.resources, needs),
+        volumes=[*volumes, *needs.volumes],
+        paths=[*paths, *needs.mounts],
+        tolerations=needs.tolerations,
+        node_selector=needs.node_selector,
+    )
+    found["subdomain"] = run.training.metadata.name
+    found["containers"][0]["ports"] = [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}]
+    affinity = dict(needs.affinity)
+    if run.avoided_nodes:
+        affinity["nodeAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": _away_from(run.avoided_nodes)}
+    if affinity:
+        found["affinity"] = affinity
+    return found
+
+
+def restricted(
+    child: Child,
+    *,
+    command: list[str],
+    environment: list[Manifest],
+    resources: Manifest,
+    volumes: list[Manifest],
+    paths: list[Manifest],
+    tolerations: Iterable[Manifest] = (),
+    node_selector: Mapping[str, str] | None = None,
+) -> Manifest:
+    """The pod of an attempt or a preparation, whose ConfigMap has the child's name; `node_selector` wins over the user's."""
+    spec = child.training.spec
+    template = spec.pod_template
     found: Manifest = {
         "restartPolicy": "Never",
-        "subdomain": run.training.metadata.name,
-        "serviceAccountName": account_name(run),
+        "serviceAccountName": account_name(child),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": spec.execution.termination_grace_period_seconds,
         "securityContext": POD_SECURITY,
         "tolerations": [
             *(toleration.model_dump(by_alias=True, exclude_none=True) for toleration in template.tolerations),
-            *needs.tolerations,
+            *tolerations,
             *(
                 {"key": f"node.kubernetes.io/{state}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": LOST_NODE_SECONDS}
                 for state in ("not-ready", "unreachable")
@@ -58,18 +90,17 @@ def pod_spec(run: Run, needs: Needs, index: int) -> Manifest:
                 "maxSkew": 1,
                 "topologyKey": "kubernetes.io/hostname",
                 "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": run.labels},
+                "labelSelector": {"matchLabels": child.labels},
             }
         ],
         "containers": [
             {
                 "name": names.CONTAINER,
-                "image": run.image,
+                "image": child.image,
                 "imagePullPolicy": "IfNotPresent",
-                "command": ["python", "-m", "lwm_trainer"],
-                "env": environment(spec, needs, index),
-                "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
-                "resources": resources(template.resources, needs),
+                "command": command,
+                "env": environment,
+                "resources": resources,
                 "securityContext": CONTAINER_SECURITY,
                 "terminationMessagePath": TERMINATION_PATH,
                 "terminationMessagePolicy": "File",
@@ -78,24 +109,17 @@ def pod_spec(run: Run, needs: Needs, index: int) -> Manifest:
                     {"name": "token", "mountPath": TOKEN_PATH, "readOnly": True},
                     {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod's own
                     *paths,
-                    *needs.mounts,
                 ],
             }
         ],
         "volumes": [
-            {"name": "config", "configMap": {"name": run.name}},
+            {"name": "config", "configMap": {"name": child.name}},
             _token(),
             {"name": "tmp", "emptyDir": {}},
             *volumes,
-            *needs.volumes,
         ],
     }
-    affinity = dict(needs.affinity)
-    if run.avoided_nodes:
-        affinity["nodeAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": _away_from(run.avoided_nodes)}
-    if affinity:
-        found["affinity"] = affinity
-    if selector := {**(template.node_selector or {}), **needs.node_selector}:
+    if selector := {**(template.node_selector or {}), **(node_selector or {})}:
         found["nodeSelector"] = selector
     if spec.execution.priority_class_name is not None:
         found["priorityClassName"] = spec.execution.priority_class_name
@@ -111,17 +135,17 @@ def _away_from(nodes: tuple[str, ...]) -> Manifest:
     return {"nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in nodes]}]}
 
 
-def environment(spec: Spec, needs: Needs, index: int) -> list[Manifest]:
-    """Of two variables with one name the later stays: the platform's defaults, the user's, ours."""
+def environment(spec: Spec, own: Mapping[str, str], defaults: Mapping[str, str]) -> list[Manifest]:
+    """Of two variables with one name the later stays: the platform's defaults, the user's, ours (`own` are the child's)."""
     # USER, because the uid has no entry in /etc/passwd, where libraries look it up.
-    ours = {"HOME": "/tmp", "USER": "lwm", "PYTHONUNBUFFERED": "1", SLICE_VARIABLE: str(index), **needs.environment}  # noqa: S108
+    ours = {"HOME": "/tmp", "USER": "lwm", "PYTHONUNBUFFERED": "1", **own}  # noqa: S108
     if endpoint := spec.checkpoint.endpoint:
         ours |= {"STORAGE_EMULATOR_HOST": endpoint, "TENSORSTORE_GCS_HTTP_URL": endpoint, "GOOGLE_CLOUD_PROJECT": "lwm"}
     sources = {variable.name: variable.value_from for variable in spec.pod_template.env if variable.name not in ours}
     if secret := [name for name, source in sources.items() if source is not None and source.secret_key_ref is not None]:
         ours[HIDDEN_VARIABLES] = ",".join(secret)
     theirs = {variable.name: variable.model_dump(by_alias=True, exclude_none=True) for variable in spec.pod_template.env}
-    return list((_named(needs.defaults) | theirs | _named(ours)).values())
+    return list((_named(defaults) | theirs | _named(ours)).values())
 
 
 def _named(variables: Mapping[str, str]) -> dict[str, Manifest]:

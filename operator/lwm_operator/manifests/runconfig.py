@@ -2,7 +2,6 @@
 
 from lwm_operator.api import names
 from lwm_operator.api.dataset import Dataset as DatasetSpec
-from lwm_operator.api.status import DatasetState
 from lwm_operator.manifests.common import Manifest, Run, metadata
 from lwm_operator.manifests.storage import checkpoint_base, init_path, source_path, tokenizer_path
 from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig, Start
@@ -58,9 +57,8 @@ def _start(run: Run) -> Start:
 def _datasets(run: Run) -> tuple[Dataset, ...]:
     """What the stage draws on; a data set that is prepared with its place."""
     weights = run.training.spec.weights_of(run.rung)
-    places = {each.name: each.place for each in run.training.status.datasets if each.state == DatasetState.READY}
     return tuple(
-        dataset_config(dataset).model_copy(update={"weight": weights[dataset.name], "prepared": places.get(dataset.name)})
+        dataset_config(dataset).model_copy(update={"weight": weights[dataset.name], "prepared": run.prepared.get(dataset.name)})
         for dataset in run.training.spec.drawn_on(run.rung)
     )
 

@@ -10,9 +10,17 @@ INIT_PATH = "/lwm/init"
 TOKENIZER_PATH = "/lwm/tokenizer"
 DATASET_PATH = "/lwm/datasets"
 
+Mount = tuple[Claim, str, bool]
+"""A claim, the path, and whether it is only read."""
+
 
 def checkpoint_base(spec: Spec) -> str:
     return spec.checkpoint.uri or CHECKPOINT_PATH
+
+
+def store_root(spec: Spec) -> str:
+    """Below it lie the prepared data sets of all trainings that keep their checkpoints there."""
+    return f"{checkpoint_base(spec).rstrip('/')}/datasets"
 
 
 def init_path(spec: Spec) -> str | None:
@@ -37,14 +45,29 @@ def source_path(dataset: Dataset) -> str:
 
 def mounts(spec: Spec) -> tuple[list[Manifest], list[Manifest]]:
     """Volumes and mounts of the claims that the spec names; each claim is one volume, only checkpoints are written."""
-    wanted: list[tuple[Claim, str, bool]] = []
+    wanted: list[Mount] = []
     if spec.checkpoint.pvc is not None:
         wanted.append((spec.checkpoint.pvc, CHECKPOINT_PATH, False))
     if spec.model.init_from is not None and spec.model.init_from.pvc is not None:
         wanted.append((spec.model.init_from.pvc, INIT_PATH, True))
     if spec.tokenizer.pvc is not None:
         wanted.append((spec.tokenizer.pvc, TOKENIZER_PATH, True))
-    wanted += [(each.source.pvc, f"{DATASET_PATH}/{each.name}", True) for each in spec.datasets if each.source.pvc is not None]
+    return _mounted([*wanted, *_sources(spec.datasets)])
+
+
+def preparation_mounts(spec: Spec, dataset: Dataset) -> tuple[list[Manifest], list[Manifest]]:
+    """The same for the workers that prepare the data set: the source and the tokenizer to read, the checkpoints' place to write below."""
+    wanted = [(spec.checkpoint.pvc, CHECKPOINT_PATH, False)] if spec.checkpoint.pvc is not None else []
+    if spec.tokenizer.pvc is not None:
+        wanted.append((spec.tokenizer.pvc, TOKENIZER_PATH, True))
+    return _mounted([*wanted, *_sources((dataset,))])
+
+
+def _sources(datasets: tuple[Dataset, ...]) -> list[Mount]:
+    return [(each.source.pvc, f"{DATASET_PATH}/{each.name}", True) for each in datasets if each.source.pvc is not None]
+
+
+def _mounted(wanted: list[Mount]) -> tuple[list[Manifest], list[Manifest]]:
     claims = {claim.claim_name: f"claim-{number}" for number, claim in enumerate(dict.fromkeys(claim for claim, _, _ in wanted))}
     volumes = [{"name": volume, "persistentVolumeClaim": {"claimName": claim}} for claim, volume in claims.items()]
     paths = [

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from lwm_operator.plan.moments import seconds_since
-from lwm_trainer.config import LastWords, Progress
+from lwm_trainer.config import LastWords, Preparation, Progress
 
 OVERDUE_SECONDS = 120.0
 """Past the grace of its deletion, a pod that is still there is not waited for: nobody acknowledges it."""
@@ -93,17 +93,39 @@ class JobView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreparationView:
+    """The Job that prepares a data set, with its pods and what worker 0 reports. Stage and attempt of Job and pods are 0."""
+
+    dataset: str
+    run: int
+    """The value of spec.resume with which it was begun."""
+    job: JobView
+    workers: int
+    complete: bool = False
+    """All workers have left with 0."""
+    pods: tuple[PodView, ...] = ()
+    """Of this very Job."""
+    report: Preparation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """A training's children. Only those that its uid owns."""
 
     jobs: tuple[JobView, ...] = ()
+    """Of attempts."""
     pods: tuple[PodView, ...] = ()
+    """Of attempts."""
+    preparations: tuple[PreparationView, ...] = ()
     reports: Mapping[tuple[int, int], Progress] = field(default_factory=dict)
     """The progress on the Lease of (stage, attempt)."""
     lost_nodes: frozenset[str] = frozenset()
     """Nodes that are NotReady or gone: what runs there is a zombie, which writes only into its own attempt's folder."""
     renewed: Mapping[tuple[int, int], str] = field(default_factory=dict)
     """When the Lease of (stage, attempt) was last renewed, by process 0's clock, in whole seconds; absent until it was once."""
+
+    def preparation_of(self, dataset: str, run: int) -> PreparationView | None:
+        return next((view for view in self.preparations if (view.dataset, view.run) == (dataset, run)), None)
 
     def jobs_of(self, stage: int, attempt: int) -> tuple[JobView, ...]:
         """One for each slice, in their order, as far as they are there."""

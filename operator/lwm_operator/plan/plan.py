@@ -9,6 +9,7 @@ from datetime import datetime
 
 from lwm_operator.api.status import Phase, StageState, Status
 from lwm_operator.api.training import Training
+from lwm_operator.plan import prepare
 from lwm_operator.plan.accept import problems
 from lwm_operator.plan.budgets import forgiven
 from lwm_operator.plan.conditions import conditions
@@ -38,6 +39,7 @@ def plan(training: Training, observed: Observed, now: datetime) -> Plan:
         now=now,
         refused=problems(training.spec),
         faults=training.status.node_faults,
+        datasets=prepare.look(training, observed),
     )
     for index in range(len(entries)):
         if here.entries[index].state == StageState.COMPLETE:
@@ -70,6 +72,7 @@ def _closed(here: Situation, turn: Turn) -> Plan:
         node_faults=turn.faults,
         summary=summarize(here),
         stages=entries,
+        datasets=here.datasets,
         conditions=conditions(
             old.conditions,
             problems=here.refused,
@@ -85,10 +88,11 @@ def _closed(here: Situation, turn: Turn) -> Plan:
     clean_up, seconds = expired(status.conditions, spec.ttl_seconds_after_finished, observed, here.now)
     queued = () if clean_up else dequeued(entries, observed)
     old_jobs = tuple(each for each in outdated(entries, kept, observed) if each not in queued)
+    data_sets = () if clean_up else tuple(prepare.act(here.training, entries, here.datasets, observed, turn.phase))
     sweep: tuple[Action, ...] = clean_up or (*strays(here.number, newest(here.entry), observed), *old_jobs)
     return Plan(
         status=status,
-        actions=(*queued, *turn.actions, *sweep),  # what a queue might admit first, whatever comes of the rest
+        actions=(*queued, *turn.actions, *data_sets, *sweep),  # what a queue might admit first, whatever comes of the rest
         events=told(here.training, old, status),
         requeue_after=min((wait for wait in (turn.wait_seconds, seconds) if wait is not None), default=None),
         decision=f"{turn.phase.value}: {turn.reason}: {turn.message}",

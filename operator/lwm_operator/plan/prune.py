@@ -7,6 +7,7 @@ from lwm_operator.plan.attempts import ENDED
 from lwm_operator.plan.ending import evict
 from lwm_operator.plan.moments import seconds_since
 from lwm_operator.plan.observed import Observed
+from lwm_operator.plan.prepare import everything
 from lwm_operator.plan.result import CleanUp, DeleteAttempt, DeletePod
 
 
@@ -52,8 +53,8 @@ def expired(
 ) -> tuple[tuple[CleanUp, ...], float | None]:
     """The clean-up of a finished training when its time is over, and the seconds until then."""
     ends = [each.last_transition_time for each in conditions if each.type in ("Complete", "Failed") and each.status == "True"]
-    if ttl_seconds is None or not ends or not observed.jobs:
+    if ttl_seconds is None or not ends or not (observed.jobs or observed.preparations):
         return (), None
     if (left := ttl_seconds - seconds_since(ends[0], now)) > 0:
         return (), left
-    return (CleanUp(attempts=tuple(attempts(observed))),), None
+    return (CleanUp(attempts=tuple(attempts(observed)), preparations=everything(observed)),), None

@@ -17,6 +17,27 @@ class CreateAttempt:
     template: str
     """A hash of the parts of the spec that its pods carry."""
     avoided_nodes: tuple[str, ...] = ()
+    prepared: tuple[tuple[str, str], ...] = ()
+    """Name and place of each prepared data set of the stage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatePreparation:
+    """Create the Job that prepares data set `number` (1-based) and what it needs; `run`: the value of spec.resume."""
+
+    number: int
+    run: int
+    template: str
+    """A hash of the parts of the spec that its pods carry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletePreparation:
+    """Remove the Job of a preparation with its pods, and what was made for it. What was written stays, and shortens the next one."""
+
+    name: str
+    uid: str
+    """Of the Job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +65,10 @@ class CleanUp:
     """Remove all children of a finished training; checkpoints are none."""
 
     attempts: tuple[DeleteAttempt, ...]
+    preparations: tuple[DeletePreparation, ...] = ()
 
 
-Action = CreateAttempt | DeletePod | DeleteAttempt | CleanUp
+Action = CreateAttempt | CreatePreparation | DeletePod | DeleteAttempt | DeletePreparation | CleanUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cached_property
 
 from lwm_operator.api.failurepolicy import FailurePolicy
-from lwm_operator.api.status import NodeFault, StageStatus
+from lwm_operator.api.status import DatasetStatus, NodeFault, StageStatus
 from lwm_operator.api.training import Training
 from lwm_operator.plan.observed import JobView, Observed, PodView
 from lwm_operator.plan.slices import whole
@@ -25,6 +25,8 @@ class Situation:
     now: datetime
     refused: tuple[str, ...]
     faults: tuple[NodeFault, ...]
+    datasets: tuple[DatasetStatus, ...] = ()
+    """Of the data sets that are prepared."""
 
     def at(self, entry: StageStatus) -> "Situation":
         """With the current stage's entry replaced."""
@@ -55,6 +57,13 @@ class Situation:
             return gang_of(spec.accelerator_of(spec.stages[self.index]))
         except PlatformError:
             return None
+
+    @property
+    def drawn_on(self) -> tuple[DatasetStatus, ...]:
+        """The prepared data sets of the current stage."""
+        spec = self.training.spec
+        names = spec.weights_of(spec.stages[self.index])
+        return tuple(each for each in self.datasets if each.name in names)
 
     @property
     def hosts(self) -> int:

@@ -3,6 +3,7 @@
 from lwm_operator.api.names import job_name
 from lwm_operator.api.status import Attempt, AttemptState, Phase, StageState, StageStatus, Status
 from lwm_operator.api.training import Training
+from lwm_operator.plan import dataset_story
 from lwm_operator.plan.result import Event
 from lwm_operator.plan.words import count
 
@@ -15,6 +16,7 @@ def told(training: Training, old: Status, new: Status) -> tuple[Event, ...]:
         found.append(_event("Refused", said, f"{new.observed_generation}", _order(0, 0, 0), warning=True))
     if said and not _refused(new) and new.observed_generation != old.observed_generation:
         found.append(_event("SpecWarning", said.removeprefix("warning: "), f"{new.observed_generation}", _order(0, 0, 1), warning=True))
+    found += dataset_story.told(old.datasets, new.datasets)
     before = {stage.name: stage for stage in old.stages}
     for number, stage in enumerate(new.stages, start=1):
         found += _stage(training, number, before.get(stage.name, StageStatus(name=stage.name)), stage)
@@ -23,8 +25,10 @@ def told(training: Training, old: Status, new: Status) -> tuple[Event, ...]:
             found.append(_event("TrainingComplete", new.message, str(len(new.stages)), _order(99, 0, 0)))
         stopped = {Phase.FAILED: "TrainingFailed", Phase.PAUSED: "TrainingPaused"}.get(new.phase)
         key = f"{new.current_stage}/{new.attempt}"
+        # A stage that failed before its first attempt, for its data, may do so again.
+        stop = key if new.attempt is not None else f"{key}/{new.resumed}"
         if stopped is not None:
-            found.append(_event(stopped, new.message, key, _order(new.current_stage or 0, new.attempt or 0, 9), warning=True))
+            found.append(_event(stopped, new.message, stop, _order(new.current_stage or 0, new.attempt or 0, 9), warning=True))
         if new.phase == Phase.SUSPENDED:
             said = f"spec.suspend is true: {new.message}"
             found.append(

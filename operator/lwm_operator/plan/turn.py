@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lwm_operator.api.status import Attempt, AttemptState, NodeFault, Phase, RootCause, StageState, StageStatus
-from lwm_operator.plan import budgets, queued, template, waiting
+from lwm_operator.plan import budgets, prepare, queued, template, waiting
 from lwm_operator.plan.attempts import ENDED, LOOK_AGAIN_SECONDS, look
 from lwm_operator.plan.avoid import avoided, with_fault
 from lwm_operator.plan.backoff import delay
@@ -21,7 +21,7 @@ from lwm_trainer.config import Progress
 CREATE_FAILED = "CreateFailed"
 """Written by the reconcile that could not carry a creation out; it stays until one succeeds."""
 
-PREPARING = {
+STARTING = {
     Step.RENDEZVOUS: "meeting each other",
     Step.LOADING_DATA: "loading data",
     Step.RESTORING: "restoring the checkpoint",
@@ -118,6 +118,8 @@ def _next(here: Situation) -> Turn:
             when = stamp(datetime.fromtimestamp(parse(attempt.finished_at).timestamp() + seconds, tz=here.now.tzinfo))
             said = f"attempt {attempt.number + 1} at {when}, after {_because(attempt.root_cause)}"
             return _turn(here, Phase.RECOVERING, "BackingOff", said, wait=left)
+    if (unready := _unready(here)) is not None:
+        return unready
     entry = rolled_back(entry, spec.checkpoint.every_steps, here.policy.on_divergence)
     away = avoided(here.faults, here.policy, here.now)
     return _create(here.at(begun(entry, entry.attempts + 1, stamp(here.now), away)))
@@ -141,6 +143,8 @@ def _create(here: Situation) -> Turn:
     number = entry.attempts
     if here.refused:
         return Turn(entry=entry, phase=Phase.PENDING, reason="Refused", message="; ".join(here.refused), faults=here.faults)
+    if (unready := _unready(here)) is not None:
+        return unready
     earlier = [pod for pod in here.observed.pods if (pod.stage, pod.attempt) != (here.number, number)]
     if left := [pod for pod in earlier if here.observed.holds_on(pod, here.now)]:
         names = ", ".join(pod.name for pod in left[:3])
@@ -157,8 +161,22 @@ def _create(here: Situation) -> Turn:
         start=start_of(here.entries, here.index, number),
         template=template.digest(here.training.spec),
         avoided_nodes=entry.recent_attempts[0].avoided_nodes,
+        prepared=prepare.places(here.drawn_on),
     )
     return replace(turn, actions=(action,))
+
+
+def _unready(here: Situation) -> Turn | None:
+    """The stage draws on data sets that are not ready; None: they are."""
+    why = prepare.unready(here.drawn_on)
+    if why is None:
+        return None
+    reason, said = why
+    if prepare.failed(here.drawn_on):
+        return _turn(here, Phase.FAILED, reason, f"{said}: mend it, then set spec.resume to {here.training.spec.resume + 1}")
+    if here.training.status.reason == CREATE_FAILED and prepare.missing(here.drawn_on, here.observed):
+        return Turn(entry=here.entry, phase=Phase.STARTING, reason=CREATE_FAILED, message=here.training.status.message, faults=here.faults)
+    return _turn(here, Phase.STARTING, reason, said, wait=LOOK_AGAIN_SECONDS if reason in waiting.LOOK_AGAIN else None)
 
 
 def _phase(attempt: int) -> Phase:
@@ -174,7 +192,7 @@ def _preparing(report: Progress | None, hosts: int) -> tuple[str, str]:
     if report is None:
         return "Rendezvous", f"{hosts} of {hosts} hosts run and look for each other"
     from_step = f" from step {report.resumed_from}" if report.resumed_from else ""
-    return report.phase.value, f"{hosts} of {hosts} hosts run, {PREPARING.get(report.phase, report.phase.value)}{from_step}"
+    return report.phase.value, f"{hosts} of {hosts} hosts run, {STARTING.get(report.phase, report.phase.value)}{from_step}"
 
 
 def _aside(here: Situation) -> str:

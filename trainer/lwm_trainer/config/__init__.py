@@ -8,7 +8,7 @@ needs pydantic and the standard library only.
 
 from lwm_trainer.config.contract import CONTRACT_VERSION, Contract
 from lwm_trainer.config.dataset import Chat, Dataset, Documents, Frames, Kind, OnBadRecord
-from lwm_trainer.config.exits import SECONDARY_EXIT_CODES, ExitCode
+from lwm_trainer.config.exits import FATAL_EXIT_CODES, SECONDARY_EXIT_CODES, ExitCode
 from lwm_trainer.config.gang import Gang, Hang, Lease
 from lwm_trainer.config.mesh import Mesh, ulysses_degrees
 from lwm_trainer.config.misfits import Misfit, misfits
@@ -40,6 +40,7 @@ __all__ = [
     "CONFIG_PATH",
     "CONTRACT_VERSION",
     "COORDINATOR_PORT",
+    "FATAL_EXIT_CODES",
     "FITTED_HEAD_DIM",
     "HIDDEN_VARIABLES",
     "METRICS_PORT",

@@ -33,5 +33,8 @@ class ExitCode(IntEnum):
     """The stage's evaluation gate was not met."""
 
 
+FATAL_EXIT_CODES = frozenset({64, 65, 66, 77, 78})
+"""With which a worker of a preparation ends all of it: another one would end the same way."""
+
 SECONDARY_EXIT_CODES = frozenset({int(ExitCode.PEER_LOST), 134, 143})
 """Left by victims: peer lost, JAX's own abort when the gang breaks (134), our own delete (143)."""

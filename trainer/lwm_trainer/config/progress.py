@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from lwm_trainer.config.contract import Contract
+from lwm_trainer.config.preparation import Prepared
 
 
 class Phase(StrEnum):
@@ -62,3 +63,5 @@ class LastWords(Contract):
     message: str = ""
     step: int = 0
     final: Final | None = None
+    prepared: Prepared | None = None
+    """Of worker 0 of a preparation that is done."""

@@ -147,6 +147,12 @@ class Cause(Reason):
         "host 1 (bible-s1-a1-1-x7k2p on node node2) went silent; its peers lost it: …",
         NEXT,
     )
+    PREPARED_NOWHERE = (
+        "PreparedNowhere",
+        "All workers of a preparation left with 0, but none told where the data set lies.",
+        "data set books: all 2 workers left with 0, but none said where the data lies",
+        "Use the trainer's image of the operator's version, then raise `spec.resume`.",
+    )
     COMPLETED_WITHOUT_CHECKPOINT = (
         "CompletedWithoutCheckpoint",
         "All hosts left with 0, but none told of the stage's final checkpoint.",
