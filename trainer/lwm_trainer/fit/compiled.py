@@ -61,7 +61,7 @@ def compiled(run: RunConfig, target: Target, say: Callable[[str], None], *, keep
     """
     if target.platform == "tpu" and util.find_spec("libtpu") is None:
         raise FitError(NO_LIBTPU)
-    request = Request(run=canonical(run), target=target).model_dump_json(by_alias=True)
+    request = _request(run, target)
     file = (keep or folder()) / f"{_key(request)}.json"
     if file.exists():
         return Measured.model_validate_json(file.read_bytes()), True
@@ -71,6 +71,15 @@ def compiled(run: RunConfig, target: Target, say: Callable[[str], None], *, keep
     whole.write_text(found.model_dump_json(by_alias=True))
     whole.replace(file)
     return found, False
+
+
+def known(run: RunConfig, target: Target, *, keep: Path | None = None) -> bool:
+    """Whether the compiler's answer is a kept one; `run` is settled."""
+    return ((keep or folder()) / f"{_key(_request(run, target))}.json").exists()
+
+
+def _request(run: RunConfig, target: Target) -> str:
+    return Request(run=canonical(run), target=target).model_dump_json(by_alias=True)
 
 
 def _ask(request: str, say: Callable[[str], None]) -> Measured:

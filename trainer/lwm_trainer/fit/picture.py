@@ -23,7 +23,7 @@ def draw(fits: Sequence[tuple[str, Fit]], path: Path) -> bool:
     from matplotlib.figure import Figure
 
     families = list(dict.fromkeys(found.target.family for _, found, *_ in bars))
-    kinds, phases = (grouped([bar[at] for bar in bars]) for at in (2, 3))
+    kinds, phases = grouped([each for *_, each, _ in bars]), grouped([each for *_, each in bars])
     wide = [max(2, sum(found.target.family == family for _, found, *_ in bars)) for family in families]
     figure = Figure(figsize=(3 + 0.4 * sum(wide), 8), layout="constrained")
     axes = figure.subplots(2, len(families), squeeze=False, sharex="col", sharey="row", width_ratios=wide)

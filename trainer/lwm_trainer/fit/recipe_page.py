@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lwm_trainer.config import Memory
-from lwm_trainer.fit.compiled import FitError
+from lwm_trainer.fit.chips import CHIPS
+from lwm_trainer.fit.compiled import FitError, known
+from lwm_trainer.fit.estimate import estimate
 from lwm_trainer.fit.fit import Fit, fit
 from lwm_trainer.fit.picture import draw
 from lwm_trainer.fit.recipe import SLICES, STAGES, Case, cases, with_memory
 from lwm_trainer.fit.report import size, table, verdict
 from lwm_trainer.fit.search import name
 
-Answer = tuple[Case, Fit]
+Answer = tuple[Case, Fit | None]
+"""None for a program that was not compiled."""
+
+NOT_COMPILED = "not compiled"
 
 HEAD = (
     "stage",
@@ -48,34 +53,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="fit-recipe", description="Compile the recipe for TPUs that are not there.")
     parser.add_argument("--family", choices=list(SLICES), help="only this one: printed, not written")
     parser.add_argument("--stage", choices=[stage.name for stage in STAGES], help="only this one: printed, not written")
+    parser.add_argument("--kept", action="store_true", help="ask no compiler: of programs without a kept answer, say so")
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="the folder for recipe.md and images/recipe.png")
     given = parser.parse_args(arguments)
     asked = [
         case for case in cases() if given.family in (None, case.family) and given.stage in (None, case.stage.name)
     ]  # a kept answer costs nothing, so chat stages are asked like all others
-    answers, broken = _ask(asked)
+    answers, broken = _ask(asked, given.kept)
     sections = [ABOUT, longest(answers), *(section(family, answers) for family in SLICES)]
     if given.stage in (None, LONGEST) and given.family in (None, SAVERS_ON):
-        text, failed = savers(next(case for case in cases((SAVERS_ON,)) if case.stage.name == LONGEST))
+        text, failed = savers(next(case for case in cases((SAVERS_ON,)) if case.stage.name == LONGEST), given.kept)
         sections.append(text)
         broken += failed
     page = "\n".join(each for each in sections if each)
     if given.family is None and given.stage is None and not broken:
         (given.docs / "images").mkdir(parents=True, exist_ok=True)
         (given.docs / "recipe.md").write_text(page)
-        shown = [(case.stage.name, found) for case, found in answers if not case.stage.chat]
+        shown = [(case.stage.name, found) for case, found in answers if found is not None and not case.stage.chat]
         draw(shown, given.docs / "images" / "recipe.png")
     else:
         print(page)
     for line in broken:
         print(line, file=sys.stderr)
-    return 1 if broken or any(found.fits is not True for _, found in answers) else 0
+    return 1 if broken or any(found is not None and found.fits is not True for _, found in answers) else 0
 
 
-def _ask(asked: Sequence[Case]) -> tuple[list[Answer], list[str]]:
-    answers, broken = [], []
+def _ask(asked: Sequence[Case], only_kept: bool) -> tuple[list[Answer], list[str]]:
+    answers, broken = list[Answer](), list[str]()
     for number, case in enumerate(asked, 1):
         where = f"{number} of {len(asked)}: {case.family} {case.stage.name}"
+        if only_kept and not known(case.run, case.target):
+            print(f"{where}: {NOT_COMPILED}", flush=True)
+            answers.append((case, None))
+            continue
         try:
             found = fit(case.run, case.target, lambda said, where=where: print(f"{where}: {said}", flush=True))  # type: ignore[misc]
         except FitError as error:
@@ -88,7 +98,9 @@ def _ask(asked: Sequence[Case]) -> tuple[list[Answer], list[str]]:
 
 def longest(answers: Sequence[Answer]) -> str:
     """What is left of a chip's memory at the longest context, by family."""
-    lines = [f"- {case.family}: {verdict(found)}" for case, found in answers if case.stage.name == LONGEST]
+    lines = [
+        f"- {case.family}: {verdict(found) if found is not None else NOT_COMPILED}" for case, found in answers if case.stage.name == LONGEST
+    ]
     return "\n".join([f"One row of a million tokens ({LONGEST}), on each chip:", "", *lines, ""]) if lines else ""
 
 
@@ -99,31 +111,32 @@ def section(family: str, answers: Sequence[Answer]) -> str:
     return "\n".join([f"## TPU {family}", "", *table(HEAD, rows), ""]) if rows else ""
 
 
-def _row(case: Case, found: Fit, chat: bool) -> tuple[str, ...]:
-    guess = found.estimate
+def _row(case: Case, found: Fit | None, chat: bool) -> tuple[str, ...]:
+    guess = estimate(case.run, CHIPS[case.family])
     topology = case.target.topology.partition(":")[2]
     return (
         case.stage.name + (", chat" if chat else ""),
         f"{case.run.gang.slices} x {topology}",
-        name(found.run),
-        _needed(found),
-        size(found.margin_bytes) if found.margin_bytes is not None else "",
-        f"{guess.model_flops:.3g}" if guess is not None else "",
-        size(sum(each.bytes for each in found.measured.wire)),
-        f"{guess.seconds:.3g} s, MFU {guess.mfu:.0%}" if guess is not None else "",
+        name(case.run),
+        *_memory(found),
+        f"{guess.model_flops:.3g}",
+        size(sum(each.bytes for each in found.measured.wire)) if found is not None else "",
+        f"{guess.seconds:.3g} s, MFU {guess.mfu:.0%}",
         f"{case.stage.seconds:.3g} s" if case.stage.seconds is not None else "",
     )
 
 
-def _needed(found: Fit) -> str:
-    """Of a chip's HBM, and how much there is; what the compiler says where it refuses."""
+def _memory(found: Fit | None) -> tuple[str, str]:
+    """What is needed of a chip's HBM, and what that leaves; what the compiler says where it does not say how much."""
+    if found is None:
+        return NOT_COMPILED, ""
     available, margin = found.target.available_bytes, found.margin_bytes
     if available is None or margin is None:
-        return verdict(found)
-    return f"{size(available - margin)} of {size(available)}" + ("" if found.fits else ": refused")
+        return verdict(found), ""
+    return f"{size(available - margin)} of {size(available)}" + ("" if found.fits else ": refused"), size(margin)
 
 
-def savers(case: Case) -> tuple[str, list[str]]:
+def savers(case: Case, only_kept: bool) -> tuple[str, list[str]]:
     """What each memory saver saves in the stage: compiled again with another setting; Markdown, and what could not be compiled."""
     local = case.run.context_length // case.run.mesh.sp
     logits = 4 * local * case.run.model.vocab_size // case.run.mesh.tp
@@ -137,13 +150,12 @@ def savers(case: Case) -> tuple[str, list[str]]:
     }
     rows, broken = [], []
     for words, memory in ways.items():
-        answers, failed = _ask([with_memory(case, memory)])
+        answers, failed = _ask([with_memory(case, memory)], only_kept)
         broken += failed
-        for _, found in answers:
-            used, guess = found.measured.memory, found.estimate
+        for other, found in answers:
+            used = found.measured.memory if found is not None else None
             host = size(used.host) if used is not None and used.host else ""
-            margin = size(found.margin_bytes) if found.margin_bytes is not None else ""
-            rows.append((words, _needed(found), margin, host, f"{guess.seconds:.3g} s" if guess is not None else ""))
+            rows.append((words, *_memory(found), host, f"{estimate(other.run, CHIPS[case.family]).seconds:.3g} s"))
     head = ("what layers keep", "HBM", "margin", "host's memory", "step, predicted")
     lines = [
         f"## What saves memory: {case.stage.name} on {case.family}",
