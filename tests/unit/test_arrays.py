@@ -46,6 +46,16 @@ def values(folder: epath.Path) -> list[bytes]:
         return [b""]
 
 
+def test_a_file_whose_owner_has_no_name_is_there_all_the_same(folder: epath.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a pod, where nobody has an entry in /etc/passwd."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert damage(folder) is None
+
+
 def test_an_index_that_names_nothing_needs_nothing(tmp_path: Path) -> None:
     store = tensorstore.KvStore.open({"driver": "ocdbt", "base": {"driver": "file", "path": f"{tmp_path}/"}}).result()
     store["a"] = b"1"
