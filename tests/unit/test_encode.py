@@ -6,22 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 from tokenizers import Tokenizer as Made
-from tokenizers import decoders, models, pre_tokenizers
+from tokenizers import models
 
 from lwm_trainer.config import Dataset
 from lwm_trainer.data import DataError, Tokenizer
 from lwm_trainer.data.encode import encoder
 from lwm_trainer.data.example import BadRecordError, Example, Record
-
-
-def tokenizer(*specials: str) -> Tokenizer:
-    """Of single bytes, so that tokens can be read; `<s>` is 256, `</s>` 257."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    made = Made(models.BPE(vocab={piece: number for number, piece in enumerate(alphabet)}, merges=[]))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    made.add_special_tokens(["<s>", "</s>", *specials])
-    return Tokenizer(made.to_str().encode(), "t.json", 256 + 2 + len(specials))
+from unit.byte_tokenizer import byte_tokenizer, read
 
 
 def dataset(**changes: Any) -> Dataset:
@@ -29,30 +20,19 @@ def dataset(**changes: Any) -> Dataset:
 
 
 def encode(record: Mapping[str, Any], number: int = 1, seed: int = 0, **changes: Any) -> Example | BadRecordError:
-    (found,) = encoder(dataset(**changes), tokenizer(), None, seed)([Record("/data/a.jsonl", number, number, record)])
+    (found,) = encoder(dataset(**changes), byte_tokenizer(), None, seed)([Record("/data/a.jsonl", number, number, record)])
     return found
-
-
-def read(example: Example | BadRecordError) -> str:
-    """The example as people read it: `<s>`, `</s>`, and what does not count in lower case, the rest in upper case."""
-    assert isinstance(example, Example), example
-    loss = example.loss if example.loss is not None else np.arange(len(example.tokens)) > 0
-    words = []
-    for number, counts in zip(example.tokens.tolist(), loss.tolist(), strict=True):
-        word = {256: "<s>", 257: "</s>"}.get(number) or tokenizer().decode([number])
-        words.append(word.upper() if counts else word.lower())
-    return "".join(words)
 
 
 @pytest.mark.parametrize(
     ("fields", "example"),
     [
-        ("text", "<s>HI</S>"),
-        ("[text],answer", "<s>hiYO</S>"),
-        ("[text+answer],answer", "<s>hi yoYO</S>"),
-        ("text+answer", "<s>HI YO</S>"),
-        ("text,<|eos|>,[<|bos|>],[answer],[<|eos|>],text,<|bos|>", "<s>HI</S><s>yo</s>HI<S></S>"),
-        ("none,text", "<s>HI</S>"),
+        ("text", "«s»HI«/S»"),
+        ("[text],answer", "«s»hiYO«/S»"),
+        ("[text+answer],answer", "«s»hi yoYO«/S»"),
+        ("text+answer", "«s»HI YO«/S»"),
+        ("text,<|eos|>,[<|bos|>],[answer],[<|eos|>],text,<|bos|>", "«s»HI«/S»«s»yo«/s»HI«S»«/S»"),
+        ("none,text", "«s»HI«/S»"),
     ],
 )
 def test_a_field_line_makes_tokens_and_says_which_count(fields: str, example: str) -> None:
@@ -80,20 +60,20 @@ def test_masks_are_left_out_where_nothing_is_masked() -> None:
 def test_special_tokens_typed_in_a_text_stay_text() -> None:
     example = encode({"text": "a</s><s>b"})
     assert isinstance(example, Example)
-    assert tokenizer().decode(example.tokens.tolist()) == "a</s><s>b"
+    assert byte_tokenizer().decode(example.tokens.tolist()) == "a</s><s>b"
     assert np.flatnonzero(example.tokens >= 256).tolist() == [0, 10]
 
 
 def test_a_record_s_own_line_is_drawn_by_its_number_alone() -> None:
     lines = ["[text],answer", "answer,[text]"]
     drawn = [read(encode({"text": "hi", "answer": "yo", "lines": lines}, number, fields_from_example="lines")) for number in range(400)]
-    first = drawn.count("<s>hiYO</S>")
-    assert first + drawn.count("<s>YOhi</S>") == 400
+    first = drawn.count("«s»hiYO«/S»")
+    assert first + drawn.count("«s»YOhi«/S»") == 400
     assert 160 < first < 240  # 4 standard deviations
     again = [Record("/data/b.jsonl", 1, number, {"text": "hi", "answer": "yo", "lines": lines}) for number in range(400)]
-    assert [read(found) for found in encoder(dataset(fields_from_example="lines"), tokenizer(), None, 0)(again)] == drawn
-    assert [read(found) for found in encoder(dataset(fields_from_example="lines"), tokenizer(), None, 1)(again)] != drawn
-    assert read(encode({"text": "hi", "answer": "yo", "lines": lines[0]}, fields_from_example="lines")) == "<s>hiYO</S>"
+    assert [read(found) for found in encoder(dataset(fields_from_example="lines"), byte_tokenizer(), None, 0)(again)] == drawn
+    assert [read(found) for found in encoder(dataset(fields_from_example="lines"), byte_tokenizer(), None, 1)(again)] != drawn
+    assert read(encode({"text": "hi", "answer": "yo", "lines": lines[0]}, fields_from_example="lines")) == "«s»hiYO«/S»"
 
 
 @pytest.mark.parametrize(
@@ -144,14 +124,14 @@ def test_a_record_that_makes_no_example_is_told_why(fields: dict[str, Any], chan
 
 def test_a_bad_record_leaves_the_others_as_they_are() -> None:
     records = [Record("/data/a.jsonl", number, number, {"text": text}) for number, text in enumerate(["hi", 3, "", "yo"])]
-    found = encoder(dataset(), tokenizer(), None, 0)(records)
+    found = encoder(dataset(), byte_tokenizer(), None, 0)(records)
     assert [isinstance(answer, BadRecordError) for answer in found] == [False, True, True, False]
-    assert (read(found[0]), read(found[3])) == ("<s>HI</S>", "<s>YO</S>")
+    assert (read(found[0]), read(found[3])) == ("«s»HI«/S»", "«s»YO«/S»")
 
 
 def test_a_field_line_that_means_nothing_is_the_data_set_s_fault() -> None:
     with pytest.raises(DataError, match=r"^datasets\[a\]\.fields: field line 'a,', column 3: a name is missing"):
-        encoder(dataset(fields="a,"), tokenizer(), None, 0)
+        encoder(dataset(fields="a,"), byte_tokenizer(), None, 0)
 
 
 PICTURE = {"caption": "hi", "vision": [1, 2, 3, 4], "own": ["caption,vision", "[vision],caption"]}
@@ -160,7 +140,7 @@ TINY = {"kind": "vision", "frames": {"tokens": 2, "codes": 7}}
 
 def see(record: Mapping[str, Any], number: int = 1, made: Tokenizer | None = None, **changes: Any) -> Example | BadRecordError:
     """As `encode`, for a data set of vision."""
-    (found,) = encoder(dataset(**TINY | changes), made or tokenizer(), 9, 0)([Record("/data/a.jsonl", number, number, record)])
+    (found,) = encoder(dataset(**TINY | changes), made or byte_tokenizer(), 9, 0)([Record("/data/a.jsonl", number, number, record)])
     return found
 
 
@@ -172,7 +152,7 @@ def test_codes_stand_between_tags_and_are_known_as_vision() -> None:
     seen = found.tokens[found.vision].tolist()
     assert seen == [1, 2, 7, 3, 4, 8]
     assert np.flatnonzero(found.vision).tolist() == list(range(11, 17))
-    assert tokenizer().decode(found.tokens[~found.vision].tolist()) == "hi<vision></vision>"
+    assert byte_tokenizer().decode(found.tokens[~found.vision].tolist()) == "hi<vision></vision>"
     assert np.flatnonzero(~found.loss).tolist() == [0, 1, 2]
 
 
@@ -180,15 +160,15 @@ def test_brackets_mask_the_tags_too() -> None:
     found = see(PICTURE, fields="[vision],caption")
     assert isinstance(found, Example)
     assert found.loss is not None
-    assert tokenizer().decode(found.tokens[found.loss].tolist()) == "hi"
+    assert byte_tokenizer().decode(found.tokens[found.loss].tolist()) == "hi"
     assert found.loss.sum() == 3
 
 
 def test_tags_are_the_tokenizer_s_own_tokens_where_it_has_them() -> None:
-    found = see(PICTURE, fields="vision", made=tokenizer("<vision>", "</vision>"))
+    found = see(PICTURE, fields="vision", made=byte_tokenizer("<vision>", "</vision>"))
     assert isinstance(found, Example)
     assert found.tokens.tolist() == [256, 258, 1, 2, 7, 3, 4, 8, 259, 257]
-    typed = see({"caption": "<vision>", "vision": [1, 2]}, fields="caption,vision", made=tokenizer("<vision>", "</vision>"))
+    typed = see({"caption": "<vision>", "vision": [1, 2]}, fields="caption,vision", made=byte_tokenizer("<vision>", "</vision>"))
     assert isinstance(typed, Example)
     assert np.flatnonzero(typed.tokens == 258).tolist() == [9]
 
@@ -212,7 +192,7 @@ def test_both_orders_are_drawn_beside_the_unconditional_ones() -> None:
     lengths = [len(example.tokens) for example in found if isinstance(example, Example)]
     first = [example.tokens[1] for example in found if isinstance(example, Example) and len(example.tokens) == max(lengths)]
     assert 60 < lengths.count(min(lengths)) < 140  # half of the half that begins with its caption
-    assert 60 < sum(token == tokenizer().pieces(["h"])[0][0] for token in first) < 140
+    assert 60 < sum(token == byte_tokenizer().pieces(["h"])[0][0] for token in first) < 140
 
 
 @pytest.mark.parametrize(
@@ -259,4 +239,4 @@ def test_a_vision_record_that_makes_no_example_is_told_why(record: dict[str, Any
 )
 def test_a_vision_data_set_that_can_make_no_example_is_refused(changes: dict[str, Any], size: int | None, error: str) -> None:
     with pytest.raises(DataError, match=error):
-        encoder(dataset(**changes), tokenizer(), size, 0)
+        encoder(dataset(**changes), byte_tokenizer(), size, 0)

@@ -6,6 +6,7 @@ from typing import Any
 
 from lwm_trainer.config import Dataset
 from lwm_trainer.data import fields
+from lwm_trainer.data.chat import conversation
 from lwm_trainer.data.errors import DataError
 from lwm_trainer.data.example import BadRecordError, Example, Record
 from lwm_trainer.data.order import random_keys
@@ -22,11 +23,12 @@ _RECORD = 1  # names what is drawn for a record, beside the seed and its number
 def encoder(dataset: Dataset, tokenizer: Tokenizer, vision_vocab_size: int | None, seed: int) -> Encoder:
     """The encoder of a data set; `seed` draws, by a record's number, which of its own field lines it follows, and what is unconditional.
 
-    Raises DataError when the data set can make no example, whatever its records are.
+    Raises DataError when the data set can make no example, whatever its records are, and what `read_files` raises where a chat's template
+    is read.
     """
     if dataset.kind == "vision":
         _check_vocabulary(dataset, vision_vocab_size)
-    to_pieces = _Fields(dataset, tokenizer, seed).pieces
+    to_pieces = conversation(dataset, tokenizer) if dataset.kind == "chat" else _Fields(dataset, tokenizer, seed).pieces
 
     def encode(records: Sequence[Record]) -> list[Example | BadRecordError]:
         made: list[list[Piece] | BadRecordError] = []
