@@ -1,7 +1,19 @@
 from typing import Any
 
-from lwm_operator.cluster.views import job_view, node_lost, owned, pod_view, progress_of, renewed_at
+from lwm_operator.cluster.views import (
+    job_view,
+    made_by,
+    node_lost,
+    owned,
+    pod_view,
+    preparation_of,
+    preparation_report,
+    preparation_view,
+    progress_of,
+    renewed_at,
+)
 from lwm_operator.plan.observed import PodState
+from lwm_trainer.config import Preparation, Prepared
 from world.builders import report
 
 LABELS = {"lwm.dev/stage": "2", "lwm.dev/attempt": "3"}
@@ -202,3 +214,26 @@ def test_only_the_node_controller_clears_ready_alone() -> None:
     assert said("False", "False", "ContainersNotReady") is None
     assert said("False", "True", "ReadinessGatesNotReady") is None
     assert pod_view(pod({"phase": "Running"})).given_up is None
+
+
+def test_what_belongs_to_a_preparation_is_told_apart_from_attempts() -> None:
+    labels = {"lwm.dev/dataset": "books", "lwm.dev/run": "2"}
+    assert preparation_of(pod(labels=labels)) == ("books", 2)
+    assert preparation_of(pod()) is None
+    job: dict[str, Any] = {"metadata": {"name": "j", "uid": "u1", "labels": labels}, "spec": {"completions": 2}, "status": {"succeeded": 1}}
+    seen = preparation_view(job, job_view(job), (), None)
+    assert (seen.dataset, seen.run, seen.workers, seen.complete) == ("books", 2, 2, False)
+    job["status"]["succeeded"] = 2
+    assert preparation_view(job, job_view(job), (), None).complete
+    of_this = {"ownerReferences": [{"uid": "u1", "controller": True}]}
+    assert (made_by(pod(**of_this), job), made_by(pod(), job)) == (True, False), "one of the same name before it may have left pods"
+
+
+def test_what_a_preparation_says_on_its_lease_is_read_and_nothing_else() -> None:
+    def lease(text: str) -> dict[str, Any]:
+        return {"metadata": {"annotations": {"lwm.dev/progress": text}}}
+
+    said = Preparation(shards=3, prepared=Prepared(uri="gs://x", documents=1, tokens=2))
+    assert preparation_report(lease(said.model_dump_json(by_alias=True))) == said
+    assert preparation_report(lease(report().model_dump_json(by_alias=True))) is None
+    assert progress_of(lease(said.model_dump_json(by_alias=True))) is None
