@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kubernetes.aio.client import Configuration
@@ -15,7 +16,9 @@ from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client
 from lwm_operator.controller.reconcile import Reconciler, TrainingKey
+from lwm_trainer.config import LastWords, Prepared
 from world.asking import change, create, look
+from world.playing import played, workers
 
 KINDS = ("Job", "Service", "ConfigMap", "Lease", "ServiceAccount", "Role", "RoleBinding")
 
@@ -162,6 +165,32 @@ async def suspends(life: Life, client: Client, training: Training) -> None:
     assert sum((await look(client, training)).status.stages[0].failures.model_dump().values()) == 0
 
 
+async def prepares(life: Life, client: Client, training: Training) -> None:
+    """The data set is prepared once, then the first attempt begins and is told where it lies."""
+    about, job = training.metadata, f"{training.metadata.name}-d1-r0"
+
+    async def made() -> bool:
+        return len(await workers(client, about.namespace, job)) == 2
+
+    await life.until(training, made)
+    for number, pod in enumerate(await workers(client, about.namespace, job)):
+        done = Prepared(uri="gs://lwm/runs/datasets/00", documents=1, tokens=2) if number == 0 else None
+        await played(client, pod, LastWords(code=0, reason="Complete", prepared=done))
+
+    async def first() -> bool:
+        return (await children(client, training))["Job"] == ["-d1-r0", "-s1-a1"]
+
+    await life.until(training, first)
+    (found,) = (await look(client, training)).status.datasets
+    assert (found.state, found.place) == ("Ready", "gs://lwm/runs/datasets/00")
+
+
+PREPARED = {
+    "datasets": [{"name": "books", "source": {"uri": "gs://lwm/books"}, "preparation": {"workers": 2}}],
+    "podTemplate": {"nodeSelector": {"lwm.dev/test": "nowhere"}},
+}
+
+
 @pytest.fixture
 async def settings(account: Path) -> Configuration:
     """With exactly the operator's rights."""
@@ -170,12 +199,16 @@ async def settings(account: Path) -> Configuration:
     return found
 
 
-@pytest.mark.parametrize(("story", "whole"), [(fails_over, True), (suspends, False)], ids=["fails over", "suspends"])
+@pytest.mark.parametrize(
+    ("story", "whole", "changes"),
+    [(fails_over, True, {}), (suspends, False, {}), (prepares, True, PREPARED)],
+    ids=["fails over", "suspends", "prepares"],
+)
 async def test_whatever_write_it_dies_at_the_next_operator_ends_up_in_the_same_place(
-    client: Client, settings: Configuration, namespace: str, story: Story, whole: bool
+    client: Client, settings: Configuration, namespace: str, story: Story, whole: bool, changes: dict[str, Any]
 ) -> None:
     async def lived(name: str, at: Write | None, *, heard: bool) -> tuple[dict[str, list[str]], Life]:
-        training, life = await create(client, namespace, name), Life(settings, at, heard=heard)
+        training, life = await create(client, namespace, name, **changes), Life(settings, at, heard=heard)
         try:
             await story(life, client, training)
             return await children(client, training), life

@@ -1,10 +1,8 @@
 """The operator's passes, with the rights that the chart gives it, on a real API server with its controllers (no pod needs to run)."""
 
-import asyncio
 import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -13,38 +11,12 @@ from lwm_operator.api.status import NodeFault, Phase, Status
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.apply import TakenError
-from lwm_operator.cluster.client import ApiError, Body, Client, Patch
+from lwm_operator.cluster.client import ApiError, Client, Patch
 from lwm_operator.cluster.status import write_status
-from lwm_operator.controller.reconcile import Reconciler, TrainingKey
 from lwm_trainer.config import PROGRESS_ANNOTATION
 from world.asking import create, look
 from world.builders import stage
-
-IMAGE = "registry.invalid/lwm-trainer:none"
-KINDS = ("Job", "Pod", "Service", "ConfigMap", "Lease", "ServiceAccount", "Role", "RoleBinding")
-
-
-class Operator:
-    """Passes of a reconciler whose clock is ours."""
-
-    def __init__(self, client: Client) -> None:
-        self.ahead = timedelta()
-        self.reconciler = Reconciler(client, trainer_image=IMAGE, instance="test", now=lambda: datetime.now(UTC) + self.ahead)
-
-    async def look_at(self, training: Training) -> float | None:
-        return await self.reconciler.reconcile(TrainingKey(training.metadata.namespace, training.metadata.name))
-
-
-async def children(client: Client, training: Training) -> dict[str, list[Body]]:
-    selector = f"{names.LABEL_TRAINING}={training.metadata.name}"
-    return {kind: await client.list(paths.collection(kind, training.metadata.namespace), selector) for kind in KINDS}
-
-
-async def until(check: Any, seconds: float = 60) -> None:
-    """Waits for something that the cluster's controllers do."""
-    async with asyncio.timeout(seconds):
-        while not await check():  # noqa: ASYNC110 - the cluster changes it, not one of our tasks
-            await asyncio.sleep(0.2)
+from world.looking import KINDS, Operator, children, until
 
 
 async def test_one_pass_makes_the_attempt_and_the_next_changes_nothing(client: Client, rights: Client, namespace: str) -> None:
