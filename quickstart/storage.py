@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from lwm_trainer import emulator
-from lwm_trainer.data.source import storage_client
+from lwm_trainer.data.bucket import storage_client
 from quickstart.books import books
 from quickstart.tokenizer.train import PATH as TOKENIZER
 

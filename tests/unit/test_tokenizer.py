@@ -1,6 +1,5 @@
 """The tokenizer: its own begin and end, untrusted text, and errors that name the cure."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +7,7 @@ import pytest
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
-from lwm_trainer.config import Dataset
 from lwm_trainer.data import DataError, Documents, Tokenizer
-from lwm_trainer.data.documents import read_texts
 
 
 def content(*specials: str) -> bytes:
@@ -64,10 +61,8 @@ def test_it_is_loaded_from_a_file_and_known_by_its_hash(tmp_path: Path) -> None:
         Tokenizer.load(str(tmp_path / "none.json"), 258)
 
 
-def test_documents_join_into_one_array(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in ("ab", "", "cde")))
-    texts = read_texts(Dataset(name="a", kind="text", uri=str(tmp_path)))
-    joined = Documents.join(Tokenizer(content("<s>", "</s>"), "t.json", 258).encode(texts))
+def test_documents_join_into_one_array() -> None:
+    joined = Documents.join(Tokenizer(content("<s>", "</s>"), "t.json", 258).encode(["ab", "", "cde"]))
     assert len(joined) == 3
     assert joined.offsets.tolist() == [0, 4, 6, 11]
     assert joined.tokens.dtype == np.int32

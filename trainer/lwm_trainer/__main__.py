@@ -5,14 +5,12 @@ import logging
 import os
 import sys
 import traceback
-from pathlib import Path
 from typing import NoReturn
-
-import pydantic
 
 from lwm_trainer import config, emulator, stop, watchdog
 from lwm_trainer.config import ExitCode
 from lwm_trainer.ending import leave
+from lwm_trainer.given import given, mounted, number
 from lwm_trainer.hidden import hidden
 from lwm_trainer.progress import Reporter
 from lwm_trainer.standing import Standing
@@ -23,18 +21,8 @@ def main() -> NoReturn:
     stop.hold()  # before anything starts a thread
     # Of the crashing thread only: a signal's handler cannot safely read the frames of threads that run on.
     faulthandler.enable(all_threads=False)
-    path = Path(os.environ.get("LWM_CONFIG", config.CONFIG_PATH))
-    try:
-        run = config.RunConfig.model_validate_json(path.read_bytes())
-        index = process_index(run.gang)
-    except OSError as error:
-        leave(ExitCode.BAD_ARGUMENTS, f"LWM_CONFIG={path}: {error.strerror}: mount the run config there")
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        leave(ExitCode.BAD_CONFIG, f"run config: {where + ': ' if where else ''}{first['msg']}")
-    except ValueError as error:
-        leave(ExitCode.BAD_ARGUMENTS, str(error))
+    run = mounted(config.RunConfig)
+    index = given(lambda: process_index(run.gang))
 
     standing = Standing(run.hang)
     stop.watch(standing)
@@ -44,16 +32,9 @@ def main() -> NoReturn:
 
 def process_index(gang: config.Gang) -> int:
     """This host's number over all slices. Raises ValueError when Kubernetes (or whoever starts us) did not say it."""
-    inside = _number(config.PROCESS_INDEX_VARIABLE, "this host's index", gang.hosts_per_slice)
-    index = _number(config.SLICE_VARIABLE, "the index of this host's slice", gang.slices) if gang.slices > 1 else 0
+    inside = number(config.PROCESS_INDEX_VARIABLE, "this host's index", gang.hosts_per_slice)
+    index = number(config.SLICE_VARIABLE, "the index of this host's slice", gang.slices) if gang.slices > 1 else 0
     return index * gang.hosts_per_slice + inside
-
-
-def _number(variable: str, what: str, below: int) -> int:
-    text = os.environ.get(variable, "")
-    if not text.isdigit() or int(text) >= below:
-        raise ValueError(f"{variable}={text!r}: set it to {what}, 0 to {below - 1}")
-    return int(text)
 
 
 def _coordinates(run: config.RunConfig, index: int) -> bool:

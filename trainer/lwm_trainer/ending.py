@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from lwm_trainer.config import ExitCode, Final, LastWords
+from lwm_trainer.config import ExitCode, Final, LastWords, Prepared
 from lwm_trainer.hidden import hidden
 from lwm_trainer.progress import write_last_words
 
@@ -31,6 +31,7 @@ def leave(
     reason: str = "",
     step: int = 0,
     final: Final | None = None,
+    prepared: Prepared | None = None,
     coordinator: bool = False,
     before: Callable[[], None] = lambda: None,
 ) -> NoReturn:
@@ -42,7 +43,7 @@ def leave(
     if not _leaving.acquire(blocking=False):
         while True:
             time.sleep(3600)
-    words = LastWords(code=int(code), reason=reason or reason_of(code), message=hidden(message), step=step, final=final)
+    words = LastWords(code=int(code), reason=reason or reason_of(code), message=hidden(message), step=step, final=final, prepared=prepared)
     write_last_words(words)
     print(json.dumps({"exit": words.code, "reason": words.reason, "message": words.message}), file=sys.stderr, flush=True)
     before()

@@ -7,6 +7,7 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,42 +19,88 @@ from lwm_trainer.config import (
     Final,
     LastWords,
     Lease,
+    Preparation,
     Progress,
     RunConfig,
 )
 from lwm_trainer.standing import Standing
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+Report = Progress | Preparation
 _TIMEOUT_SECONDS = 5.0
 _LOG_SECONDS = 60.0
 _TERMINATION_BYTES = 4096  # more is cut by the kubelet, which would tear the JSON
 
 
+class Renewer:
+    """Keeps a Lease fresh from a thread of its own: each `seconds`, and at once when it is woken.
+
+    A report that fails is dropped, counted in `failures` and logged at most once a minute: nobody waits for it. Without a lease, and in
+    any process but 0, nothing is sent. Its methods may be called from any thread.
+    """
+
+    def __init__(self, lease: Lease | None, holder: str, report: Callable[[], Report], *, seconds: float = PROGRESS_SECONDS) -> None:
+        self.failures = 0
+        self._holder, self._report, self._seconds = holder, report, seconds
+        self._wake = threading.Event()
+        self._closed = False
+        self._logged: float | None = None
+        self._thread: threading.Thread | None = None
+        if lease is not None and os.environ.get(PROCESS_INDEX_VARIABLE, "0") == "0":
+            self._thread = threading.Thread(target=self._run, args=(lease,), name="progress", daemon=True)
+            self._thread.start()
+
+    def wake(self) -> None:
+        """What is to be reported is urgent."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Sends the latest report once more and ends the thread; waits a few seconds for it at most."""
+        self._closed = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(2 * _TIMEOUT_SECONDS)
+
+    def _run(self, lease: Lease) -> None:
+        while True:
+            closing = self._closed
+            self._wake.clear()
+            try:
+                patch_lease(lease, self._holder, self._report())
+            except Exception as error:
+                self._failed(error)
+            if closing:
+                return
+            if not self._closed:
+                self._wake.wait(self._seconds)
+
+    def _failed(self, error: Exception) -> None:
+        self.failures += 1
+        now = time.monotonic()
+        if self._logged is None or now - self._logged >= _LOG_SECONDS:
+            self._logged = now
+            print(f"progress: {self.failures} reports not delivered, latest: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+
+
 class Reporter:
-    """Keeps the attempt's Lease fresh from a thread of its own: each `PROGRESS_SECONDS`, and at once when phase, commit or final change.
+    """What a training reports on its attempt's Lease: each `PROGRESS_SECONDS`, and at once when phase, commit or final change.
 
     Phase, step and how long nothing has moved are read from `standing` when a report is made; the rest is told by the training thread.
-
-    A report that fails is dropped, counted in `failures` and logged at most once a minute: a step never waits for it. Without a lease
-    in the config, and in any process but 0, nothing is sent. Its methods may be called from any thread.
+    Its methods may be called from any thread.
     """
 
     def __init__(self, config: RunConfig, standing: Standing, *, seconds: float = PROGRESS_SECONDS) -> None:
-        self.failures = 0
-        self._holder = config.gang.address(0).partition(".")[0]
         self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._closed = False
-        self._seconds = seconds
-        self._logged: float | None = None
         self._standing = standing
         now = standing.now()
         self._progress = Progress(attempt=config.attempt, phase=now.phase, phase_deadline_seconds=now.deadline_seconds, steps=config.steps)
-        standing.listener = self._wake.set
-        self._thread: threading.Thread | None = None
-        if config.lease is not None and os.environ.get(PROCESS_INDEX_VARIABLE, "0") == "0":
-            self._thread = threading.Thread(target=self._run, args=(config.lease,), name="progress", daemon=True)
-            self._thread.start()
+        self._renewer = Renewer(config.lease, config.gang.address(0).partition(".")[0], lambda: self.progress, seconds=seconds)
+        standing.listener = self._renewer.wake
+
+    @property
+    def failures(self) -> int:
+        """Reports that were not delivered."""
+        return self._renewer.failures
 
     @property
     def progress(self) -> Progress:
@@ -92,43 +139,20 @@ class Reporter:
         self._change(urgent=True, committed_step=final.step, final=final)
 
     def close(self) -> None:
-        """Sends the latest report once more and ends the thread; waits a few seconds for it at most."""
-        self._closed = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(2 * _TIMEOUT_SECONDS)
+        """Sends the latest report once more; waits a few seconds for it at most."""
+        self._renewer.close()
 
     def _change(self, *, urgent: bool, **fields: object) -> None:
         with self._lock:
             self._progress = self._progress.model_copy(update=fields)
         if urgent:
-            self._wake.set()
-
-    def _run(self, lease: Lease) -> None:
-        while True:
-            closing = self._closed
-            self._wake.clear()
-            try:
-                patch_lease(lease, self._holder, self.progress)
-            except Exception as error:
-                self._failed(error)
-            if closing:
-                return
-            if not self._closed:
-                self._wake.wait(self._seconds)
-
-    def _failed(self, error: Exception) -> None:
-        self.failures += 1
-        now = time.monotonic()
-        if self._logged is None or now - self._logged >= _LOG_SECONDS:
-            self._logged = now
-            print(f"progress: {self.failures} reports not delivered, latest: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            self._renewer.wake()
 
 
-def patch_lease(lease: Lease, holder: str, progress: Progress) -> None:
-    """Renews the Lease as `holder` with `progress` as annotation. Raises OSError or http.client.HTTPException when it is refused."""
+def patch_lease(lease: Lease, holder: str, report: Report) -> None:
+    """Renews the Lease as `holder` with `report` as annotation. Raises OSError or http.client.HTTPException when it is refused."""
     body = {
-        "metadata": {"annotations": {PROGRESS_ANNOTATION: to_json(progress)}},
+        "metadata": {"annotations": {PROGRESS_ANNOTATION: to_json(report)}},
         "spec": {"holderIdentity": holder, "renewTime": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")},
     }
     token = (SERVICE_ACCOUNT / "token").read_text().strip()  # read anew: the kubelet replaces it
@@ -148,7 +172,7 @@ def patch_lease(lease: Lease, holder: str, progress: Progress) -> None:
         connection.close()
 
 
-def to_json(record: Progress | LastWords) -> str:
+def to_json(record: Report | LastWords) -> str:
     """Compact JSON by camelCase names, without what is None; a loss that is not finite becomes null."""
     return record.model_dump_json(by_alias=True, exclude_none=True)
 

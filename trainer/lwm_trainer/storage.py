@@ -4,8 +4,8 @@ import errno
 import os
 from pathlib import Path
 
+from lwm_trainer.data.bucket import object_store_errors, storage_client
 from lwm_trainer.data.errors import StorageDeniedError, StorageMissingError, StorageUnavailableError
-from lwm_trainer.data.source import object_store_errors, storage_client
 
 _PROBE = "write-probe"
 _RETRY_SECONDS = 60.0

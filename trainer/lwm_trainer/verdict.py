@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import jax
-
 from lwm_trainer.config import ExitCode
 from lwm_trainer.ending import reason_of
 
@@ -41,7 +39,7 @@ def _outside(error: BaseException, gang: bool) -> tuple[ExitCode, str]:
     for each in _chain(error):
         if (found := _storage(each)) is not None:
             return found
-    if isinstance(error, jax.errors.JaxRuntimeError) and gang and not _own_fault(str(error)):
+    if isinstance(error, _loaded("jax.errors", "JaxRuntimeError")) and gang and not _own_fault(str(error)):
         return ExitCode.PEER_LOST, ""
     if isinstance(error, OSError):
         return ExitCode.TRANSIENT, ""
@@ -92,7 +90,7 @@ def _errno(error: BaseException) -> int | None:
 
 def _http_status(error: BaseException) -> int | None:
     """What the object store answered; of an answer that never came, 503."""
-    if isinstance(error, jax.errors.JaxRuntimeError):
+    if isinstance(error, _loaded("jax.errors", "JaxRuntimeError")):
         return None  # its texts look like TensorStore's, but speak of the gang
     for name in ("code", "status"):  # gcsfs and Google's client; aiohttp
         if str(value := getattr(error, name, None)).isdigit():

@@ -43,7 +43,7 @@ class Prepared(Contract):
 
 
 class Preparation(Contract):
-    """What worker 0 reports in `PROGRESS_ANNOTATION` of the Lease, at most 2 KiB of JSON; its termination message when it is done."""
+    """What worker 0 reports in `PROGRESS_ANNOTATION` of the Lease, at most 2 KiB of JSON."""
 
     shards: int = 0
     """Of the data set; 0 while they are being counted."""

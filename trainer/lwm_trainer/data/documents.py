@@ -1,15 +1,21 @@
-"""Documents of a data set as one flat array of token ids."""
+"""Documents of a data set in memory, as one flat array of token ids."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lwm_trainer.config import Dataset, RunConfig
+from lwm_trainer.data.encode import encoder
 from lwm_trainer.data.errors import DataCorruptError, DataMissingError
-from lwm_trainer.data.source import File, read_files
+from lwm_trainer.data.example import Example
+from lwm_trainer.data.examples import Skips, examples
+from lwm_trainer.data.joined import joined_loss, joined_tokens, joined_vision
+from lwm_trainer.data.records import place, records
+from lwm_trainer.data.shards import sources, whole
+from lwm_trainer.data.span import Span, span
+from lwm_trainer.data.store import Store
 from lwm_trainer.data.tokenizer import Tokenizer
 
 
@@ -19,49 +25,67 @@ class Documents:
 
     tokens: NDArray[np.int32]
     offsets: NDArray[np.int64]
+    loss: NDArray[np.bool_] | None = None
+    """[tokens]: the token counts as a target; None: all but each document's first."""
+    vision: NDArray[np.bool_] | None = None
+    """[tokens]: the token is of the vision vocabulary; None: none is."""
+    names: tuple[str, ...] = ()
+    """Of the documents: file and line."""
 
     @classmethod
     def join(cls, documents: Sequence[NDArray[np.int32]]) -> "Documents":
-        lengths = [len(document) for document in documents]
-        tokens = np.concatenate(documents) if documents else np.zeros(0)
-        return cls(tokens.astype(np.int32), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+        return cls.of(("", Example(document, None, None)) for document in documents)
+
+    @classmethod
+    def of(cls, named: Iterable[tuple[str, Example]]) -> "Documents":
+        names, made = [], []
+        for name, example in named:
+            names.append(name)
+            made.append(example)
+        offsets = np.concatenate([[0], np.cumsum([len(example.tokens) for example in made])]).astype(np.int64)
+        return cls(joined_tokens(made), offsets, joined_loss(made), joined_vision(made), tuple(names))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def name(self, document: int) -> str:
+        """The file and line that the document came from."""
+        return self.names[document] or f"document {document}"
 
-def load_documents(config: RunConfig, tokenizer: Tokenizer) -> dict[str, Documents]:
-    """Tokenised documents of each of the stage's data sets, by name, in the order of their paths and lines."""
-    return {dataset.name: Documents.join(tokenizer.encode(read_texts(dataset))) for dataset in config.datasets}
-
-
-def read_texts(dataset: Dataset) -> list[str]:
-    """The texts of a data set: a `.txt` file is one document, a line of a `.jsonl` file is one. DataCorruptError names file and line."""
-    texts: list[str] = []
-    for file in read_files(dataset.uri):
-        texts.extend(_lines(file, dataset) if file.uri.endswith(".jsonl") else [_decode(file.content, file.uri)])
-    if not texts:
-        raise DataMissingError(f"datasets[{dataset.name}]: {dataset.uri} holds no document: its files are empty")
-    return texts
+    def read(self, begin: int, end: int) -> Span:
+        """Tokens `begin` to `end` (exclusive) of the flat array."""
+        here = slice(begin, end)
+        loss, vision = (None if each is None else each[here] for each in (self.loss, self.vision))
+        return span(self.tokens[here], loss, vision, begin, self.offsets)
 
 
-def _lines(file: File, dataset: Dataset) -> Iterator[str]:
-    for number, line in enumerate(file.content.splitlines(), start=1):
-        place = f"{file.uri}:{number}"
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(_decode(line, place))
-        except json.JSONDecodeError as error:
-            raise DataCorruptError(f"{place}: not JSON ({error.msg} at column {error.colno}): write one object a line") from error
-        text = record.get(dataset.fields) if isinstance(record, dict) else None
-        if not isinstance(text, str):
-            raise DataCorruptError(f"{place}: no text under {dataset.fields!r}: add it or correct fields of data set {dataset.name!r}")
-        yield text
+def load_documents(config: RunConfig, tokenizer: Tokenizer) -> dict[str, Documents | Store]:
+    """The documents of each of the stage's data sets, by name: opened where they are prepared, else read and encoded, in the order of
+    their paths and lines.
+
+    Raises DataCorruptError, with file and line, for a bad record that is not to be skipped; DataMissingError where no document is.
+    """
+    return {
+        each.name: Store.open(each.prepared, each.uri) if each.prepared is not None else _load(config, each, tokenizer)
+        for each in config.datasets
+    }
 
 
-def _decode(content: bytes, place: str) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataCorruptError(f"{place}: byte {error.start} is not UTF-8: save the file as UTF-8") from error
+def _load(config: RunConfig, dataset: Dataset, tokenizer: Tokenizer) -> Documents:
+    vision = config.model.vision
+    encode = encoder(dataset, tokenizer, vision.vocab_size if vision is not None else None, config.seed)
+    listing, skips = sources(dataset.uri), Skips(dataset.on_bad_record)
+    made = examples(records(listing, whole(listing)), encode, skips)
+    found = Documents.of((place(record.uri, record.line), example) for record, example in made)
+    require_documents(dataset, len(found), skips.count, skips.first)
+    return found
+
+
+def require_documents(dataset: Dataset, documents: int, skipped: int, first: str) -> None:
+    """Raises DataMissingError or DataCorruptError when there is none. `first`: why the first of the `skipped` records made none."""
+    if documents:
+        return
+    where = f"datasets[{dataset.name}]: {dataset.uri}"
+    if skipped:
+        raise DataCorruptError(f"{where}: none of its {skipped} records makes a document; the first: {first}")
+    raise DataMissingError(f"{where} holds no document: its files are empty")

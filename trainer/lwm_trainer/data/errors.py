@@ -22,6 +22,11 @@ class DataCorruptError(DataError):
     reason = "DataCorrupt"
 
 
+def changed(uri: str) -> DataCorruptError:
+    """A file is not the one that was listed."""
+    return DataCorruptError(f"{uri}: was changed while it was read: leave it as it is until the data set is ready, then raise spec.resume")
+
+
 class StorageMissingError(DataError):
     """The bucket (BucketMissing) or the volume (ClaimMissing) does not exist."""
 
