@@ -94,3 +94,44 @@ def test_entropy_counts_targets_only() -> None:
     tokens = np.array([9, 1, 2, 1, 2, 1, 2, 1, 2], np.int32)
     batches = Batches(config(), {"books": Documents.join([tokens])})
     assert unigram_entropy(batches, range(3)) == pytest.approx(math.log(2))
+
+
+def flagged(*examples: tuple[str, str]) -> Documents:
+    """Each as its tokens, `t` text or `v` vision, and which count, `1` or `0`; token ids count up from 1."""
+    kinds, counts = ("".join(column) for column in zip(*examples, strict=True))
+    vision, loss = (np.array([mark == one for mark in marks]) for marks, one in ((kinds, "v"), (counts, "1")))
+    offsets = np.cumsum([0, *(len(each) for each, _ in examples)], dtype=np.int64)
+    return Documents(np.arange(1, offsets[-1] + 1, dtype=np.int32), offsets, loss, vision)
+
+
+EXAMPLES = (("tvvvt", "01011"), ("ttt", "111"), ("tttt", "0000"))
+VISION = {"model": ALONE["model"] | {"vision": {"vocab_size": 16}}, "batch_tokens": LENGTH}
+
+
+def row(**changes: Any) -> dict[str, list[Any]]:
+    """The one row of EXAMPLES, longest example first."""
+    batch = Batches(config(**(VISION | changes)), {"books": flagged(*EXAMPLES)}).batch(0)
+    return {name: array[0].tolist() for name, array in batch.items()}
+
+
+def test_which_tokens_and_targets_are_vision_and_which_count() -> None:
+    found = row()
+    assert found["tokens"] == [1, 2, 3, 4, 5, 9, 10, 11, 12, 6, 7, 8, 0, 0, 0, 0]
+    assert found["vision"] == [0, 1, 1, 1, 0] + [0] * 11
+    assert found["targets"] == [2, 3, 4, 5, 0, 10, 11, 12, 0, 7, 8, 0, 0, 0, 0, 0]
+    assert found["target_vision"] == [1, 1, 1, 0, 0] + [0] * 11
+    assert found["weights"] == [1, 0, 1, 1, 0] + [0, 0, 0, 0] + [1, 1, 0] + [0] * 4
+
+
+def test_examples_that_weigh_alike_have_weights_that_add_up_to_one_for_each_modality_averaged_apart() -> None:
+    together = row(loss={"weighting": "examples"})["weights"]
+    np.testing.assert_allclose(together, [1 / 3, 0, 1 / 3, 1 / 3, 0] + [0] * 4 + [0.5, 0.5, 0] + [0] * 4)
+    apart = row(loss={"weighting": "examples", "modalities": {}})["weights"]
+    np.testing.assert_allclose(apart, [0.5, 0, 0.5, 1, 0] + [0] * 4 + [0.5, 0.5, 0] + [0] * 4)
+
+
+def test_a_cut_document_s_pieces_are_examples_of_their_own_and_each_counts_its_last_target() -> None:
+    batches = Batches(config(loss={"weighting": "examples"}), {"books": documents(LENGTH + 4)})
+    rows = batches.batch(0)
+    sums = {int(tokens[0]): (weights.sum(), weights[0]) for tokens, weights in zip(rows["tokens"], rows["weights"], strict=True)}
+    assert sums == {100: (1.0, 1 / 16), 116: (pytest.approx(1.0), pytest.approx(1 / 3))}

@@ -12,38 +12,40 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import NamedSharding, PartitionSpec
 
-from lwm_trainer.loss import Losses
+from lwm_trainer.means import Means
 
 Tree = Any
 
 
 def value_and_grad(
-    loss: Callable[[Tree, Tree], Losses], params: Tree, batch_BT: Tree, *, parts: int, rows: NamedSharding, shardings: Tree
-) -> tuple[Losses, Tree]:
-    """The losses of the whole batch and the gradients by `params` of what is minimised: float32 sums over `parts` parts of the rows.
+    loss: Callable[[Tree, Tree], Means], params: Tree, batch_BT: Tree, *, parts: int, rows: NamedSharding, shardings: Tree
+) -> tuple[Means, Tree]:
+    """The means over the whole batch and the gradients by `params` of what is minimised: float32 sums over `parts` parts of the rows.
 
     Args:
-        loss: of (params, some of the rows), float32 scalars that are sums over rows: their normaliser is that of the whole batch.
+        loss: of (params, some of the rows), float32 scalars that are sums over rows: their normalisers are those of the whole batch.
         rows: how the arrays of the batch lie on the mesh; `parts` divides the rows of each of its shards, which gives some to each
             part, so that no row moves to another device.
         shardings: where the gradients lie, a tree like the parameters.
     """
     differentiated = jax.value_and_grad(lambda params, part: ((losses := loss(params, part)).minimised, losses), has_aux=True)
 
-    def of_part(params: Tree, part: Tree) -> tuple[Losses, Tree]:
+    def of_part(params: Tree, part: Tree) -> tuple[Means, Tree]:
         (_, losses), gradients = differentiated(params, part)
         return losses, gradients
 
     if parts == 1:
         return of_part(params, batch_BT)
 
-    def add(total: tuple[Losses, Tree], part: Tree) -> tuple[tuple[Losses, Tree], None]:
+    def add(total: tuple[Means, Tree], part: Tree) -> tuple[tuple[Means, Tree], None]:
         total = jax.tree.map(jnp.add, total, of_part(params, part))
         return (total[0], jax.lax.with_sharding_constraint(total[1], shardings)), None
 
     zeros = jax.lax.with_sharding_constraint(jax.tree.map(lambda x: jnp.zeros(x.shape, jnp.float32), params), shardings)
-    zero = jnp.zeros((), jnp.float32)
-    total, _ = jax.lax.scan(add, (Losses(zero, zero), zeros), parts_of(batch_BT, parts, rows))
+    cut_BT = parts_of(batch_BT, parts, rows)
+    of_one = jax.eval_shape(loss, params, jax.tree.map(lambda x: x[0], cut_BT))
+    nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), of_one)
+    total, _ = jax.lax.scan(add, (nothing, zeros), cut_BT)
     return total
 
 

@@ -5,6 +5,7 @@ Letters: B rows of the global batch, T tokens of a row.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NotRequired, TypedDict
 
 import jax
@@ -16,6 +17,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from lwm_trainer import accumulate, config, mesh
 from lwm_trainer.fingerprint import batch_hash, tree_hash
 from lwm_trainer.loss import Losses, weighted_loss
+from lwm_trainer.means import Modality, means, normalisers
 from lwm_trainer.model import llama
 from lwm_trainer.model.modules import at_once
 from lwm_trainer.optimizer import make_optimizer
@@ -51,11 +53,15 @@ def batch_names(model: config.Model) -> tuple[str, ...]:
 
 class Metrics(TypedDict):
     loss: Array
-    """float32, the cross-entropy alone, nats per weighted target of the global batch."""
+    """float32, what is minimised without the z-loss: a weighted mean of the global batch's cross-entropies, nats a target."""
     grad_norm: Array
     """float32, before clipping."""
     tokens_hash: Array
     """uint32, of the step's tokens, targets and weights, and of which are vision's."""
+    text_loss: NotRequired[Array]
+    """float32, the same mean of the text's targets alone, NaN where there are none; there when the model has a vision vocabulary."""
+    vision_loss: NotRequired[Array]
+    """float32, that of the vision targets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +100,20 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
     hashed = [name for name in batch_names(run.model) if name not in ("positions", "index", "start")]
     token_wise = at_once if tile is None else tiled(device_mesh, mesh.RING_AXES, tile)
 
+    heads: dict[Modality, Callable[[llama.Params], Array]] = {"text": partial(llama.head, run.model), "vision": llama.vision_head}
+
     def init(key: Array) -> State:
         params = llama.init(run.model, key)
         return State(params=params, optimizer=optimizer.init(params))
 
-    def weighted(params: llama.Params, batch: Batch) -> Losses:
+    def weights(batch: Batch) -> dict[Modality, Array]:
+        """Of the targets of each modality, zero for the other's."""
+        if run.model.vision is None:
+            return {"text": batch["weights"]}
+        vision = batch["target_vision"] == 1
+        return {"text": jnp.where(vision, 0.0, batch["weights"]), "vision": jnp.where(vision, batch["weights"], 0.0)}
+
+    def sums(params: llama.Params, batch: Batch) -> dict[Modality, Losses]:
         hidden = llama.hidden_states(
             run.model,
             params,
@@ -114,20 +129,17 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
             place_table=lambda x: jax.lax.with_sharding_constraint(x, table),
         )
 
-        def of(head: Array, weights: Array) -> Losses:
-            return weighted_loss(device_mesh, mesh.RING_AXES, hidden, head, batch["targets"], weights, run.loss.z_weight)
-
-        if run.model.vision is None:
-            return of(llama.head(run.model, params), batch["weights"])
-        vision = batch["target_vision"] == 1
-        text = of(llama.head(run.model, params), jnp.where(vision, 0.0, batch["weights"]))
-        images = of(llama.vision_head(params), jnp.where(vision, batch["weights"], 0.0))
-        return Losses(text.minimised + images.minimised, text.cross_entropy + images.cross_entropy)
+        return {
+            modality: weighted_loss(
+                device_mesh, mesh.RING_AXES, hidden, heads[modality](params), batch["targets"], weight_BT, run.loss.z_weight
+            )
+            for modality, weight_BT in weights(batch).items()
+        }
 
     def train_step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        normaliser = jnp.maximum(batch["weights"].sum(), 1.0)
-        losses, grads = accumulate.value_and_grad(
-            lambda params, part: jax.tree.map(lambda total: total / normaliser, weighted(params, part)),
+        by = normalisers(run.loss, weights(batch), batch["index"], batch["start"])
+        found, grads = accumulate.value_and_grad(
+            lambda params, part: means(run.loss, sums(params, part), by),
             state["params"],
             batch,
             parts=run.memory.accumulation,
@@ -136,10 +148,12 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
         )
         updates, optimizer_state = optimizer.update(grads, state["optimizer"], state["params"])
         metrics = Metrics(
-            loss=losses.cross_entropy,
+            loss=found.cross_entropy,
             grad_norm=optax.tree.norm(grads),
             tokens_hash=batch_hash(batch["index"], *(batch[name] for name in hashed)),  # type: ignore[literal-required]
         )
+        if run.model.vision is not None:
+            metrics |= {"text_loss": found.by_modality["text"], "vision_loss": found.by_modality["vision"]}
         return State(params=optax.apply_updates(state["params"], updates), optimizer=optimizer_state), metrics
 
     return Program(

@@ -8,7 +8,7 @@ from lwm_operator.api.accelerator import Accelerator
 from lwm_operator.api.resource import Name, Resource
 from lwm_operator.api.rules import guarded, list_map, rule
 from lwm_operator.api.storage import Share
-from lwm_trainer.config import Loss, Memory, Mesh, Optimizer
+from lwm_trainer.config import Loss, Memory, Mesh, Optimizer, Packing
 
 
 class Stage(Resource):
@@ -63,6 +63,9 @@ class Stage(Resource):
     mixture: Annotated[tuple[Share, ...], Field(max_length=16, json_schema_extra=list_map("dataset"))] = Field(
         default=(), description="Default: all data sets, with equal weights."
     )
+    packing: Packing = "mixed"
+    """Which documents may share a row. mixed: all, rows are fullest. bucketed: those of one class of lengths, from a power of two to
+    below the next, so that the rows of a class cost attention about the same; short documents' rows are sparse, long ones' dense."""
     optimizer: Optimizer = Optimizer()
     loss: Loss = Loss()
     memory: Memory = Memory()

@@ -34,6 +34,7 @@ def run_config(run: Run) -> RunConfig:
         datasets=_datasets(run),
         context_length=stage.context_length,
         batch_tokens=stage.batch_tokens,
+        packing=stage.packing,
         rope_theta=stage.rope_theta,
         steps=stage.total_steps,
         optimizer=stage.optimizer,

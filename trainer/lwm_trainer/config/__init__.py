@@ -31,7 +31,7 @@ from lwm_trainer.config.names import (
 )
 from lwm_trainer.config.preparation import Preparation, PrepareConfig, Prepared
 from lwm_trainer.config.progress import Final, LastWords, Phase, Progress
-from lwm_trainer.config.run import Checkpoint, RunConfig
+from lwm_trainer.config.run import Checkpoint, Packing, RunConfig
 from lwm_trainer.config.schedule import Loss, Memory, Modalities, Optimizer, Remat
 from lwm_trainer.config.start import Rollback, Start
 from lwm_trainer.config.theta import FITTED_HEAD_DIM, least_theta
@@ -74,6 +74,7 @@ __all__ = [
     "Model",
     "OnBadRecord",
     "Optimizer",
+    "Packing",
     "Phase",
     "Preparation",
     "PrepareConfig",

@@ -13,6 +13,8 @@ from lwm_trainer.config.model import Model
 from lwm_trainer.config.schedule import Loss, Memory, Optimizer
 from lwm_trainer.config.start import Start
 
+Packing = Literal["mixed", "bucketed"]
+
 
 class Checkpoint(Contract):
     root: str
@@ -39,6 +41,8 @@ class RunConfig(Contract):
     datasets: Annotated[tuple[Dataset, ...], Field(min_length=1)]
     context_length: Annotated[int, Field(ge=8)]
     batch_tokens: Annotated[int, Field(ge=8)]
+    packing: Packing = "mixed"
+    """Which documents may share a row: see the stage's field of this name."""
     rope_theta: Annotated[float, Field(gt=1)]
     steps: Annotated[int, Field(ge=1)]
     optimizer: Optimizer = Optimizer()

@@ -1,52 +1,40 @@
-"""Which documents lie in which row: a plan made once from their lengths, dealt anew each epoch.
+"""Which pieces lie in which row: a plan made once from their lengths, dealt anew each epoch.
 
-A document longer than a row is cut into pieces of a row's length and a rest. Rows are planned by best fit, longest piece first, from
-the lengths alone, so that every epoch has the same number of rows and row r is found without planning the epochs before it. An
-epoch then shuffles which of the pieces of equal length takes which place, and the rows.
+Rows are planned by best fit, longest piece first, from the lengths alone, so that every epoch has the same number of rows and row r is
+found without planning the epochs before it. An epoch then shuffles which of the pieces of equal length takes which place, and the rows.
 """
 
 from bisect import bisect_left, insort
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lwm_trainer.data.order import permutation, random_keys
-
-
-class Piece(NamedTuple):
-    """Tokens `begin` to `end` (exclusive) of the flat array; `last` when the document ends there."""
-
-    begin: int
-    end: int
-    last: bool
+from lwm_trainer.data.selection import Pieces
 
 
 class Plan:
-    """Rows of `length` tokens for the documents between `offsets` (int64 [documents + 1]); `name` seeds the shuffles."""
+    """Rows of `length` tokens for the pieces; `name` seeds the shuffles. `bucketed`: a row's pieces are of one class of lengths."""
 
-    def __init__(self, offsets: NDArray[np.int64], length: int, *name: int) -> None:
-        begins, ends, last = cut(offsets, length)
-        by_length = np.argsort(begins - ends, kind="stable")
-        self._begins, self._ends, self._last = begins[by_length], ends[by_length], last[by_length]
-        self._lengths = self._ends - self._begins
-        row_of_slot = best_fit(self._lengths, length)
+    def __init__(self, pieces: Pieces, length: int, *name: int, bucketed: bool = False) -> None:
+        self._pieces = pieces.take(np.argsort(-pieces.lengths, kind="stable"))
+        lengths = self._lengths = self._pieces.lengths
+        row_of_slot = best_fit(lengths, length, class_bounds(lengths) if bucketed else ())
         self.rows = int(row_of_slot.max(initial=-1)) + 1
-        self.fill = float(self._lengths.sum() / (self.rows * length)) if self.rows else 0.0
+        self.fill = float(lengths.sum() / (self.rows * length)) if self.rows else 0.0
         """Share of the places that hold a token."""
         self._slots = np.argsort(row_of_slot, kind="stable")
         self._slot_offsets = np.searchsorted(row_of_slot[self._slots], np.arange(self.rows + 1))
         self._name = name
         self._deal = lru_cache(maxsize=2)(self._deal_epoch)
 
-    def row(self, number: int) -> list[Piece]:
+    def row(self, number: int) -> Pieces:
         """The pieces of row `number` of the run, in their order in the row."""
         epoch, place = divmod(number, self.rows)
         pieces, rows = self._deal(epoch)
         row = rows[place]
-        slots = self._slots[self._slot_offsets[row] : self._slot_offsets[row + 1]]
-        return [Piece(int(self._begins[piece]), int(self._ends[piece]), bool(self._last[piece])) for piece in pieces[slots]]
+        return self._pieces.take(pieces[self._slots[self._slot_offsets[row] : self._slot_offsets[row + 1]]])
 
     def _deal_epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The piece in each slot (only pieces of equal length change places) and the order of the rows."""
@@ -54,39 +42,51 @@ class Plan:
         return pieces, permutation(self.rows, *self._name, epoch, 1)
 
 
-def cut(offsets: NDArray[np.int64], length: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Begin, end and whether a document ends there, of each piece of at most `length` tokens."""
-    sizes = np.diff(offsets)
-    counts = -(-sizes // length)
-    document = np.repeat(np.arange(len(sizes)), counts)
-    number = np.arange(len(document)) - np.repeat(np.cumsum(counts) - counts, counts)
-    begins = offsets[:-1][document] + number * length
-    ends = np.minimum(begins + length, offsets[1:][document])
-    return begins, ends, ends == offsets[1:][document]
+def class_bounds(lengths: NDArray[np.int64]) -> tuple[int, ...]:
+    """Where, in lengths given longest first, the next class begins: those from a power of two to below the next are one."""
+    classes = np.frexp(lengths)[1]
+    return tuple(int(place) for place in np.flatnonzero(np.diff(classes)) + 1)
 
 
-def best_fit(lengths: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-    """The row of each piece, pieces given longest first: each goes where it leaves the least room."""
-    rows = np.arange(len(lengths))
-    full = int(np.count_nonzero(lengths == length))
-    count = full
+def best_fit(lengths: NDArray[np.int64], length: int, bounds: tuple[int, ...] = ()) -> NDArray[np.int64]:
+    """The row of each piece, pieces given longest first: each goes where it leaves the least room.
+
+    From each of `bounds` (places in `lengths`, ascending) on, rows begun before take nothing more. Pieces of equal length are placed
+    together: a row that is the best for one stays the best for the next until it has no room for another, so the rows of the least
+    room that is enough take as many as they can hold, one after the other, as they would piece by piece.
+    """
+    rows = np.empty(len(lengths), np.int64)
+    ends = np.append(np.flatnonzero(np.diff(lengths)) + 1, len(lengths)) if len(lengths) else lengths
+    count, slot = 0, 0
     room: list[int] = []  # distinct free lengths, ascending
     open_rows: dict[int, list[int]] = {}
-    for slot in range(full, len(lengths)):
+    closing = set(bounds)
+    for end in ends.tolist():
+        if slot in closing:
+            room, open_rows = [], {}
         size = int(lengths[slot])
-        at = bisect_left(room, size)
-        if at == len(room):
-            row, free = count, length
-            count += 1
-        else:
-            free = room[at]
-            row = open_rows[free].pop()
-            if not open_rows[free]:
-                del open_rows[free], room[at]
-        rows[slot] = row
-        free -= size
-        if free:
-            if free not in open_rows:
-                insort(room, free)
-            open_rows.setdefault(free, []).append(row)
+        while slot < end:
+            at = bisect_left(room, size)
+            free = room[at] if at < len(room) else length
+            each = free // size
+            wanted = -(-(end - slot) // each)
+            if at == len(room):
+                taken = list(range(count, count + wanted))
+                count += wanted
+            else:
+                there = open_rows[free]
+                taken = there[-wanted:][::-1]
+                del there[-wanted:]
+                if not there:
+                    del open_rows[free], room[at]
+            placed = min(end - slot, each * len(taken))
+            rows[slot : slot + placed] = np.repeat(taken, each)[:placed]
+            slot += placed
+            last = placed - each * (len(taken) - 1)
+            for rest, some in ((free - each * size, taken[:-1]), (free - last * size, taken[-1:])):
+                if rest and some:
+                    if rest not in open_rows:
+                        insort(room, rest)
+                        open_rows[rest] = []
+                    open_rows[rest] += some
     return rows
