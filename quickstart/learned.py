@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from lwm_trainer.config import RunConfig
 from lwm_trainer.data import Batches, Tokenizer, load_documents, unigram_entropy
-from lwm_trainer.fingerprint import batch_hash
+from lwm_trainer.step import Batch, tokens_hash
 from quickstart.storage import use_endpoint
 
 MARGIN_NATS = 1.0
@@ -42,7 +43,7 @@ def judge(losses: Sequence[float] | NDArray[np.float32], entropy: float) -> Verd
     return Verdict(float(np.mean(np.asarray(losses[-LAST_STEPS:], np.float64))), entropy)
 
 
-def same_tokens_entropy(config: RunConfig, tokens_hash: NDArray[np.uint32], endpoint: str | None = None) -> float:
+def same_tokens_entropy(config: RunConfig, recorded: NDArray[np.uint32], endpoint: str | None = None) -> float:
     """Unigram entropy of the targets of the stage's last steps, read and packed again as the trainer did.
 
     Raises ValueError when the record's hashes say that the trainer saw other tokens.
@@ -52,12 +53,18 @@ def same_tokens_entropy(config: RunConfig, tokens_hash: NDArray[np.uint32], endp
     batches = Batches(config, documents)
     steps = range(config.steps)[-LAST_STEPS:]
     for step in steps:
-        if tokens_hash_of(batches, step) != int(tokens_hash[step]):
+        if tokens_hash_of(batches, step) != int(recorded[step]):
             raise ValueError(f"step {step}: the record's tokens are not those of the data at {config.datasets[0].uri}: was it changed?")
     return unigram_entropy(batches, steps)
 
 
 def tokens_hash_of(batches: Batches, step: int) -> int:
     """What a trainer that is fed these batches enters as the step's hash."""
-    batch = batches.batch(step)
-    return int(batch_hash(*(jnp.asarray(batch[name]) for name in ("index", "tokens", "targets", "weights"))))
+    return int(tokens_hash(cast("Batch", {name: jnp.asarray(array) for name, array in batches.batch(step).items()})))
+
+
+def hashes_of(config: RunConfig, endpoint: str | None = None) -> list[int]:
+    """Of all steps of the stage, from its data as it lies there now."""
+    use_endpoint(endpoint)
+    batches = Batches(config, load_documents(config, Tokenizer.load(config.tokenizer, config.model.vocab_size)))
+    return [tokens_hash_of(batches, step) for step in range(config.steps)]

@@ -47,6 +47,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bucket", default=BUCKET)
     parser.add_argument("--endpoint", help="an emulator's address, such as http://127.0.0.1:4443; default: Google Cloud Storage")
+    parser.add_argument("--recipe", action="store_true", help="also what examples/recipe-small.yaml reads: manual/, vision/ and chat/")
     options = parser.parse_args()
-    upload(example_objects(), options.bucket, options.endpoint)
-    print(f"gs://{options.bucket}/books and gs://{options.bucket}/tokenizer/tokenizer.json are there")
+    objects = example_objects()
+    if options.recipe:
+        from quickstart.data import data_objects
+
+        objects |= data_objects()
+    upload(objects, options.bucket, options.endpoint)
+    print(f"gs://{options.bucket}: {', '.join(sorted({name.partition('/')[0] for name in objects}))} are there")

@@ -3,14 +3,13 @@
 import json
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 
 from lwm_trainer.checkpoint import read_record
 from lwm_trainer.config import ExitCode, RunConfig
 from lwm_trainer.data import Batches, Tokenizer, load_documents
-from lwm_trainer.fingerprint import batch_hash
 from processes.gang import Gang, a_run, patched
+from quickstart.learned import tokens_hash_of
 
 STEPS, EVERY, NAN_AT, SKIP = 12, 3, 8, 5
 GOOD = 6
@@ -28,11 +27,7 @@ train._Watch.dispatched = dispatched
 
 def tokens_of(run: RunConfig, batch_numbers: list[int]) -> list[int]:
     batches = Batches(run, load_documents(run, Tokenizer.load(run.tokenizer, run.model.vocab_size)))
-    found = []
-    for number in batch_numbers:
-        batch = batches.batch(number)
-        found.append(int(batch_hash(*(jnp.asarray(batch[name]) for name in ("index", "tokens", "targets", "weights")))))
-    return found
+    return [tokens_hash_of(batches, number) for number in batch_numbers]
 
 
 def test_a_diverged_stage_is_taken_up_again_before_it_with_other_batches(folder: Path) -> None:

@@ -51,6 +51,12 @@ def batch_names(model: config.Model) -> tuple[str, ...]:
     return tuple(name for name in Batch.__annotations__ if model.vision is not None or name in Batch.__required_keys__)
 
 
+def tokens_hash(batch: Batch) -> Array:
+    """uint32 of all that a step learns from: tokens, targets and weights, and which are vision's."""
+    names = [name for name in Batch.__annotations__ if name in batch and name not in ("positions", "index", "start")]
+    return batch_hash(batch["index"], *(batch[name] for name in names))  # type: ignore[literal-required]
+
+
 class Metrics(TypedDict):
     loss: Array
     """float32, what is minimised without the z-loss: a weighted mean of the global batch's cross-entropies, nats a target."""
@@ -97,7 +103,6 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
     tokens, stream, table = (NamedSharding(device_mesh, spec) for spec in (mesh.TOKENS, mesh.STREAM, mesh.TABLE))
     inner = choose(device_mesh.devices.flat[0])
     tile = run.memory.mlp_tile
-    hashed = [name for name in batch_names(run.model) if name not in ("positions", "index", "start")]
     token_wise = at_once if tile is None else tiled(device_mesh, mesh.RING_AXES, tile)
 
     heads: dict[Modality, Callable[[llama.Params], Array]] = {"text": partial(llama.head, run.model), "vision": llama.vision_head}
@@ -150,7 +155,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
         metrics = Metrics(
             loss=found.cross_entropy,
             grad_norm=optax.tree.norm(grads),
-            tokens_hash=batch_hash(batch["index"], *(batch[name] for name in hashed)),  # type: ignore[literal-required]
+            tokens_hash=tokens_hash(batch),
         )
         if run.model.vision is not None:
             metrics |= {"text_loss": found.by_modality["text"], "vision_loss": found.by_modality["vision"]}

@@ -1,0 +1,119 @@
+"""The whole recipe on real pods: two texts, pictures and clips, chats, all prepared by workers; one of these and a trainer are killed."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cluster import pods
+from cluster.paths import Cluster
+from e2e.installation import BUCKET
+from e2e.trainings import SECONDS, complete, past_a_commit, pod_of, pods_of, stages, status, until
+from lwm_trainer.config import RunConfig
+from quickstart.data import data_objects
+from quickstart.kubectl import Kubectl
+from quickstart.learned import hashes_of
+from quickstart.manifest import Manifest, read
+from quickstart.options import EXAMPLE
+from quickstart.record import StageRecord, read_stage
+from quickstart.storage import upload
+from quickstart.training import run_config
+
+pytestmark = pytest.mark.embedded
+NAME = "recipe"
+FOLDER = "recipe-data"
+"""Of the bucket: the other tests' books stay what they are."""
+WORKER = 1
+PREPARATION, VICTIM = f"{NAME}-d1-r0", f"{NAME}-s3-a1"
+FEW = 8
+"""Steps at a stage's begin and end whose mean losses are compared: one step alone jumps."""
+
+
+def recipe() -> Manifest:
+    found = read(EXAMPLE.parent / "recipe-small.yaml")
+    found["metadata"]["name"] = NAME
+    spec = found["spec"]
+    for place in (spec["tokenizer"], *(dataset["source"] for dataset in spec["datasets"])):
+        place["uri"] = place["uri"].replace("gs://lwm/", f"gs://{BUCKET}/{FOLDER}/")
+    spec["checkpoint"]["uri"] = f"gs://{BUCKET}/{FOLDER}/runs"
+    return found
+
+
+@dataclass(frozen=True)
+class Story:
+    worker: dict[str, Any]
+    """The pod that was killed while it prepared the books."""
+    printed: list[dict[str, Any]]
+    """What the trainer of the first vision stage had said before it was killed."""
+    records: list[StageRecord]
+    configs: list[RunConfig]
+
+
+@pytest.fixture(scope="module")
+def story(kubectl: Kubectl, cluster: Cluster) -> Story:
+    upload({f"{FOLDER}/{name}": content for name, content in data_objects().items()}, BUCKET, cluster.storage_url)
+    kubectl.apply(recipe())
+    worker = until(lambda: pod_of(kubectl, PREPARATION, WORKER), SECONDS, "a worker prepares the books")
+    pods.kill(worker["metadata"]["uid"])
+    printed = past_a_commit(kubectl, VICTIM)
+    trainer = pod_of(kubectl, VICTIM, 1)
+    assert trainer is not None
+    pods.kill(trainer["metadata"]["uid"])
+    complete(kubectl, NAME)
+    ended = stages(kubectl, NAME)
+    records = [read_stage(stage["finalCheckpoint"]["path"], cluster.storage_url) for stage in ended]
+    configs = [run_config(kubectl, NAME, number, stage["attempts"]) for number, stage in enumerate(ended, start=1)]
+    return Story(worker, printed, records, configs)
+
+
+def test_text_then_vision_then_chat_to_complete(kubectl: Kubectl, story: Story) -> None:
+    found = [(stage["name"], stage["state"], stage["attempts"]) for stage in stages(kubectl, NAME)]
+    names = ["text128", "text512", "vision512", "vision1024", "chat512"]
+    assert found == [(name, "Complete", 2 if name == "vision512" else 1) for name in names]
+    assert [config.model.vision is not None for config in story.configs] == [False, False, True, True, True]
+
+
+def test_a_killed_worker_is_made_again_and_all_data_sets_are_whole(kubectl: Kubectl, story: Story) -> None:
+    label = "batch.kubernetes.io/job-completion-index"
+    made = [pod for pod in pods_of(kubectl, PREPARATION) if pod["metadata"]["labels"][label] == str(WORKER)]
+    ended = {pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] for pod in made}
+    assert ended.pop(story.worker["metadata"]["name"]) == 137
+    assert list(ended.values()) == [0]
+    ready = {entry["name"]: entry for entry in status(kubectl, NAME)["datasets"]}
+    assert {name: entry["state"] for name, entry in ready.items()} == dict.fromkeys(("books", "manual", "pictures", "chats"), "Ready")
+    assert ready["books"]["documents"] == 66
+    told = kubectl("describe", "lwmtraining", NAME)
+    assert told.count("DatasetReady") == 4
+
+
+def test_a_killed_trainer_goes_on_from_its_commit(kubectl: Kubectl, story: Story) -> None:
+    again, first = stages(kubectl, NAME)[2]["recentAttempts"]
+    assert first["rootCause"]["reason"] == "Killed"
+    begun, reached = again["fromStep"], story.printed[-1]["step"]
+    assert 0 < begun == first["committedStep"]
+    assert begun + 2 <= reached, "two steps or more ran again"
+    lost = [line for line in story.printed if line["step"] > begun]
+    assert [float(story.records[2].losses[line["step"] - 1]) for line in lost] == [line["loss"] for line in lost]
+
+
+def test_every_stage_saw_the_planned_tokens_and_no_others(story: Story, cluster: Cluster) -> None:
+    """Planned anew from the sources, without what was prepared."""
+    for config, record in zip(story.configs, story.records, strict=True):
+        assert all(dataset.prepared is not None for dataset in config.datasets)
+        sources = tuple(dataset.model_copy(update={"prepared": None}) for dataset in config.datasets)
+        planned = hashes_of(config.model_copy(update={"datasets": sources}), cluster.storage_url)
+        assert planned == record.tokens_hash.tolist(), config.stage
+        assert len(set(planned)) == config.steps
+
+
+def test_what_is_learned_of_text_of_pictures_and_of_chats(story: Story) -> None:
+    for record in story.records:
+        for name, losses in {"all": record.losses, **record.by_modality}.items():
+            seen = losses[np.isfinite(losses)]
+            assert len(seen) >= 2 * FEW, (record.name, name)
+            falls = float(seen[:FEW].mean() - seen[-FEW:].mean())
+            print(json.dumps({"stage": record.name, "of": name, "falls": round(falls, 3)}))
+            if record.name in ("text128", "vision512", "chat512"):  # what is new to the model
+                assert falls > 0.2, (record.name, name)
