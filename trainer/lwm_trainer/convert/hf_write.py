@@ -26,7 +26,7 @@ def write_folder(
     out.mkdir(parents=True, exist_ok=True)
     names = [SINGLE] if len(shards) == 1 else [f"model-{n:05}-of-{len(shards):05}.safetensors" for n in range(1, len(shards) + 1)]
     for file, pieces in zip(names, shards, strict=True):
-        tensors = {leaf.name(layer): theirs(leaf, step.layer(leaf, layer), dtype) for leaf, layer in pieces}
+        tensors = _tensors(step, pieces, dtype)
         (out / file).write_bytes(save(tensors, metadata={"format": "pt"}))
         tell(sum(each.nbytes for each in tensors.values()))
     if len(shards) > 1:
@@ -35,6 +35,17 @@ def write_folder(
         index = {"metadata": {"total_size": parameters * dtype.itemsize, "total_parameters": parameters}, "weight_map": where}
         (out / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
     (out / "config.json").write_text(json.dumps(write_config(described, str(dtype)), indent=2) + "\n")
+
+
+def _tensors(step: StepFolder, pieces: list[Piece], dtype: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """Of one shard, by name. The layers of one parameter that it has follow each other, and are read at once."""
+    found: dict[str, np.ndarray[Any, Any]] = {}
+    for leaf in dict.fromkeys(leaf for leaf, _ in pieces):
+        own = [layer for other, layer in pieces if other == leaf]
+        read = step.layer(leaf, slice(own[0], own[-1] + 1))
+        for layer, part in zip(own, [read] if leaf.layers is None else read, strict=True):
+            found[leaf.name(layer)] = theirs(leaf, part, dtype)
+    return found
 
 
 def write_tokenizer(tokenizer: epath.Path, out: epath.Path) -> None:

@@ -33,7 +33,7 @@ def write_step(folder: str, params: Params, manifest: ModelManifest) -> None:
 
 
 class StepFolder:
-    """Reads one layer of one parameter at a time. Raises WrongStepFolderError for what is no step folder."""
+    """Reads one parameter at a time, or some of its layers. Raises WrongStepFolderError for what is no step folder."""
 
     def __init__(self, folder: str) -> None:
         self._params = epath.Path(folder) / "params"
@@ -47,8 +47,11 @@ class StepFolder:
         self._zarr3 = bool(json.loads((self._params / "_METADATA").read_text()).get("use_zarr3", False))
         self._open: dict[tuple[str, ...], Any] = {}
 
-    def layer(self, leaf: Leaf, layer: int) -> np.ndarray[Any, Any]:
-        """[*leaf.shape] in the dtype of the checkpoint."""
+    def layer(self, leaf: Leaf, layer: int | slice) -> np.ndarray[Any, Any]:
+        """[*leaf.shape] in the dtype of the checkpoint, [layers, *leaf.shape] for a slice of a layers' parameter.
+
+        Better many at once: what a device held of a parameter, of all layers, is one chunk of the file, read and unpacked as a whole.
+        """
         if leaf.path not in self._open:
             self._open[leaf.path] = self._array(leaf)
         array = self._open[leaf.path]
