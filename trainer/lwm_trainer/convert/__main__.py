@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
+from lwm_trainer import emulator
 from lwm_trainer.checkpoint import ModelManifest
 from lwm_trainer.config import ExitCode
 from lwm_trainer.convert.config_json import Described, read_config
@@ -34,6 +35,7 @@ NEW_STEP = "new step folder: a path or gs://…"
 def main(argv: Sequence[str] | None = None) -> int:
     """Convert; the exit code, with a line on stderr if it is not 0."""
     arguments = _parser().parse_args(argv)
+    emulator.prepare()
     if not jax.config.jax_platforms:  # type: ignore[attr-defined]  # an accelerator would be taken from a training, and has less memory
         jax.config.update("jax_platforms", "cpu")
     try:
