@@ -88,6 +88,12 @@ def test_a_record_s_own_line_is_drawn_by_its_number_alone() -> None:
             "field 'text' is missing (the record has 'body', 'title'): add it or correct the fields of the data set",
         ),
         ({}, {}, "field 'text' is missing (the record has nothing): add it or correct the fields of the data set"),
+        ({"text": "a\ud83d"}, {}, "a text holds U+D83D, half of a surrogate pair: write the whole character"),
+        (
+            {"messages": [{"role": "user", "content": "\udc00"}, {"role": "assistant", "content": "a"}]},
+            {"kind": "chat"},
+            "a text holds U+DC00, half of a surrogate pair: write the whole character",
+        ),
         ({"text": None}, {}, "field 'text' holds null, not text: write a string"),
         ({"text": 3}, {}, "field 'text' holds a number, not text: write a string"),
         ({"text": ["a"]}, {}, "field 'text' holds a list, not text: write a string"),

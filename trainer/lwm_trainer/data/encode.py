@@ -34,13 +34,26 @@ def encoder(dataset: Dataset, tokenizer: Tokenizer, vision_vocab_size: int | Non
         made: list[list[Piece] | BadRecordError] = []
         for record in records:
             try:
-                made.append(to_pieces(record))
+                pieces = to_pieces(record)
+                _check_unicode(pieces)
+                made.append(pieces)
             except BadRecordError as error:
                 made.append(error)
         encoded = examples([pieces for pieces in made if isinstance(pieces, list)], tokenizer)
-        return [next(encoded) if isinstance(pieces, list) else pieces for pieces in made]
+        return [next(encoded) if isinstance(answer, list) else answer for answer in made]
 
     return encode
+
+
+def _check_unicode(pieces: Sequence[Piece]) -> None:
+    """JSON can write half a surrogate pair, on which the tokenizer fails, and with it the whole batch."""
+    for piece in pieces:
+        if isinstance(piece.content, str):
+            try:
+                piece.content.encode()
+            except UnicodeEncodeError as error:
+                half = f"U+{ord(piece.content[error.start]):04X}"
+                raise BadRecordError(f"a text holds {half}, half of a surrogate pair: write the whole character") from error
 
 
 def _check_vocabulary(dataset: Dataset, vision_vocab_size: int | None) -> None:
@@ -59,6 +72,7 @@ class _Fields:
 
     def __init__(self, dataset: Dataset, tokenizer: Tokenizer, seed: int) -> None:
         self._own, self._seed, self._frames = dataset.fields_from_example, seed, dataset.frames
+        self._draws = self._own is not None or self._frames.unconditional > 0
         self._visual = dataset.kind == "vision"
         self._tags = tags(tokenizer)
         self._begin, self._end = token(tokenizer.begin, loss=False), token(tokenizer.end, loss=True)
@@ -75,10 +89,12 @@ class _Fields:
 
     def pieces(self, record: Record) -> list[Piece]:
         """Raises BadRecordError."""
-        line_key, unconditional_key = random_keys(2, self._seed, record.number, _RECORD)
-        line = self._line if self._own is None else self._own_line(record, self._own, int(line_key))
-        if any(field.visual and field.loss for field in line) and int(unconditional_key) < self._frames.unconditional * 2**64:
-            line = tuple(field for field in line if field.visual)
+        line = self._line
+        if self._draws:
+            line_key, unconditional_key = map(int, random_keys(2, self._seed, record.number, _RECORD))
+            line = line if self._own is None else self._own_line(record, self._own, line_key)
+            if any(field.visual and field.loss for field in line) and unconditional_key < self._frames.unconditional * 2**64:
+                line = tuple(field for field in line if field.visual)
         found = [piece for field in line for piece in self._field(field, record)]
         if not any(piece.vision or (isinstance(piece.content, str) and piece.content.strip()) for piece in found):
             raise BadRecordError("the document is empty: leave its record out")
