@@ -7,6 +7,7 @@ import pytest
 from lwm_operator.controller import handlers
 from lwm_operator.controller.queue import KeyedQueue
 from lwm_operator.controller.reconcile import TrainingKey
+from lwm_trainer.config import Preparation
 from world.builders import report
 
 LABELS = {"lwm.dev/training": "bible", "lwm.dev/stage": "1", "lwm.dev/attempt": "1"}
@@ -85,6 +86,18 @@ async def test_lease_events_without_news_wait_ten_seconds(queue: KeyedQueue[Trai
     await event(step=4, committed_step=3, phase="Saving")
     assert taken(queue) == KEY
     await event("DELETED", step=4, committed_step=3, phase="Saving")
+    assert taken(queue) == KEY
+
+
+async def test_the_lease_of_a_preparation_waits_ten_seconds_too(queue: KeyedQueue[TrainingKey], clock: Clock) -> None:
+    tell = registered(queue)["leases"]
+    labels = {"lwm.dev/training": "bible", "lwm.dev/dataset": "books", "lwm.dev/run": "0"}
+    for done, key in ((0, KEY), (1, None)):
+        said = Preparation(shards=8, shards_done=done).model_dump_json(by_alias=True)
+        body = {"metadata": {"labels": labels, "annotations": {"lwm.dev/progress": said}}}
+        await tell(namespace="default", labels=labels, uid="l", type="MODIFIED", body=body)
+        assert taken(queue) == key
+    clock.now += 10
     assert taken(queue) == KEY
 
 

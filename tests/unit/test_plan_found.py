@@ -3,8 +3,8 @@
 from lwm_operator.plan.result import CreateAttempt, DeletePod
 from world.builders import stage, training
 from world.histories import replay
-from world.nature import BAD_IMAGE
 from world.simulation import World
+from world.state import BAD_IMAGE
 
 
 def test_a_job_that_was_deleted_before_anybody_looked_is_not_made_again_under_its_name() -> None:

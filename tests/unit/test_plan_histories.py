@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lwm_operator.api.status import AttemptState, FailureClass, RootCause, StageStatus
-from lwm_operator.plan import attempts, budgets, cause, ending, plan, queued, stages, turn
+from lwm_operator.api.status import AttemptState, DatasetState, FailureClass, RootCause, StageStatus
+from lwm_operator.plan import attempts, budgets, cause, ending, plan, prepare, queued, stages, turn
 from lwm_operator.plan.observed import Observed
 from lwm_trainer.config import Start
 from world.histories import HistoryError, replay, run
@@ -126,6 +126,20 @@ def _evicted_before_any_pod(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(queued, "evicted", lambda job, *_: job is not None and job.suspended)
 
 
+def _data_not_waited_for(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(prepare, "unready", lambda drawn_on: None)
+
+
+def _bad_data_tried_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(prepare, "DONE", (DatasetState.READY,))
+
+
+def _last_words_of_data_deleted(patch: pytest.MonkeyPatch) -> None:
+    """A Job goes as soon as it is done, and with it the logs of its pods."""
+    patch.setattr(prepare, "_needed", lambda *_: set())
+    patch.setattr(prepare, "DONE", ())
+
+
 BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "the next attempt is created while pods of the last one live": (_created_at_once, "are live"),
     "failures are never charged": (_never_charged, "counted are"),
@@ -141,6 +155,9 @@ BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "a suspended Job of an ended attempt is left to the queue": (_left_to_the_queue, "may be admitted"),
     "an eviction by the queue is charged": (_eviction_charged, "was evicted by the queue"),
     "an attempt that waits in a queue counts as evicted": (_evicted_before_any_pod, "never had a pod"),
+    "a stage does not wait for its data sets": (_data_not_waited_for, "its stage draws on"),
+    "bad data is tried again by itself": (_bad_data_tried_again, "nobody said to resume"),
+    "the Job of a data set that is ready is deleted": (_last_words_of_data_deleted, "its logs are gone"),
     "a conflict is overlooked": (_conflict_overlooked, ""),
 }
 

@@ -12,7 +12,7 @@ from lwm_operator.plan import budgets
 from lwm_operator.plan.plan import plan
 from world.histories import TRAININGS, HistoryError, replay
 from world.moves import MOVES, Move
-from world.scripts import CODES, DISRUPTED, JUMPS, PASSES, PREPARING, REJECTED, WAITS
+from world.scripts import CODES, DISRUPTED, JUMPS, PASSES, PREPARING, REJECTED, WAITS, WORKER_CODES
 from world.simulation import World
 
 HOSTS, TRUTHS = (0, 1), (True, False)
@@ -41,6 +41,9 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], ...]] = {
     "lag": (TRUTHS,),
     "hold up": (HOSTS, ("ErrImagePull", "CreateContainerError", "SchedulingGated", "Odd")),
     "suspend": (TRUTHS,),
+    "work": ((1, 100),),
+    "worker fails": (HOSTS, tuple(sorted(set(WORKER_CODES)))),
+    "hold up worker": (HOSTS, ("ErrImagePull", "SchedulingGated")),
     "budgets": ((0, 1, 2), (0, 3), (0, 1)),
     "divergence": (("Rollback", "Pause", "Fail"), (0, 1, 2)),
     "exhausted": (("Pause", "Fail"),),
@@ -54,8 +57,9 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], ...]] = {
 ALL: list[Move] = [(name, *given) for name in [*MOVES, "look twice"] for given in product(*ARGUMENTS.get(name, ()))]
 
 QUEUED = next(which for which, training in enumerate(TRAININGS) if training.spec.execution.queue_name)
+PREPARED = next(which for which, training in enumerate(TRAININGS) if any(each.preparation for each in training.spec.datasets))
 
-ADVANCE: list[Move] = [("admit",), ("start",), ("pass",), ("train", 5, True), ("pass",)]
+ADVANCE: list[Move] = [("admit",), ("work", 100), ("pass",), ("admit",), ("start",), ("pass",), ("train", 5, True), ("pass",)]
 RECOVER: list[Move] = [("count",), ("pass",), ("settle",), ("pass",), ("wait", 400.0), ("pass",)]
 
 PARTS = st.one_of(  # a broken promise is shrunk towards the first of them
@@ -90,7 +94,7 @@ def test_every_move_has_a_name_and_all_of_them_are_tried() -> None:
     assert set(ARGUMENTS) <= set(MOVES)
     assert set(PASSES) <= {*MOVES, "look twice"}
     for move in ALL:
-        for which in (0, QUEUED):
+        for which in (0, QUEUED, PREPARED, PREPARED + 1):
             replay(which, [("pass",), *ADVANCE, move, ("pass",)])
 
 

@@ -47,6 +47,7 @@ RUNNING = {
     "avoid": 0.6,
     "end mute": 0.8,
 }
+ENCODING = {"work": 6.0, "lose worker": 2.0, "bad data": 2.0, "work mute": 0.7, "hold up worker": 1.0, "drop preparations": 0.7}
 ENDED = {"recover": 8.0, "resume": 0.3, "bad image": 0.5}
 QUEUED = {"admit": 8.0, "in and out": 2.0, "suspend": 0.5, "bad image": 0.5}
 QUEUED_RUNNING = {"take back": 6.0}
@@ -71,6 +72,10 @@ def _weights(world: Operators) -> list[float]:
     job = world.newest()
     if job is not None and job.queue:
         parts.append(QUEUED if job.suspended else QUEUED_RUNNING)
+    if any(not (view.complete or view.job.failed) for view in world.preparations.values()):
+        parts.append(ENCODING)
+        if any(view.job.suspended for view in world.preparations.values()):
+            parts.append({"admit": 4.0})
     if world.lost:
         parts.append({"nodes back": 4.0, "recover": 2.0, "zombies": 3.0})
     for part in parts:

@@ -51,6 +51,8 @@ def heal(world: Operators) -> None:
     world.cordoned.clear()
     world.node_back()
     mend_stage(world)
+    world.mend_data()
+    world.release_workers()
     edit(world, suspend=False, image="trainer:good")
     resumed = False
     for _ in range(ROUNDS):
@@ -62,6 +64,7 @@ def heal(world: Operators) -> None:
             resumed = True
             raise_resume(world)
         world.admit()
+        world.work(100)
         make(world, ("settle",))
         world.notice(79)
         for pod in [pod for pod in world.pods.values() if pod.waiting is not None and pod.waiting.reason == "SchedulingGated"]:

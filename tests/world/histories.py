@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from lwm_operator.api.status import Phase
 from lwm_operator.api.training import Training
@@ -18,9 +19,24 @@ CPU = {"type": "cpu", "cpu": {"hosts": 2, "devicesPerHost": 4}}
 SLICES = {"type": "tpu", "tpu": {"family": "v6e", "topology": "2x2", "slices": 2}}
 """Two hosts as well, each with a Job of its own."""
 
+BOOKS = {"name": "books", "source": {"uri": "gs://lwm/books"}}
+PREPARED = {"preparation": {"workers": 2}}
+POEMS = {"name": "poems", "source": {"uri": "gs://lwm/poems"}, **PREPARED}
+
+
+def _stages(lengths: tuple[int, ...], theta: float, sets: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
+    """The first stage draws on the first data set, each other one on the last."""
+    names = [sets[0]["name"], *(len(lengths) - 1) * [sets[-1]["name"]]]
+    return [
+        stage(name, steps=steps, ropeTheta=theta, mixture=[{"dataset": drawn}])
+        for name, steps, drawn in zip("abc", lengths, names, strict=False)
+    ]
+
+
 TRAININGS: tuple[Training, ...] = tuple(
     training(
-        stages=[stage(name, steps=steps, ropeTheta=theta) for name, steps in zip("abc", lengths, strict=False)],
+        stages=_stages(lengths, theta, sets),
+        datasets=sets,
         image="trainer:good",
         checkpoint={"uri": "gs://lwm/runs", "everySteps": 5, "keep": keep},
         failurePolicy={"budgets": {"app": 1, "infra": 3, "hang": 1}, "onExhausted": exhausted, "onDivergence": {"maxRollbacks": 2}},
@@ -28,12 +44,14 @@ TRAININGS: tuple[Training, ...] = tuple(
         ttlSecondsAfterFinished=ttl,
         accelerator=accelerator,
     )
-    for lengths, theta, keep, exhausted, ttl, accelerator, queue in (
-        ((20,), 1e4, 2, "Pause", None, CPU, None),
-        ((20, 10), 1e3, 3, "Fail", None, CPU, None),
-        ((15, 10, 10), 1e4, 2, "Pause", 600, CPU, None),
-        ((20, 10), 1e4, 2, "Pause", None, SLICES, None),
-        ((20, 10), 1e4, 2, "Pause", None, CPU, "team"),
+    for lengths, theta, keep, exhausted, ttl, accelerator, queue, sets in (
+        ((20,), 1e4, 2, "Pause", None, CPU, None, (BOOKS,)),
+        ((20, 10), 1e3, 3, "Fail", None, CPU, None, (BOOKS,)),
+        ((15, 10, 10), 1e4, 2, "Pause", 600, CPU, None, (BOOKS,)),
+        ((20, 10), 1e4, 2, "Pause", None, SLICES, None, (BOOKS,)),
+        ((20, 10), 1e4, 2, "Pause", None, CPU, "team", (BOOKS,)),
+        ((20, 10), 1e4, 2, "Pause", 600, CPU, None, (BOOKS | PREPARED, POEMS)),
+        ((15, 10), 1e4, 2, "Fail", None, CPU, "team", (BOOKS, POEMS)),
     )
 )
 

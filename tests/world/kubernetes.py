@@ -7,24 +7,25 @@ from lwm_operator.api.names import job_name
 from lwm_operator.api.spec import Spec
 from lwm_operator.plan.moments import stamp
 from lwm_operator.plan.observed import JobView, PodState, PodView, Waiting
-from lwm_operator.plan.result import Action, CleanUp, CreateAttempt, DeleteAttempt, DeletePod
+from lwm_operator.plan.result import Action, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, DeletePreparation
 from lwm_trainer.config import slice_name
 from world.bucket import Gang
-from world.state import Cluster
+from world.preparations import Preparations
+from world.state import RefusedError
 
 NO_NODE = "0/3 nodes are available: 3 Insufficient cpu."
 
 
-class RefusedError(Exception):
-    """The API server refuses a creation, as with an exceeded quota."""
-
-
-class Kubernetes(Cluster):
+class Kubernetes(Preparations):
     def carry_out(self, action: Action, spec: Spec, *, fresh: bool = True) -> None:
         """`spec`: as the plan saw it. `fresh`: nothing has happened since the plan's look. Raises RefusedError."""
         match action:
             case CreateAttempt():
                 self._create(action, spec, fresh=fresh)
+            case CreatePreparation():
+                self.create_preparation(action, spec, fresh=fresh)
+            case DeletePreparation():
+                self.delete_preparation(action, fresh=fresh)
             case DeletePod():
                 if (there := self.pods.get(action.name)) is not None and there.uid == action.uid:
                     self.promises.deletes_pod(self, there, fresh=fresh)
@@ -38,6 +39,8 @@ class Kubernetes(Cluster):
                 for attempt in action.attempts:
                     for found in self._named(attempt):
                         self.remove(found)
+                for preparation in action.preparations:
+                    self.delete_preparation(preparation, fresh=False)
 
     def _named(self, action: DeleteAttempt) -> list[JobView]:
         """The Jobs with these uids that are still there."""

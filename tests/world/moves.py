@@ -5,8 +5,8 @@ from typing import Any
 
 from lwm_operator.api.failurepolicy import Budgets, OnDivergence
 from lwm_trainer.config import LastWords, Mesh, Phase
-from world.nature import BAD_IMAGE
 from world.passes import Operators
+from world.state import BAD_IMAGE
 
 Move = tuple[Any, ...]
 """The name of a move and its arguments."""
@@ -178,6 +178,13 @@ MOVES: dict[str, Callable[..., object]] = {
     "admit": Operators.admit,
     "take back": Operators.take_back,
     "explain": Operators.explain,
+    "work": Operators.work,
+    "work mute": lambda world: world.work(100, mute=True),
+    "worker fails": Operators.worker_fails,
+    "hold up worker": Operators.hold_up_worker,
+    "spoil data": Operators.spoil_data,
+    "mend data": Operators.mend_data,
+    "drop preparations": Operators.drop_preparations,
     "hang": hang,
     "silence": silence,
     "speak": speak,

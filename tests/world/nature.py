@@ -8,10 +8,10 @@ from lwm_operator.api.status import Status
 from lwm_operator.plan.moments import stamp
 from lwm_operator.plan.observed import PodState, PodView, Waiting
 from world.kubernetes import NO_NODE
+from world.state import BAD_IMAGE
 from world.trainers import Trainers
 
 NODES = ("node1", "node2", "node3")
-BAD_IMAGE = "trainer:missing"
 
 
 class Nature(Trainers):

@@ -4,10 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from lwm_operator.api.training import Training
-from lwm_operator.plan.result import Action, CreateAttempt, Plan
+from lwm_operator.plan.prepare import holds_up
+from lwm_operator.plan.result import Action, CreateAttempt, CreatePreparation, Plan
 from lwm_operator.plan.turn import CREATE_FAILED
-from world.kubernetes import RefusedError
 from world.simulation import World
+from world.state import RefusedError
 
 FORGETFUL = ("forget_status",)
 
@@ -46,7 +47,9 @@ class Operators(World):
             reached[f"stage {entry.state}"] += 1
             if entry.recent_attempts:
                 reached[f"attempt {entry.recent_attempts[0].state}"] += 1
-        assert not self.training.spec.suspend or not any(isinstance(action, CreateAttempt) for action in decided.actions), "suspended"
+        assert not self.training.spec.suspend or not any(
+            isinstance(action, CreateAttempt | CreatePreparation) for action in decided.actions
+        ), "suspended"
         return Pass(training=self.training, decided=decided)
 
     def go_on(self, at: Pass, effects: int = 1000) -> bool:
@@ -66,7 +69,7 @@ class Operators(World):
             try:
                 self.carry_out(action, at.training.spec, fresh=at.fresh)
             except RefusedError as error:
-                if isinstance(action, CreateAttempt):
+                if holds_up(action, decided.status):
                     self.write(self.training.status.model_copy(update={"reason": CREATE_FAILED, "message": str(error)}))
                 return False
         return at.done <= len(decided.actions)

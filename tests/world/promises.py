@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause, StageState, StageStatus, Status
+from lwm_operator.api.spec import Spec
+from lwm_operator.api.status import Attempt, AttemptState, DatasetState, FailureClass, Phase, RootCause, StageState, StageStatus, Status
 from lwm_operator.plan.moments import seconds_since
-from lwm_operator.plan.observed import OVERDUE_SECONDS, JobView, PodView
+from lwm_operator.plan.observed import OVERDUE_SECONDS, JobView, PodView, PreparationView
 from lwm_operator.plan.reasons import find
-from lwm_operator.plan.result import CreateAttempt
+from lwm_operator.plan.result import CreateAttempt, CreatePreparation
 from lwm_trainer.config import Start
 from world.bucket import advanced
 from world.recount import Recount
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 OVER = (AttemptState.COMPLETE, AttemptState.FAILED, AttemptState.SUSPENDED)
 ENDING = (AttemptState.STOPPING, AttemptState.SUSPENDING, *OVER)
 STOPPED = (StageState.PAUSED, StageState.FAILED)
+PREPARED = (DatasetState.READY, DatasetState.FAILED)
+SHARDS = 4
+"""Of every data set that is prepared."""
 VALIDATE_EVERY = 8
 
 
@@ -64,7 +68,26 @@ class Promises:
         promise(name not in self.made or not seen, f"{name} is created a second time")
         promise(action.start.earlier_attempts == tuple(range(action.attempt - 1, 0, -1)), f"{name} does not know all earlier attempts")
         promise(entry is not None and action.start.rollbacks == entry.rollbacks, f"{name} does not know all rollbacks")
+        drawn = spec_of(world).drawn_on(spec_of(world).stages[action.stage - 1])
+        wanted = {each.name: f"gs://lwm/runs/datasets/{each.name}" for each in drawn if each.preparation is not None}
+        promise(dict(action.prepared) == wanted, f"{name} is told of {action.prepared}, its stage draws on {wanted}")
+        promise(all(world.written[each] >= SHARDS for each in wanted), f"{name} is created before its data is written")
         self.made.add(name)
+
+    def prepares(self, world: "Cluster", name: str, dataset: str, action: CreatePreparation, *, fresh: bool) -> None:
+        if not fresh:
+            return
+        status = world.training.status
+        entry = next((each for each in status.datasets if each.name == dataset), None)
+        promise(entry is not None and entry.run == action.run, f"{name} is created, and the stored status knows no such run")
+        promise(entry is not None and entry.state not in PREPARED, f"{name} is created, and its data set is {entry and entry.state}")
+        promise(not world.training.spec.suspend, f"{name} is created while spec.suspend is true")
+        promise(status.phase not in (Phase.FAILED, Phase.PAUSED, Phase.COMPLETE), f"{name} is created, and the training is {status.phase}")
+
+    def deletes_preparation(self, world: "Cluster", view: PreparationView, *, fresh: bool) -> None:
+        entry = next((each for each in world.training.status.datasets if each.name == view.dataset), None)
+        if fresh and entry is not None and entry.run == view.run:
+            promise(entry.state not in PREPARED, f"{view.job.name} is deleted, and its data set is {entry.state}: its logs are gone")
 
     def deletes_pod(self, world: "Cluster", pod: PodView, *, fresh: bool) -> None:
         status = world.training.status
@@ -92,6 +115,7 @@ class Promises:
         self.writes += 1
         self._bounded(new)
         promise(new.resumed >= old.resumed, "status.resumed went back")
+        self._datasets(world, old, new)
         before = {entry.name: entry for entry in old.stages}
         going, open_stage = 0, False
         for number, entry in enumerate(new.stages, start=1):
@@ -107,6 +131,17 @@ class Promises:
             if entry.state == StageState.COMPLETE and was.state != StageState.COMPLETE:
                 self._record(world, new, number - 1)
         promise(going <= 1, f"{going} attempts are not over")
+
+    def _datasets(self, world: "Cluster", old: Status, new: Status) -> None:
+        before = {entry.name: entry for entry in old.datasets}
+        for entry in new.datasets:
+            was = before.get(entry.name, entry)
+            promise(entry.run >= was.run, f"data set {entry.name}: run went from {was.run} to {entry.run}")
+            promise(was.state != DatasetState.READY or entry == was, f"data set {entry.name} was ready and is {entry.state}")
+            kept = was.state != DatasetState.FAILED or entry == was or new.resumed > old.resumed
+            promise(kept, f"data set {entry.name} had failed, and nobody said to resume")
+            done = entry.state != DatasetState.READY or world.written[entry.name] >= SHARDS
+            promise(done, f"data set {entry.name} is ready with {world.written[entry.name]} shards")
 
     def _stage(self, world: "Cluster", was: StageStatus, now: StageStatus, *, resumed: bool) -> None:
         name, numbers = now.name, [attempt.number for attempt in now.recent_attempts]
@@ -164,6 +199,9 @@ class Promises:
         live = {(pod.stage, pod.attempt) for pod in world.pods.values() if pod.live}
         left = [job.name for job in world.jobs.values() if job.suspended and not job.failed and (job.stage, job.attempt) in ended - live]
         promise(not left, f"{left} may be admitted, and their attempts have ended")
+        if world.training.status.phase == Phase.COMPLETE:
+            goes_on = [view.job.name for view in world.preparations.values() if not (view.complete or view.job.failed)]
+            promise(not goes_on, f"{goes_on} go on, and the training is complete")
 
     def _recount(self, name: str) -> Recount:
         return self.charges.setdefault(name, Recount())
@@ -197,6 +235,10 @@ class Promises:
             promise(len(entry.recent_attempts) <= 10, f"stage {entry.name}: {len(entry.recent_attempts)} recent attempts")
         if self.writes % VALIDATE_EVERY == 0:
             Status.model_validate(status.model_dump())
+
+
+def spec_of(world: "Cluster") -> Spec:
+    return world.training.spec
 
 
 def lives(world: "Cluster", pod: PodView) -> bool:

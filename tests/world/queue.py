@@ -20,6 +20,7 @@ class Queue(Nature):
             self.jobs[name] = replace(job, suspended=False, queued=None)
             self.taken.discard(job.uid)
             self.want_pods(job.uid)
+        self.admit_preparations()
 
     def take_back(self) -> None:
         """The newest Job, if it is a queue's, is suspended: its pods are told to end as soon as the Job controller is awake."""

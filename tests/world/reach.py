@@ -12,7 +12,7 @@ COUNT = 5000
 
 EVENTS = (
     "AttemptFailed AttemptStarted CheckpointCommitted Refused SpecWarning StageComplete StageStarted TrainingComplete TrainingFailed "
-    "TrainingPaused TrainingSuspended"
+    "TrainingPaused TrainingSuspended DatasetFailed DatasetReady RecordsSkipped"
 ).split()
 
 REASONS = (
@@ -21,10 +21,10 @@ REASONS = (
     # why pods do not run
     "ConfigError ContainerCreating ImagePull PodsMissing Queued SchedulingGated Unschedulable "
     # what the trainer does
-    "Rendezvous LoadingData Restoring Compiling Training Saving "
+    "Preparing Rendezvous LoadingData Restoring Compiling Training Saving "
     # why an attempt ended: the trainer's words and codes
     "BadArguments BadCheckpoint BadConfig BadData BucketDenied BucketMissing Diverged ExitCode1 GateFailed Hang HostLost Killed "
-    "CompletedWithoutCheckpoint SavedOnRequest SegmentationFault StorageDenied Transient Uncaught "
+    "CompletedWithoutCheckpoint DataCorrupt PreparedNowhere SavedOnRequest SegmentationFault StorageDenied Transient Uncaught "
     # and Kubernetes' words, people's deeds, the operator's own decisions
     "Evicted EvictedByQueue JobDeleted LeaseSilent NoRoomWithoutAvoided NodeAffinity NodeGone NodeLost NodeNotReady NodeShutdown OOMKilled "
     "OutOfcpu OutOfmemory OutOfpods PlacementTimeout PodDeleted PodFailed Preempted Preempting Shutdown Superseded TaintedNode Terminated "

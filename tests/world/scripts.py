@@ -12,6 +12,7 @@ CODES = [
     for code in "1 1 64 65 66 70 70 70 75 75 75 76 76 77 77 77 78 79 80 80 80 80 81 82 82 82 134 137 137 139 139 139 139 143".split()
 ]
 IMAGE = ("ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError", "CreateContainerError", "SchedulingGated", "Odd")
+WORKER_CODES = (137, 137, 75, 75, 70, 77, 64, 78)
 DISRUPTED = ("Evicted", "Preempted", "Preempted", "TaintedNode", "TaintedNode", "NodeGone", "NodeGone")
 REJECTED = (
     "NodeAffinity NodeLost NodeShutdown OutOfcpu OutOfmemory OutOfpods Preempting Shutdown Terminated UnexpectedAdmissionError".split()
@@ -178,6 +179,25 @@ def _in_and_out(chance: Chance) -> Script:
     return [("lag", True), ("admit",), *passes(chance), ("take back",), *passes(chance), ("lag", False), ("count",), *passes(chance)]
 
 
+def _work(chance: Chance) -> Script:
+    """Data sets are encoded, in some steps or at once."""
+    found: Script = [("work", 1), *passes(chance)] if chance.random() < 0.5 else []
+    return [*found, ("work", chance.choice((1, 100))), *passes(chance)]
+
+
+def _lose_worker(chance: Chance) -> Script:
+    return [("work", 1), *passes(chance), ("worker fails", _host(chance), chance.choice(WORKER_CODES)), *passes(chance)]
+
+
+def _bad_data(chance: Chance) -> Script:
+    return [
+        ("spoil data",),
+        ("work", 1),
+        *passes(chance),
+        *([("mend data",), ("resume",), *passes(chance)] if chance.random() < 0.5 else []),
+    ]
+
+
 def _one(*moves: Move) -> Callable[[Chance], Script]:
     return lambda chance: [chance.choice(moves), *passes(chance)]
 
@@ -199,6 +219,12 @@ SCRIPTS: dict[str, Callable[[Chance], Script]] = {
     "resume": _one(("resume",)),
     "place": _place,
     "hold up": _hold_up,
+    "work": _work,
+    "lose worker": _lose_worker,
+    "bad data": _bad_data,
+    "work mute": lambda chance: [("work mute",), *passes(chance)],
+    "hold up worker": lambda chance: [("hold up worker", _host(chance), chance.choice(IMAGE)), *passes(chance)],
+    "drop preparations": _one(("drop preparations",), ("mend data",)),
     "bad image": _bad_image,
     "prepare": _prepare,
     "zombie returns": _zombie_returns,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from lwm_operator.api.status import Status
 from lwm_operator.api.training import Training
-from lwm_operator.plan.observed import JobView, Observed, PodView
+from lwm_operator.plan.observed import JobView, Observed, PodView, PreparationView
 from lwm_operator.plan.plan import plan
 from lwm_operator.plan.result import CreateAttempt, Plan
 from lwm_operator.platforms.gang import gang_of
@@ -16,7 +16,13 @@ from world.bucket import Bucket, Gang, Number
 from world.builders import NOW
 from world.promises import Promises
 
+BAD_IMAGE = "trainer:missing"
+
 Planner = Callable[[Training, Observed, datetime], Plan]
+
+
+class RefusedError(Exception):
+    """The API server refuses a creation, as with an exceeded quota."""
 
 
 @dataclass
@@ -53,6 +59,14 @@ class Cluster:
     """By the uid of their Job."""
     members: dict[str, Gang] = field(default_factory=dict)
     """By the uid of each pod."""
+    preparations: dict[str, PreparationView] = field(default_factory=dict)
+    """By the name of their Job."""
+    begun: list[str] = field(default_factory=list)
+    """The image of each preparation that ever was."""
+    written: Counter[str] = field(default_factory=Counter)
+    """Shards of each data set: they stay."""
+    spoiled: set[str] = field(default_factory=set)
+    """Data sets with a broken line."""
     created: list[CreateAttempt] = field(default_factory=list)
     reached: Counter[str] = field(default_factory=Counter)
     planner: Planner = plan
@@ -86,6 +100,7 @@ class Cluster:
             reports=dict(self.reports),
             lost_nodes=frozenset(pod.node for pod in pods if pod.live and pod.node in self.lost and pod.node is not None),
             renewed=dict(self.renewed),
+            preparations=tuple(self.preparations.values()),
         )
 
     def write(self, status: Status, *, by_operator: bool = True) -> None:
