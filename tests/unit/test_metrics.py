@@ -30,6 +30,14 @@ def test_what_a_scrape_sees() -> None:
         assert "lwm_trainer_" + line % labels in lines
 
 
+def test_each_modality_s_loss_has_a_label() -> None:
+    metrics = Metrics("bible", "ctx512", None)
+    metrics.step(1, 5.0, 0.25, 4000.0, 1.5, 4096, {"text": 4.0, "vision": math.nan})
+    labels = {"training": "bible", "stage": "ctx512"}
+    found = [metrics.registry.get_sample_value("lwm_trainer_modality_loss", labels | {"modality": of}) for of in ("text", "vision")]
+    assert found == [4.0, pytest.approx(math.nan, nan_ok=True)]
+
+
 def test_a_taken_port_is_not_fatal(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("0.0.0.0", 0))
@@ -58,3 +66,9 @@ def test_a_step_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
         "stepSeconds": 1.25,
         "tokensSeen": 12288,
     }
+
+
+def test_a_step_s_line_shows_each_modality_s_loss_and_null_where_it_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+    step_line(3, 5.5, 1.0, 4000.0, 1.25, 12288, {"text": 4.5, "vision": math.nan})
+    found = json.loads(capsys.readouterr().out.removeprefix(STEP_LINE_PREFIX))
+    assert (found["loss"], found["textLoss"], found["visionLoss"]) == (5.5, 4.5, None)

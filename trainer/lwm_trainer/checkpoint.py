@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +13,7 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from lwm_trainer import config
 from lwm_trainer.errors import CheckpointMismatchError
-from lwm_trainer.model.llama import Params
+from lwm_trainer.model.llama import VISION_TABLES, Params, vision_tables
 from lwm_trainer.origin import committed_steps
 from lwm_trainer.prune import prune
 from lwm_trainer.record import Arrays, Record
@@ -176,7 +177,8 @@ def _manifest(step_folder: str) -> dict[str, Any]:
 
 def read_record(step_folder: str, steps: int) -> Record:
     """The record of a stage of `steps` steps, without parameters and optimizer."""
-    return _record(_restore(step_folder, record=ocp.args.StandardRestore(Record.empty(steps).arrays)).record)
+    empty = Record.empty(steps, vision=read_manifest(step_folder).model.vision is not None)
+    return _record(_restore(step_folder, record=ocp.args.StandardRestore(empty.arrays)).record)
 
 
 def _record(restored: Arrays) -> Record:
@@ -186,13 +188,21 @@ def _record(restored: Arrays) -> Record:
 def restore_params(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, abstract: Params) -> Params:
     """Another stage's or a converted model's parameters onto this stage's mesh.
 
+    A model without a vision vocabulary gets this run's, its tables drawn as they are with the run's seed where nothing is restored.
     Raises CheckpointMismatchError for another model or tokenizer; the dtype of activations may be another.
     """
-    same = ("model", "tokenizer_sha256")
+    found, same = read_model_manifest(step_folder), ("model", "tokenizer_sha256")
+    grown = found.model_copy(update={"model": grown_to(found.model, run.model)})
     place = f"{INIT_FROM}: {step_folder}" if run.stage_index == 0 else step_folder
-    _compare(place, read_model_manifest(step_folder), describe(run, tokenizer_sha256, 0), same, free=OF_ACTIVATIONS)
-    params: Params = _restore(step_folder, params=ocp.args.StandardRestore(abstract)).params
-    return params
+    _compare(place, grown, describe(run, tokenizer_sha256, 0), same, free=OF_ACTIVATIONS)
+    if found.model.vision == grown.model.vision:
+        params: Params = _restore(step_folder, params=ocp.args.StandardRestore(abstract)).params
+        return params
+    tables = {name: abstract["ends"][name] for name in VISION_TABLES}
+    rest = abstract | {"ends": {name: table for name, table in abstract["ends"].items() if name not in tables}}
+    params = _restore(step_folder, params=ocp.args.StandardRestore(rest)).params
+    draw = jax.jit(partial(vision_tables, run.model), out_shardings={name: table.sharding for name, table in tables.items()})
+    return params | {"ends": params["ends"] | draw(jax.random.key(run.seed))}
 
 
 def restore_all(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, step: int, abstract: State) -> tuple[State, Record]:
@@ -203,7 +213,7 @@ def restore_all(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, 
         step_folder,
         params=ocp.args.StandardRestore(abstract["params"]),
         optimizer=ocp.args.StandardRestore(abstract["optimizer"]),
-        record=ocp.args.StandardRestore(Record.empty(run.steps).arrays),
+        record=ocp.args.StandardRestore(Record.empty(run.steps, vision=run.model.vision is not None).arrays),
     )
     return State(params=found.params, optimizer=found.optimizer), _record(found.record)
 
@@ -218,6 +228,11 @@ def _compare(place: str, found: ModelManifest, wanted: Manifest, fields: tuple[s
         if first.field == "tokenizer_sha256":
             cure = "name by spec.tokenizer the tokenizer.json that it was made with, or start from a checkpoint of this tokenizer"
         raise CheckpointMismatchError(f"{place}: {first.field} is {first.theirs} in the checkpoint, but {first.ours} in this run: {cure}")
+
+
+def grown_to(theirs: config.Model, ours: config.Model) -> config.Model:
+    """A model that takes up ours' vision vocabulary when it has none."""
+    return theirs.model_copy(update={"vision": ours.vision}) if theirs.vision is None else theirs
 
 
 class Difference(NamedTuple):

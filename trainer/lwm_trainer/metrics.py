@@ -3,6 +3,9 @@
 import json
 import math
 import sys
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
@@ -23,6 +26,13 @@ class Metrics:
 
         self._step = gauge("step", "Steps done in this stage")
         self._loss = gauge("loss", "Loss of the last step, nats a token")
+        by_modality = Gauge(
+            "lwm_trainer_modality_loss",
+            "Mean loss of the last step's targets of a modality, nats; NaN where it had none",
+            (*names, "modality"),
+            registry=self.registry,
+        )
+        self._loss_of = partial(by_modality.labels, training, stage)
         self._grad_norm = gauge("grad_norm", "Norm of the last step's gradient, before clipping")
         self._rate = gauge("tokens_per_second", "Tokens a second in the last step, all hosts together")
         self._committed = gauge("committed_step", "Step of the last complete checkpoint")
@@ -38,10 +48,21 @@ class Metrics:
             except OSError as error:
                 print(f"metrics: port {port} is not to be had ({error}); training goes on without", file=sys.stderr, flush=True)
 
-    def step(self, step: int, loss: float, grad_norm: float, tokens_per_second: float, step_seconds: float, tokens: int) -> None:
-        """`step` steps are done, the last of them with `tokens` tokens in its global batch."""
+    def step(
+        self,
+        step: int,
+        loss: float,
+        grad_norm: float,
+        tokens_per_second: float,
+        step_seconds: float,
+        tokens: int,
+        losses: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        """`step` steps are done, the last of them with `tokens` tokens in its global batch. `losses`: by modality."""
         self._step.set(step)
         self._loss.set(loss)
+        for modality, value in losses.items():
+            self._loss_of(modality).set(value)
         self._grad_norm.set(grad_norm)
         self._rate.set(tokens_per_second)
         self._seconds.observe(step_seconds)
@@ -52,14 +73,23 @@ class Metrics:
         self._committed.set(step)
 
 
-def step_line(step: int, loss: float, grad_norm: float, tokens_per_second: float, step_seconds: float, tokens_seen: int) -> None:
-    """Prints the step as one line, the prefix and JSON; a number that is not finite becomes null.
+def step_line(
+    step: int,
+    loss: float,
+    grad_norm: float,
+    tokens_per_second: float,
+    step_seconds: float,
+    tokens_seen: int,
+    losses: Mapping[str, float] = MappingProxyType({}),
+) -> None:
+    """Prints the step as one line, the prefix and JSON; a number that is not finite becomes null. `losses`: by modality, as textLoss.
 
     Gloo prints to the same stream from native code, so the whole line goes out in one write; look for the prefix anywhere in a line.
     """
     record = {
         "step": step,
         "loss": loss,
+        **{f"{modality}Loss": value for modality, value in losses.items()},
         "gradNorm": grad_norm,
         "tokensPerSecond": tokens_per_second,
         "stepSeconds": step_seconds,

@@ -7,7 +7,7 @@ import pydantic
 from etils import epath
 
 from lwm_trainer import arrays, config
-from lwm_trainer.checkpoint import INIT_FROM, OF_ACTIVATIONS, as_model_manifest, difference
+from lwm_trainer.checkpoint import INIT_FROM, OF_ACTIVATIONS, as_model_manifest, difference, grown_to
 from lwm_trainer.errors import CheckpointMismatchError
 from lwm_trainer.origin import find_origin
 
@@ -53,7 +53,7 @@ def _require_model(place: str, ours: config.Model) -> None:
             f"{INIT_FROM}: {place}: its manifest cannot be read: {where}: {first['msg']}: "
             "was it written by another version? Convert it again"
         ) from error
-    found, wanted = ({"model": model.model_dump(by_alias=True)} for model in (theirs, ours))
+    found, wanted = ({"model": model.model_dump(by_alias=True)} for model in (grown_to(theirs, ours), ours))
     if (other := difference(found, wanted, OF_ACTIVATIONS)) is not None:
         raise CheckpointMismatchError(
             f"{INIT_FROM}: {place}: {other.field} is {_said(other.theirs)} there, but {_said(other.ours)} in this training: "

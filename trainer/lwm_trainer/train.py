@@ -19,7 +19,7 @@ from lwm_trainer.mesh import make_mesh
 from lwm_trainer.origin import Origin, settle_origin
 from lwm_trainer.pretrained import require_pretrained
 from lwm_trainer.progress import Reporter
-from lwm_trainer.record import Record
+from lwm_trainer.record import MODALITIES, Record
 from lwm_trainer.ring.split import settle
 from lwm_trainer.standing import Standing
 from lwm_trainer.step import Program, State, make_program
@@ -49,6 +49,8 @@ def train(run: config.RunConfig, standing: Standing, reporter: Reporter | None) 
             standing.enter(Phase.LOADING_DATA)
     train_step, loaded = compiled.result(), data.result()
 
+    if jax.process_index() == 0:
+        metrics.say("\n".join(loaded.batches.about))
     standing.enter(Phase.RESTORING)
     barrier("compiled")
     origin = settle_origin(run)
@@ -117,14 +119,15 @@ def _load(run: config.RunConfig) -> _Data:
 
 def _start(run: config.RunConfig, program: Program, origin: Origin, tokenizer_sha256: str) -> tuple[State, Record]:
     """State and record at the origin: drawn, another stage's parameters with all else fresh, or an earlier attempt's whole."""
+    nothing = Record.empty(run.steps, vision=run.model.vision is not None)
     match origin:
         case Origin(kind="attempt", checkpoint=str(folder), step=step):
             return restore_all(run, tokenizer_sha256, folder, step, program.abstract_state)
         case Origin(kind="stage", checkpoint=str(folder)):
             params = restore_params(run, tokenizer_sha256, folder, program.abstract_state["params"])
-            return State(params=params, optimizer=program.fresh_optimizer(params)), Record.empty(run.steps)
+            return State(params=params, optimizer=program.fresh_optimizer(params)), nothing
         case _:
-            return program.init(jax.random.key(run.seed)), Record.empty(run.steps)
+            return program.init(jax.random.key(run.seed)), nothing
 
 
 class _Watch:
@@ -153,7 +156,8 @@ class _Watch:
 
     def _take(self, step: int, step_metrics: Any) -> None:
         loss, grad_norm, tokens_hash = (np.asarray(step_metrics[name])[()] for name in ("loss", "grad_norm", "tokens_hash"))
-        self._record.add(step, float(loss), float(grad_norm), int(tokens_hash))
+        losses = {of: float(step_metrics[f"{of}_loss"]) for of in MODALITIES if f"{of}_loss" in step_metrics}
+        self._record.add(step, float(loss), float(grad_norm), int(tokens_hash), losses)
         now = time.monotonic()
         seconds, self._clock = now - self._clock, now
         if not (np.isfinite(loss) and np.isfinite(grad_norm)):
@@ -165,5 +169,5 @@ class _Watch:
             return
         rate, seen = self._run.batch_tokens / seconds, (step + 1) * self._run.batch_tokens
         self._reporter.step(float(loss), float(grad_norm), rate, seconds, seen)
-        self._metrics.step(step + 1, float(loss), float(grad_norm), rate, seconds, self._run.batch_tokens)
-        metrics.step_line(step + 1, float(loss), float(grad_norm), rate, seconds, seen)
+        self._metrics.step(step + 1, float(loss), float(grad_norm), rate, seconds, self._run.batch_tokens, losses)
+        metrics.step_line(step + 1, float(loss), float(grad_norm), rate, seconds, seen, losses)

@@ -25,6 +25,10 @@ Params = dict[str, Any]
 """{"ends": ..., "layers": ...}: nested dicts of float32 arrays; each array under "layers" has a leading axis of layers."""
 
 
+VISION_TABLES = ("vision_embedding", "vision_head")
+"""Under "ends": what a model with a vision vocabulary has more than one without."""
+
+
 def init(model: config.Model, key: Array) -> Params:
     """Parameters drawn from `key`; jit it with output shardings, so that no device ever holds them all."""
     ends_key, layers_key = jax.random.split(key)
@@ -36,6 +40,12 @@ def init(model: config.Model, key: Array) -> Params:
         "ends": _pure(Ends(model, nnx.Rngs(params=ends_key))),
         "layers": jax.vmap(one_layer)(jax.random.split(layers_key, model.layers)),
     }
+
+
+def vision_tables(model: config.Model, key: Array) -> Params:
+    """Those of VISION_TABLES that `init` draws from `key`; jit it, so that nothing else is drawn."""
+    ends = init(model, key)["ends"]
+    return {name: ends[name] for name in VISION_TABLES}
 
 
 def abstract(model: config.Model) -> Params:
