@@ -1,6 +1,6 @@
 """What a run left in the bucket: the record and the manifest in each stage's final checkpoint."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,15 @@ class StageRecord:
     losses: NDArray[np.float32]
     grad_norms: NDArray[np.float32]
     tokens_hash: NDArray[np.uint32]
+    by_modality: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    """The losses of text and of vision targets apart, NaN where a step has none; nothing for a stage that sees text only."""
 
 
 def read_stage(checkpoint: str, endpoint: str | None = None) -> StageRecord:
     """Reads the Orbax step folder `checkpoint` (gs:// or a path) with one process and no accelerator."""
     use_endpoint(endpoint)
     from lwm_trainer.checkpoint import read_manifest, read_record
+    from lwm_trainer.record import MODALITIES
 
     manifest = read_manifest(checkpoint)
     record = read_record(checkpoint, manifest.step)
@@ -36,4 +39,5 @@ def read_stage(checkpoint: str, endpoint: str | None = None) -> StageRecord:
         losses=record.losses,
         grad_norms=record.arrays["grad_norm_bits"].view(np.float32),
         tokens_hash=record.arrays["tokens_hash"],
+        by_modality={name: record.losses_of(name) for name in MODALITIES} if manifest.model.vision is not None else {},
     )

@@ -8,11 +8,11 @@ import msgpack
 import numpy as np
 import pytest
 
+from convert.ours import logits
 from lwm_trainer.config import ExitCode
 from lwm_trainer.convert.__main__ import main
 from lwm_trainer.convert.errors import ConversionError
 from lwm_trainer.convert.msgpack_map import Stream
-from unit.test_convert_logits import logits
 from unit.test_convert_round_trip import MODELS
 
 WIDTH, HEADS, CHANNELS, INNER, VOCAB, LAYERS = 32, 4, 8, 40, 64, 2
@@ -84,7 +84,7 @@ def forward(tree: Tree, tokens: np.ndarray, theta: float) -> np.ndarray:
 
 def off(folder: Path, tree: Tree) -> float:
     tokens = np.random.default_rng(1).integers(0, VOCAB, (2, 40))
-    return float(np.abs(logits(folder, tokens) - forward(tree, tokens, 1e4)).max())
+    return float(np.abs(logits(str(folder), tokens) - forward(tree, tokens, 1e4)).max())
 
 
 @pytest.mark.parametrize("layout", ["stacked", "unstacked", "chunked"])

@@ -69,5 +69,5 @@ def test_a_model_has_its_vision_from_the_first_stage_that_sees(mixtures: list[st
     stages = [
         stage(f"s{number}", mixture=[{"dataset": name} for name in mixture.split()]) for number, mixture in enumerate(mixtures, start=1)
     ]
-    changes = {"model": model, "datasets": [dataset(kind, kind) for kind in kinds], "stages": stages}
+    changes: dict[str, Any] = {"model": model, "datasets": [dataset(kind, kind) for kind in kinds], "stages": stages}
     assert [run_of(number, **changes).model.vision is not None for number in range(1, len(stages) + 1)] == sees
