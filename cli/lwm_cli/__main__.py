@@ -5,6 +5,7 @@ import sys
 USAGE = """usage: lwm COMMAND
 
   fit FILE.yaml    does each stage of an LWMTraining fit its accelerator, and how fast will it be: compiled without one
+  data ...         data sets prepared on this machine, and rows shown as people can read them
   convert ...      checkpoints from and to Hugging Face and LWM
 
 `lwm COMMAND --help` says more."""
@@ -18,6 +19,10 @@ def main(arguments: list[str] | None = None) -> int:
             from lwm_cli.fit import main as fit
 
             return fit(rest)
+        case ["data", *rest]:
+            from lwm_cli.data import main as data
+
+            return data(rest)
         case ["convert", *rest]:
             from lwm_trainer.convert.__main__ import main as convert
 

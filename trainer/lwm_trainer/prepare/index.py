@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lwm_trainer.config import Prepared
+from lwm_trainer.config import PrepareConfig, Prepared
 from lwm_trainer.data.folder import Folder
 from lwm_trainer.data.layout import DOCUMENTS, INDEX, PREPARED, Counts, lengths_file, to_json
 from lwm_trainer.data.store import read_table
@@ -35,10 +35,10 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
-def write_prepared(files: Folder, counts: Sequence[Counts], recipe: dict[str, Any], tokenizer: str) -> Prepared:
-    """Written last of all: the store is whole. `tokenizer`: where it lies, for those who read tokens as text."""
+def write_prepared(files: Folder, counts: Sequence[Counts], recipe: dict[str, Any], config: PrepareConfig) -> Prepared:
+    """Written last of all: the store is whole. Where source and tokenizer lay is for people who look at it."""
     total = sum(counts, Counts())
     numbers = {"documents": total.documents, "tokens": total.tokens, "skipped": total.skipped}
-    about = {"prepared": numbers, "firstSkipped": total.first_skipped, "bytes": total.size, "recipe": recipe, "tokenizer": tokenizer}
-    files.write(PREPARED, to_json(about))
+    about = {"prepared": numbers, "firstSkipped": total.first_skipped, "bytes": total.size, "recipe": recipe}
+    files.write(PREPARED, to_json(about | {"tokenizer": config.tokenizer, "source": config.dataset.uri}))
     return Prepared(uri=files.uri, **numbers)

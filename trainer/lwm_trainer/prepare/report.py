@@ -45,9 +45,11 @@ class Report:
             self._current = Counts()
         self._changed(self.now())
 
-    def ended(self, prepared: Prepared) -> None:
+    def ended(self, prepared: Prepared, first_skipped: str = "") -> None:
+        """All is done, now or long ago."""
         with self._lock:
             self._prepared = prepared
+            self._current = Counts(first_skipped=first_skipped)
         self._changed(self.now())
 
     def now(self) -> Preparation:
@@ -88,7 +90,7 @@ class Report:
 def told(now: Preparation) -> str:
     """A line for people."""
     if not now.shards:
-        return "counting shards"
+        return "counting shards" if now.prepared is None else f"prepared before: {now.documents} documents, {now.tokens} tokens"
     rate = f", {now.bytes_per_second / 1e6:.1f} MB/s" if now.bytes_per_second else ""
     left = f", {now.eta_seconds} s left" if now.eta_seconds and now.prepared is None else ""
     skipped = f", {now.skipped} records skipped" if now.skipped else ""

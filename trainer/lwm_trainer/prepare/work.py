@@ -94,7 +94,7 @@ class _Work:
         total = sum(counts, Counts())
         require_documents(self._config.dataset, total.documents, total.skipped, total.first_skipped)
         write_index(self._files, len(shards))
-        prepared = write_prepared(self._files, counts, made_by, self._config.tokenizer)
+        prepared = write_prepared(self._files, counts, made_by, self._config)
         self._files.tidy()
         self._report.ended(prepared)
         return prepared
@@ -112,9 +112,10 @@ class _Work:
 def _found(config: PrepareConfig, files: Folder, report: Report) -> Prepared:
     """Somebody has prepared the same."""
     store = Store(files, config.dataset.uri)
+    first = _placed(store.recipe["firstSkipped"], sources(config.dataset.uri).root)
     if store.prepared.skipped and config.dataset.on_bad_record == "fail":
-        raise DataCorruptError(_placed(store.recipe["firstSkipped"], sources(config.dataset.uri).root))
-    report.ended(store.prepared)
+        raise DataCorruptError(first)
+    report.ended(store.prepared, first)
     return store.prepared
 
 
