@@ -113,18 +113,14 @@ class Batches:
 
 
 def _nothing(dataset: Dataset, selection: Selection) -> str:
-    if selection.left_out:
-        return f"datasets[{dataset.name}]: all documents are left out ({_counts(selection)}): widen documents or the row"
+    if selection.remarks:
+        return f"datasets[{dataset.name}]: no document is left ({', '.join(selection.remarks)}): widen documents or the row"
     return f"datasets[{dataset.name}]: {dataset.uri} holds no token: put text there"
 
 
 def _about(dataset: Dataset, selection: Selection, plan: Plan) -> str:
-    left_out = f"; left out: {_counts(selection)}" if selection.left_out else ""
-    return f"datasets[{dataset.name}]: {selection.documents} documents in {plan.rows} rows an epoch, {plan.fill:.1%} full{left_out}"
-
-
-def _counts(selection: Selection) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in selection.left_out.items())
+    made = f"{selection.documents:,} documents in {plan.rows:,} rows an epoch, {plan.fill:.1%} full"
+    return "; ".join([f"datasets[{dataset.name}]: {made}", *selection.remarks])
 
 
 def unigram_entropy(batches: Batches, steps: Sequence[int]) -> float:

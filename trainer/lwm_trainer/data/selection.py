@@ -9,6 +9,8 @@ from lwm_trainer import config
 from lwm_trainer.data.errors import DataCorruptError
 from lwm_trainer.data.span import Source
 
+_FATES = {"split": "split", "truncate": "truncated", "skip": "left out", "fail": "refused"}
+
 
 class Pieces(NamedTuple):
     """Pieces of documents in flat coordinates, each of which stands in a row as an example of its own."""
@@ -28,13 +30,13 @@ class Pieces(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """The pieces in the order of their documents, and how many documents are left out for which reason."""
+    """The pieces in the order of their documents, and what is not there whole."""
 
     pieces: Pieces
     documents: int
     """Left in."""
-    left_out: dict[str, int]
-    """By the reason, as people read it; reasons that left none out are not there."""
+    remarks: tuple[str, ...]
+    """How many documents are left out, split or truncated, and why; as people read it."""
 
 
 def select(source: Source, length: int, dataset: config.Dataset) -> Selection:
@@ -44,26 +46,25 @@ def select(source: Source, length: int, dataset: config.Dataset) -> Selection:
     sizes = ends - begins
     short, long = sizes < wanted.min_tokens, sizes > (wanted.max_tokens or np.inf)
     over = ~short & ~long & (sizes > length)
-    if wanted.longer == "fail" and over.any():
-        first = int(np.argmax(over))
+    first = int(np.argmax(over)) if over.any() else None
+    if wanted.longer == "fail" and first is not None:
         raise DataCorruptError(
             f"{source.name(first)}: datasets[{dataset.name}]: a document of {sizes[first]} tokens is longer than the row's {length}: "
             "shorten it, or set documents.longer to split, truncate or skip"
         )
-    skipped = over & (wanted.longer == "skip")
-    counts = {
-        f"shorter than minTokens, {wanted.min_tokens}": int(short.sum()),
-        f"longer than maxTokens, {wanted.max_tokens}": int(long.sum()),
-        f"longer than a row, {length}": int(skipped.sum()),
-    }
-    kept = ~(short | long | skipped)
+    remarks = [
+        (short.sum(), f"left out, shorter than minTokens {wanted.min_tokens}"),
+        (long.sum(), f"left out, longer than maxTokens {wanted.max_tokens}"),
+        (over.sum(), f"{_FATES[wanted.longer]}, longer than a row, the first {source.name(first) if first is not None else ''}"),
+    ]
+    kept = ~(short | long | (over & (wanted.longer == "skip")))
     begins, ends = begins[kept], ends[kept]
     if wanted.longer == "truncate":
         cut_ends = np.minimum(ends, begins + length)
         pieces = Pieces(begins, cut_ends, cut_ends == ends)
     else:
         pieces = cut(begins, ends, length)
-    return Selection(pieces, int(kept.sum()), {reason: count for reason, count in counts.items() if count})
+    return Selection(pieces, int(kept.sum()), tuple(f"{count} {remark}" for count, remark in remarks if count))
 
 
 def cut(begins: NDArray[np.int64], ends: NDArray[np.int64], length: int) -> Pieces:
