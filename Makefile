@@ -14,7 +14,7 @@ NAME ?= lwm-test
 export UV_PYTHON_DOWNLOADS := never
 export LWM_UV := $(UV)
 
-.PHONY: help setup quickstart test e2e check soak format crd docs bench-operator bench-attention bench-model fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
+.PHONY: help setup quickstart test e2e check soak format crd docs bench-operator bench-attention bench-model bench-data fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -71,6 +71,9 @@ bench-attention: setup ## Attention measured beside ringattention and dense atte
 
 bench-model: setup ## Loss, training step and conversion of checkpoints beside the usual ways and the disk, one CPU device: about 8 minutes (BENCH=--quick: 2)
 	@PYTHONPATH=tests $(RUN) python -m benchmarks.model $(BENCH)
+
+bench-data: setup ## Packing and loading of rows measured beside grain's packers: about 4 minutes (BENCH=--quick: 1)
+	@PYTHONPATH=tests $(RUN) python -m benchmarks.data $(BENCH)
 
 fit-recipe: setup ## Compile the whole recipe for v4, v5p and v6e without a TPU (an hour or more on two cores): docs/recipe.md and its picture
 	@$(RUN) python -m lwm_trainer.fit.recipe_page $(FIT)

@@ -1,0 +1,18 @@
+"""How much is measured: the whole, or a sample of a minute."""
+
+from typing import NamedTuple
+
+
+class Effort(NamedTuple):
+    planned: int
+    """Documents of the great plan."""
+    packed: int
+    """Documents that are packed beside grain."""
+    batches: int
+    """Batches of a turn of the loaders."""
+    budget: float
+    """Seconds of a contest, if its least number of rounds fits into them."""
+
+
+WHOLE = Effort(planned=1_000_000, packed=20_000, batches=16, budget=60.0)
+QUICK = Effort(planned=200_000, packed=4_000, batches=4, budget=5.0)

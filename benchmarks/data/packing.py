@@ -1,0 +1,41 @@
+"""How full rows are and how long their plan takes."""
+
+import time
+from collections.abc import Iterable
+
+import numpy as np
+
+from benchmarks.attention.rows import Row
+from benchmarks.data.corpus import CONTEXT, corpus, offsets, run
+from benchmarks.data.effort import Effort
+from benchmarks.data.peers import BINS, PACKERS, fill
+from lwm_trainer.data import Documents
+from lwm_trainer.data.packing import Plan
+from lwm_trainer.data.pieces import select
+
+
+def plan(documents: Documents, bucketed: bool = False) -> tuple[Plan, float]:
+    """And the seconds that it takes from lengths to the first row."""
+    began = time.perf_counter()
+    made = Plan(select(documents, CONTEXT, run().datasets[0]).pieces, CONTEXT, 0, 0, 0, bucketed=bucketed)
+    made.row(0)
+    return made, time.perf_counter() - began
+
+
+def packing(effort: Effort) -> Iterable[Row]:
+    many = Documents(np.zeros(0, np.int32), offsets(effort.planned))
+    for bucketed in (False, True):
+        made, seconds = plan(many, bucketed)
+        what = f"plan {effort.planned:,} documents, {'bucketed' if bucketed else 'mixed'}"
+        yield Row(name=what, value=seconds, unit="s", note=f"{made.rows:,} rows of {CONTEXT:,}, {made.fill:.2%} full; no token is read")
+    documents = corpus(effort.packed)
+    ours, seconds = plan(documents)
+    yield Row(
+        name=f"fill {effort.packed:,} documents", value=100 * ours.fill, unit="%", note=f"{ours.rows:,} rows, planned in {seconds:.3f} s"
+    )
+    for packer in PACKERS:
+        began = time.perf_counter()
+        theirs = fill(documents, packer)
+        took = time.perf_counter() - began
+        note = f"{BINS} bins, {took:.1f} s with the tokens' copies: it has no plan apart; ratio: of the empty places"
+        yield Row(name=f"fill, grain {packer}", value=100 * theirs, unit="%", ratio=(1 - theirs) / (1 - ours.fill), note=note)
