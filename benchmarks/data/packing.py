@@ -11,7 +11,7 @@ from benchmarks.data.effort import Effort
 from benchmarks.data.peers import BINS, PACKERS, fill
 from lwm_trainer.data import Documents
 from lwm_trainer.data.packing import Plan
-from lwm_trainer.data.pieces import select
+from lwm_trainer.data.selection import select
 
 
 def plan(documents: Documents, bucketed: bool = False) -> tuple[Plan, float]:
