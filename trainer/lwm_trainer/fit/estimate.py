@@ -14,9 +14,15 @@ MATMUL_SHARE = 0.7
 """Of the peak, that matrix products of the layers and the head reach. MaxText publishes 67 % for whole steps of 32B on 256 v5e
 (MaxText/configs/v5e), which recomputation and communication are part of."""
 
-ATTENTION_SHARE = 0.33
-"""Of the peak, that attention's kernels reach. Fitted on one number: MaxText, Llama 3 8B, 256K, ring 8 x ulysses 8 on 64 v5p, 9.34 s.
-Other published runs reach up to twice as much, so a step may take half of its estimate: see `published`."""
+ATTENTION_MOST = 0.87
+BLOCK_COST = 840
+"""Of the peak, attention's kernels reach 0.87 x block / (block + 840): a visit computes block^2 pairs, and what it costs beside its
+products (fetching, softmax's rows, accumulators) goes with its sides. Two constants, fitted on two published steps of v5p that tell of
+their blocks, of 512 and of 2048 tokens; `published` has the errors of all others. For heads of 128 channels, on every family alike."""
+
+BLOCK = 768
+"""Tokens of a block of the trainer's TPU kernels: 1024 x 1024 forward, 512 x 1024 backward (`lwm_trainer.ring.inner.splash`); the harmonic
+mean of their sides, weighed by their products."""
 
 ICI_SHARE = 0.9
 """Of a link's rate, that collectives reach: v4's published all-reduce rate is 4.5e10 of 5e10 bytes a second and link
@@ -60,16 +66,26 @@ class Estimate:
         return "\n".join([*lines, f"{'step':<22} {self.seconds:10.4f} s  the sum; model FLOPs utilisation {self.mfu:.1%}"])
 
 
-def estimate(run: RunConfig, chip: Chip) -> Estimate:
-    """Of a settled run (`mesh.ulysses` given), rows of one document each. Raises ValueError where the run is not settled."""
+def attention_share(block: int) -> float:
+    """Of the peak, that attention's kernels reach with blocks of so many tokens."""
+    return ATTENTION_MOST * block / (block + BLOCK_COST)
+
+
+def estimate(run: RunConfig, chip: Chip, *, block: int = BLOCK) -> Estimate:
+    """Of a settled run (`mesh.ulysses` given), rows of one document each. Raises ValueError where the run is not settled.
+
+    Args:
+        block: tokens of a block of attention's kernels; other than the trainer's for other people's.
+    """
     if run.mesh.ulysses is None:
         raise ValueError("mesh.ulysses: not settled, so that exchanges cannot be estimated: see lwm_trainer.ring.split.settle")
     work = flops(run)
-    compute = _compute(run, chip, work)
+    share = attention_share(block)
+    compute = _compute(run, chip, work, share)
     busy = sum(phase.seconds for phase in compute)
     phases = (
         *compute,
-        *_sequence(run, chip),
+        *_sequence(run, chip, share),
         _parameters(run, chip, busy),
         _tensor(run, chip),
         _optimizer(run, chip),
@@ -86,23 +102,23 @@ def estimate(run: RunConfig, chip: Chip) -> Estimate:
     )
 
 
-def _compute(run: RunConfig, chip: Chip, work: Flops) -> list[Phase]:
+def _compute(run: RunConfig, chip: Chip, work: Flops, attention: float) -> list[Phase]:
     parts = (
         ("matmul", work.layers, MATMUL_SHARE),
-        ("attention", work.attention, ATTENTION_SHARE),
+        ("attention", work.attention, attention),
         ("loss", work.loss, MATMUL_SHARE),
     )
     return [
         Phase(
             name=name,
             seconds=count / run.mesh.size / (chip.flops * share),
-            text=f"{count:.3g} FLOPs / {run.mesh.size} devices / ({chip.flops:.3g} a second x {share})",
+            text=f"{count:.3g} FLOPs / {run.mesh.size} devices / ({chip.flops:.3g} a second x {share:.3g})",
         )
         for name, count, share in parts
     ]
 
 
-def _sequence(run: RunConfig, chip: Chip) -> list[Phase]:
+def _sequence(run: RunConfig, chip: Chip, share: float) -> list[Phase]:
     """The ring's hops and the exchanges of heads, by the cost model that also chooses between the two."""
     link = split.Link(chip.ici_rate * ICI_SHARE, ICI_SECONDS)
     degree, parts, layers, remat = run.mesh.ulysses or 1, run.memory.accumulation, run.model.layers, run.memory.remat
@@ -113,7 +129,7 @@ def _sequence(run: RunConfig, chip: Chip) -> list[Phase]:
         rows=run.rows // parts,
         context_length=run.context_length,
         devices_per_host=run.gang.devices_per_host,
-        chip=split.Chip(chip.flops * ATTENTION_SHARE, link, link, torus=True),
+        chip=split.Chip(chip.flops * share, link, link, torus=True),
     )
     # Keys and values go round once more when the ring runs again: a quarter of what hops send, if the model is in bfloat16.
     around = 1.25 if remat == "layer" else 1.0
