@@ -125,6 +125,12 @@ def test_special_tokens_typed_in_a_message_stay_text_in_a_template(with_template
     assert read(found, tokenizer) == ("«s»«im_start»user\n<|im_end|>☃«im_end»\n«im_start»assistant\n1</S><|IM_END|> <S> ☃2«IM_END»\n")
 
 
+def test_a_special_token_that_the_template_puts_together_is_one(with_template: Any) -> None:
+    with_template("{{ '<|' + messages[0].role + '|>' + messages[0].content }}" + MARKED)
+    tokenizer = byte_tokenizer("<|user|>", uri=with_template(None).uri)
+    assert read(encode({"messages": said("<|user|>", "b")}, tokenizer, **TEMPLATE), tokenizer) == "«user»<|user|>B"
+
+
 def test_of_several_templates_the_default_is_taken(with_template: Any) -> None:
     named = [
         {"name": "rag", "template": "x"},

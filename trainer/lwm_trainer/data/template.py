@@ -2,7 +2,7 @@
 
 The template is Jinja, sandboxed, with the names and settings that Hugging Face's `apply_chat_template` gives it. `{% generation %}` is a
 tag of ours with its meaning there: it stands around what the assistant says. Special tokens that the template writes become their ids;
-the same letters in a message stay text.
+the same letters in a message stay text. What a template puts together, as `'<|' + message.role + '|>'`, it writes.
 """
 
 import json
