@@ -12,8 +12,8 @@ from lwm_trainer.data.source import list_files, missing, open_file
 from lwm_trainer.data.tables import row_groups
 
 SUFFIXES = (".txt", ".jsonl", ".parquet", ".arrow")
-LEAST, MOST, WANTED = 2**20, 2**28, 512
-"""A shard has 1 to 256 MiB of source; between these there are 512 of them. Not a worker's number: more workers, same shards."""
+LEAST, MOST, WANTED = 2**20, 2**27, 128
+"""A shard has 1 to 128 MiB of source; between these there are 128 of them. Not a worker's number: more workers, same shards."""
 _SPLITS = "dataset_dict.json"
 _SAVED = re.compile(r"data-\d+-of-\d+\.arrow")
 _PARALLEL_FILES = 8

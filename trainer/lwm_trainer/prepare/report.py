@@ -38,11 +38,11 @@ class Report:
             self._current = counts
         self._changed(self.now())
 
-    def done(self, counts: dict[int, Counts]) -> None:
-        """These shards are whole, whoever did them; this worker is at none."""
+    def done(self, counts: dict[int, Counts], current: Counts = Counts()) -> None:  # noqa: B008 - frozen
+        """These shards are whole, whoever did them; so much is done of the one that this worker is at."""
         with self._lock:
             self._done |= counts
-            self._current = Counts()
+            self._current = current
         self._changed(self.now())
 
     def ended(self, prepared: Prepared, first_skipped: str = "") -> None:

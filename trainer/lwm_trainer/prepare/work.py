@@ -1,11 +1,10 @@
 """What one worker does: worker 0 plans, joins and reports; all encode shards."""
 
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from lwm_trainer.config import PrepareConfig, Prepared
+from lwm_trainer.config import PROGRESS_SECONDS, PrepareConfig, Prepared
 from lwm_trainer.data.documents import require_documents
 from lwm_trainer.data.encode import encoder
 from lwm_trainer.data.errors import DataCorruptError, changed
@@ -42,11 +41,18 @@ def prepare(config: PrepareConfig, worker: int, report: Report, *, poll_seconds:
     shards = work.plan(worker)
     if shards is None:
         return _found(config, files, report)
-    report.planned(len(shards), sum(part.size for shard in shards for part in shard), work.look(range(len(shards))))
+    report.planned(len(shards), sum(part.size for shard in shards for part in shard), work.look(len(shards)))
+
+    def tell(counts: Counts) -> None:
+        report.current(counts)
+        if worker == 0 and work.unseen_seconds > PROGRESS_SECONDS:
+            report.done(work.look(len(shards)), current=counts)
+
     for number in range(worker, len(shards), config.workers):
-        if not work.look([number]):
-            write_shard(files, number, listing, shards[number], config.dataset, encode, report.current)
-            report.done(work.look([number]))
+        if work.whole(number) is None:  # asked once more: workers of another training may be at the same
+            write_shard(files, number, listing, shards[number], config.dataset, encode, tell)
+        if (counts := work.whole(number)) is not None:
+            report.done({number: counts})
     return work.join(shards, made_by) if worker == 0 else None
 
 
@@ -55,7 +61,7 @@ class _Work:
         self._config, self._files, self._listing = config, files, listing
         self._report, self._poll_seconds = report, poll_seconds
         self._done: dict[int, Counts] = {}
-        self._listed = time.monotonic()
+        self._listed = self._looked = time.monotonic()
 
     def plan(self, worker: int) -> list[Shard] | None:
         """Of the plan, worker 0 makes it and the others wait for it. None: meanwhile, all is done."""
@@ -67,16 +73,25 @@ class _Work:
             self._wait()
         return found
 
-    def look(self, numbers: Iterable[int]) -> dict[int, Counts]:
-        """Those of the shards that are whole. Raises DataCorruptError for one with a record that this data set is not to skip."""
-        new = [number for number in numbers if number not in self._done]
-        names = self._files.names() if new else set()
-        new = [number for number in new if counts_file(number) in names]
+    @property
+    def unseen_seconds(self) -> float:
+        """Since all shards were looked at."""
+        return time.monotonic() - self._looked
+
+    def look(self, shards: int) -> dict[int, Counts]:
+        """Those of so many shards that are whole. Errors as `whole`."""
+        names = self._files.names() if len(self._done) < shards else set()
+        new = [number for number in range(shards) if number not in self._done and counts_file(number) in names]
         with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-            for number, content in zip(new, pool.map(self._files.read, map(counts_file, new)), strict=True):
-                if content is not None:
-                    self._done[number] = self._checked(Counts.read(content))
-        return {number: self._done[number] for number in numbers if number in self._done}
+            list(pool.map(self.whole, new))
+        self._looked = time.monotonic()
+        return dict(self._done)
+
+    def whole(self, number: int) -> Counts | None:
+        """None: the shard is not. Raises DataCorruptError where it lacks a record that this data set is not to skip."""
+        if number not in self._done and (content := self._files.read(counts_file(number))) is not None:
+            self._done[number] = self._checked(Counts.read(content))
+        return self._done.get(number)
 
     def _checked(self, counts: Counts) -> Counts:
         found = _placed(counts.first_skipped, self._listing.root)
@@ -86,7 +101,7 @@ class _Work:
 
     def join(self, shards: list[Shard], made_by: dict[str, Any]) -> Prepared:
         """Waits for the others: a worker that died is started anew by Kubernetes and goes on with what is missing of its shards."""
-        while len(done := self.look(range(len(shards)))) < len(shards):
+        while len(done := self.look(len(shards))) < len(shards):
             self._report.done(done)
             self._wait()
         self._report.done(done)
