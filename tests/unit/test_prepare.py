@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 
 from lwm_trainer.config import ExitCode, LastWords, Preparation, PrepareConfig, Prepared
+from lwm_trainer.data import Batches
 from lwm_trainer.data import shards as dealing
 from lwm_trainer.data.documents import Documents, load_documents
 from lwm_trainer.data.errors import DataCorruptError, DataMissingError
@@ -281,6 +284,26 @@ def test_a_store_that_is_not_whole_is_not_opened(source: Path, tmp_path: Path) -
         Store.open(prepared.uri, str(source))
 
 
+def test_rows_of_a_store_are_those_of_memory(source: Path, tmp_path: Path) -> None:
+    asked = config(source, tmp_path / "out")
+    run = a_run(**(ALONE | {"datasets": [asked.dataset], "context_length": 32, "batch_tokens": 128}))
+    store = Store.open(done(prepare(asked, 0, Report())).uri, str(source))
+    kept, read = (Batches(run, {"books": each}) for each in (store, in_memory(asked)))
+    for step in range(3):
+        for name, array in read.batch(step).items():
+            assert np.array_equal(kept.batch(step)[name], array)
+
+
+def test_threads_read_a_store_at_once(source: Path, tmp_path: Path) -> None:
+    asked = config(source, tmp_path / "out")
+    store = Store.open(done(prepare(asked, 0, Report())).uri, str(source))
+    expected = in_memory(asked).tokens
+    spans = [(begin, begin + 50) for begin in range(0, len(expected) - 50, 7)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda span: store.read(*span).tokens, spans))
+    assert all(np.array_equal(tokens, expected[begin:end]) for tokens, (begin, end) in zip(found, spans, strict=True))
+
+
 def worker(asked: PrepareConfig, index: int, folder: Path) -> "subprocess.Popen[bytes]":
     folder.mkdir(exist_ok=True)
     (folder / "run.json").write_text(asked.model_dump_json(by_alias=True))
@@ -300,12 +323,35 @@ def test_processes_leave_with_the_trainer_s_codes_and_last_words(source: Path, t
     assert words[0].prepared is not None
     assert words[1].prepared is None
     assert Store.open(words[0].prepared.uri, str(source)).prepared == words[0].prepared
-    assert worker(asked, 2, tmp_path / "pods").wait(60) == ExitCode.BAD_ARGUMENTS
     bad(source)
-    assert worker(config(source, tmp_path / "out"), 0, tmp_path / "pods").wait(60) == ExitCode.BAD_DATA
-    said = LastWords.model_validate_json((tmp_path / "pods" / "words-0").read_text())
-    assert said.reason == "DataCorrupt"
-    assert said.message.startswith(f"{source}/sub/c.jsonl:2: field 'text' is missing")
     with a_bucket(monkeypatch, {}):
-        assert worker(config(source, "gs://secret/datasets"), 0, tmp_path / "pods").wait(60) == ExitCode.STORAGE_DENIED
-        assert worker(config(source, "gs://none/datasets"), 0, tmp_path / "pods").wait(60) == ExitCode.BAD_DATA
+        asked_for = [
+            (ExitCode.BAD_ARGUMENTS, "JOB_COMPLETION_INDEX='2': set it to this worker's index, 0 to 1", asked, 2),
+            (ExitCode.BAD_DATA, f"{source}/sub/c.jsonl:2: field 'text' is missing", config(source, tmp_path / "out"), 0),
+            (ExitCode.STORAGE_DENIED, "gs://secret/datasets", config(source, "gs://secret/datasets"), 0),
+            (ExitCode.BAD_DATA, "gs://none/datasets", config(source, "gs://none/datasets"), 0),
+        ]
+        running = [worker(each, index, tmp_path / str(number)) for number, (_, _, each, index) in enumerate(asked_for)]
+        for number, (process, (code, message, _, index)) in enumerate(zip(running, asked_for, strict=True)):
+            assert process.wait(60) == code
+            said = LastWords.model_validate_json((tmp_path / str(number) / f"words-{index}").read_text())
+            assert (said.code, said.prepared) == (code, None)
+            assert said.message.startswith(message)
+
+
+def test_what_a_killed_process_leaves_is_gone_on_with(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dealing, "LEAST", 2**20)  # as in the process
+    (source / "a.jsonl").write_text("\n".join(json.dumps({"text": f"{number} " * 2000}) for number in range(500)))
+    alone = done(prepare(config(source, tmp_path / "alone"), 0, Report()))
+    asked = config(source, tmp_path / "out")
+    uri = tmp_path / "out" / Path(alone.uri).name
+    process = worker(asked, 0, tmp_path / "pods")
+    while not (uri / "shard-00000.json").exists():
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert not (uri / "prepared.json").exists()
+    (uri / ".shard-00001.arrow.0123abcd").write_bytes(b"torn")
+    assert done(prepare(asked, 0, Report())).tokens == alone.tokens
+    assert files_of(str(uri)) == files_of(alone.uri)

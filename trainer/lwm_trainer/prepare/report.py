@@ -9,7 +9,7 @@ from lwm_trainer.config import Preparation, Prepared
 from lwm_trainer.data.layout import Counts
 
 _RATE_SECONDS = 60.0
-_FIRST_SKIPPED = 500
+_FIRST_SKIPPED = 250
 """Letters: the report must stay small."""
 
 
