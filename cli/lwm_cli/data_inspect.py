@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
 def _title(run: RunConfig, row: Row, number: int) -> str:
     filled = sum(len(each.tokens) for each in row.segments)
     share = f"{filled} of {row.length} places filled, {filled / row.length:.1%}"
-    return f"{run.stage}, row {number}: data set {row.dataset}, {len(row.segments)} documents, {share}"
+    return f"{run.stage}, row {number}: data set {row.dataset}, {share}, documents: {len(row.segments)}"
 
 
 def _of_file(given: argparse.Namespace) -> RunConfig:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lwm_trainer.config import ExitCode
 from lwm_trainer.data import DataError, StorageDeniedError
+from lwm_trainer.data import shards as dealing
 from lwm_trainer.data.errors import DataCorruptError, DataMissingError
 from lwm_trainer.data.example import Record
 from lwm_trainer.data.records import BadRecord, records
@@ -157,15 +158,24 @@ def test_bad_paths_are_named(tmp_path: Path) -> None:
         sources("books")
 
 
-@given(st.lists(st.text(alphabet="ab\u00fc", max_size=30), min_size=1, max_size=40), st.integers(min_value=20, max_value=200))
-def test_shards_hold_every_line_once_with_its_number(tmp_path_factory: pytest.TempPathFactory, words: list[str], most: int) -> None:
+@given(
+    words=st.lists(st.text(alphabet="ab\u00fc", max_size=30), min_size=1, max_size=40),
+    most=st.integers(min_value=20, max_value=200),
+    block=st.integers(min_value=1, max_value=500),
+)
+def test_shards_hold_every_line_once_with_its_number(
+    tmp_path_factory: pytest.TempPathFactory, words: list[str], most: int, block: int
+) -> None:
     folder = tmp_path_factory.mktemp("lines")
     lines = [json.dumps({"text": word}) if word else "" for word in words]
     (folder / "a.jsonl").write_text("\n".join(lines))
     (folder / "b.jsonl").write_text("\n".join(lines) + "\n")
     (folder / "c.txt").write_text("c")
     listing = sources(str(folder))
-    dealt = deal(listing, most)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dealing, "_BLOCK", block)
+        dealt = deal(listing, most)
+    assert dealt == deal(listing, most), "however much is read at once"
     found = [record for shard in dealt for record in records(listing, shard)]
     assert found == list(records(listing, whole(listing)))
     expected = [(number, word) for number, word in enumerate(words, start=1) if word]

@@ -1,7 +1,7 @@
 """Records of files one after the other, whatever the size of these; what is no record is told with file and line."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -38,22 +38,27 @@ def place(uri: str, line: int) -> str:
 
 def records(listing: Listing, shard: Shard) -> Iterator[Record | BadRecord]:
     """In the order of files and lines. Blank lines of `.jsonl` are none. Raises DataCorruptError for a table that cannot be read at all."""
-    with ThreadPoolExecutor(_OPEN_AHEAD) as pool:
-        for part, file in _opened(listing, shard, pool):
+    with ThreadPoolExecutor(_OPEN_AHEAD) as pool, closing(_opened(listing, shard, pool)) as opened:
+        for part, file in opened:
             with closing(file):
                 yield from _records(listing.uri(part.file), part, file)
 
 
-def _opened(listing: Listing, shard: Shard, pool: ThreadPoolExecutor) -> Iterator[tuple[Part, BinaryIO]]:
+def _opened(listing: Listing, shard: Shard, pool: ThreadPoolExecutor) -> Generator[tuple[Part, BinaryIO], None, None]:
     """Of many small objects in a bucket, the next ones are on their way while one is encoded."""
     parts = iter(shard)
     ahead: list[tuple[Part, Future[BinaryIO]]] = []
-    while True:
-        ahead.extend((part, pool.submit(open_file, listing, part.file)) for part in islice(parts, _OPEN_AHEAD - len(ahead)))
-        if not ahead:
-            return
-        part, file = ahead.pop(0)
-        yield part, file.result()
+    try:
+        while True:
+            ahead.extend((part, pool.submit(open_file, listing, part.file)) for part in islice(parts, _OPEN_AHEAD - len(ahead)))
+            if not ahead:
+                return
+            part, file = ahead.pop(0)
+            yield part, file.result()
+    finally:
+        for _, file in ahead:
+            if not file.cancel() and file.exception() is None:
+                file.result().close()
 
 
 def _records(uri: str, part: Part, file: BinaryIO) -> Iterator[Record | BadRecord]:

@@ -17,7 +17,7 @@ LEAST, MOST, WANTED = 2**20, 2**27, 128
 _SPLITS = "dataset_dict.json"
 _SAVED = re.compile(r"data-\d+-of-\d+\.arrow")
 _PARALLEL_FILES = 8
-_BLOCK = 2**20
+_BLOCK = 2**24
 _ALL_GROUPS = 2**31 - 1
 
 
@@ -100,20 +100,18 @@ def _cut(listing: Listing, entry: Entry, most: int) -> Iterator[Part]:
 
 
 def _cut_lines(listing: Listing, entry: Entry, most: int) -> Iterator[Part]:
+    """A part ends with the first line that ends at or after its size."""
     begin, first, line, place = 0, 1, 1, 0
     with open_file(listing, entry) as file:
         while block := file.read(_BLOCK):
-            # A shard ends with the first line that ends at or after its size.
-            at = max(begin + most - 1 - place, 0)
-            end = block.find(b"\n", at) if at < len(block) else -1
-            if end < 0:
-                line += block.count(b"\n")
-                place += len(block)
-                continue
-            line += block.count(b"\n", 0, end + 1)
-            yield Part(entry, begin, place + end + 1, first, place + end + 1 - begin)
-            begin, first, place = place + end + 1, line, place + end + 1
-            file.seek(place)
+            at = 0
+            while (end := block.find(b"\n", max(begin + most - 1 - place, at))) >= 0:
+                line += block.count(b"\n", at, end + 1)
+                at = end + 1
+                yield Part(entry, begin, place + at, first, place + at - begin)
+                begin, first = place + at, line
+            line += block.count(b"\n", at)
+            place += len(block)
     if begin < entry.size:
         yield Part(entry, begin, entry.size, first, entry.size - begin)
 
