@@ -72,7 +72,7 @@ bench-attention: setup ## Attention measured beside ringattention and dense atte
 bench-model: setup ## Loss, training step and conversion of checkpoints beside the usual ways and the disk, one CPU device: about 8 minutes (BENCH=--quick: 2)
 	@PYTHONPATH=tests $(RUN) python -m benchmarks.model $(BENCH)
 
-bench-data: setup ## Packing and loading of rows measured beside grain's packers: about 4 minutes (BENCH=--quick: 1)
+bench-data: setup ## Packing, loading and preparation measured beside grain and datasets: about 5 minutes (BENCH=--quick: 1)
 	@PYTHONPATH=tests $(RUN) python -m benchmarks.data $(BENCH)
 
 fit-recipe: setup ## Compile the whole recipe for v4, v5p and v6e without a TPU (an hour or more on two cores): docs/recipe.md and its picture

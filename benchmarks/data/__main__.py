@@ -1,4 +1,4 @@
-"""`make bench-data`: fill, planning and loading of packed rows on this machine, beside grain's packers on the same documents.
+"""`make bench-data`: packing and loading of rows beside grain's packers, preparation beside Hugging Face's datasets, on this machine.
 
 Prints a table and writes build/benchmarks/data.json.
 """
@@ -14,13 +14,14 @@ from benchmarks.attention.rows import Row
 from benchmarks.data.effort import QUICK, WHOLE, Effort
 from benchmarks.data.loader import loader
 from benchmarks.data.packing import packing
+from benchmarks.data.preparation import preparation
 from benchmarks.parts import chosen, collect, limit
 from cluster.paths import REPOSITORY
 
 OUTPUT = REPOSITORY / "build" / "benchmarks" / "data.json"
 LONGEST_MINUTES = 20
 
-PARTS: dict[str, Callable[[Effort], Iterable[Row]]] = {"packing": packing, "loader": loader}
+PARTS: dict[str, Callable[[Effort], Iterable[Row]]] = {"packing": packing, "loader": loader, "preparation": preparation}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -10,9 +10,11 @@ class Effort(NamedTuple):
     """Documents that are packed beside grain."""
     batches: int
     """Batches of a turn of the loaders."""
+    copies: int
+    """Of the King James Bible, 4 MB, that are prepared."""
     budget: float
     """Seconds of a contest, if its least number of rounds fits into them."""
 
 
-WHOLE = Effort(planned=1_000_000, packed=20_000, batches=16, budget=60.0)
-QUICK = Effort(planned=200_000, packed=4_000, batches=4, budget=5.0)
+WHOLE = Effort(planned=1_000_000, packed=20_000, batches=16, copies=2, budget=60.0)
+QUICK = Effort(planned=200_000, packed=4_000, batches=4, copies=1, budget=5.0)
