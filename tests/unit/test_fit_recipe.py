@@ -71,6 +71,7 @@ def test_of_what_no_compiler_was_asked_the_page_says_so(tmp_path: Path, monkeypa
     assert recipe_page.main(["--kept", "--docs", str(tmp_path)]) == 0
     page = (tmp_path / "recipe.md").read_text()
     assert "- v6e: not compiled\n" in page
+    assert "20 of its 30 programs were not compiled for this page" in page
     assert page.count("| not compiled ") == 2 * sum(not stage.chat for stage in STAGES)
     assert page.count("| 20.00 GiB of 30.75 GiB ") == sum(not stage.chat for stage in STAGES) + 6
 

@@ -26,7 +26,7 @@ def draw(fits: Sequence[tuple[str, Fit]], path: Path) -> bool:
     kinds, phases = grouped([each for *_, each, _ in bars]), grouped([each for *_, each in bars])
     wide = [max(2, sum(found.target.family == family for _, found, *_ in bars)) for family in families]
     figure = Figure(figsize=(3 + 0.4 * sum(wide), 8), layout="constrained")
-    axes = figure.subplots(2, len(families), squeeze=False, sharex="col", sharey="row", width_ratios=wide)
+    axes = figure.subplots(2, len(families), squeeze=False, sharex="col", width_ratios=wide)
     for index, family in enumerate(families):
         own = [at for at, (_, found, *_) in enumerate(bars) if found.target.family == family]
         above, below = axes[0, index], axes[1, index]
@@ -37,6 +37,7 @@ def draw(fits: Sequence[tuple[str, Fit]], path: Path) -> bool:
         _bars(below, labels, shares, [f"{whole:.3g} s" for whole in seconds])
         limit = bars[own[0]][1].target.available_bytes or 0
         above.axhline(limit / GIB, color="black", linestyle="--", linewidth=1, label="HBM for a program")
+        above.set_ylim(0, 1.08 * max(limit / GIB, *(sum(kinds[at].values()) for at in own)))
         above.set_title(family)
         below.set_ylim(0, 112)
         below.tick_params(axis="x", rotation=90)
