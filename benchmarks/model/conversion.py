@@ -42,6 +42,8 @@ ROUNDS = 3
 GIGA = 1e9
 
 Seconds = dict[str, float]
+CPU = "CPU "
+"""Before a name: seconds of all cores of this process; on a busy machine they tell more than those of the clock."""
 
 
 def conversions(effort: Effort) -> list[Row]:
@@ -77,7 +79,7 @@ def _measured(model: config.Model, folder: Path) -> list[Row]:
             disk.forget(reads)
             if writes is not None:
                 _remove(writes)
-            taken[name] = _timed(call, writes)
+            taken[name], taken[CPU + name] = _timed(call, writes)
         done.append(taken)
     same = _same(file, out / SINGLE)
     return rows(done[1:], total, disk.size(step), same)
@@ -95,7 +97,7 @@ def rows(done: Sequence[Seconds], total: int, stored: int, same: bool) -> list[R
             unit="GB/s",
             ratio=statistics.median(taken[peer] / taken[name] for taken in done) if peer else None,
             percent_of_limit=statistics.median(100 * limit(taken) / taken[name] for taken in done) if limit else None,
-            note=note,
+            note=f"{number(statistics.median(taken[CPU + name] for taken in done))} s of CPU; {note}",
         )
         say(f"  {made.name}: {number(made.value)} GB/s, {number(made.percent_of_limit)} % of the limit")
         return made
@@ -125,12 +127,12 @@ def _make(folder: Path, model: config.Model) -> None:
     (folder / "config.json").write_text(dumps(write_config(Described(model, 10_000.0, 4096), model.dtype)))
 
 
-def _timed(call: Callable[[], None], writes: Path | None) -> float:
-    began = time.perf_counter()
+def _timed(call: Callable[[], None], writes: Path | None) -> tuple[float, float]:
+    began, busy = time.perf_counter(), time.process_time()
     call()
     if writes is not None:
         disk.settle(writes)
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.process_time() - busy
 
 
 def _placed(source: Path, model: config.Model) -> object:

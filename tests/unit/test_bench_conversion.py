@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.model import disk
-from benchmarks.model.conversion import EXPORT, IMPORT, PEER, PLACE, READ, ROUNDS, WRITE, rows
+from benchmarks.model.conversion import CPU, EXPORT, IMPORT, PEER, PLACE, READ, ROUNDS, WRITE, rows
 
 GB = 10**9
-TAKEN = {READ: 1.0, WRITE: 4.0, PEER: 2.0, PLACE: 4.0, IMPORT: 18.0, EXPORT: 12.0}
+CLOCK = {READ: 1.0, WRITE: 4.0, PEER: 2.0, PLACE: 4.0, IMPORT: 18.0, EXPORT: 12.0}
 """Seconds of a file of 2 GB."""
+TAKEN = CLOCK | {CPU + name: seconds / 2 for name, seconds in CLOCK.items()}
 
 
 def test_a_conversion_stands_beside_a_copy_of_what_it_reads_and_writes_and_reading_beside_reading() -> None:
@@ -18,6 +19,7 @@ def test_a_conversion_stands_beside_a_copy_of_what_it_reads_and_writes_and_readi
     assert (read.percent_of_limit, write.percent_of_limit) == (None, None)
     assert (place.percent_of_limit, place.ratio) == (25.0, 0.5)
     assert imported.percent_of_limit == pytest.approx(100 * (1 + 8) / 18)  # 2 GB read, 4 GB written
+    assert exported.note.startswith("6 s of CPU")
     assert exported.percent_of_limit == pytest.approx(100 * (2 + 4) / 12)  # 4 GB read, 2 GB written
 
 
