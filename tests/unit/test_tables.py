@@ -8,7 +8,7 @@ import pytest
 
 from lwm_trainer.data.errors import DataCorruptError, DataError, DataMissingError
 from lwm_trainer.data.example import Record
-from lwm_trainer.data.records import records
+from lwm_trainer.data.records import BadRecord, records
 from lwm_trainer.data.shards import deal, sources, whole
 from unit.bucket import a_bucket
 
@@ -98,3 +98,18 @@ def test_caches_alone_are_no_data_set(tmp_path: Path) -> None:
     (tmp_path / "cache-2.arrow").write_bytes(b"")
     with pytest.raises(DataMissingError, match=r"no file ending in \.txt or \.jsonl or \.parquet or \.arrow"):
         sources(str(tmp_path))
+
+
+def test_a_row_of_a_wrong_encoding_is_named(tmp_path: Path) -> None:
+    raw = pa.array([b"fine", b"ab\xff", b"too"], pa.binary())
+    texts = pa.StringArray.from_buffers(3, raw.buffers()[1], raw.buffers()[2])
+    table = pa.table({"text": texts})
+    with pa.OSFile(f"{tmp_path}/data-00000-of-00001.arrow", "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    pq.write_table(table, tmp_path / "z.parquet")
+    listing = sources(str(tmp_path))
+    found = list(records(listing, whole(listing)))
+    assert [each.fields["text"] for each in found if isinstance(each, Record)] == ["fine", "too"] * 2
+    assert [str(each) for each in found if isinstance(each, BadRecord)] == [
+        f"{tmp_path}/{name}:2: byte 2 of a text is not UTF-8: write the row anew" for name in ("data-00000-of-00001.arrow", "z.parquet")
+    ]

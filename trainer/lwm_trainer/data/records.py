@@ -74,7 +74,7 @@ def _records(uri: str, part: Part, file: BinaryIO) -> Iterator[Record | BadRecor
         case suffix:
             rows = parquet_rows(file, uri, part.begin, part.end) if suffix == ".parquet" else arrow_rows(file, uri)
             for number, row in enumerate(rows, start=part.first):
-                yield Record(uri, number, number, row)
+                yield BadRecord(uri, number, row) if isinstance(row, str) else Record(uri, number, number, row)
 
 
 def _lines(file: BinaryIO, part: Part) -> Iterator[bytes]:
