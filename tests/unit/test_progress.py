@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from lwm_trainer import progress
-from lwm_trainer.config import PROGRESS_ANNOTATION, Final, Hang, LastWords, Phase, RunConfig
-from lwm_trainer.progress import Reporter, write_last_words
+from lwm_trainer.config import PROGRESS_ANNOTATION, Final, Hang, LastWords, Lease, Phase, Preparation, Prepared, RunConfig
+from lwm_trainer.prepare.report import Report
+from lwm_trainer.progress import Renewer, Reporter, write_last_words
 from lwm_trainer.standing import Standing
 from unit.builders import ALONE, a_run
 
@@ -168,6 +169,21 @@ def test_the_lease_is_renewed_while_nothing_changes_and_says_for_how_long(server
     idle = [report["idleSeconds"] for report in server.reports()]
     assert idle == sorted(set(idle)), "each later report says a longer time"
     assert {report["phase"] for report in server.reports()} == {"Rendezvous"}
+
+
+def test_a_preparation_s_lease_ends_with_the_store(server: ApiServer) -> None:
+    report = Report(clock=lambda: 0.0)
+    renewer = Renewer(Lease(namespace="trainings", name="bible-d1-r0"), "bible-d1-r0-0", report.now, seconds=3600)
+    wait_for(lambda: len(server.patches) == 1)
+    report.planned(2, 1000, {})
+    report.ended(Prepared(uri="gs://lwm/runs/datasets/x", documents=3, tokens=40))
+    renewer.close()
+    path, _, body = server.patches[-1]
+    assert path == "/apis/coordination.k8s.io/v1/namespaces/trainings/leases/bible-d1-r0"
+    assert body["spec"]["holderIdentity"] == "bible-d1-r0-0"
+    assert Preparation.model_validate(server.reports()[0]) == Preparation()
+    assert Preparation.model_validate(server.reports()[-1]) == report.now()
+    assert server.reports()[-1]["prepared"] == {"uri": "gs://lwm/runs/datasets/x", "documents": 3, "tokens": 40, "skipped": 0}
 
 
 def test_failures_are_counted_logged_once_and_hold_nobody_up(server: ApiServer, capsys: pytest.CaptureFixture[str]) -> None:
