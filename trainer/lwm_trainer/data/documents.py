@@ -1,5 +1,6 @@
 """Documents of a data set in memory, as one flat array of token ids."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -78,6 +79,8 @@ def _load(config: RunConfig, dataset: Dataset, tokenizer: Tokenizer) -> Document
     made = examples(records(listing, whole(listing)), encode, skips)
     found = Documents.of((place(record.uri, record.line), example) for record, example in made)
     require_documents(dataset, len(found), skips.count, skips.first)
+    if skips.count:
+        print(f"datasets[{dataset.name}]: {len(found)} documents, {skips.count} records skipped", file=sys.stderr, flush=True)
     return found
 
 
