@@ -31,7 +31,7 @@ class Documents:
     vision: NDArray[np.bool_] | None = None
     """[tokens]: the token is of the vision vocabulary; None: none is."""
     names: tuple[str, ...] = ()
-    """Of the documents: file and line."""
+    """Of the documents: file and line; none for documents that come from no file."""
 
     @classmethod
     def join(cls, documents: Sequence[NDArray[np.int32]]) -> "Documents":
@@ -51,7 +51,7 @@ class Documents:
 
     def name(self, document: int) -> str:
         """The file and line that the document came from."""
-        return self.names[document] or f"document {document}"
+        return (self.names[document] if self.names else "") or f"document {document}"
 
     def read(self, begin: int, end: int) -> Span:
         """Tokens `begin` to `end` (exclusive) of the flat array."""
