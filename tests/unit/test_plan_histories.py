@@ -1,15 +1,17 @@
 """Random histories keep the promises, reach what they should, and find planted bugs. `make test` runs 5,000, `make soak` 100,000."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lwm_operator.api.status import AttemptState, DatasetState, FailureClass, RootCause, StageStatus
+from lwm_operator.api.training import Training
 from lwm_operator.plan import attempts, budgets, cause, ending, plan, prepare, queued, stages, turn
 from lwm_operator.plan.observed import Observed
+from lwm_operator.plan.result import Action, DeletePreparation
 from lwm_trainer.config import Start
 from world.histories import HistoryError, replay, run
 from world.moves import MOVES
@@ -136,8 +138,15 @@ def _bad_data_tried_again(patch: pytest.MonkeyPatch) -> None:
 
 def _last_words_of_data_deleted(patch: pytest.MonkeyPatch) -> None:
     """A Job goes as soon as it is done, and with it the logs of its pods."""
-    patch.setattr(prepare, "_needed", lambda *_: set())
-    patch.setattr(prepare, "DONE", ())
+    right = prepare.act
+
+    def wrong(training: Training, entries: Any, datasets: Any, observed: Observed, phase: Any) -> Iterator[Action]:
+        yield from right(training, entries, datasets, observed, phase)
+        for view in observed.preparations:
+            if view.complete:
+                yield DeletePreparation(name=view.job.name, uid=view.job.uid)
+
+    patch.setattr(prepare, "act", wrong)
 
 
 BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {

@@ -59,12 +59,16 @@ ALL: list[Move] = [(name, *given) for name in [*MOVES, "look twice"] for given i
 QUEUED = next(which for which, training in enumerate(TRAININGS) if training.spec.execution.queue_name)
 PREPARED = next(which for which, training in enumerate(TRAININGS) if any(each.preparation for each in training.spec.datasets))
 
-ADVANCE: list[Move] = [("admit",), ("work", 100), ("pass",), ("admit",), ("start",), ("pass",), ("train", 5, True), ("pass",)]
+PREPARE: list[Move] = [("admit",), ("work", 100), ("pass",)]
+START: list[Move] = [("start",), ("pass",)]
+"""What an ADVANCE is shrunk to."""
+ADVANCE: list[Move] = [("admit",), ("start",), ("pass",), ("train", 5, True), ("pass",)]
 RECOVER: list[Move] = [("count",), ("pass",), ("settle",), ("pass",), ("wait", 400.0), ("pass",)]
 
 PARTS = st.one_of(  # a broken promise is shrunk towards the first of them
     st.builds(lambda move: [move], st.sampled_from(ALL)),
     st.builds(lambda move: [move, ("pass",)], st.sampled_from(ALL)),
+    st.just(START),
     st.just(ADVANCE),
     st.just(RECOVER),
 )
@@ -95,7 +99,7 @@ def test_every_move_has_a_name_and_all_of_them_are_tried() -> None:
     assert set(PASSES) <= {*MOVES, "look twice"}
     for move in ALL:
         for which in (0, QUEUED, PREPARED, PREPARED + 1):
-            replay(which, [("pass",), *ADVANCE, move, ("pass",)])
+            replay(which, [("pass",), *PREPARE, *ADVANCE, move, ("pass",)])
 
 
 def test_nothing_in_a_plan_is_left_to_chance() -> None:

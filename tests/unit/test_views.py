@@ -226,7 +226,9 @@ def test_what_belongs_to_a_preparation_is_told_apart_from_attempts() -> None:
     job["status"]["succeeded"] = 2
     assert preparation_view(job, job_view(job), (), None).complete
     of_this = [{"uid": "u1", "controller": True}]
-    assert (made_by(pod(ownerReferences=of_this), job), made_by(pod(), job)) == (True, False), "another of its name may have left pods"
+    assert (made_by(pod(ownerReferences=of_this), job), made_by(pod(), job)) == (True, False), (
+        "one of the same name before it may have left pods"
+    )
 
 
 def test_what_a_preparation_says_on_its_lease_is_read_and_nothing_else() -> None:

@@ -55,7 +55,7 @@ TRAININGS: tuple[Training, ...] = tuple(
     )
 )
 
-LENGTH = 30
+LENGTH = 36
 """Moves of a history, about."""
 
 

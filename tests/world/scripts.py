@@ -9,7 +9,7 @@ Script = list[Move]
 
 CODES = [
     int(code)
-    for code in "1 1 64 65 66 70 70 70 75 75 75 76 76 77 77 77 78 79 80 80 80 80 81 82 82 82 134 137 137 139 139 139 139 143".split()
+    for code in "1 1 64 65 66 66 70 70 70 75 75 75 76 76 77 77 77 78 79 80 80 80 80 81 82 82 82 134 137 137 139 139 139 139 143".split()
 ]
 IMAGE = ("ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError", "CreateContainerError", "SchedulingGated", "Odd")
 WORKER_CODES = (137, 137, 75, 75, 70, 77, 64, 78)
@@ -235,7 +235,7 @@ SCRIPTS: dict[str, Callable[[Chance], Script]] = {
     "take back": _take_back,
     "in and out": _in_and_out,
     "evict": lambda chance: [("evict", _host(chance), chance.choice(DISRUPTED)), *passes(chance), ("settle",), *passes(chance)],
-    "reject": lambda chance: [("schedule",), ("reject", _host(chance), chance.choice(("", *REJECTED))), *passes(chance)],
+    "reject": lambda chance: [("schedule",), ("reject", _host(chance), chance.choice(("", "", *REJECTED))), *passes(chance)],
     "drain": lambda chance: [("drain", _host(chance)), *passes(chance), ("settle",), *passes(chance), ("uncordon",)],
     "delete": lambda chance: [
         chance.choice((("delete pod", _host(chance)), ("force", _host(chance)), ("delete job",), ("forget node", _host(chance)))),
