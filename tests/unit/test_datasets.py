@@ -62,6 +62,7 @@ def test_a_data_set_that_is_ready_is_named_with_its_place() -> None:
         (["", "text"], VISION, [True, True]),  # without a mixture, all are drawn on
         (["text", "chat"], VISION, [True, True]),
         (["text", "text"], spec()["model"], [False, False]),
+        (["text", "vision"], VISION | {"initFrom": {"uri": "gs://lwm/begun"}}, [True, True]),  # it may have begun with tables of vision
     ],
 )
 def test_a_model_has_its_vision_from_the_first_stage_that_sees(mixtures: list[str], model: dict[str, Any], sees: list[bool]) -> None:
