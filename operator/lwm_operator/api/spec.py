@@ -119,7 +119,7 @@ class Spec(Resource):
 
     def model_of(self, number: int) -> Model:
         """The model of stage `number` (1-based): without the tables of vision before the first stage that draws on a data set of that kind,
-        so that the text stages of a ladder do not carry them. A model that is begun with elsewhere (`initFrom`) may have some, which stay."""
+        so that the text stages of a ladder do not carry them. A model from elsewhere (`initFrom`) may have some, which stay."""
         sees = [any(dataset.kind == "vision" for dataset in self.drawn_on(stage)) for stage in self.stages]
         plain = self.model.plain
         blind = self.model.init_from is None and any(sees) and not any(sees[:number])
