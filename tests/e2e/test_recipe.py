@@ -30,6 +30,9 @@ PREPARATION, VICTIM = f"{NAME}-d1-r0", f"{NAME}-s3-a1"
 FEW = 8
 """Steps at a stage's begin and end whose mean losses are compared: one step alone jumps."""
 
+NEW = {"text128": ("all",), "vision512": ("all", "text", "vision"), "chat512": ("all", "text")}
+"""What a stage learns that none before it did: captions and pictures, then answers."""
+
 
 def recipe() -> Manifest:
     found = read(EXAMPLE.parent / "recipe-small.yaml")
