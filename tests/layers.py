@@ -18,7 +18,7 @@ CHECK: dict[str, list[Command]] = {
     "types": [[f"{TOOLS}/mypy", "cli", "operator", "trainer", "tests", "quickstart", "benchmarks"]],
     "layers": [[f"{TOOLS}/lint-imports", "--no-logo"]],
     "generated": [[PYTHON, "-m", "lwm_operator.api.crd", "--check"], [PYTHON, "-m", "lwm_operator.docs", "--check"]],
-    "fast tests": [[PYTHON, "-m", "pytest", "-q", "tests/unit"]],
+    "fast tests": [[PYTHON, "-m", "pytest", "-q", "-n", "2", "tests/unit"]],
 }
 CLUSTER = [PYTHON, "-m", "cluster"]
 REST: dict[str, list[Command]] = {
