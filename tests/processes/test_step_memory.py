@@ -29,8 +29,10 @@ ACTIVATIONS: dict[str, Any] = {
 """1.1 GB of what layers keep, and hardly a parameter."""
 
 
-@pytest.mark.parametrize("mesh", [{}, {"fsdp": 2, "sp": 2, "ulysses": 1}], ids=["one device", "four"])
-@pytest.mark.parametrize("shape", [STATE, ACTIVATIONS], ids=["state", "activations"])
+FOUR = {"fsdp": 2, "sp": 2, "ulysses": 1}
+
+
+@pytest.mark.parametrize(("shape", "mesh"), [(STATE, FOUR), (ACTIVATIONS, {})], ids=["state, four devices", "activations, one"])
 def test_a_process_holds_what_the_compiled_step_says(shape: dict[str, Any], mesh: dict[str, int]) -> None:
     devices = 4 if mesh else 1
     gang = {"job": "t", "service": "t", "hosts": 1, "devices_per_host": devices, "platform": "cpu", "coordinator": "x:1"}
