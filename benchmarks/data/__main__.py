@@ -3,37 +3,29 @@
 Prints a table and writes build/benchmarks/data.json.
 """
 
-import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
-import jax
-
-from benchmarks.attention import report
-from benchmarks.attention.rows import Row
-from benchmarks.data.effort import QUICK, WHOLE, Effort
+from benchmarks.data.effort import QUICK, WHOLE
 from benchmarks.data.loader import loader
 from benchmarks.data.packing import packing
 from benchmarks.data.preparation import preparation
-from benchmarks.parts import chosen, collect, limit
-from cluster.paths import REPOSITORY
+from benchmarks.program import Program, status
 
-OUTPUT = REPOSITORY / "build" / "benchmarks" / "data.json"
-LONGEST_MINUTES = 20
-
-PARTS: dict[str, Callable[[Effort], Iterable[Row]]] = {"packing": packing, "loader": loader, "preparation": preparation}
+PROGRAM = Program(
+    name="data",
+    about=__doc__,
+    parts={"packing": packing, "loader": loader, "preparation": preparation},
+    whole=WHOLE,
+    quick=QUICK,
+    sample="fewer documents, fewer rounds: a sample of one minute",
+    longest_minutes=20,
+)
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="make bench-data", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer documents, fewer rounds: a sample of one minute")
-    options, parts = chosen(parser, PARTS, arguments)
-    jax.config.update("jax_platforms", "cpu")
-    limit(LONGEST_MINUTES, "--parts or --quick")
-    busy = report.busy()
-    rows = list(collect(PARTS, parts, QUICK if options.quick else WHOLE, report.broken))
-    report.tell(rows, busy, OUTPUT)
-    return 1 if any(row.value is None for row in rows) else 0
+    rows, _ = PROGRAM.run(arguments)
+    return status(rows)
 
 
 if __name__ == "__main__":
