@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from lwm_cli.data_asked import add_arguments, place, run_of
+from lwm_cli.data_asked import add_arguments, place, run_of, training_of
 from lwm_cli.data_rows import Row, draw, row_of
 from lwm_cli.training import FileError
 from lwm_trainer.config import Dataset, RunConfig
@@ -45,7 +45,7 @@ def _title(run: RunConfig, row: Row, number: int) -> str:
 
 
 def _of_file(given: argparse.Namespace) -> RunConfig:
-    run = run_of(Path(given.place), given, given.stage)
+    run = run_of(training_of(Path(given.place), given), given, given.dataset, given.stage)
     length = given.context_length or run.context_length
     return run.model_copy(update={"context_length": length, "batch_tokens": length * run.rows})
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lwm_cli.data_asked import add_arguments, place, require_known, run_of
-from lwm_cli.training import load, stages
+from lwm_cli.data_asked import add_arguments, place, run_of, training_of
+from lwm_cli.training import stages
 from lwm_trainer.config import PROCESS_INDEX_VARIABLE, Dataset, LastWords, Preparation, PrepareConfig, RunConfig
 from lwm_trainer.data.errors import DataError
 from lwm_trainer.prepare.report import Report, told
@@ -42,11 +42,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _asked(given: argparse.Namespace) -> Iterator[tuple[RunConfig, Dataset]]:
-    training = load(given.file)
-    require_known(training, given)
+    training = training_of(given.file, given)
     drawn = dict.fromkeys(each.name for _, run in stages(training, None) for each in run.datasets)
     for name in [given.dataset] if given.dataset else drawn:
-        run = run_of(given.file, argparse.Namespace(**(vars(given) | {"dataset": name})))
+        run = run_of(training, given, name)
         yield run, run.datasets[0]
 
 
