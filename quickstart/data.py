@@ -6,21 +6,19 @@
 import argparse
 from pathlib import Path
 
-from quickstart.books import books
 from quickstart.chats import chat_lines
 from quickstart.manual import topics
 from quickstart.pictures import vision_lines
-from quickstart.tokenizer.train import PATH as TOKENIZER
+from quickstart.storage import example_objects
 
 
 def data_objects() -> dict[str, bytes]:
-    """Object name to content: below `books/` and `manual/` text, below `vision/` and `chat/` JSON lines, and `tokenizer/tokenizer.json`."""
+    """Object name to content: the example's, below `manual/` more text, below `vision/` and `chat/` JSON lines."""
     return {
-        **{f"books/{name}": text.encode() for name, text in books().items()},
+        **example_objects(),
         **{f"manual/{name}": text.encode() for name, text in topics().items()},
         **{f"vision/{name}": lines for name, lines in vision_lines().items()},
         "chat/verses.jsonl": chat_lines(),
-        "tokenizer/tokenizer.json": TOKENIZER.read_bytes(),
     }
 
 

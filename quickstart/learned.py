@@ -48,9 +48,7 @@ def same_tokens_entropy(config: RunConfig, recorded: NDArray[np.uint32], endpoin
 
     Raises ValueError when the record's hashes say that the trainer saw other tokens.
     """
-    use_endpoint(endpoint)
-    documents = load_documents(config, Tokenizer.load(config.tokenizer, config.model.vocab_size))
-    batches = Batches(config, documents)
+    batches = _batches(config, endpoint)
     steps = range(config.steps)[-LAST_STEPS:]
     for step in steps:
         if tokens_hash_of(batches, step) != int(recorded[step]):
@@ -65,6 +63,10 @@ def tokens_hash_of(batches: Batches, step: int) -> int:
 
 def hashes_of(config: RunConfig, endpoint: str | None = None) -> list[int]:
     """Of all steps of the stage, from its data as it lies there now."""
-    use_endpoint(endpoint)
-    batches = Batches(config, load_documents(config, Tokenizer.load(config.tokenizer, config.model.vocab_size)))
+    batches = _batches(config, endpoint)
     return [tokens_hash_of(batches, step) for step in range(config.steps)]
+
+
+def _batches(config: RunConfig, endpoint: str | None) -> Batches:
+    use_endpoint(endpoint)
+    return Batches(config, load_documents(config, Tokenizer.load(config.tokenizer, config.model.vocab_size)))

@@ -49,10 +49,11 @@ if __name__ == "__main__":
     parser.add_argument("--endpoint", help="an emulator's address, such as http://127.0.0.1:4443; default: Google Cloud Storage")
     parser.add_argument("--recipe", action="store_true", help="also what examples/recipe-small.yaml reads: manual/, vision/ and chat/")
     options = parser.parse_args()
-    objects = example_objects()
     if options.recipe:
         from quickstart.data import data_objects
 
-        objects |= data_objects()
+        objects = data_objects()
+    else:
+        objects = example_objects()
     upload(objects, options.bucket, options.endpoint)
     print(f"gs://{options.bucket}: {', '.join(sorted({name.partition('/')[0] for name in objects}))} are there")
