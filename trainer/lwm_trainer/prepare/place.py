@@ -7,6 +7,7 @@ from lwm_trainer.config import Dataset, PrepareConfig
 from lwm_trainer.data.layout import FORMAT, to_json
 from lwm_trainer.data.listing import Listing
 from lwm_trainer.data.source import read_files
+from lwm_trainer.data.template import CONFIG, config_uri
 from lwm_trainer.data.tokenizer import Tokenizer
 
 _ELSEWHERE = {"name", "uri", "weight", "documents", "on_bad_record", "prepared"}
@@ -27,7 +28,7 @@ def recipe(config: PrepareConfig, tokenizer: Tokenizer, listing: Listing) -> dic
     if _draws(config.dataset):
         made["seed"] = config.seed
     if config.dataset.kind == "chat" and config.dataset.chat.template == "tokenizer":
-        (template,) = read_files(f"{config.tokenizer.rpartition('/')[0]}/tokenizer_config.json", (".json",))
+        (template,) = read_files(config_uri(tokenizer), (CONFIG,))
         made["template"] = hashlib.sha256(template.content).hexdigest()
     return made
 

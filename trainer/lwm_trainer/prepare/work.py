@@ -36,11 +36,11 @@ def prepare(config: PrepareConfig, worker: int, report: Report, *, poll_seconds:
     made_by = recipe(config, tokenizer, listing)
     files = folder(folder_of(config.root, made_by))
     if PREPARED in files.names():
-        return _found(config, files, report)
+        return _found(config, files, listing, report)
     work = _Work(config, files, listing, report, poll_seconds)
     shards = work.plan(worker)
     if shards is None:
-        return _found(config, files, report)
+        return _found(config, files, listing, report)
     report.planned(len(shards), sum(part.size for shard in shards for part in shard), work.look(len(shards)))
 
     def tell(counts: Counts) -> None:
@@ -124,10 +124,10 @@ class _Work:
         self._listed = time.monotonic()
 
 
-def _found(config: PrepareConfig, files: Folder, report: Report) -> Prepared:
+def _found(config: PrepareConfig, files: Folder, listing: Listing, report: Report) -> Prepared:
     """Somebody has prepared the same."""
     store = Store(files, config.dataset.uri)
-    first = _placed(store.recipe["firstSkipped"], sources(config.dataset.uri).root)
+    first = _placed(store.recipe["firstSkipped"], listing.root)
     if store.prepared.skipped and config.dataset.on_bad_record == "fail":
         raise DataCorruptError(first)
     report.ended(store.prepared, first)
