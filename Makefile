@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 UV := $(CACHE)/uv-$(UV_VERSION)/bin/uv
 PYTHON ?= $(firstword $(shell command -v python3.11 python3))
 RUN := $(UV) run --frozen --no-sync
-CLUSTER := PYTHONPATH=tests $(RUN) python -m cluster
+CLUSTER := $(RUN) python -m devcluster
 NAME ?= lwm-test
 
 export UV_PYTHON_DOWNLOADS := never
@@ -35,23 +35,23 @@ $(foreach each,$(ELSEWHERE),$(if $(filter command,$(origin $(each))),$(eval expo
 # libtpu is installed for the tests, and would look for TPUs.
 quickstart: export JAX_PLATFORMS := cpu
 quickstart: setup ## The main job, three stages to Complete, on an embedded Kubernetes; CONTEXT=kind-x IMAGE_LOAD='…': on yours
-	@PYTHONPATH=tests $(RUN) python quickstart $(QUICKSTART)
+	@$(RUN) python -m quickstart $(QUICKSTART)
 
 test: setup ## Everything: checks, several processes, the real API server, real pods; prints the minutes of each layer
-	@PYTHONPATH=tests $(RUN) python -m layers all
+	@$(RUN) python -m tools.test_layers all
 
 e2e: setup ## The pod tests that need a kubeconfig only, with CONTEXT and IMAGE_LOAD on your cluster, without on the running embedded one
-	@PYTHONPATH=tests $(RUN) python -m pytest -q tests/e2e -m "not embedded"
+	@$(RUN) python -m pytest -q tests/e2e -m "not embedded"
 
 check: setup ## Format, lint, types, layers, generated files, fast tests: at most three minutes
-	@PYTHONPATH=tests $(RUN) python -m layers check
+	@$(RUN) python -m tools.test_layers check
 
 soak: setup ## By hand, hours: 100,000 random histories of the plan, ring attention for four generations of TPU, Kueue, 100 random kills on real pods
-	@PYTHONPATH=tests $(RUN) python -m world.soak --count 100000
-	@PYTHONPATH=tests $(RUN) python -m tpu.compile
+	@$(RUN) python -m simulation.soak --count 100000
+	@$(RUN) python -m tpu.compile
 	@$(CLUSTER) up --name $(NAME)
-	@PYTHONPATH=tests $(RUN) python -m kueue.drive --name $(NAME)
-	@PYTHONPATH=tests $(RUN) python -m e2e.kills --count 100 --name $(NAME)
+	@$(RUN) python -m kueue.drive --name $(NAME)
+	@$(RUN) python -m e2e.kills --count 100 --name $(NAME)
 
 format: setup ## Format and mend what can be mended
 	@$(RUN) ruff check --fix .
@@ -61,22 +61,22 @@ crd: setup ## Generate the CRD from the models
 	@$(RUN) python -m lwm_operator.api.crd
 
 docs: setup ## Generate docs/reference.md, reasons.md and platforms.md from the code
-	@$(RUN) python -m lwm_operator.docs
+	@$(RUN) python -m tools.docs
 
 bench-operator: setup ## The operator measured from outside on the running embedded cluster (NAME=lwm-test): about 12 minutes
-	@PYTHONPATH=tests $(RUN) python -m benchmarks.operator --name $(NAME) $(BENCH)
+	@$(RUN) python -m benchmarks.operator --name $(NAME) $(BENCH)
 
 bench-attention: setup ## Attention measured beside ringattention and dense attention, 8 CPU devices: about 15 minutes (BENCH=--quick: 2)
-	@PYTHONPATH=tests $(RUN) python -m benchmarks.attention $(BENCH)
+	@$(RUN) python -m benchmarks.attention $(BENCH)
 
 bench-model: setup ## Loss, training step and conversion of checkpoints beside the usual ways and the disk, one CPU device: about 8 minutes (BENCH=--quick: 2)
-	@PYTHONPATH=tests $(RUN) python -m benchmarks.model $(BENCH)
+	@$(RUN) python -m benchmarks.model $(BENCH)
 
 bench-data: setup ## Packing, loading and preparation measured beside grain and datasets: about 5 minutes (BENCH=--quick: 1)
-	@PYTHONPATH=tests $(RUN) python -m benchmarks.data $(BENCH)
+	@$(RUN) python -m benchmarks.data $(BENCH)
 
 fit-recipe: setup ## Compile the whole recipe for v4, v5p and v6e without a TPU (an hour or more on two cores): docs/recipe.md and its picture
-	@$(RUN) python -m lwm_trainer.fit.recipe_page $(FIT)
+	@$(RUN) python -m tools.docs.recipe_page $(FIT)
 
 cluster-up: setup ## Start the embedded cluster (NAME=lwm-test)
 	@$(CLUSTER) up --name $(NAME)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import TypeVar
 
-from cluster.run import say
+from devcluster.run import say
 
 Given = TypeVar("Given")
 Row = TypeVar("Row")

@@ -11,7 +11,7 @@ import jax
 from benchmarks.attention import report
 from benchmarks.attention.rows import Row
 from benchmarks.parts import chosen, collect, limit
-from cluster.paths import REPOSITORY
+from devcluster.paths import REPOSITORY
 
 Effort = TypeVar("Effort")
 

@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cluster import images, lifecycle, load
-from cluster.paths import Cluster, binaries
-from cluster.run import ClusterError
+from devcluster import images, lifecycle, load
+from devcluster.paths import Cluster, binaries
+from devcluster.run import ClusterError
 from quickstart.install import install
 from quickstart.kubectl import CommandError, Kubectl
 from quickstart.manifest import Manifest

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lwm_trainer.config import RunConfig
 from lwm_trainer.data import Batches, Tokenizer, load_documents, unigram_entropy
-from lwm_trainer.step import Batch, tokens_hash
+from lwm_trainer.step.train_step import Batch, tokens_hash
 from quickstart.storage import use_endpoint
 
 MARGIN_NATS = 1.0

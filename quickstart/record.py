@@ -26,8 +26,8 @@ class StageRecord:
 def read_stage(checkpoint: str, endpoint: str | None = None) -> StageRecord:
     """Reads the Orbax step folder `checkpoint` (gs:// or a path) with one process and no accelerator."""
     use_endpoint(endpoint)
-    from lwm_trainer.checkpoint import read_manifest, read_record
-    from lwm_trainer.record import MODALITIES
+    from lwm_trainer.checkpoint.checkpointer import read_manifest, read_record
+    from lwm_trainer.checkpoint.training_record import MODALITIES
 
     manifest = read_manifest(checkpoint)
     record = read_record(checkpoint, manifest.step)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from lwm_trainer import emulator
-from lwm_trainer.data.bucket import storage_client
+from lwm_trainer.storage import emulator
+from lwm_trainer.storage.gcs import storage_client
 from quickstart.books import books
 from quickstart.tokenizer.train import PATH as TOKENIZER
 

@@ -6,28 +6,28 @@ Prints a table, writes build/benchmarks/attention.json and draws build/benchmark
 import sys
 from collections.abc import Sequence
 
-from benchmarks.attention import elsewhere
+from benchmarks.attention import external_parts
 from benchmarks.attention.documents import documents
-from benchmarks.attention.effort import QUICK, WHOLE
 from benchmarks.attention.memory import memory
 from benchmarks.attention.picture import draw
+from benchmarks.attention.sizes import QUICK, WHOLE
 from benchmarks.attention.training_step import training_step
-from benchmarks.attention.walls import walls
+from benchmarks.attention.wall_time import walls
 from benchmarks.attention.workload import DEVICES
 from benchmarks.program import Program, status
-from cluster.paths import REPOSITORY
-from cluster.run import say
+from devcluster.paths import REPOSITORY
+from devcluster.run import say
 
 PROGRAM = Program(
     name="attention",
     about=__doc__,
     parts={
-        "work": elsewhere.work,
+        "work": external_parts.work,
         "memory": memory,
         "step": training_step,
         "documents": documents,
         "walls": walls,
-        "gpu": elsewhere.gpu,
+        "gpu": external_parts.gpu,
     },
     whole=WHOLE,
     quick=QUICK,

@@ -5,10 +5,10 @@ from functools import partial
 import numpy as np
 
 from benchmarks.attention import peers, timing
-from benchmarks.attention.effort import Effort
 from benchmarks.attention.rows import Row, number
+from benchmarks.attention.sizes import Effort
 from benchmarks.attention.workload import DEVICES, HEADS, WIDTH, arrays, order, starts, useful_flops
-from cluster.run import say
+from devcluster.run import say
 
 SMALLEST_SHARE = 16
 """The shortest documents are this part of the row."""

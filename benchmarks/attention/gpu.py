@@ -14,10 +14,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from benchmarks.attention.rows import Row
-from lwm_trainer.ring.inner import softmax
-from lwm_trainer.ring.inner.gpu import for_device
-from lwm_trainer.ring.inner.protocol import Inner, Pull, Shard
-from lwm_trainer.ring.inner.triton import Triton
+from lwm_trainer.ring.kernels import softmax
+from lwm_trainer.ring.kernels.gpu import for_device
+from lwm_trainer.ring.kernels.protocol import Inner, QueryResiduals, Shard
+from lwm_trainer.ring.kernels.triton import Triton
 from lwm_trainer.ring.ranges import key_ranges
 
 TOKENS = (4096, 16384, 65536)
@@ -92,7 +92,7 @@ def ours(shape: Shape, inner: Inner, run: str) -> Callable[[], Any]:
     def both(q: Array, k: Array, v: Array, dout: Array) -> tuple[Array, ...]:
         out, lse = forward(q, k, v)
         delta = jnp.sum(dout.astype(jnp.float32) * out.astype(jnp.float32), axis=-1)
-        return inner.backward(jnp.zeros_like(q, jnp.float32), Shard(q, k, v, low, high), Pull(lse, dout, delta))
+        return inner.backward(jnp.zeros_like(q, jnp.float32), Shard(q, k, v, low, high), QueryResiduals(lse, dout, delta))
 
     q, dout = q[:, :, None], dout[:, :, None]
     compiled = jax.jit(forward if run == "fwd" else both)

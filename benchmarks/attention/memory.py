@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.attention import peers
-from benchmarks.attention.effort import Effort
 from benchmarks.attention.peers import RINGATTENTION
 from benchmarks.attention.rows import Name, Row, run
+from benchmarks.attention.sizes import Effort
 from benchmarks.attention.workload import DEVICES
-from cluster.run import say
+from devcluster.run import say
 
 CHUNK = 256
 """The peer's block size: what it holds hardly depends on it."""

@@ -18,7 +18,7 @@ from jax.sharding import PartitionSpec as P
 
 from benchmarks.attention.workload import DEVICES, HEADS, WIDTH
 from lwm_trainer.config import Mesh
-from lwm_trainer.mesh import RING_AXES, make_mesh
+from lwm_trainer.parallel.mesh import RING_AXES, make_mesh
 from lwm_trainer.ring.attention import ring_attention
 
 Attend = Callable[[Array, Array, Array], Array]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from benchmarks.attention import timing
 from benchmarks.attention.rows import Row, number, table, write
-from cluster.paths import REPOSITORY
-from cluster.run import say
+from devcluster.paths import REPOSITORY
+from devcluster.run import say
 
 
 def broken(part: str, why: str) -> Row:

@@ -1,7 +1,7 @@
 """Tokens a second of the whole training step: the ring, and the same step with attention that holds all scores.
 
-The dense step is the trainer's own (`lwm_trainer.step`) with `ring_attention` exchanged; its queries lie over the devices like ours,
-and XLA brings keys and values together. It is measured at the largest length that its memory allows.
+The dense step is the trainer's own (`lwm_trainer.step.train_step`) with `ring_attention` exchanged; its queries lie over the
+devices like ours, and XLA brings keys and values together. It is measured at the largest length that its memory allows.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.attention import peers, timing
-from benchmarks.attention.effort import Effort
 from benchmarks.attention.rows import Row, number
+from benchmarks.attention.sizes import Effort
 from benchmarks.attention.workload import DEVICES, order, starts, useful_flops
-from cluster.run import say
-from lwm_trainer import config, step
+from devcluster.run import say
+from lwm_trainer import config
 from lwm_trainer.ring.attention import ring_attention
+from lwm_trainer.step import train_step
 
 LAYERS, HEADS, VOCABULARY = 4, 2, 2048
 LARGEST_DENSE_MIB = 8 * 1024
@@ -30,9 +31,9 @@ LARGEST_DIFFERENCE = 1e-4
 
 
 class Compiled(NamedTuple):
-    run: Callable[..., tuple[step.State, step.Metrics]]
-    init: Callable[[jax.Array], step.State]
-    batch: step.Batch
+    run: Callable[..., tuple[train_step.State, train_step.Metrics]]
+    init: Callable[[jax.Array], train_step.State]
+    batch: train_step.Batch
     temp_mib: float
     """Of one device."""
 
@@ -104,8 +105,8 @@ def largest(effort: Effort) -> tuple[int, Compiled, Compiled]:
 
 def compiled(width: int, length: int, *, dense: bool) -> Compiled:
     run = run_of(model_of(width), config.Mesh(sp=DEVICES), length)
-    with patch.object(step, "ring_attention", peers.dense_attention if dense else ring_attention):
-        program = step.make_program(run, peers.mesh())
+    with patch.object(train_step, "ring_attention", peers.dense_attention if dense else ring_attention):
+        program = train_step.make_program(run, peers.mesh())
         batch = batch_of(length)
         train = program.train_step.lower(program.abstract_state, batch).compile()  # type: ignore[attr-defined]
     return Compiled(train, program.init, batch, peers.temp_mib(train))
@@ -138,11 +139,11 @@ def run_of(model: config.Model, mesh: config.Mesh, length: int) -> config.RunCon
     )
 
 
-def batch_of(length: int) -> step.Batch:
+def batch_of(length: int) -> train_step.Batch:
     """The document in the ring's order."""
     row = document(length, VOCABULARY)
     places = order(row["start"], DEVICES)
-    return cast("step.Batch", {name: peers.put(column[None, places]) for name, column in row.items()})
+    return cast("train_step.Batch", {name: peers.put(column[None, places]) for name, column in row.items()})
 
 
 def document(length: int, vocabulary: int) -> dict[str, NDArray[Any]]:

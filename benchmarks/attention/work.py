@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.attention.mixes import MIXES
-from lwm_trainer.ring.inner.blockwise import Blockwise
+from benchmarks.attention.document_mixes import MIXES
+from lwm_trainer.ring.kernels.blockwise import Blockwise
 from lwm_trainer.ring.layout import plan, zigzag
-from lwm_trainer.ring.work import work
+from lwm_trainer.ring.work_accounting import work
 
 TOKENS = 2**20
 RINGS = 8, 16, 64

@@ -6,10 +6,10 @@ Prints a table and writes build/benchmarks/data.json.
 import sys
 from collections.abc import Sequence
 
-from benchmarks.data.effort import QUICK, WHOLE
 from benchmarks.data.loader import loader
 from benchmarks.data.packing import packing
 from benchmarks.data.preparation import preparation
+from benchmarks.data.sizes import QUICK, WHOLE
 from benchmarks.program import Program, status
 
 PROGRAM = Program(

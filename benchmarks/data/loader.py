@@ -7,7 +7,7 @@ from benchmarks.attention import timing
 from benchmarks.attention.rows import Row
 from benchmarks.data import peers
 from benchmarks.data.corpus import CONTEXT, ROWS, corpus, run
-from benchmarks.data.effort import Effort
+from benchmarks.data.sizes import Effort
 from lwm_trainer.data import Batches
 
 OURS = "ours"

@@ -7,11 +7,11 @@ import numpy as np
 
 from benchmarks.attention.rows import Row
 from benchmarks.data.corpus import CONTEXT, corpus, offsets, run
-from benchmarks.data.effort import Effort
 from benchmarks.data.peers import BINS, PACKERS, fill
+from benchmarks.data.sizes import Effort
 from lwm_trainer.data import Documents
-from lwm_trainer.data.packing import Plan
-from lwm_trainer.data.selection import select
+from lwm_trainer.data.rows.packing import Plan
+from lwm_trainer.data.rows.selection import select
 
 
 def plan(documents: Documents, bucketed: bool = False) -> tuple[Plan, float]:

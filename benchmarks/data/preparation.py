@@ -16,11 +16,11 @@ import tokenizers
 
 from benchmarks.attention import timing
 from benchmarks.attention.rows import Row
-from benchmarks.data.effort import Effort
-from cluster.paths import REPOSITORY
+from benchmarks.data.sizes import Effort
+from devcluster.paths import REPOSITORY
 from lwm_trainer.config import Dataset, PrepareConfig
-from lwm_trainer.prepare.report import Report
-from lwm_trainer.prepare.work import prepare
+from lwm_trainer.preparation.preparation_report import Report
+from lwm_trainer.preparation.worker import prepare
 from quickstart.books import books
 
 TOKENIZER = REPOSITORY / "quickstart" / "tokenizer" / "tokenizer.json"

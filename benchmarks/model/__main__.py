@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks.model.conversion import conversions
-from benchmarks.model.effort import QUICK, WHOLE
 from benchmarks.model.loss import losses
+from benchmarks.model.sizes import QUICK, WHOLE
 from benchmarks.model.step import training_step
 from benchmarks.program import Program, status
 

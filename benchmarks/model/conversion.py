@@ -25,15 +25,15 @@ from safetensors.numpy import load_file, save_file
 
 from benchmarks.attention.rows import Row, number
 from benchmarks.model import disk
-from benchmarks.model.effort import Effort
-from cluster.paths import REPOSITORY
-from cluster.run import say
+from benchmarks.model.sizes import Effort
+from devcluster.paths import REPOSITORY
+from devcluster.run import say
 from lwm_trainer import config
 from lwm_trainer.convert.__main__ import main as convert
 from lwm_trainer.convert.config_json import Described, write_config
 from lwm_trainer.convert.hf_read import SINGLE, HuggingFace
 from lwm_trainer.convert.names import leaves
-from lwm_trainer.convert.place import conversion_mesh, load
+from lwm_trainer.convert.placement import conversion_mesh, load
 
 READ, WRITE = "file read in order", "file written in order"
 PEER, PLACE, IMPORT, EXPORT = "safetensors load_file", "read into parameters", "from-hf", "to-hf"

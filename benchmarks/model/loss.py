@@ -12,11 +12,11 @@ from jax import Array
 from benchmarks.attention import timing
 from benchmarks.attention.peers import temp_mib
 from benchmarks.attention.rows import Row, number
-from benchmarks.model.effort import Effort
-from cluster.run import say
+from benchmarks.model.sizes import Effort
+from devcluster.run import say
 from lwm_trainer.config import Mesh
-from lwm_trainer.loss import weighted_loss
-from lwm_trainer.mesh import RING_AXES, make_mesh
+from lwm_trainer.parallel.mesh import RING_AXES, make_mesh
+from lwm_trainer.step.loss import weighted_loss
 
 WIDTH = 512
 LARGEST_DIFFERENCE = 1e-4

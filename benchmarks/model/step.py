@@ -10,12 +10,12 @@ import optax
 from benchmarks.attention.peers import temp_mib
 from benchmarks.attention.rows import Row
 from benchmarks.attention.training_step import Compiled, contest, document, run_of
-from benchmarks.model import manner
-from benchmarks.model.effort import Effort
+from benchmarks.model import reference_model
+from benchmarks.model.sizes import Effort
 from lwm_trainer import config
-from lwm_trainer.mesh import make_mesh
-from lwm_trainer.optimizer import make_optimizer
-from lwm_trainer.step import Batch, Metrics, State, make_program
+from lwm_trainer.parallel.mesh import make_mesh
+from lwm_trainer.step.optimizer import make_optimizer
+from lwm_trainer.step.train_step import Batch, Metrics, State, make_program
 
 MODEL = config.Model(layers=4, width=256, heads=4, kv_heads=2, head_dim=64, mlp_width=704, vocab_size=2048)
 PEER = "transformers' manner"
@@ -44,7 +44,9 @@ def _usual(run: config.RunConfig) -> Callable[[State, Batch], tuple[State, Metri
     optimizer = make_optimizer(run.optimizer, run.steps)
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        loss, grads = jax.value_and_grad(lambda params: manner.mean_loss(run.model, run.rope_theta, params, batch))(state["params"])
+        loss, grads = jax.value_and_grad(lambda params: reference_model.mean_loss(run.model, run.rope_theta, params, batch))(
+            state["params"]
+        )
         updates, optimizer_state = optimizer.update(grads, state["optimizer"], state["params"])
         metrics = cast("Metrics", {"loss": loss, "grad_norm": optax.tree.norm(grads)})
         return State(params=optax.apply_updates(state["params"], updates), optimizer=optimizer_state), metrics

@@ -14,9 +14,9 @@ from benchmarks.operator.rows import Row, table, write
 from benchmarks.operator.starts import starts
 from benchmarks.operator.workloads import Bench
 from benchmarks.parts import chosen, collect, limit
-from cluster import lifecycle
-from cluster.paths import DEFAULT_NAME, REPOSITORY, Cluster
-from cluster.run import say
+from devcluster import lifecycle
+from devcluster.paths import DEFAULT_NAME, REPOSITORY, Cluster
+from devcluster.run import say
 from e2e.installation import built, namespace, prepare
 
 OUTPUT = REPOSITORY / "build" / "benchmarks" / "operator.json"

@@ -8,7 +8,7 @@ from benchmarks.operator.kills import START_SECONDS, progress
 from benchmarks.operator.rows import Row
 from benchmarks.operator.watch import Seen, Watch, named, of_job, runs
 from benchmarks.operator.workloads import Bench, training
-from cluster.run import say
+from devcluster.run import say
 from e2e.trainings import follow_steps
 
 STEPS = 20

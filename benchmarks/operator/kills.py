@@ -8,8 +8,8 @@ from typing import Any
 from benchmarks.operator.rows import Row, percentile
 from benchmarks.operator.watch import Seen, Watch, named, of_job, other_than, runs
 from benchmarks.operator.workloads import Bench, bare_job, training
-from cluster.pods import kill
-from cluster.run import say
+from devcluster.pods import kill
+from devcluster.run import say
 from e2e.trainings import follow_steps
 from lwm_trainer.config import PROGRESS_ANNOTATION
 

@@ -7,9 +7,9 @@ from benchmarks.operator.kills import START_SECONDS, progress
 from benchmarks.operator.rows import Row
 from benchmarks.operator.watch import Seen, Watch, named, of_job
 from benchmarks.operator.workloads import Bench, nowhere, training
-from cluster.pods import main_process
-from cluster.processes import members
-from cluster.run import say
+from devcluster.pods import main_process
+from devcluster.processes import members
+from devcluster.run import say
 from quickstart.install import NAMESPACE
 from quickstart.kubectl import Kubectl
 

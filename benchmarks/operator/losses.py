@@ -6,8 +6,8 @@ from benchmarks.operator.kills import START_SECONDS, has_committed
 from benchmarks.operator.rows import Row
 from benchmarks.operator.watch import Seen, Watch, named, of_job, other_than, runs
 from benchmarks.operator.workloads import LOST_NODE_SECONDS, Bench, bare_job, training
-from cluster.faults import lose, revive
-from cluster.run import say
+from devcluster.faults import lose, revive
+from devcluster.run import say
 from e2e.trainings import follow_steps
 
 AIM_SECONDS = 60.0

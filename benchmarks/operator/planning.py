@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 
 from benchmarks.operator.rows import Row
-from cluster.run import say
+from devcluster.run import say
 from lwm_operator.api.status import Phase
-from world.builders import stage, training
-from world.simulation import World
+from simulation.builders import stage, training
+from simulation.simulation import World
 
 HOSTS = 16
 RESTARTS = 2

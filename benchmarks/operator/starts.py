@@ -6,7 +6,7 @@ import time
 from benchmarks.operator.rows import Row
 from benchmarks.operator.watch import Watch, of_job
 from benchmarks.operator.workloads import NOWHERE, Bench, bare_job, nowhere
-from cluster.run import say
+from devcluster.run import say
 
 ROUNDS = 7
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.paths import Cluster
+from devcluster.paths import Cluster
 from e2e.trainings import manifest
 from quickstart.kubectl import Kubectl
 

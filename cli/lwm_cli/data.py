@@ -3,7 +3,7 @@
 import sys
 
 from lwm_cli.training import FileError
-from lwm_trainer.data.errors import DataError, StorageDeniedError, StorageUnavailableError
+from lwm_trainer.storage.errors import DataError, StorageDeniedError, StorageUnavailableError
 
 USAGE = """usage: lwm data COMMAND
 

@@ -8,11 +8,11 @@ from lwm_cli.data_asked import add_arguments, place, run_of, training_of
 from lwm_cli.data_rows import Row, draw, row_of
 from lwm_cli.training import FileError
 from lwm_trainer.config import Dataset, RunConfig
-from lwm_trainer.data.documents import load_documents
-from lwm_trainer.data.folder import folder
-from lwm_trainer.data.layout import PREPARED
-from lwm_trainer.data.store import Store
-from lwm_trainer.data.tokenizer import Tokenizer
+from lwm_trainer.data.documents.in_memory import load_documents
+from lwm_trainer.data.documents.store import Store
+from lwm_trainer.data.documents.store_schema import PREPARED
+from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.storage.folder import folder
 
 CONTEXT_LENGTH = 4096
 """Of rows of a store, which is of no stage."""

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from lwm_cli.data_asked import add_arguments, place, run_of, training_of
 from lwm_cli.training import stages
-from lwm_trainer.config import PROCESS_INDEX_VARIABLE, Dataset, LastWords, Preparation, PrepareConfig, RunConfig
-from lwm_trainer.data.errors import DataError
-from lwm_trainer.prepare.report import Report, told
-from lwm_trainer.prepare.work import prepare
+from lwm_trainer.config import PROCESS_INDEX_VARIABLE, Dataset, Preparation, PrepareConfig, RunConfig, TerminationMessage
+from lwm_trainer.preparation.preparation_report import Report, told
+from lwm_trainer.preparation.worker import prepare
+from lwm_trainer.storage.errors import DataError
 
 _LINE_SECONDS = 5.0
 """Between two lines of progress where there is no terminal."""
@@ -84,7 +84,7 @@ def _start(folder: Path, worker: int) -> "subprocess.Popen[bytes]":
         PROCESS_INDEX_VARIABLE: str(worker),
     }
     with (folder / f"log-{worker}").open("wb") as log:
-        return subprocess.Popen([sys.executable, "-m", "lwm_trainer.prepare"], env=os.environ | environment, stderr=log)
+        return subprocess.Popen([sys.executable, "-m", "lwm_trainer.preparation"], env=os.environ | environment, stderr=log)
 
 
 class _Look:
@@ -98,7 +98,11 @@ class _Look:
         for worker, process in enumerate(self.processes, 1):
             if process.poll():
                 words = self._folder / f"words-{worker}"
-                said = LastWords.model_validate_json(words.read_bytes()).message if words.exists() else f"exit code {process.returncode}"
+                said = (
+                    TerminationMessage.model_validate_json(words.read_bytes()).message
+                    if words.exists()
+                    else f"exit code {process.returncode}"
+                )
                 raise DataError(f"worker {worker}: {said}")
 
 

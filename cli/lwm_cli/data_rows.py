@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwm_trainer.config import RunConfig
-from lwm_trainer.data.loader import Batches
-from lwm_trainer.data.span import Source, Span
-from lwm_trainer.data.tokenizer import Tokenizer
+from lwm_trainer.data.documents.span import Source, Span
+from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.data.rows.loader import Batches
 
 COLOURS = ("36", "33", "32", "35", "34", "31")
 SHOWN = 200

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from lwm_cli.targets import NO_COMPILER, target_of
 from lwm_cli.training import FileError, load, stages
-from lwm_operator.plan.warned import warnings
+from lwm_operator.plan.validation.warnings import warnings
 from lwm_trainer.config import RunConfig
-from lwm_trainer.fit.compiled import FitError
+from lwm_trainer.fit.compile.compiler import FitError
+from lwm_trainer.fit.compile.target import Target
+from lwm_trainer.fit.estimate.memory_estimate import guess
 from lwm_trainer.fit.fit import Fit, fit
-from lwm_trainer.fit.guess import guess
-from lwm_trainer.fit.picture import draw
-from lwm_trainer.fit.report import report, size, verdict
+from lwm_trainer.fit.report.plot import draw
+from lwm_trainer.fit.report.text import report, size, verdict
 from lwm_trainer.fit.search import LIMIT, name, search, snippet
-from lwm_trainer.fit.target import Target
-from lwm_trainer.ring.split import settle
+from lwm_trainer.ring.ring_ulysses_split import settle
 
 
 def main(arguments: list[str]) -> int:

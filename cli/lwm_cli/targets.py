@@ -1,7 +1,7 @@
 """From an accelerator of the spec to what the compiler is asked for."""
 
 from lwm_operator.api.accelerator import Accelerator
-from lwm_trainer.fit.target import Target
+from lwm_trainer.fit.compile.target import Target
 
 NO_COMPILER = "a GPU program cannot be compiled without a GPU: memory arithmetic only"
 

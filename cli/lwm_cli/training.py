@@ -11,8 +11,8 @@ from lwm_operator.api.names import KIND
 from lwm_operator.api.stage import Stage
 from lwm_operator.api.training import Training, read
 from lwm_operator.manifests.common import Run
-from lwm_operator.manifests.runconfig import run_config
-from lwm_operator.plan.accept import problems
+from lwm_operator.manifests.run_config import run_config
+from lwm_operator.plan.validation.validate import problems
 from lwm_trainer.config import RunConfig, Start
 
 

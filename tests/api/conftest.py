@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.paths import Cluster
+from devcluster.paths import Cluster
 from lwm_operator.api.crd import crd
 from lwm_operator.cluster.client import ApiError, Client, Patch, configuration
-from world.chart import apply, as_account, remove_global, rendered, token, with_token
+from support.helm_chart import apply, as_account, remove_global, rendered, token, with_token
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 

@@ -16,13 +16,13 @@ from lwm_operator.cluster.client import ApiError, Body, Client
 from lwm_operator.manifests.attempt import companions
 from lwm_operator.manifests.common import Run
 from lwm_operator.manifests.job import jobs
-from lwm_operator.plan.accept import problems
-from lwm_operator.platforms.families import FAMILIES
+from lwm_operator.plan.validation.validate import problems
 from lwm_operator.platforms.gpu import PROFILES
+from lwm_operator.platforms.tpu_families import FAMILIES
 from lwm_trainer.config import Start
 from quickstart.options import EXAMPLE
-from world.asking import manifest
-from world.builders import stage
+from simulation.builders import stage
+from support.api_requests import manifest
 
 EXAMPLES: dict[str, Body] = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(EXAMPLE.parent.glob("*.yaml"))}
 DRY = {"dryRun": "All", "fieldValidation": "Strict"}

@@ -7,7 +7,7 @@ import yaml
 from lwm_operator.api import names
 from lwm_operator.cluster.client import Body
 from lwm_trainer.config import METRICS_PORT
-from world.chart import CHART, helm, rendered
+from support.helm_chart import CHART, helm, rendered
 
 NAMESPACED = "--set=rbac.scope=namespace"
 FORMS = {

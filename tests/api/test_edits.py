@@ -8,8 +8,8 @@ from lwm_operator.api import names
 from lwm_operator.api.status import StageState, StageStatus, Status
 from lwm_operator.cluster.client import Client
 from lwm_operator.cluster.status import write_status
-from world.asking import change, create, look
-from world.builders import spec, stage
+from simulation.builders import spec, stage
+from support.api_requests import change, create, look
 
 FIXED: dict[str, tuple[dict[str, Any], str]] = {
     "seed": ({"seed": 1}, "seed cannot change"),

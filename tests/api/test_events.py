@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Client
 from lwm_operator.cluster.events import event_name, post
-from lwm_operator.plan.result import Event
-from world.asking import create
+from lwm_operator.plan.actions import Event
+from support.api_requests import create
 
 
 async def test_a_repeat_raises_the_count_of_the_event_that_is_there(client: Client, rights: Client, namespace: str) -> None:

@@ -16,9 +16,9 @@ from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client
 from lwm_operator.controller.reconcile import Reconciler, TrainingKey
-from lwm_trainer.config import LastWords, Prepared
-from world.asking import change, create, look
-from world.playing import played, workers
+from lwm_trainer.config import Prepared, TerminationMessage
+from support.api_requests import change, create, look
+from support.fake_kubelet import played, workers
 
 KINDS = ("Job", "Service", "ConfigMap", "Lease", "ServiceAccount", "Role", "RoleBinding")
 
@@ -175,7 +175,7 @@ async def prepares(life: Life, client: Client, training: Training) -> None:
     await life.until(training, made)
     for number, pod in enumerate(await workers(client, about.namespace, job)):
         done = Prepared(uri="gs://lwm/runs/datasets/00", documents=1, tokens=2) if number == 0 else None
-        await played(client, pod, LastWords(code=0, reason="Complete", prepared=done))
+        await played(client, pod, TerminationMessage(code=0, reason="Complete", prepared=done))
 
     async def first() -> bool:
         return (await children(client, training))["Job"] == ["-d1-r0", "-s1-a1"]

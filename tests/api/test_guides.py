@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cluster.paths import REPOSITORY, binaries
+from devcluster.paths import REPOSITORY, binaries
 from lwm_operator.api.names import KIND
 from lwm_operator.api.training import read
-from lwm_operator.plan.accept import problems
+from lwm_operator.plan.validation.validate import problems
 from lwm_operator.platforms.gpu import PROFILES
 from lwm_operator.platforms.tpu import slice_shape
-from world.chart import helm
+from support.helm_chart import helm
 
 GUIDES = REPOSITORY / "docs" / "guides"
 NAMES = ("gke-tpu", "gpu")

@@ -10,10 +10,10 @@ import pytest
 from lwm_operator.api import names
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client
-from lwm_operator.cluster.explain import BOUND_SECONDS
-from world.asking import create, look
-from world.chart import CHART, as_account, helm, rendered, token, with_token
-from world.process import Process
+from lwm_operator.cluster.pod_diagnostics import BOUND_SECONDS
+from support.api_requests import create, look
+from support.helm_chart import CHART, as_account, helm, rendered, token, with_token
+from support.operator_process import Process
 
 TENANT = "tenant"
 RELEASE = "lwm"

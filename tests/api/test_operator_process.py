@@ -13,8 +13,8 @@ import pytest
 from lwm_operator.api import names
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Client
-from world.asking import create, look
-from world.process import Process
+from support.api_requests import create, look
+from support.operator_process import Process
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from lwm_operator.controller.reconcile import Reconciler, TrainingKey
-from lwm_trainer import progress
 from lwm_trainer.config import PROGRESS_ANNOTATION, Lease
-from world.asking import create
-from world.builders import report
-from world.chart import as_account, token, with_token
-from world.rights import IMAGE, now
+from lwm_trainer.runtime import progress
+from simulation.builders import report
+from support.api_requests import create
+from support.helm_chart import as_account, token, with_token
+from support.rbac_calls import IMAGE, now
 
 MINE, OTHER = "bible-s1-a1", "psalms-s1-a1"
 NOWHERE = {"nodeSelector": {"lwm.dev/test": "nowhere"}}

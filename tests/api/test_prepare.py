@@ -8,10 +8,10 @@ from lwm_operator.api.status import DatasetState, Phase
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Body, Client, Patch
-from lwm_trainer.config import PROGRESS_ANNOTATION, LastWords, Preparation, Prepared
-from world.asking import change, create, look
-from world.looking import Operator, children, until
-from world.playing import played, workers
+from lwm_trainer.config import PROGRESS_ANNOTATION, Preparation, Prepared, TerminationMessage
+from support.api_requests import change, create, look
+from support.fake_kubelet import played, workers
+from support.reconcile_passes import Operator, children, until
 
 PLACE = "gs://lwm/runs/datasets/0123456789abcdef"
 NOWHERE = {"nodeSelector": {"lwm.dev/test": "nowhere"}}
@@ -62,8 +62,8 @@ async def test_a_stage_begins_when_its_data_set_is_ready_and_is_told_the_place(c
     assert "3 of 8 shards, 1.2M tokens, 35 MB/s, 40s left" in found.message
 
     done = Prepared(uri=PLACE, documents=12, tokens=3400)
-    await played(client, pods[0], LastWords(code=0, reason="Complete", prepared=done))
-    await played(client, pods[1], LastWords(code=0, reason="Complete"))
+    await played(client, pods[0], TerminationMessage(code=0, reason="Complete", prepared=done))
+    await played(client, pods[1], TerminationMessage(code=0, reason="Complete"))
 
     async def first() -> bool:
         await operator.look_at(made)
@@ -86,7 +86,7 @@ async def test_bad_data_ends_the_job_at_once_and_fails_the_training_with_file_an
     operator, made = Operator(rights), await ask(client, namespace)
     pods = await begun(client, operator, made)
     said = "gs://lwm/books/a.jsonl, line 7: no field text"
-    await played(client, pods[1], LastWords(code=65, reason="DataCorrupt", message=said))
+    await played(client, pods[1], TerminationMessage(code=65, reason="DataCorrupt", message=said))
 
     async def failed() -> bool:
         await operator.look_at(made)

@@ -15,7 +15,7 @@ from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from lwm_operator.controller.reconcile import Reconciler, TrainingKey
 from lwm_trainer.config import PROGRESS_ANNOTATION
-from world.asking import change, create, look
+from support.api_requests import change, create, look
 
 NOWHERE = {"nodeSelector": {"lwm.dev/test": "nowhere"}}
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/workloads.kueue.x-k8s.io"

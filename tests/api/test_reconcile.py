@@ -10,13 +10,13 @@ from lwm_operator.api import names
 from lwm_operator.api.status import NodeFault, Phase, Status
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
-from lwm_operator.cluster.apply import TakenError
+from lwm_operator.cluster.apply import NameConflictError
 from lwm_operator.cluster.client import ApiError, Client, Patch
 from lwm_operator.cluster.status import write_status
 from lwm_trainer.config import PROGRESS_ANNOTATION
-from world.asking import create, look
-from world.builders import stage
-from world.looking import KINDS, Operator, children, until
+from simulation.builders import stage
+from support.api_requests import create, look
+from support.reconcile_passes import KINDS, Operator, children, until
 
 
 async def test_one_pass_makes_the_attempt_and_the_next_changes_nothing(client: Client, rights: Client, namespace: str) -> None:
@@ -86,7 +86,7 @@ async def test_what_belongs_to_somebody_else_is_not_touched(client: Client, righ
     service = {"metadata": {"name": "bible"}, "spec": {"ports": [{"port": 80}]}}
     await client.call("POST", paths.collection("Service", namespace), body=service)
     made = await create(client, namespace)
-    with pytest.raises(TakenError, match="Service bible exists and is not this training's"):
+    with pytest.raises(NameConflictError, match="Service bible exists and is not this training's"):
         await Operator(rights).look_at(made)
     there = await client.get(paths.item("Service", namespace, "bible"))
     assert there is not None

@@ -10,8 +10,8 @@ from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
-from world.asking import create, look, manifest, submit
-from world.chart import apply, as_account, remove_global, rendered, token, with_token
+from support.api_requests import create, look, manifest, submit
+from support.helm_chart import apply, as_account, remove_global, rendered, token, with_token
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 SENTENCE = "an LWMTraining runs pods: you need the right to create pods in this namespace, ask its administrator for it"

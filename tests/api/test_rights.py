@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster.paths import REPOSITORY
+from devcluster.paths import REPOSITORY
 from lwm_operator.api.training import Training
 from lwm_operator.cluster.client import ApiError, Body, Client, configuration
-from world import asking
-from world.chart import apply, remove_global, rendered
-from world.rights import LEADS, PARTS, Part, Recorder, Right, of_rules, page, place
+from support import api_requests
+from support.helm_chart import apply, remove_global, rendered
+from support.rbac_calls import LEADS, PARTS, Part, Recorder, Right, of_rules, page, place
 
 PAGE = REPOSITORY / "docs" / "rights.md"
 ID = f"rights-{uuid.uuid4().hex[:6]}"
@@ -92,7 +92,7 @@ class Run:
                 await asyncio.sleep(0.1)
 
     async def training(self, name: str, part: Part) -> Training:
-        made = await asking.create(self.administrator, ID, name, podTemplate=NOWHERE)
+        made = await api_requests.create(self.administrator, ID, name, podTemplate=NOWHERE)
         if part.before is not None:
             await part.before(self.administrator, made)
         return made

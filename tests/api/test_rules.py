@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from lwm_operator.cluster.client import ApiError, Client
-from world.asking import manifest, refusal, submit
-from world.builders import spec, stage
+from simulation.builders import spec, stage
+from support.api_requests import manifest, refusal, submit
 
 MODEL = spec()["model"]
 TWO = [stage("a"), stage("b")]

@@ -10,8 +10,8 @@ import pytest
 from lwm_operator.api import names
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Client
-from world.asking import create, look, manifest, refusal, submit
-from world.process import Process
+from support.api_requests import create, look, manifest, refusal, submit
+from support.operator_process import Process
 
 VALUE = "correct-horse-battery-staple"
 IMAGE = "lwm.dev/fake-gcs-server:pinned"

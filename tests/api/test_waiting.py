@@ -17,11 +17,11 @@ import pytest
 from lwm_operator.api import names
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch, configuration
-from world.asking import create
-from world.builders import spec
-from world.causes import Case, Seen, told, watch
-from world.chart import apply, remove_global, rendered, token, with_token
-from world.process import Process
+from simulation.builders import spec
+from support.api_requests import create
+from support.helm_chart import apply, remove_global, rendered, token, with_token
+from support.operator_process import Process
+from support.waiting_trainings import Case, Seen, told, watch
 
 ID = f"waits-{uuid.uuid4().hex[:6]}"
 QUOTA, HOSTILE, DENYING, GATED = (f"{ID}-{kind}" for kind in ("quota", "hostile", "denying", "gated"))

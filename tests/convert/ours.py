@@ -1,6 +1,6 @@
 """Our model's logits, to hold against transformers' of the same model: `reference.py` beside it reads what this writes.
 
-    PYTHONPATH=tests .venv/bin/python -m convert.ours STEP_FOLDER EXPORTED
+    .venv/bin/python -m convert.ours STEP_FOLDER EXPORTED
 
 STEP_FOLDER is a training's or a conversion's, EXPORTED what `lwm convert to-hf` made of it; it gets logits.npz: tokens [B, T], logits
 [B, T, V].
@@ -13,12 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lwm_trainer import emulator
-from lwm_trainer.checkpoint import read_model_manifest
+from lwm_trainer.checkpoint.checkpointer import read_model_manifest
 from lwm_trainer.convert.names import Leaf, leaves
 from lwm_trainer.convert.step_folder import StepFolder
 from lwm_trainer.model import llama
-from unit.test_llama import hidden
+from lwm_trainer.storage import emulator
+from unit.lwm_trainer.model.test_llama import hidden
 
 ROWS, LENGTH = 2, 72
 

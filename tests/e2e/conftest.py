@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cluster import lifecycle
-from cluster.paths import DEFAULT_NAME, Cluster
+from devcluster import lifecycle
+from devcluster.paths import DEFAULT_NAME, Cluster
 from e2e import installation
 from e2e.trainings import manifest
 from e2e.volumes import Offer, offered

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
-from cluster import images, load
-from cluster.paths import Cluster, binaries
+from devcluster import images, load
+from devcluster.paths import Cluster, binaries
 from quickstart.books import books
 from quickstart.install import install
 from quickstart.kubectl import Kubectl

@@ -1,4 +1,4 @@
-"""Random kills over one training: `PYTHONPATH=tests python -m e2e.kills --count 100 --seed 1` on the embedded cluster.
+"""Random kills over one training: `python -m e2e.kills --count 100 --seed 1` on the embedded cluster.
 
 Victims are the processes of either host and the operator's; moments are random, mostly in the middle of steps, now and then while an
 attempt is still starting. What must hold at the end: Complete, and record and state equal to those of an undisturbed training.
@@ -11,9 +11,9 @@ import time
 from collections import Counter
 from typing import Any
 
-from cluster import pods
-from cluster.paths import Cluster, binaries
-from cluster.run import ClusterError
+from devcluster import pods
+from devcluster.paths import Cluster, binaries
+from devcluster.run import ClusterError
 from e2e import installation
 from e2e.trainings import (
     STAGES,

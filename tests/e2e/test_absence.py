@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cluster import faults, nodes
-from cluster.paths import Cluster, binaries
-from cluster.run import output
+from devcluster import faults, nodes
+from devcluster.paths import Cluster, binaries
+from devcluster.run import output
 from e2e.installation import put_operator
 from e2e.trainings import SECONDS, STAGES, follow_steps, operator_pod, pod_of, pods_of, stages, until
 from quickstart.install import NAMESPACE, RELEASE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.paths import Cluster
+from devcluster.paths import Cluster
 from e2e.trainings import until
 from lwm_operator.manifests.pod import USER
 from quickstart.books import books

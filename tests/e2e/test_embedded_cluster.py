@@ -1,6 +1,5 @@
 """The embedded cluster's own promises: up after an interrupted up, and a down that leaves nothing and disturbs nobody."""
 
-import os
 import subprocess
 import sys
 import time
@@ -9,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster import cgroups, lifecycle, processes
-from cluster.paths import REPOSITORY, Cluster
+from devcluster import cgroups, lifecycle, processes
+from devcluster.paths import Cluster
 
 pytestmark = pytest.mark.embedded
 OURS = Cluster("lwm-selftest")
@@ -42,9 +41,8 @@ def traces() -> list[str]:
 
 def interrupted_up(until_program: str) -> None:
     """Start `up` and SIGKILL it as soon as the program runs."""
-    command = [sys.executable, "-m", "cluster", "up", "--name", OURS.name]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "tests")}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as running:
+    command = [sys.executable, "-m", "devcluster", "up", "--name", OURS.name]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as running:
         deadline = time.monotonic() + 120
         while not processes.runs(OURS, until_program):
             assert time.monotonic() < deadline

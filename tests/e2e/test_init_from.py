@@ -15,11 +15,11 @@ from etils import epath
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer, models
 
-from cluster.paths import REPOSITORY, Cluster
+from devcluster.paths import REPOSITORY, Cluster
 from e2e.installation import BUCKET, namespace
 from e2e.trainings import a_stage, complete, manifest, status
 from e2e.volumes import Offer
-from lwm_trainer.checkpoint import read_manifest
+from lwm_trainer.checkpoint.checkpointer import read_manifest
 from lwm_trainer.model import llama
 from lwm_trainer.model.llama import Params
 from quickstart.claim import FOLDER, NAME, Claim, claim

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from cluster.paths import Cluster
-from cluster.policies import Enforced
+from devcluster.paths import Cluster
+from devcluster.policies import Enforced
 from e2e import installation
 from e2e.trainings import complete, manifest, pods_of, status, until
 from lwm_operator.manifests.pod import CONTAINER_SECURITY, POD_SECURITY
 from quickstart.install import NAMESPACE, RELEASE
 from quickstart.kubectl import CommandError, Kubectl
-from world.chart import rendered
+from support.helm_chart import rendered
 
 pytestmark = pytest.mark.embedded
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cluster.paths import Cluster
+from devcluster.paths import Cluster
 from e2e.trainings import complete, manifest, pods_of, status, until
 from quickstart.kubectl import Kubectl
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cluster import base_image, images, nodes
-from cluster.paths import REPOSITORY, Cluster, binaries, cache
+from devcluster import base_image, images, nodes
+from devcluster.paths import REPOSITORY, Cluster, binaries, cache
 from e2e import installation
 from e2e.trainings import pods_of, until
 from e2e.volumes import Offer

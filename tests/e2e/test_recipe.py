@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cluster import pods
-from cluster.paths import Cluster
+from devcluster import pods
+from devcluster.paths import Cluster
 from e2e.installation import BUCKET
 from e2e.trainings import SECONDS, complete, past_a_commit, pod_of, pods_of, stages, status, until
 from lwm_trainer.config import RunConfig

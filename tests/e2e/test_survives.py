@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from cluster import faults, pods
-from cluster.out_of_memory import out_of_memory
-from cluster.paths import Cluster
+from devcluster import faults, pods
+from devcluster.out_of_memory import out_of_memory
+from devcluster.paths import Cluster
 from e2e import kills
 from e2e.trainings import (
     EVERY,

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from cluster.paths import Cluster
+from devcluster.paths import Cluster
 from e2e.trainings import manifest
 from lwm_operator.cluster.client import Client, configuration
 from quickstart.kubectl import Kubectl
-from world.causes import Case, Seen, told, watch
-from world.servers import denying, silent
+from support.faulty_servers import denying, silent
+from support.waiting_trainings import Case, Seen, told, watch
 
 SMALL = {"requests": {"cpu": "10m", "memory": "64Mi"}}
 TRAINER_SECONDS = 60.0

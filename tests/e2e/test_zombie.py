@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cluster import faults, pods
-from cluster.paths import Cluster
+from devcluster import faults, pods
+from devcluster.paths import Cluster
 from e2e.installation import texts
 from e2e.trainings import (
     SECONDS,

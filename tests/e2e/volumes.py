@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from cluster.paths import Cluster
+from devcluster.paths import Cluster
 from e2e.installation import of
 from quickstart.claim import NAME
 

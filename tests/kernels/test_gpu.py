@@ -12,13 +12,13 @@ import pytest
 from jax import Array
 
 from lwm_trainer.config import Mesh
-from lwm_trainer.mesh import RING_AXES, make_mesh
+from lwm_trainer.parallel.mesh import RING_AXES, make_mesh
 from lwm_trainer.ring.attention import ring_attention
-from lwm_trainer.ring.inner import gpu, softmax
-from lwm_trainer.ring.inner.blockwise import Blockwise
-from lwm_trainer.ring.inner.gpu import Hopper
-from lwm_trainer.ring.inner.protocol import Inner, Pull, Shard
-from lwm_trainer.ring.inner.triton import Triton, fitting, seen_by
+from lwm_trainer.ring.kernels import gpu, softmax
+from lwm_trainer.ring.kernels.blockwise import Blockwise
+from lwm_trainer.ring.kernels.gpu import Hopper
+from lwm_trainer.ring.kernels.protocol import Inner, QueryResiduals, Shard
+from lwm_trainer.ring.kernels.triton import Triton, fitting, seen_by
 
 pytestmark = pytest.mark.filterwarnings("ignore:The out_shape and scratch_shapes:DeprecationWarning")  # tokamax 0.0.12 on this jax
 
@@ -60,7 +60,7 @@ def through(inner: Inner, q: Array, shards: Any, dout: Array, ranges: Any) -> tu
     delta = jnp.sum(dout.astype(jnp.float32) * out, axis=-1)
     dq, grads = jnp.zeros_like(q, jnp.float32), []
     for (k, v), (low, high) in zip(shards, ranges, strict=True):
-        dq, *more = inner.backward(dq, Shard(q, k, v, low, high), Pull(lse, dout, delta))
+        dq, *more = inner.backward(dq, Shard(q, k, v, low, high), QueryResiduals(lse, dout, delta))
         grads += more
     return out, lse, dq, *grads
 
@@ -181,7 +181,7 @@ def test_both_inner_loops_lower_for_cuda_with_the_ranges_as_operands(inner: Inne
     def run(q: Array, k: Array, v: Array, low: Array, high: Array, lse: Array, dout: Array, delta: Array) -> Any:
         start = softmax.empty(q)
         return inner.forward(start, Shard(q, k, v, low, high)), inner.backward(
-            start.out_BKGTC, Shard(q, k, v, low, high), Pull(lse, dout, delta)
+            start.out_BKGTC, Shard(q, k, v, low, high), QueryResiduals(lse, dout, delta)
         )
 
     _, kernels = lowered(run, q, k, k, ranges, ranges, figure, q, figure)

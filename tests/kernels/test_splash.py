@@ -13,10 +13,10 @@ from jax import Array
 from jax.experimental.pallas import tpu as pltpu
 from numpy.typing import NDArray
 
-from lwm_trainer.ring.inner import softmax, splash
-from lwm_trainer.ring.inner.blockwise import Blockwise
-from lwm_trainer.ring.inner.protocol import Inner, Pull, Shard
-from lwm_trainer.ring.inner.splash import Splash
+from lwm_trainer.ring.kernels import softmax, splash
+from lwm_trainer.ring.kernels.blockwise import Blockwise
+from lwm_trainer.ring.kernels.protocol import Inner, QueryResiduals, Shard
+from lwm_trainer.ring.kernels.splash import Splash
 
 TOKENS, WIDTH = 384, 64
 SPLASH = Splash(largest_block=128, largest_compute=128)
@@ -70,7 +70,7 @@ def attention(inner: Inner, q: Array, k: Array, v: Array, dout: Array, low: Arra
     """(output, log-sum-exp, gradients of q, k, v) of a ring of one hop."""
     out, lse = softmax.finish(inner.forward(softmax.empty(q), Shard(q, k, v, low, high)), jnp.dtype("float32"))
     delta = jnp.sum(out * dout.astype(jnp.float32), -1)
-    return out, lse, *inner.backward(jnp.zeros_like(q, jnp.float32), Shard(q, k, v, low, high), Pull(lse, dout, delta))
+    return out, lse, *inner.backward(jnp.zeros_like(q, jnp.float32), Shard(q, k, v, low, high), QueryResiduals(lse, dout, delta))
 
 
 def distances(inputs: list[Any]) -> list[float]:
@@ -110,7 +110,9 @@ def test_blocks_that_no_query_sees_take_no_step() -> None:
             assert len(steps) == forward
             steps.clear()
             _, lse = softmax.finish(carry, jnp.dtype("float32"))
-            grads = jax.block_until_ready(pull(jnp.zeros_like(q), Shard(q, k, v, low, high), Pull(lse, dout, jnp.zeros_like(lse))))
+            grads = jax.block_until_ready(
+                pull(jnp.zeros_like(q), Shard(q, k, v, low, high), QueryResiduals(lse, dout, jnp.zeros_like(lse)))
+            )
             assert len(steps) == backward
     assert not any(np.asarray(x).any() for x in grads)
 

@@ -4,9 +4,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from cluster import go_toolchain
-from cluster.paths import binaries, cache
-from cluster.run import locked, output, say
+from devcluster import go_toolchain
+from devcluster.paths import binaries, cache
+from devcluster.run import locked, output, say
 
 MODULE = Path(__file__).resolve().parent / "go"
 PACKAGE = "sigs.k8s.io/kueue"

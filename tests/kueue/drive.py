@@ -1,4 +1,4 @@
-"""Kueue itself over two trainings: `PYTHONPATH=tests python -m kueue.drive --name lwm-test` on the embedded cluster.
+"""Kueue itself over two trainings: `python -m kueue.drive --name lwm-test` on the embedded cluster.
 
 A late admission, a preemption by priority, an eviction by a queue that is drained, and an admission after each. No trainer runs: what the
 kubelets and process 0 would write is written here. Prints each step with its seconds; fails at the first that does not come.
@@ -14,14 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cluster.paths import Cluster, binaries
-from cluster.run import ClusterError, output
+from devcluster.paths import Cluster, binaries
+from devcluster.run import ClusterError, output
 from kueue.server import served
 from kueue.trainings import QUEUE, Following, prepare
 from lwm_operator.api.crd import PLAIN
 from lwm_operator.api.status import Phase, Status
 from lwm_operator.cluster.client import Client, Patch, configuration
-from world.process import Process
+from support.operator_process import Process
 
 SECONDS = 90.0
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster.run import ClusterError, output, succeeds
+from devcluster.run import ClusterError, output, succeeds
 from kueue.build import definitions, program
-from world.process import free_port
+from support.operator_process import free_port
 
 SECONDS = 60
 

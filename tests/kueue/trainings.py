@@ -12,7 +12,7 @@ from lwm_operator.api.status import Status
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from lwm_trainer.config import PROGRESS_ANNOTATION
-from world.asking import create, look
+from support.api_requests import create, look
 
 QUEUE = "lwm-tests"
 KUEUE = "/apis/kueue.x-k8s.io/v1beta2"

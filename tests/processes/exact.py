@@ -11,14 +11,15 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding, PartitionSpec
 
-from lwm_trainer import config, distributed
+from lwm_trainer import config
 from lwm_trainer.config import Mesh
-from lwm_trainer.mesh import RING_AXES, make_mesh
+from lwm_trainer.parallel import distributed
+from lwm_trainer.parallel.mesh import RING_AXES, make_mesh
 from lwm_trainer.ring.attention import ring_attention
-from lwm_trainer.ring.inner.blockwise import Blockwise
+from lwm_trainer.ring.kernels.blockwise import Blockwise
 from lwm_trainer.ring.layout import zigzag
-from unit.builders import a_run
-from unit.dense import LENGTH, PACKINGS, ROWS, dense, distance, example
+from support.builders import a_run
+from support.dense import LENGTH, PACKINGS, ROWS, dense, distance, example
 
 
 def main(coordinator: str, process: int) -> None:

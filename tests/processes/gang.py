@@ -118,7 +118,7 @@ class Gang:
     def wait(self, seconds: float = 300) -> list[int]:
         return [process.wait(seconds) for process in self.processes]
 
-    def final(self) -> config.Final:
+    def final(self) -> config.FinalReport:
         """The end of a stage that must become complete."""
         codes = self.wait()
         assert codes == [0] * len(codes), self.output()
@@ -145,5 +145,5 @@ class Gang:
         lines = self.output().split(config.STEP_LINE_PREFIX)[1:]
         return [json.loads(line.split("\n")[0]) for line in lines if "\n" in line]
 
-    def last_words(self, host: int = 0) -> config.LastWords:
-        return config.LastWords.model_validate_json((self.folder / f"last-{host}").read_text())
+    def last_words(self, host: int = 0) -> config.TerminationMessage:
+        return config.TerminationMessage.model_validate_json((self.folder / f"last-{host}").read_text())

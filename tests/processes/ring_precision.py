@@ -15,11 +15,11 @@ from jax.sharding import AxisType
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 64)
 
-from lwm_trainer.mesh import AXIS_NAMES, RING_AXES  # noqa: E402
+from lwm_trainer.parallel.mesh import AXIS_NAMES, RING_AXES  # noqa: E402
 from lwm_trainer.ring.attention import ring_attention  # noqa: E402
-from lwm_trainer.ring.inner.blockwise import Blockwise  # noqa: E402
-from lwm_trainer.ring.inner.protocol import Inner, Shard  # noqa: E402
-from lwm_trainer.ring.inner.softmax import Softmax  # noqa: E402
+from lwm_trainer.ring.kernels.blockwise import Blockwise  # noqa: E402
+from lwm_trainer.ring.kernels.protocol import Inner, Shard  # noqa: E402
+from lwm_trainer.ring.kernels.softmax import Softmax  # noqa: E402
 from lwm_trainer.ring.layout import zigzag  # noqa: E402
 
 LENGTH, HEADS, CHANNELS = 1024, 2, 32

@@ -11,11 +11,11 @@ import optax
 import pytest
 from jax.sharding import NamedSharding
 
-from lwm_trainer import accumulate
-from lwm_trainer.feed import abstract_batch, orders
-from lwm_trainer.mesh import TOKENS, make_mesh
-from lwm_trainer.step import Batch, make_program
-from unit.builders import a_run
+from lwm_trainer.parallel.mesh import TOKENS, make_mesh
+from lwm_trainer.step import gradient_accumulation
+from lwm_trainer.step.global_batch import abstract_batch, orders
+from lwm_trainer.step.train_step import Batch, make_program
+from support.builders import a_run
 
 LENGTH, ROWS = 96, 16
 COLLECTIVE = re.compile(r"= (.*?) (all-gather|all-to-all|collective-permute|reduce-scatter|all-reduce)\(")
@@ -74,7 +74,7 @@ def test_a_step_in_parts_is_the_step_at_once_even_where_a_part_has_no_weight(mes
 def test_cutting_the_rows_moves_none_to_another_device_and_each_part_has_some_of_every_shard(mesh: dict[str, int]) -> None:
     rows = NamedSharding(make_mesh(a_run(mesh=mesh).mesh), TOKENS)
     numbers = jax.device_put(np.tile(np.arange(ROWS, dtype=np.int32)[:, None], (1, LENGTH)), rows)
-    cut = jax.jit(lambda x: accumulate.parts_of(x, 2, rows)).lower(numbers).compile()
+    cut = jax.jit(lambda x: gradient_accumulation.parts_of(x, 2, rows)).lower(numbers).compile()
     assert not COLLECTIVE.findall(cut.as_text() or "")
     shards = mesh.get("dp", 1) * mesh["fsdp"]
     own = np.arange(ROWS).reshape(shards, 2, -1)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lwm_trainer.config import ExitCode, LastWords
+from lwm_trainer.config import ExitCode, TerminationMessage
 from processes.gang import a_run, free_port, patched, write_tokenizer
 
 
 def start(
     folder: Path, content: str | None, index: str = "0", command: list[str] | None = None, **variables: str
-) -> tuple[int, LastWords, str]:
+) -> tuple[int, TerminationMessage, str]:
     path = folder / "run.json"
     if content is not None:
         path.write_text(content)
@@ -26,7 +26,7 @@ def start(
     }
     command = command or [sys.executable, "-m", "lwm_trainer"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    return done.returncode, LastWords.model_validate_json((folder / "last").read_text()), done.stderr
+    return done.returncode, TerminationMessage.model_validate_json((folder / "last").read_text()), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from lwm_trainer.checkpoint import Saver
+from lwm_trainer.checkpoint.checkpointer import Saver
+from lwm_trainer.checkpoint.training_record import Record
 from lwm_trainer.config import Checkpoint, Mesh, step_folder
 from lwm_trainer.convert.__main__ import main
-from lwm_trainer.mesh import make_mesh
-from lwm_trainer.record import Record
-from lwm_trainer.step import make_program
-from unit.builders import a_run
-from unit.test_convert_round_trip import tensors
+from lwm_trainer.parallel.mesh import make_mesh
+from lwm_trainer.step.train_step import make_program
+from support.builders import a_run
+from unit.lwm_trainer.convert.test_round_trip import tensors
 
 
 def test_a_trainings_checkpoint_becomes_a_hugging_face_folder(tmp_path: Path) -> None:

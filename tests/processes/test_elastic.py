@@ -9,10 +9,10 @@ import pytest
 
 from lwm_trainer import config
 from lwm_trainer.data import Batches, Documents
-from lwm_trainer.feed import Feed
-from lwm_trainer.mesh import AXIS_NAMES
-from lwm_trainer.step import Program, State, make_program
-from unit.builders import a_run
+from lwm_trainer.parallel.mesh import AXIS_NAMES
+from lwm_trainer.step.global_batch import Feed
+from lwm_trainer.step.train_step import Program, State, make_program
+from support.builders import a_run
 
 LENGTH, ROWS, STEPS = 64, 8, 4
 ACCUMULATION = {4: 1, 2: 2, 1: 4}

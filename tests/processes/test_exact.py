@@ -10,7 +10,7 @@ from processes.gang import free_port
 def test_ring_and_ring_of_groups_over_two_processes_equal_dense_attention() -> None:
     coordinator = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "processes.exact", coordinator]
-    environment = os.environ | {"PJRT_NPROC": "2", "PYTHONPATH": "tests"}
+    environment = os.environ | {"PJRT_NPROC": "2"}
     processes = [
         subprocess.Popen([*command, str(number)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for number in range(2)

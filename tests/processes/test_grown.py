@@ -9,13 +9,13 @@ import orbax.checkpoint as ocp
 import pytest
 
 from lwm_trainer import config
-from lwm_trainer.checkpoint import describe, restore_params
-from lwm_trainer.errors import CheckpointMismatchError
-from lwm_trainer.mesh import make_mesh
+from lwm_trainer.checkpoint.checkpointer import describe, restore_params
+from lwm_trainer.checkpoint.init_from import require_pretrained
 from lwm_trainer.model.llama import VISION_TABLES
-from lwm_trainer.pretrained import require_pretrained
-from lwm_trainer.step import Program, make_program
-from unit.builders import a_run
+from lwm_trainer.parallel.mesh import make_mesh
+from lwm_trainer.runtime.errors import CheckpointMismatchError
+from lwm_trainer.step.train_step import Program, make_program
+from support.builders import a_run
 
 TEXT = a_run(mesh={"fsdp": 2, "sp": 2, "tp": 2}, seed=5)
 

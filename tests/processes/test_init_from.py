@@ -8,8 +8,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from lwm_trainer.checkpoint import read_manifest
-from lwm_trainer.config import ExitCode, Final
+from lwm_trainer.checkpoint.checkpointer import read_manifest
+from lwm_trainer.config import ExitCode, FinalReport
 from lwm_trainer.model import llama
 from processes.gang import Gang, a_run
 
@@ -24,18 +24,18 @@ def a_training(folder: Path, name: str, **changes: Any) -> dict[str, Any]:
     return a_run(folder, training=name, steps=STEPS, checkpoint=checkpoint) | changes
 
 
-def trained(folder: Path, name: str, **changes: Any) -> tuple[Final, list[float]]:
+def trained(folder: Path, name: str, **changes: Any) -> tuple[FinalReport, list[float]]:
     """Its end and its losses."""
     with Gang(a_training(folder, name, **changes), folder / f"{name}-1") as gang:
         return gang.final(), [line["loss"] for line in gang.steps()]
 
 
 @pytest.fixture(scope="module")
-def donor(folder: Path) -> tuple[Final, list[float]]:
+def donor(folder: Path) -> tuple[FinalReport, list[float]]:
     return trained(folder, "donor", seed=1)
 
 
-def parameters(final: Final) -> list[np.ndarray[Any, Any]]:
+def parameters(final: FinalReport) -> list[np.ndarray[Any, Any]]:
     """On one device, wherever they lay."""
     here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     shapes = llama.abstract(read_manifest(final.checkpoint).model)
@@ -45,7 +45,9 @@ def parameters(final: Final) -> list[np.ndarray[Any, Any]]:
     return [np.asarray(leaf) for leaf in jax.tree.leaves(found)]
 
 
-def test_a_training_that_does_not_move_ends_with_the_parameters_that_it_was_given(folder: Path, donor: tuple[Final, list[float]]) -> None:
+def test_a_training_that_does_not_move_ends_with_the_parameters_that_it_was_given(
+    folder: Path, donor: tuple[FinalReport, list[float]]
+) -> None:
     given, losses = donor
     heir, heirs = trained(folder, "heir", start={"stageCheckpoint": given.checkpoint}, optimizer=STILL)
     drawn, fresh = trained(folder, "fresh", optimizer=STILL)
@@ -55,7 +57,9 @@ def test_a_training_that_does_not_move_ends_with_the_parameters_that_it_was_give
     assert heirs[0] < fresh[0] - 0.1, f"what the donor learned is there at the first step: {losses}, {heirs}, {fresh}"
 
 
-def test_another_model_ends_it_before_anything_is_compiled_and_names_the_field(folder: Path, donor: tuple[Final, list[float]]) -> None:
+def test_another_model_ends_it_before_anything_is_compiled_and_names_the_field(
+    folder: Path, donor: tuple[FinalReport, list[float]]
+) -> None:
     run = a_training(folder, "stranger", start={"stageCheckpoint": donor[0].checkpoint})
     with Gang(run | {"model": run["model"] | {"heads": 8}}, folder / "stranger-1") as gang:
         assert gang.wait()[0] == ExitCode.BAD_CHECKPOINT, gang.output()

@@ -9,9 +9,9 @@ import pytest
 
 from lwm_trainer import config
 from lwm_trainer.data import Batches, Tokenizer, load_documents, unigram_entropy
-from lwm_trainer.feed import orders
-from lwm_trainer.mesh import make_mesh
-from lwm_trainer.step import Batch, batch_names, make_program
+from lwm_trainer.parallel.mesh import make_mesh
+from lwm_trainer.step.global_batch import orders
+from lwm_trainer.step.train_step import Batch, batch_names, make_program
 from processes.gang import a_run, write_texts, write_tokenizer
 from quickstart.learned import judge
 

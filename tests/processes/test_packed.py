@@ -12,12 +12,12 @@ from jax import Array
 
 from lwm_trainer import config
 from lwm_trainer.data import Batches, Documents
-from lwm_trainer.feed import orders
-from lwm_trainer.mesh import make_mesh
 from lwm_trainer.model import llama
-from lwm_trainer.step import Batch, Program, batch_names, make_program
-from unit.builders import a_run
-from unit.dense import dense
+from lwm_trainer.parallel.mesh import make_mesh
+from lwm_trainer.step.global_batch import orders
+from lwm_trainer.step.train_step import Batch, Program, batch_names, make_program
+from support.builders import a_run
+from support.dense import dense
 
 LENGTH, ROWS, TEXT, CODES, THETA = 64, 4, 128, 48, 1e4
 MODEL = {"layers": 2, "width": 32, "heads": 4, "kv_heads": 2, "head_dim": 8, "mlp_width": 48, "vocab_size": TEXT}

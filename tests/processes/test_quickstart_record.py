@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lwm_trainer.checkpoint import Saver
-from lwm_trainer.record import Record
-from lwm_trainer.step import State
+from lwm_trainer.checkpoint.checkpointer import Saver
+from lwm_trainer.checkpoint.training_record import Record
+from lwm_trainer.step.train_step import State
 from quickstart.record import read_stage
-from unit.builders import a_run
+from support.builders import a_run
 
 
 def test_a_stage_is_read_from_its_final_checkpoint(tmp_path: Path) -> None:

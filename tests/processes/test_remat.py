@@ -10,8 +10,8 @@ import pytest
 from jax import Array
 
 from lwm_trainer.config import Mesh, Model, Remat
-from lwm_trainer.mesh import RING_AXES, make_mesh
 from lwm_trainer.model import llama
+from lwm_trainer.parallel.mesh import RING_AXES, make_mesh
 from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
 
 MODEL = Model(layers=2, width=32, heads=4, kv_heads=2, head_dim=8, mlp_width=48, vocab_size=64)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lwm_trainer.checkpoint import read_manifest, read_record
-from lwm_trainer.config import ExitCode, Final
+from lwm_trainer.checkpoint.checkpointer import read_manifest, read_record
+from lwm_trainer.config import ExitCode, FinalReport
 from processes.gang import Gang, a_run, patched
 
 STEPS, EVERY, KILL_AT = 24, 8, 10
@@ -23,7 +23,7 @@ def stage(folder: Path, runs: str, attempt: int = 1, **changes: Any) -> dict[str
 
 
 @pytest.fixture(scope="module")
-def undisturbed(folder: Path) -> Final:
+def undisturbed(folder: Path) -> FinalReport:
     with Gang(stage(folder, "undisturbed"), folder / "undisturbed-1") as gang:
         return gang.final()
 
@@ -48,7 +48,7 @@ def killed(folder: Path) -> Path:
     return folder / "killed"
 
 
-def test_a_stage_killed_and_stopped_ends_as_the_undisturbed_one(folder: Path, undisturbed: Final, killed: Path) -> None:
+def test_a_stage_killed_and_stopped_ends_as_the_undisturbed_one(folder: Path, undisturbed: FinalReport, killed: Path) -> None:
     with Gang(stage(folder, "killed", attempt=2), folder / "killed-2") as gang:
         gang.wait_for_step(EVERY + 1)
         assert gang.steps()[0]["step"] == EVERY + 1, "the new attempt begins at the commit's next step"
@@ -68,9 +68,9 @@ def test_a_stage_killed_and_stopped_ends_as_the_undisturbed_one(folder: Path, un
     assert [path.name for path in (killed / "s1-short" / "a1").iterdir()] == ["origin.json"], "earlier attempts are pruned to their origin"
 
 
-def test_a_data_position_off_by_one_is_noticed(folder: Path, undisturbed: Final, killed: Path) -> None:
+def test_a_data_position_off_by_one_is_noticed(folder: Path, undisturbed: FinalReport, killed: Path) -> None:
     """The control: the comparison above can fail."""
-    shifted = "import lwm_trainer.feed as f; g = f.Feed.batch; f.Feed.batch = lambda self, step: g(self, step + 1)"
+    shifted = "import lwm_trainer.step.global_batch as f; g = f.Feed.batch; f.Feed.batch = lambda self, step: g(self, step + 1)"
     start = {"earlierAttempts": [1]}
     run = stage(folder, "killed", attempt=9, start=start)
     keep = {"checkpoint": {"root": str(folder / "killed"), "everySteps": 1000, "keep": 2}}
@@ -80,7 +80,7 @@ def test_a_data_position_off_by_one_is_noticed(folder: Path, undisturbed: Final,
     assert final.state_hash != undisturbed.state_hash
 
 
-def test_the_next_stage_starts_from_the_commit_on_another_mesh(folder: Path, undisturbed: Final) -> None:
+def test_the_next_stage_starts_from_the_commit_on_another_mesh(folder: Path, undisturbed: FinalReport) -> None:
     next_stage = {
         "stage": "longer",
         "stageIndex": 1,
@@ -99,7 +99,7 @@ def test_the_next_stage_starts_from_the_commit_on_another_mesh(folder: Path, und
     assert "/s2-longer/a1/2" in final.checkpoint
 
 
-def test_another_split_of_the_sequence_goes_on_from_the_commit_with_the_same_losses(folder: Path, undisturbed: Final) -> None:
+def test_another_split_of_the_sequence_goes_on_from_the_commit_with_the_same_losses(folder: Path, undisturbed: FinalReport) -> None:
     shutil.copytree(folder / "undisturbed", folder / "split")
     start = {"earlierAttempts": [1], "rollbacks": [{"attempt": 2, "step": 2 * EVERY}]}
     run = stage(folder, "split", attempt=2, start=start, mesh={"sp": 4, "ulysses": 1})
@@ -127,7 +127,7 @@ def test_another_split_of_the_sequence_goes_on_from_the_commit_with_the_same_los
     ],
 )
 def test_what_cannot_work_ends_with_its_code_and_the_field(
-    folder: Path, undisturbed: Final, changes: dict[str, Any], code: ExitCode, words: str
+    folder: Path, undisturbed: FinalReport, changes: dict[str, Any], code: ExitCode, words: str
 ) -> None:
     second = {"stageIndex": 1, "stageCount": 2, "mesh": {"sp": 2}, "start": {"stageCheckpoint": undisturbed.checkpoint}}
     run = stage(folder, "refused") | second | changes

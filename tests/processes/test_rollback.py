@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lwm_trainer.checkpoint import read_record
+from lwm_trainer.checkpoint.checkpointer import read_record
 from lwm_trainer.config import ExitCode, RunConfig
 from lwm_trainer.data import Batches, Tokenizer, load_documents
 from processes.gang import Gang, a_run, patched

@@ -2,11 +2,12 @@ import jax
 import numpy as np
 import pytest
 
-from lwm_trainer import config, fingerprint
-from lwm_trainer.feed import abstract_batch, orders
-from lwm_trainer.mesh import make_mesh
-from lwm_trainer.step import Batch, make_program
-from unit.builders import a_run
+from lwm_trainer import config
+from lwm_trainer.parallel.mesh import make_mesh
+from lwm_trainer.step import fingerprint
+from lwm_trainer.step.global_batch import abstract_batch, orders
+from lwm_trainer.step.train_step import Batch, make_program
+from support.builders import a_run
 
 LENGTH = 64
 

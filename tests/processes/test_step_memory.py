@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from unit.builders import a_run
+from support.builders import a_run
 
 DIFFERENCE = 0.1
 """Of what was said. Seen: 2 to 6 % more, 25 to 95 MB of threads and the products' packed operands; 5 % at half the size. A state that

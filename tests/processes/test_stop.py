@@ -28,12 +28,12 @@ train.Saver.stop_requested = lambda self, step: step >= 4
 SIGTERM_TO_ITSELF_AS_TRAINING_BEGINS = """
 import os, signal
 import lwm_trainer.standing as standing
-enter = standing.Standing.enter
+enter = standing.PhaseTracker.enter
 def enter_and_stop(self, phase):
     enter(self, phase)
     if phase == "Training":
         os.kill(os.getpid(), signal.SIGTERM)
-standing.Standing.enter = enter_and_stop
+standing.PhaseTracker.enter = enter_and_stop
 """
 
 

@@ -10,11 +10,11 @@ from jax import Array
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from lwm_trainer.fit import topology
-from lwm_trainer.fit.program import Program
-from lwm_trainer.mesh import RING_AXES as AXES
+from lwm_trainer.fit.compile import topology
+from lwm_trainer.fit.compile.hlo import Program
+from lwm_trainer.parallel.mesh import RING_AXES as AXES
 from lwm_trainer.ring.attention import ring_attention
-from lwm_trainer.ring.inner.choose import choose
+from lwm_trainer.ring.kernels.choose import choose
 from tpu import overlap
 
 

@@ -1,3 +1,3 @@
 """The environment of libtpu, before anything can load it."""
 
-import lwm_trainer.fit.topology  # noqa: F401
+import lwm_trainer.fit.compile.topology  # noqa: F401

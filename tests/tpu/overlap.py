@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from lwm_trainer.fit.program import Operation, Program, is_permute
+from lwm_trainer.fit.compile.hlo import Operation, Program, is_permute
 
 
 def broken(program: Program, ring: int, keys: str = "bf16") -> list[str]:

@@ -9,11 +9,11 @@ import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
 from lwm_trainer.config import RunConfig
-from lwm_trainer.fit import topology
+from lwm_trainer.fit.compile import topology
+from lwm_trainer.fit.compile.compile_result import refusal
+from lwm_trainer.fit.compile.target import AVAILABLE, Target
 from lwm_trainer.fit.fit import Fit, fit
-from lwm_trainer.fit.measured import refusal
-from lwm_trainer.fit.target import AVAILABLE, Target
-from unit.builders import a_run, tpus
+from support.builders import a_run, tpus
 
 SMALL = {"layers": 4, "width": 256, "heads": 2, "kv_heads": 2, "head_dim": 128, "mlp_width": 512, "vocab_size": 1024, "dtype": "bfloat16"}
 LAYER = 4 * 256 * 256 + 3 * 256 * 512  # without norms

@@ -11,9 +11,9 @@ from jax import Array
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from lwm_trainer.fit import topology
-from lwm_trainer.loss import MOST_LOGIT_BYTES, weighted_loss
-from lwm_trainer.mesh import RING_AXES, STREAM, TOKENS, spec
+from lwm_trainer.fit.compile import topology
+from lwm_trainer.parallel.mesh import RING_AXES, STREAM, TOKENS, spec
+from lwm_trainer.step.loss import MOST_LOGIT_BYTES, weighted_loss
 
 LENGTH, WIDTH, VOCABULARY = 1 << 20, 4096, 32_000
 SHAPE = re.compile(r"\b(?:f32|bf16|s32|u32|pred)\[([\d,]+)\]")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from jax.experimental import topologies
 
-import lwm_trainer.fit.topology  # noqa: F401 - sets libtpu's environment
-from lwm_trainer.mesh import placed
+import lwm_trainer.fit.compile.topology  # noqa: F401 - sets libtpu's environment
+from lwm_trainer.parallel.mesh import placed
 
 RING, TP = 2, 4
 """Axes of the mesh."""

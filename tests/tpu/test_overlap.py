@@ -9,11 +9,11 @@ from jax import Array, lax
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from lwm_trainer.fit import topology
-from lwm_trainer.fit.program import Program
-from lwm_trainer.ring.inner import softmax
-from lwm_trainer.ring.inner.protocol import Shard
-from lwm_trainer.ring.inner.splash import Splash
+from lwm_trainer.fit.compile import topology
+from lwm_trainer.fit.compile.hlo import Program
+from lwm_trainer.ring.kernels import softmax
+from lwm_trainer.ring.kernels.protocol import Shard
+from lwm_trainer.ring.kernels.splash import Splash
 from tpu import overlap
 from tpu.compile import SAMPLE, Case, compiled
 

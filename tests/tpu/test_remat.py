@@ -3,10 +3,10 @@
 from typing import Any, cast
 
 from lwm_trainer.config import Remat
-from lwm_trainer.feed import abstract_batch
-from lwm_trainer.fit import topology
-from lwm_trainer.step import make_program
-from unit.builders import a_run, tpus
+from lwm_trainer.fit.compile import topology
+from lwm_trainer.step.global_batch import abstract_batch
+from lwm_trainer.step.train_step import make_program
+from support.builders import a_run, tpus
 
 MODEL = {"layers": 4, "width": 512, "heads": 4, "kv_heads": 4, "head_dim": 128, "mlp_width": 1024, "vocab_size": 512, "dtype": "bfloat16"}
 

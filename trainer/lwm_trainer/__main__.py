@@ -7,25 +7,27 @@ import sys
 import traceback
 from typing import NoReturn
 
-from lwm_trainer import config, emulator, stop, watchdog
+from lwm_trainer import config
 from lwm_trainer.config import ExitCode
-from lwm_trainer.ending import leave
-from lwm_trainer.given import given, mounted, number
-from lwm_trainer.hidden import hidden
-from lwm_trainer.progress import Reporter
-from lwm_trainer.standing import Standing
+from lwm_trainer.runtime import sigterm, watchdog
+from lwm_trainer.runtime.exit import leave
+from lwm_trainer.runtime.phase_tracker import PhaseTracker
+from lwm_trainer.runtime.progress import Reporter
+from lwm_trainer.runtime.redaction import hidden
+from lwm_trainer.runtime.startup import given, mounted, number
+from lwm_trainer.storage import emulator
 
 
 def main() -> NoReturn:
     """Read the run config, join the gang, train; the exit code says how it ended, the termination message says it in words."""
-    stop.hold()  # before anything starts a thread
+    sigterm.hold()  # before anything starts a thread
     # Of the crashing thread only: a signal's handler cannot safely read the frames of threads that run on.
     faulthandler.enable(all_threads=False)
     run = mounted(config.RunConfig)
     index = given(lambda: process_index(run.gang))
 
-    standing = Standing(run.hang)
-    stop.watch(standing)
+    standing = PhaseTracker(run.hang)
+    sigterm.watch(standing)
     watchdog.watch(standing, run.steps, coordinator=_coordinates(run, index))
     _attempt(run, index, standing)
 
@@ -41,7 +43,7 @@ def _coordinates(run: config.RunConfig, index: int) -> bool:
     return index == 0 and run.gang.hosts > 1
 
 
-def _attempt(run: config.RunConfig, index: int, standing: Standing) -> NoReturn:
+def _attempt(run: config.RunConfig, index: int, standing: PhaseTracker) -> NoReturn:
     reporter = Reporter(run, standing) if index == 0 else None
     os.environ.setdefault("NNX_GRAPH_MODE", "false")
     for noisy in ("gcsfs", "gcsfs.credentials", "absl", "orbax"):  # hundreds of lines a process, none about us
@@ -50,9 +52,9 @@ def _attempt(run: config.RunConfig, index: int, standing: Standing) -> NoReturn:
     # Only here: importing JAX takes seconds, in which a SIGTERM is heard and a wrong config has long been told.
     import jax
 
-    from lwm_trainer import distributed
+    from lwm_trainer.parallel import distributed
+    from lwm_trainer.runtime.exit_classification import judge
     from lwm_trainer.train import train
-    from lwm_trainer.verdict import judge
 
     def close() -> None:
         if reporter is not None:

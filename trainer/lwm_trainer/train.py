@@ -8,29 +8,31 @@ from typing import Any
 import jax
 import numpy as np
 
-from lwm_trainer import config, fingerprint, metrics
-from lwm_trainer.checkpoint import Saver, restore_all, restore_params
+from lwm_trainer import config
+from lwm_trainer.checkpoint.checkpointer import Saver, restore_all, restore_params
+from lwm_trainer.checkpoint.init_from import require_pretrained
+from lwm_trainer.checkpoint.lineage import Origin, settle_origin
+from lwm_trainer.checkpoint.training_record import MODALITIES, Record
 from lwm_trainer.config import Phase
 from lwm_trainer.data import Batches, Tokenizer, load_documents
-from lwm_trainer.distributed import barrier
-from lwm_trainer.errors import DivergedError, SavedOnRequest
-from lwm_trainer.feed import Feed, abstract_batch
-from lwm_trainer.mesh import make_mesh
-from lwm_trainer.origin import Origin, settle_origin
-from lwm_trainer.pretrained import require_pretrained
-from lwm_trainer.progress import Reporter
-from lwm_trainer.record import MODALITIES, Record
-from lwm_trainer.ring.split import settle
-from lwm_trainer.standing import Standing
-from lwm_trainer.step import Program, State, make_program
-from lwm_trainer.storage import require_writable
+from lwm_trainer.parallel.distributed import barrier
+from lwm_trainer.parallel.mesh import make_mesh
+from lwm_trainer.ring.ring_ulysses_split import settle
+from lwm_trainer.runtime import metrics
+from lwm_trainer.runtime.errors import DivergedError, SavedOnRequest
+from lwm_trainer.runtime.phase_tracker import PhaseTracker
+from lwm_trainer.runtime.progress import Reporter
+from lwm_trainer.step import fingerprint
+from lwm_trainer.step.global_batch import Feed, abstract_batch
+from lwm_trainer.step.train_step import Program, State, make_program
+from lwm_trainer.storage.write_probe import require_writable
 
 
-def train(run: config.RunConfig, standing: Standing, reporter: Reporter | None) -> config.Final:
+def train(run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | None) -> config.FinalReport:
     """Run the stage to its last step and commit that; the gang has been joined.
 
     `reporter` and what people read (metrics, step lines) are process 0's; every process tells its `standing` what it does. Raises what
-    `lwm_trainer.errors` and `lwm_trainer.data.errors` name; JaxRuntimeError when a peer is lost.
+    `lwm_trainer.runtime.errors` and `lwm_trainer.storage.errors` name; JaxRuntimeError when a peer is lost.
     """
     run, why = settle(run)
     if jax.process_index() == 0:
@@ -95,7 +97,9 @@ def train(run: config.RunConfig, standing: Standing, reporter: Reporter | None) 
     state_hash = fingerprint.as_text(program.state_hash(state))
     watch.committed(saver.wait())
     saver.close()
-    final = config.Final(checkpoint=folder, step=run.steps, state_hash=state_hash, record_hash=record.hash(), loss=float(record.losses[-1]))
+    final = config.FinalReport(
+        checkpoint=folder, step=run.steps, state_hash=state_hash, record_hash=record.hash(), loss=float(record.losses[-1])
+    )
     if reporter is not None:
         reporter.final(final)
     standing.enter(Phase.COMPLETE)
@@ -133,7 +137,7 @@ def _start(run: config.RunConfig, program: Program, origin: Origin, tokenizer_sh
 class _Watch:
     """Fetches a step's numbers once the next step is dispatched, so that the devices never wait for the host, and tells everybody."""
 
-    def __init__(self, run: config.RunConfig, standing: Standing, reporter: Reporter | None, record: Record) -> None:
+    def __init__(self, run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | None, record: Record) -> None:
         self._run, self._standing, self._reporter, self._record = run, standing, reporter, record
         self._metrics = metrics.Metrics(run.training, run.stage) if reporter is not None else None
         self._pending: tuple[int, Any] | None = None

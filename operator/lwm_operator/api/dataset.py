@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from lwm_operator.api.podtemplate import Resources
+from lwm_operator.api.pod_template import Resources
 from lwm_operator.api.resource import Name, Resource
 from lwm_operator.api.rules import guarded, rule
 from lwm_operator.api.storage import Location

@@ -12,9 +12,9 @@ from pydantic import ConfigDict, Field
 from lwm_operator.api.accelerator import Accelerator
 from lwm_operator.api.dataset import Dataset
 from lwm_operator.api.execution import Execution
-from lwm_operator.api.failurepolicy import FailurePolicy
+from lwm_operator.api.failure_policy import FailurePolicy
 from lwm_operator.api.model import InitialModel
-from lwm_operator.api.podtemplate import PodTemplate
+from lwm_operator.api.pod_template import PodTemplate
 from lwm_operator.api.resource import Resource
 from lwm_operator.api.rules import guarded, immutable, list_map, rule
 from lwm_operator.api.stage import Stage

@@ -12,7 +12,7 @@ from lwm_trainer.config import Loss, Memory, Mesh, Optimizer, Packing
 
 
 class Stage(Resource):
-    """One rung of the ladder: a context length with its theta, batch, mesh, data and schedule."""
+    """One stage of the ladder: a context length with its theta, batch, mesh, data and schedule."""
 
     model_config = ConfigDict(
         json_schema_extra=guarded(

@@ -8,15 +8,15 @@ from lwm_operator.manifests.attempt import companions
 from lwm_operator.manifests.common import Manifest, Run
 from lwm_operator.manifests.job import jobs
 from lwm_operator.manifests.preparation import Preparing, preparation_companions, preparation_job
-from lwm_operator.plan.result import Action, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, DeletePreparation
+from lwm_operator.plan.actions import Action, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, DeletePreparation
 
 
-class TakenError(Exception):
+class NameConflictError(Exception):
     """A name that we need belongs to somebody else."""
 
 
 async def carry_out(client: Client, training: Training, action: Action, default_image: str) -> None:
-    """Raises `ApiError`, or `TakenError` when an object of that name is not this training's."""
+    """Raises `ApiError`, or `NameConflictError` when an object of that name is not this training's."""
     namespace = training.metadata.namespace
     image = training.spec.image or default_image
     match action:
@@ -70,7 +70,7 @@ async def _create_job(client: Client, training: Training, manifest: Manifest) ->
         there = await client.get(f"{place}/{name}")
         _own(training, "Job", there)
         if there is not None and _purpose(there) != _purpose(manifest):
-            raise TakenError(f"Job {name} carries another one's labels: delete it") from error
+            raise NameConflictError(f"Job {name} carries another one's labels: delete it") from error
 
 
 def _purpose(job: Body) -> tuple[object, ...]:
@@ -100,4 +100,4 @@ async def _delete_ours(client: Client, training: Training, kind: str, name: str)
 def _own(training: Training, kind: str, there: Body | None) -> None:
     if there is not None and not views.owned(there, training.metadata.uid):
         name = there["metadata"]["name"]
-        raise TakenError(f"{kind} {name} exists and is not this training's: delete it, or give the training another name")
+        raise NameConflictError(f"{kind} {name} exists and is not this training's: delete it, or give the training another name")

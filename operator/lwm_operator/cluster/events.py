@@ -7,7 +7,7 @@ from lwm_operator.api import names
 from lwm_operator.api.training import Metadata
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Client, Patch
-from lwm_operator.plan.result import Event
+from lwm_operator.plan.actions import Event
 
 
 def event_name(about: Metadata, event: Event) -> str:

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from lwm_operator.api import names
 from lwm_operator.api.training import Training
-from lwm_operator.cluster import paths, queue, views
+from lwm_operator.cluster import kueue, paths, views
 from lwm_operator.cluster.client import Body, Client
-from lwm_operator.cluster.explain import explained, given_up, lost_nodes
+from lwm_operator.cluster.pod_diagnostics import explained, given_up, lost_nodes
 from lwm_operator.plan.observed import JobView, Observed, PodView, PreparationView
 
 
@@ -27,7 +27,7 @@ async def observe(client: Client, training: Training, now: datetime, *, read_nod
     lost = await lost_nodes(client, seen, now) if read_nodes else given_up(seen)
     told = await explained(client, about.namespace, seen, lost, now)
     ours = [job for job in jobs if views.owned(job, about.uid)]
-    of_jobs = [(job, views.job_view(job, await _complaint(client, job, pods), await queue.words(client, job))) for job in ours]
+    of_jobs = [(job, views.job_view(job, await _complaint(client, job, pods), await kueue.words(client, job))) for job in ours]
     of_attempts = [lease for lease in leases if views.preparation_of(lease) is None]
     return Observed(
         jobs=tuple(view for job, view in of_jobs if views.preparation_of(job) is None),

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from lwm_operator.api import names
-from lwm_operator.plan.moments import stamp
 from lwm_operator.plan.observed import JobView, PodState, PodView, PreparationView, Waiting
-from lwm_trainer.config import PROGRESS_ANNOTATION, LastWords, Preparation, Progress
+from lwm_operator.plan.timestamps import stamp
+from lwm_trainer.config import PROGRESS_ANNOTATION, Preparation, Progress, TerminationMessage
 
 Object = Mapping[str, Any]
 
@@ -220,9 +220,9 @@ def _limits(body: Object) -> Object:
     return (container.get("resources") or {}).get("limits") or {}
 
 
-def _words(text: str | None) -> LastWords | None:
+def _words(text: str | None) -> TerminationMessage | None:
     try:
-        return LastWords.model_validate_json(text) if text else None
+        return TerminationMessage.model_validate_json(text) if text else None
     except ValidationError:
         return None
 

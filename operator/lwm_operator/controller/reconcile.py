@@ -9,16 +9,16 @@ from pydantic import ValidationError
 
 from lwm_operator.api.status import Status
 from lwm_operator.api.training import Metadata, Training, read
-from lwm_operator.cluster.apply import TakenError, carry_out
+from lwm_operator.cluster.apply import NameConflictError, carry_out
 from lwm_operator.cluster.client import ApiError, Body, Client
 from lwm_operator.cluster.events import post
 from lwm_operator.cluster.snapshot import observe, read_training
 from lwm_operator.cluster.status import write_status
 from lwm_operator.controller import metrics
+from lwm_operator.plan.actions import Action, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, DeletePreparation, Event
+from lwm_operator.plan.dataset_preparation import holds_up
 from lwm_operator.plan.plan import plan
-from lwm_operator.plan.prepare import holds_up
-from lwm_operator.plan.result import Action, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, DeletePreparation, Event
-from lwm_operator.plan.turn import CREATE_FAILED
+from lwm_operator.plan.stage_reconciler import CREATE_FAILED
 
 log = structlog.get_logger("lwm_operator")
 
@@ -39,7 +39,7 @@ class Reconciler:
         self._read_nodes = read_nodes
 
     async def reconcile(self, key: TrainingKey) -> float | None:
-        """Seconds until it should be looked at again, if any. Raises `ApiError` and `TakenError`: the caller tries again later."""
+        """Seconds until it should be looked at again, if any. Raises `ApiError` and `NameConflictError`: the caller tries again later."""
         body = await read_training(self._client, key.namespace, key.name)
         if body is None:
             metrics.forget(*key)
@@ -67,7 +67,7 @@ class Reconciler:
     async def _act(self, training: Training, status: Status, action: Action) -> None:
         try:
             await carry_out(self._client, training, action, self._image)
-        except (ApiError, TakenError) as error:
+        except (ApiError, NameConflictError) as error:
             said = f"{_name(action)}: {error}"
             if holds_up(action, status):
                 await self._refused(training, said)

@@ -8,7 +8,7 @@ import structlog
 
 from lwm_operator.api import names
 from lwm_operator.cluster import paths
-from lwm_operator.cluster.apply import TakenError
+from lwm_operator.cluster.apply import NameConflictError
 from lwm_operator.cluster.client import ApiError, Client
 from lwm_operator.controller import metrics
 from lwm_operator.controller.queue import KeyedQueue
@@ -33,7 +33,7 @@ async def work(queue: KeyedQueue[TrainingKey], reconciler: Reconciler) -> None:
             if error.code != 409:
                 metrics.FAILURES.inc()
                 log.warning("reconcile_failed", error=str(error), retry_seconds=round(seconds, 1))
-        except TakenError as error:
+        except NameConflictError as error:
             metrics.FAILURES.inc()
             log.warning("reconcile_failed", error=str(error), retry_seconds=round(queue.retry(key), 1))
         except Exception:

@@ -1,8 +1,8 @@
 """Everything that one attempt needs beside its Job, in the order in which it is made."""
 
-from lwm_operator.manifests.access import lease, role, role_binding, service_account
 from lwm_operator.manifests.common import Manifest, Run
-from lwm_operator.manifests.runconfig import config_map
+from lwm_operator.manifests.rbac import lease, role, role_binding, service_account
+from lwm_operator.manifests.run_config import config_map
 from lwm_operator.manifests.service import service
 
 

@@ -42,12 +42,12 @@ class Run:
     """The places of prepared data sets, by name."""
 
     @property
-    def rung(self) -> Stage:
+    def stage_spec(self) -> Stage:
         return self.training.spec.stages[self.stage - 1]
 
     @property
     def accelerator(self) -> Accelerator:
-        return self.training.spec.accelerator_of(self.rung)
+        return self.training.spec.accelerator_of(self.stage_spec)
 
     @property
     def gang(self) -> Gang:

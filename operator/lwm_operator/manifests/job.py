@@ -1,8 +1,8 @@
 """The Indexed Jobs of an attempt, one a slice: created once and never applied again, as templates are immutable and queues change Jobs."""
 
 from lwm_operator.api import names
+from lwm_operator.manifests.accelerator_requirements import needs_of
 from lwm_operator.manifests.common import Manifest, Run, metadata
-from lwm_operator.manifests.needs import needs_of
 from lwm_operator.manifests.pod import pod_spec
 from lwm_operator.manifests.profile import with_profile
 from lwm_trainer.config import slice_name

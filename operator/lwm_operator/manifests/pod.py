@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lwm_operator.api import names
-from lwm_operator.api.podtemplate import Resources
+from lwm_operator.api.pod_template import Resources
 from lwm_operator.api.spec import Spec
-from lwm_operator.manifests.access import account_name
+from lwm_operator.manifests.accelerator_requirements import AcceleratorRequirements
 from lwm_operator.manifests.common import Child, Manifest, Run
-from lwm_operator.manifests.needs import Needs
+from lwm_operator.manifests.rbac import account_name
 from lwm_operator.manifests.storage import mounts
 from lwm_trainer.config import CONFIG_PATH, HIDDEN_VARIABLES, METRICS_PORT, SLICE_VARIABLE, TERMINATION_PATH
 
@@ -31,7 +31,7 @@ CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem
 """The level `restricted` of Pod Security, and a root file system that nobody writes."""
 
 
-def pod_spec(run: Run, needs: Needs, index: int) -> Manifest:
+def pod_spec(run: Run, needs: AcceleratorRequirements, index: int) -> Manifest:
     """Of slice `index` (0-based), whose accelerator `needs` what it needs."""
     spec = run.training.spec
     volumes, paths = mounts(spec)
@@ -152,7 +152,7 @@ def _named(variables: Mapping[str, str]) -> dict[str, Manifest]:
     return {name: {"name": name, "value": value} for name, value in variables.items()}
 
 
-def resources(wanted: Resources | None, needs: Needs) -> Manifest:
+def resources(wanted: Resources | None, needs: AcceleratorRequirements) -> Manifest:
     """Without a CPU limit: throttling stalls the heartbeats of the gang. Memory is limited by default, unless the user asks for more."""
     asked, bounded = (wanted.requests or {}, wanted.limits or {}) if wanted is not None else ({}, {})
     limits: dict[str, Any] = {**({} if "memory" in asked else needs.limits), **bounded, **needs.devices}

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from lwm_operator.api import names
 from lwm_operator.api.dataset import Dataset, Preparation
 from lwm_operator.api.training import Training
-from lwm_operator.manifests.access import lease, role, role_binding, service_account
+from lwm_operator.manifests.accelerator_requirements import CPU_LIMITS, AcceleratorRequirements
 from lwm_operator.manifests.common import Manifest, metadata
-from lwm_operator.manifests.needs import CPU_LIMITS, Needs
 from lwm_operator.manifests.pod import environment, resources, restricted
-from lwm_operator.manifests.runconfig import dataset_config
+from lwm_operator.manifests.rbac import lease, role, role_binding, service_account
+from lwm_operator.manifests.run_config import dataset_config
 from lwm_operator.manifests.storage import preparation_mounts, store_root, tokenizer_path
 from lwm_trainer.config import FATAL_EXIT_CODES, Lease, PrepareConfig
 
@@ -82,9 +82,9 @@ def preparation_job(here: Preparing) -> Manifest:
     volumes, paths = preparation_mounts(spec, here.dataset)
     pod = restricted(
         here,
-        command=["python", "-m", "lwm_trainer.prepare"],
+        command=["python", "-m", "lwm_trainer.preparation"],
         environment=environment(spec, {}, {}),
-        resources=resources(here.asked.resources, Needs(limits=CPU_LIMITS)),
+        resources=resources(here.asked.resources, AcceleratorRequirements(limits=CPU_LIMITS)),
         volumes=volumes,
         paths=paths,
     )

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from lwm_operator.plan.moments import seconds_since
-from lwm_trainer.config import LastWords, Preparation, Progress
+from lwm_operator.plan.timestamps import seconds_since
+from lwm_trainer.config import Preparation, Progress, TerminationMessage
 
 OVERDUE_SECONDS = 120.0
 """Past the grace of its deletion, a pod that is still there is not waited for: nobody acknowledges it."""
@@ -48,7 +48,7 @@ class PodView:
     reason: str = ""
     """Of a failed pod: OOMKilled, Evicted, Error and the like."""
     message: str = ""
-    words: LastWords | None = None
+    words: TerminationMessage | None = None
     waiting: Waiting | None = None
     memory_limit: str = ""
     ready: bool = True

@@ -9,19 +9,19 @@ from datetime import datetime
 
 from lwm_operator.api.status import Phase, StageState, Status
 from lwm_operator.api.training import Training
-from lwm_operator.plan import prepare
-from lwm_operator.plan.accept import problems
-from lwm_operator.plan.budgets import forgiven
-from lwm_operator.plan.conditions import conditions
+from lwm_operator.plan import dataset_preparation
+from lwm_operator.plan.actions import Action, Plan
+from lwm_operator.plan.context import PlanContext
+from lwm_operator.plan.failure.retry_budgets import forgiven
+from lwm_operator.plan.garbage_collection import dequeued, expired, outdated, strays
 from lwm_operator.plan.observed import Observed
-from lwm_operator.plan.prune import dequeued, expired, outdated, strays
-from lwm_operator.plan.result import Action, Plan
-from lwm_operator.plan.situation import Situation
-from lwm_operator.plan.stages import ledger, newest
-from lwm_operator.plan.story import told
-from lwm_operator.plan.summary import summarize
-from lwm_operator.plan.turn import Turn, take
-from lwm_operator.plan.warned import warnings
+from lwm_operator.plan.stage_reconciler import StageDecision, take
+from lwm_operator.plan.stage_status import ledger, newest
+from lwm_operator.plan.status.conditions import conditions
+from lwm_operator.plan.status.events import told
+from lwm_operator.plan.status.printer_columns import summarize
+from lwm_operator.plan.validation.validate import problems
+from lwm_operator.plan.validation.warnings import warnings
 
 
 def plan(training: Training, observed: Observed, now: datetime) -> Plan:
@@ -31,7 +31,7 @@ def plan(training: Training, observed: Observed, now: datetime) -> Plan:
     entries = ledger(training.spec, training.status, observed)
     if training.spec.resume > training.status.resumed:
         entries = tuple(entry if entry.state == StageState.COMPLETE else forgiven(entry) for entry in entries)
-    here = Situation(
+    here = PlanContext(
         training=training,
         entries=entries,
         index=0,
@@ -39,7 +39,7 @@ def plan(training: Training, observed: Observed, now: datetime) -> Plan:
         now=now,
         refused=problems(training.spec),
         faults=training.status.node_faults,
-        datasets=prepare.look(training, observed),
+        datasets=dataset_preparation.look(training, observed),
     )
     for index in range(len(entries)):
         if here.entries[index].state == StageState.COMPLETE:
@@ -52,11 +52,11 @@ def plan(training: Training, observed: Observed, now: datetime) -> Plan:
     last = here.entries[-1]
     where = last.final_checkpoint.path if last.final_checkpoint is not None else ""
     said = f"{len(entries)} of {len(entries)} stages complete, loss {last.loss or 'not reported'}, checkpoint {where}"
-    done = Turn(entry=last, phase=Phase.COMPLETE, reason="Complete", message=said, faults=here.faults)
+    done = StageDecision(entry=last, phase=Phase.COMPLETE, reason="Complete", message=said, faults=here.faults)
     return _closed(replace(here, index=len(entries) - 1), done)
 
 
-def _closed(here: Situation, turn: Turn) -> Plan:
+def _closed(here: PlanContext, turn: StageDecision) -> Plan:
     """The plan with its status written out, and what is left over swept."""
     spec, old, generation = here.training.spec, here.training.status, here.training.metadata.generation
     entries, observed = here.entries, here.observed
@@ -88,7 +88,7 @@ def _closed(here: Situation, turn: Turn) -> Plan:
     clean_up, seconds = expired(status.conditions, spec.ttl_seconds_after_finished, observed, here.now)
     queued = () if clean_up else dequeued(entries, observed)
     old_jobs = tuple(each for each in outdated(entries, kept, observed) if each not in queued)
-    data_sets = () if clean_up else tuple(prepare.act(here.training, entries, here.datasets, observed, turn.phase))
+    data_sets = () if clean_up else tuple(dataset_preparation.act(here.training, entries, here.datasets, observed, turn.phase))
     sweep: tuple[Action, ...] = clean_up or (*strays(here.number, newest(here.entry), observed), *old_jobs)
     return Plan(
         status=status,

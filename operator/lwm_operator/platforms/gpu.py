@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from lwm_operator.platforms.error import PlatformError
-from lwm_operator.platforms.gke import A3_HIGH, A3_MEGA, A3_ULTRA
+from lwm_operator.platforms.gke_gpu_profiles import A3_HIGH, A3_MEGA, A3_ULTRA
 from lwm_operator.platforms.profile import RESOURCE, TOLERATION, Profile
 
 __all__ = ["PROFILES", "RESOURCE", "TOLERATION", "profile"]

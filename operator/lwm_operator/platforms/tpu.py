@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lwm_operator.platforms.error import PlatformError
-from lwm_operator.platforms.families import FAMILIES, Family, Row
+from lwm_operator.platforms.tpu_families import FAMILIES, Family, Row
 
 __all__ = ["FAMILIES", "PlatformError", "SliceShape", "environment", "selectors", "slice_shape", "tolerations"]
 

@@ -8,10 +8,9 @@ needs pydantic and the standard library only.
 
 from lwm_trainer.config.contract import CONTRACT_VERSION, Contract
 from lwm_trainer.config.dataset import Chat, Dataset, Documents, Frames, Kind, OnBadRecord
-from lwm_trainer.config.exits import FATAL_EXIT_CODES, SECONDARY_EXIT_CODES, ExitCode
+from lwm_trainer.config.exit_codes import FATAL_EXIT_CODES, SECONDARY_EXIT_CODES, ExitCode
 from lwm_trainer.config.gang import Gang, Hang, Lease
 from lwm_trainer.config.mesh import Mesh, ulysses_degrees
-from lwm_trainer.config.misfits import Misfit, misfits
 from lwm_trainer.config.model import Model, RopeScaling, Vision
 from lwm_trainer.config.names import (
     CONFIG_PATH,
@@ -30,11 +29,12 @@ from lwm_trainer.config.names import (
     step_folder,
 )
 from lwm_trainer.config.preparation import Preparation, PrepareConfig, Prepared
-from lwm_trainer.config.progress import Final, LastWords, Phase, Progress
+from lwm_trainer.config.progress import FinalReport, Phase, Progress, TerminationMessage
 from lwm_trainer.config.run import Checkpoint, Packing, RunConfig
 from lwm_trainer.config.schedule import Loss, Memory, Modalities, Optimizer, Remat
 from lwm_trainer.config.start import Rollback, Start
 from lwm_trainer.config.theta import FITTED_HEAD_DIM, least_theta
+from lwm_trainer.config.violations import Violation, violations
 
 __all__ = [
     "CONFIG_PATH",
@@ -59,17 +59,15 @@ __all__ = [
     "Dataset",
     "Documents",
     "ExitCode",
-    "Final",
+    "FinalReport",
     "Frames",
     "Gang",
     "Hang",
     "Kind",
-    "LastWords",
     "Lease",
     "Loss",
     "Memory",
     "Mesh",
-    "Misfit",
     "Modalities",
     "Model",
     "OnBadRecord",
@@ -85,10 +83,12 @@ __all__ = [
     "RopeScaling",
     "RunConfig",
     "Start",
+    "TerminationMessage",
+    "Violation",
     "Vision",
     "least_theta",
-    "misfits",
     "slice_name",
     "step_folder",
     "ulysses_degrees",
+    "violations",
 ]

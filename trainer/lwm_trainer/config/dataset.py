@@ -58,7 +58,7 @@ class Dataset(Contract):
     """`gs://bucket/path` or an absolute path: a file, a folder with all below it, or a pattern with `*`."""
     fields: Annotated[str, Field(min_length=1, max_length=1024)] = "text"
     """Which fields of a record make an example, and which of them count in the loss, in LWM's field language: see
-    `lwm_trainer.data.fields`."""
+    `lwm_trainer.data.encoding.field_language`."""
     fields_from_example: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """The record's own field that holds its field line, or a list of them of which one is drawn by the record's number; instead of
     `fields`."""

@@ -18,14 +18,14 @@ class Phase(StrEnum):
     COMPLETE = "Complete"
 
 
-class Final(Contract):
+class FinalReport(Contract):
     """The committed end of a stage."""
 
     checkpoint: str
     """The Orbax step folder that the next stage starts from."""
     step: int
     state_hash: str
-    """Of parameters and optimizer, equal on any mesh: see `lwm_trainer.fingerprint`."""
+    """Of parameters and optimizer, equal on any mesh: see `lwm_trainer.step.fingerprint`."""
     record_hash: str
     """SHA-256 of the record: the bits of loss and gradient norm and the tokens' hash of every step."""
     loss: float | None = None
@@ -51,10 +51,10 @@ class Progress(Contract):
     resumed_from: int = 0
     """The step at which this attempt began."""
     committed_step: int = 0
-    final: Final | None = None
+    final: FinalReport | None = None
 
 
-class LastWords(Contract):
+class TerminationMessage(Contract):
     """The termination message of any process, at most 4 KiB of JSON."""
 
     code: int
@@ -62,6 +62,6 @@ class LastWords(Contract):
     """Of the code, or a narrower one in CamelCase, such as BucketMissing: the operator shows it as the cause."""
     message: str = ""
     step: int = 0
-    final: Final | None = None
+    final: FinalReport | None = None
     prepared: Prepared | None = None
     """Of worker 0 of a preparation that is done."""

@@ -8,10 +8,10 @@ from lwm_trainer.config.contract import CONTRACT_VERSION, Contract
 from lwm_trainer.config.dataset import Dataset
 from lwm_trainer.config.gang import Gang, Hang, Lease
 from lwm_trainer.config.mesh import Mesh
-from lwm_trainer.config.misfits import Misfit, misfits
 from lwm_trainer.config.model import Model
 from lwm_trainer.config.schedule import Loss, Memory, Optimizer
 from lwm_trainer.config.start import Start
+from lwm_trainer.config.violations import Violation, violations
 
 Packing = Literal["mixed", "bucketed"]
 
@@ -67,9 +67,9 @@ class RunConfig(Contract):
     def attempt_folder(self, attempt: int | None = None) -> str:
         return f"{self.stage_folder}/a{self.attempt if attempt is None else attempt}"
 
-    def misfits(self) -> list[Misfit]:
+    def violations(self) -> list[Violation]:
         """What does not fit together; empty but for a copy with changes, which nobody has validated."""
-        return misfits(
+        return violations(
             model=self.model,
             mesh=self.mesh,
             devices=self.gang.hosts * self.gang.devices_per_host,
@@ -81,6 +81,6 @@ class RunConfig(Contract):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        for problem in self.misfits():
+        for problem in self.violations():
             raise ValueError(f"{problem.field}: {problem.message}")
         return self

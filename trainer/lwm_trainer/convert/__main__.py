@@ -13,8 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from lwm_trainer import emulator
-from lwm_trainer.checkpoint import ModelManifest
+from lwm_trainer.checkpoint.checkpointer import ModelManifest
 from lwm_trainer.config import ExitCode
 from lwm_trainer.convert.config_json import Described, read_config
 from lwm_trainer.convert.errors import WrongArgumentError
@@ -22,11 +21,12 @@ from lwm_trainer.convert.hf_read import HuggingFace
 from lwm_trainer.convert.hf_write import write_folder, write_tokenizer
 from lwm_trainer.convert.lwm_read import Lwm
 from lwm_trainer.convert.names import leaves
-from lwm_trainer.convert.place import Progress, conversion_mesh, load
+from lwm_trainer.convert.placement import Progress, conversion_mesh, load
 from lwm_trainer.convert.rotation import ROTATIONS, rotated
 from lwm_trainer.convert.step_folder import StepFolder, require_absent, write_step
-from lwm_trainer.hidden import hidden
-from lwm_trainer.verdict import judge
+from lwm_trainer.runtime.exit_classification import judge
+from lwm_trainer.runtime.redaction import hidden
+from lwm_trainer.storage import emulator
 
 DTYPES = ("float32", "bfloat16")
 NEW_STEP = "new step folder: a path or gs://…"

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from lwm_trainer.convert.errors import ConversionError
 from lwm_trainer.convert.names import Leaf
-from lwm_trainer.convert.place import Index
+from lwm_trainer.convert.placement import Index
 
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
 VISION = "model.vision_embed_tokens.weight"

@@ -14,7 +14,7 @@ from lwm_trainer.convert.names import Leaf, leaves
 from lwm_trainer.convert.step_folder import StepFolder
 from lwm_trainer.convert.transposed import transposed_into
 
-Piece = tuple[Leaf, int]
+TensorPart = tuple[Leaf, int]
 """A parameter and a layer: one tensor."""
 
 
@@ -37,7 +37,7 @@ def write_folder(
     (out / "config.json").write_text(json.dumps(write_config(described, str(dtype)), indent=2) + "\n")
 
 
-def _tensors(step: StepFolder, pieces: list[Piece], dtype: Any) -> dict[str, np.ndarray[Any, Any]]:
+def _tensors(step: StepFolder, pieces: list[TensorPart], dtype: Any) -> dict[str, np.ndarray[Any, Any]]:
     """Of one shard, by name. The layers of one parameter that it has follow each other, and are read at once."""
     found: dict[str, np.ndarray[Any, Any]] = {}
     for leaf in dict.fromkeys(leaf for leaf, _ in pieces):
@@ -63,12 +63,12 @@ def theirs(leaf: Leaf, ours: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any
     return turned
 
 
-def plan(parameters: list[Leaf], itemsize: int, shard_bytes: int) -> list[list[Piece]]:
+def plan(parameters: list[Leaf], itemsize: int, shard_bytes: int) -> list[list[TensorPart]]:
     """The tensors of each shard, layer after layer; a tensor larger than a shard has one to itself."""
     pieces = [(leaf, 0) for leaf in parameters if leaf.layers is None]
     stacked = [leaf for leaf in parameters if leaf.layers is not None]
     pieces += [(leaf, layer) for layer in range(stacked[0].layers or 0) for leaf in stacked]
-    shards: list[list[Piece]] = [[]]
+    shards: list[list[TensorPart]] = [[]]
     room = shard_bytes
     for leaf, layer in pieces:
         size = _count(leaf) * itemsize

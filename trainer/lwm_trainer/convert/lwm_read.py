@@ -8,7 +8,7 @@ import numpy as np
 from lwm_trainer.convert.errors import ConversionError
 from lwm_trainer.convert.msgpack_map import Stream, Tensor
 from lwm_trainer.convert.names import Leaf
-from lwm_trainer.convert.place import Index
+from lwm_trainer.convert.placement import Index
 
 ENDS = {
     "embedding": "transformer/wte/embedding",

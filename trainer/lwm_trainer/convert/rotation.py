@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from lwm_trainer.convert.names import Leaf
-from lwm_trainer.convert.place import Index, Source
+from lwm_trainer.convert.placement import Index, Source
 
 ROTATIONS = ("half", "interleaved")
 ROTATED = ("query", "key")

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import get_args
 
 from lwm_trainer.config import Memory, Mesh, Remat, RunConfig, ulysses_degrees
-from lwm_trainer.fit.chips import Chip
-from lwm_trainer.fit.estimate import estimate
-from lwm_trainer.fit.guess import guess
+from lwm_trainer.fit.estimate.chips import Chip
+from lwm_trainer.fit.estimate.memory_estimate import guess
+from lwm_trainer.fit.estimate.step_time import estimate
 
 CLEARLY_ABOVE = 1.3
 """Times a chip's memory: a run whose guess is above is not worth compiling. The guess is coarse, so not 1."""
@@ -24,9 +24,9 @@ def candidates(run: RunConfig, chip: Chip) -> list[RunConfig]:
             size = guess(other).total
             if size > chip.hbm_bytes and run.context_length > (tile := TILE * mesh.sp):  # a tile costs nothing by estimate, but it does
                 tiled = run.model_copy(update={"mesh": mesh, "memory": memory.model_copy(update={"mlp_tile": tile})})
-                if not tiled.misfits():
+                if not tiled.violations():
                     other, size = tiled, guess(tiled).total
-            if size <= CLEARLY_ABOVE * chip.hbm_bytes and not other.misfits():
+            if size <= CLEARLY_ABOVE * chip.hbm_bytes and not other.violations():
                 found.append((estimate(other, chip).seconds, size, other))
     return [other for _, _, other in sorted(found, key=lambda each: each[:2])]
 
@@ -38,7 +38,7 @@ def _meshes(run: RunConfig) -> Iterator[Mesh]:
         for sp in _divisors(devices // tp):
             for fsdp in _divisors(devices // tp // sp):
                 mesh = Mesh(dp=devices // tp // sp // fsdp, fsdp=fsdp, tp=tp, sp=sp)
-                if run.model_copy(update={"mesh": mesh, "memory": Memory()}).misfits():
+                if run.model_copy(update={"mesh": mesh, "memory": Memory()}).violations():
                     continue
                 yield from (mesh.model_copy(update={"ulysses": degree}) for degree in ulysses_degrees(run.model, mesh))
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lwm_trainer.config import RunConfig
-from lwm_trainer.fit.chips import CHIPS
-from lwm_trainer.fit.compiled import compiled
-from lwm_trainer.fit.estimate import Estimate, estimate
-from lwm_trainer.fit.measured import Measured
-from lwm_trainer.fit.target import Target
-from lwm_trainer.ring.split import settle
+from lwm_trainer.fit.compile.compile_result import CompileResult
+from lwm_trainer.fit.compile.compiler import compiled
+from lwm_trainer.fit.compile.target import Target
+from lwm_trainer.fit.estimate.chips import CHIPS
+from lwm_trainer.fit.estimate.step_time import Estimate, estimate
+from lwm_trainer.ring.ring_ulysses_split import settle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,7 @@ class Fit:
     run: RunConfig
     """Settled: with the split of sp."""
     target: Target
-    measured: Measured
+    measured: CompileResult
     estimate: Estimate | None
     """None where the chip's rates are not known."""
     kept: bool

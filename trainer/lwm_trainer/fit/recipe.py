@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from lwm_trainer.config import Memory, Mesh, RunConfig, Vision
-from lwm_trainer.fit.runs import LLAMA_2_7B, tpu_run
-from lwm_trainer.fit.target import Target
+from lwm_trainer.fit.compile.target import Target
+from lwm_trainer.fit.synthetic_runs import LLAMA_2_7B, tpu_run
 
 TEXT_TOKENS, VISION_TOKENS = 4 * 2**20, 8 * 2**20
 """Of a batch."""

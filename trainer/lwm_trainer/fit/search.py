@@ -5,10 +5,10 @@ from pathlib import Path
 
 from lwm_trainer.config import RunConfig
 from lwm_trainer.fit.candidates import candidates
-from lwm_trainer.fit.chips import CHIPS
+from lwm_trainer.fit.compile.target import Target
+from lwm_trainer.fit.estimate.chips import CHIPS
+from lwm_trainer.fit.estimate.memory_estimate import guess
 from lwm_trainer.fit.fit import Fit, fit
-from lwm_trainer.fit.guess import guess
-from lwm_trainer.fit.target import Target
 
 LIMIT = 6
 """Compiles of one search: each takes minutes."""

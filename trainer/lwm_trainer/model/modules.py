@@ -1,5 +1,5 @@
 """The parts of a Llama block as Flax NNX modules. Each parameter names its logical axes; which mesh axis those lie on is decided
-elsewhere (`lwm_trainer.mesh`).
+elsewhere (`lwm_trainer.parallel.mesh`).
 
 Letters: B rows, T tokens, D width, V vocabulary, H query heads, K key heads, C head width, F MLP width.
 """

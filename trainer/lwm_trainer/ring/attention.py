@@ -20,9 +20,9 @@ from jax.sharding import PartitionSpec as P
 
 from lwm_trainer.ring import ulysses
 from lwm_trainer.ring.axes import Axes
-from lwm_trainer.ring.inner import softmax
-from lwm_trainer.ring.inner.blockwise import Blockwise
-from lwm_trainer.ring.inner.protocol import Inner, Pull, Shard
+from lwm_trainer.ring.kernels import softmax
+from lwm_trainer.ring.kernels.blockwise import Blockwise
+from lwm_trainer.ring.kernels.protocol import Inner, QueryResiduals, Shard
 from lwm_trainer.ring.schedule import Schedule, make_schedule, schedule_spec
 
 OUT_NAME = "ring_out"
@@ -124,7 +124,7 @@ class _Ring(NamedTuple):
             low, high = schedule.low_NBT[hop], schedule.high_NBT[hop]
 
             def seen(dq: Array) -> tuple[Array, Pair]:
-                dq, *grads = self.inner.backward(dq, Shard(queries, *keys, low, high), Pull(lse, dout, delta))
+                dq, *grads = self.inner.backward(dq, Shard(queries, *keys, low, high), QueryResiduals(lse, dout, delta))
                 return dq, (grads[0], grads[1])
 
             return lax.cond(jnp.any(low < high), seen, lambda dq: (dq, zeros), dq)  # type: ignore[no-any-return]

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from lwm_trainer.divisors import largest_divisor
+from lwm_trainer.ring.chunk_assignment import deal
 from lwm_trainer.ring.chunks import Chunks, Floats, Integers, chunks, hop_work
-from lwm_trainer.ring.dealing import deal
+from lwm_trainer.ring.divisors import largest_divisor
 
 LINK = 256
 """Pairs that a device computes while the keys and values of one token move on by one rank: 256 where a key head serves eight query

@@ -2,10 +2,10 @@
 
 import re
 
-from lwm_operator.plan.reasons.causes import Cause, Ended
-from lwm_operator.plan.reasons.doing import Between, Doing
-from lwm_operator.plan.reasons.held import Held
+from lwm_operator.plan.reasons.failures import Cause, Ended
+from lwm_operator.plan.reasons.pending import Held
 from lwm_operator.plan.reasons.reason import Reason
+from lwm_operator.plan.reasons.running import Between, Doing
 
 __all__ = ["GROUPS", "Between", "Cause", "Doing", "Ended", "Held", "Reason", "find"]
 

@@ -1,0 +1,1 @@
+"""One attempt, from its Job to its end."""

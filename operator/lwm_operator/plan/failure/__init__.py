@@ -1,0 +1,1 @@
+"""What follows a failure: classes, budgets, back-off, nodes to avoid, rollback."""

@@ -1,0 +1,33 @@
+"""Which nodes later attempts keep away from: those that were the root cause again and again within a day."""
+
+from collections import Counter
+from datetime import datetime
+
+from lwm_operator.api.failure_policy import FailurePolicy
+from lwm_operator.api.status import AVOIDED_NODES, KEPT_FAULTS, FailureClass, NodeFault, RootCause
+from lwm_operator.plan.timestamps import seconds_since, stamp
+
+DAY_SECONDS = 86400.0
+LIFT_SECONDS = 60.0
+"""When an attempt finds no node for so long, it is better to run on a node that failed than not at all."""
+
+BLAMED = (FailureClass.INFRA, FailureClass.HANG)
+"""Failures that may lie with the node; storage and the like name no node, or are no node's fault."""
+BLAMELESS = ("StorageUnavailable", "BucketDenied", "ClaimDenied", "StorageDenied", "Transient")
+
+
+def with_fault(faults: tuple[NodeFault, ...], cause: RootCause, now: datetime) -> tuple[NodeFault, ...]:
+    """The faults of the last day, and this one if the cause may lie with a node."""
+    recent = tuple(fault for fault in faults if seconds_since(fault.at, now) < DAY_SECONDS)
+    if cause.node is None or cause.failure_class not in BLAMED or cause.reason in BLAMELESS:
+        return recent
+    return (*recent, NodeFault(node=cause.node, at=stamp(now)))[-KEPT_FAULTS:]
+
+
+def avoided(faults: tuple[NodeFault, ...], policy: FailurePolicy, now: datetime) -> tuple[str, ...]:
+    """The nodes that the next attempt keeps away from, the worst first."""
+    if policy.avoid_nodes_after == 0:
+        return ()
+    counts = Counter(fault.node for fault in faults if seconds_since(fault.at, now) < DAY_SECONDS)
+    offenders = sorted((node for node in counts if counts[node] >= policy.avoid_nodes_after), key=lambda node: (-counts[node], node))
+    return tuple(offenders[:AVOIDED_NODES])

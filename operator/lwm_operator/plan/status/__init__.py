@@ -1,0 +1,1 @@
+"""What users read: conditions, Events, printer columns."""

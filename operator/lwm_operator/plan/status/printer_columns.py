@@ -1,0 +1,29 @@
+"""The columns of `kubectl get`, in ready words."""
+
+from lwm_operator.api.status import StageState, StageStatus, Summary
+from lwm_operator.plan.context import PlanContext
+from lwm_operator.plan.formatting import count, duration
+from lwm_operator.plan.observed import PodState
+from lwm_trainer.config import Progress
+
+
+def summarize(here: PlanContext) -> Summary:
+    """Of the current stage, the last one when all are complete."""
+    entry, entries = here.entry, here.entries
+    running = sum(1 for pod in here.pods if pod.state == PodState.RUNNING)
+    return Summary(
+        stage=f"{here.number}/{len(entries)} {entry.name}",
+        step=f"{entry.step}/{entry.total_steps}",
+        loss=entry.loss or "",
+        tokens_per_second=count(float(entry.tokens_per_second)) if entry.tokens_per_second else "",
+        restarts=sum(stage.restarts for stage in entries),
+        hosts=f"{running}/{here.hosts}",
+        checkpoint=str(entry.committed_step) if entry.committed_step else "",
+        eta=_eta(entry, here.report),
+    )
+
+
+def _eta(entry: StageStatus, report: Progress | None) -> str:
+    if report is None or not report.step_seconds or entry.state != StageState.RUNNING:
+        return ""
+    return duration((entry.total_steps - report.step) * report.step_seconds)

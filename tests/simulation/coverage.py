@@ -1,0 +1,57 @@
+"""What the histories must reach, each a hundred times in 5,000: a generator of happy histories would prove nothing."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import get_args
+
+from lwm_operator.api.status import AttemptState, FailureClass, Phase, StageState
+from lwm_operator.plan.actions import Action
+
+LEAST = 100
+COUNT = 5000
+
+EVENTS = (
+    "AttemptFailed AttemptStarted CheckpointCommitted Refused SpecWarning StageComplete StageStarted TrainingComplete TrainingFailed "
+    "TrainingPaused TrainingSuspended DatasetFailed DatasetReady RecordsSkipped"
+).split()
+
+REASONS = (
+    # where it stands
+    "BackingOff Complete CreateFailed Creating Refused Suspended Suspending WaitingForPods "
+    # why pods do not run
+    "ConfigError ContainerCreating ImagePull PodsMissing Queued SchedulingGated Unschedulable "
+    # what the trainer does
+    "Preparing Rendezvous LoadingData Restoring Compiling Training Saving "
+    # why an attempt ended: the trainer's words and codes
+    "BadArguments BadCheckpoint BadConfig BadData BucketDenied BucketMissing Diverged ExitCode1 GateFailed Hang HostLost Killed "
+    "CompletedWithoutCheckpoint DataCorrupt PreparedNowhere SavedOnRequest SegmentationFault StorageDenied Transient Uncaught "
+    # and Kubernetes' words, people's deeds, the operator's own decisions
+    "Evicted EvictedByQueue JobDeleted LeaseSilent NoRoomWithoutAvoided NodeAffinity NodeGone NodeLost NodeNotReady NodeShutdown OOMKilled "
+    "OutOfcpu OutOfmemory OutOfpods PlacementTimeout PodDeleted PodFailed Preempted Preempting Shutdown Superseded TaintedNode Terminated "
+    "UnexpectedAdmissionError"
+).split()
+
+WANTED: dict[str, tuple[str, ...]] = {
+    "class": tuple(FailureClass),
+    "phase": tuple(Phase),
+    "attempt": tuple(AttemptState),
+    "stage": tuple(StageState),
+    "action": tuple(action.__name__ for action in get_args(Action)),
+    "event": tuple(EVENTS),
+    "decision": tuple(REASONS),
+}
+
+
+def missing(reached: Mapping[str, int], least: int = LEAST) -> dict[str, int]:
+    """What was reached less often."""
+    wanted = [f"{kind} {name}" for kind, names in WANTED.items() for name in names]
+    return {name: reached.get(name, 0) for name in wanted if reached.get(name, 0) < least}
+
+
+def table(reached: Counter[str]) -> str:
+    """All of it, a line for each kind; also what nobody asked for."""
+    lines = []
+    for kind in (*WANTED, "for ever"):
+        found = {name.removeprefix(f"{kind} "): count for name, count in sorted(reached.items()) if name.startswith(f"{kind} ")}
+        lines.append(f"{kind}: " + ", ".join(f"{name} {count}" for name, count in found.items()))
+    return "\n".join(lines)

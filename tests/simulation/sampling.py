@@ -1,0 +1,94 @@
+"""Which script comes next, by chance and by how things stand, so that histories go deep."""
+
+from lwm_operator.api.status import Phase
+from lwm_operator.plan.observed import PodState
+from simulation.operator_passes import Operators
+from simulation.scenarios import PASSES, SCRIPTS, Chance, Script, passes
+
+NAMES = list(SCRIPTS)
+
+USUAL = {
+    "pass": 2.0,
+    "edit": 2.0,
+    "suspend": 0.8,
+    "wait": 1.0,
+    "jump": 0.4,
+    "slow": 1.5,
+    "delete": 1.0,
+    "quota": 0.4,
+    "no more": 0.6,
+    "zombies": 0.6,
+    "recover": 1.0,
+    "lag": 0.5,
+}
+PENDING = {
+    "advance": 6.0,
+    "to the end": 1.0,
+    "place": 1.5,
+    "hold up": 2.0,
+    "bad image": 1.0,
+    "reject": 1.5,
+    "prepare": 1.5,
+    "lose nodes": 0.5,
+}
+RUNNING = {
+    "advance": 6.0,
+    "break": 9.0,
+    "to the end": 1.5,
+    "lose nodes": 1.5,
+    "go silent": 1.5,
+    "evict": 1.5,
+    "drain": 0.7,
+    "memory": 1.0,
+    "reject": 0.5,
+    "speak": 0.3,
+    "prepare": 0.7,
+    "zombie returns": 1.5,
+    "avoid": 0.6,
+    "end mute": 0.8,
+}
+ENCODING = {"work": 6.0, "lose worker": 2.0, "bad data": 2.0, "work mute": 0.7, "hold up worker": 1.0, "drop preparations": 0.7}
+ENDED = {"recover": 8.0, "resume": 0.3, "bad image": 0.5}
+QUEUED = {"admit": 8.0, "in and out": 2.0, "suspend": 0.5, "bad image": 0.5}
+QUEUED_RUNNING = {"take back": 6.0}
+BY_PHASE = {
+    Phase.PAUSED: {"resume": 10.0, "append": 1.0},
+    Phase.FAILED: {"resume": 10.0},
+    Phase.SUSPENDED: {"go on": 10.0, "recover": 4.0},
+    Phase.COMPLETE: {"edit": 12.0, "wait": 4.0},
+}
+
+
+def _weights(world: Operators) -> list[float]:
+    """By what the newest pods do, and by the phase that the operator has written down."""
+    pods = world.gang()
+    more = ENDED
+    if any(pod.state == PodState.RUNNING and not pod.deleting for pod in pods):
+        more = RUNNING
+    elif any(pod.live for pod in pods):
+        more = PENDING
+    found = dict(USUAL)
+    parts = [more, BY_PHASE.get(world.training.status.phase, {})]
+    job = world.newest()
+    if job is not None and job.queue:
+        parts.append(QUEUED if job.suspended else QUEUED_RUNNING)
+    if any(not (view.complete or view.job.failed) for view in world.preparations.values()):
+        parts.append(ENCODING)
+        if any(view.job.suspended for view in world.preparations.values()):
+            parts.append({"admit": 4.0})
+    if world.lost:
+        parts.append({"nodes back": 4.0, "recover": 2.0, "zombies": 3.0})
+    for part in parts:
+        for name, weight in part.items():
+            found[name] = found.get(name, 0.0) + weight
+    return [found.get(name, 0.0) for name in NAMES]
+
+
+def script(chance: Chance, world: Operators) -> Script:
+    """The next moves. Most are followed by a pass: Kubernetes tells the operator of everything."""
+    weights = _weights(world)
+    found = SCRIPTS[chance.choices(NAMES, weights)[0]](chance)
+    if chance.random() < chance.away:
+        found += SCRIPTS[chance.choices(NAMES, weights)[0]](chance)
+        return [move for move in found if move[0] not in PASSES] + passes(chance)
+    return found

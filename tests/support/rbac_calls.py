@@ -1,0 +1,215 @@
+"""The operator's rights: what a call to the API server needs, and the parts of the operator's work that need them."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import kopf
+
+from lwm_operator.api import names
+from lwm_operator.api.training import Training
+from lwm_operator.cluster import kueue, paths
+from lwm_operator.cluster.apply import carry_out
+from lwm_operator.cluster.client import ApiError, Body, Client, Patch
+from lwm_operator.cluster.events import post
+from lwm_operator.cluster.leader import Leader
+from lwm_operator.cluster.pod_diagnostics import explained, lost_nodes
+from lwm_operator.controller import handlers
+from lwm_operator.controller.queue import KeyedQueue
+from lwm_operator.controller.reconcile import Reconciler, TrainingKey
+from lwm_operator.controller.run import LEASE_NAME
+from lwm_operator.controller.workers import keys
+from lwm_operator.plan.actions import CleanUp, CreateAttempt, DeleteAttempt, DeletePod, Event
+from lwm_operator.plan.observed import Observed, PodState, Waiting
+from lwm_operator.plan.plan import plan
+from simulation.builders import pod
+
+IMAGE = "registry.invalid/lwm-trainer:none"
+VERBS = {"POST": "create", "PUT": "update", "DELETE": "delete"}
+
+
+class Right(NamedTuple):
+    group: str
+    resource: str
+    verb: str
+
+    @property
+    def words(self) -> str:
+        """As the API server says that it is missing."""
+        return f'cannot {self.verb} resource "{self.resource}" in API group "{self.group}"'
+
+
+def of_rules(rules: list[Body]) -> set[Right]:
+    return {
+        Right(group, name, verb) for rule in rules for group in rule["apiGroups"] for name in rule["resources"] for verb in rule["verbs"]
+    }
+
+
+def place(path: str) -> tuple[str, str, bool]:
+    """Group and resource of an API path, and whether it names one object."""
+    parts = path.strip("/").split("/")
+    group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
+    resource, *one = rest[2:] if rest[0] == "namespaces" and len(rest) > 2 else rest
+    return group, "/".join([resource, *one[1:]]), bool(one)
+
+
+class Recorder(Client):
+    """Notes the right that each call needs; an apply of what was not found before needs two."""
+
+    used: set[Right]
+    missing: set[str]
+
+    async def call(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Body | None = None, content: str = "application/json"
+    ) -> Body:
+        group, resource, one = place(path)
+        verb = VERBS.get(method) or ("patch" if method == "PATCH" else "get" if one else "watch" if "watch" in (query or {}) else "list")
+        self.used.add(Right(group, resource, verb))
+        if content == Patch.APPLY and path in self.missing:
+            self.used.add(Right(group, resource, "create"))
+        try:
+            return await super().call(method, path, query=query, body=body, content=content)
+        except ApiError as error:
+            if error.code == 404:
+                self.missing.add(path)
+            raise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """`does` is the operator's own code; `before` is what the administrator's client prepares for it."""
+
+    does: Callable[[Client, Training], Awaitable[object]]
+    before: Callable[[Client, Training], Awaitable[object]] | None = None
+    without: str
+    """What then fails, as somebody sees it."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def started(training: Training) -> CreateAttempt:
+    return next(action for action in plan(training, Observed(), now()).actions if isinstance(action, CreateAttempt))
+
+
+async def create(client: Client, training: Training) -> None:
+    await carry_out(client, training, started(training), IMAGE)
+
+
+async def list_trainings(client: Client, training: Training) -> None:
+    await keys(client, (training.metadata.namespace,))
+
+
+async def watch(client: Client, training: Training) -> None:
+    """What kopf does for our handlers."""
+    registry = kopf.OperatorRegistry()
+    handlers.register(registry, KeyedQueue(lambda: 0.0))
+    for handler in registry._watching.get_all_handlers():
+        kind = handler.selector
+        assert kind is not None
+        base = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+        path = f"{base}/namespaces/{training.metadata.namespace}/{kind.any_name}"
+        await client.list(path)
+        await client.call("GET", path, query={"watch": "true", "timeoutSeconds": "1", "labelSelector": f"{names.LABEL_UID}=none"})
+
+
+async def tell_twice(client: Client, training: Training) -> None:
+    for _ in range(2):
+        await post(client, training.metadata, Event(reason="Told", message="m", key="told"), now(), "tests")
+
+
+async def look_at(client: Client, training: Training) -> None:
+    reconciler = Reconciler(client, trainer_image=IMAGE, instance="tests", now=now)
+    await reconciler.reconcile(TrainingKey(training.metadata.namespace, training.metadata.name))
+
+
+async def ask_why(client: Client, training: Training) -> None:
+    slow = pod(state=PodState.PENDING, waiting=Waiting(reason="ContainerCreating", message="", since=""))
+    await explained(client, training.metadata.namespace, (slow,), {}, now())
+
+
+async def ask_about_node(client: Client, training: Training) -> None:
+    await lost_nodes(client, (pod(deleting=True),), now())
+
+
+async def delete_pod(client: Client, training: Training) -> None:
+    await carry_out(client, training, DeletePod(name="x", uid="u", grace_seconds=None), IMAGE)
+
+
+async def jobs(client: Client, training: Training) -> tuple[tuple[str, str], ...]:
+    found = await client.list(paths.collection("Job", training.metadata.namespace), f"{names.LABEL_UID}={training.metadata.uid}")
+    return tuple((body["metadata"]["name"], body["metadata"]["uid"]) for body in found)
+
+
+async def delete_attempt(client: Client, training: Training) -> None:
+    await carry_out(client, training, DeleteAttempt(stage=1, attempt=1, jobs=await jobs(client, training)), IMAGE)
+
+
+async def clean_up(client: Client, training: Training) -> None:
+    first = DeleteAttempt(stage=1, attempt=1, jobs=await jobs(client, training))
+    await carry_out(client, training, CleanUp(attempts=(first,)), IMAGE)
+
+
+async def ask_queue(client: Client, training: Training) -> None:
+    """Where no Kueue is installed, there are no workloads: who may list them is told so, who may not is refused."""
+    try:
+        await kueue.workloads(client, "v1beta1", training.metadata.namespace, training.metadata.uid)
+    except ApiError as error:
+        if error.code != 404:
+            raise
+
+
+def leader(client: Client, training: Training) -> Leader:
+    return Leader(client, namespace=training.metadata.namespace, name=LEASE_NAME, identity="tests", now=now)
+
+
+async def lead(client: Client, training: Training) -> None:
+    await leader(client, training).acquire()
+    await leader(client, training).release()
+
+
+PARTS = (
+    Part(does=list_trainings, without="the operator does not start: its log says `cannot_list_trainings` and which right to give"),
+    Part(does=tell_twice, without="Events are not posted, or their repeats not counted; trainings go on"),
+    Part(does=look_at, without="no attempt begins: the log says `reconcile_failed`, and `status.message` too, where it can be written"),
+    Part(
+        does=watch,
+        without="nothing new is noticed: the log repeats which watch is refused, and within two minutes the process ends",
+    ),
+    Part(does=ask_why, without="why pods are slow to start is not told, nor is the training looked at as long as they are"),
+    Part(does=ask_about_node, without="the training is not looked at as long as a pod is in doubt (`rbac.scope: namespace` does without)"),
+    Part(does=ask_queue, without="Kueue's own words are missing from the line that says why an attempt waits in its queue"),
+    Part(does=create, before=create, without="an attempt whose Job is there already, left by an operator that died, is not taken up"),
+    Part(does=delete_pod, without="survivors of a lost host are not ended: the next attempt waits until they end by themselves"),
+    Part(does=delete_attempt, before=create, without="old attempts are not removed"),
+    Part(does=clean_up, before=create, without="what a finished training leaves is not removed"),
+)
+LEADS = Part(does=lead, without="the operator does not lead, and so does not work: its log ends with the API server's sentence")
+
+HEAD = """# The operator's rights
+
+Made by `tests/api/test_rights.py`, which takes away each right from an account that has all the others, on a real API server, and does what
+the operator does with it: the API server refuses exactly that. No right is in the chart that nothing uses, and nothing else is used.
+"""
+GROUPS = {
+    "operator": "In every namespace whose trainings it runs (a ClusterRole, or Roles with `rbac.scope: namespace`)",
+    "nodes": "In the cluster (only with `rbac.scope: cluster`)",
+    "leader": "For its leader's Lease, in its own namespace",
+}
+
+
+def page(tables: Mapping[str, Mapping[Right, str]]) -> str:
+    """Markdown: of each group of rights what fails without each."""
+    lines = [HEAD]
+    for group, table in tables.items():
+        lines += [
+            f"## {GROUPS[group]}",
+            "",
+            "| group | resource | verb | what is refused | what then fails |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+        lines += [f"| {right.group or 'core'} | {right.resource} | {right.verb} | {table[right]} |" for right in sorted(table)]
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,82 @@
+"""The command `lwm`: files as kubectl would apply them, and what is said of those that cannot be asked about."""
+
+from pathlib import Path
+
+import pytest
+
+from lwm_cli import fit as module
+from lwm_cli.__main__ import main
+from lwm_cli.targets import target_of
+from lwm_cli.training import FileError, load, stages
+from lwm_trainer.config import RunConfig, least_theta
+from lwm_trainer.fit.compile.compile_result import CompileResult
+from lwm_trainer.fit.compile.memory import Memory
+from lwm_trainer.fit.compile.target import GIB, Target
+from lwm_trainer.fit.fit import Fit
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+LADDER = EXAMPLES / "gke-tpu-v5p-ladder.yaml"
+
+
+def test_each_stage_is_compiled_for_its_own_accelerator() -> None:
+    training = load(LADDER)
+    found = {stage.name: (run.mesh.size, target_of(training.spec.accelerator_of(stage))) for stage, run in stages(training, None)}
+    assert found["ctx32k"] == (128, Target(platform="tpu", topology="v5p:4x4x8"))
+    assert found["ctx1m"] == (512, Target(platform="tpu", topology="v5p:8x8x8"))
+
+
+def test_an_unknown_stage_is_answered_with_those_that_exist() -> None:
+    with pytest.raises(FileError, match="--stage ctx2m: no such stage: use one of ctx32k, ctx128k"):
+        list(stages(load(LADDER), "ctx2m"))
+
+
+def test_what_the_operator_would_refuse_is_refused_with_its_words(tmp_path: Path) -> None:
+    file = tmp_path / "ladder.yaml"
+    file.write_text(LADDER.read_text().replace("{fsdp: 32, tp: 4}", "{fsdp: 16, tp: 4}"))
+    with pytest.raises(FileError, match=r"spec.stages\[ctx32k\].mesh: .* change the mesh"):
+        load(file)
+
+
+def test_a_file_without_a_training_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "none.yaml"
+    file.write_text("kind: ConfigMap\n")
+    assert main(["fit", str(file)]) == 2
+    assert "holds 0 objects of kind LWMTraining" in capsys.readouterr().err
+    assert main(["fit", str(tmp_path / "absent.yaml")]) == 2
+
+
+def test_a_gpu_stage_is_arithmetic_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", str(EXAMPLES / "gpu-claim.yaml")]) == 0
+    assert "cannot be compiled without a GPU" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("used", "code", "word"), [(50, 0, "fits"), (99, 1, "does NOT fit")])
+def test_the_exit_code_says_whether_all_fits(
+    used: int, code: int, word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(run: RunConfig, target: Target, say: object) -> Fit:
+        memory = Memory(parameters=0, optimizer=0, batch=0, temporaries=used * GIB, used=used * GIB, host=0)
+        return Fit(run=run, target=target, measured=CompileResult(seconds=1, mesh="", memory=memory), estimate=None, kept=False)
+
+    monkeypatch.setattr(module, "fit", fit)
+    assert main(["fit", str(LADDER), "--stage", "ctx32k", "--search", "0", "--out", str(tmp_path)]) == code
+    assert f"ctx32k: {word}, {used}.00 GiB needed of 95.74 GiB" in capsys.readouterr().out
+    assert word in (tmp_path / "fit.md").read_text()
+
+
+def test_a_theta_below_the_bound_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "claim.yaml"
+    file.write_text((EXAMPLES / "gpu-claim.yaml").read_text())
+    training = load(file)
+    low = [stage.name for stage in training.spec.stages if stage.rope_theta < least_theta(stage.context_length)]
+    assert main(["fit", str(file)]) == 0
+    said = capsys.readouterr().err
+    assert [f"spec.stages[{stage.name}].ropeTheta" in said for stage in training.spec.stages] == [
+        stage.name in low for stage in training.spec.stages
+    ]
+
+
+def test_no_command_is_told_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "lwm COMMAND" in capsys.readouterr().err
+    assert main(["--help"]) == 0

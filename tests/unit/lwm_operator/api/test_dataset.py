@@ -1,0 +1,74 @@
+"""Data sets from the spec into the run config."""
+
+from typing import Any
+
+import pytest
+
+from lwm_operator.manifests.common import Run
+from lwm_operator.manifests.run_config import run_config
+from lwm_trainer.config import Dataset, RunConfig, Start
+from simulation.builders import spec, stage, training
+
+VISION = {**spec()["model"], "vision": {"vocabSize": 64}}
+
+
+def dataset(name: str = "books", kind: str = "text", **changes: Any) -> dict[str, Any]:
+    return {"name": name, "kind": kind, "source": {"uri": f"gs://lwm/{name}"}, **changes}
+
+
+def run_of(number: int = 1, prepared: dict[str, str] | None = None, **changes: Any) -> RunConfig:
+    here = training(**changes)
+    return run_config(Run(training=here, stage=number, attempt=1, start=Start(), image="i", template="t", prepared=prepared or {}))
+
+
+def test_all_that_a_data_set_says_reaches_the_trainer() -> None:
+    said = dataset(
+        kind="vision",
+        source={"pvc": {"claimName": "shelf", "subPath": "clips"}, "files": "*.jsonl"},
+        fields="[question],answer",
+        chat={"template": "tokenizer"},
+        frames={"tokens": 4, "limit": 8, "unconditional": 0.1},
+        documents={"minTokens": 100, "maxTokens": 200, "longer": "skip"},
+        onBadRecord="skip",
+    )
+    (found,) = run_of(model=VISION, datasets=[said]).datasets
+    rest = {name: value for name, value in said.items() if name != "source"}
+    assert found == Dataset.model_validate({**rest, "uri": "/lwm/datasets/books/*.jsonl"})
+
+
+@pytest.mark.parametrize(
+    ("source", "uri"),
+    [
+        ({"uri": "gs://lwm/books"}, "gs://lwm/books"),
+        ({"uri": "gs://lwm/books/*.jsonl"}, "gs://lwm/books/*.jsonl"),
+        ({"uri": "gs://lwm/books/", "files": "19*/a.txt"}, "gs://lwm/books/19*/a.txt"),
+        ({"pvc": {"claimName": "shelf"}}, "/lwm/datasets/books"),
+    ],
+)
+def test_a_source_is_one_path_for_the_trainer(source: dict[str, Any], uri: str) -> None:
+    assert run_of(datasets=[dataset(source=source)]).datasets[0].uri == uri
+
+
+def test_a_data_set_that_is_ready_is_named_with_its_place() -> None:
+    found = run_of(prepared={"books": "gs://lwm/runs/datasets/00"}, datasets=[dataset(), dataset("poems")])
+    assert [each.prepared for each in found.datasets] == ["gs://lwm/runs/datasets/00", None]
+
+
+@pytest.mark.parametrize(
+    ("mixtures", "model", "sees"),
+    [
+        (["text", "text vision", "chat"], VISION, [False, True, True]),
+        (["vision", "text"], VISION, [True, True]),
+        (["", "text"], VISION, [True, True]),  # without a mixture, all are drawn on
+        (["text", "chat"], VISION, [True, True]),
+        (["text", "text"], spec()["model"], [False, False]),
+        (["text", "vision"], VISION | {"initFrom": {"uri": "gs://lwm/begun"}}, [True, True]),  # it may have begun with tables of vision
+    ],
+)
+def test_a_model_has_its_vision_from_the_first_stage_that_sees(mixtures: list[str], model: dict[str, Any], sees: list[bool]) -> None:
+    kinds = [kind for kind in ("text", "chat", "vision") if any(kind in mixture for mixture in mixtures) or "" in mixtures]
+    stages = [
+        stage(f"s{number}", mixture=[{"dataset": name} for name in mixture.split()]) for number, mixture in enumerate(mixtures, start=1)
+    ]
+    changes: dict[str, Any] = {"model": model, "datasets": [dataset(kind, kind) for kind in kinds], "stages": stages}
+    assert [run_of(number, **changes).model.vision is not None for number in range(1, len(stages) + 1)] == sees

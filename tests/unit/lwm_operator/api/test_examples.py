@@ -1,0 +1,49 @@
+"""Every example is one that the operator would accept."""
+
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lwm_operator.api.training import Training, read
+from lwm_operator.plan.validation.validate import problems
+from lwm_trainer.config import least_theta
+from quickstart.options import EXAMPLE
+
+EXAMPLES = sorted(EXAMPLE.parent.glob("*.yaml"))
+ABOUT = {"namespace": "default", "uid": "1a2b3c4d-0000-0000-0000-000000000000"}
+
+
+def training(path: Path) -> Training:
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    found["metadata"] |= ABOUT
+    return read(found)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_stage_fits(path: Path) -> None:
+    assert problems(training(path).spec) == ()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_context_grows_on_the_same_data_and_theta_lies_above_the_bound_where_retrieval_fails(path: Path) -> None:
+    spec = training(path).spec
+    stages = spec.stages
+    for _, same in groupby(stages, lambda stage: spec.drawn_on(stage)):
+        lengths = [stage.context_length for stage in same]
+        assert lengths == sorted(set(lengths))
+    published = path.stem == "gke-tpu-v5p-ladder"  # the paper's own thetas, which lie below it from 512K on
+    for stage in stages:
+        assert published or stage.rope_theta > least_theta(stage.context_length)
+
+
+def test_there_is_one_for_each_kind_of_accelerator() -> None:
+    assert {training(path).spec.accelerator.type for path in EXAMPLES} == {"cpu", "gpu", "tpu"}
+
+
+def test_quickstarts_three_stages_have_three_meshes() -> None:
+    stages = training(EXAMPLE).spec.stages
+    assert [stage.context_length for stage in stages] == [512, 1024, 4096]
+    assert len({stage.mesh.model_dump_json() for stage in stages}) == 3

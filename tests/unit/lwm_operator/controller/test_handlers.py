@@ -1,0 +1,106 @@
+import inspect
+from typing import Any
+
+import kopf
+import pytest
+
+from lwm_operator.controller import handlers
+from lwm_operator.controller.queue import KeyedQueue
+from lwm_operator.controller.reconcile import TrainingKey
+from lwm_trainer.config import Preparation
+from simulation.builders import report
+
+LABELS = {"lwm.dev/training": "bible", "lwm.dev/stage": "1", "lwm.dev/attempt": "1"}
+KEY = TrainingKey("default", "bible")
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def queue(clock: Clock) -> KeyedQueue[TrainingKey]:
+    return KeyedQueue(clock)
+
+
+def registered(queue: KeyedQueue[TrainingKey]) -> dict[str, Any]:
+    registry = kopf.OperatorRegistry()
+    handlers.register(registry, queue)
+    found: dict[str, Any] = {}
+    for handler in registry._watching.get_all_handlers():
+        assert handler.selector is not None
+        found[str(handler.selector.any_name or handler.selector.plural)] = handler.fn
+    return found
+
+
+def lease(**changes: Any) -> dict[str, Any]:
+    said = report(**changes).model_dump_json(by_alias=True)
+    return {"metadata": {"labels": LABELS, "annotations": {"lwm.dev/progress": said}}}
+
+
+def taken(queue: KeyedQueue[TrainingKey]) -> TrainingKey | None:
+    key = queue.poll()
+    if key is not None:
+        queue.done(key)
+    return key
+
+
+async def test_every_kind_leads_to_its_training(queue: KeyedQueue[TrainingKey]) -> None:
+    found = registered(queue)
+    assert set(found) == {"lwmtrainings", "jobs", "pods", "leases"}
+    await found["lwmtrainings"](namespace="default", name="bible")
+    assert taken(queue) == KEY
+    for kind in ("jobs", "pods"):
+        await found[kind](namespace="default", labels=LABELS)
+        assert taken(queue) == KEY
+    await found["pods"](namespace="default", labels={})
+    assert taken(queue) is None
+
+
+async def test_handlers_are_coroutines_because_kopf_runs_others_in_threads(queue: KeyedQueue[TrainingKey]) -> None:
+    assert all(inspect.iscoroutinefunction(handler) for handler in registered(queue).values())
+
+
+async def test_lease_events_without_news_wait_ten_seconds(queue: KeyedQueue[TrainingKey], clock: Clock) -> None:
+    tell = registered(queue)["leases"]
+
+    async def event(type: str | None = "MODIFIED", **changes: Any) -> None:
+        await tell(namespace="default", labels=LABELS, uid="l", type=type, body=lease(**changes))
+
+    await event(None, step=1)
+    assert taken(queue) == KEY
+    await event(step=2)
+    assert taken(queue) is None
+    clock.now += 10
+    assert taken(queue) == KEY
+    await event(step=3, committed_step=3)
+    assert taken(queue) == KEY
+    await event(step=4, committed_step=3, phase="Saving")
+    assert taken(queue) == KEY
+    await event("DELETED", step=4, committed_step=3, phase="Saving")
+    assert taken(queue) == KEY
+
+
+async def test_the_lease_of_a_preparation_waits_ten_seconds_too(queue: KeyedQueue[TrainingKey], clock: Clock) -> None:
+    tell = registered(queue)["leases"]
+    labels = {"lwm.dev/training": "bible", "lwm.dev/dataset": "books", "lwm.dev/run": "0"}
+    for done, key in ((0, KEY), (1, None)):
+        said = Preparation(shards=8, shards_done=done).model_dump_json(by_alias=True)
+        body = {"metadata": {"labels": labels, "annotations": {"lwm.dev/progress": said}}}
+        await tell(namespace="default", labels=labels, uid="l", type="MODIFIED", body=body)
+        assert taken(queue) == key
+    clock.now += 10
+    assert taken(queue) == KEY
+
+
+def test_kopf_only_watches() -> None:
+    settings = handlers.configure()
+    assert (settings.posting.enabled, settings.scanning.disabled, settings.peering.standalone) == (False, True, True)

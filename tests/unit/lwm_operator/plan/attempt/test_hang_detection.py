@@ -1,0 +1,62 @@
+import pytest
+
+from lwm_operator.api.status import FailureClass, Silence
+from lwm_operator.plan.attempt.hang_detection import Verdict, judge
+from simulation.builders import later, report, running
+
+FRESH = "2026-01-01T12:00:00.123456Z"
+
+
+def verdict(seconds: float, *, idle: int = 0, renewed: str = FRESH, silence: Silence | None = None) -> Verdict:
+    """Of an attempt whose trainer declares 300 s, `seconds` after noon."""
+    return judge(running(silence=silence), report(step=7, idle_seconds=idle), renewed, later(seconds))
+
+
+def test_a_trainer_that_says_itself_that_it_is_stuck_hangs() -> None:
+    assert verdict(0, idle=360).cause is None, "its watchdog has a minute to do its work"
+    cause = verdict(0, idle=361).cause
+    assert cause is not None
+    assert (cause.failure_class, cause.reason) == (FailureClass.HANG, "Hang")
+    assert "no step for 361 s in phase Training (deadline 300 s), at step 7" in cause.message
+
+
+def test_silence_is_noticed_first_and_counts_a_minute_later() -> None:
+    assert verdict(360).attempt.silence is None
+    noticed = verdict(400)
+    assert noticed.cause is None
+    assert noticed.attempt.silence == Silence(since="2026-01-01T12:06:40Z", renewed=FRESH)
+    assert verdict(459, silence=noticed.attempt.silence).cause is None
+    cause = verdict(461, silence=noticed.attempt.silence).cause
+    assert cause is not None
+    assert (cause.failure_class, cause.reason, cause.host) == (FailureClass.HANG, "LeaseSilent", 0)
+
+
+def test_after_an_outage_of_the_api_the_first_renewal_ends_the_suspicion() -> None:
+    noticed = verdict(4000).attempt.silence
+    assert noticed is not None
+    assert verdict(4010, renewed="2026-01-01T13:06:45Z", silence=noticed).attempt.silence is None
+
+
+def test_a_clock_that_is_minutes_behind_is_no_hang_while_it_renews() -> None:
+    silence, clock = None, 0
+    for minute in range(1, 60):
+        clock += 60
+        renewed = f"2026-01-01T12:{minute - 1:02}:00Z"  # ten minutes behind ours
+        found = verdict(clock + 600, renewed=renewed, silence=silence)
+        assert found.cause is None
+        silence = found.attempt.silence
+
+
+def test_looking_twice_says_the_same() -> None:
+    once = judge(running(), report(), FRESH, later(1000))
+    assert judge(once.attempt, report(), FRESH, later(1000)).attempt == once.attempt
+
+
+def test_without_a_report_there_is_no_deadline() -> None:
+    assert judge(running(), None, None, later(1e6)).cause is None
+    assert judge(running(), report(idle_seconds=10**6), None, later(1e6)).cause is None
+
+
+def test_it_says_when_to_look_again() -> None:
+    assert verdict(100).wait_seconds == pytest.approx(261.123456)
+    assert verdict(400).wait_seconds == 60

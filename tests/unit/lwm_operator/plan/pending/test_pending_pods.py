@@ -1,0 +1,91 @@
+import pytest
+
+from lwm_operator.plan.observed import PodState, PodView, Waiting
+from lwm_operator.plan.pending.pending_pods import HELD_UP, LOOK_AGAIN, ON_THE_WAY, why
+from lwm_operator.plan.reasons import Held
+from simulation.builders import job, pod
+
+SINCE = "2026-01-01T12:00:00Z"
+NO_ROOM = "0/2 nodes are available: 2 Insufficient memory."
+
+
+def held(index: int, reason: str, message: str = "", since: str = SINCE) -> PodView:
+    return pod(index, state=PodState.PENDING, waiting=Waiting(reason=reason, message=message, since=since))
+
+
+def said(*pods: PodView, hosts: int | None = None, complaint: str = "") -> tuple[str, str]:
+    return why(job(message=complaint, since=SINCE), pods, len(pods) if hosts is None else hosts) or ("", "")
+
+
+def test_the_schedulers_own_sentence_is_shown_with_the_count_and_since_when() -> None:
+    earlier = "2026-01-01T11:59:00Z"
+    pods = (held(0, "Unschedulable", NO_ROOM), held(1, "Unschedulable", NO_ROOM, earlier), pod(2))
+    assert said(*pods) == ("Unschedulable", f"2 of 3 pods since {earlier}: {NO_ROOM}")
+
+
+def test_of_several_causes_the_worst_is_the_reason_and_three_are_in_the_line() -> None:
+    pods = (
+        held(0, "ContainerCreating"),
+        held(1, "Unschedulable", NO_ROOM),
+        held(2, "ContainerCreating"),
+        held(3, "ImagePullBackOff", 'Back-off pulling image "lwm-trainer:v9": ErrImagePull: lwm-trainer:v9: not found'),
+        held(4, "Pulling", 'Pulling image "lwm-trainer:v9"'),
+    )
+    assert said(*pods) == (
+        "ImagePull",
+        f"1 of 5 pods since {SINCE}: lwm-trainer:v9: not found; Unschedulable: 1 of 5 pods since {SINCE}: {NO_ROOM}; "
+        f'Pulling: 1 of 5 pods since {SINCE}: Pulling image "lwm-trainer:v9"; and 1 more',
+    )
+
+
+def test_the_line_stays_below_900_characters_and_keeps_all_three_causes() -> None:
+    pods = [held(index, reason, f"{reason} " + "x" * 2000) for index, reason in enumerate(("ErrImagePull", "FailedMount", "Unschedulable"))]
+    reason, message = said(*pods)
+    assert reason == "ImagePull"
+    assert len(message) <= 900
+    assert message.count("…") == 3
+    assert "Mount: 1 of 3" in message
+    assert "Unschedulable: 1 of 3" in message
+
+
+def test_pods_that_were_never_made_are_counted_beside_those_that_wait() -> None:
+    assert said(pod(0), hosts=2) == ("PodsMissing", f"1 of 2 pods missing since {SINCE}")
+    assert why(None, (pod(0),), 2) == ("PodsMissing", "1 of 2 pods missing")
+    quota = (
+        'Error creating: pods "bible-s1-a1-1-vvvgz" is forbidden: exceeded quota: team, requested: pods=1, used: pods=1, limited: pods=1'
+    )
+    assert said(held(0, "Unschedulable", NO_ROOM), hosts=2, complaint=quota) == (
+        "QuotaExceeded",
+        f"1 of 2 pods missing since {SINCE}: exceeded quota: team, requested: pods=1, used: pods=1, limited: pods=1; "
+        f"Unschedulable: 1 of 2 pods since {SINCE}: {NO_ROOM}",
+    )
+
+
+def test_pods_that_start_are_starting_and_those_that_run_wait_for_nothing() -> None:
+    assert said(pod(0), pod(1, state=PodState.PENDING)) == ("ContainerCreating", "1 of 2 pods: the node sets them up")
+    assert said(pod(0, state=PodState.PENDING, node=None)) == ("Scheduling", "1 of 1 pods: no scheduler has looked at them yet")
+    assert why(job(), (pod(0), pod(1)), 2) is None
+    assert why(job(), (pod(0), pod(1, state=PodState.SUCCEEDED)), 2) is None
+
+
+def test_a_running_pod_on_a_lost_node_holds_up_too() -> None:
+    lost = pod(1, waiting=Waiting(reason="NodeNotReady", message="node node2 is not ready: silent", since=SINCE))
+    assert said(pod(0), lost) == ("NodeNotReady", f"1 of 2 pods since {SINCE}: node node2 is not ready: silent")
+
+
+@pytest.mark.parametrize("reason", list(Held))
+def test_each_reason_either_goes_on_or_is_held_up_and_what_no_watch_tells_is_looked_at_again(reason: Held) -> None:
+    told_by_the_pod = {
+        Held.INVALID_IMAGE,
+        Held.IMAGE_PULL,
+        Held.MISSING_SECRET,
+        Held.MISSING_CONFIG_MAP,
+        Held.CONFIG_ERROR,
+        Held.CONTAINER_ERROR,
+        Held.MISSING_CLAIM,
+        Held.CLAIM_UNBOUND,
+        Held.UNSCHEDULABLE,
+        Held.SCHEDULING_GATED,
+    }
+    assert (reason in LOOK_AGAIN) != (reason in told_by_the_pod)
+    assert (reason in HELD_UP) == (reason not in ON_THE_WAY)

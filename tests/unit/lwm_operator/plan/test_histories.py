@@ -1,0 +1,187 @@
+"""Random histories keep the promises, reach what they should, and find planted bugs. `make test` runs 5,000, `make soak` 100,000."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lwm_operator.api.status import AttemptState, DatasetState, FailureClass, RootCause, StageStatus
+from lwm_operator.api.training import Training
+from lwm_operator.plan import dataset_preparation, plan, stage_reconciler, stage_status
+from lwm_operator.plan.actions import Action, DeletePreparation
+from lwm_operator.plan.attempt import lifecycle, queueing, root_cause, termination
+from lwm_operator.plan.failure import retry_budgets
+from lwm_operator.plan.observed import Observed
+from lwm_trainer.config import Start
+from simulation.coverage import COUNT, LEAST, missing
+from simulation.histories import HistoryError, replay, run
+from simulation.moves import MOVES
+from simulation.operator_passes import Operators, Pass
+
+FEW = 400
+WITHIN = 300
+"""Histories in which each planted bug has to be found."""
+
+
+def test_a_few_hundred_histories_keep_the_promises_and_reach_everything() -> None:
+    reached: Counter[str] = Counter()
+    for seed in range(FEW):
+        reached.update(run(seed))
+    assert missing(reached, least=1) == {}, f"the generator has become one-sided: {LEAST} in {COUNT} are wanted"
+
+
+def test_a_history_can_be_replayed_from_its_moves() -> None:
+    world = replay(1, [("pass",), ("start",), ("train", 5, True), ("fail", 0, 70, "words"), ("notice", 79), ("count",), ("pass",)])
+    assert world.reached["class App"] == 1
+    assert set(MOVES) > {"crash", "stale", "forget", "jump"}
+
+
+def _created_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Observed, "holds_on", lambda *_: False)
+
+
+def _never_charged(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(retry_budgets, "charge", lambda entry, cause: entry)
+
+
+def _disruption_charged(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(retry_budgets.CHARGED, FailureClass.DISRUPTION, "infra")
+
+
+def _refunded(patch: pytest.MonkeyPatch) -> None:
+    """A commit gives back more than was taken."""
+    right = retry_budgets.refilled
+
+    def wrong(entry: StageStatus) -> Any:
+        spent = right(entry)
+        return spent if spent is entry.spent else spent.model_copy(update={"app": -1})
+
+    patch.setattr(retry_budgets, "refilled", wrong)
+
+
+def _number_used_again(patch: pytest.MonkeyPatch) -> None:
+    right = stage_status.begun
+    patch.setattr(stage_reconciler, "begun", lambda entry, number, *rest: right(entry, min(number, 2), *rest))
+
+
+def _effect_before_intent(patch: pytest.MonkeyPatch) -> None:
+    right = Operators.go_on
+
+    def wrong(self: Operators, at: Pass, effects: int = 1000) -> bool:
+        if at.decided is not None and effects > 1:
+            for action in at.decided.actions:
+                self.carry_out(action, at.training.spec, fresh=at.fresh)
+        return right(self, at, effects)
+
+    patch.setattr(Operators, "go_on", wrong)
+
+
+def _rolled_back_commits_read(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Start, "counts_until", lambda self, attempt: None)
+
+
+def _rollbacks_lost(patch: pytest.MonkeyPatch) -> None:
+    right = stage_status.start_of
+    patch.setattr(stage_reconciler, "start_of", lambda *given: right(*given).model_copy(update={"rollbacks": ()}))
+
+
+def _resume_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(plan, "forgiven", lambda entry: entry)
+
+
+def _suspension_charged(patch: pytest.MonkeyPatch) -> None:
+    right = termination.ended
+
+    def wrong(attempt: Any, state: AttemptState, here: Any) -> Any:
+        told = state == AttemptState.SUSPENDED and attempt.job_uid is not None
+        return right(attempt, AttemptState.FAILED if told else state, here)
+
+    patch.setattr(lifecycle, "ended", wrong)
+
+
+def _never_woken(patch: pytest.MonkeyPatch) -> None:
+    right = termination.stop
+    patch.setattr(lifecycle, "stop", lambda *given: replace(right(*given), wait_seconds=None))
+
+
+def _conflict_overlooked(patch: pytest.MonkeyPatch) -> None:
+    """A plan made from an old look is carried out whatever was written meanwhile."""
+    right = Operators.go_on
+
+    def wrong(self: Operators, at: Pass, effects: int = 1000) -> bool:
+        at.training = at.training.model_copy(update={"metadata": self.training.metadata})
+        return right(self, at, effects)
+
+    patch.setattr(Operators, "go_on", wrong)
+
+
+def _left_to_the_queue(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(plan, "dequeued", lambda *_: ())
+
+
+def _eviction_charged(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(root_cause, "eviction", lambda job: RootCause(failure_class=FailureClass.INFRA, reason="EvictedByQueue"))
+
+
+def _evicted_before_any_pod(patch: pytest.MonkeyPatch) -> None:
+    """What is suspended is taken for what was evicted."""
+    patch.setattr(queueing, "evicted", lambda job, *_: job is not None and job.suspended)
+
+
+def _data_not_waited_for(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(dataset_preparation, "unready", lambda drawn_on: None)
+
+
+def _bad_data_tried_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(dataset_preparation, "DONE", (DatasetState.READY,))
+
+
+def _last_words_of_data_deleted(patch: pytest.MonkeyPatch) -> None:
+    """A Job goes as soon as it is done, and with it the logs of its pods."""
+    right = dataset_preparation.act
+
+    def wrong(training: Training, entries: Any, datasets: Any, observed: Observed, phase: Any) -> Iterator[Action]:
+        yield from right(training, entries, datasets, observed, phase)
+        for view in observed.preparations:
+            if view.complete:
+                yield DeletePreparation(name=view.job.name, uid=view.job.uid)
+
+    patch.setattr(dataset_preparation, "act", wrong)
+
+
+BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
+    "the next attempt is created while pods of the last one live": (_created_at_once, "are live"),
+    "failures are never charged": (_never_charged, "counted are"),
+    "disruptions are charged": (_disruption_charged, "counted are"),
+    "a commit gives back more than was taken": (_refunded, "spent is negative"),
+    "attempt numbers are used again": (_number_used_again, "attempts"),
+    "actions come before the status write": (_effect_before_intent, "without its intent"),
+    "commits that were rolled back are read": (_rolled_back_commits_read, "the record is"),
+    "a new attempt does not know of the rollbacks": (_rollbacks_lost, "does not know all rollbacks"),
+    "spec.resume is ignored": (_resume_ignored, "after resume"),
+    "an attempt that was told to leave counts as failed": (_suspension_charged, "told to leave"),
+    "nobody wakes the operator to end survivors": (_never_woken, "the operator asked for None"),
+    "a suspended Job of an ended attempt is left to the queue": (_left_to_the_queue, "may be admitted"),
+    "an eviction by the queue is charged": (_eviction_charged, "was evicted by the queue"),
+    "an attempt that waits in a queue counts as evicted": (_evicted_before_any_pod, "never had a pod"),
+    "a stage does not wait for its data sets": (_data_not_waited_for, "its stage draws on"),
+    "bad data is tried again by itself": (_bad_data_tried_again, "nobody said to resume"),
+    "the Job of a data set that is ready is deleted": (_last_words_of_data_deleted, "its logs are gone"),
+    "a conflict is overlooked": (_conflict_overlooked, ""),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_planted_bugs_are_found(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant, sign = BUGS[bug]
+    plant(monkeypatch)
+    for seed in range(WITHIN):
+        try:
+            run(seed)
+        except HistoryError as error:
+            if sign in str(error.why):
+                print(f"{bug}: found by history {seed + 1}: {error.why}")
+                return
+    pytest.fail(f"{WITHIN} histories do not find that {bug}")

@@ -1,0 +1,107 @@
+"""1,000 histories by hypothesis, which shrinks one that breaks a promise to its shortest list of moves: to be replayed as a plain test."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lwm_operator.api.status import FailureClass
+from lwm_operator.plan.failure import retry_budgets
+from lwm_operator.plan.plan import plan
+from simulation.histories import TRAININGS, HistoryError, replay
+from simulation.moves import MOVES, Move
+from simulation.scenarios import CODES, DISRUPTED, JUMPS, PASSES, PREPARING, REJECTED, WAITS, WORKER_CODES
+from simulation.simulation import World
+
+HOSTS, TRUTHS = (0, 1), (True, False)
+
+ARGUMENTS: dict[str, tuple[tuple[Any, ...], ...]] = {
+    "crash": ((0, 1, 2),),
+    "lost write": ((0, 1, 2), TRUTHS),
+    "pause": ((0, 1, 2),),
+    "wait": (WAITS,),
+    "jump": (JUMPS,),
+    "prepare": (PREPARING,),
+    "train": ((1, 5, 100), TRUTHS),
+    "zombies": ((5,),),
+    "fail": (HOSTS, tuple(sorted(set(CODES))), ("words", "long", "mute")),
+    "oom": (HOSTS,),
+    "reject": (HOSTS, tuple(REJECTED)),
+    "notice": ((79, 134),),
+    "delete pod": (HOSTS,),
+    "force": (HOSTS,),
+    "evict": (HOSTS, tuple(sorted(set(DISRUPTED)))),
+    "drain": (HOSTS,),
+    "unready": (HOSTS, ("dead", "cut", "alive")),
+    "forget node": (HOSTS,),
+    "room": ((None, 0, 1),),
+    "quota": (TRUTHS,),
+    "lag": (TRUTHS,),
+    "hold up": (HOSTS, ("ErrImagePull", "CreateContainerError", "SchedulingGated", "Odd")),
+    "suspend": (TRUTHS,),
+    "work": ((1, 100),),
+    "worker fails": (HOSTS, tuple(sorted(set(WORKER_CODES)))),
+    "hold up worker": (HOSTS, ("ErrImagePull", "SchedulingGated")),
+    "budgets": ((0, 1, 2), (0, 3), (0, 1)),
+    "divergence": (("Rollback", "Pause", "Fail"), (0, 1, 2)),
+    "exhausted": (("Pause", "Fail"),),
+    "history": ((0, 1, 2),),
+    "avoid": ((0, 1, 2),),
+    "image": (TRUTHS,),
+    "ttl": ((None, 0, 60),),
+}
+"""What each move may be given; the others take nothing."""
+
+ALL: list[Move] = [(name, *given) for name in [*MOVES, "look twice"] for given in product(*ARGUMENTS.get(name, ()))]
+
+QUEUED = next(which for which, training in enumerate(TRAININGS) if training.spec.execution.queue_name)
+PREPARED = next(which for which, training in enumerate(TRAININGS) if any(each.preparation for each in training.spec.datasets))
+
+PREPARE: list[Move] = [("admit",), ("work", 100), ("pass",)]
+START: list[Move] = [("start",), ("pass",)]
+"""What an ADVANCE is shrunk to."""
+ADVANCE: list[Move] = [("admit",), ("start",), ("pass",), ("train", 5, True), ("pass",)]
+RECOVER: list[Move] = [("count",), ("pass",), ("settle",), ("pass",), ("wait", 400.0), ("pass",)]
+
+PARTS = st.one_of(  # a broken promise is shrunk towards the first of them
+    st.builds(lambda move: [move], st.sampled_from(ALL)),
+    st.builds(lambda move: [move, ("pass",)], st.sampled_from(ALL)),
+    st.just(START),
+    st.just(ADVANCE),
+    st.just(RECOVER),
+)
+HISTORIES = st.lists(PARTS, min_size=1, max_size=24).map(lambda parts: [move for part in parts for move in part])
+
+
+@settings(max_examples=1000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(which=st.integers(0, len(TRAININGS) - 1), history=HISTORIES)
+def test_any_history_keeps_the_promises(which: int, history: list[Move]) -> None:
+    replay(which, history)
+
+
+def test_a_broken_promise_is_shrunk_to_a_few_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(retry_budgets.CHARGED, FailureClass.DISRUPTION, "infra")
+
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @given(which=st.integers(0, len(TRAININGS) - 1), history=HISTORIES)
+    def find(which: int, history: list[Move]) -> None:
+        replay(which, history)
+
+    with pytest.raises(HistoryError) as found:
+        find()
+    assert len(found.value.moves) <= 6, found.value.moves
+
+
+def test_every_move_has_a_name_and_all_of_them_are_tried() -> None:
+    assert set(ARGUMENTS) <= set(MOVES)
+    assert set(PASSES) <= {*MOVES, "look twice"}
+    for move in ALL:
+        for which in (0, QUEUED, PREPARED, PREPARED + 1):
+            replay(which, [("pass",), *PREPARE, *ADVANCE, move, ("pass",)])
+
+
+def test_nothing_in_a_plan_is_left_to_chance() -> None:
+    world = World(training=TRAININGS[0])
+    assert len({repr(plan(world.training, world.observed(), world.now)) for _ in range(5)}) == 1

@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+
+from lwm_operator.cluster.views import DISRUPTIONS
+from lwm_operator.plan import reasons
+from lwm_operator.plan.attempt.root_cause import HOST_LOST, NODE_NOT_READY, OUT_OF_MEMORY
+from lwm_operator.plan.attempt.termination import NO_ROOM
+from lwm_operator.plan.failure.failure_classes import EVIDENCE
+from lwm_operator.plan.failure.node_avoidance import BLAMELESS
+from lwm_operator.plan.failure.retry_backoff import PLACEMENT_TIMEOUT
+from lwm_operator.plan.pending.kubelet_reasons import NARROWER, RAW
+from lwm_operator.plan.reasons import GROUPS, Held, Reason, find
+from lwm_operator.plan.stage_reconciler import CREATE_FAILED
+from lwm_trainer.config import ExitCode, Phase
+from tools.docs import __main__
+
+ALL = [reason for group in GROUPS for reason in group]
+
+
+@pytest.mark.parametrize("reason", ALL)
+def test_each_reason_is_one_word_that_fits_into_status_with_sentences_for_people(reason: Reason) -> None:
+    assert str(reason).isalnum()
+    assert str(reason)[0].isupper()
+    assert len(reason) <= 64
+    for text in (reason.means, reason.shows, reason.fix):
+        assert text
+        assert "\n" not in text
+    assert reason.means.endswith(".")
+    assert reason.fix.endswith(".")
+
+
+def test_no_word_stands_twice() -> None:
+    assert len({str(reason) for reason in ALL}) == len(ALL)
+
+
+def test_whatever_the_trainer_can_say_is_in_the_table() -> None:
+    secondary = {ExitCode.COMPLETE, ExitCode.PEER_LOST}
+    words = [
+        *(phase.value for phase in Phase),
+        *("".join(p.capitalize() for p in c.name.split("_")) for c in ExitCode if c not in secondary),
+    ]
+    assert [word for word in words if find(word) is None] == []
+
+
+def test_whatever_the_operator_says_of_an_attempts_end_is_in_the_table() -> None:
+    constants = [HOST_LOST, NODE_NOT_READY, OUT_OF_MEMORY, NO_ROOM, PLACEMENT_TIMEOUT, CREATE_FAILED, *BLAMELESS]
+    assert [word for word in (*EVIDENCE, *DISRUPTIONS.values(), *constants) if find(word) is None] == []
+
+
+def test_whatever_holds_pods_up_can_come_about() -> None:
+    narrower = [reason for pairs in NARROWER.values() for _, reason in pairs]
+    otherwise = [Held.QUEUED, Held.CONTAINER_ERROR, Held.PODS_REFUSED, Held.PODS_MISSING, Held.SCHEDULING]
+    assert {*RAW.values(), *narrower, *otherwise} == set(Held)
+
+
+def test_reasons_with_a_part_that_varies_are_found_and_unknown_words_are_not() -> None:
+    assert find("ExitCode3") == "ExitCodeN"
+    assert find("OutOfcpu") == "OutOfN"
+    assert find("Whatever") is None
+
+
+def test_the_committed_page_is_that_of_the_code() -> None:
+    assert __main__.difference() == ""
+    assert __main__.main(["--check"]) == 0
+    text = (__main__.DOCS / "reasons.md").read_text()
+    assert [str(reason) for reason in ALL if f"| `{reason}` |" not in text] == []
+
+
+def test_a_changed_page_is_found_and_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(__main__, "DOCS", tmp_path)
+    assert __main__.main(["--check"]) == 1
+    assert __main__.main([]) == 0
+    assert __main__.main(["--check"]) == 0
+    (tmp_path / "reasons.md").write_text("# Reasons\n")
+    assert "+## Before the pods run" in __main__.difference()
+
+
+def test_the_table_imports_nothing_but_the_standard_library() -> None:
+    lines = [line for path in Path(reasons.__file__).parent.glob("*.py") for line in path.read_text().splitlines()]
+    modules = {line.split()[1] for line in lines if line.startswith(("import ", "from "))}
+    assert {module for module in modules if not module.startswith("lwm_operator.plan.reasons")} == {"enum", "re", "typing"}

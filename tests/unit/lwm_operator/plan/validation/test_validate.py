@@ -1,0 +1,60 @@
+from typing import Any
+
+import pytest
+
+from lwm_operator.plan.validation.validate import problems
+from simulation.builders import spec, stage, training
+
+
+def books(**changes: Any) -> dict[str, Any]:
+    return {"name": "books", "source": {"uri": "gs://lwm/books"}, **changes}
+
+
+def test_a_spec_that_makes_sense_has_no_problem() -> None:
+    assert problems(training().spec) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"stages": [stage(mesh={"dp": 1})]}, ["spec.stages[ctx512].mesh", "the accelerator has 8"]),
+        ({"stages": [stage(contextLength=514)]}, ["spec.stages[ctx512].contextLength"]),
+        ({"stages": [stage(batchTokens=4097)]}, ["spec.stages[ctx512].batchTokens", "use 4096"]),
+        ({"stages": [stage(batchTokens=512)]}, ["spec.stages[ctx512].batchTokens", "use a multiple of 2048"]),
+        (
+            {"stages": [stage(mesh={"dp": 1, "sp": 8, "ulysses": 4})]},
+            ["spec.stages[ctx512].mesh.ulysses", "heads 2 / tp 1: use 1, 2, or leave"],
+        ),
+        ({"stages": [stage(steps=None)]}, ["spec.stages[ctx512].steps", "give steps"]),
+        ({"stages": [stage(mixture=[{"dataset": "poems"}])]}, ["spec.stages[ctx512].mixture", "poems", "use one of books"]),
+        ({"accelerator": {"type": "cpu"}}, ["spec.accelerator.cpu", "give cpu.hosts"]),
+        ({"checkpoint": {}}, ["spec.checkpoint", "exactly one of uri and pvc"]),
+        (
+            {"checkpoint": {"uri": "gs://lwm/runs", "endpoint": "http://user:pass@store:4443"}},
+            ["spec.checkpoint.endpoint", "a user or a password", "give http(s)://host:port"],
+        ),
+        ({"tokenizer": {}}, ["spec.tokenizer"]),
+        ({"model": {**spec()["model"], "initFrom": {}}}, ["spec.model.initFrom", "exactly one of uri and pvc"]),
+        ({"datasets": [{"name": "books", "source": {}}]}, ["spec.datasets[books].source"]),
+        ({"datasets": [books(kind="vision")]}, ["spec.datasets[books].kind", "add it, for LWM's codes with vocabSize 8448"]),
+        ({"datasets": [books(chat={"template": "tokenizer"})]}, ["spec.datasets[books].chat", "is of kind text", "change the kind"]),
+        ({"datasets": [books(frames={"limit": 4})]}, ["spec.datasets[books].frames: it is for kind vision"]),
+        ({"datasets": [books(kind="chat", fields="a")]}, ["spec.datasets[books].fields: a chat is read from chat.messagesField messages"]),
+        ({"datasets": [books(kind="chat", fieldsFromExample="a")]}, ["spec.datasets[books].fieldsFromExample: a chat is read from"]),
+        ({"datasets": [books(fields="a", fieldsFromExample="b")]}, ["spec.datasets[books].fieldsFromExample: fields are given, too"]),
+        ({"datasets": [books(documents={"minTokens": 9, "maxTokens": 8})]}, ["spec.datasets[books].documents.maxTokens", "8 is less", "9"]),
+        ({"stages": [stage(loss={"modalities": {}})]}, ["spec.stages[ctx512].loss.modalities", "add model.vision"]),
+        (
+            {"model": {"layers": 1, "width": 126, "heads": 2, "kvHeads": 2, "headDim": 64, "mlpWidth": 512, "vocabSize": 2048}},
+            ["spec.model.width", "use 128"],
+        ),
+        (
+            {"model": {"layers": 1, "width": 128, "heads": 3, "kvHeads": 2, "headDim": 64, "mlpWidth": 512, "vocabSize": 2048}},
+            ["spec.model.kvHeads", "use a divisor"],
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_named_with_field_and_fix(changes: dict[str, Any], words: list[str]) -> None:
+    found = "; ".join(problems(training(**changes).spec))
+    for word in words:
+        assert word in found

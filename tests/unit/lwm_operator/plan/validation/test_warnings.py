@@ -1,0 +1,56 @@
+from typing import Any
+
+import pytest
+
+from lwm_operator.api.status import Status
+from lwm_operator.plan.observed import Observed
+from lwm_operator.plan.plan import plan
+from lwm_operator.plan.validation.warnings import warnings
+from simulation.builders import NOW, spec, stage, training
+
+LOW = stage("long", contextLength=4096, batchTokens=16384, ropeTheta=10000)
+SCALING = {"type": "llama3"}
+
+
+def model(**changes: Any) -> dict[str, Any]:
+    return {**spec()["model"], **changes}
+
+
+def test_a_theta_above_the_bound_is_not_mentioned() -> None:
+    assert warnings(training(stages=[stage(ropeTheta=1100)]).spec) == ()
+
+
+def test_a_theta_below_it_is_told_with_both_numbers_the_field_and_the_fix() -> None:
+    [found] = warnings(training(stages=[stage(), LOW]).spec)
+    for words in (
+        "spec.stages[long].ropeTheta: 1e+04",
+        "below 3.22e+04",
+        "4096 tokens",
+        "fitted to heads of 128; these have 64",
+        "raise it",
+    ):
+        assert words in found
+
+
+def test_heads_of_the_fitted_size_need_no_caveat() -> None:
+    [found] = warnings(training(stages=[LOW], model=model(headDim=128)).spec)
+    assert "fitted to heads of 128)" in found
+
+
+def test_a_model_with_rope_scaling_is_not_asked() -> None:
+    assert warnings(training(stages=[LOW], model=model(ropeScaling=SCALING)).spec) == ()
+
+
+def test_it_is_run_all_the_same_and_the_message_of_kubectl_get_stays_its_own() -> None:
+    decided = plan(training(stages=[LOW]), Observed(), NOW)
+    assert len(decided.actions) == 1
+    assert "ropeTheta" not in decided.status.message
+    accepted = next(condition for condition in decided.status.conditions if condition.type == "Accepted")
+    assert (accepted.status, accepted.message.startswith("warning: spec.stages[long].ropeTheta")) == ("True", True)
+
+
+@pytest.mark.parametrize(("seen", "events"), [(0, 1), (1, 1), (2, 0)])
+def test_one_warning_event_for_each_generation(seen: int, events: int) -> None:
+    decided = plan(training(Status(observed_generation=seen), generation=2, stages=[LOW]), Observed(), NOW)
+    found = [(event.type, event.key) for event in decided.events if event.reason == "SpecWarning"]
+    assert found == [("Warning", "SpecWarning/2")] * events

@@ -1,0 +1,127 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from lwm_operator import platforms
+from lwm_operator.platforms.error import PlatformError
+from lwm_operator.platforms.gpu import PROFILES, RESOURCE, profile
+from lwm_operator.platforms.profile import Profile, Sidecar
+from lwm_operator.platforms.tpu_families import FAMILIES
+from tools.docs import __main__
+from tools.docs import platforms as platforms_page
+
+ALL = list(PROFILES.values())
+
+
+def containers(each: Profile) -> list[Profile | Sidecar]:
+    """The trainer's settings stand in the profile itself."""
+    return [each, *each.sidecars]
+
+
+@pytest.mark.parametrize("each", ALL, ids=PROFILES)
+def test_a_profile_claims_privileged_exactly_when_the_restricted_level_refuses_it(each: Profile) -> None:
+    added = {capability for container in containers(each) for capability in container.capabilities}
+    refused = bool(each.volumes or each.host_network or each.privileged or each.sidecars or added - {"NET_BIND_SERVICE"})
+    assert each.pod_security == ("privileged" if refused else "restricted")
+    assert each.reason
+    for capability in added - {"NET_BIND_SERVICE"}:
+        assert capability in each.reason
+    assert ("hostPath" in each.reason) == bool(each.volumes)
+    assert ("hostNetwork" in each.reason) == each.host_network
+
+
+@pytest.mark.parametrize("each", ALL, ids=PROFILES)
+def test_a_profile_has_sources_that_name_a_page_or_a_repository(each: Profile) -> None:
+    assert each.sources
+    assert any(re.match(r"https://|[\w-]+/[\w-]+@[0-9a-f]{7} ", source) for source in each.sources)
+
+
+@pytest.mark.parametrize("each", ALL, ids=PROFILES)
+def test_every_mount_is_of_a_volume_of_the_profile_and_every_volume_is_mounted(each: Profile) -> None:
+    mounts = [mount for container in containers(each) for mount in container.mounts]
+    assert {mount.name for mount in mounts} == {volume.name for volume in each.volumes}
+    for container in containers(each):
+        paths = [mount.path for mount in container.mounts]
+        assert len(set(paths)) == len(paths)
+        assert "/tmp" not in paths
+
+
+@pytest.mark.parametrize("each", ALL, ids=PROFILES)
+def test_a_profile_tolerates_the_taint_of_gpu_nodes_and_names_no_gpus_itself(each: Profile) -> None:
+    assert [(one.key, one.operator, one.effect) for one in each.tolerations] == [("nvidia.com/gpu", "Exists", "NoSchedule")]
+    assert RESOURCE == "nvidia.com/gpu"
+    assert RESOURCE not in each.resources
+    assert each.dns_policy == ("ClusterFirstWithHostNet" if each.host_network else "ClusterFirst")
+
+
+@pytest.mark.parametrize(
+    ("name", "accelerator", "networks"),
+    [
+        ("gke-a3-high", "nvidia-h100-80gb", "default vpc1 vpc2 vpc3 vpc4"),
+        ("gke-a3-mega", "nvidia-h100-mega-80gb", "default vpc1 vpc2 vpc3 vpc4 vpc5 vpc6 vpc7 vpc8"),
+        ("gke-a3-ultra", "nvidia-h200-141gb", "default rdma-0 rdma-1 rdma-2 rdma-3 rdma-4 rdma-5 rdma-6 rdma-7"),
+    ],
+)
+def test_googles_machines_get_all_their_network_cards(name: str, accelerator: str, networks: str) -> None:
+    each = profile(name)
+    assert each.node_selectors == {"cloud.google.com/gke-accelerator": accelerator}
+    cards = json.loads(each.annotations["networking.gke.io/interfaces"])
+    assert [card["network"] for card in cards] == networks.split()
+    assert len({card["interfaceName"] for card in cards}) == len(cards)
+    assert each.annotations["networking.gke.io/default-interface"] == cards[0]["interfaceName"] == "eth0"
+    # What NCCL is told to use exists in the pod.
+    told = [card for key, cards in each.environment.items() if key.endswith("_IFNAME") for card in cards.split(",")]
+    assert set(told) <= {card["interfaceName"] for card in cards}
+
+
+@pytest.mark.parametrize(("name", "daemon", "devices"), [("gke-a3-high", "tcpx-daemon", 10), ("gke-a3-mega", "tcpxo-daemon", 11)])
+def test_a_receive_daemon_sees_the_eight_gpus_without_asking_for_any(name: str, daemon: str, devices: int) -> None:
+    each = profile(name)
+    assert [sidecar.name for sidecar in each.sidecars] == [daemon]
+    listed = each.annotations[f"devices.gke.io/container.{daemon}"].splitlines()
+    assert len(set(listed)) == len(listed) == devices
+    assert [f"- path: /dev/nvidia{number}" for number in range(8)] == listed[:8]
+    assert re.fullmatch(r"us-docker\.pkg\.dev/gce-ai-infra/[\w/-]+:v\d+\.\d+\.\d+", each.sidecars[0].image)
+
+
+@pytest.mark.parametrize(("name", "adapters"), [("aws-efa", "1"), ("aws-efa-p5", "32")])
+def test_elastic_fabric_adapters_come_with_huge_pages_under_the_restricted_level(name: str, adapters: str) -> None:
+    assert profile(name).resources == {"vpc.amazonaws.com/efa": adapters, "hugepages-2Mi": "5120Mi"}
+    assert profile(name).pod_security == "restricted"
+
+
+def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(PlatformError, match=r"^gke-a5 is no GPU profile: use one of gke-a3-high, gke-a3-mega, .*, host-network$"):
+        profile("gke-a5")
+
+
+def test_the_committed_page_shows_every_family_profile_and_small_topology() -> None:
+    text = (__main__.DOCS / "platforms.md").read_text()
+    assert text == platforms_page.page()
+    for family in FAMILIES.values():
+        assert [
+            row.topology for row in family.rows.values() if row.chips <= platforms_page.SHOWN and f"| `{row.topology}` |" not in text
+        ] == []
+        assert f"### {family.name}\n" in text
+    assert [name for name in PROFILES if f"| `{name}` |" not in text or f"### {name}\n" not in text] == []
+
+
+def test_a_changed_page_of_platforms_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(__main__, "DOCS", tmp_path)
+    assert __main__.main([]) == 0
+    assert __main__.main(["--check"]) == 0
+    changed = platforms_page.page().replace("ct5p-hightpu-4t", "ct5p-hightpu-9t")
+    (tmp_path / "platforms.md").write_text(changed)
+    assert __main__.main(["--check"]) == 1
+    assert "+| `2x2x1` | 4 | 1 | 4 | 4 | `ct5p-hightpu-4t`" in __main__.difference()
+
+
+def test_the_tables_import_nothing_but_the_standard_library() -> None:
+    tables = [path for path in Path(platforms.__file__).parent.glob("*.py") if path.stem != "gang"]  # which reads the spec
+    lines = [line for path in tables for line in path.read_text().splitlines()]
+    modules = {line.split()[1].split(".")[0] for line in lines if line.startswith(("import ", "from "))}
+    assert modules == {"lwm_operator", "collections", "dataclasses", "itertools", "json", "math", "re", "types", "typing"}
+    ours = {line.split()[1] for line in lines if line.startswith("from lwm_operator")}
+    assert [module for module in ours if not module.startswith("lwm_operator.platforms")] == []

@@ -1,0 +1,62 @@
+"""What is compared before parameters are restored, of a training's checkpoint and of a converted model."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+from lwm_trainer.checkpoint.checkpointer import Manifest, ModelManifest, describe, read_model_manifest, restore_params
+from lwm_trainer.config import RunConfig
+from lwm_trainer.runtime.errors import CheckpointMismatchError
+from support.builders import a_run
+
+RUN = a_run()
+PARAMS = {"ends": {"embedding": np.arange(6, dtype=np.float32).reshape(3, 2)}}
+
+
+def saved(folder: Path, manifest: ModelManifest) -> str:
+    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+        parts = {"params": ocp.args.StandardSave(PARAMS), "manifest": ocp.args.JsonSave(manifest.model_dump(mode="json", by_alias=True))}
+        checkpointer.save(folder / "0", args=ocp.args.Composite(**parts))
+    return str(folder / "0")
+
+
+def converted(**changes: Any) -> ModelManifest:
+    return ModelManifest(model=RUN.model.model_copy(update=changes), context_length=4096, rope_theta=5e5, source="/models/llama")
+
+
+def restored(folder: str, run: RunConfig = RUN) -> Any:
+    there = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=there), PARAMS)
+    return restore_params(run, "ours", folder, abstract)
+
+
+def test_a_converted_models_parameters_are_restored_though_its_tokenizer_and_dtype_are_not_the_runs(tmp_path: Path) -> None:
+    folder = saved(tmp_path, converted(dtype="bfloat16"))
+    np.testing.assert_array_equal(restored(folder)["ends"]["embedding"], PARAMS["ends"]["embedding"])
+    assert read_model_manifest(folder) == converted(dtype="bfloat16")
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+def test_another_tokenizer_is_refused_once_it_is_known_and_of_the_first_stage_the_field_is_named(tmp_path: Path, stage: int) -> None:
+    folder = saved(tmp_path, converted().model_copy(update={"tokenizer_sha256": "theirs"}))
+    with pytest.raises(CheckpointMismatchError) as raised:
+        restored(folder, a_run(stage_index=stage, stage_count=2))
+    assert str(raised.value) == (
+        f"{'' if stage else 'spec.model.initFrom: '}{folder}: tokenizer_sha256 is theirs in the checkpoint, but ours in this run: "
+        "name by spec.tokenizer the tokenizer.json that it was made with, or start from a checkpoint of this tokenizer"
+    )
+
+
+def test_another_model_is_refused_by_the_first_field_that_differs(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointMismatchError, match=r"model\.layers is 5 in the checkpoint, but 2 in this run"):
+        restored(saved(tmp_path, converted(layers=5)))
+
+
+def test_a_trainings_checkpoint_says_more(tmp_path: Path) -> None:
+    found = read_model_manifest(saved(tmp_path, describe(RUN, "ours", 3)))
+    assert isinstance(found, Manifest)
+    assert found.step == 3

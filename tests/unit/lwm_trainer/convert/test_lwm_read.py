@@ -1,0 +1,140 @@
+"""LWM's files: written here as its StreamingCheckpointer writes them, computed here with its interleaved pairs, and converted."""
+
+from pathlib import Path
+from typing import Any
+
+import flax.serialization
+import msgpack
+import numpy as np
+import pytest
+
+from convert.ours import logits
+from lwm_trainer.config import ExitCode
+from lwm_trainer.convert.__main__ import main
+from lwm_trainer.convert.errors import ConversionError
+from lwm_trainer.convert.msgpack_map import Stream
+from unit.lwm_trainer.convert.test_round_trip import MODELS
+
+WIDTH, HEADS, CHANNELS, INNER, VOCAB, LAYERS = 32, 4, 8, 40, 64, 2
+"""Of tests/convert/llama2."""
+CONFIG = str(MODELS / "llama2" / "config.json")
+Tree = dict[str, np.ndarray]
+
+
+def drawn(seed: int) -> Tree:
+    """A stacked tree by LWM's names."""
+    draw = np.random.default_rng(seed)
+
+    def normal(*shape: int) -> np.ndarray:
+        return np.asarray(draw.standard_normal(shape) / np.sqrt(shape[-2]), np.float32)
+
+    layer = "transformer/h/scan_decoder/"
+    kernels = {"attention/wq": (32, 32), "attention/wk": (32, 32), "attention/wv": (32, 32), "attention/wo": (32, 32)}
+    kernels |= {"feed_forward/w1": (WIDTH, INNER), "feed_forward/w2": (INNER, WIDTH), "feed_forward/w3": (WIDTH, INNER)}
+    tree = {f"{layer}{name}/kernel": normal(LAYERS, *shape) for name, shape in kernels.items()}
+    norms = {f"{layer}{name}/kernel": draw.uniform(0.5, 1.5, (LAYERS, WIDTH)).astype(np.float32) for name in ("attention_norm", "ffn_norm")}
+    ends = {"transformer/wte/embedding": normal(VOCAB, WIDTH), "lm_head/kernel": normal(WIDTH, VOCAB)}
+    return tree | norms | ends | {"transformer/ln_f/kernel": draw.uniform(0.5, 1.5, WIDTH).astype(np.float32)}
+
+
+def unstacked(tree: Tree) -> Tree:
+    found: Tree = {}
+    for name, array in tree.items():
+        for number in range(LAYERS):
+            found[name.replace("scan_decoder", str(number))] = array[number] if "scan_decoder" in name else array
+    return found
+
+
+def write(file: Path, tree: Tree) -> Path:
+    """As StreamingCheckpointer.save_train_state_to_file, with something of the optimizer's and the step."""
+    packer = msgpack.Packer()
+    pairs: list[tuple[tuple[str, ...], Any]] = [(("step",), np.int32(7)), (("opt_state", "0", "mu", "x"), np.ones(3, np.float32))]
+    pairs += [(("params", "params", *name.split("/")), array) for name, array in tree.items()]
+    file.write_bytes(b"".join(packer.pack((key, flax.serialization.to_bytes(value))) for key, value in pairs))
+    return file
+
+
+def forward(tree: Tree, tokens: np.ndarray, theta: float) -> np.ndarray:
+    """LWM's equations in float64: neighbouring channels are one complex number, turned by its position."""
+
+    def norm(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        return np.asarray(x / np.sqrt(np.mean(x * x, -1, keepdims=True) + 1e-5) * scale)
+
+    def turn(x: np.ndarray) -> np.ndarray:
+        angle = np.outer(np.arange(x.shape[1]), theta ** (-np.arange(0, CHANNELS, 2) / CHANNELS))
+        turned = (x[..., 0::2] + 1j * x[..., 1::2]) * np.exp(1j * angle)[:, None, :]
+        return np.stack([turned.real, turned.imag], -1).reshape(x.shape)
+
+    tree = {name: array.astype(np.float64) for name, array in tree.items()}
+    x = tree["transformer/wte/embedding"][tokens]
+    for number in range(LAYERS):
+        p = {name.split("scan_decoder/")[1]: array[number] for name, array in tree.items() if "scan_decoder" in name}
+        h = norm(x, p["attention_norm/kernel"])
+        q, k, v = ((h @ p[f"attention/{name}/kernel"]).reshape(*tokens.shape, HEADS, CHANNELS) for name in ("wq", "wk", "wv"))
+        score = np.einsum("bqhc,bkhc->bhqk", turn(q), turn(k)) / np.sqrt(CHANNELS)
+        score = np.where(np.tril(np.ones(score.shape[-2:], bool)), score, -np.inf)
+        weight = np.exp(score - score.max(-1, keepdims=True))
+        out = np.einsum("bhqk,bkhc->bqhc", weight / weight.sum(-1, keepdims=True), v).reshape(x.shape)
+        x = x + out @ p["attention/wo/kernel"]
+        h = norm(x, p["ffn_norm/kernel"])
+        gate = h @ p["feed_forward/w1/kernel"]
+        x = x + (gate / (1 + np.exp(-gate)) * (h @ p["feed_forward/w3/kernel"])) @ p["feed_forward/w2/kernel"]
+    return np.asarray(norm(x, tree["transformer/ln_f/kernel"]) @ tree["lm_head/kernel"])
+
+
+def off(folder: Path, tree: Tree) -> float:
+    tokens = np.random.default_rng(1).integers(0, VOCAB, (2, 40))
+    return float(np.abs(logits(str(folder), tokens) - forward(tree, tokens, 1e4)).max())
+
+
+@pytest.mark.parametrize("layout", ["stacked", "unstacked", "chunked"])
+def test_a_converted_models_logits_are_those_of_interleaved_pairs(layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunked: Flax cuts an array of more than 1 GiB, which of the 7B model are the stacked ones; here of more than 1,000 bytes."""
+    if layout == "chunked":
+        monkeypatch.setattr(flax.serialization, "MAX_CHUNK_SIZE", 1000)
+    tree = drawn(0)
+    file = write(tmp_path / "streaming_train_state", unstacked(tree) if layout == "unstacked" else tree)
+    assert main(["from-lwm", str(file), str(tmp_path / "0"), "--config", CONFIG]) == 0
+    assert off(tmp_path / "0", tree) < 2e-4
+
+
+def test_the_file_read_as_half_split_is_another_model(tmp_path: Path) -> None:
+    tree = drawn(0)
+    file = write(tmp_path / "streaming_params", tree)
+    assert main(["from-lwm", str(file), str(tmp_path / "0"), "--config", CONFIG, "--rotation", "half"]) == 0
+    assert off(tmp_path / "0", tree) > 0.1
+
+
+def test_a_file_cut_anywhere_is_refused_and_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path / "streaming_params", drawn(0))
+    content = file.read_bytes()
+    for part in (1, 3, 40, 200, len(content) // 2, len(content) - 1):
+        file.write_bytes(content[:part])
+        assert main(["from-lwm", str(file), str(tmp_path / "0"), "--config", CONFIG]) == ExitCode.BAD_DATA, part
+        assert str(file) in capsys.readouterr().err
+    assert not (tmp_path / "0").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04\x95pickle", b"{}"])
+def test_something_else_is_no_such_file(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(ConversionError, match=str(tmp_path / "file")):
+        Stream(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"lm_head/kernel": None}, "has no lm_head/kernel"),
+        ({"lm_head/bias": np.ones(64, np.float32)}, "lm_head/bias and 0 more have no place"),
+        ({"lm_head/kernel": np.ones((32, 65), np.float32)}, r"lm_head/kernel is (32, 65), but --config makes it (32, 64)"),
+        ({"lm_head/kernel": np.ones((32, 64), np.int32)}, "lm_head/kernel is int32"),
+    ],
+)
+def test_what_does_not_fit_the_config_is_named(
+    change: dict[str, Any], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = {name: array for name, array in (drawn(0) | change).items() if array is not None}
+    file = write(tmp_path / "streaming_params", tree)
+    assert main(["from-lwm", str(file), str(tmp_path / "0"), "--config", CONFIG]) == ExitCode.BAD_DATA
+    assert said in capsys.readouterr().err

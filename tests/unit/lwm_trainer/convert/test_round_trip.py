@@ -1,0 +1,98 @@
+"""Hugging Face to ours and back, bit by bit."""
+
+import json
+import shutil
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from devcluster.paths import REPOSITORY
+from lwm_trainer.convert.__main__ import main
+from lwm_trainer.convert.hf_read import INDEX, SINGLE
+
+MODELS = REPOSITORY / "tests" / "convert"
+NAMES = ("grouped", "llama2", "llama31", "tied", "wide_heads")
+
+
+def tensors(folder: Path) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, "np") as opened:
+            assert opened.metadata() == {"format": "pt"}, "transformers 4 refuses a file without"
+            found |= {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    return found
+
+
+def there_and_back(folder: Path, tmp_path: Path, *options: str) -> Path:
+    assert main(["from-hf", str(folder), str(tmp_path / "ours" / "0")]) == 0
+    assert main(["to-hf", str(tmp_path / "ours" / "0"), str(tmp_path / "back"), *options]) == 0
+    return tmp_path / "back"
+
+
+def same(theirs: dict[str, np.ndarray], back: dict[str, np.ndarray]) -> None:
+    assert theirs.keys() == back.keys()
+    for name, tensor in theirs.items():
+        assert tensor.dtype == back[name].dtype, name
+        assert tensor.shape == back[name].shape, name
+        assert tensor.tobytes() == back[name].tobytes(), name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_tensor_comes_back_bit_for_bit_and_so_does_the_config(name: str, tmp_path: Path) -> None:
+    """Fails when `theirs` no longer makes its transposes contiguous: safetensors then writes their bytes as they lie."""
+    back = there_and_back(MODELS / name, tmp_path)
+    same(tensors(MODELS / name), tensors(back))
+    theirs, ours = (json.loads((folder / "config.json").read_bytes()) for folder in (MODELS / name, back))
+    assert {key: ours[key] for key in theirs if key in ours} == {key: theirs[key] for key in theirs if key in ours}
+    assert ours["rope_theta"] == theirs["rope_parameters"]["rope_theta"], "transformers 4 reads the old style only"
+    assert (ours["rope_scaling"] or {"rope_type": "default"})["rope_type"] == theirs["rope_parameters"]["rope_type"]
+
+
+def test_bfloat16_comes_back_bit_for_bit_through_float32_parameters(tmp_path: Path) -> None:
+    folder = tmp_path / "theirs"
+    shutil.copytree(MODELS / "wide_heads", folder)
+    said = json.loads((folder / "config.json").read_bytes())
+    (folder / "config.json").write_text(json.dumps(said | {"dtype": "bfloat16"}))
+    rounded = {name: tensor.astype(jnp.bfloat16) for name, tensor in tensors(folder).items()}
+    save_file(rounded, folder / SINGLE, metadata={"format": "pt"})
+    same(rounded, tensors(there_and_back(folder, tmp_path)))
+
+
+def test_shards_and_their_index_hold_what_a_single_file_held_and_are_read_again(tmp_path: Path) -> None:
+    back = there_and_back(MODELS / "grouped", tmp_path, "--shard-size", "2e-5")
+    index = json.loads((back / INDEX).read_bytes())
+    files = sorted(path.name for path in back.glob("*.safetensors"))
+    assert len(files) > 1
+    assert files[-1] == f"model-{len(files):05}-of-{len(files):05}.safetensors"
+    whole = tensors(MODELS / "grouped")
+    assert index["metadata"] == {
+        "total_size": sum(t.nbytes for t in whole.values()),
+        "total_parameters": sum(t.size for t in whole.values()),
+    }
+    assert index["weight_map"].keys() == whole.keys()
+    assert all(name in tensors_of(back / file) for name, file in index["weight_map"].items())
+    assert max(sum(t.nbytes for t in tensors_of(back / file).values()) for file in files) <= 20_000
+    same(whole, tensors(there_and_back(back, tmp_path / "again")))
+
+
+def tensors_of(file: Path) -> dict[str, np.ndarray]:
+    with safe_open(file, "np") as opened:
+        return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+
+
+def test_theta_and_tokenizer_are_given_on_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text("{}")
+    back = there_and_back(MODELS / "llama2", tmp_path, "--theta", "1e6", "--tokenizer", str(tmp_path / "tokenizer.json"))
+    said = json.loads((back / "config.json").read_bytes())
+    assert said["rope_theta"] == said["rope_parameters"]["rope_theta"] == 1e6
+    assert (back / "tokenizer.json").read_text() == "{}"
+    assert json.loads((back / "tokenizer_config.json").read_bytes()) == {"tokenizer_class": "PreTrainedTokenizerFast"}
+
+
+def test_paths_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    same(tensors(MODELS / "tied"), tensors(there_and_back(MODELS / "tied", Path("here"))))

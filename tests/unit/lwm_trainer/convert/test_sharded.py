@@ -1,0 +1,54 @@
+"""A conversion onto eight devices: each callback reads what its device holds, and what lies on them is the whole."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from lwm_trainer.config import Mesh
+from lwm_trainer.convert.config_json import read_config
+from lwm_trainer.convert.hf_read import HuggingFace
+from lwm_trainer.convert.names import Leaf, leaves
+from lwm_trainer.convert.placement import Index, load
+from lwm_trainer.parallel.mesh import make_mesh
+from unit.lwm_trainer.convert.test_round_trip import MODELS, tensors
+
+
+class Counting:
+    """A source that notes the bytes of each read."""
+
+    def __init__(self, inner: HuggingFace) -> None:
+        self.inner = inner
+        self.reads: dict[str, list[int]] = {}
+
+    def read(self, leaf: Leaf, layer: int, index: Index) -> np.ndarray[Any, Any]:
+        part = self.inner.read(leaf, layer, index)
+        self.reads.setdefault(leaf.name(layer), []).append(part.nbytes)
+        return part
+
+
+@pytest.mark.parametrize("mesh", [Mesh(fsdp=8), Mesh(fsdp=4, tp=2), Mesh(sp=4, tp=2), Mesh(dp=8)], ids=str)
+def test_parameters_lie_as_a_training_has_them_and_no_read_is_larger_than_a_devices_part(mesh: Mesh) -> None:
+    model = read_config(MODELS / "llama31" / "config.json").model
+    source = Counting(HuggingFace(MODELS / "llama31"))
+    params = load(model, source, make_mesh(mesh), "float32", lambda size: None)
+    theirs = tensors(MODELS / "llama31")
+    for leaf, array in zip(leaves(model), jax.tree.leaves(params), strict=True):
+        for layer in range(leaf.layers or 1):
+            ours = np.asarray(array if leaf.layers is None else array[layer])
+            name = leaf.name(layer)
+            want = theirs[name].T.reshape(leaf.shape) if leaf.kernel else theirs[name]
+            np.testing.assert_array_equal(ours, want, err_msg=name)
+            shard = array.addressable_shards[0].data.nbytes // (leaf.layers or 1)
+            assert set(source.reads[name]) == {shard}, name
+            assert (shard < theirs[name].nbytes) == (mesh.dp == 1 and "norm" not in name), name
+
+
+def test_a_part_of_a_heads_channels_is_cut_right() -> None:
+    model = read_config(MODELS / "llama31" / "config.json").model
+    source = HuggingFace(MODELS / "llama31")
+    for leaf in leaves(model):
+        whole = source.read(leaf, 1, tuple(slice(0, size) for size in leaf.shape))
+        index = tuple(slice(size // 4, size // 2) for size in leaf.shape)
+        np.testing.assert_array_equal(source.read(leaf, 1, index), whole[index], err_msg=leaf.name(1))

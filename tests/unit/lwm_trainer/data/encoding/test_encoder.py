@@ -1,0 +1,249 @@
+"""Records to examples: which tokens, which of them count, and what is said of a record that makes none."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer as Made
+from tokenizers import models
+
+from lwm_trainer.config import Dataset
+from lwm_trainer.data import DataError, Tokenizer
+from lwm_trainer.data.encoding.encoder import encoder
+from lwm_trainer.data.encoding.example import Example
+from lwm_trainer.data.records.record import BadRecordError, Record
+from support.byte_tokenizer import byte_tokenizer, read
+
+
+def dataset(**changes: Any) -> Dataset:
+    return Dataset.model_validate({"name": "a", "uri": "/data", **changes})
+
+
+def encode(record: Mapping[str, Any], number: int = 1, seed: int = 0, **changes: Any) -> Example | BadRecordError:
+    (found,) = encoder(dataset(**changes), byte_tokenizer(), None, seed)([Record("/data/a.jsonl", number, number, record)])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("fields", "example"),
+    [
+        ("text", "«s»HI«/S»"),
+        ("[text],answer", "«s»hiYO«/S»"),
+        ("[text+answer],answer", "«s»hi yoYO«/S»"),
+        ("text+answer", "«s»HI YO«/S»"),
+        ("text,<|eos|>,[<|bos|>],[answer],[<|eos|>],text,<|bos|>", "«s»HI«/S»«s»yo«/s»HI«S»«/S»"),
+        ("none,text", "«s»HI«/S»"),
+    ],
+)
+def test_a_field_line_makes_tokens_and_says_which_count(fields: str, example: str) -> None:
+    assert read(encode({"text": "hi", "answer": "yo", "none": ""}, fields=fields)) == example
+
+
+def test_fields_are_tokenised_each_by_itself() -> None:
+    alphabet = {"a": 0, "b": 1, "ab": 2}
+    made = Made(models.BPE(vocab=alphabet, merges=[("a", "b")]))
+    made.add_special_tokens(["<s>", "</s>"])
+    pair = Tokenizer(made.to_str().encode(), "t.json", 5)
+    record = Record("/data/a.jsonl", 1, 1, {"x": "a", "y": "b", "z": "ab"})
+    assert [encoder(dataset(fields=line), pair, None, 0)([record])[0].tokens.tolist() for line in ("x,y", "z")] == [[3, 0, 1, 4], [3, 2, 4]]  # type: ignore[union-attr]
+
+
+def test_masks_are_left_out_where_nothing_is_masked() -> None:
+    plain, masked = encode({"text": "hi"}), encode({"text": "hi"}, fields="[text]")
+    assert isinstance(plain, Example)
+    assert isinstance(masked, Example)
+    assert (plain.tokens.dtype, plain.loss, plain.vision) == (np.dtype(np.int32), None, None)
+    assert masked.loss is not None
+    assert (masked.loss.dtype, masked.loss.tolist()) == (np.dtype(np.bool_), [False, False, False, True])
+
+
+def test_special_tokens_typed_in_a_text_stay_text() -> None:
+    example = encode({"text": "a</s><s>b"})
+    assert isinstance(example, Example)
+    assert byte_tokenizer().decode(example.tokens.tolist()) == "a</s><s>b"
+    assert np.flatnonzero(example.tokens >= 256).tolist() == [0, 10]
+
+
+def test_a_record_s_own_line_is_drawn_by_its_number_alone() -> None:
+    lines = ["[text],answer", "answer,[text]"]
+    drawn = [read(encode({"text": "hi", "answer": "yo", "lines": lines}, number, fields_from_example="lines")) for number in range(400)]
+    first = drawn.count("«s»hiYO«/S»")
+    assert first + drawn.count("«s»YOhi«/S»") == 400
+    assert 160 < first < 240  # 4 standard deviations
+    again = [Record("/data/b.jsonl", 1, number, {"text": "hi", "answer": "yo", "lines": lines}) for number in range(400)]
+    assert [read(found) for found in encoder(dataset(fields_from_example="lines"), byte_tokenizer(), None, 0)(again)] == drawn
+    assert [read(found) for found in encoder(dataset(fields_from_example="lines"), byte_tokenizer(), None, 1)(again)] != drawn
+    assert read(encode({"text": "hi", "answer": "yo", "lines": lines[0]}, fields_from_example="lines")) == "«s»hiYO«/S»"
+
+
+@pytest.mark.parametrize(
+    ("fields", "changes", "error"),
+    [
+        ({"text": ""}, {}, "the document is empty: leave its record out"),
+        ({"text": " \n\t"}, {}, "the document is empty: leave its record out"),
+        ({"a": "", "b": ""}, {"fields": "[a+b],<|eos|>"}, "the document is empty: leave its record out"),
+        (
+            {"body": "x", "title": "y"},
+            {},
+            "field 'text' is missing (the record has 'body', 'title'): add it or correct the fields of the data set",
+        ),
+        ({}, {}, "field 'text' is missing (the record has nothing): add it or correct the fields of the data set"),
+        ({"text": "a\ud83d"}, {}, "a text holds U+D83D, half of a surrogate pair: write the whole character"),
+        (
+            {"messages": [{"role": "user", "content": "\udc00"}, {"role": "assistant", "content": "a"}]},
+            {"kind": "chat"},
+            "a text holds U+DC00, half of a surrogate pair: write the whole character",
+        ),
+        ({"text": None}, {}, "field 'text' holds null, not text: write a string"),
+        ({"text": 3}, {}, "field 'text' holds a number, not text: write a string"),
+        ({"text": ["a"]}, {}, "field 'text' holds a list, not text: write a string"),
+        ({"text": {}}, {}, "field 'text' holds an object, not text: write a string"),
+        ({"text": True}, {}, "field 'text' holds a boolean, not text: write a string"),
+        ({"text": "x", "b": 1}, {"fields": "text+b"}, "field 'b' holds a number, not text: write a string"),
+        (
+            {"text": "x"},
+            {"fields_from_example": "lines"},
+            "field 'lines' is missing (the record has 'text'): add it or correct the fields of the data set",
+        ),
+        (
+            {"text": "x", "lines": 3},
+            {"fields_from_example": "lines"},
+            "field 'lines' holds a number, not a field line or a list of them: write such as 'text'",
+        ),
+        (
+            {"text": "x", "lines": []},
+            {"fields_from_example": "lines"},
+            "field 'lines' holds an empty list, not a field line or a list of them: write such as 'text'",
+        ),
+        (
+            {"text": "x", "lines": "text,"},
+            {"fields_from_example": "lines"},
+            "field 'lines': field line 'text,', column 6: a name is missing: write one or leave the separator out",
+        ),
+    ],
+)
+def test_a_record_that_makes_no_example_is_told_why(fields: dict[str, Any], changes: dict[str, Any], error: str) -> None:
+    found = encode(fields, **changes)
+    assert isinstance(found, BadRecordError)
+    assert str(found) == error
+
+
+def test_a_bad_record_leaves_the_others_as_they_are() -> None:
+    records = [Record("/data/a.jsonl", number, number, {"text": text}) for number, text in enumerate(["hi", 3, "", "yo"])]
+    found = encoder(dataset(), byte_tokenizer(), None, 0)(records)
+    assert [isinstance(answer, BadRecordError) for answer in found] == [False, True, True, False]
+    assert (read(found[0]), read(found[3])) == ("«s»HI«/S»", "«s»YO«/S»")
+
+
+def test_a_field_line_that_means_nothing_is_the_data_set_s_fault() -> None:
+    with pytest.raises(DataError, match=r"^datasets\[a\]\.fields: field line 'a,', column 3: a name is missing"):
+        encoder(dataset(fields="a,"), byte_tokenizer(), None, 0)
+
+
+PICTURE = {"caption": "hi", "vision": [1, 2, 3, 4], "own": ["caption,vision", "[vision],caption"]}
+TINY = {"kind": "vision", "frames": {"tokens": 2, "codes": 7}}
+
+
+def see(record: Mapping[str, Any], number: int = 1, made: Tokenizer | None = None, **changes: Any) -> Example | BadRecordError:
+    """As `encode`, for a data set of vision."""
+    (found,) = encoder(dataset(**TINY | changes), made or byte_tokenizer(), 9, 0)([Record("/data/a.jsonl", number, number, record)])
+    return found
+
+
+def test_codes_stand_between_tags_and_are_known_as_vision() -> None:
+    found = see(PICTURE, fields="[caption],vision")
+    assert isinstance(found, Example)
+    assert found.vision is not None
+    assert found.loss is not None
+    seen = found.tokens[found.vision].tolist()
+    assert seen == [1, 2, 7, 3, 4, 8]
+    assert np.flatnonzero(found.vision).tolist() == list(range(11, 17))
+    assert byte_tokenizer().decode(found.tokens[~found.vision].tolist()) == "hi<vision></vision>"
+    assert np.flatnonzero(~found.loss).tolist() == [0, 1, 2]
+
+
+def test_brackets_mask_the_tags_too() -> None:
+    found = see(PICTURE, fields="[vision],caption")
+    assert isinstance(found, Example)
+    assert found.loss is not None
+    assert byte_tokenizer().decode(found.tokens[found.loss].tolist()) == "hi"
+    assert found.loss.sum() == 3
+
+
+def test_tags_are_the_tokenizer_s_own_tokens_where_it_has_them() -> None:
+    found = see(PICTURE, fields="vision", made=byte_tokenizer("<vision>", "</vision>"))
+    assert isinstance(found, Example)
+    assert found.tokens.tolist() == [256, 258, 1, 2, 7, 3, 4, 8, 259, 257]
+    typed = see({"caption": "<vision>", "vision": [1, 2]}, fields="caption,vision", made=byte_tokenizer("<vision>", "</vision>"))
+    assert isinstance(typed, Example)
+    assert np.flatnonzero(typed.tokens == 258).tolist() == [9]
+
+
+def test_a_share_of_the_examples_loses_all_but_its_vision() -> None:
+    frames = {"tokens": 2, "codes": 7, "unconditional": 0.25}
+    alone = see(PICTURE, fields="vision")
+    assert isinstance(alone, Example)
+    for line, share in (("[caption],<|eos|>,vision", 0.25), ("caption,[vision]", 0.0)):
+        found = [see(PICTURE, number, fields=line, frames=frames) for number in range(400)]
+        bare = [isinstance(example, Example) and example.tokens.tolist() == alone.tokens.tolist() for example in found]
+        assert abs(sum(bare) - 400 * share) <= 400 * share * 0.35  # 4 standard deviations
+        for example in (example for example, without in zip(found, bare, strict=True) if without):
+            assert isinstance(example, Example)
+            assert example.loss is None
+
+
+def test_both_orders_are_drawn_beside_the_unconditional_ones() -> None:
+    frames = {"tokens": 2, "codes": 7, "unconditional": 0.5}
+    found = [see(PICTURE, number, fields_from_example="own", frames=frames) for number in range(400)]
+    lengths = [len(example.tokens) for example in found if isinstance(example, Example)]
+    first = [example.tokens[1] for example in found if isinstance(example, Example) and len(example.tokens) == max(lengths)]
+    assert 60 < lengths.count(min(lengths)) < 140  # half of the half that begins with its caption
+    assert 60 < sum(token == byte_tokenizer().pieces(["h"])[0][0] for token in first) < 140
+
+
+@pytest.mark.parametrize(
+    ("record", "line", "error"),
+    [
+        (
+            {"caption": "hi"},
+            "caption,vision",
+            "field 'vision' is missing (the record has 'caption'): add it or correct the fields of the data set",
+        ),
+        (
+            PICTURE | {"vision": [1]},
+            "vision",
+            "field 'vision' holds 1 codes, 0 frames of 2 and 1 more: write whole frames or correct frames.tokens",
+        ),
+        (PICTURE | {"vision": [1, 7]}, "vision", "field 'vision' holds 7 at place 2, but codes are 0 to 6: correct it or set frames.codes"),
+        (
+            {"supervision": "hi"},
+            "supervision",
+            "field 'supervision' is no flat list of whole numbers: write the codes of all frames as one list",
+        ),
+        (PICTURE | {"caption": [1]}, "caption,vision", "field 'caption' holds a list, not text: write a string"),
+    ],
+)
+def test_a_vision_record_that_makes_no_example_is_told_why(record: dict[str, Any], line: str, error: str) -> None:
+    found = see(record, fields=line)
+    assert isinstance(found, BadRecordError)
+    assert str(found) == error
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "error"),
+    [
+        ({"kind": "vision", "fields": "vision"}, None, r"^datasets\[a\]\.kind: the model has no vision vocabulary: set model\.vision$"),
+        (
+            {"kind": "vision", "fields": "vision"},
+            512,
+            r"^datasets\[a\]\.frames\.codes: 8192 codes, end of frame and end of vision are 8194 tokens, but"
+            r" model\.vision\.vocabSize is 512: set frames\.codes to 510 or less, or raise it$",
+        ),
+        (TINY, 9, r"^datasets\[a\]\.fields: no name in 'text' contains 'vision': add it, or set kind: text$"),
+        (TINY | {"fields": "text+vision"}, 9, r"^datasets\[a\]\.fields: field line 'text\+vision', column 1: 'text\+vision' joins"),
+    ],
+)
+def test_a_vision_data_set_that_can_make_no_example_is_refused(changes: dict[str, Any], size: int | None, error: str) -> None:
+    with pytest.raises(DataError, match=error):
+        encoder(dataset(**changes), byte_tokenizer(), size, 0)

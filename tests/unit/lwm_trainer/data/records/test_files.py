@@ -1,0 +1,185 @@
+"""Sources: what is read, in which order, and what is said when it cannot be."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lwm_trainer.config import ExitCode
+from lwm_trainer.data import DataError, StorageDeniedError
+from lwm_trainer.data.records import shards as dealing
+from lwm_trainer.data.records.reader import BadRecord, records
+from lwm_trainer.data.records.record import Record
+from lwm_trainer.data.records.shards import deal, sources, whole
+from lwm_trainer.storage.errors import DataCorruptError, DataMissingError
+from lwm_trainer.storage.files import read_files
+from support.bucket import Bucket, a_bucket
+
+OBJECTS = {
+    "books/b.txt": b"two",
+    "books/a.txt": b"one",
+    "books/more/c.jsonl": b'{"text": "three"}\n',
+    "books-old/x.txt": b"old",
+    "books/x.md": b"no",
+}
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    with a_bucket(monkeypatch, OBJECTS) as made:
+        yield made
+
+
+def texts(uri: object) -> list[str]:
+    """Of all records, none of which is bad."""
+    listing = sources(str(uri))
+    found = list(records(listing, whole(listing)))
+    assert all(isinstance(each, Record) for each in found), found
+    return [each.fields["text"] for each in found if isinstance(each, Record)]
+
+
+def bad(path: Path, content: bytes | str) -> list[str]:
+    """What is said of the records of a file that are bad."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    listing = sources(str(path))
+    return [str(each).removeprefix(f"{path.parent}/") for each in records(listing, whole(listing)) if isinstance(each, BadRecord)]
+
+
+def test_a_folder_is_read_in_the_order_of_its_paths(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "b.txt").write_text("two\nlines")
+    (tmp_path / "a.jsonl").write_text('{"text": "one"}\n\n{"text": "one and a half"}\n')
+    (tmp_path / "sub" / "c.txt").write_text("three")
+    (tmp_path / "notes.md").write_text("not read")
+    assert texts(tmp_path) == ["one", "one and a half", "two\nlines", "three"]
+    assert texts(tmp_path / "b.txt") == ["two\nlines"]
+
+
+def test_a_bucket_s_folder_is_read_without_its_namesakes(bucket: Bucket) -> None:
+    assert texts("gs://lwm/books") == ["one", "two", "three"]
+    assert texts("gs://lwm/books/") == ["one", "two", "three"]
+    assert [file.uri for file in read_files("gs://lwm/books/a.txt", (".txt",))] == ["gs://lwm/books/a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("books/*.txt", ["one", "two"]),
+        ("books/**/*.txt", ["one", "two"]),
+        ("books/**/*.jsonl", ["three"]),
+        ("**/*.txt", ["old", "one", "two"]),
+        ("book*", ["old", "one", "two", "three"]),
+        ("books*/a.*", ["one"]),
+        ("books/m*", ["three"]),
+        ("*/x.txt", ["old"]),
+    ],
+)
+def test_a_pattern_means_the_same_on_disk_and_in_a_bucket(bucket: Bucket, tmp_path: Path, pattern: str, found: list[str]) -> None:
+    for name, content in OBJECTS.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    assert sorted(texts(f"gs://lwm/{pattern}")) == sorted(texts(f"{tmp_path}/{pattern}")) == sorted(found)
+
+
+def test_a_pattern_that_matches_nothing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    with pytest.raises(DataMissingError, match=r"b\*\.txt: no file ending in \.txt or \.jsonl"):
+        sources(f"{tmp_path}/b*.txt")
+
+
+def test_a_bucket_s_errors_tell_missing_from_denied(bucket: Bucket) -> None:
+    with pytest.raises(DataError, match=r"gs://none/books: bucket 'none' does not exist: create it, then raise spec\.resume") as missing:
+        sources("gs://none/books")
+    with pytest.raises(StorageDeniedError, match=r"bucket 'secret' is denied: grant roles/storage\.objectViewer") as denied:
+        sources("gs://secret/books")
+    with pytest.raises(DataMissingError, match=r"gs://lwm/none: no file ending in \.txt or \.jsonl"):
+        sources("gs://lwm/none")
+    assert (missing.value.code, missing.value.reason) == (ExitCode.BAD_DATA, "BucketMissing")
+    assert (denied.value.code, denied.value.reason) == (ExitCode.STORAGE_DENIED, "BucketDenied")
+
+
+@pytest.mark.parametrize("change", ["replaced", "removed"])
+def test_an_object_that_changes_while_it_is_read_is_named(bucket: Bucket, change: str) -> None:
+    listing = sources("gs://lwm/books/a.txt")
+    if change == "replaced":
+        bucket.objects["books/a.txt"] = b"two"
+    else:
+        del bucket.objects["books/a.txt"]
+    with pytest.raises(DataCorruptError, match=r"gs://lwm/books/a\.txt: was changed while it was read: leave it as it is until"):
+        list(records(listing, whole(listing)))
+
+
+def test_a_file_that_changes_while_it_is_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    listing = sources(str(tmp_path))
+    (tmp_path / "a.txt").write_text("other")
+    with pytest.raises(DataCorruptError, match=r"a\.txt: was changed while it was read"):
+        list(records(listing, whole(listing)))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"text": "fine"}\n["text"]', 'a.jsonl:2: a list and no object: write one object a line, such as {"text": "…"}'),
+        ("null", 'a.jsonl:1: null and no object: write one object a line, such as {"text": "…"}'),
+        ('\n{"text": ', "a.jsonl:2: not JSON (Expecting value at column 10): write one object a line"),
+        (b'{}\r\n{"text": "\xff"}\r\n', "a.jsonl:2: byte 10 is not UTF-8: save the file as UTF-8"),
+        (
+            '{"text": "\\ud800"}',
+            "a.jsonl:1: half of a surrogate pair (\\ud800 to \\udfff), which is no letter: write it as UTF-8 or as a whole pair",
+        ),
+        (
+            '{"a": 1' + "0" * 5000 + "}",
+            "a.jsonl:1: not JSON that can be read (Exceeds the limit (4300 digits) for integer string conversion: value has "
+            "5001 digits; use sys.set_int_max_str_digits() to increase the limit): write one object a line",
+        ),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, content: str | bytes, said: str) -> None:
+    assert bad(tmp_path / "a.jsonl", content) == [said]
+
+
+def test_letters_beyond_the_basic_plane_may_be_escaped(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "\\ud83d\\ude42"}')
+    assert texts(tmp_path) == ["🙂"]
+
+
+def test_a_text_of_a_wrong_encoding_is_named(tmp_path: Path) -> None:
+    assert bad(tmp_path / "a.txt", b"ab\xe9") == ["a.txt: byte 2 is not UTF-8: save the file as UTF-8"]
+
+
+def test_bad_paths_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataMissingError, match="no such file or folder"):
+        sources(f"{tmp_path}/none")
+    with pytest.raises(DataError, match=r"'books' is neither gs://bucket/path nor an absolute path"):
+        sources("books")
+
+
+@given(
+    words=st.lists(st.text(alphabet="ab\u00fc", max_size=30), min_size=1, max_size=40),
+    most=st.integers(min_value=20, max_value=200),
+    block=st.integers(min_value=1, max_value=500),
+)
+def test_shards_hold_every_line_once_with_its_number(
+    tmp_path_factory: pytest.TempPathFactory, words: list[str], most: int, block: int
+) -> None:
+    folder = tmp_path_factory.mktemp("lines")
+    lines = [json.dumps({"text": word}) if word else "" for word in words]
+    (folder / "a.jsonl").write_text("\n".join(lines))
+    (folder / "b.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "c.txt").write_text("c")
+    listing = sources(str(folder))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dealing, "_BLOCK", block)
+        dealt = deal(listing, most)
+    assert dealt == deal(listing, most), "however much is read at once"
+    found = [record for shard in dealt for record in records(listing, shard)]
+    assert found == list(records(listing, whole(listing)))
+    expected = [(number, word) for number, word in enumerate(words, start=1) if word]
+    assert [(each.line, each.fields["text"]) for each in found if isinstance(each, Record)] == [*expected, *expected, (1, "c")]
+    longest = max(len(line.encode()) for line in lines) + 1
+    assert all(sum(part.size for part in shard) < most + longest for shard in dealt if len(shard) > 1 or shard[0].file.size > most)
+    assert sum(part.size for shard in dealt for part in shard) == sum(entry.size for entry in listing.entries)

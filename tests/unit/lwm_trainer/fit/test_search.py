@@ -1,0 +1,83 @@
+"""Which candidates are compiled, with a compiler of arithmetic."""
+
+from collections.abc import Callable
+
+import pytest
+
+from lwm_trainer.config import Memory, Mesh, RunConfig
+from lwm_trainer.fit import search as module
+from lwm_trainer.fit.compile.compile_result import CompileResult, Refusal
+from lwm_trainer.fit.compile.memory import Memory as Bytes
+from lwm_trainer.fit.compile.target import GIB, Target
+from lwm_trainer.fit.estimate.memory_estimate import guess
+from lwm_trainer.fit.fit import Fit
+from lwm_trainer.fit.search import search, snippet
+from support.builders import a_run, tpus
+
+V5E = Target(platform="tpu", topology="v5e:4x4")
+RUN = a_run(
+    gang=tpus(16),
+    mesh={"fsdp": 4, "sp": 4, "ulysses": 1},
+    model={
+        "layers": 16,
+        "width": 2048,
+        "heads": 16,
+        "kv_heads": 16,
+        "head_dim": 128,
+        "mlp_width": 8192,
+        "vocab_size": 32000,
+        "dtype": "bfloat16",
+    },
+    context_length=65536,
+    batch_tokens=8 * 65536,
+)
+
+
+def compiler(needed: Callable[[RunConfig], int | Refusal]) -> Callable[..., Fit]:
+    def fit(run: RunConfig, target: Target, say: object, *, keep: object = None) -> Fit:
+        found = needed(run)
+        refusal = found if isinstance(found, Refusal) else None
+        memory = Bytes(parameters=0, optimizer=0, batch=0, temporaries=found, used=found, host=0) if isinstance(found, int) else None
+        return Fit(
+            run=run, target=target, measured=CompileResult(seconds=0, mesh="", memory=memory, refusal=refusal), estimate=None, kept=False
+        )
+
+    return fit
+
+
+def refused(space: str) -> Refusal:
+    return Refusal.model_validate({"space": space, "needed_bytes": 99 * GIB, "available_bytes": GIB, "message": "no"})
+
+
+def test_the_search_ends_at_the_first_that_fits_and_each_try_is_guessed_to_need_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "fit", compiler(lambda run: 3 * guess(run).total))
+    tried = list(search(RUN, V5E, lambda said: None, limit=20))
+    assert len(tried) > 1
+    assert [each.fits for each in tried] == [False] * (len(tried) - 1) + [True]
+    sizes = [guess(each.run).total for each in tried]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_it_gives_up_after_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "fit", compiler(lambda run: refused("hbm")))
+    assert [each.fits for each in search(RUN, V5E, lambda said: None, limit=2)] == [False, False]
+
+
+def test_a_kernel_without_room_passes_over_its_split_and_not_over_all_that_need_as_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    first: list[Mesh] = []
+
+    def needed(run: RunConfig) -> int | Refusal:
+        first.append(run.mesh)
+        return refused("smem") if run.mesh.ring == first[0].ring and run.mesh.ulysses == first[0].ulysses else GIB
+
+    monkeypatch.setattr(module, "fit", compiler(needed))
+    tried = list(search(RUN, V5E, lambda said: None))
+    assert len(tried) == 2
+    assert tried[-1].fits
+    assert (tried[0].run.mesh.ring, tried[0].run.mesh.ulysses) != (tried[1].run.mesh.ring, tried[1].run.mesh.ulysses)
+
+
+def test_the_snippet_is_what_a_stage_has() -> None:
+    run = RUN.model_copy(update={"memory": Memory(remat="layer", accumulation=2)})
+    assert snippet(run) == "mesh: {fsdp: 4, sp: 4, ulysses: 1}\nmemory: {remat: layer, accumulation: 2}"
+    assert snippet(RUN) == "mesh: {fsdp: 4, sp: 4, ulysses: 1}"

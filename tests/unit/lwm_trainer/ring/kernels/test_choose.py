@@ -1,0 +1,18 @@
+"""Each device has its inner loop, and an image without a GPU's or TPU's libraries can choose for a CPU."""
+
+import subprocess
+import sys
+
+import jax
+
+from lwm_trainer.ring.kernels.blockwise import Blockwise
+from lwm_trainer.ring.kernels.choose import choose
+
+
+def test_a_cpu_runs_plain_xla() -> None:
+    assert choose(jax.devices()[0]) == Blockwise()
+
+
+def test_a_cpu_needs_neither_tokamax_nor_libtpu() -> None:
+    code = "import sys; sys.modules.update(tokamax=None, libtpu=None); import lwm_trainer.step.train_step"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

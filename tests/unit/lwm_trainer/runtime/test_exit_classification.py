@@ -1,0 +1,139 @@
+"""What the libraries below us raise, made by themselves against a store that answers badly, and what we call it."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gcsfs  # type: ignore[import-untyped]
+import google.auth.exceptions
+import jax
+import pytest
+import tensorstore
+
+from lwm_trainer.config import ExitCode
+from lwm_trainer.runtime.errors import CheckpointMismatchError, DivergedError
+from lwm_trainer.runtime.exit_classification import Verdict, judge
+from support.object_store import object_store
+
+
+def told(work: Callable[[], object], *, gang: bool = True) -> Verdict:
+    with pytest.raises(BaseException) as raised:  # noqa: PT011 - any
+        work()
+    return judge(raised.value, gang=gang)
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def work() -> None:
+        raise error
+
+    return work
+
+
+def by_gcsfs() -> None:
+    files = gcsfs.GCSFileSystem("anon", skip_instance_cache=True, endpoint_url=os.environ["STORAGE_EMULATOR_HOST"])
+    files.pipe_file("bucket/x", b"x")
+
+
+def by_tensorstore() -> None:
+    retries = {"gcs_request_retries": {"max_retries": 1, "initial_delay": "1ms"}}
+    spec = {"driver": "gcs", "bucket": "bucket", "context": retries}
+    tensorstore.KvStore.open(spec).result().write("x", b"x").result()
+
+
+@pytest.fixture
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    sleep = asyncio.sleep
+    monkeypatch.setattr("gcsfs.retry.asyncio.sleep", lambda _: sleep(0))
+    monkeypatch.setenv("GOOGLE_AUTH_TOKEN_FOR_TESTING", "anonymous")
+    monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+
+
+@pytest.mark.parametrize("library", [by_gcsfs, by_tensorstore])
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [
+        (401, ExitCode.STORAGE_DENIED, "BucketDenied"),
+        (403, ExitCode.STORAGE_DENIED, "BucketDenied"),
+        (429, ExitCode.TRANSIENT, "StorageUnavailable"),
+        (503, ExitCode.TRANSIENT, "StorageUnavailable"),
+    ],
+)
+def test_what_the_store_answers(
+    monkeypatch: pytest.MonkeyPatch, no_patience: None, library: Callable[[], None], status: int, code: ExitCode, reason: str
+) -> None:
+    with object_store(monkeypatch, status) as store:
+        monkeypatch.setenv("TENSORSTORE_GCS_HTTP_URL", f"http://127.0.0.1:{store.server_port}")
+        found = told(library)
+        assert store.requests
+    assert (found.code, found.reason) == (code, reason), found
+
+
+@pytest.mark.parametrize("library", [by_gcsfs, by_tensorstore])
+def test_a_store_that_is_gone(monkeypatch: pytest.MonkeyPatch, no_patience: None, library: Callable[[], None]) -> None:
+    for name in ("STORAGE_EMULATOR_HOST", "TENSORSTORE_GCS_HTTP_URL"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    found = told(library)
+    assert (found.code, found.reason) == (ExitCode.TRANSIENT, "StorageUnavailable"), found
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        (
+            google.auth.exceptions.DefaultCredentialsError("none"),  # type: ignore[no-untyped-call]
+            ExitCode.STORAGE_DENIED,
+            "BucketDenied",
+        ),
+        (
+            google.auth.exceptions.RefreshError("later", retryable=True),  # type: ignore[no-untyped-call]
+            ExitCode.TRANSIENT,
+            "StorageUnavailable",
+        ),
+        (PermissionError(13, "Permission denied", "/lwm"), ExitCode.STORAGE_DENIED, "ClaimDenied"),
+        (ValueError("PERMISSION_DENIED: Failed to open: x [os_error_code='13']"), ExitCode.STORAGE_DENIED, "ClaimDenied"),
+        (OSError(28, "No space left on device"), ExitCode.TRANSIENT, "StorageFull"),
+        (TimeoutError(), ExitCode.TRANSIENT, "StorageUnavailable"),
+        (OSError(5, "Input/output error"), ExitCode.TRANSIENT, "Transient"),
+        (jax.errors.JaxRuntimeError("UNAVAILABLE: a peer is gone"), ExitCode.PEER_LOST, "PeerLost"),
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 9 GiB"), ExitCode.UNCAUGHT, "Uncaught"),
+        (ValueError("x is 3"), ExitCode.UNCAUGHT, "Uncaught"),
+        (CheckpointMismatchError("other"), ExitCode.BAD_CHECKPOINT, "BadCheckpoint"),
+        (DivergedError("nan", step=4), ExitCode.DIVERGED, "Diverged"),
+    ],
+)
+def test_other_errors(error: BaseException, code: ExitCode, reason: str) -> None:
+    found = told(raising(error))
+    assert (found.code, found.reason) == (code, reason), found
+
+
+def test_alone_a_runtime_error_is_one_s_own() -> None:
+    assert told(raising(jax.errors.JaxRuntimeError("UNAVAILABLE: x")), gang=False).code == ExitCode.UNCAUGHT
+
+
+def test_what_lies_beneath_counts() -> None:
+    def work() -> None:
+        try:
+            raise ConnectionResetError("gone")
+        except ConnectionResetError as error:
+            raise RuntimeError("save failed") from error
+
+    found = told(work)
+    assert (found.code, found.message) == (ExitCode.TRANSIENT, "RuntimeError: save failed")
+
+
+def test_the_line_has_the_error_and_our_innermost_frame(tmp_path: Path) -> None:
+    from lwm_trainer.checkpoint.lineage import Origin
+
+    def work() -> Any:
+        return Origin.model_validate_json((tmp_path / "none").read_text())
+
+    assert told(work).message.startswith("FileNotFoundError: [Errno 2] No such file")
+    from lwm_trainer.checkpoint.checkpointer import describe
+
+    found = told(lambda: describe(None, "", 3))  # type: ignore[arg-type]
+    assert found.message.startswith(
+        "AttributeError: 'NoneType' object has no attribute 'training' at lwm_trainer/checkpoint/checkpointer.py:"
+    )
+    assert found.message.endswith(" describe")

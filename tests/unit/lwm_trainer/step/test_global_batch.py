@@ -1,0 +1,54 @@
+"""The global batch: each row in the layout planned for it, every array of the batch in the same."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from lwm_trainer.config import Mesh, Vision
+from lwm_trainer.data import Batches, Documents
+from lwm_trainer.parallel.mesh import TOKENS, make_mesh
+from lwm_trainer.ring.layout import plan
+from lwm_trainer.step.global_batch import Feed, orders
+from lwm_trainer.step.train_step import batch_names
+from support.builders import a_run
+
+LENGTH, SIZES = 192, [150, 30, 12, 70, 61, 61, 192, 9, 8, 7, 180]
+
+
+def batches(run: Any) -> Batches:
+    sizes = np.cumsum(SIZES)
+    return Batches(run, {"d": Documents.join([np.arange(end - size, end, dtype=np.int32) for size, end in zip(SIZES, sizes, strict=True)])})
+
+
+def test_a_model_with_a_vision_vocabulary_is_told_that_texts_are_text() -> None:
+    text = a_run(context_length=LENGTH, batch_tokens=8 * LENGTH)
+    run = text.model_copy(update={"model": text.model.model_copy(update={"vision": Vision()})})
+    batch = Feed(run, batches(run), jax.sharding.NamedSharding(make_mesh(run.mesh), TOKENS)).batch(0)
+    assert set(batch) - set(batch_names(text.model)) == {"vision", "target_vision"}
+    assert not np.asarray(batch["vision"]).any()
+    assert not np.asarray(batch["target_vision"]).any()
+
+
+@pytest.mark.parametrize("mesh", [{"sp": 8}, {"sp": 8, "ulysses": 2}, {"fsdp": 2, "sp": 4}, {"fsdp": 8}])
+def test_every_row_lies_in_its_own_plan_and_nothing_is_lost(mesh: dict[str, int]) -> None:
+    run = a_run(mesh=mesh, context_length=LENGTH, batch_tokens=8 * LENGTH)
+    source = batches(run)
+    sharding = jax.sharding.NamedSharding(make_mesh(run.mesh), TOKENS)
+    found, expected = Feed(run, source, sharding).batch(3), source.batch(3)
+    ring = run.mesh.ring
+    layouts = {plan(start, ring).tobytes() for start in expected["start"]}
+    assert (len(layouts) > 1) == (ring > 1), "the rows should need different layouts"
+    for name in batch_names(run.model):
+        array = np.asarray(found[name])  # type: ignore[literal-required]
+        for row in range(8):
+            order = plan(expected["start"][row], ring)
+            np.testing.assert_array_equal(array[row], expected[name][row][order])
+            assert np.all(np.diff(np.asarray(found["index"])[row].reshape(ring, -1), axis=1) > 0)
+
+
+def test_the_order_of_a_ulysses_group_is_that_of_its_rank() -> None:
+    start = np.stack([np.zeros(64, np.int32), np.repeat(np.arange(0, 64, 8, dtype=np.int32), 8)])
+    np.testing.assert_array_equal(orders(Mesh(sp=8, ulysses=4), start), orders(Mesh(sp=2), start))
+    assert not np.array_equal(*orders(Mesh(sp=8, ulysses=4), start))

@@ -1,0 +1,91 @@
+"""The data of the example with pictures: real, made the same each time, and such as the encoder takes."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lwm_trainer.config import Dataset
+from lwm_trainer.data import Tokenizer
+from lwm_trainer.data.encoding.encoder import encoder
+from lwm_trainer.data.encoding.example import Example
+from lwm_trainer.data.records.record import BadRecordError, Record
+from quickstart.chats import verses
+from quickstart.codes import CODES, PATCH, SIDE, TOKENS, codebook, patches, pixels, quantise
+from quickstart.data import data_objects, write_data
+from quickstart.pictures import CLIPS, FRAMES, PICTURES, clips, pictures
+from quickstart.tokenizer.train import PATH, PIECES
+
+
+@pytest.fixture(scope="module")
+def objects() -> dict[str, bytes]:
+    return data_objects()
+
+
+def records(objects: dict[str, bytes], name: str) -> Iterator[Record]:
+    for number, line in enumerate(objects[name].splitlines(), start=1):
+        yield Record(name, number, number, json.loads(line))
+
+
+def encode(objects: dict[str, bytes], name: str, **changes: Any) -> list[Example]:
+    dataset = Dataset.model_validate({"name": "a", "uri": "/data", **changes})
+    found = encoder(dataset, Tokenizer.load(str(PATH), PIECES), CODES + 2, 0)(list(records(objects, name)))
+    assert not [answer for answer in found if isinstance(answer, BadRecordError)]
+    return [answer for answer in found if isinstance(answer, Example)]
+
+
+def test_a_picture_is_known_again_from_its_codes() -> None:
+    (cat,) = (frames for caption, frames in pictures() if caption == "a cat")
+    frames = np.concatenate([cat, *(frames for caption, frames in clips() if caption.startswith("people"))])
+    found = patches(frames)
+    assert np.array_equal(pixels(found), frames)
+    centres = codebook(found)
+    codes = quantise(found, centres)
+    assert len(np.unique(codes)) > CODES / 2
+    error = np.mean((pixels(centres[codes]).astype(float) - frames) ** 2)
+    flat = np.mean((frames.reshape(len(frames), -1, 3).mean(axis=1)[:, None, None, :] - frames) ** 2)
+    assert error < flat / 8
+    at_random = np.random.default_rng(0).permutation(CODES)
+    assert np.mean((pixels(centres[at_random[codes]]).astype(float) - frames) ** 2) > flat
+
+
+def test_patches_lie_row_by_row() -> None:
+    frame = np.zeros((1, SIDE, SIDE, 3), np.uint8)
+    frame[0, :PATCH, PATCH : 2 * PATCH] = 9
+    assert np.flatnonzero(patches(frame).sum(axis=1)).tolist() == [1]
+
+
+def test_both_orders_of_pictures_and_captions_become_examples(objects: dict[str, bytes]) -> None:
+    vision = {"kind": "vision", "fields_from_example": "fields", "frames": {"tokens": TOKENS, "codes": CODES}}
+    found = encode(objects, "vision/pictures.jsonl", **vision)
+    assert len(found) == 10 * len(PICTURES)
+    assert all(example.vision is not None and example.vision.sum() == TOKENS + 1 for example in found)
+    told = [example.loss is not None and bool(example.loss[example.vision].any()) for example in found]
+    assert 50 < sum(told) < 110  # 4 standard deviations from half of 160
+    moving = encode(objects, "vision/clips.jsonl", **vision)
+    assert len(moving) >= 2 * len(CLIPS)
+    assert all(example.vision is not None and example.vision.sum() == FRAMES * (TOKENS + 1) for example in moving)
+
+
+def test_chats_ask_for_the_next_verse_of_each_chapter(objects: dict[str, bytes]) -> None:
+    found = verses()
+    assert (found[1001002][:30], len(found)) == ("And the earth was without form", 31_102)
+    first, *_ = records(objects, "chat/verses.jsonl")
+    assert [message["content"] for message in first.fields["messages"][1::2]] == [found[1001000 + verse] for verse in (2, 3, 4, 5)]
+    examples = encode(objects, "chat/verses.jsonl", kind="chat")
+    assert len(examples) == 1_189
+    assert all(example.loss is not None and 0 < example.loss.sum() < len(example.tokens) for example in examples)
+
+
+def test_the_texts_are_two(objects: dict[str, bytes]) -> None:
+    sizes = {folder: sum(len(content) for name, content in objects.items() if name.startswith(folder)) for folder in ("books/", "manual/")}
+    assert sizes["books/"] > 4_000_000
+    assert sizes["manual/"] > 300_000
+    assert "Python" in objects["manual/import.txt"].decode()
+
+
+def test_it_is_written_the_same_each_time(objects: dict[str, bytes], tmp_path: Path) -> None:
+    assert {str(path.relative_to(tmp_path)): path.read_bytes() for path in write_data(tmp_path)} == objects

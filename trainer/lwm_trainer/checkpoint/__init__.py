@@ -1,0 +1,1 @@
+"""Checkpoints: written, restored, checked, pruned, and the lineage of attempts."""

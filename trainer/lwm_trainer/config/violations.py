@@ -1,0 +1,117 @@
+"""What does not fit together in a stage."""
+
+from lwm_trainer.config.contract import Contract
+from lwm_trainer.config.mesh import Mesh, ulysses_degrees
+from lwm_trainer.config.model import Model
+from lwm_trainer.config.schedule import Memory
+
+
+class Violation(Contract):
+    """A spec that makes no sense: the field (relative to the stage or the model) and a sentence with the fix."""
+
+    field: str
+    message: str
+
+
+def violations(
+    *, model: Model, mesh: Mesh, devices: int, context_length: int, batch_tokens: int, memory: Memory, slices: int = 1
+) -> list[Violation]:
+    """What does not fit together in a stage; the operator asks before any pod exists, the trainer once more at its start."""
+    found: list[Violation] = []
+    if mesh.size != devices:
+        found.append(
+            Violation(
+                field="mesh",
+                message=f"dp {mesh.dp} x fsdp {mesh.fsdp} x tp {mesh.tp} x sp {mesh.sp} = {mesh.size} devices, but the accelerator "
+                f"has {devices}: change the mesh or the number of hosts",
+            )
+        )
+    if mesh.dp % slices:
+        found.append(
+            Violation(
+                field="mesh.dp",
+                message=f"{mesh.dp} is not a multiple of the {slices} slices, between which only data parallelism runs (their network is "
+                f"slow): use {_near(mesh.dp, slices)}",
+            )
+        )
+    if context_length % (2 * mesh.sp):
+        found.append(
+            Violation(
+                field="contextLength",
+                message=f"{context_length} is not a multiple of 2 x sp = {2 * mesh.sp} (each rank of the ring holds two equal chunks): "
+                f"use {_near(context_length, 2 * mesh.sp)} or another mesh.sp",
+            )
+        )
+    if batch_tokens % context_length:
+        found.append(
+            Violation(
+                field="batchTokens",
+                message=f"{batch_tokens} is not a multiple of contextLength {context_length}: use {_near(batch_tokens, context_length)}",
+            )
+        )
+    elif (rows := batch_tokens // context_length) % (mesh.dp * mesh.fsdp):
+        found.append(
+            Violation(
+                field="batchTokens",
+                message=f"{batch_tokens} tokens are {rows} rows of {context_length}, which dp x fsdp = {mesh.dp * mesh.fsdp} does not "
+                f"divide: use a multiple of {mesh.dp * mesh.fsdp * context_length} or a smaller dp x fsdp",
+            )
+        )
+    elif (own := rows // (mesh.dp * mesh.fsdp)) % memory.accumulation:
+        found.append(
+            Violation(
+                field="memory.accumulation",
+                message=f"{memory.accumulation} does not divide the {own} rows of each dp x fsdp shard: use a divisor of it",
+            )
+        )
+    if memory.mlp_tile is not None and (context_length % memory.mlp_tile or memory.mlp_tile % mesh.sp):
+        found.append(
+            Violation(
+                field="memory.mlpTile",
+                message=f"{memory.mlp_tile} is not both a divisor of contextLength {context_length} and a multiple of sp {mesh.sp}: "
+                f"leave it out, or use one that is",
+            )
+        )
+    for name, heads in (("heads", model.heads), ("kvHeads", model.kv_heads)):
+        if heads % mesh.tp:
+            found.append(Violation(field="mesh.tp", message=f"{mesh.tp} does not divide model.{name} {heads}: use a divisor of it"))
+    if model.heads % model.kv_heads:
+        found.append(
+            Violation(field="model.kvHeads", message=f"{model.kv_heads} does not divide model.heads {model.heads}: use a divisor of it")
+        )
+    if model.head_dim % 2:
+        found.append(Violation(field="model.headDim", message=f"{model.head_dim} is odd: rotary embedding turns pairs, use an even number"))
+    if mesh.ulysses is not None and mesh.ulysses not in (degrees := ulysses_degrees(model, mesh)):
+        found.append(
+            Violation(
+                field="mesh.ulysses",
+                message=f"{mesh.ulysses} does not divide both sp {mesh.sp} and the query heads of a tp shard, heads {model.heads} / tp "
+                f"{mesh.tp}: use {', '.join(map(str, degrees))}, or leave it out and the fastest is chosen",
+            )
+        )
+    if (scaling := model.rope_scaling) is not None and scaling.high_frequency_factor <= scaling.low_frequency_factor:
+        found.append(
+            Violation(
+                field="model.ropeScaling.highFrequencyFactor",
+                message=f"{scaling.high_frequency_factor} is not above lowFrequencyFactor {scaling.low_frequency_factor}: raise it",
+            )
+        )
+    for axis, name, size in (
+        ("tp", "mlpWidth", model.mlp_width),
+        ("tp", "vocabSize", model.vocab_size),
+        *((("tp", "vision.vocabSize", model.vision.vocab_size),) if model.vision is not None else ()),
+        ("fsdp x sp", "width", model.width),
+    ):
+        parts = mesh.tp if axis == "tp" else mesh.fsdp * mesh.sp
+        if size % parts:
+            found.append(
+                Violation(
+                    field=f"model.{name}",
+                    message=f"{size} is not a multiple of {axis} = {parts}, its shards: use {_near(size, parts)} or another mesh",
+                )
+            )
+    return found
+
+
+def _near(value: int, step: int) -> int:
+    return max(step, round(value / step) * step)

@@ -1,0 +1,1 @@
+"""Examples in order, in memory or in a prepared token store."""

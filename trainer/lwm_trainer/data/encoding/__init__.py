@@ -1,0 +1,1 @@
+"""Records become examples: token ids, and which of them count in the loss."""

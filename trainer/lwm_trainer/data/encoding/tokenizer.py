@@ -1,0 +1,62 @@
+"""Text to token ids by a Hugging Face `tokenizer.json`."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import tokenizers
+from numpy.typing import NDArray
+
+from lwm_trainer.storage.errors import DataCorruptError, DataError
+from lwm_trainer.storage.files import read_files
+
+BEGIN, END = "<s>", "</s>"
+
+
+class Tokenizer:
+    """A loaded `tokenizer.json`; `sha256` of its bytes goes into the manifest.
+
+    Ids of `<s>` and `</s>` are put in by us. The same letters typed in a text stay text: untrusted text can end no document.
+    """
+
+    def __init__(self, content: bytes, uri: str, vocab_size: int) -> None:
+        """Raises DataError when it is no tokenizer, lacks `<s>` or `</s>`, or has more pieces than the model's `vocab_size`."""
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_str(content.decode("utf-8"))
+        except Exception as error:  # the library raises bare Exception
+            raise DataCorruptError(f"{uri}: not a tokenizer.json: {error}") from error
+        self._tokenizer.encode_special_tokens = True
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        size = max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
+        if size > vocab_size:
+            raise DataError(f"{uri}: has {size} pieces, but model.vocabSize is {vocab_size}: set model.vocabSize to {size} or more")
+        self.uri = uri
+        added = self._tokenizer.get_added_tokens_decoder().items()
+        self.specials = {token.content: int(number) for number, token in added if token.special}
+        """Ids of the special tokens, which no text becomes."""
+        self.begin, self.end = (self._id(token, uri) for token in (BEGIN, END))
+
+    @classmethod
+    def load(cls, uri: str, vocab_size: int) -> "Tokenizer":
+        """Reads `gs://…/tokenizer.json` or an absolute path; errors as `read_files` and `__init__`."""
+        return cls(read_files(uri, (".json",))[0].content, uri, vocab_size)
+
+    def _id(self, token: str, uri: str) -> int:
+        number = self._tokenizer.token_to_id(token)
+        if number is None:
+            raise DataError(f"{uri}: has no piece {token}: add it as a special token")
+        return int(number)
+
+    def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """Each text as `<s>` + pieces + `</s>`, int32 [length]."""
+        return [np.concatenate([[self.begin], found, [self.end]]).astype(np.int32) for found in self.pieces(texts)]
+
+    def pieces(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """The pieces of each text and nothing else, int32 [length]."""
+        encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in encoded]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))

@@ -1,0 +1,63 @@
+"""Rows of parquet files, and of data sets that Hugging Face's `datasets` saved to disk (Arrow streams)."""
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lwm_trainer.storage.errors import DataCorruptError
+
+Row = dict[str, Any] | str
+"""What is wrong, of a row that is bad."""
+
+_ROWS = 64
+"""That are Python objects at once: a row may hold a book, or millions of vision codes."""
+
+
+def row_groups(file: BinaryIO, uri: str) -> list[tuple[int, int]]:
+    """Rows and bytes of each row group of a parquet file."""
+    try:
+        about = pq.ParquetFile(file).metadata
+    except (pa.ArrowException, OSError) as error:
+        raise _corrupt(uri, "no parquet file", error) from error
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    return [(group.num_rows, sum(group.column(number).total_compressed_size for number in range(group.num_columns))) for group in groups]
+
+
+def parquet_rows(file: BinaryIO, uri: str, begin: int, end: int) -> Iterator[Row]:
+    """The rows of row groups `begin` to `end` (exclusive; or fewer, where there are no more)."""
+    try:
+        table = pq.ParquetFile(file)
+        for batch in table.iter_batches(_ROWS, row_groups=range(begin, min(end, table.num_row_groups))):
+            yield from _rows(batch)
+    except (pa.ArrowException, OSError) as error:
+        raise _corrupt(uri, "no whole parquet file", error) from error
+
+
+def arrow_rows(file: BinaryIO, uri: str) -> Iterator[Row]:
+    """The rows of an Arrow stream."""
+    try:
+        with pa.ipc.open_stream(file) as stream:
+            for batch in stream:
+                for begin in range(0, batch.num_rows, _ROWS):
+                    yield from _rows(batch.slice(begin, _ROWS))
+    except (pa.ArrowException, OSError) as error:
+        raise _corrupt(uri, "no whole Arrow stream, as save_to_disk of Hugging Face's datasets writes them", error) from error
+
+
+def _rows(batch: pa.RecordBatch) -> list[Row]:
+    """Each by itself where one is bad: nobody has looked at a text's letters before."""
+    try:
+        return batch.to_pylist()  # type: ignore[no-any-return]
+    except ValueError as error:
+        if batch.num_rows > 1:
+            return [row for number in range(batch.num_rows) for row in _rows(batch.slice(number, 1))]
+        if isinstance(error, UnicodeDecodeError):
+            return [f"byte {error.start} of a text is not UTF-8: write the row anew"]
+        return [f"cannot be read ({error}): write the row anew"]
+
+
+def _corrupt(uri: str, what: str, error: Exception) -> DataCorruptError:
+    first, *_ = str(error).splitlines() or [type(error).__name__]
+    return DataCorruptError(f"{uri}: {what} ({first}): write it anew")

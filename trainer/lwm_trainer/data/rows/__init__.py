@@ -1,0 +1,1 @@
+"""Documents become rows and batches: selection, packing, mixture, loader."""

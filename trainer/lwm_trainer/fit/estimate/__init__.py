@@ -1,0 +1,1 @@
+"""Arithmetic: FLOPs, memory and the seconds of a step."""

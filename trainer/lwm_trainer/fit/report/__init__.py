@@ -1,0 +1,1 @@
+"""Results of `lwm fit` as text and pictures."""

@@ -1,0 +1,1 @@
+"""How a program lies on many devices: the mesh, what lies where, and the processes that join it."""

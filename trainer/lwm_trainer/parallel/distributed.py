@@ -1,0 +1,53 @@
+"""Joining the gang: one process per host, addresses given, nothing detected."""
+
+import hashlib
+import platform
+from pathlib import Path
+
+import jax
+import orbax.checkpoint as ocp
+
+from lwm_trainer import config
+from lwm_trainer.parallel import devices
+
+HEARTBEAT_SECONDS = 30
+"""A frozen or unreachable peer is noticed within this time: JAX then aborts every process of the gang with 134."""
+
+
+def join(run: config.RunConfig, index: int) -> None:
+    """Set the platform up and join the gang as host `index`; returns when every process is there.
+
+    With `JAX_PLATFORMS=cpu` a gang of TPU or GPU hosts rehearses on as many CPU devices. Raises `PlatformMissingError` when
+    the image, `DevicesMissingError` when the host lacks what its platform needs.
+
+    Cluster detection is off: it would load Kubernetes credentials although every address is given. When a peer never comes, JAX aborts
+    the process with 134 after `config.RENDEZVOUS_SECONDS`.
+    """
+    devices.prepare(run.gang, index)
+    if run.compile_cache is not None:
+        jax.config.update("jax_compilation_cache_dir", f"{run.compile_cache}/{_compiler()}")
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+    jax.distributed.initialize(
+        coordinator_address=run.gang.coordinator,
+        num_processes=run.gang.hosts,
+        process_id=index,
+        cluster_detection_method="deactivate",
+        heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+        initialization_timeout=config.RENDEZVOUS_SECONDS,
+    )
+    devices.check(run.gang)
+
+
+def barrier(name: str) -> None:
+    """Wait for every process at a named point, `config.RENDEZVOUS_SECONDS` at most.
+
+    Needed before the first run of a program that communicates: Gloo gives the peers 30 s to come, but one may compile for longer.
+    """
+    ocp.multihost.get_barrier_sync_fn()(key=name, timeout_ms=config.RENDEZVOUS_SECONDS * 1000)
+
+
+def _compiler() -> str:
+    """What a compiled program depends on besides what JAX hashes itself: its version and, on CPU, the processor's instructions."""
+    processor = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else platform.processor()
+    flags = sorted({line for line in processor.splitlines() if line.startswith(("flags", "Features", "model name"))})
+    return f"jax-{jax.__version__}-{hashlib.sha256('|'.join(flags).encode()).hexdigest()[:12]}"

@@ -1,0 +1,84 @@
+"""The device mesh, and the one table that says which logical axis lies on which mesh axes.
+
+The model names the logical axes of each parameter and nothing else; a name that the table does not place is an error, so that no
+parameter is replicated by oversight. Batches and the stream between layers are placed here, too; what is computed per device (attention,
+the loss, the MLP's tiles) is told the names of the axes by `RING_AXES`.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import mesh_utils
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from lwm_trainer import config
+from lwm_trainer.ring.axes import Axes
+
+AXIS_NAMES = ("dp", "fsdp", "ring", "ulysses", "tp")
+"""Outermost first: neighbours in `tp` sit on one host, neighbours in `dp` are farthest apart."""
+
+ROW_AXES = ("dp", "fsdp")
+RING_AXES = Axes(rows=ROW_AXES, ring="ring", ulysses="ulysses", heads="tp")
+
+RULES: dict[str, str | tuple[str, ...] | None] = {
+    "embed": ("fsdp", "ring", "ulysses"),  # the ring's ranks are data-parallel to the parameters, so they share the shards
+    "head_dim": None,
+    "heads": "tp",
+    "kv_heads": "tp",
+    "layers": None,
+    "mlp": "tp",
+    "norm": None,
+    "vocab": "tp",
+}
+
+TOKENS = PartitionSpec(ROW_AXES, RING_AXES.tokens)
+"""Of every [rows, tokens] array of a batch."""
+
+STREAM = PartitionSpec(ROW_AXES, RING_AXES.tokens, None)
+"""Of the stream between layers, [rows, tokens, width]."""
+
+TABLE = PartitionSpec(RULES["vocab"], None)
+"""Of an embedding, [vocabulary, width], while tokens are looked up in it: its width is sharded over the axes that tokens lie over, and
+what is looked up in such a table is whole on every device before it is cut by tokens."""
+
+
+def make_mesh(mesh: config.Mesh) -> jax.sharding.Mesh:
+    """All devices of all processes as dp x fsdp x ring x ulysses x tp.
+
+    Raises ValueError when the product of the axes is not the number of devices.
+    """
+    devices = jax.devices()
+    if len(devices) != mesh.size:
+        raise ValueError(f"mesh: its product is {mesh.size}, but JAX sees {len(devices)} devices")
+    shape = (mesh.dp, mesh.fsdp, mesh.ring, mesh.sp // mesh.ring, mesh.tp)
+    return jax.sharding.Mesh(placed(devices, shape), AXIS_NAMES, axis_types=(AxisType.Auto,) * len(shape))
+
+
+def placed(devices: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """The devices as an array of `shape`, whose first axis alone crosses TPU slices.
+
+    By process, then by device: a host's devices are neighbours. Within a TPU slice as JAX's `mesh_utils` lays a mesh into the torus:
+    the ring's hops become shorter, by up to half.
+    """
+    ordered = sorted(devices, key=lambda device: (getattr(device, "slice_index", 0), device.process_index, device.id))
+    if ordered[0].platform != "tpu":
+        return np.array(ordered).reshape(shape)
+    slices = [list(each) for _, each in groupby(ordered, key=lambda device: getattr(device, "slice_index", 0))]
+    inner = (shape[0] // len(slices), *shape[1:])
+    return np.concatenate([mesh_utils.create_device_mesh(inner, each, allow_split_physical_axes=True) for each in slices])
+
+
+def spec(axes: tuple[str, ...]) -> PartitionSpec:
+    """The partition of an array with these logical axes. Raises ValueError for a name that RULES does not place."""
+    unknown = [axis for axis in axes if axis not in RULES]
+    if unknown:
+        raise ValueError(f"logical axis {unknown[0]!r} has no place: add it to lwm_trainer.parallel.mesh.RULES")
+    return PartitionSpec(*(RULES[axis] for axis in axes))
+
+
+def shardings(mesh: jax.sharding.Mesh, logical_axes: Any) -> Any:
+    """The tree of `NamedSharding`s for a tree of logical axes (tuples of names)."""
+    return jax.tree.map(lambda axes: NamedSharding(mesh, spec(axes)), logical_axes, is_leaf=lambda leaf: isinstance(leaf, tuple))

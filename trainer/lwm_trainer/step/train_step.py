@@ -1,0 +1,173 @@
+"""One training step as a pure function: `train_step(state, batch) -> (state, metrics)`.
+
+Letters: B rows of the global batch, T tokens of a row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NotRequired, TypedDict
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jax.sharding import NamedSharding, PartitionSpec
+
+from lwm_trainer import config
+from lwm_trainer.model import llama
+from lwm_trainer.model.modules import at_once
+from lwm_trainer.parallel import mesh
+from lwm_trainer.parallel.mlp_tiling import tiled
+from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
+from lwm_trainer.ring.kernels.choose import choose
+from lwm_trainer.step import gradient_accumulation
+from lwm_trainer.step.fingerprint import batch_hash, tree_hash
+from lwm_trainer.step.loss import Losses, weighted_loss
+from lwm_trainer.step.loss_normalization import Modality, means, normalisers
+from lwm_trainer.step.optimizer import make_optimizer
+
+
+class State(TypedDict):
+    params: llama.Params
+    optimizer: Any
+
+
+class Batch(TypedDict):
+    """Global arrays [B, T]; columns lie in the ring's order. See `lwm_trainer.data.rows.loader` for each one's meaning."""
+
+    tokens: Array
+    targets: Array
+    positions: Array
+    index: Array
+    start: Array
+    weights: Array
+    vision: NotRequired[Array]
+    """1 for a token of the vision vocabulary, 0 for one of the text's; there when the model has a vision vocabulary."""
+    target_vision: NotRequired[Array]
+    """The same of the targets."""
+
+
+def batch_names(model: config.Model) -> tuple[str, ...]:
+    """The arrays of this model's batches."""
+    return tuple(name for name in Batch.__annotations__ if model.vision is not None or name in Batch.__required_keys__)
+
+
+def tokens_hash(batch: Batch) -> Array:
+    """uint32 of all that a step learns from: tokens, targets and weights, and which are vision's."""
+    names = [name for name in Batch.__annotations__ if name in batch and name not in ("positions", "index", "start")]
+    return batch_hash(batch["index"], *(batch[name] for name in names))  # type: ignore[literal-required]
+
+
+class Metrics(TypedDict):
+    loss: Array
+    """float32, what is minimised without the z-loss: a weighted mean of the global batch's cross-entropies, nats a target."""
+    grad_norm: Array
+    """float32, before clipping."""
+    tokens_hash: Array
+    """uint32, of the step's tokens, targets and weights, and of which are vision's."""
+    text_loss: NotRequired[Array]
+    """float32, the same mean of the text's targets alone, NaN where there are none; there when the model has a vision vocabulary."""
+    vision_loss: NotRequired[Array]
+    """float32, that of the vision targets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What a stage runs, compiled on first use; every function takes and gives global arrays with the shardings named here."""
+
+    init: Callable[[Array], State]
+    fresh_optimizer: Callable[[llama.Params], Any]
+    train_step: Callable[[State, Batch], tuple[State, Metrics]]
+    state_hash: Callable[[State], Array]
+    abstract_state: State
+    """Shapes, dtypes and shardings: what a checkpoint is restored onto."""
+    batch_sharding: NamedSharding
+
+
+def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Program:
+    """Build a stage's functions for this mesh; nothing is computed yet."""
+    optimizer = make_optimizer(run.optimizer, run.steps)
+    params_shape = llama.abstract(run.model)
+    params_sharding = mesh.shardings(device_mesh, llama.logical_axes(run.model))
+    optimizer_shape = jax.eval_shape(optimizer.init, params_shape)
+    replicated = NamedSharding(device_mesh, PartitionSpec())
+    # The optimizer's moments are trees like the parameters and lie where those lie; its counters are replicated.
+    optimizer_sharding = optax.tree.map_params(
+        optimizer,
+        lambda _, sharding: sharding,
+        optimizer_shape,
+        params_sharding,
+        transform_non_params=lambda _: replicated,
+    )
+    sharding = State(params=params_sharding, optimizer=optimizer_sharding)
+    shape = State(params=params_shape, optimizer=optimizer_shape)
+    tokens, stream, table = (NamedSharding(device_mesh, spec) for spec in (mesh.TOKENS, mesh.STREAM, mesh.TABLE))
+    inner = choose(device_mesh.devices.flat[0])
+    tile = run.memory.mlp_tile
+    token_wise = at_once if tile is None else tiled(device_mesh, mesh.RING_AXES, tile)
+
+    heads: dict[Modality, Callable[[llama.Params], Array]] = {"text": partial(llama.head, run.model), "vision": llama.vision_head}
+
+    def init(key: Array) -> State:
+        params = llama.init(run.model, key)
+        return State(params=params, optimizer=optimizer.init(params))
+
+    def weights(batch: Batch) -> dict[Modality, Array]:
+        """Of the targets of each modality, zero for the other's."""
+        if run.model.vision is None:
+            return {"text": batch["weights"]}
+        vision = batch["target_vision"] == 1
+        return {"text": jnp.where(vision, 0.0, batch["weights"]), "vision": jnp.where(vision, batch["weights"], 0.0)}
+
+    def sums(params: llama.Params, batch: Batch) -> dict[Modality, Losses]:
+        hidden = llama.hidden_states(
+            run.model,
+            params,
+            batch["tokens"],
+            batch["positions"],
+            run.rope_theta,
+            attend=ring_attention(device_mesh, mesh.RING_AXES, batch["index"], batch["start"], inner=inner),
+            place=lambda x: jax.lax.with_sharding_constraint(x, stream),
+            remat=run.memory.remat,
+            attention_names=SAVED_NAMES,
+            token_wise=token_wise,
+            vision_BT=batch["vision"] == 1 if run.model.vision is not None else None,
+            place_table=lambda x: jax.lax.with_sharding_constraint(x, table),
+        )
+
+        return {
+            modality: weighted_loss(
+                device_mesh, mesh.RING_AXES, hidden, heads[modality](params), batch["targets"], weight_BT, run.loss.z_weight
+            )
+            for modality, weight_BT in weights(batch).items()
+        }
+
+    def train_step(state: State, batch: Batch) -> tuple[State, Metrics]:
+        by = normalisers(run.loss, weights(batch), batch["index"], batch["start"])
+        found, grads = gradient_accumulation.value_and_grad(
+            lambda params, part: means(run.loss, sums(params, part), by),
+            state["params"],
+            batch,
+            parts=run.memory.accumulation,
+            rows=tokens,
+            shardings=params_sharding,
+        )
+        updates, optimizer_state = optimizer.update(grads, state["optimizer"], state["params"])
+        metrics = Metrics(
+            loss=found.cross_entropy,
+            grad_norm=optax.tree.norm(grads),
+            tokens_hash=tokens_hash(batch),
+        )
+        if run.model.vision is not None:
+            metrics |= {"text_loss": found.by_modality["text"], "vision_loss": found.by_modality["vision"]}
+        return State(params=optax.apply_updates(state["params"], updates), optimizer=optimizer_state), metrics
+
+    return Program(
+        init=jax.jit(init, out_shardings=sharding),
+        fresh_optimizer=jax.jit(optimizer.init, out_shardings=optimizer_sharding),
+        train_step=jax.jit(train_step, donate_argnums=0, out_shardings=(sharding, replicated)),
+        state_hash=jax.jit(tree_hash, out_shardings=replicated),
+        abstract_state=jax.tree.map(lambda x, at: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=at), shape, sharding),
+        batch_sharding=tokens,
+    )

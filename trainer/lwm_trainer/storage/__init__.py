@@ -1,0 +1,1 @@
+"""Files and objects by URI, on disk or in Google Cloud Storage. It knows no data formats."""

@@ -1,0 +1,127 @@
+"""Objects of Google Cloud Storage: listed, read by ranges, and what is said when the store says no."""
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, BinaryIO
+
+from lwm_trainer.storage.errors import StorageDeniedError, StorageMissingError, StorageUnavailableError, changed
+from lwm_trainer.storage.listing import Entry, Listing, matching
+
+_BLOCK = 4 * 2**20
+"""Bytes that one request asks for while an object is read in order."""
+
+
+def list_objects(uri: str, suffixes: tuple[str, ...]) -> Listing:
+    bucket_name, _, path = uri.removeprefix("gs://").partition("/")
+    path, pattern = path.rstrip("/"), matching(path)
+    prefix = path if pattern is None else path[: path.index("*")]
+    with object_store_errors(uri, bucket_name, role="roles/storage.objectViewer"):
+        blobs = sorted(storage_client().bucket(bucket_name).list_blobs(prefix=prefix or None), key=lambda blob: str(blob.name))
+    blobs = [blob for blob in blobs if str(blob.name).endswith(suffixes)]
+    if pattern is not None:
+        root = pattern[0]
+        blobs = [blob for blob in blobs if pattern[1].fullmatch(str(blob.name)[len(root) :].lstrip("/"))]
+    else:
+        # A prefix also matches siblings such as books-old: only the object itself and what lies below the folder count.
+        blobs = [blob for blob in blobs if not path or blob.name == path or str(blob.name).startswith(path + "/")]
+        root = path.rpartition("/")[0] if any(blob.name == path for blob in blobs) else path
+    entries = tuple(Entry(str(blob.name)[len(root) :].lstrip("/"), int(blob.size), _version(blob)) for blob in blobs)
+    return Listing(f"gs://{bucket_name}/{root}".rstrip("/"), entries)
+
+
+def _version(blob: Any) -> str:
+    return str(blob.md5_hash or blob.generation)
+
+
+def open_object(uri: str, entry: Entry) -> BinaryIO:
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    with object_errors(uri, bucket):
+        # By name, since a listed blob carries the address under which the store knows itself, which we may not reach.
+        blob = storage_client().bucket(bucket).blob(name)
+        blob.reload()
+    if (int(blob.size), _version(blob)) != (entry.size, entry.version):
+        raise changed(uri)
+    file = io.BufferedReader(_Object(uri, bucket, blob), _BLOCK)
+    file.peek(1)
+    return file
+
+
+class _Object(io.RawIOBase):
+    """An object of one generation, read by ranges."""
+
+    def __init__(self, uri: str, bucket: str, blob: Any) -> None:
+        self._uri, self._bucket, self._place = uri, bucket, 0
+        self._size, self._generation = int(blob.size), int(blob.generation)
+        self._blob = storage_client().bucket(bucket).blob(blob.name)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        end = min(self._place + len(buffer), self._size)
+        if end <= self._place:
+            return 0
+        with object_errors(self._uri, self._bucket):
+            found = self._blob.download_as_bytes(start=self._place, end=end - 1, if_generation_match=self._generation)
+        buffer[: len(found)] = found
+        self._place += len(found)
+        return len(found)
+
+
+def storage_client() -> Any:
+    """A Google Cloud Storage client: with the pod's credentials, or without any when STORAGE_EMULATOR_HOST names an emulator."""
+    return _client(os.environ.get("STORAGE_EMULATOR_HOST", ""))
+
+
+@lru_cache(maxsize=1)
+def _client(emulator: str) -> Any:
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+
+    if emulator:
+        return storage.Client(project=os.environ.get("GOOGLE_CLOUD_PROJECT", "lwm"), credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+    return storage.Client()
+
+
+@contextmanager
+def object_errors(uri: str, bucket: str) -> Iterator[None]:
+    """As `object_store_errors`, of one object that was there: gone or replaced, it was changed."""
+    from google.api_core import exceptions as api
+
+    with object_store_errors(uri, bucket, role="roles/storage.objectViewer"):
+        try:
+            yield
+        except (api.NotFound, api.PreconditionFailed, api.RequestRangeNotSatisfiable) as error:
+            raise changed(uri) from error
+
+
+@contextmanager
+def object_store_errors(what: str, bucket: str, *, role: str) -> Iterator[None]:
+    """Says which of the three it is: not there, not allowed, not reachable. `role` is what the work inside needs on the bucket."""
+    import requests
+    from google.api_core import exceptions as api
+    from google.auth import exceptions as auth
+
+    try:
+        yield
+    except api.NotFound as error:
+        raise StorageMissingError(
+            f"{what}: bucket {bucket!r} does not exist: create it, then raise spec.resume", "BucketMissing"
+        ) from error
+    except (api.Forbidden, api.Unauthorized, auth.DefaultCredentialsError, auth.RefreshError) as error:
+        first, *_ = str(error).splitlines() or [""]
+        raise StorageDeniedError(
+            f"{what}: access to bucket {bucket!r} is denied: grant {role} on it to the pod's account ({first})", "BucketDenied"
+        ) from error
+    except (api.GoogleAPIError, auth.TransportError, requests.RequestException) as error:
+        raise StorageUnavailableError(f"{what}: the object store did not answer ({type(error).__name__}: {error})") from error
