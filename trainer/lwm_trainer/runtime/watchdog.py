@@ -45,7 +45,7 @@ def describe(moment: PhaseSnapshot, steps: int, frames: str) -> str:
 
 
 def main_thread_frames() -> str:
-    """The innermost frames of the main thread, innermost first: `lwm_trainer/step/global_batch.py:33 batch < lwm_trainer/train.py:80 train`."""
+    """The innermost frames of the main thread, innermost first: `lwm_trainer/step/x.py:33 f < lwm_trainer/train.py:80 train`."""
     frame: FrameType | None = sys._current_frames().get(threading.main_thread().ident or 0)
     found: list[str] = []
     while frame is not None and len(found) < _FRAMES:

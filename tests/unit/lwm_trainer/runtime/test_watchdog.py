@@ -26,7 +26,7 @@ def test_the_words_name_phase_time_steps_and_frames() -> None:
         "Training: nothing new for 312 s, longer than the 300 s allowed, with 11 of 24 steps done and 12 begun; the main"
     )
     assert "the main thread is in lwm_trainer/runtime/watchdog.py:" in words
-    assert "unit/test_watchdog.py:" in words.split(" < ")[1]
+    assert "runtime/test_watchdog.py:" in words.split(" < ")[1]
     assert len(words) < 600
 
 
