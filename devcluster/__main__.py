@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from devcluster import faults, images, lifecycle, load, processes
+from devcluster import checks, faults, images, lifecycle, load, processes
 from devcluster.paths import DEFAULT_NAME, Cluster, Node, binaries
 from devcluster.run import ClusterError
 from quickstart.kubectl import CommandError
@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m devcluster", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
     helps = {
+        "check": "whether this machine can hold a cluster; where not, one sentence says why, and exit 1",
         "up": "build what is missing, start the cluster, wait until it is ready",
         "down": "end and remove all of it; caches stay",
         "status": "what runs; exit 1 where something does not",
@@ -70,6 +71,11 @@ def main(arguments: list[str]) -> int:
     options = parser().parse_args(split(arguments))
     cluster = Cluster(options.name)
     match options.command:
+        case "check":
+            obstacle = checks.obstacle()
+            if obstacle:
+                print(obstacle)
+            return 1 if obstacle else 0
         case "up":
             lifecycle.up(cluster)
         case "down":

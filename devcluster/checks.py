@@ -1,4 +1,4 @@
-"""What this machine must offer, looked at before anything is made; each failure says what cures it."""
+"""What this machine must offer, checked before anything is created; each problem names its cure."""
 
 import os
 import shutil
@@ -26,18 +26,36 @@ PACKAGES = {
 }
 
 
-def all_hold() -> None:
-    """Raise ClusterError with every failure at once; install missing Debian packages where apt-get is there."""
+ROOT_NEEDED = (
+    "the embedded cluster needs root (network namespaces, mounts, cgroups): run it with sudo -E, or use a cluster of your own"
+    " with `make quickstart CONTEXT=<kubectl context>`"
+)
+
+
+def require_machine() -> None:
+    """Raise ClusterError with every problem at once; install missing Debian packages where apt-get is there."""
     if os.geteuid() != 0:
-        raise ClusterError(
-            "the embedded cluster needs root (network namespaces, mounts, cgroups): run it with sudo -E, or use a cluster of your own"
-            " with `make quickstart CONTEXT=<kubectl context>`"
-        )
+        raise ClusterError(ROOT_NEEDED)
     install(missing_packages())
-    problems = [*place(cache()), *disk(cache()), *groups(), *kernel()]
+    problems = machine_problems()
     if problems:
         raise ClusterError("this machine cannot hold the cluster:\n" + "\n".join(f"  - {problem}" for problem in problems))
     say(f"checks passed (cgroups: version {cgroups.version()})")
+
+
+def obstacle() -> str | None:
+    """Why the embedded cluster cannot start on this machine, in one sentence, or None. Installs and changes nothing."""
+    if os.geteuid() != 0:
+        return ROOT_NEEDED
+    missing = missing_packages()
+    if missing and not shutil.which("apt-get"):
+        return _missing_text(missing)
+    return next(iter(machine_problems()), None)
+
+
+def machine_problems() -> list[str]:
+    """What this machine lacks and no package brings, one sentence each."""
+    return [*cache_problems(cache()), *disk_problems(cache()), *cgroup_problems(), *kernel_problems()]
 
 
 def missing_packages() -> list[str]:
@@ -52,10 +70,9 @@ def install(packages: list[str]) -> None:
     """Install the packages by apt-get; elsewhere say which programs to bring."""
     if not packages:
         return
-    words = " ".join(packages)
     if not shutil.which("apt-get"):
-        raise ClusterError(f"missing: {words}. This is no Debian or Ubuntu (no apt-get): install what your distribution calls these")
-    say(f"installing {words}")
+        raise ClusterError(_missing_text(packages))
+    say(f"installing {' '.join(packages)}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
     try:
@@ -65,46 +82,57 @@ def install(packages: list[str]) -> None:
         output(command, env=environment)
 
 
-def place(folder: Path) -> list[str]:
+def _missing_text(packages: list[str]) -> str:
+    return f"missing: {' '.join(packages)}. This is no Debian or Ubuntu (no apt-get): install what your distribution calls these"
+
+
+def cache_problems(folder: Path) -> list[str]:
     """The cache may not lie where each node sees a folder of its own instead of this machine's."""
     hidden = [top for top in ("/run", "/var/lib", "/var/log") if folder.resolve().is_relative_to(top)]
     return [f"LWM_CACHE={folder} lies below {top}, which nodes cannot see: choose a folder elsewhere" for top in hidden]
 
 
-def disk(folder: Path, needed: int = FREE_BYTES) -> list[str]:
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
+def disk_problems(folder: Path, needed: int = FREE_BYTES) -> list[str]:
+    """The disk of the cache needs room for programs, images and the nodes' stores."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     if free >= needed:
         return []
     have, want = free / 1024**3, needed / 1024**3
     return [f"{have:.1f} GiB free below {folder}, {want:.0f} needed: free some, or set LWM_CACHE to a folder on a larger disk"]
 
 
-def groups(mount: Path = cgroups.MOUNT) -> list[str]:
-    """Missing cgroup controllers, said with the version that was looked for."""
+def cgroup_problems(mount: Path = cgroups.MOUNT) -> list[str]:
+    """Cgroup controllers that are missing, with the version that was looked for, or a tree that nobody may write to."""
+    version = cgroups.version(mount)
     missing = cgroups.missing(mount)
-    if not missing:
-        return []
-    found = cgroups.version(mount)
-    where = f"{mount}/cgroup.controllers" if found == 2 else f"{mount}/<controller>/"
-    cure = "boot with systemd.unified_cgroup_hierarchy=1, or in a container run it with --privileged --cgroupns=host"
-    return [f"cgroups version {found}: no {', '.join(missing)} in {where}: {cure}"]
+    if missing:
+        place = f"{mount}/cgroup.controllers" if version == 2 else f"{mount}/<controller>/"
+        cure = "boot with systemd.unified_cgroup_hierarchy=1, or in a container run it with --privileged --cgroupns=host"
+        return [f"cgroups version {version}: no {', '.join(missing)} in {place}: {cure}"]
+    sealed = [str(tree) for tree in cgroups.trees(mount) if not os.access(tree, os.W_OK)]
+    if sealed:
+        return [f"cgroups version {version}: {', '.join(sealed)} cannot be written: run the container with --privileged --cgroupns=host"]
+    return []
 
 
-def kernel(filesystems: Iterable[str] | None = None) -> list[str]:
-    """Kernel features: overlay file systems, bridges, veth pairs, iptables in a network namespace."""
+def kernel_problems(filesystems: Iterable[str] | None = None) -> list[str]:
+    """Kernel features that are missing: overlay file systems, mounts, and bridges, veth pairs and iptables in a network namespace.
+
+    A feature whose program is not installed yet is not tried."""
     problems = []
     known = Path("/proc/filesystems").read_text().split() if filesystems is None else list(filesystems)
     if "overlay" not in known and not succeeds(["modprobe", "overlay"]):
         problems.append("the kernel has no overlay file system: `modprobe overlay`, or a kernel with CONFIG_OVERLAY_FS")
     trials = {
-        "network namespaces (CONFIG_NET_NS; in a container: --privileged)": "true",
+        "network and mount namespaces (CONFIG_NET_NS; in a container: --privileged)": "true",
+        "mounts (in a container: --privileged)": "mount -t tmpfs lwm /tmp",
         "bridges (CONFIG_BRIDGE, `modprobe bridge`)": "ip link add name br0 type bridge",
         "veth pairs (CONFIG_VETH, `modprobe veth`)": "ip link add name va type veth peer name vb",
         "iptables' nat table (`modprobe ip_tables nf_nat`, or `update-alternatives --config iptables`)": "iptables -t nat -L",
     }
     for feature, script in trials.items():
-        if not succeeds(["unshare", "--net", "sh", "-c", script]):
+        if shutil.which(script.split()[0]) and not succeeds(["unshare", "--net", "--mount", "sh", "-c", script]):
             problems.append(f"the kernel refuses {feature}")
             break  # the others would only fail for the same reason
     return problems

@@ -13,7 +13,7 @@ from devcluster.run import ClusterError, locked, output, say, until
 
 def up(cluster: Cluster) -> None:
     """Bring the cluster up: idempotent, and it takes up whatever an interrupted run left."""
-    checks.all_hold()
+    checks.require_machine()
     programs.build()
     with locked(cache() / "locks" / cluster.name):
         cluster.state.mkdir(parents=True, exist_ok=True, mode=0o700)

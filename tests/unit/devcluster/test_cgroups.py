@@ -40,7 +40,7 @@ def test_version_two_is_told_by_its_controllers(second_version: Path) -> None:
 
 def test_a_missing_controller_is_said_with_the_version_that_was_looked_for(second_version: Path) -> None:
     (second_version / "cgroup.controllers").write_text("cpu io memory\n")
-    (problem,) = checks.groups(second_version)
+    (problem,) = checks.cgroup_problems(second_version)
     assert "version 2: no cpuset, pids in" in problem
     assert "--privileged" in problem
 
