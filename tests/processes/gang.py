@@ -54,10 +54,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def patched(code: str) -> list[str]:
-    """The command of a trainer in which `code` has been run first. It imports JAX, whose threads must find SIGTERM held, as in main."""
-    hold = "from lwm_trainer import stop\nstop.hold()"
-    return [sys.executable, "-c", f"{hold}\n{code}\nfrom lwm_trainer.__main__ import main\nmain()"]
+def patched(patch: Callable[[], None]) -> list[str]:
+    """The command of a trainer in which a function of `processes.patches` runs first. It imports JAX, whose threads must find SIGTERM
+    held, as in main."""
+    lines = (
+        "from lwm_trainer.runtime import sigterm",
+        "sigterm.hold()",
+        f"from {patch.__module__} import {patch.__name__}",
+        f"{patch.__name__}()",
+        "from lwm_trainer.__main__ import main",
+        "main()",
+    )
+    return [sys.executable, "-c", "\n".join(lines)]
 
 
 def a_run(folder: Path, **changes: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 
 from lwm_trainer.config import ExitCode, TerminationMessage
 from processes.gang import a_run, free_port, patched, write_tokenizer
+from processes.patches import no_batches, secret_in_an_exception
 
 
 def start(
@@ -59,7 +60,7 @@ def whole(folder: Path) -> str:
 
 
 def test_an_exception_that_nobody_expected_leaves_its_line_and_its_place(tmp_path: Path) -> None:
-    left, last, stderr = start(tmp_path, whole(tmp_path), command=patched("import lwm_trainer.train as train\ntrain.Batches = None"))
+    left, last, stderr = start(tmp_path, whole(tmp_path), command=patched(no_batches))
     assert (left, last.reason) == (ExitCode.UNCAUGHT, "Uncaught")
     assert last.message.startswith("TypeError: 'NoneType' object is not callable at lwm_trainer/train.py:")
     assert last.message.endswith(" _load")
@@ -68,8 +69,9 @@ def test_an_exception_that_nobody_expected_leaves_its_line_and_its_place(tmp_pat
 
 def test_no_secrets_value_is_in_what_an_exception_leaves(tmp_path: Path) -> None:
     """Libraries do put the key into the sentence with which it was refused."""
-    broken = "import os, lwm_trainer.train as train\ndef refuse(*_, **__): raise KeyError(os.environ['KEY'])\ntrain.Batches = refuse"
-    told = start(tmp_path, whole(tmp_path), command=patched(broken), KEY="correct-horse-battery", LWM_HIDDEN_VARIABLES="KEY")
-    assert (told[0], told[1].message.partition(" at ")[0]) == (ExitCode.UNCAUGHT, "KeyError: '…'")
-    assert "Traceback (most recent call last)" in told[2]
-    assert "correct-horse-battery" not in told[2]
+    code, last, stderr = start(
+        tmp_path, whole(tmp_path), command=patched(secret_in_an_exception), KEY="correct-horse-battery", LWM_HIDDEN_VARIABLES="KEY"
+    )
+    assert (code, last.message.partition(" at ")[0]) == (ExitCode.UNCAUGHT, "KeyError: '…'")
+    assert "Traceback (most recent call last)" in stderr
+    assert "correct-horse-battery" not in stderr

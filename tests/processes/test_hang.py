@@ -5,30 +5,18 @@ from pathlib import Path
 
 from lwm_trainer.config import ExitCode
 from processes.gang import Gang, a_run, patched
-
-HANGS_AT = 7
-
-SLEEP_ON_HOST_1 = f"""
-import os, time
-import lwm_trainer.feed as feed
-draw = feed.Feed.batch
-def batch(self, step):
-    if step == {HANGS_AT} and os.environ["JOB_COMPLETION_INDEX"] == "1":
-        time.sleep(600)
-    return draw(self, step)
-feed.Feed.batch = batch
-"""
+from processes.patches import HANG_STEP, host_1_sleeps
 
 
 def test_a_gang_in_which_one_host_stands_still_ends_and_that_host_says_where(folder: Path) -> None:
     checkpoint = {"root": str(folder / "hang"), "everySteps": 1000}
     run = a_run(folder, steps=1000, checkpoint=checkpoint, hang={"minSeconds": 10, "stepFactor": 2})
-    with Gang(run, folder / "hang-1", command=patched(SLEEP_ON_HOST_1)) as gang:
+    with Gang(run, folder / "hang-1", command=patched(host_1_sleeps)) as gang:
         victim, culprit = gang.wait(120)
         assert culprit == ExitCode.HANG, gang.output(1)
         assert victim in (ExitCode.HANG, ExitCode.PEER_LOST, -signal.SIGABRT), gang.output(0)
         words = gang.last_words(1)
-        assert (words.code, words.reason, words.step) == (ExitCode.HANG, "Hang", HANGS_AT)
+        assert (words.code, words.reason, words.step) == (ExitCode.HANG, "Hang", HANG_STEP)
         assert "Training: nothing new for 1" in words.message
         assert "batch < lwm_trainer/train.py:" in words.message
         assert "most recent call first" in gang.output(1), "the stacks of all threads"

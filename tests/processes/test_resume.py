@@ -12,6 +12,7 @@ import pytest
 from lwm_trainer.checkpoint.checkpointer import read_manifest, read_record
 from lwm_trainer.config import ExitCode, FinalReport
 from processes.gang import Gang, a_run, patched
+from processes.patches import next_batch
 
 STEPS, EVERY, KILL_AT = 24, 8, 10
 
@@ -70,11 +71,10 @@ def test_a_stage_killed_and_stopped_ends_as_the_undisturbed_one(folder: Path, un
 
 def test_a_data_position_off_by_one_is_noticed(folder: Path, undisturbed: FinalReport, killed: Path) -> None:
     """The control: the comparison above can fail."""
-    shifted = "import lwm_trainer.step.global_batch as f; g = f.Feed.batch; f.Feed.batch = lambda self, step: g(self, step + 1)"
     start = {"earlierAttempts": [1]}
     run = stage(folder, "killed", attempt=9, start=start)
     keep = {"checkpoint": {"root": str(folder / "killed"), "everySteps": 1000, "keep": 2}}
-    with Gang(run | keep, folder / "killed-9", command=patched(shifted)) as gang:
+    with Gang(run | keep, folder / "killed-9", command=patched(next_batch)) as gang:
         final = gang.final()
     assert final.record_hash != undisturbed.record_hash
     assert final.state_hash != undisturbed.state_hash

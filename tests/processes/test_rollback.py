@@ -9,20 +9,12 @@ from lwm_trainer.checkpoint.checkpointer import read_record
 from lwm_trainer.config import ExitCode, RunConfig
 from lwm_trainer.data import Batches, Tokenizer, load_documents
 from processes.gang import Gang, a_run, patched
+from processes.patches import NAN_STEP, nan_loss
 from quickstart.learned import tokens_hash_of
 
-STEPS, EVERY, NAN_AT, SKIP = 12, 3, 8, 5
+STEPS, EVERY, SKIP = 12, 3, 5
 GOOD = 6
 """The newest commit before it: at 9, the step after the bad one, a commit was due."""
-
-REPORT_NAN = f"""
-import numpy as np
-import lwm_trainer.train as train
-tell = train._Watch.dispatched
-def dispatched(self, step, metrics):
-    tell(self, step, metrics | {{"loss": np.float32("nan")}} if step == {NAN_AT} else metrics)
-train._Watch.dispatched = dispatched
-"""
 
 
 def tokens_of(run: RunConfig, batch_numbers: list[int]) -> list[int]:
@@ -34,12 +26,12 @@ def test_a_diverged_stage_is_taken_up_again_before_it_with_other_batches(folder:
     checkpoint = {"root": str(folder / "diverged"), "everySteps": EVERY, "keep": 2}
     stage = folder / "diverged" / "s1-short"
     run = a_run(folder, steps=STEPS, checkpoint=checkpoint)
-    with Gang(run, folder / "diverged-1", command=patched(REPORT_NAN)) as gang:
+    with Gang(run, folder / "diverged-1", command=patched(nan_loss)) as gang:
         assert gang.wait(120) == [ExitCode.DIVERGED] * 2, gang.output()
         for host in (0, 1):
             words = gang.last_words(host)
-            assert (words.reason, words.step) == ("Diverged", NAN_AT)
-            assert words.message.startswith(f"step {NAN_AT + 1}: loss nan")
+            assert (words.reason, words.step) == ("Diverged", NAN_STEP)
+            assert words.message.startswith(f"step {NAN_STEP + 1}: loss nan")
     assert sorted(int(path.name) for path in (stage / "a1").iterdir() if path.name.isdigit()) == [EVERY, GOOD]
 
     rollback = {"attempt": 2, "step": EVERY, "skipBatches": SKIP}

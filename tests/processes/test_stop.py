@@ -6,35 +6,9 @@ from pathlib import Path
 
 from lwm_trainer.config import ExitCode
 from processes.gang import Gang, a_run, patched
+from processes.patches import LAST_STEP, long_compile, sigterm_as_training_begins, stop_at_the_last_step
 
 ALONE = {"job": "tiny-s1-a1", "service": "tiny", "hosts": 1, "devicesPerHost": 2, "platform": "cpu", "coordinator": ""}
-
-LONG_COMPILE = """
-import lwm_trainer.train as train
-make = train.make_program
-def make_program(run, mesh):
-    open(run.checkpoint.root + "-compiles", "w").close()
-    import ctypes
-    ctypes.CDLL(None).sleep(600)  # like XLA: the interpreter's lock is free, but this thread runs no Python
-    return make(run, mesh)
-train.make_program = make_program
-"""
-
-STOP_AGREED_ON_AT_THE_LAST_STEP = """
-import lwm_trainer.train as train
-train.Saver.stop_requested = lambda self, step: step >= 4
-"""
-
-SIGTERM_TO_ITSELF_AS_TRAINING_BEGINS = """
-import os, signal
-import lwm_trainer.standing as standing
-enter = standing.PhaseTracker.enter
-def enter_and_stop(self, phase):
-    enter(self, phase)
-    if phase == "Training":
-        os.kill(os.getpid(), signal.SIGTERM)
-standing.PhaseTracker.enter = enter_and_stop
-"""
 
 
 def stage(folder: Path, name: str, **changes: object) -> dict[str, object]:
@@ -43,7 +17,7 @@ def stage(folder: Path, name: str, **changes: object) -> dict[str, object]:
 
 
 def test_a_sigterm_while_compiling_ends_the_process_in_seconds(folder: Path) -> None:
-    with Gang(stage(folder, "stopped"), folder / "stopped-1", command=patched(LONG_COMPILE)) as gang:
+    with Gang(stage(folder, "stopped"), folder / "stopped-1", command=patched(long_compile)) as gang:
         gang.wait_for((folder / "stopped-compiles").exists)
         time.sleep(0.5)
         began = time.monotonic()
@@ -54,14 +28,14 @@ def test_a_sigterm_while_compiling_ends_the_process_in_seconds(folder: Path) -> 
 
 
 def test_a_sigterm_at_the_last_step_leaves_the_stage_complete(folder: Path) -> None:
-    run = stage(folder, "stopped-late", steps=4)
-    with Gang(run, folder / "stopped-late-1", command=patched(STOP_AGREED_ON_AT_THE_LAST_STEP)) as gang:
-        assert gang.final().step == 4
+    run = stage(folder, "stopped-late", steps=LAST_STEP)
+    with Gang(run, folder / "stopped-late-1", command=patched(stop_at_the_last_step)) as gang:
+        assert gang.final().step == LAST_STEP
 
 
 def test_a_sigterm_in_the_moment_in_which_training_begins_is_not_lost(folder: Path) -> None:
     run = stage(folder, "stopped-early", steps=2000)
-    with Gang(run, folder / "stopped-early-1", command=patched(SIGTERM_TO_ITSELF_AS_TRAINING_BEGINS)) as gang:
+    with Gang(run, folder / "stopped-early-1", command=patched(sigterm_as_training_begins)) as gang:
         assert gang.wait(120) == [ExitCode.SAVED_ON_REQUEST], gang.output()
         words = gang.last_words()
         assert words.message == f"SIGTERM: step {words.step} is saved"

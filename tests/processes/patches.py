@@ -1,0 +1,101 @@
+"""Faults inside a trainer: each function changes the trainer of the process that calls it, before its main function runs."""
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+import lwm_trainer.train as train_module
+from lwm_trainer import config
+from lwm_trainer.checkpoint.checkpointer import Saver
+from lwm_trainer.runtime.phase_tracker import PhaseTracker
+from lwm_trainer.step.global_batch import Feed
+from lwm_trainer.step.train_step import Batch, Program
+
+HANG_STEP, NAN_STEP, LAST_STEP = 7, 8, 4
+
+
+def replace(owner: object, name: str, value: object) -> Any:
+    """Give the attribute another value; the one that it had. Raises AttributeError where there is none, as after a renaming."""
+    original = getattr(owner, name)
+    setattr(owner, name, value)
+    return original
+
+
+def no_batches() -> None:
+    """The trainer meets a TypeError where it loads its data."""
+    replace(train_module, "Batches", None)
+
+
+def secret_in_an_exception() -> None:
+    """An exception carries the value of the environment variable KEY."""
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise KeyError(os.environ["KEY"])
+
+    replace(train_module, "Batches", refuse)
+
+
+def host_1_sleeps() -> None:
+    """Host 1 stands still at step HANG_STEP."""
+
+    def batch(self: Feed, step: int) -> Batch:
+        if step == HANG_STEP and os.environ["JOB_COMPLETION_INDEX"] == "1":
+            time.sleep(600)
+        return original(self, step)  # type: ignore[no-any-return]
+
+    original = replace(Feed, "batch", batch)
+
+
+def next_batch() -> None:
+    """Each step trains on the batch of the step after it."""
+
+    def batch(self: Feed, step: int) -> Batch:
+        return original(self, step + 1)  # type: ignore[no-any-return]
+
+    original = replace(Feed, "batch", batch)
+
+
+def nan_loss() -> None:
+    """The loss of step NAN_STEP is not a number."""
+
+    def dispatched(self: object, step: int, metrics: Mapping[str, Any]) -> None:
+        original(self, step, {**metrics, "loss": np.float32("nan")} if step == NAN_STEP else metrics)
+
+    original = replace(train_module._Watch, "dispatched", dispatched)
+
+
+def long_compile() -> None:
+    """Compiling takes ten minutes; the file `<checkpoint root>-compiles` appears when it begins."""
+
+    def make_program(run: config.RunConfig, *arguments: object) -> Program:
+        Path(f"{run.checkpoint.root}-compiles").touch()
+        ctypes.CDLL(None).sleep(600)  # like XLA: the interpreter's lock is free, but this thread runs no Python
+        return original(run, *arguments)  # type: ignore[no-any-return]
+
+    original = replace(train_module, "make_program", make_program)
+
+
+def stop_at_the_last_step() -> None:
+    """All hosts agree to stop at step LAST_STEP."""
+
+    def stop_requested(self: Saver, step: int) -> bool:
+        return step >= LAST_STEP
+
+    replace(Saver, "stop_requested", stop_requested)
+
+
+def sigterm_as_training_begins() -> None:
+    """The process sends itself SIGTERM in the moment in which it enters the phase Training."""
+
+    def enter(self: PhaseTracker, phase: config.Phase) -> None:
+        original(self, phase)
+        if phase == "Training":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    original = replace(PhaseTracker, "enter", enter)
