@@ -8,7 +8,7 @@ from pathlib import Path
 from devcluster import checks, faults, images, lifecycle, load, processes
 from devcluster.paths import DEFAULT_NAME, Cluster, Node, binaries
 from devcluster.run import ClusterError
-from quickstart.kubectl import CommandError
+from tools.kubectl import CommandError
 
 # Commands that hand words on to another program -> how many words of their own stand before those.
 PASSED_ON = {"kubectl": 0, "node-shell": 1}

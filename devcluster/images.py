@@ -7,7 +7,7 @@ from pathlib import Path
 from devcluster import base_image
 from devcluster.paths import REPOSITORY, cache
 from devcluster.run import locked, output, say, succeeds
-from quickstart.tag import TARGETS, full_name, tag
+from tools.image_names import TARGETS, full_name, tag
 
 INDEX_SETTINGS = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")
 KEPT_TAGS = 3

@@ -8,7 +8,7 @@ from devcluster import images
 from devcluster.nodes import ctr
 from devcluster.paths import Cluster
 from devcluster.run import output, say
-from quickstart.tag import TARGETS, full_name
+from tools.image_names import TARGETS, full_name
 
 
 def into(cluster: Cluster, archives: Sequence[Path]) -> None:

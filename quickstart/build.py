@@ -5,8 +5,8 @@ import re
 import shutil
 from pathlib import Path
 
-from quickstart.kubectl import CommandError, run
-from quickstart.tag import REPOSITORY, full_name
+from tools.image_names import REPOSITORY, full_name
+from tools.kubectl import CommandError, run
 
 ARCHIVES = REPOSITORY / "build" / "quickstart" / "images"
 BUILD_ARGUMENTS = ("BASE", "PIP_INDEX_URL", "UV_DEFAULT_INDEX")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lwm_operator.manifests.pod import CONTAINER_SECURITY, POD_SECURITY, USER
-from quickstart.kubectl import CommandError, Kubectl, pipe, run
+from tools.kubectl import CommandError, Kubectl, pipe, run
 
 NAME = "lwm-quickstart"
 FOLDER = "/lwm"

@@ -12,14 +12,14 @@ from requests import RequestException
 
 from quickstart import preconditions
 from quickstart.claim import NAME, Claim, claim
-from quickstart.install import NAMESPACE, RELEASE, install
-from quickstart.kubectl import CommandError, Kubectl
 from quickstart.load import build_and_load, names, needed
 from quickstart.manifest import Manifest, in_bucket, on_claim
 from quickstart.reading import from_bucket, from_claim
 from quickstart.ready import Ready
 from quickstart.storage import example_objects, upload
 from quickstart.times import Times
+from tools.kubectl import CommandError, Kubectl
+from tools.operator_chart import NAMESPACE, RELEASE, install
 
 
 @contextmanager

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from devcluster import images, lifecycle, load
 from devcluster.paths import Cluster, binaries
 from devcluster.run import ClusterError
-from quickstart.install import install
-from quickstart.kubectl import CommandError, Kubectl
 from quickstart.manifest import Manifest
 from quickstart.reading import from_bucket
 from quickstart.ready import Ready
 from quickstart.storage import example_objects, upload
 from quickstart.times import Times
+from tools.kubectl import CommandError, Kubectl
+from tools.operator_chart import install
 
 
 @contextmanager

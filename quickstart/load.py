@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from quickstart.build import build
-from quickstart.kubectl import CommandError, run
-from quickstart.tag import TARGETS, tag
+from tools.image_names import TARGETS, tag
+from tools.kubectl import CommandError, run
 
 _SECONDS = 1800
 

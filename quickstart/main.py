@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from quickstart.kubectl import CommandError
 from quickstart.learned import Verdict
 from quickstart.manifest import read
 from quickstart.options import parse
@@ -13,6 +12,7 @@ from quickstart.record import StageRecord
 from quickstart.times import Times
 from quickstart.training import apply_anew, evidence
 from quickstart.watch import TrainingError, stage_seconds, watch
+from tools.kubectl import CommandError
 
 PICTURE = Path(__file__).resolve().parents[1] / "build" / "quickstart" / "loss.png"
 

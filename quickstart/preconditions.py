@@ -7,7 +7,7 @@ from typing import Any
 
 from quickstart.build import builder
 from quickstart.claim import NAME
-from quickstart.kubectl import CommandError, Kubectl, run
+from tools.kubectl import CommandError, Kubectl, run
 
 TOOLS = {"kubectl": "https://kubernetes.io/docs/tasks/tools", "helm": "https://helm.sh/docs/intro/install"}
 CREATED = (

@@ -7,10 +7,10 @@ from typing import Any
 from lwm_operator.manifests.storage import CHECKPOINT_PATH
 from lwm_trainer.config import RunConfig
 from quickstart.claim import NAME, Claim
-from quickstart.kubectl import Kubectl
 from quickstart.learned import Verdict, judge, same_tokens_entropy
 from quickstart.record import StageRecord, read_stage
 from quickstart.training import run_config
+from tools.kubectl import Kubectl
 
 
 def from_bucket(kubectl: Kubectl, training: dict[str, Any], endpoint: str | None = None) -> tuple[list[StageRecord], Verdict]:

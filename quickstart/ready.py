@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from quickstart.kubectl import Kubectl
 from quickstart.learned import Verdict
 from quickstart.manifest import Manifest
 from quickstart.record import StageRecord
+from tools.kubectl import Kubectl
 
 Read = Callable[[dict[str, Any]], tuple[list[StageRecord], Verdict]]
 """Each stage's record from its final checkpoint, and the verdict on the last, of a training that is complete."""

@@ -15,6 +15,7 @@ from quickstart.books import books
 from quickstart.tokenizer.train import PATH as TOKENIZER
 
 BUCKET = "lwm"
+SHORT_BOOKS = ("ruth", "jonah", "esther", "ecclesiastes", "daniel", "james", "philemon", "jude", "2-john", "obadiah")
 
 
 def use_endpoint(endpoint: str | None) -> None:
@@ -27,6 +28,12 @@ def use_endpoint(endpoint: str | None) -> None:
 def example_objects() -> dict[str, bytes]:
     """Object name to content: the 66 books below `books/` and `tokenizer/tokenizer.json`."""
     return {f"books/{name}": text.encode() for name, text in books().items()} | {"tokenizer/tokenizer.json": TOKENIZER.read_bytes()}
+
+
+def small_objects() -> dict[str, bytes]:
+    """Object name to content: the ten books of SHORT_BOOKS and the tokenizer, for trainings that must be short."""
+    short = {f"books/{name}": text.encode() for name, text in books().items() if name[3:].removesuffix(".txt") in SHORT_BOOKS}
+    return short | {"tokenizer/tokenizer.json": TOKENIZER.read_bytes()}
 
 
 def upload(objects: Mapping[str, bytes], bucket_name: str = BUCKET, endpoint: str | None = None) -> None:

@@ -3,8 +3,8 @@
 import time
 
 from lwm_trainer.config import RunConfig
-from quickstart.kubectl import CommandError, Kubectl
 from quickstart.manifest import Manifest
+from tools.kubectl import CommandError, Kubectl
 
 _PODS_GONE_SECONDS = 120.0
 

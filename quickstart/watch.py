@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, TextIO
 
-from quickstart.kubectl import CommandError, Kubectl
+from tools.kubectl import CommandError, Kubectl
 
 _POLL_SECONDS = 3.0
 _LINE_SECONDS = 15.0

@@ -15,9 +15,11 @@ from benchmarks.operator.starts import starts
 from benchmarks.operator.workloads import Bench
 from benchmarks.parts import chosen, collect, limit
 from devcluster import lifecycle
+from devcluster.installation import install_operator, load_images, namespace
 from devcluster.paths import DEFAULT_NAME, REPOSITORY, Cluster
 from devcluster.run import say
-from e2e.installation import built, namespace, prepare
+from devcluster.trainings import BUCKET
+from quickstart.storage import small_objects, upload
 
 OUTPUT = REPOSITORY / "build" / "benchmarks" / "operator.json"
 LONGEST_MINUTES = 15
@@ -41,8 +43,9 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"cluster {cluster.name} is not up: `make cluster-up NAME={cluster.name}`")
     limit(LONGEST_MINUTES, "--parts")
     say("installing the operator of this checkout")
-    images = built(cluster)
-    prepare(cluster, *images)
+    images = load_images(cluster)
+    install_operator(cluster, *images)
+    upload(small_objects(), BUCKET, cluster.storage_url)
     with namespace(cluster, "bench", level="privileged") as kubectl:
         rows = [machine(), *collect(PARTS, parts, Bench(cluster, kubectl, images[1]), broken)]
     print(table(rows))

@@ -9,7 +9,7 @@ from benchmarks.operator.rows import Row
 from benchmarks.operator.watch import Seen, Watch, named, of_job, runs
 from benchmarks.operator.workloads import Bench, training
 from devcluster.run import say
-from e2e.trainings import follow_steps
+from devcluster.trainings import follow_steps
 
 STEPS = 20
 AIM_SECONDS = 10.0

@@ -10,7 +10,7 @@ from benchmarks.operator.watch import Seen, Watch, named, of_job, other_than, ru
 from benchmarks.operator.workloads import Bench, bare_job, training
 from devcluster.pods import kill
 from devcluster.run import say
-from e2e.trainings import follow_steps
+from devcluster.trainings import follow_steps
 from lwm_trainer.config import PROGRESS_ANNOTATION
 
 KILLS = 6

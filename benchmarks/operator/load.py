@@ -10,8 +10,8 @@ from benchmarks.operator.workloads import Bench, nowhere, training
 from devcluster.pods import main_process
 from devcluster.processes import members
 from devcluster.run import say
-from quickstart.install import NAMESPACE
-from quickstart.kubectl import Kubectl
+from tools.kubectl import Kubectl
+from tools.operator_chart import NAMESPACE
 
 REAL = 2
 WAITING = 40

@@ -8,7 +8,7 @@ from benchmarks.operator.watch import Seen, Watch, named, of_job, other_than, ru
 from benchmarks.operator.workloads import LOST_NODE_SECONDS, Bench, bare_job, training
 from devcluster.faults import lose, revive
 from devcluster.run import say
-from e2e.trainings import follow_steps
+from devcluster.trainings import follow_steps
 
 AIM_SECONDS = 60.0
 LONGEST_SECONDS = 150

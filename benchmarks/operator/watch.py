@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Self
 
-from quickstart.kubectl import Kubectl
+from tools.kubectl import Kubectl
 
 Manifest = dict[str, Any]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from devcluster.paths import Cluster
-from e2e.trainings import manifest
-from quickstart.kubectl import Kubectl
+from devcluster.trainings import manifest
+from tools.kubectl import Kubectl
 
 ENDLESS_STEPS = 1_000_000
 NOWHERE = {"lwm.dev/benchmark": "no-such-node"}

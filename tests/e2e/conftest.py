@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from devcluster import lifecycle
+from devcluster import installation, lifecycle
 from devcluster.paths import DEFAULT_NAME, Cluster
-from e2e import installation
-from e2e.trainings import manifest
+from devcluster.trainings import BUCKET, manifest
 from e2e.volumes import Offer, offered
 from quickstart import elsewhere
-from quickstart.install import install
-from quickstart.kubectl import Kubectl
 from quickstart.options import parse
+from quickstart.storage import small_objects, upload
+from tools.kubectl import Kubectl
+from tools.operator_chart import install
 
 
 @pytest.fixture(scope="session")
@@ -38,13 +38,13 @@ def admin(options: Namespace, request: pytest.FixtureRequest, tmp_path_factory: 
     """kubectl, allowed everything."""
     if options.context:
         return elsewhere.connect(options, tmp_path_factory.mktemp("context"))
-    return installation.of(request.getfixturevalue("cluster"))
+    return installation.kubectl_for(request.getfixturevalue("cluster"))
 
 
 @pytest.fixture(scope="session")
 def built(options: Namespace, admin: Kubectl, request: pytest.FixtureRequest) -> tuple[str, str]:
     """The operator's and the trainer's image of this checkout, in every node."""
-    return elsewhere.images(options) if options.context else installation.built(request.getfixturevalue("cluster"))
+    return elsewhere.images(options) if options.context else installation.load_images(request.getfixturevalue("cluster"))
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +53,9 @@ def kubectl(options: Namespace, admin: Kubectl, built: tuple[str, str], request:
     if options.context:
         install(admin.kubeconfig, *built)
     else:
-        installation.prepare(request.getfixturevalue("cluster"), *built)
+        embedded = request.getfixturevalue("cluster")
+        installation.install_operator(embedded, *built)
+        upload(small_objects(), BUCKET, embedded.storage_url)
     with installation.fresh_namespace(admin, "e2e") as found:
         yield found
 

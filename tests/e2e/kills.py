@@ -11,22 +11,23 @@ import time
 from collections import Counter
 from typing import Any
 
-from devcluster import pods
+from devcluster import installation, pods
 from devcluster.paths import Cluster, binaries
 from devcluster.run import ClusterError
-from e2e import installation
-from e2e.trainings import (
+from devcluster.trainings import (
+    BUCKET,
     STAGES,
-    a_stage,
-    complete,
-    ends,
+    final_hashes,
     manifest,
     operator_pod,
     pod_of,
+    stage_manifest,
     status,
     until,
+    wait_for_complete,
 )
-from quickstart.kubectl import Kubectl
+from quickstart.storage import small_objects, upload
+from tools.kubectl import Kubectl
 
 EVERY = 10
 SECONDS = 600
@@ -101,7 +102,7 @@ def training(kubectl: Kubectl, name: str) -> dict[str, Any] | None:
 def longer(count: int) -> list[dict[str, Any]]:
     """The stages, with steps enough for that many kills."""
     steps = max(40, count * STEPS_A_KILL // len(STAGES))
-    return [a_stage(name, length, theta, mesh, steps) for name, length, theta, mesh, _ in STAGES]
+    return [stage_manifest(name, length, theta, mesh, steps) for name, length, theta, mesh, _ in STAGES]
 
 
 def main() -> int:
@@ -111,7 +112,8 @@ def main() -> int:
     parser.add_argument("--name", default="lwm-test", help="the cluster, which is up")
     options = parser.parse_args()
     cluster = Cluster(options.name)
-    installation.prepare(cluster, *installation.built(cluster))
+    installation.install_operator(cluster, *installation.load_images(cluster))
+    upload(small_objects(), BUCKET, cluster.storage_url)
     kubectl = Kubectl(cluster.kubeconfig, "default", str(binaries() / "kubectl"))
     calm, gusty = f"calm-{options.seed}", f"gusty-{options.seed}"
     for name in (calm, gusty):
@@ -119,8 +121,8 @@ def main() -> int:
     kubectl.apply(manifest(gusty, stages=longer(options.count), checkpoint=checkpoint(), **SPEC))
     hit = run(kubectl, gusty, options.count, random.Random(options.seed))
     kubectl.apply(manifest(calm, stages=longer(options.count)))
-    complete(kubectl, gusty, calm, seconds=3 * SECONDS)
-    equal = ends(kubectl, gusty) == ends(kubectl, calm)
+    wait_for_complete(kubectl, gusty, calm, seconds=3 * SECONDS)
+    equal = final_hashes(kubectl, gusty) == final_hashes(kubectl, calm)
     for victim, times in sorted(hit.items()):
         print(f"{times:5}  {victim}")
     attempts = sum(stage["attempts"] for stage in status(kubectl, gusty)["stages"])

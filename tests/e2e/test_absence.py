@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from devcluster import faults, nodes
+from devcluster.installation import install_operator
 from devcluster.paths import Cluster, binaries
 from devcluster.run import output
-from e2e.installation import put_operator
-from e2e.trainings import SECONDS, STAGES, follow_steps, operator_pod, pod_of, pods_of, stages, until
-from quickstart.install import NAMESPACE, RELEASE
-from quickstart.kubectl import Kubectl, run
+from devcluster.trainings import SECONDS, STAGES, follow_steps, operator_pod, pod_of, pods_of, stages, until
+from tools.kubectl import Kubectl, run
+from tools.operator_chart import NAMESPACE, RELEASE
 
 pytestmark = pytest.mark.embedded
 OUTAGE_SECONDS = 60
@@ -46,7 +46,7 @@ def absence(kubectl: Kubectl, cluster: Cluster, calm: str, built: tuple[str, str
     found["after"] = untouched(kubectl, job)
     found["away"] = kubectl("get", "jobs", f"--selector=lwm.dev/training={calm}", "--output=name").split()
     found["status away"] = stages(kubectl, calm)[0]["state"]
-    put_operator(cluster, *built)
+    install_operator(cluster, *built)
 
     job = f"{calm}-s2-a1"
     trains(kubectl, job)
@@ -56,7 +56,7 @@ def absence(kubectl: Kubectl, cluster: Cluster, calm: str, built: tuple[str, str
         for old, new in zip(built, other, strict=True):
             output(nodes.ctr(node, "images", "tag", "--force", f"docker.io/library/{old}", f"docker.io/library/{new}"))
     found["before upgrade"] = untouched(kubectl, job)
-    put_operator(cluster, other[0], other[1])
+    install_operator(cluster, other[0], other[1])
     found["operator image"] = operator_pod(kubectl)["spec"]["containers"][0]["image"]
     found["at upgrade"] = trains(kubectl, job)
     found["after upgrade"] = untouched(kubectl, job)

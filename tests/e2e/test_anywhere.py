@@ -8,12 +8,23 @@ from typing import Any
 
 import pytest
 
-from e2e.installation import texts
-from e2e.trainings import SECONDS, complete, ends, manifest, past_a_commit, pod_of, pods_of, stages, status, until
+from devcluster.trainings import (
+    SECONDS,
+    final_hashes,
+    manifest,
+    pod_of,
+    pods_of,
+    stages,
+    status,
+    until,
+    wait_for_complete,
+    wait_past_commit,
+)
 from quickstart.claim import NAME, Claim, claim
 from quickstart.elsewhere import one_node
-from quickstart.kubectl import Kubectl
 from quickstart.manifest import Manifest, on_claim
+from quickstart.storage import small_objects
+from tools.kubectl import Kubectl
 
 STEPS = 140
 DELETED = "struck-s1-a2"
@@ -31,7 +42,7 @@ def shelf(kubectl: Kubectl, built: tuple[str, str], options: Namespace, request:
     if not options.context:
         request.getfixturevalue("volume")(kubectl.namespace)
     with claim(kubectl, built[1], options.storage_class, options.access_mode) as held:
-        held.fill(texts(), folders=("runs",))
+        held.fill(small_objects(), folders=("runs",))
         yield held
 
 
@@ -47,17 +58,17 @@ def story(kubectl: Kubectl, shelf: Claim) -> Story:
     """`left` is left alone; `struck` is suspended and resumed, then one of its pods is killed by whoever may only ask the API server."""
     for name in ("left", "struck"):
         kubectl.apply(on_claim(one_stage(name), NAME, one_node(shelf)))
-    past_a_commit(kubectl, "struck-s1-a1")
+    wait_past_commit(kubectl, "struck-s1-a1")
     patch(kubectl, suspend=True)
     until(lambda: status(kubectl, "struck")["reason"] == "Suspended", SECONDS, "it has saved and left")
     suspended = status(kubectl, "struck")
     running = sum(1 for pod in pods_of(kubectl, "struck-s1-a1") if pod["status"]["phase"] == "Running")
     patch(kubectl, suspend=False)
-    steps = past_a_commit(kubectl, DELETED)[-1]["step"]
+    steps = wait_past_commit(kubectl, DELETED)[-1]["step"]
     victim = pod_of(kubectl, DELETED, 1)
     assert victim is not None
     kubectl("delete", "pod", victim["metadata"]["name"], "--grace-period=0", "--force")  # SIGKILL is what a grace of nothing comes to
-    complete(kubectl, "left", "struck")
+    wait_for_complete(kubectl, "left", "struck")
     return Story(suspended, running, steps)
 
 
@@ -86,7 +97,7 @@ def test_a_killed_pod_is_the_cause_of_the_next_attempt_which_goes_on_from_a_comm
 
 
 def test_record_and_state_are_those_of_the_one_left_alone(kubectl: Kubectl, story: Story) -> None:
-    assert ends(kubectl, "struck") == ends(kubectl, "left")
+    assert final_hashes(kubectl, "struck") == final_hashes(kubectl, "left")
 
 
 def test_all_pods_of_a_volume_of_one_node_ran_there(kubectl: Kubectl, story: Story, shelf: Claim, options: Namespace) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from devcluster.paths import Cluster
-from e2e.trainings import until
+from devcluster.trainings import until
 from lwm_operator.manifests.pod import USER
 from quickstart.books import books
-from quickstart.kubectl import Kubectl
 from quickstart.manifest import Manifest, read
 from quickstart.options import EXAMPLE
 from quickstart.tokenizer.train import PATH as TOKENIZER
+from tools.kubectl import Kubectl
 
 pytestmark = pytest.mark.embedded
 STEPS = 4

@@ -15,15 +15,15 @@ from etils import epath
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer, models
 
+from devcluster.installation import namespace
 from devcluster.paths import REPOSITORY, Cluster
-from e2e.installation import BUCKET, namespace
-from e2e.trainings import a_stage, complete, manifest, status
+from devcluster.trainings import BUCKET, manifest, stage_manifest, status, wait_for_complete
 from e2e.volumes import Offer
 from lwm_trainer.checkpoint.checkpointer import read_manifest
 from lwm_trainer.model import llama
 from lwm_trainer.model.llama import Params
 from quickstart.claim import FOLDER, NAME, Claim, claim
-from quickstart.kubectl import Kubectl
+from tools.kubectl import Kubectl
 
 pytestmark = pytest.mark.embedded
 THEIRS = REPOSITORY / "tests" / "convert" / "grouped"
@@ -56,7 +56,7 @@ def convert(shelf: Claim, *words: str) -> str:
 
 def short(name: str, place: dict[str, Any], **model: Any) -> dict[str, Any]:
     """One stage of a few steps on two hosts."""
-    found = manifest(name, stages=[a_stage("ctx128", LENGTH, THETA, {"fsdp": 2, "sp": 2}, STEPS)])
+    found = manifest(name, stages=[stage_manifest("ctx128", LENGTH, THETA, {"fsdp": 2, "sp": 2}, STEPS)])
     found["spec"] |= {"model": MODEL | model | {"initFrom": place}, "tokenizer": on_claim("theirs")}
     return found
 
@@ -84,7 +84,7 @@ def heir(shelf: Claim, tmp_path_factory: pytest.TempPathFactory) -> Story:
         short("empty", on_claim("nowhere")),
     ):
         shelf.kubectl.apply(each)
-    complete(shelf.kubectl, "heir")
+    wait_for_complete(shelf.kubectl, "heir")
     checkpoint = status(shelf.kubectl, "heir")["stages"][0]["finalCheckpoint"]["path"]
     said = convert(shelf, "to-hf", checkpoint, f"{FOLDER}/exported", "--tokenizer", f"{FOLDER}/theirs/tokenizer.json")
     folder = tmp_path_factory.mktemp("claim")

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from devcluster import installation
 from devcluster.paths import Cluster
 from devcluster.policies import Enforced
-from e2e import installation
-from e2e.trainings import complete, manifest, pods_of, status, until
+from devcluster.trainings import manifest, pods_of, status, until, wait_for_complete
 from lwm_operator.manifests.pod import CONTAINER_SECURITY, POD_SECURITY
-from quickstart.install import NAMESPACE, RELEASE
-from quickstart.kubectl import CommandError, Kubectl
 from support.helm_chart import rendered
+from tools.kubectl import CommandError, Kubectl
+from tools.operator_chart import NAMESPACE, RELEASE
 
 pytestmark = pytest.mark.embedded
 
@@ -34,7 +34,7 @@ def short(name: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def closed(cluster: Cluster, kubectl: Kubectl) -> Iterator[Kubectl]:
     """A namespace with the chart's policies in force, the operator's own included."""
-    with installation.fresh_namespace(installation.of(cluster), "closed") as found:
+    with installation.fresh_namespace(installation.kubectl_for(cluster), "closed") as found:
         values = (
             "--set=networkPolicy.enabled=true",
             f"--set=networkPolicy.namespaces[0]={found.namespace}",
@@ -52,7 +52,7 @@ def closed(cluster: Cluster, kubectl: Kubectl) -> Iterator[Kubectl]:
 
 def test_a_training_runs_to_its_end(closed: Kubectl) -> None:
     closed.apply(short("inside"))
-    complete(closed, "inside", seconds=300)
+    wait_for_complete(closed, "inside", seconds=300)
     assert status(closed, "inside")["summary"]["restarts"] == 0
     nodes = {pod["spec"]["nodeName"] for pod in pods_of(closed, "inside-s1-a1")}
     assert len(nodes) == 2, "its packets pass the filter"

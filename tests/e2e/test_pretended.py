@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from devcluster.paths import Cluster
-from e2e.trainings import complete, manifest, pods_of, status, until
-from quickstart.kubectl import Kubectl
+from devcluster.trainings import manifest, pods_of, status, until, wait_for_complete
+from tools.kubectl import Kubectl
 
 REHEARSAL = {"env": [{"name": "JAX_PLATFORMS", "value": "cpu"}]}
 POOL = "cloud.google.com/gke-nodepool"
@@ -114,7 +114,7 @@ def test_two_slices_train_as_one_gang_to_the_end(kubectl: Kubectl) -> None:
     slices = [node_labels("tpu-v6e-slice", "2x2", f"pool-{letter}") for letter in "ab"]
     with pretending(kubectl, "google.com/tpu", 4, *slices):
         kubectl.apply(on("two-slices", tpu("v6e", "2x2", slices=2), {"dp": 2, "fsdp": 2, "sp": 2}))
-        complete(kubectl, "two-slices", seconds=300)
+        wait_for_complete(kubectl, "two-slices", seconds=300)
         jobs = [f"two-slices-s1-a1-x{index}" for index in range(2)]
         assert sorted(where(kubectl, *jobs)) == [["node1"], ["node2"]]
         for index, job in enumerate(jobs):
@@ -128,7 +128,7 @@ def test_gpu_hosts_get_their_devices_and_shared_memory(kubectl: Kubectl) -> None
     with pretending(kubectl, "nvidia.com/gpu", 2, *[{"nvidia.com/gpu.product": "pretended"}] * 2):
         accelerator = {"type": "gpu", "gpu": {"hosts": 2, "perHost": 2, "sharedMemory": "64Mi", "nccl": {"NCCL_DEBUG": "WARN"}}}
         kubectl.apply(on("gpus", accelerator, {"fsdp": 2, "sp": 2}))
-        complete(kubectl, "gpus", seconds=300)
+        wait_for_complete(kubectl, "gpus", seconds=300)
         assert where(kubectl, "gpus-s1-a1") == [["node1", "node2"]]
         container = pods_of(kubectl, "gpus-s1-a1")[0]["spec"]["containers"][0]
         assert container["resources"]["limits"]["nvidia.com/gpu"] == "2"

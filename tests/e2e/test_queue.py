@@ -6,11 +6,11 @@ The queue's part is played: it is nothing but `suspend` of the Job (tests/kueue 
 import json
 from typing import Any
 
-from e2e.trainings import STAGES, a_stage, complete, ends, manifest, past_a_commit, pods_of, status, until
-from quickstart.kubectl import Kubectl
+from devcluster.trainings import STAGES, final_hashes, manifest, pods_of, stage_manifest, status, until, wait_for_complete, wait_past_commit
+from tools.kubectl import Kubectl
 
 NAME = "queued"
-STAGE: dict[str, Any] = {"stages": [a_stage(*STAGES[0])]}
+STAGE: dict[str, Any] = {"stages": [stage_manifest(*STAGES[0])]}
 SECONDS = 300
 
 
@@ -45,14 +45,14 @@ def test_what_a_queue_takes_back_goes_on_in_the_queue_and_ends_like_one_that_was
     assert pods_of(kubectl, f"{NAME}-s1-a1") == []
 
     suspend(kubectl, 1, False)
-    printed = past_a_commit(kubectl, f"{NAME}-s1-a1")
+    printed = wait_past_commit(kubectl, f"{NAME}-s1-a1")
     suspend(kubectl, 1, True)
     first = taken(queued(kubectl, 2), 1)
     assert first["step"] == first["committedStep"] >= printed[-1]["step"], "all hosts saved the step at which they were told to leave"
     assert kubectl.get("job", f"{NAME}-s1-a1") == {}, "nobody may admit it again"
 
     suspend(kubectl, 2, False)
-    past_a_commit(kubectl, f"{NAME}-s1-a2")
+    wait_past_commit(kubectl, f"{NAME}-s1-a2")
     system = Kubectl(kubectl.kubeconfig, "lwm-system", kubectl.program)
     system("scale", "deployment", "--selector=app.kubernetes.io/name=lwm-operator", "--replicas=0")
     try:
@@ -65,5 +65,5 @@ def test_what_a_queue_takes_back_goes_on_in_the_queue_and_ends_like_one_that_was
     assert second["committedStep"] > first["committedStep"]
 
     suspend(kubectl, 3, False)
-    complete(kubectl, NAME, "unqueued")
-    assert ends(kubectl, NAME) == ends(kubectl, "unqueued")
+    wait_for_complete(kubectl, NAME, "unqueued")
+    assert final_hashes(kubectl, NAME) == final_hashes(kubectl, "unqueued")

@@ -16,16 +16,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from devcluster import base_image, images, nodes
+from devcluster import base_image, images, installation, nodes
 from devcluster.paths import REPOSITORY, Cluster, binaries, cache
-from e2e import installation
-from e2e.trainings import pods_of, until
+from devcluster.trainings import pods_of, until
 from e2e.volumes import Offer
 from quickstart.build import ARCHIVES
 from quickstart.claim import NAME
-from quickstart.kubectl import Kubectl
 from quickstart.options import EXAMPLE
-from quickstart.tag import TARGETS, tag
+from tools.image_names import TARGETS, tag
+from tools.kubectl import Kubectl
 
 pytestmark = pytest.mark.embedded
 
@@ -123,8 +122,8 @@ def run(
         done = subprocess.run(["sh", "-c", line], cwd=REPOSITORY, env=machine, capture_output=True, text=True, timeout=SECONDS)
         yield Run(done.returncode, done.stdout + done.stderr)
     finally:
-        installation.of(cluster)("delete", "namespace", SPACE, "--ignore-not-found", "--wait=false")
-        installation.put_operator(cluster, *built)  # as the other tests want it
+        installation.kubectl_for(cluster)("delete", "namespace", SPACE, "--ignore-not-found", "--wait=false")
+        installation.install_operator(cluster, *built)  # as the other tests want it
         shutil.rmtree(ARCHIVES, ignore_errors=True)
 
 

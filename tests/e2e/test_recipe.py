@@ -9,17 +9,16 @@ import pytest
 
 from devcluster import pods
 from devcluster.paths import Cluster
-from e2e.installation import BUCKET
-from e2e.trainings import SECONDS, complete, past_a_commit, pod_of, pods_of, stages, status, until
+from devcluster.trainings import BUCKET, SECONDS, pod_of, pods_of, stages, status, until, wait_for_complete, wait_past_commit
 from lwm_trainer.config import RunConfig
 from quickstart.data import data_objects
-from quickstart.kubectl import Kubectl
 from quickstart.learned import hashes_of
 from quickstart.manifest import Manifest, read
 from quickstart.options import EXAMPLE
 from quickstart.record import StageRecord, read_stage
 from quickstart.storage import upload
 from quickstart.training import run_config
+from tools.kubectl import Kubectl
 
 pytestmark = pytest.mark.embedded
 NAME = "recipe"
@@ -60,11 +59,11 @@ def story(kubectl: Kubectl, cluster: Cluster) -> Story:
     kubectl.apply(recipe())
     worker = until(lambda: pod_of(kubectl, PREPARATION, WORKER), SECONDS, "a worker prepares the books")
     pods.kill(worker["metadata"]["uid"])
-    printed = past_a_commit(kubectl, VICTIM)
+    printed = wait_past_commit(kubectl, VICTIM)
     trainer = pod_of(kubectl, VICTIM, 1)
     assert trainer is not None
     pods.kill(trainer["metadata"]["uid"])
-    complete(kubectl, NAME)
+    wait_for_complete(kubectl, NAME)
     ended = stages(kubectl, NAME)
     records = [read_stage(stage["finalCheckpoint"]["path"], cluster.storage_url) for stage in ended]
     configs = [run_config(kubectl, NAME, number, stage["attempts"]) for number, stage in enumerate(ended, start=1)]

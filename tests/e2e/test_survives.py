@@ -18,25 +18,25 @@ import pytest
 from devcluster import faults, pods
 from devcluster.out_of_memory import out_of_memory
 from devcluster.paths import Cluster
-from e2e import kills
-from e2e.trainings import (
+from devcluster.trainings import (
     EVERY,
     SECONDS,
     STAGES,
-    complete,
-    ends,
+    final_hashes,
     follow_steps,
     manifest,
     operator_pod,
-    past_a_commit,
     pod_of,
     pods_of,
     stages,
     status,
     until,
+    wait_for_complete,
+    wait_past_commit,
 )
-from quickstart.kubectl import Kubectl
+from e2e import kills
 from quickstart.record import read_stage
+from tools.kubectl import Kubectl
 
 pytestmark = pytest.mark.embedded
 NAME = "stormy"
@@ -93,9 +93,9 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(kubectl: Kubectl, cluster: Cluster, calm: str) -> Story:
-    complete(kubectl, calm)  # before any node is disturbed
+    wait_for_complete(kubectl, calm)  # before any node is disturbed
     kubectl.apply(manifest(NAME, **kills.SPEC))
-    suspended_at = past_a_commit(kubectl, f"{NAME}-s1-a1")[-1]["step"]
+    suspended_at = wait_past_commit(kubectl, f"{NAME}-s1-a1")[-1]["step"]
     patch(kubectl, suspend=True)
     until(lambda: status(kubectl, NAME)["reason"] == "Suspended", SECONDS, "it has saved and left")
     suspended = status(kubectl, NAME)
@@ -109,16 +109,16 @@ def story(kubectl: Kubectl, cluster: Cluster, calm: str) -> Story:
 
     printed: dict[Fault, list[dict[str, Any]]] = {}
     for fault, happens in TO_A_POD.items():
-        printed[fault] = past_a_commit(kubectl, fault.job)
+        printed[fault] = wait_past_commit(kubectl, fault.job)
         victim = pod_of(kubectl, fault.job, fault.host or 0)
         assert victim is not None
         happens(victim["metadata"]["uid"])
 
     one, two = cluster.nodes
-    printed[LOSE] = past_a_commit(kubectl, LOSE.job, settled=True)
+    printed[LOSE] = wait_past_commit(kubectl, LOSE.job, settled=True)
     faults.lose(two)
     try:
-        printed[DRAIN] = past_a_commit(kubectl, DRAIN.job)
+        printed[DRAIN] = wait_past_commit(kubectl, DRAIN.job)
     finally:
         faults.revive(two)
     try:
@@ -127,7 +127,7 @@ def story(kubectl: Kubectl, cluster: Cluster, calm: str) -> Story:
     finally:
         faults.uncordon(one)
     hit = kills.run(kubectl, NAME, KILLS, random.Random(5), longest_wait=6.0)
-    complete(kubectl, NAME)
+    wait_for_complete(kubectl, NAME)
     return Story(printed, operator, suspended_at, suspended, left, hit)
 
 
@@ -150,8 +150,8 @@ def test_left_alone_it_grows_over_three_stages_to_complete_without_a_restart(kub
 
 
 def test_record_and_state_at_each_stages_end_are_those_of_the_undisturbed_run(kubectl: Kubectl, story: Story, calm: str) -> None:
-    assert ends(kubectl, NAME) == ends(kubectl, calm)
-    assert len({state for _, state in ends(kubectl, calm)}) == 3, "the stages are not one another's"
+    assert final_hashes(kubectl, NAME) == final_hashes(kubectl, calm)
+    assert len({state for _, state in final_hashes(kubectl, calm)}) == 3, "the stages are not one another's"
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.reason} of stage {fault.stage} attempt {fault.attempt}")

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from devcluster.paths import Cluster
-from e2e.trainings import manifest
+from devcluster.trainings import manifest
 from lwm_operator.cluster.client import Client, configuration
-from quickstart.kubectl import Kubectl
 from support.faulty_servers import denying, silent
 from support.waiting_trainings import Case, Seen, told, watch
+from tools.kubectl import Kubectl
 
 SMALL = {"requests": {"cpu": "10m", "memory": "64Mi"}}
 TRAINER_SECONDS = 60.0

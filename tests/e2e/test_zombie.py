@@ -8,23 +8,22 @@ import pytest
 
 from devcluster import faults, pods
 from devcluster.paths import Cluster
-from e2e.installation import texts
-from e2e.trainings import (
+from devcluster.trainings import (
     SECONDS,
-    a_stage,
-    committed,
-    complete,
-    ends,
+    committed_step,
+    final_hashes,
     follow_steps,
     manifest,
-    past_a_commit,
     pod_of,
+    stage_manifest,
     stages,
     status,
     until,
+    wait_for_complete,
+    wait_past_commit,
 )
-from quickstart.kubectl import Kubectl
-from quickstart.storage import upload
+from quickstart.storage import small_objects, upload
+from tools.kubectl import Kubectl
 
 pytestmark = pytest.mark.embedded
 BUCKET = "zombie"
@@ -41,7 +40,7 @@ def alone(name: str, node: str) -> dict[str, Any]:
         name,
         BUCKET,
         accelerator={"type": "cpu", "cpu": {"hosts": 1, "devicesPerHost": 4, "threads": 2}},
-        stages=[a_stage("ctx256", 256, 20000.0, {"sp": 4}, STEPS, BATCH_TOKENS)],
+        stages=[stage_manifest("ctx256", 256, 20000.0, {"sp": 4}, STEPS, BATCH_TOKENS)],
         podTemplate={"nodeSelector": {"kubernetes.io/hostname": node}},
     )
 
@@ -58,10 +57,10 @@ class Story:
 @pytest.fixture(scope="module")
 def story(kubectl: Kubectl, cluster: Cluster) -> Story:
     one, two = cluster.nodes
-    upload(texts(), BUCKET, cluster.storage_url)
+    upload(small_objects(), BUCKET, cluster.storage_url)
     kubectl.apply(alone("still", one.name))
     kubectl.apply(alone("undead", two.name))
-    past_a_commit(kubectl, "undead-s1-a1", settled=True)
+    wait_past_commit(kubectl, "undead-s1-a1", settled=True)
     zombie = pod_of(kubectl, "undead-s1-a1", 0)
     assert zombie is not None
     uid = zombie["metadata"]["uid"]
@@ -72,13 +71,13 @@ def story(kubectl: Kubectl, cluster: Cluster) -> Story:
         kubectl("patch", "lwmtraining", "undead", "--type=merge", f"--patch={json.dumps(moved)}")
         successor = until(lambda: pod_of(kubectl, "undead-s1-a2", 0), SECONDS, "the next attempt runs, although the node is only silent")
         first = next(follow_steps(kubectl, successor["metadata"]["name"]))
-        then = committed(kubectl, "undead-s1-a1")
+        then = committed_step(kubectl, "undead-s1-a1")
         assert pods.processes_of(uid), "the zombie lives"
         pods.throttle(uid, None)
-        complete(kubectl, "undead", "still")
+        wait_for_complete(kubectl, "undead", "still")
         # Its folder is swept by its successor, which may end it before its own end.
         until(lambda: not pods.processes_of(uid), SECONDS, "the zombie has come to an end")
-        last = committed(kubectl, "undead-s1-a1")
+        last = committed_step(kubectl, "undead-s1-a1")
     finally:
         faults.revive(two)
     resumed = stages(kubectl, "undead")[0]["recentAttempts"][0]["fromStep"]
@@ -100,5 +99,5 @@ def test_the_zombie_went_on_committing_after_its_successor_had_begun(story: Stor
 def test_nothing_that_it_committed_was_read(kubectl: Kubectl, story: Story) -> None:
     path = stages(kubectl, "undead")[0]["finalCheckpoint"]["path"]
     assert path.endswith(f"/s1-ctx256/a2/{STEPS}")
-    assert ends(kubectl, "undead") == ends(kubectl, "still")
+    assert final_hashes(kubectl, "undead") == final_hashes(kubectl, "still")
     assert status(kubectl, "undead")["summary"]["restarts"] == 1

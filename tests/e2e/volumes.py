@@ -5,8 +5,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from devcluster.installation import kubectl_for
 from devcluster.paths import Cluster
-from e2e.installation import of
 from quickstart.claim import NAME
 
 Offer = Callable[[str], None]
@@ -16,7 +16,7 @@ Offer = Callable[[str], None]
 def offered(cluster: Cluster) -> Iterator[Offer]:
     """A function that offers a volume to the quickstart's claim of a namespace. Its folder is seen by both nodes and writable for all,
     as those of the usual provisioners of one machine are."""
-    kubectl, made = of(cluster), []
+    kubectl, made = kubectl_for(cluster), []
 
     def offer(namespace: str) -> None:
         folder = cluster.state / f"volume-{namespace}"

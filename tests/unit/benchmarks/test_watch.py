@@ -13,7 +13,7 @@ from benchmarks.operator.watch import NotSeenError, Seen, Watch, named, of_job, 
 from benchmarks.operator.workloads import bare_job, nowhere, training
 from lwm_operator.api.training import read
 from lwm_trainer.config import PROGRESS_ANNOTATION
-from quickstart.kubectl import Kubectl
+from tools.kubectl import Kubectl
 
 
 def pod(job: str, index: int, phase: str, **metadata: Any) -> Seen:

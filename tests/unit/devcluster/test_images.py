@@ -6,7 +6,7 @@ from typing import Any
 
 from devcluster import oci
 from devcluster.paths import REPOSITORY
-from quickstart.tag import TARGETS
+from tools.image_names import TARGETS
 
 
 def test_an_archive_by_hand_is_consistent(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import pytest
 from google.auth.exceptions import DefaultCredentialsError
 
 from quickstart import elsewhere, preconditions
-from quickstart.kubectl import CommandError
 from quickstart.options import parse
+from tools.kubectl import CommandError
 
 
 def test_without_a_way_for_images_nothing_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from quickstart.load import needed
 from quickstart.options import ELSEWHERE
-from quickstart.tag import REPOSITORY
+from tools.image_names import REPOSITORY
 
 GUIDE = (REPOSITORY / "docs" / "guides" / "laptop.md").read_text()
 KNOWN = {name.replace("-", "_").upper() for name in ELSEWHERE}

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from quickstart import build
-from quickstart.kubectl import CommandError
 from quickstart.load import load, names, needed
-from quickstart.tag import REPOSITORY
+from tools.image_names import REPOSITORY
+from tools.kubectl import CommandError
 
 
 def program(folder: Path, name: str, script: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from quickstart.options import ELSEWHERE, parse
-from quickstart.tag import REPOSITORY
+from tools.image_names import REPOSITORY
 
 
 @pytest.fixture(autouse=True)

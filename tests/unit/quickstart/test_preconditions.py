@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from quickstart import preconditions
-from quickstart.kubectl import CommandError, Kubectl
+from tools.kubectl import CommandError, Kubectl
 
 DEFAULT = {"metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}
 OTHER = {"metadata": {"name": "slow"}}

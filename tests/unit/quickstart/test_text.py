@@ -6,7 +6,7 @@ from tokenizers import Tokenizer
 
 from lwm_trainer.data import Tokenizer as Loaded
 from quickstart.books import books, write_books
-from quickstart.storage import example_objects
+from quickstart.storage import SHORT_BOOKS, example_objects, small_objects
 from quickstart.tokenizer.train import PATH, PIECES, train
 
 
@@ -31,6 +31,11 @@ def test_the_tokenizer_fits_the_example_s_model() -> None:
     (genesis,) = loaded.encode([books()["01-genesis.txt"]])
     assert loaded.decode(genesis.tolist()) == books()["01-genesis.txt"]
     assert 40_000 < len(genesis) < 70_000
+
+
+def test_short_trainings_have_ten_short_books() -> None:
+    assert len(small_objects()) == len(SHORT_BOOKS) + 1
+    assert small_objects().items() <= example_objects().items()
 
 
 def test_what_is_uploaded_is_where_the_example_looks() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from quickstart.kubectl import CommandError, Kubectl
 from quickstart.watch import TrainingError, stage_seconds, table, watch
+from tools.kubectl import CommandError, Kubectl
 
 
 def training(phase: str = "Running", conditions: tuple[tuple[str, str, str], ...] = (), step: int = 5) -> dict[str, Any]:

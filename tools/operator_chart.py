@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from quickstart.kubectl import run
+from tools.kubectl import run
 
 CHART = Path(__file__).resolve().parents[1] / "charts" / "lwm-operator"
 RELEASE, NAMESPACE = "lwm-operator", "lwm-system"

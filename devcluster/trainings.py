@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from e2e.installation import BUCKET
 from lwm_trainer.config import PROGRESS_ANNOTATION, STEP_LINE_PREFIX
-from quickstart.kubectl import CommandError, Kubectl
+from tools.kubectl import CommandError, Kubectl
 
+BUCKET = "e2e"
 EVERY = 20
 PAST_A_SAVE = 3
 """Steps beyond a multiple of EVERY at which something happens: those at least run again."""
@@ -40,13 +40,13 @@ def manifest(name: str, bucket: str = BUCKET, **changes: Any) -> dict[str, Any]:
                 "keep": 2,
             },
             "accelerator": {"type": "cpu", "cpu": {"hosts": 2, "devicesPerHost": 2, "threads": 2}},
-            "stages": [a_stage(*each) for each in STAGES],
+            "stages": [stage_manifest(*each) for each in STAGES],
             **changes,
         },
     }
 
 
-def a_stage(name: str, length: int, theta: float, mesh: dict[str, int], steps: int, batch_tokens: int = 1024) -> dict[str, Any]:
+def stage_manifest(name: str, length: int, theta: float, mesh: dict[str, int], steps: int, batch_tokens: int = 1024) -> dict[str, Any]:
     return {
         "name": name,
         "contextLength": length,
@@ -68,12 +68,12 @@ def stages(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def complete(kubectl: Kubectl, *names: str, seconds: int = SECONDS) -> None:
+def wait_for_complete(kubectl: Kubectl, *names: str, seconds: int = SECONDS) -> None:
     for name in names:
         kubectl("wait", "--for=condition=Complete", f"lwmtraining/{name}", f"--timeout={seconds}s", seconds=seconds + 30)
 
 
-def ends(kubectl: Kubectl, name: str) -> list[tuple[str, str]]:
+def final_hashes(kubectl: Kubectl, name: str) -> list[tuple[str, str]]:
     """Record and state hash at each stage's end."""
     return [(stage["finalCheckpoint"]["recordHash"], stage["finalCheckpoint"]["stateHash"]) for stage in stages(kubectl, name)]
 
@@ -102,7 +102,7 @@ def pod_of(kubectl: Kubectl, job: str, index: int) -> dict[str, Any] | None:
     return next((pod for pod in running if pod["metadata"]["labels"][label] == str(index)), None)
 
 
-def committed(kubectl: Kubectl, job: str) -> int:
+def committed_step(kubectl: Kubectl, job: str) -> int:
     """The last step that the attempt has reported as committed."""
     report = kubectl.get("lease", job).get("metadata", {}).get("annotations", {}).get(PROGRESS_ANNOTATION, "{}")
     return int(json.loads(report).get("committedStep", 0))
@@ -112,17 +112,16 @@ def follow_steps(kubectl: Kubectl, pod: str) -> Iterator[dict[str, Any]]:
     """The step lines of a pod as they are printed."""
     command = [kubectl.program, f"--kubeconfig={kubectl.kubeconfig}", f"--namespace={kubectl.namespace}", "logs", "--follow", pod]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
         try:
-            for line in process.stdout:
-                _, found, text = line.partition(STEP_LINE_PREFIX)
-                if found:
+            for line in process.stdout or ():
+                _, prefix, text = line.partition(STEP_LINE_PREFIX)
+                if prefix:
                     yield json.loads(text)
         finally:
             process.kill()
 
 
-def past_a_commit(kubectl: Kubectl, job: str, *, settled: bool = False) -> list[dict[str, Any]]:
+def wait_past_commit(kubectl: Kubectl, job: str, *, settled: bool = False) -> list[dict[str, Any]]:
     """Wait until the attempt has a commit of its own and is some steps past a save; the step lines that it printed so far.
 
     `settled`: the save is over too. The emulator waits without end for the rest of an upload whose sender is gone.
@@ -135,7 +134,7 @@ def past_a_commit(kubectl: Kubectl, job: str, *, settled: bool = False) -> list[
         if not PAST_A_SAVE <= step % EVERY < EVERY - 2 or step <= begun + EVERY:
             continue
         # Unsettled, the save of this round may end before or after what happens now: either way some steps run again.
-        if committed(kubectl, job) >= (step // EVERY * EVERY if settled else begun + 1):
+        if committed_step(kubectl, job) >= (step // EVERY * EVERY if settled else begun + 1):
             return printed
     raise AssertionError(f"{job} ended before it was {PAST_A_SAVE} steps past a commit")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quickstart.tag import INPUTS, full_name, tag
+from tools.image_names import INPUTS, full_name, tag
 
 
 @pytest.fixture

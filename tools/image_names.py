@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from quickstart.kubectl import run
+from tools.kubectl import run
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TARGETS = ("operator", "trainer")
