@@ -6,7 +6,7 @@ SHELL := /bin/bash
 CACHE := $(or $(LWM_CACHE),$(HOME)/.cache/lwm-operator)
 UV_VERSION := 0.13.9
 UV := $(CACHE)/uv-$(UV_VERSION)/bin/uv
-PYTHON ?= $(firstword $(shell command -v python3.11 python3))
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
 RUN := $(UV) run --frozen --no-sync
 CLUSTER := $(RUN) python -m devcluster
 NAME ?= lwm-test
@@ -14,13 +14,13 @@ NAME ?= lwm-test
 export UV_PYTHON_DOWNLOADS := never
 export LWM_UV := $(UV)
 
-.PHONY: help setup quickstart test e2e check soak format crd docs bench-operator bench-attention bench-model bench-data fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
+.PHONY: help setup quickstart test e2e check soak check-packaging format crd docs bench-operator bench-attention bench-model bench-data fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(UV):
-	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info[:2] == (3, 11) else "Python 3.11 is needed, this is " + sys.version.split()[0] + ": install python3.11, or say PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] + ": install one of them, or say PYTHON=/path/to/python3.11")'
 	@$(PYTHON) -m venv $(CACHE)/uv-$(UV_VERSION)
 	@$(CACHE)/uv-$(UV_VERSION)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
@@ -52,6 +52,9 @@ soak: setup ## By hand, hours: 100,000 random histories of the plan, ring attent
 	@$(CLUSTER) up --name $(NAME)
 	@$(RUN) python -m kueue.drive --name $(NAME)
 	@$(RUN) python -m e2e.kills --count 100 --name $(NAME)
+
+check-packaging: setup ## The wheel in clean environments, one an extra: each command starts, or names its missing extra (PACKAGING='--python 3.12 3.13')
+	@$(RUN) python -m tools.check_packaging $(PACKAGING)
 
 format: setup ## Format and mend what can be mended
 	@$(RUN) ruff check --fix .

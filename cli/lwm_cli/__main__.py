@@ -2,6 +2,8 @@
 
 import sys
 
+from lwm_trainer.config.extras import require_extra
+
 USAGE = """usage: lwm COMMAND
 
   fit FILE.yaml    does each stage of an LWMTraining fit its accelerator, and how fast will it be: compiled without one
@@ -16,14 +18,17 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     match given:
         case ["fit", *rest]:
+            require_extra("lwm fit", "fit", "jax", "matplotlib")
             from lwm_cli.fit import main as fit
 
             return fit(rest)
         case ["data", *rest]:
+            require_extra("lwm data", "trainer", "numpy", "pyarrow", "tokenizers")
             from lwm_cli.data import main as data
 
             return data(rest)
         case ["convert", *rest]:
+            require_extra("lwm convert", "trainer", "jax", "orbax", "safetensors")
             from lwm_trainer.convert.__main__ import main as convert
 
             return convert(rest)

@@ -1,46 +1,16 @@
-"""`python -m lwm_operator`: in a pod with the service account's rights, elsewhere with those of KUBECONFIG."""
+"""`lwm-operator` and `python -m lwm_operator`: in a pod with the service account's rights, elsewhere with those of KUBECONFIG."""
 
-import asyncio
 import sys
 
-import kopf
-
-from lwm_operator.controller import handlers, health
-from lwm_operator.controller.logs import set_up
-from lwm_operator.controller.queue import KeyedQueue
-from lwm_operator.controller.reconcile import TrainingKey
-from lwm_operator.controller.run import run
-from lwm_operator.controller.settings import Settings, from_environment
-
-
-async def operate(settings: Settings) -> int:
-    """The exit code of the process."""
-
-    async def watch(queue: KeyedQueue[TrainingKey], tasks: list[asyncio.Task[None]]) -> None:
-        registry = kopf.OperatorRegistry()
-        handlers.register(registry, queue)
-        health.register(registry, queue, tasks)
-        await kopf.operator(
-            registry=registry,
-            settings=handlers.configure(),
-            # Else kopf asks /etc/passwd who runs it, where the uid of a pod has no entry.
-            identity=settings.identity,  # type: ignore[arg-type]  # a NewType of str that kopf keeps to itself
-            clusterwide=not settings.watch_namespaces,
-            namespaces=settings.watch_namespaces,
-            liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
-        )
-
-    return await run(settings, watch)
+from lwm_trainer.config.extras import require_extra
 
 
 def main() -> int:
-    try:
-        settings = from_environment()
-        set_up(settings.log_level)
-    except ValueError as error:
-        sys.stderr.write(f"{error}\n")
-        return 64
-    return asyncio.run(operate(settings))
+    """Return the exit code of the process."""
+    require_extra("lwm-operator", "operator", "kopf", "kubernetes", "prometheus_client", "structlog")
+    from lwm_operator.controller.kopf_process import main
+
+    return main()
 
 
 if __name__ == "__main__":

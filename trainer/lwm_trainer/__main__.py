@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from lwm_trainer import config
 from lwm_trainer.config import ExitCode
+from lwm_trainer.config.extras import require_extra
 from lwm_trainer.runtime import sigterm, watchdog
 from lwm_trainer.runtime.exit import leave
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
@@ -20,6 +21,7 @@ from lwm_trainer.storage import emulator
 
 def main() -> NoReturn:
     """Read the run config, join the gang, train; the exit code says how it ended, the termination message says it in words."""
+    require_extra("lwm-trainer", "trainer", "jax", "flax", "optax", "orbax")
     sigterm.hold()  # before anything starts a thread
     # Of the crashing thread only: a signal's handler cannot safely read the frames of threads that run on.
     faulthandler.enable(all_threads=False)

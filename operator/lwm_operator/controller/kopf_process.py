@@ -1,0 +1,44 @@
+"""The operator process: kopf's watches around the controller's queue and workers."""
+
+import asyncio
+import sys
+
+import kopf
+
+from lwm_operator.controller import handlers, health
+from lwm_operator.controller.logs import set_up
+from lwm_operator.controller.queue import KeyedQueue
+from lwm_operator.controller.reconcile import TrainingKey
+from lwm_operator.controller.run import run
+from lwm_operator.controller.settings import Settings, from_environment
+
+
+async def operate(settings: Settings) -> int:
+    """Run until told to stop; return the exit code of the process."""
+
+    async def watch(queue: KeyedQueue[TrainingKey], tasks: list[asyncio.Task[None]]) -> None:
+        registry = kopf.OperatorRegistry()
+        handlers.register(registry, queue)
+        health.register(registry, queue, tasks)
+        await kopf.operator(
+            registry=registry,
+            settings=handlers.configure(),
+            # Without it kopf looks up the user in /etc/passwd, where the uid of a pod has no entry.
+            identity=settings.identity,  # type: ignore[arg-type]  # a NewType of str that kopf keeps to itself
+            clusterwide=not settings.watch_namespaces,
+            namespaces=settings.watch_namespaces,
+            liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
+        )
+
+    return await run(settings, watch)
+
+
+def main() -> int:
+    """Read the settings from the environment and operate; exit code 64 when a setting is wrong."""
+    try:
+        settings = from_environment()
+        set_up(settings.log_level)
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 64
+    return asyncio.run(operate(settings))

@@ -1,0 +1,105 @@
+"""Installs the wheel of this checkout into clean environments, one an extra and a Python, and starts what it brings.
+
+`python -m tools.check_packaging [--python 3.12 ...] [--extra trainer ...]`. Needs uv (LWM_UV or PATH) and the package registry.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A command that an environment must answer with this exit code and these words on standard output or error."""
+
+    command: str
+    exit_code: int
+    words: str = ""
+
+
+PROBES: dict[str, list[Probe]] = {
+    "": [
+        Probe("lwm --help", 0, "usage: lwm"),
+        Probe("lwm-operator", 1, "pip install 'lwm-operator[operator]'"),
+        Probe("lwm-trainer", 1, "pip install 'lwm-operator[trainer]'"),
+        Probe("lwm fit x.yaml", 1, "pip install 'lwm-operator[fit]'"),
+        Probe("lwm data inspect x.yaml", 1, "pip install 'lwm-operator[trainer]'"),
+        Probe("lwm convert from-hf a b", 1, "pip install 'lwm-operator[trainer]'"),
+    ],
+    "operator": [
+        Probe("python -c 'import lwm_operator.controller.kopf_process'", 0),
+        Probe("lwm-operator", 64, "LWM_TRAINER_IMAGE"),
+        Probe("lwm-trainer", 1, "pip install 'lwm-operator[trainer]'"),
+    ],
+    "trainer": [
+        Probe("python -c 'import lwm_trainer.train, lwm_trainer.preparation.worker'", 0),
+        Probe("lwm-trainer", 64, "LWM_CONFIG"),
+        Probe("lwm convert --help", 0, "from-hf"),
+        Probe("lwm-operator", 1, "pip install 'lwm-operator[operator]'"),
+    ],
+    "fit": [
+        Probe("lwm fit --help", 0, "usage: lwm fit"),
+        Probe(f"lwm fit {ROOT}/examples/laptop.yaml", 0),
+    ],
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Print a line for each environment; return 1 when one of them failed."""
+    parser = argparse.ArgumentParser(prog="python -m tools.check_packaging", description=__doc__)
+    parser.add_argument("--python", nargs="+", default=[sys.executable], help="interpreters, by version or path (default: this one)")
+    parser.add_argument("--extra", nargs="+", default=list(PROBES), choices=list(PROBES), help="extras (default: none, and each)")
+    options = parser.parse_args(arguments)
+    failures = 0
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = build_wheel(Path(folder))
+        for python in options.python:
+            for extra in options.extra:
+                problems = check(wheel, extra, python, Path(folder) / f"venv-{extra or 'base'}")
+                print(f"{python} [{extra}]: {'; '.join(problems) or 'as it should be'}", flush=True)
+                failures += bool(problems)
+    return 1 if failures else 0
+
+
+def build_wheel(folder: Path) -> Path:
+    """The wheel of this checkout, in `folder`."""
+    subprocess.run([_uv(), "build", "--quiet", "--wheel", "--out-dir", folder, ROOT], check=True)
+    return next(folder.glob("*.whl"))
+
+
+def check(wheel: Path, extra: str, python: str, environment: Path) -> list[str]:
+    """Make the environment, install the wheel with `extra`, and return a sentence for each probe that failed."""
+    subprocess.run([_uv(), "venv", "--quiet", "--clear", "--python", python, environment], check=True)
+    requirement = f"lwm-operator[{extra}] @ {wheel.as_uri()}" if extra else f"lwm-operator @ {wheel.as_uri()}"
+    subprocess.run([_uv(), "pip", "install", "--quiet", "--python", environment / "bin" / "python", requirement], check=True)
+    return [problem for probe in PROBES[extra] if (problem := _problem(probe, environment)) is not None]
+
+
+def _problem(probe: Probe, environment: Path) -> str | None:
+    """Run the probe outside the checkout, with nothing of this environment but its PATH, and compare."""
+    variables = {"PATH": f"{environment}/bin:/usr/bin:/bin", "HOME": str(environment), "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(["/bin/sh", "-c", probe.command], cwd=environment, env=variables, capture_output=True, text=True, check=False)
+    output = done.stdout + done.stderr
+    if done.returncode != probe.exit_code or probe.words not in output or "Traceback" in output:
+        return f"`{probe.command}` gave exit code {done.returncode} instead of {probe.exit_code}, or not {probe.words!r}: {output[-400:]}"
+    return None
+
+
+def _uv() -> str:
+    """The uv of the Makefile, of PATH, or of an earlier `make setup`."""
+    cache = Path(os.environ.get("LWM_CACHE") or Path.home() / ".cache" / "lwm-operator")
+    uv = os.environ.get("LWM_UV") or shutil.which("uv") or next((str(path) for path in cache.glob("uv-*/bin/uv")), None)
+    if uv is None:
+        raise SystemExit("uv is needed: `make check-packaging` brings its own, or `pip install uv`")
+    return uv
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
