@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 PACKAGES = ("operator/lwm_operator", "trainer/lwm_trainer", "cli/lwm_cli")
+PACKAGES_INSIDE = {"lwm_operator": ("lwm_operator.plan",)}
+"""Packages that have a row of their own beside the one that holds them."""
 
 Graph = dict[str, set[str]]
 
@@ -34,7 +36,7 @@ def main(arguments: list[str]) -> int:
             lines = statistics.median(len(path.read_text().splitlines()) for path in modules.values())
             circles = [component for component in components(graph) if len(component) > 1]
             arrows = sum(len(targets) for targets in graph.values())
-            print(f"{name:<22} {len(modules):>5} {lines:>12.0f} {len(graph):>5} {arrows:>6} {floors(graph):>6} {len(circles):>7}")
+            print(f"{prefix:<22} {len(modules):>5} {lines:>12.0f} {len(graph):>5} {arrows:>6} {floors(graph):>6} {len(circles):>7}")
             for circle in circles:
                 print(f"  circle: {', '.join(sorted(circle))}")
             if options.arrows:
