@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 PACKAGES = ("operator/lwm_operator", "trainer/lwm_trainer", "cli/lwm_cli")
-PACKAGES_INSIDE = {"lwm_operator": ("lwm_operator.plan",)}
-"""Packages that have a row of their own beside the one that holds them."""
+ROOMS_WITH_A_ROW = {"lwm_operator": ("lwm_operator.plan",)}
+"""Rooms that are as large as a package: they have a row of their own."""
 
 Graph = dict[str, set[str]]
 
@@ -28,10 +28,8 @@ def main(arguments: list[str]) -> int:
     print(f"{'package':<22} {'files':>5} {'median lines':>12} {'rooms':>5} {'arrows':>6} {'floors':>6} {'circles':>7}")
     for package in PACKAGES:
         root = options.checkout / package
-        for name, prefix in [(root.name, root.name)] + (
-            [("lwm_operator.plan", "lwm_operator.plan")] if root.name == "lwm_operator" else []
-        ):
-            modules = {module: path for module, path in modules_of(root) if module == prefix or module.startswith(f"{prefix}.")}
+        for prefix in [root.name, *ROOMS_WITH_A_ROW.get(root.name, ())]:
+            modules = {module: path for module, path in modules_of(root) if f"{module}.".startswith(f"{prefix}.")}
             graph = rooms(modules, prefix)
             lines = statistics.median(len(path.read_text().splitlines()) for path in modules.values())
             circles = [component for component in components(graph) if len(component) > 1]
