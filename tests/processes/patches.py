@@ -67,7 +67,7 @@ def nan_loss() -> None:
     def dispatched(self: object, step: int, metrics: Mapping[str, Any]) -> None:
         original(self, step, {**metrics, "loss": np.float32("nan")} if step == NAN_STEP else metrics)
 
-    original = replace(train_module._Watch, "dispatched", dispatched)
+    original = replace(train_module.StepObserver, "dispatched", dispatched)
 
 
 def long_compile() -> None:

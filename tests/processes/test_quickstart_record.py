@@ -8,14 +8,14 @@ from lwm_trainer.checkpoint.checkpointer import Saver
 from lwm_trainer.checkpoint.training_record import Record
 from lwm_trainer.step.train_step import State
 from quickstart.record import read_stage
-from support.builders import a_run
+from support.builders import a_run, a_step_report
 
 
 def test_a_stage_is_read_from_its_final_checkpoint(tmp_path: Path) -> None:
     run = a_run(checkpoint={"root": str(tmp_path), "every_steps": 1})
     record = Record.empty(run.steps)
     for step, loss in enumerate((7.5, 6.25, 5.125)):
-        record.add(step, loss, 0.5 + step, 1000 + step)
+        record.add(a_step_report(step + 1, loss=loss, grad_norm=0.5 + step, tokens_hash=1000 + step))
     saver = Saver(run, "0" * 64)
     saver.save(run.steps, State(params={"w": np.ones(3, np.float32)}, optimizer={"m": np.ones(3, np.float32)}), record)
     assert saver.wait() == run.steps

@@ -3,6 +3,7 @@
 from typing import Any
 
 from lwm_trainer import config
+from lwm_trainer.runtime.step_report import StepReport
 
 ALONE: dict[str, Any] = {
     "gang": {"job": "t-s1-a1", "service": "t", "hosts": 1, "devices_per_host": 1, "platform": "cpu", "coordinator": "x:1"},
@@ -53,3 +54,8 @@ def a_run(**changes: Any) -> config.RunConfig:
         "checkpoint": {"root": "/runs", "every_steps": 1},
     }
     return config.RunConfig(**(fields | changes))
+
+
+def a_step_report(step: int = 1, **changes: Any) -> StepReport:
+    fields: dict[str, Any] = {"loss": 5.0, "grad_norm": 0.25, "tokens_hash": 7, "seconds": 1.0, "batch_tokens": 4096}
+    return StepReport(step=step, **(fields | changes))

@@ -3,14 +3,13 @@
 import faulthandler
 import logging
 import os
-import sys
 import traceback
 from typing import NoReturn
 
 from lwm_trainer import config
 from lwm_trainer.config import ExitCode
 from lwm_trainer.config.extras import require_extra
-from lwm_trainer.runtime import sigterm, watchdog
+from lwm_trainer.runtime import console, sigterm, watchdog
 from lwm_trainer.runtime.exit import leave
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
 from lwm_trainer.runtime.progress import Reporter
@@ -69,7 +68,7 @@ def _attempt(run: config.RunConfig, index: int, standing: PhaseTracker) -> NoRet
     except BaseException as error:
         found = judge(error, gang=run.gang.hosts > 1)
         if found.unexpected:
-            print(hidden(traceback.format_exc()), file=sys.stderr, end="", flush=True)
+            console.warn(hidden(traceback.format_exc().rstrip()))
         step = getattr(error, "step", standing.now().done)
         leave(found.code, found.message, reason=found.reason, step=step, coordinator=_coordinates(run, index), before=close)
     leave(ExitCode.COMPLETE, f"stage {run.stage} is complete at step {final.step}", step=final.step, final=final, before=close)

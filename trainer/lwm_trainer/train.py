@@ -18,10 +18,12 @@ from lwm_trainer.data import Batches, Tokenizer, load_documents
 from lwm_trainer.parallel.distributed import barrier
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.ring.ring_ulysses_split import settle
-from lwm_trainer.runtime import metrics
+from lwm_trainer.runtime import console
 from lwm_trainer.runtime.errors import DivergedError, SavedOnRequest
+from lwm_trainer.runtime.metrics import Metrics
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
 from lwm_trainer.runtime.progress import Reporter
+from lwm_trainer.runtime.step_report import StepReport, print_step_line
 from lwm_trainer.step import fingerprint
 from lwm_trainer.step.global_batch import Feed, abstract_batch
 from lwm_trainer.step.train_step import Program, State, make_program
@@ -36,7 +38,7 @@ def train(run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | No
     """
     run, why = settle(run)
     if jax.process_index() == 0:
-        metrics.say(why)
+        console.say(why)
         require_writable(run.attempt_folder())
         require_pretrained(run)
 
@@ -52,7 +54,7 @@ def train(run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | No
     train_step, loaded = compiled.result(), data.result()
 
     if jax.process_index() == 0:
-        metrics.say("\n".join(loaded.batches.about))
+        console.say("\n".join(loaded.batches.about))
     standing.enter(Phase.RESTORING)
     barrier("compiled")
     origin = settle_origin(run)
@@ -65,29 +67,29 @@ def train(run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | No
 
     barrier("restored")
     standing.enter(Phase.TRAINING)
-    watch = _Watch(run, standing, reporter, record)
+    observer = StepObserver(run, standing, reporter, record)
     try:
         for step in range(origin.step, run.steps):
             batch = feed.batch(step)
             standing.handing_over(step)
             state, step_metrics = train_step(state, batch)
-            watch.dispatched(step, step_metrics)
+            observer.dispatched(step, step_metrics)
             done = step + 1
             last = done == run.steps
             leaving = saver.stop_requested(done) and not last  # what ends anyway ends as complete
             if leaving or last or done % run.checkpoint.every_steps == 0:
-                watch.flush()  # a state whose loss has not been looked at is never saved
+                observer.flush()  # a state whose loss has not been looked at is never saved
                 with standing.during(Phase.SAVING):
-                    watch.committed(saver.wait())
+                    observer.committed(saver.wait())
                     saver.save(done, state, record)
             if leaving:
                 standing.enter(Phase.SAVING)
-                watch.committed(saver.wait())
+                observer.committed(saver.wait())
                 raise SavedOnRequest(f"SIGTERM: step {done} is saved")
-            watch.committed(saver.newly_committed())
+            observer.committed(saver.newly_committed())
     except DivergedError:
         standing.enter(Phase.SAVING)
-        watch.committed(saver.wait())  # what is still being saved is from before it, and is what a rollback wants
+        observer.committed(saver.wait())  # what is still being saved is from before it, and is what a rollback wants
         raise
 
     standing.enter(Phase.SAVING)
@@ -95,7 +97,7 @@ def train(run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | No
     already = origin.step == run.steps
     folder = str(origin.checkpoint) if already else config.step_folder(run.attempt_folder(), run.steps)
     state_hash = fingerprint.as_text(program.state_hash(state))
-    watch.committed(saver.wait())
+    observer.committed(saver.wait())
     saver.close()
     final = config.FinalReport(
         checkpoint=folder, step=run.steps, state_hash=state_hash, record_hash=record.hash(), loss=float(record.losses[-1])
@@ -134,44 +136,60 @@ def _start(run: config.RunConfig, program: Program, origin: Origin, tokenizer_sh
             return program.init(jax.random.key(run.seed)), nothing
 
 
-class _Watch:
-    """Fetches a step's numbers once the next step is dispatched, so that the devices never wait for the host, and tells everybody."""
+class StepObserver:
+    """Fetches a step's numbers once the next step is dispatched, so that the devices never wait for the host, and reports them."""
 
     def __init__(self, run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | None, record: Record) -> None:
         self._run, self._standing, self._reporter, self._record = run, standing, reporter, record
-        self._metrics = metrics.Metrics(run.training, run.stage) if reporter is not None else None
+        self._metrics = Metrics(run.training, run.stage) if reporter is not None else None
         self._pending: tuple[int, Any] | None = None
         self._clock = time.monotonic()
 
     def dispatched(self, step: int, step_metrics: Any) -> None:
+        """Step `step` (from 0) runs on the devices; report the one before it."""
         earlier, self._pending = self._pending, (step, step_metrics)
         if earlier is not None:
-            self._take(*earlier)
+            self._observe(*earlier)
 
     def flush(self) -> None:
+        """Wait for the last dispatched step and report it."""
         if self._pending is not None:
-            self._take(*self._pending)
+            self._observe(*self._pending)
             self._pending = None
 
     def committed(self, step: int | None) -> None:
+        """Report the checkpoint of `step`; None: nothing has been committed."""
         if step is not None and self._reporter is not None and self._metrics is not None:
             self._reporter.committed(step)
             self._metrics.committed(step)
 
-    def _take(self, step: int, step_metrics: Any) -> None:
+    def _observe(self, step: int, step_metrics: Any) -> None:
+        """Raises DivergedError after the step is entered in the record."""
+        report = self._report(step, step_metrics)
+        self._record.add(report)
+        if report.diverged:
+            loss, grad_norm = np.float32(report.loss), np.float32(report.grad_norm)
+            raise DivergedError(
+                f"step {report.step}: loss {loss}, gradient norm {grad_norm}: lower optimizer.peakLearningRate or clipNorm", step=step
+            )
+        self._standing.step(report.step, report.seconds)
+        if self._reporter is not None and self._metrics is not None:
+            self._reporter.step(report)
+            self._metrics.step(report)
+            print_step_line(report)
+
+    def _report(self, step: int, step_metrics: Any) -> StepReport:
+        """Wait for the step's numbers."""
         loss, grad_norm, tokens_hash = (np.asarray(step_metrics[name])[()] for name in ("loss", "grad_norm", "tokens_hash"))
-        losses = {of: float(step_metrics[f"{of}_loss"]) for of in MODALITIES if f"{of}_loss" in step_metrics}
-        self._record.add(step, float(loss), float(grad_norm), int(tokens_hash), losses)
+        modality_losses = {name: float(step_metrics[f"{name}_loss"]) for name in MODALITIES if f"{name}_loss" in step_metrics}
         now = time.monotonic()
         seconds, self._clock = now - self._clock, now
-        if not (np.isfinite(loss) and np.isfinite(grad_norm)):
-            raise DivergedError(
-                f"step {step + 1}: loss {loss}, gradient norm {grad_norm}: lower optimizer.peakLearningRate or clipNorm", step=step
-            )
-        self._standing.step(step + 1, seconds)
-        if self._reporter is None or self._metrics is None:
-            return
-        rate, seen = self._run.batch_tokens / seconds, (step + 1) * self._run.batch_tokens
-        self._reporter.step(float(loss), float(grad_norm), rate, seconds, seen)
-        self._metrics.step(step + 1, float(loss), float(grad_norm), rate, seconds, self._run.batch_tokens, losses)
-        metrics.step_line(step + 1, float(loss), float(grad_norm), rate, seconds, seen, losses)
+        return StepReport(
+            step=step + 1,
+            loss=float(loss),
+            grad_norm=float(grad_norm),
+            tokens_hash=int(tokens_hash),
+            modality_losses=modality_losses,
+            seconds=seconds,
+            batch_tokens=self._run.batch_tokens,
+        )

@@ -1,7 +1,6 @@
 """Saving and restoring with Orbax. One step holds parameters, optimizer, record and manifest, committed together or not at all."""
 
 import os
-import sys
 import threading
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from lwm_trainer.checkpoint.lineage import committed_steps
 from lwm_trainer.checkpoint.retention import prune
 from lwm_trainer.checkpoint.training_record import Arrays, Record
 from lwm_trainer.model.llama import VISION_TABLES, Params, vision_tables
+from lwm_trainer.runtime import console
 from lwm_trainer.runtime.errors import CheckpointMismatchError
 from lwm_trainer.step.train_step import State
 
@@ -145,7 +145,7 @@ class Saver:
             try:
                 prune(self._run, self._origin_step, own)
             except Exception as error:
-                print(f"prune: {type(error).__name__}: {error}; the next commit tries again", file=sys.stderr, flush=True)
+                console.warn(f"prune: {type(error).__name__}: {error}; the next commit tries again")
 
         self._pruning = threading.Thread(target=work, name="prune", daemon=True)
         self._pruning.start()

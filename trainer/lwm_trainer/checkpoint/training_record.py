@@ -5,12 +5,12 @@ killed and run again.
 """
 
 import hashlib
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lwm_trainer.runtime.step_report import StepReport
 
 Arrays = dict[str, NDArray[np.uint32]]
 """loss_bits, grad_norm_bits (float32 seen as uint32), tokens_hash; with a vision vocabulary also text_loss_bits and vision_loss_bits,
@@ -29,16 +29,17 @@ class Record:
     @classmethod
     def empty(cls, steps: int, vision: bool = False) -> Self:
         """`vision`: the model has a vision vocabulary, each modality's loss is kept."""
-        names = (*NAMES, *(_loss_of(modality) for modality in MODALITIES)) if vision else NAMES
+        names = (*NAMES, *(_loss_array(modality) for modality in MODALITIES)) if vision else NAMES
         return cls({name: np.zeros(steps, np.uint32) for name in names})
 
-    def add(self, step: int, loss: float, grad_norm: float, tokens_hash: int, losses: Mapping[str, float] = MappingProxyType({})) -> None:
-        """Enter step `step` (from 0). `losses`: by modality, of those that are kept."""
-        self.arrays["loss_bits"][step] = np.float32(loss).view(np.uint32)
-        self.arrays["grad_norm_bits"][step] = np.float32(grad_norm).view(np.uint32)
-        self.arrays["tokens_hash"][step] = tokens_hash
-        for modality, value in losses.items():
-            self.arrays[_loss_of(modality)][step] = np.float32(value).view(np.uint32)
+    def add(self, report: StepReport) -> None:
+        """Enter a step; one that is run again after a restart replaces its entry."""
+        index = report.step - 1
+        self.arrays["loss_bits"][index] = np.float32(report.loss).view(np.uint32)
+        self.arrays["grad_norm_bits"][index] = np.float32(report.grad_norm).view(np.uint32)
+        self.arrays["tokens_hash"][index] = report.tokens_hash
+        for modality, loss in report.modality_losses.items():
+            self.arrays[_loss_array(modality)][index] = np.float32(loss).view(np.uint32)
 
     def copy(self) -> Arrays:
         """What a save may keep while later steps are entered."""
@@ -50,13 +51,13 @@ class Record:
 
     def losses_of(self, modality: str) -> NDArray[np.float32]:
         """Of text or vision; KeyError for a stage without a vision vocabulary."""
-        return self.arrays[_loss_of(modality)].view(np.float32)
+        return self.arrays[_loss_array(modality)].view(np.float32)
 
     def hash(self) -> str:
         """SHA-256 of all arrays, those of NAMES first, in their order, then the modalities'; little-endian."""
-        names = (*NAMES, *(name for name in map(_loss_of, MODALITIES) if name in self.arrays))
+        names = (*NAMES, *(name for name in map(_loss_array, MODALITIES) if name in self.arrays))
         return hashlib.sha256(b"".join(self.arrays[name].astype("<u4").tobytes() for name in names)).hexdigest()
 
 
-def _loss_of(modality: str) -> str:
+def _loss_array(modality: str) -> str:
     return f"{modality}_loss_bits"

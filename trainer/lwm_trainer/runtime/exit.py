@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from lwm_trainer.config import ExitCode, FinalReport, Prepared, TerminationMessage
+from lwm_trainer.runtime import console
 from lwm_trainer.runtime.progress import write_last_words
 from lwm_trainer.runtime.redaction import hidden
 
@@ -47,7 +48,7 @@ def leave(
         code=int(code), reason=reason or reason_of(code), message=hidden(message), step=step, final=final, prepared=prepared
     )
     write_last_words(words)
-    print(json.dumps({"exit": words.code, "reason": words.reason, "message": words.message}), file=sys.stderr, flush=True)
+    console.warn(json.dumps({"exit": words.code, "reason": words.reason, "message": words.message}))
     before()
     if coordinator:
         time.sleep(COORDINATOR_STAYS.get(code, 0))

@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import ssl
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +22,9 @@ from lwm_trainer.config import (
     RunConfig,
     TerminationMessage,
 )
+from lwm_trainer.runtime import console
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
+from lwm_trainer.runtime.step_report import StepReport
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 Report = Progress | Preparation
@@ -79,7 +80,7 @@ class Renewer:
         now = time.monotonic()
         if self._logged is None or now - self._logged >= _LOG_SECONDS:
             self._logged = now
-            print(f"progress: {self.failures} reports not delivered, latest: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            console.warn(f"progress: {self.failures} reports not delivered, latest: {type(error).__name__}: {error}")
 
 
 class Reporter:
@@ -119,15 +120,15 @@ class Reporter:
         """The attempt begins at `step`, which is committed."""
         self._change(urgent=True, resumed_from=step, committed_step=step)
 
-    def step(self, loss: float, grad_norm: float, tokens_per_second: float, step_seconds: float, tokens_seen: int) -> None:
-        """A step is done; loss in nats a token, tokens_seen since the stage began."""
+    def step(self, report: StepReport) -> None:
+        """A step is done; the next renewal of the Lease says so."""
         self._change(
             urgent=False,
-            loss=loss,
-            grad_norm=grad_norm,
-            tokens_per_second=tokens_per_second,
-            step_seconds=step_seconds,
-            tokens_seen=tokens_seen,
+            loss=report.loss,
+            grad_norm=report.grad_norm,
+            tokens_per_second=report.tokens_per_second,
+            step_seconds=report.seconds,
+            tokens_seen=report.tokens_seen,
         )
 
     def committed(self, step: int) -> None:
@@ -193,4 +194,4 @@ def write_last_words(words: TerminationMessage) -> None:
             text = to_json(words)
         Path(os.environ.get("LWM_TERMINATION_PATH", TERMINATION_PATH)).write_text(text, encoding="utf-8")
     except Exception as error:
-        print(f"last words not written: {error}", file=sys.stderr, flush=True)
+        console.warn(f"termination message not written: {error}")

@@ -6,41 +6,42 @@ import numpy as np
 import pytest
 
 from lwm_trainer.checkpoint.training_record import Record
+from support.builders import a_step_report
 
 
 def test_the_record_keeps_the_very_bits_and_a_step_done_twice_stands_once() -> None:
     record = Record.empty(3)
-    record.add(0, 1.1, 2.2, 5)
-    record.add(1, 3.3, 4.4, 6)
+    record.add(a_step_report(1, loss=1.1, grad_norm=2.2, tokens_hash=5))
+    record.add(a_step_report(2, loss=3.3, grad_norm=4.4, tokens_hash=6))
     before = record.hash()
-    record.add(1, 3.3, 4.4, 6)
+    record.add(a_step_report(2, loss=3.3, grad_norm=4.4, tokens_hash=6))
     assert record.hash() == before
     assert record.losses[1] == np.float32(3.3)
-    record.add(1, float(np.nextafter(np.float32(3.3), np.float32(4))), 4.4, 6)
+    record.add(a_step_report(2, loss=float(np.nextafter(np.float32(3.3), np.float32(4))), grad_norm=4.4, tokens_hash=6))
     assert record.hash() != before
 
 
 def test_a_copy_is_not_changed_by_later_steps() -> None:
     record = Record.empty(2)
     copy = record.copy()
-    record.add(0, 1.0, 1.0, 1)
+    record.add(a_step_report(1))
     assert copy["loss_bits"][0] == 0
 
 
 def test_each_modality_s_loss_is_kept_and_hashed_where_there_is_a_vision_vocabulary() -> None:
     record = Record.empty(2, vision=True)
-    record.add(0, 1.0, 2.0, 3, {"text": 4.0, "vision": math.nan})
+    record.add(a_step_report(1, modality_losses={"text": 4.0, "vision": math.nan}))
     assert record.losses_of("text").tolist() == [4.0, 0.0]
     assert np.isnan(record.losses_of("vision")[0])
     before = record.hash()
-    record.add(0, 1.0, 2.0, 3, {"text": 4.0, "vision": 5.0})
+    record.add(a_step_report(1, modality_losses={"text": 4.0, "vision": 5.0}))
     assert record.hash() != before
     assert record.copy().keys() == record.arrays.keys()
 
 
 def test_a_text_s_record_holds_and_hashes_what_it_always_did() -> None:
     record = Record.empty(1)
-    record.add(0, 1.5, 2.5, 7)
+    record.add(a_step_report(1, loss=1.5, grad_norm=2.5, tokens_hash=7))
     assert record.hash() == hashlib.sha256(struct.pack("<ffI", 1.5, 2.5, 7)).hexdigest()
     with pytest.raises(KeyError):
         record.losses_of("text")

@@ -23,7 +23,7 @@ from lwm_trainer.preparation.preparation_report import Report
 from lwm_trainer.runtime import progress
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
 from lwm_trainer.runtime.progress import Renewer, Reporter, write_last_words
-from support.builders import ALONE, a_run
+from support.builders import ALONE, a_run, a_step_report
 
 FINAL = FinalReport(checkpoint="gs://lwm/runs/x/60", step=60, state_hash="a" * 64, record_hash="b" * 64)
 
@@ -124,7 +124,7 @@ def test_phases_commits_and_the_end_are_sent_at_once_steps_are_not(server: ApiSe
     (account / "token").write_text("second")
     sent = len(server.patches)
     standing.step(11, 1.25)
-    reporter.step(5.5, 0.5, 4000.0, 1.25, 45056)
+    reporter.step(a_step_report(11, loss=5.5, grad_norm=0.5, seconds=1.25, batch_tokens=5000))
     time.sleep(0.2)
     assert len(server.patches) == sent
     reporter.committed(11)
@@ -153,7 +153,7 @@ def test_phases_commits_and_the_end_are_sent_at_once_steps_are_not(server: ApiSe
         "gradNorm": 0.5,
         "tokensPerSecond": 4000.0,
         "stepSeconds": 1.25,
-        "tokensSeen": 45056,
+        "tokensSeen": 55000,
         "resumedFrom": 10,
         "committedStep": 11,
     }
@@ -192,7 +192,7 @@ def test_failures_are_counted_logged_once_and_hold_nobody_up(server: ApiServer, 
     wait_for(lambda: reporter.failures >= 5)
     began = time.monotonic()
     for _ in range(1000):
-        reporter.step(math.nan, 1.0, 1.0, 1.0, 1)
+        reporter.step(a_step_report(loss=math.nan))
     assert time.monotonic() - began < 1
     reporter.close()
     assert capsys.readouterr().err.count("reports not delivered") == 1
@@ -234,4 +234,4 @@ def test_last_words_fit_and_stay_json(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_last_words_never_raise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("LWM_TERMINATION_PATH", str(tmp_path / "none" / "log"))
     write_last_words(TerminationMessage(code=70, reason="Uncaught"))
-    assert "last words not written" in capsys.readouterr().err
+    assert "termination message not written" in capsys.readouterr().err

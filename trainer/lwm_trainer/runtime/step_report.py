@@ -1,0 +1,62 @@
+"""The numbers of one finished step, in one record that the step line, the metrics, the Lease and the record of the stage all read."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from lwm_trainer.config import STEP_LINE_PREFIX
+from lwm_trainer.runtime import console
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReport:
+    """Made once per step, when its numbers have arrived on the host."""
+
+    step: int
+    """Steps done in this stage, this one included."""
+    loss: float
+    """Mean cross-entropy in nats a target; not finite where training diverged."""
+    grad_norm: float
+    """Global L2 norm of the gradient, before clipping."""
+    tokens_hash: int
+    """uint32 of the step's tokens, targets and weights."""
+    modality_losses: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Mean cross-entropy of each modality's targets, NaN where the batch has none; empty without a vision vocabulary."""
+    seconds: float
+    """Wall time of the step."""
+    batch_tokens: int
+    """Tokens of the global batch, padding included."""
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Throughput of all hosts together."""
+        return self.batch_tokens / self.seconds
+
+    @property
+    def tokens_seen(self) -> int:
+        """Tokens since the stage began, padding included."""
+        return self.step * self.batch_tokens
+
+    @property
+    def diverged(self) -> bool:
+        return not (math.isfinite(self.loss) and math.isfinite(self.grad_norm))
+
+
+def print_step_line(report: StepReport) -> None:
+    """Print the step as one line, the prefix and JSON; a number that is not finite becomes null.
+
+    Gloo prints to the same stream from native code, so look for the prefix anywhere in a line.
+    """
+    numbers = {
+        "step": report.step,
+        "loss": report.loss,
+        **{f"{modality}Loss": loss for modality, loss in report.modality_losses.items()},
+        "gradNorm": report.grad_norm,
+        "tokensPerSecond": report.tokens_per_second,
+        "stepSeconds": report.seconds,
+        "tokensSeen": report.tokens_seen,
+    }
+    finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+    console.say(f"{STEP_LINE_PREFIX}{json.dumps(finite)}")
