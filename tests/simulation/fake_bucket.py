@@ -109,8 +109,8 @@ class Gang:
     def number(self) -> Number:
         return self.stage, self.attempt
 
-    def another(self) -> "Gang":
-        """The processes of the same Job once its pods are made anew."""
+    def restarted(self) -> "Gang":
+        """The processes of the same Job once its pods have been made anew."""
         fresh = {"alive": set(), "begun": False, "step": 0, "state": 0, "batches": [], "resumed_from": 0, "committed": 0}
         return replace(self, **fresh, phase=Phase.RENDEZVOUS, hung=False, silent=False, idle=0)  # type: ignore[arg-type]
 

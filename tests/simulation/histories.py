@@ -1,4 +1,4 @@
-"""Random histories: a seeded generator of moves that go deep, the checks after each, and the way back to a healed world."""
+"""Random histories: a seeded generator of moves that go deep, the checks after each, and the way back to a healed cluster."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,14 +6,12 @@ from typing import Any
 
 from lwm_operator.api.status import Phase
 from lwm_operator.api.training import Training
-from lwm_operator.plan.plan import plan
 from simulation.builders import stage, training
 from simulation.convergence import heal, look_twice
-from simulation.moves import Move, make
-from simulation.operator_passes import Operators
+from simulation.moves import Move, make_move
 from simulation.sampling import script
 from simulation.scenarios import Chance
-from simulation.state import Planner
+from simulation.simulation import Simulation
 
 CPU = {"type": "cpu", "cpu": {"hosts": 2, "devicesPerHost": 4}}
 SLICES = {"type": "tpu", "tpu": {"family": "v6e", "topology": "2x2", "slices": 2}}
@@ -67,46 +65,46 @@ class HistoryError(AssertionError):
         self.moves, self.which, self.why = moves, which, why
 
 
-def run(seed: int, planner: Planner = plan) -> Counter[str]:
+def run(seed: int) -> Counter[str]:
     """One history. Returns how often what was reached. Raises HistoryError."""
     chance = Chance(seed)
     which = chance.randrange(len(TRAININGS))
-    world = Operators(training=TRAININGS[which], planner=planner)
+    simulation = Simulation(TRAININGS[which])
     moves: list[Move] = []
     try:
         while len(moves) < LENGTH:
-            for move in script(chance, world):
+            for move in script(chance, simulation):
                 moves.append(move)
-                one(world, move)
-        end(world)
+                one(simulation, move)
+        end(simulation)
     except Exception as error:
         raise HistoryError(seed, which, moves, error) from error
-    return world.reached
+    return simulation.coverage
 
 
-def replay(which: int, moves: Iterable[Move], planner: Planner = plan) -> Operators:
+def replay(which: int, moves: Iterable[Move]) -> Simulation:
     """These moves, with all checks."""
-    world, done = Operators(training=TRAININGS[which], planner=planner), []
+    simulation, done = Simulation(TRAININGS[which]), []
     try:
         for move in moves:
             done.append(move)
-            one(world, move)
-        end(world)
+            one(simulation, move)
+        end(simulation)
     except Exception as error:
         raise HistoryError(None, which, done, error) from error
-    return world
+    return simulation
 
 
-def one(world: Operators, move: Move) -> None:
+def one(simulation: Simulation, move: Move) -> None:
     if move[0] == "look twice":
-        look_twice(world)
+        look_twice(simulation)
     else:
-        make(world, move)
+        make_move(simulation, move)
 
 
-def end(world: Operators) -> None:
-    """Whatever happened: in a healed world the training completes, and then nothing is left to do."""
-    look_twice(world)
-    heal(world)
-    decided = look_twice(world)
+def end(simulation: Simulation) -> None:
+    """Whatever happened: in a healed cluster the training completes, and then nothing is left to do."""
+    look_twice(simulation)
+    heal(simulation)
+    decided = look_twice(simulation)
     assert decided.status.phase == Phase.COMPLETE

@@ -15,7 +15,7 @@ from simulation.budget_oracle import Recount
 from simulation.fake_bucket import advanced
 
 if TYPE_CHECKING:
-    from simulation.state import Cluster
+    from simulation.state import ClusterState
 
 OVER = (AttemptState.COMPLETE, AttemptState.FAILED, AttemptState.SUSPENDED)
 ENDING = (AttemptState.STOPPING, AttemptState.SUSPENDING, *OVER)
@@ -26,17 +26,17 @@ SHARDS = 4
 VALIDATE_EVERY = 8
 
 
-class BrokenPromiseError(AssertionError):
+class InvariantError(AssertionError):
     """Something that must always hold does not."""
 
 
-def promise(holds: bool, said: str | Callable[[], str]) -> None:
+def require(holds: bool, said: str | Callable[[], str]) -> None:
     if not holds:
-        raise BrokenPromiseError(said if isinstance(said, str) else said())
+        raise InvariantError(said if isinstance(said, str) else said())
 
 
 @dataclass
-class Promises:
+class Invariants:
     made: set[str] = field(default_factory=set)
     """Names of all Jobs that ever were."""
     charges: dict[str, Recount] = field(default_factory=dict)
@@ -47,116 +47,116 @@ class Promises:
 
     # Effects.
 
-    def creates(self, world: "Cluster", name: str, index: int, action: CreateAttempt, *, fresh: bool) -> None:
-        status = world.training.status
+    def job_created(self, state: "ClusterState", name: str, index: int, action: CreateAttempt, *, fresh: bool) -> None:
+        status = state.training.status
         entry = status.stages[action.stage - 1] if len(status.stages) >= action.stage else None
         known = entry.attempts if entry is not None else 0
         if not fresh:
-            promise(known >= action.attempt or not known, f"{name} is created, and no intent was ever written")
+            require(known >= action.attempt or not known, f"{name} is created, and no intent was ever written")
             self.made.add(name)
             return
         newest = entry.recent_attempts[0] if entry is not None and entry.recent_attempts else None
-        promise(
+        require(
             newest is not None and newest.number == action.attempt and newest.state == AttemptState.CREATING,
             f"{name} is created without its intent in the stored status",
         )
-        promise(not world.training.spec.suspend, f"{name} is created while spec.suspend is true")
+        require(not state.training.spec.suspend, f"{name} is created while spec.suspend is true")
         number = action.stage, action.attempt
-        left = [pod.name for pod in world.pods.values() if lives(world, pod) and (pod.stage, pod.attempt) != number]
-        promise(not left, f"{name} is created while {left} are live")
-        seen = number in world.reports or any((pod.stage, pod.attempt, pod.slice) == (*number, index) for pod in world.pods.values())
-        promise(name not in self.made or not seen, f"{name} is created a second time")
-        promise(action.start.earlier_attempts == tuple(range(action.attempt - 1, 0, -1)), f"{name} does not know all earlier attempts")
-        promise(entry is not None and action.start.rollbacks == entry.rollbacks, f"{name} does not know all rollbacks")
-        drawn = spec_of(world).drawn_on(spec_of(world).stages[action.stage - 1])
+        left = [pod.name for pod in state.pods.values() if lives(state, pod) and (pod.stage, pod.attempt) != number]
+        require(not left, f"{name} is created while {left} are live")
+        seen = number in state.reports or any((pod.stage, pod.attempt, pod.slice) == (*number, index) for pod in state.pods.values())
+        require(name not in self.made or not seen, f"{name} is created a second time")
+        require(action.start.earlier_attempts == tuple(range(action.attempt - 1, 0, -1)), f"{name} does not know all earlier attempts")
+        require(entry is not None and action.start.rollbacks == entry.rollbacks, f"{name} does not know all rollbacks")
+        drawn = spec_of(state).drawn_on(spec_of(state).stages[action.stage - 1])
         wanted = {each.name: f"gs://lwm/runs/datasets/{each.name}" for each in drawn if each.preparation is not None}
-        promise(dict(action.prepared) == wanted, f"{name} is told of {action.prepared}, its stage draws on {wanted}")
-        promise(all(world.written[each] >= SHARDS for each in wanted), f"{name} is created before its data is written")
+        require(dict(action.prepared) == wanted, f"{name} is told of {action.prepared}, its stage draws on {wanted}")
+        require(all(state.shards_written[each] >= SHARDS for each in wanted), f"{name} is created before its data is written")
         self.made.add(name)
 
-    def prepares(self, world: "Cluster", name: str, dataset: str, action: CreatePreparation, *, fresh: bool) -> None:
+    def preparation_created(self, state: "ClusterState", name: str, dataset: str, action: CreatePreparation, *, fresh: bool) -> None:
         if not fresh:
             return
-        status = world.training.status
+        status = state.training.status
         entry = next((each for each in status.datasets if each.name == dataset), None)
-        promise(entry is not None and entry.run == action.run, f"{name} is created, and the stored status knows no such run")
-        promise(entry is not None and entry.state not in PREPARED, f"{name} is created, and its data set is {entry and entry.state}")
-        promise(not world.training.spec.suspend, f"{name} is created while spec.suspend is true")
-        promise(status.phase not in (Phase.FAILED, Phase.PAUSED, Phase.COMPLETE), f"{name} is created, and the training is {status.phase}")
+        require(entry is not None and entry.run == action.run, f"{name} is created, and the stored status knows no such run")
+        require(entry is not None and entry.state not in PREPARED, f"{name} is created, and its data set is {entry and entry.state}")
+        require(not state.training.spec.suspend, f"{name} is created while spec.suspend is true")
+        require(status.phase not in (Phase.FAILED, Phase.PAUSED, Phase.COMPLETE), f"{name} is created, and the training is {status.phase}")
 
-    def deletes_preparation(self, world: "Cluster", view: PreparationView, *, fresh: bool) -> None:
-        entry = next((each for each in world.training.status.datasets if each.name == view.dataset), None)
+    def preparation_deleted(self, state: "ClusterState", view: PreparationView, *, fresh: bool) -> None:
+        entry = next((each for each in state.training.status.datasets if each.name == view.dataset), None)
         if fresh and entry is not None and entry.run == view.run:
-            promise(entry.state not in PREPARED, f"{view.job.name} is deleted, and its data set is {entry.state}: its logs are gone")
+            require(entry.state not in PREPARED, f"{view.job.name} is deleted, and its data set is {entry.state}: its logs are gone")
 
-    def deletes_pod(self, world: "Cluster", pod: PodView, *, fresh: bool) -> None:
-        status = world.training.status
+    def pod_deleted(self, state: "ClusterState", pod: PodView, *, fresh: bool) -> None:
+        status = state.training.status
         if not fresh or (pod.stage, pod.attempt) != (status.current_stage, status.attempt):
             return
         newest = status.stages[pod.stage - 1].recent_attempts[0]
-        promise(newest.state in ENDING, f"{pod.name} is deleted, and in the stored status its attempt is {newest.state}")
+        require(newest.state in ENDING, f"{pod.name} is deleted, and in the stored status its attempt is {newest.state}")
 
-    def deletes_attempt(self, world: "Cluster", job: JobView, *, fresh: bool) -> None:
+    def attempt_deleted(self, state: "ClusterState", job: JobView, *, fresh: bool) -> None:
         if not fresh:
             return
-        entry = world.training.status.stages[job.stage - 1]
+        entry = state.training.status.stages[job.stage - 1]
         given_back = job.suspended and entry.recent_attempts[0].state in OVER
-        promise(job.attempt < entry.attempts or given_back, f"{job.name} is the newest attempt of its stage, and is deleted")
-        left = [pod.name for pod in world.pods.values() if pod.live and (pod.stage, pod.attempt) == (job.stage, job.attempt)]
-        promise(not left, f"{job.name} is deleted while {left} are live")
+        require(job.attempt < entry.attempts or given_back, f"{job.name} is the newest attempt of its stage, and is deleted")
+        left = [pod.name for pod in state.pods.values() if pod.live and (pod.stage, pod.attempt) == (job.stage, job.attempt)]
+        require(not left, f"{job.name} is deleted while {left} are live")
 
-    def cleans_up(self, world: "Cluster", *, fresh: bool) -> None:
-        ended = any(each.type in ("Complete", "Failed") and each.status == "True" for each in world.training.status.conditions)
-        promise(ended or not fresh, "children are cleaned up, and the training has not ended")
+    def children_cleaned_up(self, state: "ClusterState", *, fresh: bool) -> None:
+        ended = any(each.type in ("Complete", "Failed") and each.status == "True" for each in state.training.status.conditions)
+        require(ended or not fresh, "children are cleaned up, and the training has not ended")
 
     # The status.
 
-    def written(self, world: "Cluster", old: Status, new: Status) -> None:
+    def status_written(self, state: "ClusterState", old: Status, new: Status) -> None:
         self.writes += 1
         self._bounded(new)
-        promise(new.resumed >= old.resumed, "status.resumed went back")
-        self._datasets(world, old, new)
+        require(new.resumed >= old.resumed, "status.resumed went back")
+        self._datasets(state, old, new)
         before = {entry.name: entry for entry in old.stages}
         going, open_stage = 0, False
         for number, entry in enumerate(new.stages, start=1):
             was = before.get(entry.name) or StageStatus(name=entry.name)
             going += sum(attempt.state not in OVER for attempt in entry.recent_attempts)
-            promise(entry.state == StageState.PENDING or not open_stage, f"stage {number} has begun before the one before it was complete")
+            require(entry.state == StageState.PENDING or not open_stage, f"stage {number} has begun before the one before it was complete")
             open_stage = open_stage or entry.state != StageState.COMPLETE
             if entry is was or entry == was:
                 if new.resumed > old.resumed:
                     self._recount(entry.name).forgive(was)
                 continue
-            self._stage(world, was, entry, resumed=new.resumed > old.resumed)
+            self._stage(state, was, entry, resumed=new.resumed > old.resumed)
             if entry.state == StageState.COMPLETE and was.state != StageState.COMPLETE:
-                self._record(world, new, number - 1)
-        promise(going <= 1, f"{going} attempts are not over")
+                self._record(state, new, number - 1)
+        require(going <= 1, f"{going} attempts are not over")
 
-    def _datasets(self, world: "Cluster", old: Status, new: Status) -> None:
+    def _datasets(self, state: "ClusterState", old: Status, new: Status) -> None:
         before = {entry.name: entry for entry in old.datasets}
         for entry in new.datasets:
             was = before.get(entry.name, entry)
-            promise(entry.run >= was.run, f"data set {entry.name}: run went from {was.run} to {entry.run}")
-            promise(was.state != DatasetState.READY or entry == was, f"data set {entry.name} was ready and is {entry.state}")
+            require(entry.run >= was.run, f"data set {entry.name}: run went from {was.run} to {entry.run}")
+            require(was.state != DatasetState.READY or entry == was, f"data set {entry.name} was ready and is {entry.state}")
             kept = was.state != DatasetState.FAILED or entry == was or new.resumed > old.resumed
-            promise(kept, f"data set {entry.name} had failed, and nobody said to resume")
-            done = entry.state != DatasetState.READY or world.written[entry.name] >= SHARDS
-            promise(done, f"data set {entry.name} is ready with {world.written[entry.name]} shards")
+            require(kept, f"data set {entry.name} had failed, and nobody said to resume")
+            done = entry.state != DatasetState.READY or state.shards_written[entry.name] >= SHARDS
+            require(done, f"data set {entry.name} is ready with {state.shards_written[entry.name]} shards")
 
-    def _stage(self, world: "Cluster", was: StageStatus, now: StageStatus, *, resumed: bool) -> None:
+    def _stage(self, state: "ClusterState", was: StageStatus, now: StageStatus, *, resumed: bool) -> None:
         name, numbers = now.name, [attempt.number for attempt in now.recent_attempts]
-        promise(now.attempts >= was.attempts, f"stage {name}: attempts went from {was.attempts} to {now.attempts}")
-        promise(numbers == sorted(set(numbers), reverse=True), f"stage {name}: attempts {numbers}")
-        promise(not numbers or numbers[0] == now.attempts, f"stage {name}: {now.attempts} attempts, the newest is {numbers[:1]}")
-        promise(all(attempt.state in OVER for attempt in now.recent_attempts[1:]), f"stage {name}: an earlier attempt is not over")
+        require(now.attempts >= was.attempts, f"stage {name}: attempts went from {was.attempts} to {now.attempts}")
+        require(numbers == sorted(set(numbers), reverse=True), f"stage {name}: attempts {numbers}")
+        require(not numbers or numbers[0] == now.attempts, f"stage {name}: {now.attempts} attempts, the newest is {numbers[:1]}")
+        require(all(attempt.state in OVER for attempt in now.recent_attempts[1:]), f"stage {name}: an earlier attempt is not over")
         if was.state == StageState.COMPLETE:
-            promise(now.state == was.state, f"stage {name} was complete and is {now.state}")
-            promise(now.final_checkpoint == was.final_checkpoint, f"stage {name}: another final checkpoint")
+            require(now.state == was.state, f"stage {name} was complete and is {now.state}")
+            require(now.final_checkpoint == was.final_checkpoint, f"stage {name}: another final checkpoint")
         if was.state in STOPPED and not resumed:
-            promise(now.state == was.state, f"stage {name} was {was.state} and is {now.state}, and nobody said to resume")
-        promise((now.state == StageState.COMPLETE) == (now.final_checkpoint is not None), f"stage {name}: {now.state} and its checkpoint")
+            require(now.state == was.state, f"stage {name} was {was.state} and is {now.state}, and nobody said to resume")
+        require((now.state == StageState.COMPLETE) == (now.final_checkpoint is not None), f"stage {name}: {now.state} and its checkpoint")
         ended = {attempt.number: attempt.state for attempt in was.recent_attempts if attempt.state in OVER}
-        promise(
+        require(
             all(ended.get(attempt.number, attempt.state) == attempt.state for attempt in now.recent_attempts),
             f"stage {name}: an attempt that was over is so no longer",
         )
@@ -164,89 +164,89 @@ class Promises:
         for attempt in now.recent_attempts[:1]:
             charged = attempt.number in told and attempt.state in (AttemptState.FAILED, AttemptState.STOPPING)
             mute = attempt.root_cause is not None and attempt.root_cause.reason == "CompletedWithoutCheckpoint"
-            promise(not charged or mute, f"stage {name}: attempt {attempt.number} was told to leave, and that counts as a failure")
+            require(not charged or mute, f"stage {name}: attempt {attempt.number} was told to leave, and that counts as a failure")
         count = self._recount(name)
         if resumed:
             count.forgive(was)
         for attempt in now.recent_attempts:
             if attempt.state == AttemptState.FAILED and attempt.number not in ended and attempt.root_cause is not None:
-                world.reached[f"class {attempt.root_cause.failure_class}"] += 1
-                world.reached[f"decision {attempt.root_cause.reason}"] += 1
-                self._evicted(world, attempt, attempt.root_cause)
+                state.coverage[f"class {attempt.root_cause.failure_class}"] += 1
+                state.coverage[f"decision {attempt.root_cause.reason}"] += 1
+                self._evicted(state, attempt, attempt.root_cause)
                 count.charge(was, now, attempt, attempt.root_cause.failure_class)
-                if (stop := count.exhausted(world.training.spec.failure_policy, attempt.root_cause.failure_class)) is not None:
-                    promise(now.state in STOPPED, f"stage {name} goes on: {stop}")
+                if (stop := count.exhausted(state.training.spec.failure_policy, attempt.root_cause.failure_class)) is not None:
+                    require(now.state in STOPPED, f"stage {name} goes on: {stop}")
         count.compare(now)
 
-    def _evicted(self, world: "Cluster", attempt: Attempt, cause: RootCause) -> None:
+    def _evicted(self, state: "ClusterState", attempt: Attempt, cause: RootCause) -> None:
         """What the queue took is nobody's failure, and what never had a pod was not taken from anybody."""
-        if attempt.job_uid in world.taken and cause.reason != "CompletedWithoutCheckpoint":
-            promise(
+        if attempt.job_uid in state.evicted_jobs and cause.reason != "CompletedWithoutCheckpoint":
+            require(
                 cause.failure_class == FailureClass.DISRUPTION, f"attempt {attempt.number} was evicted by the queue, and told is {cause}"
             )
         if cause.reason == "EvictedByQueue":
-            had = any(gang is world.gangs.get(attempt.job_uid or "") for gang in world.members.values())
-            promise(had, f"attempt {attempt.number} never had a pod, and has ended as evicted")
+            had = any(gang is state.gang_by_job.get(attempt.job_uid or "") for gang in state.gang_by_pod.values())
+            require(had, f"attempt {attempt.number} never had a pod, and has ended as evicted")
 
-    def nobody_waits(self, world: "Cluster") -> None:
-        """In a quiet world: no Job of an ended attempt is left to a queue that might admit it."""
+    def no_job_left_to_the_queue(self, state: "ClusterState") -> None:
+        """In a quiet state: no Job of an ended attempt is left to a queue that might admit it."""
         ended = {
             (number, attempt.number)
-            for number, entry in enumerate(world.training.status.stages, start=1)
+            for number, entry in enumerate(state.training.status.stages, start=1)
             for attempt in entry.recent_attempts
             if attempt.state in OVER
         }
-        live = {(pod.stage, pod.attempt) for pod in world.pods.values() if pod.live}
-        left = [job.name for job in world.jobs.values() if job.suspended and not job.failed and (job.stage, job.attempt) in ended - live]
-        promise(not left, f"{left} may be admitted, and their attempts have ended")
-        if world.training.status.phase == Phase.COMPLETE:
-            goes_on = [view.job.name for view in world.preparations.values() if not (view.complete or view.job.failed)]
-            promise(not goes_on, f"{goes_on} go on, and the training is complete")
+        live = {(pod.stage, pod.attempt) for pod in state.pods.values() if pod.live}
+        left = [job.name for job in state.jobs.values() if job.suspended and not job.failed and (job.stage, job.attempt) in ended - live]
+        require(not left, f"{left} may be admitted, and their attempts have ended")
+        if state.training.status.phase == Phase.COMPLETE:
+            goes_on = [view.job.name for view in state.preparations.values() if not (view.complete or view.job.failed)]
+            require(not goes_on, f"{goes_on} go on, and the training is complete")
 
     def _recount(self, name: str) -> Recount:
         return self.charges.setdefault(name, Recount())
 
-    def _record(self, world: "Cluster", status: Status, index: int) -> None:
+    def _record(self, state: "ClusterState", status: Status, index: int) -> None:
         """Every step stands once in the final record, with the batch that it should have, upon the stage before."""
         entry = status.stages[index]
         if entry.name in self.unsure or entry.final_checkpoint is None:
             return
-        found = world.bucket.finals.get(entry.final_checkpoint.path)
-        promise(found is not None, f"stage {entry.name}: there is no commit at {entry.final_checkpoint.path}")
+        found = state.bucket.finals.get(entry.final_checkpoint.path)
+        require(found is not None, f"stage {entry.name}: there is no commit at {entry.final_checkpoint.path}")
         assert found is not None
         line = Start(rollbacks=entry.rollbacks)
         wanted = tuple(line.batch_of(step) for step in range(entry.total_steps))
-        promise(found.batches == wanted, lambda: f"stage {entry.name}: the record is {found.batches}, it should be {wanted}")
+        require(found.batches == wanted, lambda: f"stage {entry.name}: the record is {found.batches}, it should be {wanted}")
         before = status.stages[index - 1].final_checkpoint if index else None
-        state = world.bucket.finals[before.path].state if before is not None else 0
+        trained_state = state.bucket.finals[before.path].state if before is not None else 0
         for step, batch in enumerate(wanted):
-            state = advanced(state, step, batch)
-        promise(found.state == state, f"stage {entry.name}: its state does not come of its record")
+            trained_state = advanced(trained_state, step, batch)
+        require(found.state == trained_state, f"stage {entry.name}: its state does not come of its record")
 
-    def forgotten(self, world: "Cluster") -> None:
+    def status_lost(self, state: "ClusterState") -> None:
         """Status is lost: what only status knew cannot be held against the plan."""
-        self.unsure |= {entry.name for entry in world.training.status.stages if entry.rollbacks}
+        self.unsure |= {entry.name for entry in state.training.status.stages if entry.rollbacks}
         self.charges.clear()
 
     def _bounded(self, status: Status) -> None:
-        promise(find(status.reason) is not None and bool(status.message), f"{status.reason!r} is not in plan/reasons, or no message")
-        promise(len(status.message) <= 1024, f"a message of {len(status.message)} characters")
+        require(find(status.reason) is not None and bool(status.message), f"{status.reason!r} is not in plan/reasons, or no message")
+        require(len(status.message) <= 1024, f"a message of {len(status.message)} characters")
         for entry in status.stages:
-            promise(len(entry.recent_attempts) <= 10, f"stage {entry.name}: {len(entry.recent_attempts)} recent attempts")
+            require(len(entry.recent_attempts) <= 10, f"stage {entry.name}: {len(entry.recent_attempts)} recent attempts")
         if self.writes % VALIDATE_EVERY == 0:
             Status.model_validate(status.model_dump())
 
 
-def spec_of(world: "Cluster") -> Spec:
-    return world.training.spec
+def spec_of(state: "ClusterState") -> Spec:
+    return state.training.spec
 
 
-def lives(world: "Cluster", pod: PodView) -> bool:
+def lives(state: "ClusterState", pod: PodView) -> bool:
     """Whether the pod may still run; not one on a lost node, or long overdue.
 
     By the API server's clock and the operator's: one that is hours ahead takes a pod that is just ending for one that nobody ends. What
     such a zombie commits is held against the line of record like any other's.
     """
-    if not pod.live or pod.node in world.lost:
+    if not pod.live or pod.node in state.lost_nodes:
         return False
-    return pod.gone_by is None or seconds_since(pod.gone_by, max(world.clock, world.now)) <= OVERDUE_SECONDS
+    return pod.gone_by is None or seconds_since(pod.gone_by, max(state.clock, state.now)) <= OVERDUE_SECONDS

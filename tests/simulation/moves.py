@@ -5,13 +5,13 @@ from typing import Any
 
 from lwm_operator.api.failure_policy import Budgets, OnDivergence
 from lwm_trainer.config import Mesh, Phase, TerminationMessage
-from simulation.operator_passes import Operators
+from simulation.simulation import Simulation
 from simulation.state import BAD_IMAGE
 
 Move = tuple[Any, ...]
 """The name of a move and its arguments."""
 
-WORDS = {
+REASONS = {
     64: "BadArguments",
     65: "BadData",
     66: "BadCheckpoint",
@@ -25,185 +25,177 @@ WORDS = {
     82: "GateFailed",
 }
 MAX_STAGES = 3
-GOOD, SPOILED = Mesh(dp=2, fsdp=2, sp=2), Mesh(dp=3)
+GOOD_MESH, BAD_MESH = Mesh(dp=2, fsdp=2, sp=2), Mesh(dp=3)
 
 
-def fail(world: Operators, index: int, code: int, how: str) -> None:
-    """`how`: with last words, with far too long ones, or with none."""
-    gang = world.crew()
+def fail(simulation: Simulation, index: int, code: int, how: str) -> None:
+    """A host fails with a termination message (`words`), with far too long a one (`long`), or with none (`mute`)."""
+    gang = simulation.state.newest_gang
     if gang is None or how == "mute" or code > 128:
-        world.fail(index, code)
+        simulation.trainers.fail(index, code)
         return
-    more = 4000 if how == "long" else 10
-    reason = "Long" + 80 * "x" if how == "long" else WORDS.get(code) or f"ExitCode{code}"
-    said = TerminationMessage(code=code, reason=reason, message="w" * more, step=gang.step)
-    world.fail(index, code, words=said)
+    letters = 4000 if how == "long" else 10
+    reason = "Long" + 80 * "x" if how == "long" else REASONS.get(code) or f"ExitCode{code}"
+    message = TerminationMessage(code=code, reason=reason, message="w" * letters, step=gang.step)
+    simulation.trainers.fail(index, code, words=message)
 
 
-def hang(world: Operators) -> None:
-    if (gang := world.crew()) is not None and gang.whole:
-        gang.hung = True
-
-
-def silence(world: Operators) -> None:
-    if (gang := world.crew()) is not None and 0 in gang.alive:
-        gang.silent = True
-
-
-def speak(world: Operators) -> None:
-    if (gang := world.crew()) is not None:
-        gang.silent = gang.hung = False
-        gang.idle = 0
-        if gang.begun:
-            world.report(gang)
-
-
-def edit(world: Operators, **changes: object) -> None:
-    spec = world.training.spec
+def edit(simulation: Simulation, **changes: object) -> None:
+    """A user sets fields of the spec; nothing is written where they have these values already."""
+    spec = simulation.training.spec
     if any(getattr(spec, name) != value for name, value in changes.items()):
-        world.edit(**changes)
+        simulation.edit(**changes)
 
 
-def policy(world: Operators, **changes: object) -> None:
-    edit(world, failure_policy=world.training.spec.failure_policy.model_copy(update=changes))
+def edit_policy(simulation: Simulation, **changes: object) -> None:
+    edit(simulation, failure_policy=simulation.training.spec.failure_policy.model_copy(update=changes))
 
 
-def raise_resume(world: Operators) -> None:
-    world.edit(resume=world.training.spec.resume + 1)
+def raise_resume(simulation: Simulation) -> None:
+    simulation.edit(resume=simulation.training.spec.resume + 1)
 
 
-def begun(world: Operators) -> int:
-    return world.training.status.current_stage or 0
+def begun_stages(simulation: Simulation) -> int:
+    return simulation.training.status.current_stage or 0
 
 
-def append_stage(world: Operators) -> None:
-    stages = world.training.spec.stages
+def append_stage(simulation: Simulation) -> None:
+    stages = simulation.training.spec.stages
     if len(stages) < MAX_STAGES:
-        world.edit(stages=(*stages, stages[0].model_copy(update={"name": "abc"[len(stages)], "steps": 10})))
+        simulation.edit(stages=(*stages, stages[0].model_copy(update={"name": "abc"[len(stages)], "steps": 10})))
 
 
-def remove_stage(world: Operators) -> None:
-    stages = world.training.spec.stages
-    if len(stages) > max(1, begun(world)):
-        world.edit(stages=stages[:-1])
+def remove_stage(simulation: Simulation) -> None:
+    stages = simulation.training.spec.stages
+    if len(stages) > max(1, begun_stages(simulation)):
+        simulation.edit(stages=stages[:-1])
 
 
-def spoil_stage(world: Operators) -> None:
-    """The last stage makes no sense any more, where it may be edited."""
-    stages = world.training.spec.stages
-    if len(stages) > begun(world):
-        world.edit(stages=(*stages[:-1], stages[-1].model_copy(update={"mesh": SPOILED})))
+def spoil_stage(simulation: Simulation) -> None:
+    """The last stage becomes invalid, where it may be edited."""
+    stages = simulation.training.spec.stages
+    if len(stages) > begun_stages(simulation):
+        simulation.edit(stages=(*stages[:-1], stages[-1].model_copy(update={"mesh": BAD_MESH})))
 
 
-def mend_stage(world: Operators) -> None:
-    stages = world.training.spec.stages
-    if any(stage.mesh == SPOILED for stage in stages):
-        world.edit(stages=tuple(stage.model_copy(update={"mesh": GOOD}) if stage.mesh == SPOILED else stage for stage in stages))
+def repair_stages(simulation: Simulation) -> None:
+    stages = simulation.training.spec.stages
+    if any(stage.mesh == BAD_MESH for stage in stages):
+        repaired = tuple(stage.model_copy(update={"mesh": GOOD_MESH}) if stage.mesh == BAD_MESH else stage for stage in stages)
+        simulation.edit(stages=repaired)
 
 
-def forget(world: Operators) -> None:
-    """Status is lost. Not asked for is what only status knew: of a stage without any Job, or that pods were made from a wrong image."""
-    there = {(job.stage, job.attempt) for job in world.jobs.values()}
-    entries = enumerate(world.training.status.stages, start=1)
-    gang = world.crew()
+def lose_status(simulation: Simulation) -> None:
+    """Status is lost, unless it alone knew something: of a stage without any Job, or that pods were made from a wrong image."""
+    state = simulation.state
+    attempts = {(job.stage, job.attempt) for job in state.jobs.values()}
+    entries = enumerate(state.training.status.stages, start=1)
+    gang = state.newest_gang
     if gang is not None and gang.image == BAD_IMAGE:
         return
-    if all((number, entry.attempts) in there for number, entry in entries if entry.attempts):
-        world.stale.clear()
-        world.forget_status()
+    if all((number, entry.attempts) in attempts for number, entry in entries if entry.attempts):
+        simulation.operator.stale.clear()
+        state.lose_status()
 
 
-def through(world: Operators) -> None:
-    """The attempt runs to its end."""
-    world.start()
-    world.train(100, commit=True)
-    world.finish()
-    world.count()
+def run_to_the_end(simulation: Simulation) -> None:
+    """The attempt runs until its last step is committed."""
+    simulation.start()
+    simulation.train(100, commit=True)
+    simulation.finish()
+    simulation.job_controller.sync()
 
 
-def settle(world: Operators) -> None:
-    """Deleted pods end and go, the Job controller writes it down."""
-    world.leave()
-    world.clear()
-    world.count()
+def settle(simulation: Simulation) -> None:
+    """Deleted pods end and are removed, and the Job controller writes it down."""
+    simulation.terminate_deleted()
+    simulation.environment.remove_terminated()
+    simulation.job_controller.sync()
 
 
-def flag(name: str) -> Callable[..., None]:
-    def set_to(world: Operators, value: object) -> None:
-        setattr(world, name, value)
+def set_in_state(name: str) -> Callable[[Simulation, object], None]:
+    def set_to(simulation: Simulation, value: object) -> None:
+        setattr(simulation.state, name, value)
 
     return set_to
 
 
 MOVES: dict[str, Callable[..., object]] = {
-    "pass": Operators.once,
-    "crash": Operators.crash,
-    "lost write": lambda world, effects, happened: world.lose(effects, happened=happened),
-    "pause": Operators.pause,
-    "read only": Operators.read_only,
-    "stale": Operators.resume,
-    "wait": Operators.wait,
-    "jump": Operators.jump,
-    "schedule": Operators.schedule,
-    "start": Operators.start,
-    "prepare": lambda world, phase: world.prepare(Phase(phase)),
-    "train": lambda world, steps, commit: world.train(steps, commit=commit),
-    "zombies": Operators.train_zombies,
-    "finish": Operators.finish,
-    "finish mute": lambda world: world.finish(mute=True),
-    "through": through,
+    # The operator.
+    "reconcile": lambda s: s.operator.reconcile(),
+    "crash": lambda s, effects: s.operator.crash(effects),
+    "time out": lambda s, effects, happened: s.operator.time_out(effects, happened=happened),
+    "pause": lambda s, effects: s.operator.pause(effects),
+    "pause before observing": lambda s: s.operator.pause_before_observing(),
+    "resume stale": lambda s: s.operator.resume_stale(),
+    # Time, the scheduler and trainers that do well.
+    "wait": lambda s, seconds: s.environment.wait(seconds),
+    "set clock": lambda s, seconds: s.environment.set_clock(seconds),
+    "schedule": lambda s: s.environment.schedule(),
+    "start": lambda s: s.environment.start(),
+    "enter phase": lambda s, phase: s.trainers.enter_phase(Phase(phase)),
+    "train": lambda s, steps, commit: s.trainers.train(steps, commit=commit),
+    "train zombies": lambda s, steps: s.trainers.train_zombies(steps),
+    "finish": lambda s: s.trainers.finish(),
+    "finish mute": lambda s: s.trainers.finish(mute=True),
+    "run to the end": run_to_the_end,
+    # Failures, deletions and the Job controller.
     "fail": fail,
-    "oom": lambda world, index: world.fail(index, 137, "OOMKilled"),
-    "reject": Operators.reject,
-    "notice": Operators.notice,
-    "leave": Operators.leave,
-    "clear": Operators.clear,
-    "count": Operators.count,
+    "oom": lambda s, index: s.trainers.fail(index, 137, "OOMKilled"),
+    "reject": lambda s, index, reason: s.environment.reject(index, reason),
+    "lose peers": lambda s, code: s.trainers.lose_peers(code),
+    "terminate deleted": lambda s: s.environment.terminate_deleted(),
+    "remove terminated": lambda s: s.environment.remove_terminated(),
+    "sync jobs": lambda s: s.job_controller.sync(),
     "settle": settle,
-    "delete pod": Operators.delete_pod,
-    "force": lambda world, index: world.delete_pod(index, force=True),
-    "evict": Operators.evict,
-    "drain": Operators.drain,
-    "uncordon": lambda world: world.cordoned.clear(),
-    "unready": lambda world, index, how: world.unready(index, dead=how == "dead", cut=how == "cut"),
-    "taint": Operators.taint,
-    "forget node": Operators.forget_node,
-    "node back": Operators.node_back,
-    "delete job": Operators.delete_job,
-    "room": flag("room"),
-    "quota": flag("quota"),
-    "lag": flag("lag"),
-    "unschedulable": Operators.unschedulable,
-    "hold up": Operators.hold_up,
-    "admit": Operators.admit,
-    "take back": Operators.take_back,
-    "explain": Operators.explain,
-    "work": Operators.work,
-    "work mute": lambda world: world.work(100, mute=True),
-    "worker fails": Operators.worker_fails,
-    "hold up worker": Operators.hold_up_worker,
-    "spoil data": Operators.spoil_data,
-    "mend data": Operators.mend_data,
-    "drop preparations": Operators.drop_preparations,
-    "hang": hang,
-    "silence": silence,
-    "speak": speak,
-    "suspend": lambda world, value: edit(world, suspend=value),
+    "delete pod": lambda s, index: s.environment.delete_pod(index),
+    "force delete pod": lambda s, index: s.environment.force_delete_pod(index),
+    "evict": lambda s, index, reason: s.environment.evict(index, reason),
+    "drain": lambda s, index: s.environment.drain(index),
+    "uncordon": lambda s: s.environment.uncordon_all(),
+    "unready": lambda s, index, how: s.environment.unready(index, dead=how == "dead", cut=how == "cut"),
+    "taint": lambda s: s.environment.taint(),
+    "forget node": lambda s, index: s.environment.forget_node(index),
+    "recover nodes": lambda s: s.environment.recover_nodes(),
+    "delete job": lambda s: s.environment.delete_job(),
+    "capacity": set_in_state("capacity"),
+    "quota": set_in_state("quota_exceeded"),
+    "lag": set_in_state("job_controller_lags"),
+    "unschedule": lambda s: s.environment.unschedule(),
+    "hold up": lambda s, index, reason: s.environment.hold_up(index, reason),
+    # The queue.
+    "admit": lambda s: s.queue.admit(),
+    "preempt": lambda s: s.queue.preempt(),
+    "explain": lambda s: s.queue.explain(),
+    # Data sets.
+    "work": lambda s, shards: s.preparations.work(shards),
+    "work mute": lambda s: s.preparations.work(100, mute=True),
+    "fail worker": lambda s, index, code: s.preparations.fail_worker(index, code),
+    "hold up worker": lambda s, index, reason: s.preparations.hold_up_worker(index, reason),
+    "corrupt data": lambda s: s.preparations.corrupt_data(),
+    "repair data": lambda s: s.preparations.repair_data(),
+    "delete preparations": lambda s: s.preparations.delete_all(),
+    # Trainers that hang, or whom nobody hears.
+    "hang": lambda s: s.trainers.hang(),
+    "silence": lambda s: s.trainers.silence(),
+    "recover trainers": lambda s: s.trainers.recover(),
+    # Edits of the spec.
+    "suspend": lambda s, value: edit(s, suspend=value),
     "resume": raise_resume,
-    "budgets": lambda world, app, infra, hangs: policy(world, budgets=Budgets(app=app, infra=infra, hang=hangs)),
-    "divergence": lambda world, action, most: policy(world, on_divergence=OnDivergence(action=action, max_rollbacks=most)),
-    "exhausted": lambda world, action: policy(world, on_exhausted=action),
-    "history": lambda world, kept: policy(world, failed_attempts_history_limit=kept),
-    "avoid": lambda world, after: policy(world, avoid_nodes_after=after),
-    "image": lambda world, bad: edit(world, image=BAD_IMAGE if bad else "trainer:good"),
-    "ttl": lambda world, seconds: edit(world, ttl_seconds_after_finished=seconds),
-    "append": append_stage,
-    "remove": remove_stage,
-    "spoil": spoil_stage,
-    "mend": mend_stage,
-    "forget": forget,
+    "budgets": lambda s, app, infra, hangs: edit_policy(s, budgets=Budgets(app=app, infra=infra, hang=hangs)),
+    "divergence": lambda s, action, most: edit_policy(s, on_divergence=OnDivergence(action=action, max_rollbacks=most)),
+    "exhausted": lambda s, action: edit_policy(s, on_exhausted=action),
+    "history": lambda s, kept: edit_policy(s, failed_attempts_history_limit=kept),
+    "avoid": lambda s, after: edit_policy(s, avoid_nodes_after=after),
+    "image": lambda s, bad: edit(s, image=BAD_IMAGE if bad else "trainer:good"),
+    "ttl": lambda s, seconds: edit(s, ttl_seconds_after_finished=seconds),
+    "append stage": append_stage,
+    "remove stage": remove_stage,
+    "spoil stage": spoil_stage,
+    "repair stage": repair_stages,
+    "lose status": lose_status,
 }
 
 
-def make(world: Operators, move: Move) -> None:
-    MOVES[move[0]](world, *move[1:])
+def make_move(simulation: Simulation, move: Move) -> None:
+    MOVES[move[0]](simulation, *move[1:])

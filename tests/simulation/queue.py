@@ -1,48 +1,58 @@
-"""What a queue does: it admits Jobs that wait, and takes them back. It writes nothing but whether a Job is suspended."""
+"""The queue of a simulated cluster: it admits Jobs that wait, and evicts them. It writes nothing but whether a Job is suspended."""
 
 from dataclasses import replace
 
 from lwm_operator.api.status import AttemptState
 from lwm_operator.plan.observed import JobView, PodState, Waiting
-from simulation.environment import Nature
+from simulation.job_controller import JobController
+from simulation.preparations import Preparations
+from simulation.state import ClusterState
 
-SAID = Waiting(reason="WaitingForQuota", message="insufficient unused quota: " + 700 * "z", since="")
-GOING = (AttemptState.STARTING, AttemptState.RUNNING)
+NO_QUOTA = Waiting(reason="WaitingForQuota", message="insufficient unused quota: " + 700 * "z", since="")
+ACTIVE = (AttemptState.STARTING, AttemptState.RUNNING)
 
 
-class Queue(Nature):
+class Queue:
+    def __init__(self, state: ClusterState, job_controller: JobController, preparations: Preparations) -> None:
+        self.state = state
+        self.job_controller = job_controller
+        self.preparations = preparations
+
     def admit(self) -> None:
-        """All suspended Jobs are unsuspended, be their attempts over or not; one that has pods still waits for their end."""
-        for name, job in list(self.jobs.items()):
-            gang = self.gangs[job.uid]
-            if not job.suspended or job.failed or any(pod.live and self.members[pod.uid] is gang for pod in self.pods.values()):
+        """Unsuspend all suspended Jobs, even those of attempts that are over; one with live pods waits until they have ended."""
+        state = self.state
+        for name, job in list(state.jobs.items()):
+            gang = state.gang_by_job[job.uid]
+            if not job.suspended or job.failed or any(pod.live and state.gang_by_pod[pod.uid] is gang for pod in state.pods.values()):
                 continue
-            self.jobs[name] = replace(job, suspended=False, queued=None)
-            self.taken.discard(job.uid)
-            self.want_pods(job.uid)
-        self.admit_preparations()
+            state.jobs[name] = replace(job, suspended=False, queued=None)
+            state.evicted_jobs.discard(job.uid)
+            self.job_controller.create_pods(job.uid)
+        self.preparations.admit()
 
-    def take_back(self) -> None:
-        """The newest Job, if it is a queue's, is suspended: its pods are told to end as soon as the Job controller is awake."""
-        job = self.newest()
+    def preempt(self) -> None:
+        """Suspend the newest Job, if it belongs to a queue: the Job controller deletes its pods as soon as it is awake."""
+        job = self.state.newest_job
         if job is None or job.suspended or job.failed or not job.queue:
             return
-        if self._well(job):
-            self.taken.add(job.uid)
-        self.jobs[job.name] = replace(job, suspended=True, queued=SAID)
-        if not self.lag:
-            self.take_away()
+        if self._healthy(job):
+            self.state.evicted_jobs.add(job.uid)
+        self.state.jobs[job.name] = replace(job, suspended=True, queued=NO_QUOTA)
+        if not self.state.job_controller_lags:
+            self.job_controller.delete_pods_of_suspended_jobs()
 
     def explain(self) -> None:
-        """The queue says why those that wait do so."""
-        for name, job in self.jobs.items():
+        """The queue writes down why the suspended Jobs wait."""
+        for name, job in self.state.jobs.items():
             if job.suspended and job.queued is None:
-                self.jobs[name] = replace(job, queued=SAID)
+                self.state.jobs[name] = replace(job, queued=NO_QUOTA)
 
-    def _well(self, job: JobView) -> bool:
+    def _healthy(self, job: JobView) -> bool:
         """Whether nothing but the queue's decision ends the attempt."""
-        entries = self.training.status.stages
+        state = self.state
+        entries = state.training.status.stages
         newest = entries[job.stage - 1].recent_attempts[:1] if len(entries) >= job.stage else ()
-        pods = [pod for pod in self.pods.values() if self.members[pod.uid] is self.gangs[job.uid]]
-        going = any(attempt.number == job.attempt and attempt.state in GOING for attempt in newest)
-        return going and not self.lag and bool(pods) and not any(pod.deleting or pod.state == PodState.FAILED for pod in pods)
+        pods = [pod for pod in state.pods.values() if state.gang_by_pod[pod.uid] is state.gang_by_job[job.uid]]
+        active = any(attempt.number == job.attempt and attempt.state in ACTIVE for attempt in newest)
+        intact = bool(pods) and not any(pod.deleting or pod.state == PodState.FAILED for pod in pods)
+        return active and not state.job_controller_lags and intact

@@ -2,8 +2,8 @@
 
 from lwm_operator.api.status import Phase
 from lwm_operator.plan.observed import PodState
-from simulation.operator_passes import Operators
 from simulation.scenarios import PASSES, SCRIPTS, Chance, Script, passes
+from simulation.simulation import Simulation
 
 NAMES = list(SCRIPTS)
 
@@ -59,36 +59,36 @@ BY_PHASE = {
 }
 
 
-def _weights(world: Operators) -> list[float]:
+def _weights(simulation: Simulation) -> list[float]:
     """By what the newest pods do, and by the phase that the operator has written down."""
-    pods = world.gang()
+    pods = simulation.state.newest_pods
     more = ENDED
     if any(pod.state == PodState.RUNNING and not pod.deleting for pod in pods):
         more = RUNNING
     elif any(pod.live for pod in pods):
         more = PENDING
-    found = dict(USUAL)
-    parts = [more, BY_PHASE.get(world.training.status.phase, {})]
-    job = world.newest()
+    weights = dict(USUAL)
+    parts = [more, BY_PHASE.get(simulation.training.status.phase, {})]
+    job = simulation.state.newest_job
     if job is not None and job.queue:
         parts.append(QUEUED if job.suspended else QUEUED_RUNNING)
-    if any(not (view.complete or view.job.failed) for view in world.preparations.values()):
+    if any(not (view.complete or view.job.failed) for view in simulation.state.preparations.values()):
         parts.append(ENCODING)
-        if any(view.job.suspended for view in world.preparations.values()):
+        if any(view.job.suspended for view in simulation.state.preparations.values()):
             parts.append({"admit": 4.0})
-    if world.lost:
+    if simulation.state.lost_nodes:
         parts.append({"nodes back": 4.0, "recover": 2.0, "zombies": 3.0})
     for part in parts:
         for name, weight in part.items():
-            found[name] = found.get(name, 0.0) + weight
-    return [found.get(name, 0.0) for name in NAMES]
+            weights[name] = weights.get(name, 0.0) + weight
+    return [weights.get(name, 0.0) for name in NAMES]
 
 
-def script(chance: Chance, world: Operators) -> Script:
+def script(chance: Chance, simulation: Simulation) -> Script:
     """The next moves. Most are followed by a pass: Kubernetes tells the operator of everything."""
-    weights = _weights(world)
-    found = SCRIPTS[chance.choices(NAMES, weights)[0]](chance)
+    weights = _weights(simulation)
+    moves = SCRIPTS[chance.choices(NAMES, weights)[0]](chance)
     if chance.random() < chance.away:
-        found += SCRIPTS[chance.choices(NAMES, weights)[0]](chance)
-        return [move for move in found if move[0] not in PASSES] + passes(chance)
-    return found
+        moves += SCRIPTS[chance.choices(NAMES, weights)[0]](chance)
+        return [move for move in moves if move[0] not in PASSES] + passes(chance)
+    return moves

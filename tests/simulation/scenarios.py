@@ -19,7 +19,7 @@ REJECTED = (
 )
 WAITS = (2.0, 11.0, 11.0, 61.0, 130.0, 400.0, 4000.0)
 JUMPS = (-7200.0, -600.0, -60.0, 60.0, 600.0, 7200.0)
-PASSES = ("pass", "crash", "lost write", "pause", "read only", "stale", "look twice")
+PASSES = ("reconcile", "crash", "time out", "pause", "pause before observing", "resume stale", "look twice")
 PREPARING = ("Rendezvous", "LoadingData", "Restoring", "Compiling", "Saving")
 
 
@@ -35,15 +35,15 @@ class Chance(random.Random):
 def passes(chance: Chance) -> Script:
     """An operator that does its work, mostly."""
     if chance.random() < chance.steady:
-        return [("pass",)]
+        return [("reconcile",)]
     return [
         chance.choice(
             (
                 ("crash", chance.choice((0, 1, 1, 2))),
-                ("lost write", chance.choice((0, 1)), chance.random() < 0.5),
+                ("time out", chance.choice((0, 1)), chance.random() < 0.5),
                 ("pause", chance.choice((0, 1, 1))),
-                ("read only",),
-                ("stale",),
+                ("pause before observing",),
+                ("resume stale",),
                 ("look twice",),
             )
         )
@@ -65,8 +65,8 @@ def _break(chance: Chance) -> Script:
     if chance.random() < 0.3:
         found += passes(chance)
     if chance.random() < 0.6:
-        found += [("notice", chance.choice((79, 79, 134)))]
-    return [*found, ("count",), *passes(chance)]
+        found += [("lose peers", chance.choice((79, 79, 134)))]
+    return [*found, ("sync jobs",), *passes(chance)]
 
 
 def _recover(chance: Chance) -> Script:
@@ -86,35 +86,45 @@ def _lose_nodes(chance: Chance) -> Script:
 
 def _zombie_returns(chance: Chance) -> Script:
     """Its node comes back just when the next attempt has been decided upon."""
-    lost: Script = [("unready", 1, "alive"), ("taint",), ("pass",), ("settle",), ("wait", 11.0), ("pass",), ("settle",)]
-    return [*lost, ("crash", 1), ("wait", 11.0), ("crash", 1), ("node back",), ("pass",), ("settle",), *passes(chance)]
+    lost: Script = [("unready", 1, "alive"), ("taint",), ("reconcile",), ("settle",), ("wait", 11.0), ("reconcile",), ("settle",)]
+    return [*lost, ("crash", 1), ("wait", 11.0), ("crash", 1), ("recover nodes",), ("reconcile",), ("settle",), *passes(chance)]
 
 
 def _avoid(chance: Chance) -> Script:
     """A node is avoided, and without it there is no room."""
-    broken: Script = [("avoid", 1), ("fail", 1, 137, "mute"), ("notice", 79), ("count",), ("pass",), ("settle",)]
-    return [*broken, ("wait", 400.0), ("pass",), ("room", 1), ("schedule",), ("pass",), ("wait", 61.0), *passes(chance), ("room", None)]
+    broken: Script = [("avoid", 1), ("fail", 1, 137, "mute"), ("lose peers", 79), ("sync jobs",), ("reconcile",), ("settle",)]
+    return [
+        *broken,
+        ("wait", 400.0),
+        ("reconcile",),
+        ("capacity", 1),
+        ("schedule",),
+        ("reconcile",),
+        ("wait", 61.0),
+        *passes(chance),
+        ("capacity", None),
+    ]
 
 
 def _prepare(chance: Chance) -> Script:
     phase = chance.choice(PREPARING)
-    return [("start",), *([("train", 1, False)] if phase == "Saving" else []), ("prepare", phase), *passes(chance)]
+    return [("start",), *([("train", 1, False)] if phase == "Saving" else []), ("enter phase", phase), *passes(chance)]
 
 
 def _lag(chance: Chance) -> Script:
     """The Job controller sleeps."""
-    happens = chance.choice((("force", _host(chance)), ("delete pod", _host(chance)), ("pass",)))
-    return [("lag", True), happens, ("settle",), *passes(chance), ("wait", 11.0), *passes(chance), ("lag", False), ("count",)]
+    happens = chance.choice((("force delete pod", _host(chance)), ("delete pod", _host(chance)), ("reconcile",)))
+    return [("lag", True), happens, ("settle",), *passes(chance), ("wait", 11.0), *passes(chance), ("lag", False), ("sync jobs",)]
 
 
 def _end_mute(chance: Chance) -> Script:
     """All leave with 0, and nobody hears which checkpoint is the last one."""
-    return [("start",), ("train", 5, True), ("silence",), ("train", 100, True), ("finish mute",), ("count",), *passes(chance)]
+    return [("start",), ("train", 5, True), ("silence",), ("train", 100, True), ("finish mute",), ("sync jobs",), *passes(chance)]
 
 
 def _go_silent(chance: Chance) -> Script:
     sign = chance.choice((("hang",), ("silence",)))
-    return [("train", 1, False), sign, ("wait", 400.0), ("pass",), ("wait", 61.0), *passes(chance)]
+    return [("train", 1, False), sign, ("wait", 400.0), ("reconcile",), ("wait", 61.0), *passes(chance)]
 
 
 def _edit(chance: Chance) -> Script:
@@ -127,12 +137,12 @@ def _edit(chance: Chance) -> Script:
                 ("history", chance.randrange(3)),
                 ("avoid", chance.randrange(3)),
                 ("ttl", chance.choice((None, 0, 60))),
-                ("append",),
-                ("append",),
-                ("remove",),
-                ("spoil",),
-                ("mend",),
-                ("forget",),
+                ("append stage",),
+                ("append stage",),
+                ("remove stage",),
+                ("spoil stage",),
+                ("repair stage",),
+                ("lose status",),
             )
         ),
         *passes(chance),
@@ -148,8 +158,8 @@ def _suspend(chance: Chance) -> Script:
 
 def _place(chance: Chance) -> Script:
     """Some pods find no node."""
-    found: Script = [("room", chance.choice((0, 1, 1))), ("schedule",), *passes(chance)]
-    return [*found, ("wait", chance.choice((61.0, 901.0))), *passes(chance), ("room", None)]
+    found: Script = [("capacity", chance.choice((0, 1, 1))), ("schedule",), *passes(chance)]
+    return [*found, ("wait", chance.choice((61.0, 901.0))), *passes(chance), ("capacity", None)]
 
 
 def _hold_up(chance: Chance) -> Script:
@@ -171,12 +181,12 @@ def _admit(chance: Chance) -> Script:
 def _take_back(chance: Chance) -> Script:
     """Sometimes the Job is admitted again before anybody has seen that it was evicted."""
     again: Script = [("admit",)] if chance.random() < 0.3 else []
-    return [("take back",), *([] if again else passes(chance)), ("settle",), *again, *passes(chance)]
+    return [("preempt",), *([] if again else passes(chance)), ("settle",), *again, *passes(chance)]
 
 
 def _in_and_out(chance: Chance) -> Script:
     """Admitted and evicted before there is any pod."""
-    return [("lag", True), ("admit",), *passes(chance), ("take back",), *passes(chance), ("lag", False), ("count",), *passes(chance)]
+    return [("lag", True), ("admit",), *passes(chance), ("preempt",), *passes(chance), ("lag", False), ("sync jobs",), *passes(chance)]
 
 
 def _work(chance: Chance) -> Script:
@@ -186,15 +196,15 @@ def _work(chance: Chance) -> Script:
 
 
 def _lose_worker(chance: Chance) -> Script:
-    return [("work", 1), *passes(chance), ("worker fails", _host(chance), chance.choice(WORKER_CODES)), *passes(chance)]
+    return [("work", 1), *passes(chance), ("fail worker", _host(chance), chance.choice(WORKER_CODES)), *passes(chance)]
 
 
 def _bad_data(chance: Chance) -> Script:
     return [
-        ("spoil data",),
+        ("corrupt data",),
         ("work", 1),
         *passes(chance),
-        *([("mend data",), ("resume",), *passes(chance)] if chance.random() < 0.5 else []),
+        *([("repair data",), ("resume",), *passes(chance)] if chance.random() < 0.5 else []),
     ]
 
 
@@ -205,14 +215,14 @@ def _one(*moves: Move) -> Callable[[Chance], Script]:
 SCRIPTS: dict[str, Callable[[Chance], Script]] = {
     "pass": lambda chance: [*passes(chance)],
     "advance": _advance,
-    "to the end": lambda chance: [("through",), *passes(chance)],
+    "to the end": lambda chance: [("run to the end",), *passes(chance)],
     "break": _break,
     "recover": _recover,
     "lose nodes": _lose_nodes,
-    "nodes back": lambda chance: [("node back",), *passes(chance), ("settle",), *passes(chance)],
-    "zombies": _one(("zombies", 5)),
+    "nodes back": lambda chance: [("recover nodes",), *passes(chance), ("settle",), *passes(chance)],
+    "zombies": _one(("train zombies", 5)),
     "go silent": _go_silent,
-    "speak": _one(("speak",)),
+    "speak": _one(("recover trainers",)),
     "edit": _edit,
     "suspend": _suspend,
     "go on": _one(("suspend", False)),
@@ -224,7 +234,7 @@ SCRIPTS: dict[str, Callable[[Chance], Script]] = {
     "bad data": _bad_data,
     "work mute": lambda chance: [("work mute",), *passes(chance)],
     "hold up worker": lambda chance: [("hold up worker", _host(chance), chance.choice(IMAGE)), *passes(chance)],
-    "drop preparations": _one(("drop preparations",), ("mend data",)),
+    "drop preparations": _one(("delete preparations",), ("repair data",)),
     "bad image": _bad_image,
     "prepare": _prepare,
     "zombie returns": _zombie_returns,
@@ -238,13 +248,24 @@ SCRIPTS: dict[str, Callable[[Chance], Script]] = {
     "reject": lambda chance: [("schedule",), ("reject", _host(chance), chance.choice(("", "", *REJECTED))), *passes(chance)],
     "drain": lambda chance: [("drain", _host(chance)), *passes(chance), ("settle",), *passes(chance), ("uncordon",)],
     "delete": lambda chance: [
-        chance.choice((("delete pod", _host(chance)), ("force", _host(chance)), ("delete job",), ("forget node", _host(chance)))),
+        chance.choice(
+            (("delete pod", _host(chance)), ("force delete pod", _host(chance)), ("delete job",), ("forget node", _host(chance)))
+        ),
         *passes(chance),
     ],
     "memory": lambda chance: [("oom", _host(chance)), *passes(chance)],
     "wait": lambda chance: [("wait", chance.choice(WAITS)), *passes(chance)],
-    "jump": lambda chance: [("jump", chance.choice(JUMPS)), *passes(chance)],
-    "slow": _one(("lag", True), ("lag", False), ("count",), ("leave",), ("clear",), ("finish",), ("schedule",), ("notice", 79)),
+    "jump": lambda chance: [("set clock", chance.choice(JUMPS)), *passes(chance)],
+    "slow": _one(
+        ("lag", True),
+        ("lag", False),
+        ("sync jobs",),
+        ("terminate deleted",),
+        ("remove terminated",),
+        ("finish",),
+        ("schedule",),
+        ("lose peers", 79),
+    ),
     "quota": lambda chance: [("quota", True), *passes(chance), *passes(chance), ("quota", False)],
-    "no more": _one(("read only",), ("stale",)),
+    "no more": _one(("pause before observing",), ("resume stale",)),
 }

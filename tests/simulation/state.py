@@ -1,24 +1,21 @@
-"""What a pretend API server holds. Its clock is not the operator's."""
+"""The data of a simulated cluster: what the API server stores, and what is true of nodes, processes and the bucket beside it."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from lwm_operator.api.status import Status
 from lwm_operator.api.training import Training
-from lwm_operator.plan.actions import CreateAttempt, Plan
+from lwm_operator.plan.actions import CreateAttempt
 from lwm_operator.plan.observed import JobView, Observed, PodView, PreparationView
-from lwm_operator.plan.plan import plan
 from lwm_operator.platforms.gang import gang_of
 from lwm_trainer.config import Progress
 from simulation.builders import NOW
 from simulation.fake_bucket import Bucket, Gang, Number
-from simulation.invariants import Promises
+from simulation.invariants import Invariants
 
 BAD_IMAGE = "trainer:missing"
-
-Planner = Callable[[Training, Observed, datetime], Plan]
+NO_NODE = "0/3 nodes are available: 3 Insufficient cpu."
 
 
 class RefusedError(Exception):
@@ -26,8 +23,8 @@ class RefusedError(Exception):
 
 
 @dataclass
-class Cluster:
-    """`now` is the operator's clock, `skew` what it has beyond everybody else's."""
+class ClusterState:
+    """`now` is the operator's clock, `skew` how far it is ahead of every other clock."""
 
     training: Training
     now: datetime = NOW
@@ -37,44 +34,43 @@ class Cluster:
     reports: dict[Number, Progress] = field(default_factory=dict)
     renewed: dict[Number, str] = field(default_factory=dict)
     leases: set[Number] = field(default_factory=set)
-    lost: set[str] = field(default_factory=set)
+    lost_nodes: set[str] = field(default_factory=set)
     """Nodes that are not ready."""
-    cordoned: set[str] = field(default_factory=set)
-    room: int | None = None
-    """How many pods find a node at most."""
-    quota: bool = False
-    """Creations are refused."""
-    lag: bool = False
-    """The Job controller is slow: it makes no pods, and Jobs do not show what became of theirs."""
-    forsaken: set[str] = field(default_factory=set)
+    cordoned_nodes: set[str] = field(default_factory=set)
+    capacity: int | None = None
+    """How many pods find a node at most; None means that all do."""
+    quota_exceeded: bool = False
+    """The API server refuses creations."""
+    job_controller_lags: bool = False
+    """The Job controller makes no pods, and Jobs do not show what became of theirs."""
+    replaced_pods: set[str] = field(default_factory=set)
     """Uids of pods that were taken from a suspended Job: its controller counts them nowhere, and makes others in their place."""
-    taken: set[str] = field(default_factory=set)
-    """Uids of Jobs that the queue took back while all was well with their pods, and did not admit again."""
-    unmade: list[str] = field(default_factory=list)
-    """Uids of Jobs that have no pods yet."""
-    uncounted: list[tuple[str, int]] = field(default_factory=list)
-    """Job and index of pods that are gone."""
+    evicted_jobs: set[str] = field(default_factory=set)
+    """Uids of Jobs that the queue evicted while all was well with their pods, and did not admit again."""
+    jobs_without_pods: list[str] = field(default_factory=list)
+    """Uids of Jobs whose pods a lagging Job controller has yet to make."""
+    uncounted_pods: list[tuple[str, int]] = field(default_factory=list)
+    """Job uid and index of removed pods that the Job controller has yet to count as failed."""
     bucket: Bucket = field(default_factory=Bucket)
-    gangs: dict[str, Gang] = field(default_factory=dict)
-    """By the uid of their Job."""
-    members: dict[str, Gang] = field(default_factory=dict)
-    """By the uid of each pod."""
+    gang_by_job: dict[str, Gang] = field(default_factory=dict)
+    """The processes of each Job, by its uid."""
+    gang_by_pod: dict[str, Gang] = field(default_factory=dict)
+    """The processes to which each pod's belongs, by the pod's uid."""
     preparations: dict[str, PreparationView] = field(default_factory=dict)
     """By the name of their Job."""
-    begun: list[str] = field(default_factory=list)
-    """The image of each preparation that ever was."""
-    written: Counter[str] = field(default_factory=Counter)
-    """Shards of each data set: they stay."""
-    spoiled: set[str] = field(default_factory=set)
+    preparation_images: list[str] = field(default_factory=list)
+    """The image of each preparation that was ever created."""
+    shards_written: Counter[str] = field(default_factory=Counter)
+    """By data set. Shards stay whatever becomes of the Job that wrote them."""
+    corrupt_datasets: set[str] = field(default_factory=set)
     """Data sets with a broken line."""
     created: list[CreateAttempt] = field(default_factory=list)
-    reached: Counter[str] = field(default_factory=Counter)
-    planner: Planner = plan
-    promises: Promises = field(default_factory=Promises)
+    coverage: Counter[str] = field(default_factory=Counter)
+    invariants: Invariants = field(default_factory=Invariants)
 
     @property
     def hosts(self) -> int:
-        """Of all slices."""
+        """Hosts of all slices together."""
         return gang_of(self.training.spec.accelerator).hosts
 
     @property
@@ -82,43 +78,65 @@ class Cluster:
         return gang_of(self.training.spec.accelerator).slices
 
     @property
-    def crews(self) -> list[Gang]:
-        """The processes of each attempt once: the Jobs of its slices share them."""
-        return list({id(gang): gang for gang in self.gangs.values()}.values())
-
-    @property
     def clock(self) -> datetime:
-        """Of the API server, the kubelets and the trainers."""
+        """The time by which the API server, the kubelets and the trainers go."""
         return self.now - self.skew
 
+    @property
+    def gangs(self) -> list[Gang]:
+        """The processes of each attempt once: the Jobs of its slices share them."""
+        return list({id(gang): gang for gang in self.gang_by_job.values()}.values())
+
+    @property
+    def newest_job(self) -> JobView | None:
+        return max(self.jobs.values(), key=lambda job: (job.stage, job.attempt), default=None)
+
+    @property
+    def newest_gang(self) -> Gang | None:
+        """The processes of the newest Job."""
+        job = self.newest_job
+        return None if job is None else self.gang_by_job[job.uid]
+
+    @property
+    def newest_pods(self) -> list[PodView]:
+        """The pods of the newest Job's attempt."""
+        job = self.newest_job
+        return [] if job is None else [pod for pod in self.pods.values() if (pod.stage, pod.attempt) == (job.stage, job.attempt)]
+
+    def pods_of(self, job: JobView) -> list[PodView]:
+        return [pod for pod in self.pods.values() if (pod.stage, pod.attempt, pod.slice) == (job.stage, job.attempt, job.slice)]
+
     def observed(self) -> Observed:
-        """As `cluster.snapshot` sees it: nodes are asked for only where a live pod is being deleted."""
+        """The children as `cluster.snapshot` observes them: it asks only for the nodes of live pods."""
         pods = tuple(self.pods.values())
         return Observed(
             jobs=tuple(self.jobs.values()),
             pods=pods,
             reports=dict(self.reports),
-            lost_nodes=frozenset(pod.node for pod in pods if pod.live and pod.node in self.lost and pod.node is not None),
+            lost_nodes=frozenset(pod.node for pod in pods if pod.live and pod.node in self.lost_nodes and pod.node is not None),
             renewed=dict(self.renewed),
             preparations=tuple(self.preparations.values()),
         )
 
-    def write(self, status: Status, *, by_operator: bool = True) -> None:
-        """The stored status is replaced."""
+    def write_status(self, status: Status) -> None:
+        """The operator replaces the stored status."""
         old = self.training.status
         self._store(status=status)
-        if by_operator:
-            self.promises.written(self, old, status)
+        self.invariants.status_written(self, old, status)
+
+    def lose_status(self) -> None:
+        """Somebody empties the stored status."""
+        self.invariants.status_lost(self)
+        self._store(status=Status())
 
     def edit(self, **changes: object) -> None:
-        """Of the spec."""
-        about = self.training.metadata
-        metadata = about.model_copy(update={"generation": about.generation + 1})
+        """A user changes the spec."""
+        metadata = self.training.metadata
+        metadata = metadata.model_copy(update={"generation": metadata.generation + 1})
         self._store(metadata=metadata, spec=self.training.spec.model_copy(update=changes))
 
     def _store(self, **changes: object) -> None:
         training = self.training.model_copy(update=changes)
-        about = training.metadata
-        self.training = training.model_copy(
-            update={"metadata": about.model_copy(update={"resource_version": str(int(about.resource_version) + 1)})}
-        )
+        metadata = training.metadata
+        version = str(int(metadata.resource_version) + 1)
+        self.training = training.model_copy(update={"metadata": metadata.model_copy(update={"resource_version": version})})

@@ -3,7 +3,7 @@ import re
 from lwm_operator.cluster.events import event_name
 from lwm_operator.plan.actions import Event
 from simulation.builders import training
-from simulation.simulation import World
+from simulation.simulation import Simulation
 
 
 def test_names_are_deterministic_and_differ_by_training_and_key() -> None:
@@ -16,7 +16,7 @@ def test_names_are_deterministic_and_differ_by_training_and_key() -> None:
 
 
 def test_the_names_of_a_story_sort_as_it_happened() -> None:
-    world = World(training=training())
+    world = Simulation(training())
     told = list(world.reconcile().events)
     world.start()
     told += world.reconcile().events

@@ -18,7 +18,7 @@ from lwm_trainer.config import Start
 from simulation.coverage import COUNT, LEAST, missing
 from simulation.histories import HistoryError, replay, run
 from simulation.moves import MOVES
-from simulation.operator_passes import Operators, Pass
+from simulation.operator_passes import OperatorPasses, Pass
 
 FEW = 400
 WITHIN = 300
@@ -33,9 +33,11 @@ def test_a_few_hundred_histories_keep_the_promises_and_reach_everything() -> Non
 
 
 def test_a_history_can_be_replayed_from_its_moves() -> None:
-    world = replay(1, [("pass",), ("start",), ("train", 5, True), ("fail", 0, 70, "words"), ("notice", 79), ("count",), ("pass",)])
-    assert world.reached["class App"] == 1
-    assert set(MOVES) > {"crash", "stale", "forget", "jump"}
+    world = replay(
+        1, [("reconcile",), ("start",), ("train", 5, True), ("fail", 0, 70, "words"), ("lose peers", 79), ("sync jobs",), ("reconcile",)]
+    )
+    assert world.coverage["class App"] == 1
+    assert set(MOVES) > {"crash", "resume stale", "lose status", "set clock"}
 
 
 def _created_at_once(patch: pytest.MonkeyPatch) -> None:
@@ -67,15 +69,15 @@ def _number_used_again(patch: pytest.MonkeyPatch) -> None:
 
 
 def _effect_before_intent(patch: pytest.MonkeyPatch) -> None:
-    right = Operators.go_on
+    right = OperatorPasses.advance
 
-    def wrong(self: Operators, at: Pass, effects: int = 1000) -> bool:
+    def wrong(self: OperatorPasses, at: Pass, effects: int = 1000) -> bool:
         if at.decided is not None and effects > 1:
             for action in at.decided.actions:
-                self.carry_out(action, at.training.spec, fresh=at.fresh)
+                self.api_server.carry_out(action, at.training.spec, fresh=at.fresh)
         return right(self, at, effects)
 
-    patch.setattr(Operators, "go_on", wrong)
+    patch.setattr(OperatorPasses, "advance", wrong)
 
 
 def _rolled_back_commits_read(patch: pytest.MonkeyPatch) -> None:
@@ -108,13 +110,13 @@ def _never_woken(patch: pytest.MonkeyPatch) -> None:
 
 def _conflict_overlooked(patch: pytest.MonkeyPatch) -> None:
     """A plan made from an old look is carried out whatever was written meanwhile."""
-    right = Operators.go_on
+    right = OperatorPasses.advance
 
-    def wrong(self: Operators, at: Pass, effects: int = 1000) -> bool:
-        at.training = at.training.model_copy(update={"metadata": self.training.metadata})
+    def wrong(self: OperatorPasses, at: Pass, effects: int = 1000) -> bool:
+        at.training = at.training.model_copy(update={"metadata": self.state.training.metadata})
         return right(self, at, effects)
 
-    patch.setattr(Operators, "go_on", wrong)
+    patch.setattr(OperatorPasses, "advance", wrong)
 
 
 def _left_to_the_queue(patch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.plan import plan
 from lwm_trainer.config import Rollback, Start
 from simulation.builders import NOW, spec, stage, training
-from simulation.simulation import World
+from simulation.simulation import Simulation
 
 THREE = [
     stage("a"),
@@ -15,8 +15,8 @@ THREE = [
 ]
 
 
-def world(**changes: Any) -> World:
-    return World(training=training(**changes))
+def world(**changes: Any) -> Simulation:
+    return Simulation(training(**changes))
 
 
 def created(decided: Plan) -> list[CreateAttempt]:
@@ -30,7 +30,7 @@ def begins(decided: Plan) -> tuple[int, int, Start]:
     return action.stage, action.attempt, action.start
 
 
-def through(world: World) -> None:
+def through(world: Simulation) -> None:
     """One stage from its Job to its end, without trouble."""
     world.reconcile()
     world.start()
@@ -119,7 +119,7 @@ def test_while_it_runs_the_status_tells_stage_step_loss_and_speed() -> None:
     here.start()
     here.reconcile()
     here.train(12, commit=False)
-    here.reports[(1, 1)] = here.reports[(1, 1)].model_copy(update={"tokens_per_second": 4210.0, "step_seconds": 1.0})
+    here.state.reports[(1, 1)] = here.state.reports[(1, 1)].model_copy(update={"tokens_per_second": 4210.0, "step_seconds": 1.0})
     status = here.plan().status
     assert (status.phase, status.reason) == (Phase.RUNNING, "Training")
     assert status.message == "stage 1/3 a: step 12/60, loss 4.8800, 4.2k tokens/s"
@@ -146,7 +146,7 @@ def test_a_lost_host_brings_the_next_attempt_from_all_earlier_ones() -> None:
         assert here.reconcile().status.phase == Phase.RECOVERING
         here.wait(11)
         here.reconcile()
-        here.leave()
+        here.terminate_deleted()
         here.reconcile()
     again = here.created[-1]
     assert (again.stage, again.attempt, again.start) == (2, 3, Start(earlier_attempts=(2, 1), stage_checkpoint="gs://s1/a1/60"))
@@ -227,7 +227,7 @@ def test_suspend_saves_and_leaves_and_resuming_goes_on_at_once_with_nothing_char
     decided = here.reconcile()
     assert (decided.status.phase, decided.status.reason) == (Phase.SUSPENDED, "Suspending")
     assert [action.grace_seconds for action in decided.actions if isinstance(action, DeletePod)] == [None, None]
-    here.leave()
+    here.terminate_deleted()
     decided = here.reconcile()
     assert (decided.status.phase, decided.status.reason, decided.actions) == (Phase.SUSPENDED, "Suspended", ())
     assert {condition.type: condition.status for condition in decided.status.conditions}["Suspended"] == "True"
@@ -272,15 +272,15 @@ def test_nodes_are_avoided_no_longer_when_there_is_no_room_without_them() -> Non
         here.reconcile()
         here.wait(3)
         here.reconcile()
-        here.leave()
+        here.terminate_deleted()
     here.wait(here.reconcile().requeue_after or 0)
     here.reconcile()
     assert [action.avoided_nodes for action in here.created] == [(), (), ("node2",)]
-    here.unschedulable()
+    here.environment.unschedule()
     here.reconcile()
     here.wait(61)
     assert here.reconcile().status.reason == "NoRoomWithoutAvoided"
-    here.leave()
+    here.terminate_deleted()
     here.reconcile()
     assert [action.avoided_nodes for action in here.created] == [(), (), ("node2",), ()]
     assert here.training.status.node_faults == ()
@@ -290,7 +290,7 @@ def test_a_creation_that_was_refused_keeps_its_reason_until_one_succeeds() -> No
     here = world()
     decided = here.reconcile(crash_before_actions=True)
     refused = decided.status.model_copy(update={"reason": "CreateFailed", "message": "jobs.batch is forbidden: exceeded quota: few"})
-    here.write(refused)
+    here.state.write_status(refused)
     again = here.plan()
     assert (again.status.reason, again.status.message) == ("CreateFailed", refused.message)
     here.reconcile()
@@ -344,7 +344,7 @@ def test_a_lost_status_is_rebuilt_from_the_children() -> None:
     here.reconcile()
     here.start()
     here.reconcile()
-    here.forget_status()
+    here.state.lose_status()
     before = len(here.created)
     here.reconcile()
     status = here.training.status
@@ -356,7 +356,7 @@ def test_only_the_last_two_failed_jobs_stay() -> None:
     here = world()
     for _ in range(5):
         decided = here.reconcile()
-        while here.newest() is None or (here.training.status.phase == Phase.RECOVERING and decided.requeue_after):
+        while here.state.newest_job is None or (here.training.status.phase == Phase.RECOVERING and decided.requeue_after):
             here.wait(decided.requeue_after or 0)
             decided = here.reconcile()
         here.start()
@@ -377,12 +377,12 @@ def test_a_zombie_that_comes_back_is_deleted() -> None:
     here.start()
     here.reconcile()
     here.train(10, commit=True)
-    here.lose_node(1)
+    here.environment.lose_node(1)
     here.fail(0, 79)
     here.reconcile()
     here.reconcile()
     assert here.training.status.attempt == 2
-    here.lost.clear()
+    here.state.lost_nodes.clear()
     zombie = here.pods["bible-s1-a1-1"]
     here.pods[zombie.name] = zombie.__class__(**{**{name: getattr(zombie, name) for name in zombie.__slots__}, "deleting": False})
     assert [action.name for action in here.plan().actions if hasattr(action, "name")] == ["bible-s1-a1-1"]
@@ -391,7 +391,7 @@ def test_a_zombie_that_comes_back_is_deleted() -> None:
 def test_a_training_that_is_being_deleted_is_left_alone() -> None:
     leaving = training()
     metadata = leaving.metadata.model_copy(update={"deletion_timestamp": "2026-01-01T12:00:00Z"})
-    decided = plan(leaving.model_copy(update={"metadata": metadata}), World(training=leaving).observed(), NOW)
+    decided = plan(leaving.model_copy(update={"metadata": metadata}), Simulation(leaving).observed(), NOW)
     assert (decided.actions, decided.status) == ((), Status())
 
 
@@ -409,8 +409,8 @@ def test_a_node_that_is_not_ready_is_named_also_while_its_pod_trains_on() -> Non
     here.reconcile()
     here.start()
     here.train(10, commit=True)
-    node = str(here.gang()[1].node)
-    here.lost.add(node)
+    node = str(here.state.newest_pods[1].node)
+    here.state.lost_nodes.add(node)
     decided = here.reconcile()
     assert (decided.status.phase, decided.actions) == (Phase.RUNNING, ())
     assert decided.status.message.endswith(f"; node {node} is not ready")

@@ -13,36 +13,36 @@ from lwm_operator.plan.plan import plan
 from simulation.histories import TRAININGS, HistoryError, replay
 from simulation.moves import MOVES, Move
 from simulation.scenarios import CODES, DISRUPTED, JUMPS, PASSES, PREPARING, REJECTED, WAITS, WORKER_CODES
-from simulation.simulation import World
+from simulation.simulation import Simulation
 
 HOSTS, TRUTHS = (0, 1), (True, False)
 
 ARGUMENTS: dict[str, tuple[tuple[Any, ...], ...]] = {
     "crash": ((0, 1, 2),),
-    "lost write": ((0, 1, 2), TRUTHS),
+    "time out": ((0, 1, 2), TRUTHS),
     "pause": ((0, 1, 2),),
     "wait": (WAITS,),
-    "jump": (JUMPS,),
-    "prepare": (PREPARING,),
+    "set clock": (JUMPS,),
+    "enter phase": (PREPARING,),
     "train": ((1, 5, 100), TRUTHS),
-    "zombies": ((5,),),
+    "train zombies": ((5,),),
     "fail": (HOSTS, tuple(sorted(set(CODES))), ("words", "long", "mute")),
     "oom": (HOSTS,),
     "reject": (HOSTS, tuple(REJECTED)),
-    "notice": ((79, 134),),
+    "lose peers": ((79, 134),),
     "delete pod": (HOSTS,),
-    "force": (HOSTS,),
+    "force delete pod": (HOSTS,),
     "evict": (HOSTS, tuple(sorted(set(DISRUPTED)))),
     "drain": (HOSTS,),
     "unready": (HOSTS, ("dead", "cut", "alive")),
     "forget node": (HOSTS,),
-    "room": ((None, 0, 1),),
+    "capacity": ((None, 0, 1),),
     "quota": (TRUTHS,),
     "lag": (TRUTHS,),
     "hold up": (HOSTS, ("ErrImagePull", "CreateContainerError", "SchedulingGated", "Odd")),
     "suspend": (TRUTHS,),
     "work": ((1, 100),),
-    "worker fails": (HOSTS, tuple(sorted(set(WORKER_CODES)))),
+    "fail worker": (HOSTS, tuple(sorted(set(WORKER_CODES)))),
     "hold up worker": (HOSTS, ("ErrImagePull", "SchedulingGated")),
     "budgets": ((0, 1, 2), (0, 3), (0, 1)),
     "divergence": (("Rollback", "Pause", "Fail"), (0, 1, 2)),
@@ -59,15 +59,15 @@ ALL: list[Move] = [(name, *given) for name in [*MOVES, "look twice"] for given i
 QUEUED = next(which for which, training in enumerate(TRAININGS) if training.spec.execution.queue_name)
 PREPARED = next(which for which, training in enumerate(TRAININGS) if any(each.preparation for each in training.spec.datasets))
 
-PREPARE: list[Move] = [("admit",), ("work", 100), ("pass",)]
-START: list[Move] = [("start",), ("pass",)]
+PREPARE: list[Move] = [("admit",), ("work", 100), ("reconcile",)]
+START: list[Move] = [("start",), ("reconcile",)]
 """What an ADVANCE is shrunk to."""
-ADVANCE: list[Move] = [("admit",), ("start",), ("pass",), ("train", 5, True), ("pass",)]
-RECOVER: list[Move] = [("count",), ("pass",), ("settle",), ("pass",), ("wait", 400.0), ("pass",)]
+ADVANCE: list[Move] = [("admit",), ("start",), ("reconcile",), ("train", 5, True), ("reconcile",)]
+RECOVER: list[Move] = [("sync jobs",), ("reconcile",), ("settle",), ("reconcile",), ("wait", 400.0), ("reconcile",)]
 
 PARTS = st.one_of(  # a broken promise is shrunk towards the first of them
     st.builds(lambda move: [move], st.sampled_from(ALL)),
-    st.builds(lambda move: [move, ("pass",)], st.sampled_from(ALL)),
+    st.builds(lambda move: [move, ("reconcile",)], st.sampled_from(ALL)),
     st.just(START),
     st.just(ADVANCE),
     st.just(RECOVER),
@@ -99,9 +99,9 @@ def test_every_move_has_a_name_and_all_of_them_are_tried() -> None:
     assert set(PASSES) <= {*MOVES, "look twice"}
     for move in ALL:
         for which in (0, QUEUED, PREPARED, PREPARED + 1):
-            replay(which, [("pass",), *PREPARE, *ADVANCE, move, ("pass",)])
+            replay(which, [("reconcile",), *PREPARE, *ADVANCE, move, ("reconcile",)])
 
 
 def test_nothing_in_a_plan_is_left_to_chance() -> None:
-    world = World(training=TRAININGS[0])
+    world = Simulation(TRAININGS[0])
     assert len({repr(plan(world.training, world.observed(), world.now)) for _ in range(5)}) == 1

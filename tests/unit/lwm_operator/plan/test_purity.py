@@ -15,7 +15,7 @@ import pytest
 
 from lwm_operator.plan.plan import plan
 from simulation.builders import NOW, body, later, training
-from simulation.simulation import World
+from simulation.simulation import Simulation
 
 FORBIDDEN: list[tuple[Any, str]] = [
     (socket, "socket"),
@@ -48,7 +48,7 @@ def forbidden(name: str) -> Callable[..., Any]:
 
 
 def test_the_plan_runs_with_the_world_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(training=training())
+    world = Simulation(training())
     world.reconcile()
     world.start()
     world.reconcile()
@@ -58,7 +58,7 @@ def test_the_plan_runs_with_the_world_removed(monkeypatch: pytest.MonkeyPatch) -
     with monkeypatch.context() as gone:
         for owner, name in FORBIDDEN:
             gone.setattr(owner, name, forbidden(name))
-        first = plan(training(), World(training=training()).observed(), NOW)
+        first = plan(training(), Simulation(training()).observed(), NOW)
         second = plan(world.training, observed, later(30))
         with pytest.raises(Touched):
             time.time()
@@ -67,7 +67,7 @@ def test_the_plan_runs_with_the_world_removed(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_plan_changes_nothing_that_it_is_given() -> None:
-    given, world = training(), World(training=training())
+    given, world = training(), Simulation(training())
     before = given.model_dump_json()
     plan(given, world.observed(), NOW)
     assert given.model_dump_json() == before

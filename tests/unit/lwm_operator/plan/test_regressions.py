@@ -3,27 +3,27 @@
 from lwm_operator.plan.actions import CreateAttempt, DeletePod
 from simulation.builders import stage, training
 from simulation.histories import replay
-from simulation.simulation import World
+from simulation.simulation import Simulation
 from simulation.state import BAD_IMAGE
 
 
 def test_a_job_that_was_deleted_before_anybody_looked_is_not_made_again_under_its_name() -> None:
     """Its pods may be zombies that write into the attempt's folder."""
-    here = World(training=training())
+    here = Simulation(training())
     here.reconcile()
     here.start()
     here.train(10, commit=True)
-    here.delete_job()
+    here.environment.delete_job()
     decided = here.reconcile()
     assert decided.status.reason == "JobDeleted"
-    here.leave()
+    here.terminate_deleted()
     decided = here.reconcile()
     assert [action.attempt for action in decided.actions if isinstance(action, CreateAttempt)] == [2]
 
 
 def test_a_pod_without_a_node_is_looked_at_again_even_when_the_operators_clock_is_behind() -> None:
-    here = World(training=training(stages=[stage()]))
-    here.jump(-7200)
+    here = Simulation(training(stages=[stage()]))
+    here.environment.set_clock(-7200)
     here.reconcile()
     decided = here.reconcile()
     assert decided.status.reason == "Unschedulable"
@@ -31,13 +31,13 @@ def test_a_pod_without_a_node_is_looked_at_again_even_when_the_operators_clock_i
 
 
 def test_histories_that_broke_a_promise_once() -> None:
-    replay(2, [("pass",), ("start",), ("train", 5, True), ("delete job",), ("pass",), ("settle",), ("look twice",)])
-    replay(0, [("jump", -7200.0), ("pass",), ("room", 1), ("schedule",), ("pass",), ("look twice",)])
+    replay(2, [("reconcile",), ("start",), ("train", 5, True), ("delete job",), ("reconcile",), ("settle",), ("look twice",)])
+    replay(0, [("set clock", -7200.0), ("reconcile",), ("capacity", 1), ("schedule",), ("reconcile",), ("look twice",)])
 
 
 def test_pods_made_from_an_edit_that_was_taken_back_are_made_anew() -> None:
     """The intent was written before the edit, the Job made after it."""
-    here = World(training=training(image="trainer:good"))
+    here = Simulation(training(image="trainer:good"))
     here.reconcile(crash_before_actions=True)
     here.edit(image=BAD_IMAGE)
     here.reconcile()
@@ -48,47 +48,47 @@ def test_pods_made_from_an_edit_that_was_taken_back_are_made_anew() -> None:
 
 
 def test_a_clock_that_was_set_back_makes_no_wait_longer() -> None:
-    here = World(training=training(failurePolicy={"budgets": {"app": 3}}))
+    here = Simulation(training(failurePolicy={"budgets": {"app": 3}}))
     here.reconcile()
     here.start()
     here.fail(0, 70)
     assert here.reconcile().requeue_after == 1.5, "its peer may leave by itself"
-    here.jump(-7200)
+    here.environment.set_clock(-7200)
     decided = here.reconcile()
     assert [type(action) for action in decided.actions] == [DeletePod]
-    here.jump(7200)
-    here.leave()
+    here.environment.set_clock(7200)
+    here.terminate_deleted()
     assert here.reconcile().status.reason == "BackingOff"
-    here.jump(-7200)
+    here.environment.set_clock(-7200)
     assert [type(action) for action in here.reconcile().actions] == [CreateAttempt]
 
 
 def test_when_status_and_the_newest_job_are_both_lost_its_lease_still_tells_which_number_is_taken() -> None:
-    here = World(training=training())
+    here = Simulation(training())
     for _ in range(2):
         here.reconcile()
         here.start()
         here.train(10, commit=True)
         here.reconcile()
-        here.delete_pod(0)
+        here.environment.delete_pod(0)
         here.reconcile()
-        here.leave()
+        here.terminate_deleted()
     assert [action.attempt for action in here.created] == [1, 2]
-    here.forget_status()
-    here.delete_job()
+    here.state.lose_status()
+    here.environment.delete_job()
     here.reconcile()
     assert [action.attempt for action in here.created] == [1, 2, 3], "Job 1 is still there, and of 2 the Lease"
 
 
 def test_pods_that_a_job_makes_after_its_attempt_was_suspended_do_not_stay() -> None:
     """Found on a real API server: the operator looked before the Job's controller had made any pod."""
-    here = World(training=training())
+    here = Simulation(training())
     here.reconcile()
-    late, here.pods = here.pods, {}
+    late, here.state.pods = here.pods, {}
     names = sorted(late)
     here.edit(suspend=True)
     here.reconcile()
     assert here.training.status.reason == "Suspended"
-    here.pods = late
+    here.state.pods = late
     decided = here.reconcile()
     assert sorted(action.name for action in decided.actions if isinstance(action, DeletePod)) == names
