@@ -1,4 +1,4 @@
-"""A folder on a claim of the cluster's own storage: made, filled and read by a pod of the trainer's image that does nothing else."""
+"""A PersistentVolumeClaim for the example's data and checkpoints, and a pod of the trainer's image through which it is written and read."""
 
 import io
 import json
@@ -27,25 +27,25 @@ class Claim:
     node: str
 
     def fill(self, files: Mapping[str, bytes], folders: Sequence[str] = ()) -> None:
-        """Writes the files and makes the folders, all of them the trainer's own. Raises CommandError."""
+        """Writes the files and creates the folders, all of them owned by the trainer's user. Raises CommandError."""
         words = self.kubectl.command("exec", "--stdin", NAME, "--", "tar", "--extract", f"--directory={FOLDER}")
         try:
             pipe(*words, stdin=packed(files, folders), seconds=_COPY_SECONDS)
         except CommandError as error:
             raise CommandError(
-                f"claim {NAME} cannot be written: where it says Permission denied, the volume's folder must belong to user {USER} or be"
-                f" writable for all, or take another class by STORAGE_CLASS=\n{error}"
+                f"claim {NAME} cannot be written. If the error is Permission denied, make the volume's folder belong to user {USER} or be"
+                f" writable for all, or choose another class with STORAGE_CLASS=\n{error}"
             ) from error
 
     def fetch(self, paths: Sequence[str], into: Path) -> None:
-        """Copies files and folders, named as below the claim's root, to the folder `into`. Raises CommandError."""
+        """Copies files and folders, named by their paths below the claim's root, to the folder `into`. Raises CommandError."""
         words = self.kubectl.command("exec", NAME, "--", "tar", "--create", f"--directory={FOLDER}", *paths)
         into.mkdir(parents=True, exist_ok=True)
         pipe("tar", "-x", "-f", "-", "-C", str(into), stdin=pipe(*words, seconds=_COPY_SECONDS))
 
 
 def packed(files: Mapping[str, bytes], folders: Sequence[str]) -> bytes:
-    """A tar archive. The folders above the files are in it too: one that a kubelet makes for a `subPath` is root's."""
+    """A tar archive. The folders above the files are in it too: one that a kubelet creates for a `subPath` belongs to root."""
     buffer = io.BytesIO()
     above = {str(parent) for name in files for parent in Path(name).parents if str(parent) != "."}
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -62,7 +62,9 @@ def packed(files: Mapping[str, bytes], folders: Sequence[str]) -> bytes:
 
 @contextmanager
 def claim(kubectl: Kubectl, image: str, storage_class: str = "", access_mode: str = "ReadWriteOnce") -> Iterator[Claim]:
-    """The claim, made where it is missing and left at the end, and its pod, which goes. Raises CommandError where it does not start."""
+    """The claim, created where it is missing and kept at the end, with its pod, which is deleted.
+
+    Raises CommandError where the pod does not start."""
     if not kubectl.get("persistentvolumeclaim", NAME):
         kubectl.apply(claim_manifest(storage_class, access_mode))
     kubectl("delete", "pod", NAME, "--ignore-not-found", "--timeout=60s")
@@ -71,20 +73,20 @@ def claim(kubectl: Kubectl, image: str, storage_class: str = "", access_mode: st
         try:
             kubectl("wait", "--for=condition=Ready", f"pod/{NAME}", f"--timeout={_BIND_SECONDS}s", seconds=_BIND_SECONDS + 30)
         except CommandError as error:
-            raise CommandError(f"claim {NAME} or its pod did not come up: {why(kubectl)}\n{error}") from error
+            raise CommandError(f"claim {NAME} or its pod did not start: {newest_events(kubectl)}\n{error}") from error
         yield Claim(kubectl, kubectl.get("pod", NAME)["spec"]["nodeName"])
     finally:
         run(*kubectl.command("delete", "pod", NAME, "--ignore-not-found", "--wait=false"))
 
 
-def why(kubectl: Kubectl) -> str:
-    """What Kubernetes says of both: the newest Events, which name a missing class, an image that is not there, or a full node."""
+def newest_events(kubectl: Kubectl) -> str:
+    """The newest Events of claim and pod, which name a missing class, an image that does not exist, or a full node."""
     events = json.loads(kubectl("get", "events", f"--field-selector=involvedObject.name={NAME}", "--output=json"))["items"]
-    return "; ".join(dict.fromkeys(f"{event['reason']}: {event['message']}" for event in events[-4:])) or "no Event says why"
+    return "; ".join(dict.fromkeys(f"{event['reason']}: {event['message']}" for event in events[-4:])) or "no Event gives a reason"
 
 
 def claim_manifest(storage_class: str, access_mode: str) -> dict[str, Any]:
-    """Without a class, the cluster's default is taken."""
+    """The claim's manifest. Without a class, the cluster uses its default."""
     spec: dict[str, Any] = {"accessModes": [access_mode], "resources": {"requests": {"storage": _SIZE}}}
     if storage_class:
         spec["storageClassName"] = storage_class
@@ -92,7 +94,7 @@ def claim_manifest(storage_class: str, access_mode: str) -> dict[str, Any]:
 
 
 def pod_manifest(image: str) -> dict[str, Any]:
-    """A pod that waits, with the rights of a trainer's, so that both own each other's files."""
+    """A pod that waits, with the user of a trainer's pods, so that both can write each other's files."""
     container = {
         "name": "wait",
         "image": image,

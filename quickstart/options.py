@@ -1,4 +1,4 @@
-"""The command line of the quickstart. What concerns other people's clusters is read from LWM_* variables, too, which the Makefile sets."""
+"""The command line of the quickstart. Options for external clusters are also read from LWM_* variables, which the Makefile sets."""
 
 import argparse
 import os
@@ -7,14 +7,14 @@ from pathlib import Path
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "quickstart.yaml"
 
-ELSEWHERE = {
+EXTERNAL_OPTIONS = {
     "context": "run on the cluster of this kubectl context instead of the embedded one",
-    "namespace": "of the training there (default: default), made where it is missing",
-    "image-load": "shell command that gives one image to the cluster, with IMAGE and ARCHIVE set; run once for each of two",
-    "image-registry": "prefix of both images' names, such as reg.example/x, for a hook that pushes",
-    "images-loaded": "tag under which both images are there already: nothing is built, the hook is not run",
-    "storage-class": "of the claim that data and checkpoints go to (default: the cluster's own default)",
-    "access-mode": "of that claim: ReadWriteOnce keeps all pods on one node (default), ReadWriteMany does not",
+    "namespace": "namespace of the training there (default: default), created where it is missing",
+    "image-load": "shell command that loads one image into the cluster, with IMAGE and ARCHIVE set; runs once for each of two",
+    "image-registry": "prefix of both images' names, such as reg.example/x, for an image-load command that pushes",
+    "images-loaded": "tag of both images where the cluster has them already: nothing is built or loaded",
+    "storage-class": "class of the claim that holds data and checkpoints (default: the cluster's own default)",
+    "access-mode": "access mode of that claim: ReadWriteOnce keeps all pods on one node (default), ReadWriteMany does not",
     "bucket": "gs://name: a real bucket instead of the claim",
 }
 _DEFAULTS = {"namespace": "default", "access-mode": "ReadWriteOnce"}
@@ -23,12 +23,12 @@ _DEFAULTS = {"namespace": "default", "access-mode": "ReadWriteOnce"}
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options; `bucket` without its gs://."""
     parser = argparse.ArgumentParser(prog="quickstart", description="From nothing to a finished training: images, operator, data, picture.")
-    parser.add_argument("--name", default="lwm-quickstart", help="of the embedded cluster (default: %(default)s)")
+    parser.add_argument("--name", default="lwm-quickstart", help="name of the embedded cluster (default: %(default)s)")
     parser.add_argument("--example", type=Path, default=EXAMPLE, help="the training, with its data in gs:// (default: %(default)s)")
     parser.add_argument("--keep", action="store_true", help="follow the training that is already there instead of starting anew")
-    parser.add_argument("--timeout", type=float, default=30, metavar="MINUTES", help="for the training (default: %(default)g)")
-    group = parser.add_argument_group("other people's clusters")
-    for name, text in ELSEWHERE.items():
+    parser.add_argument("--timeout", type=float, default=30, metavar="MINUTES", help="time limit of the training (default: %(default)g)")
+    group = parser.add_argument_group("external clusters")
+    for name, text in EXTERNAL_OPTIONS.items():
         variable = f"LWM_{name.replace('-', '_').upper()}"
         group.add_argument(f"--{name}", default=os.environ.get(variable) or _DEFAULTS.get(name, ""), help=text)
     options = parser.parse_args(arguments)
@@ -39,8 +39,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         if name == options.bucket or "/" in name:
             parser.error(f"BUCKET={options.bucket}: must be gs:// and the bucket's name, without a folder")
         options.bucket = name
-    given = [name for name in ELSEWHERE if name != "context" and getattr(options, name.replace("-", "_")) != _DEFAULTS.get(name, "")]
-    if given and not options.context:
-        words = ", ".join(name.replace("-", "_").upper() for name in given)
-        parser.error(f"{words} is for other people's clusters: say CONTEXT=<kubectl context>, too")
+    chosen = [
+        name for name in EXTERNAL_OPTIONS if name != "context" and getattr(options, name.replace("-", "_")) != _DEFAULTS.get(name, "")
+    ]
+    if chosen and not options.context:
+        words = ", ".join(name.replace("-", "_").upper() for name in chosen)
+        parser.error(f"{words} is for external clusters: set CONTEXT=<kubectl context>, too")
     return options

@@ -1,4 +1,4 @@
-"""The example's text and tokenizer, put into a bucket: an emulator's by its address, or a real one by name.
+"""The example's data, put into a bucket (an emulator's by its address, or a real one by name) or into a folder.
 
 .venv/bin/python -m quickstart.storage --bucket my-bucket
 """
@@ -8,10 +8,11 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 from lwm_trainer.storage import emulator
 from lwm_trainer.storage.gcs import storage_client
-from quickstart.books import books
+from quickstart.sample_texts import books, chat_lines, python_docs
 from quickstart.tokenizer.train import PATH as TOKENIZER
 
 BUCKET = "lwm"
@@ -36,8 +37,20 @@ def small_objects() -> dict[str, bytes]:
     return short | {"tokenizer/tokenizer.json": TOKENIZER.read_bytes()}
 
 
+def recipe_objects() -> dict[str, bytes]:
+    """What examples/recipe-small.yaml reads: the example's objects, more text below `manual/`, JSON lines below `vision/` and `chat/`."""
+    from quickstart.sample_pictures import vision_lines
+
+    return {
+        **example_objects(),
+        **{f"manual/{name}": text.encode() for name, text in python_docs().items()},
+        **{f"vision/{name}": lines for name, lines in vision_lines().items()},
+        "chat/verses.jsonl": chat_lines(),
+    }
+
+
 def upload(objects: Mapping[str, bytes], bucket_name: str = BUCKET, endpoint: str | None = None) -> None:
-    """Writes `objects` into the bucket, which an emulator makes where it is missing and Google must already have."""
+    """Writes `objects` into the bucket, which an emulator creates where it is missing and Google must already have."""
     from google.api_core.exceptions import Conflict
 
     use_endpoint(endpoint)
@@ -50,17 +63,25 @@ def upload(objects: Mapping[str, bytes], bucket_name: str = BUCKET, endpoint: st
         list(pool.map(lambda item: bucket.blob(item[0]).upload_from_string(item[1]), objects.items()))
 
 
+def write(objects: Mapping[str, bytes], folder: Path) -> None:
+    """Writes `objects` as files below `folder`."""
+    for name, content in objects.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bucket", default=BUCKET)
     parser.add_argument("--endpoint", help="an emulator's address, such as http://127.0.0.1:4443; default: Google Cloud Storage")
+    parser.add_argument("--folder", type=Path, help="a folder of this machine instead of a bucket")
     parser.add_argument("--recipe", action="store_true", help="also what examples/recipe-small.yaml reads: manual/, vision/ and chat/")
     options = parser.parse_args()
-    if options.recipe:
-        from quickstart.data import data_objects
-
-        objects = data_objects()
+    objects = recipe_objects() if options.recipe else example_objects()
+    if options.folder:
+        write(objects, options.folder)
     else:
-        objects = example_objects()
-    upload(objects, options.bucket, options.endpoint)
-    print(f"gs://{options.bucket}: {', '.join(sorted({name.partition('/')[0] for name in objects}))} are there")
+        upload(objects, options.bucket, options.endpoint)
+    place = options.folder or f"gs://{options.bucket}"
+    print(f"{place}: {len(objects)} files written, below {', '.join(sorted({name.partition('/')[0] for name in objects}))}")

@@ -1,17 +1,17 @@
-"""How long each part took, beside what the design planned for two cores."""
+"""How long each part took, beside the plan for two cores."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 PLANNED_SECONDS = {"cluster": 60.0, "images": 40.0, "chart": 10.0, "stage 1": 91.0, "stage 2": 84.0, "stage 3": 140.0}
-"""A stage: 35 s to start and hand over, and its steps (56, 49 and 105 s). Uploading and reading back are not in the plan."""
+"""A stage has 35 s for its start and hand-over, and its steps (56, 49 and 105 s). Uploading and reading back are not in the plan."""
 
 LIMIT_SECONDS = 480.0
 
 
 class Times:
-    """Seconds by part, in the order in which they came."""
+    """Seconds by part, in order."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -25,13 +25,15 @@ class Times:
             self.seconds[name] = time.monotonic() - began
 
     def table(self) -> str:
-        """One line a part: taken, planned; and the sum."""
+        """One line per part: time taken and planned; the sums at the end."""
         lines = [f"{'part':<10} {'took':>9} {'planned':>9}"]
         for name, taken in self.seconds.items():
             planned = PLANNED_SECONDS.get(name)
             lines.append(f"{name:<10} {minutes(taken):>9} {minutes(planned) if planned else '':>9}")
         total, planned_total = sum(self.seconds.values()), sum(PLANNED_SECONDS.values())
-        lines.append(f"{'all':<10} {minutes(total):>9} {minutes(planned_total):>9}  (limit, all built: {minutes(LIMIT_SECONDS)})")
+        lines.append(
+            f"{'all':<10} {minutes(total):>9} {minutes(planned_total):>9}  (limit when everything is built: {minutes(LIMIT_SECONDS)})"
+        )
         return "\n".join(lines)
 
 

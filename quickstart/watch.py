@@ -1,4 +1,4 @@
-"""A training followed to its end: a table that redraws itself on a terminal, plain lines elsewhere."""
+"""Follows a training to its end: a table that is redrawn on a terminal, plain lines elsewhere."""
 
 import shutil
 import sys
@@ -13,7 +13,7 @@ from tools.kubectl import CommandError, Kubectl
 _POLL_SECONDS = 3.0
 _LINE_SECONDS = 15.0
 _SILENT_SECONDS = 90.0
-_PATIENCE = 10  # failed polls in a row, before it is the API server that is the trouble
+_MAX_FAILED_POLLS = 10  # in a row, before the error is raised
 
 
 class TrainingError(Exception):
@@ -24,19 +24,19 @@ def watch(
     kubectl: Kubectl, name: str, seconds: float, out: TextIO = sys.stdout, sleep: Callable[[float], None] = time.sleep
 ) -> dict[str, Any]:
     """Shows LWMTraining `name` until it is Complete and returns it. Raises TrainingError on Failed and after `seconds`."""
-    view = Live(out) if out.isatty() else Lines(out)
+    view = RedrawnTable(out) if out.isatty() else PlainLines(out)
     began, failures = time.monotonic(), 0
     while True:
         try:
             training, failures = kubectl.get("lwmtraining", name), 0
         except CommandError:
             failures += 1
-            if failures >= _PATIENCE:
+            if failures >= _MAX_FAILED_POLLS:
                 raise
             sleep(_POLL_SECONDS)
             continue
         if not training:
-            raise TrainingError(f"LWMTraining {name} is gone: somebody deleted it")
+            raise TrainingError(f"LWMTraining {name} was deleted")
         view.show(training)
         status = training.get("status", {})
         for condition in status.get("conditions", []):
@@ -47,7 +47,7 @@ def watch(
                     raise TrainingError(f"LWMTraining {name}: {condition['reason']}: {condition.get('message', '')}")
         waited = time.monotonic() - began
         if not status and waited > _SILENT_SECONDS:
-            raise TrainingError(f"LWMTraining {name} has no status after {waited:.0f} s: the operator does not run, see its log")
+            raise TrainingError(f"LWMTraining {name} has no status after {waited:.0f} s: the operator is not running, see its log")
         if waited > seconds:
             raise TrainingError(f"LWMTraining {name} is not complete after {seconds:.0f} s: {headline(training)}")
         sleep(_POLL_SECONDS)
@@ -60,28 +60,28 @@ def headline(training: dict[str, Any]) -> str:
 
 
 def table(training: dict[str, Any]) -> list[str]:
-    """The stages of the spec beside what status knows of them."""
+    """Lines of a table of the spec's stages with their status."""
     lines = [f"{'stage':<12} {'context':>8} {'theta':>9} {'state':<9} {'step':>7} {'loss':>7} {'tokens/s':>9} {'restarts':>8}"]
-    known = {stage["name"]: stage for stage in training.get("status", {}).get("stages", [])}
+    statuses = {stage["name"]: stage for stage in training.get("status", {}).get("stages", [])}
     for stage in training["spec"]["stages"]:
-        seen = known.get(stage["name"], {})
-        step = f"{seen.get('step', 0)}/{stage.get('steps') or stage['tokens'] // stage['batchTokens']}"
+        status = statuses.get(stage["name"], {})
+        step = f"{status.get('step', 0)}/{stage.get('steps') or stage['tokens'] // stage['batchTokens']}"
         lines.append(
-            f"{stage['name']:<12} {stage['contextLength']:>8,} {stage['ropeTheta']:>9,.0f} {seen.get('state', 'Pending'):<9} {step:>7} "
-            f"{_number(seen.get('loss'), '.3f'):>7} {_number(seen.get('tokensPerSecond'), ',.0f'):>9} {seen.get('restarts', 0):>8}"
+            f"{stage['name']:<12} {stage['contextLength']:>8,} {stage['ropeTheta']:>9,.0f} {status.get('state', 'Pending'):<9} {step:>7} "
+            f"{_number(status.get('loss'), '.3f'):>7} {_number(status.get('tokensPerSecond'), ',.0f'):>9} {status.get('restarts', 0):>8}"
         )
     return lines
 
 
 def stage_seconds(training: dict[str, Any]) -> list[float]:
-    """How long each completed stage took, its start-up and hand-over included: from the end of the one before, or from the creation."""
+    """How long each completed stage took, with start-up and hand-over: from the end of the stage before, or from the creation."""
     ends = [training["metadata"]["creationTimestamp"]]
     ends += [stage["completedAt"] for stage in training["status"]["stages"] if stage.get("completedAt")]
     moments = [datetime.fromisoformat(end) for end in ends]
     return [(end - begin).total_seconds() for begin, end in pairwise(moments)]
 
 
-class Live:
+class RedrawnTable:
     """Redraws the table in place."""
 
     def __init__(self, out: TextIO) -> None:
@@ -96,8 +96,8 @@ class Live:
         self._height = len(lines)
 
 
-class Lines:
-    """Prints a line when phase or stage changes, and now and then while steps go by."""
+class PlainLines:
+    """Prints a line when phase or stage changes, and every few seconds while steps go by."""
 
     def __init__(self, out: TextIO) -> None:
         self._out, self._key, self._line, self._last = out, "", "", -_LINE_SECONDS

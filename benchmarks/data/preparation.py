@@ -21,7 +21,7 @@ from devcluster.paths import REPOSITORY
 from lwm_trainer.config import Dataset, PrepareConfig
 from lwm_trainer.preparation.preparation_report import Report
 from lwm_trainer.preparation.worker import prepare
-from quickstart.books import books
+from quickstart.sample_texts import books
 
 TOKENIZER = REPOSITORY / "quickstart" / "tokenizer" / "tokenizer.json"
 VOCABULARY = 2048

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from quickstart.books import books
+from quickstart.sample_texts import books
 
 PATH = Path(__file__).parent / "tokenizer.json"
 PIECES = 2048

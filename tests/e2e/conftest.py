@@ -10,7 +10,7 @@ from devcluster import installation, lifecycle
 from devcluster.paths import DEFAULT_NAME, Cluster
 from devcluster.trainings import BUCKET, manifest
 from e2e.volumes import Offer, offered
-from quickstart import elsewhere
+from quickstart import external
 from quickstart.options import parse
 from quickstart.storage import small_objects, upload
 from tools.kubectl import Kubectl
@@ -37,14 +37,14 @@ def cluster(options: Namespace) -> Cluster:
 def admin(options: Namespace, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
     """kubectl, allowed everything."""
     if options.context:
-        return elsewhere.connect(options, tmp_path_factory.mktemp("context"))
+        return external.connect(options, tmp_path_factory.mktemp("context"))
     return installation.kubectl_for(request.getfixturevalue("cluster"))
 
 
 @pytest.fixture(scope="session")
 def built(options: Namespace, admin: Kubectl, request: pytest.FixtureRequest) -> tuple[str, str]:
     """The operator's and the trainer's image of this checkout, in every node."""
-    return elsewhere.images(options) if options.context else installation.load_images(request.getfixturevalue("cluster"))
+    return external.images(options) if options.context else installation.load_images(request.getfixturevalue("cluster"))
 
 
 @pytest.fixture(scope="session")

@@ -21,9 +21,9 @@ from devcluster.trainings import (
     wait_past_commit,
 )
 from quickstart.claim import NAME, Claim, claim
-from quickstart.elsewhere import one_node
-from quickstart.manifest import Manifest, on_claim
+from quickstart.external import node_of
 from quickstart.storage import small_objects
+from quickstart.training import Manifest, on_claim
 from tools.kubectl import Kubectl
 
 STEPS = 140
@@ -57,7 +57,7 @@ class Story:
 def story(kubectl: Kubectl, shelf: Claim) -> Story:
     """`left` is left alone; `struck` is suspended and resumed, then one of its pods is killed by whoever may only ask the API server."""
     for name in ("left", "struck"):
-        kubectl.apply(on_claim(one_stage(name), NAME, one_node(shelf)))
+        kubectl.apply(on_claim(one_stage(name), NAME, node_of(shelf)))
     wait_past_commit(kubectl, "struck-s1-a1")
     patch(kubectl, suspend=True)
     until(lambda: status(kubectl, "struck")["reason"] == "Suspended", SECONDS, "it has saved and left")

@@ -11,10 +11,10 @@ import pytest
 from devcluster.paths import Cluster
 from devcluster.trainings import until
 from lwm_operator.manifests.pod import USER
-from quickstart.books import books
-from quickstart.manifest import Manifest, read
 from quickstart.options import EXAMPLE
+from quickstart.sample_texts import books
 from quickstart.tokenizer.train import PATH as TOKENIZER
+from quickstart.training import Manifest, read
 from tools.kubectl import Kubectl
 
 pytestmark = pytest.mark.embedded

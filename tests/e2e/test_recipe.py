@@ -11,13 +11,11 @@ from devcluster import pods
 from devcluster.paths import Cluster
 from devcluster.trainings import BUCKET, SECONDS, pod_of, pods_of, stages, status, until, wait_for_complete, wait_past_commit
 from lwm_trainer.config import RunConfig
-from quickstart.data import data_objects
-from quickstart.learned import hashes_of
-from quickstart.manifest import Manifest, read
+from quickstart.learning_check import hashes_of
 from quickstart.options import EXAMPLE
-from quickstart.record import StageRecord, read_stage
-from quickstart.storage import upload
-from quickstart.training import run_config
+from quickstart.results import StageRecord, read_stage, run_config
+from quickstart.storage import recipe_objects, upload
+from quickstart.training import Manifest, read
 from tools.kubectl import Kubectl
 
 pytestmark = pytest.mark.embedded
@@ -55,7 +53,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(kubectl: Kubectl, cluster: Cluster) -> Story:
-    upload({f"{FOLDER}/{name}": content for name, content in data_objects().items()}, BUCKET, cluster.storage_url)
+    upload({f"{FOLDER}/{name}": content for name, content in recipe_objects().items()}, BUCKET, cluster.storage_url)
     kubectl.apply(recipe())
     worker = until(lambda: pod_of(kubectl, PREPARATION, WORKER), SECONDS, "a worker prepares the books")
     pods.kill(worker["metadata"]["uid"])

@@ -35,7 +35,7 @@ from devcluster.trainings import (
     wait_past_commit,
 )
 from e2e import kills
-from quickstart.record import read_stage
+from quickstart.results import read_stage
 from tools.kubectl import Kubectl
 
 pytestmark = pytest.mark.embedded

@@ -13,7 +13,7 @@ from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.step.global_batch import orders
 from lwm_trainer.step.train_step import Batch, batch_names, make_program
 from processes.gang import a_run, write_texts, write_tokenizer
-from quickstart.learned import judge
+from quickstart.learning_check import check_learning
 
 STEPS = 60
 
@@ -38,5 +38,5 @@ def test_only_real_targets_are_learned(tmp_path: Path, shuffled: bool) -> None:
         batch = Batch(**{name: jax.device_put(array, program.batch_sharding) for name, array in planned.items()})  # type: ignore[typeddict-item]
         state, metrics = program.train_step(state, batch)
         losses.append(float(metrics["loss"]))
-    verdict = judge(losses, unigram_entropy(batches, range(STEPS)))
+    verdict = check_learning(losses, unigram_entropy(batches, range(STEPS)))
     assert verdict.learned is not shuffled, verdict

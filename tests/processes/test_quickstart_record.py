@@ -7,7 +7,7 @@ import numpy as np
 from lwm_trainer.checkpoint.checkpointer import Saver
 from lwm_trainer.checkpoint.training_record import Record
 from lwm_trainer.step.train_step import State
-from quickstart.record import read_stage
+from quickstart.results import read_stage
 from support.builders import a_run, a_step_report
 
 

@@ -10,7 +10,7 @@ from lwm_trainer.config import ExitCode, RunConfig
 from lwm_trainer.data import Batches, Tokenizer, load_documents
 from processes.gang import Gang, a_run, patched
 from processes.patches import NAN_STEP, nan_loss
-from quickstart.learned import tokens_hash_of
+from quickstart.learning_check import tokens_hash_of
 
 STEPS, EVERY, SKIP = 12, 3, 5
 GOOD = 6

@@ -5,12 +5,12 @@ import shlex
 
 import pytest
 
-from quickstart.load import needed
-from quickstart.options import ELSEWHERE
+from quickstart.images import image_load_help
+from quickstart.options import EXTERNAL_OPTIONS
 from tools.image_names import REPOSITORY
 
 GUIDE = (REPOSITORY / "docs" / "guides" / "laptop.md").read_text()
-KNOWN = {name.replace("-", "_").upper() for name in ELSEWHERE}
+KNOWN = {name.replace("-", "_").upper() for name in EXTERNAL_OPTIONS}
 LINES = [
     line
     for text in (GUIDE, (REPOSITORY / "README.md").read_text())
@@ -34,4 +34,4 @@ def test_each_of_its_make_lines_names_known_variables_and_says_how_images_come(l
 def test_the_error_without_a_hook_gives_the_guides_command(context: str) -> None:
     hooks = [dict(word.split("=", 1) for word in shlex.split(line, comments=True)[2:]) for line in LINES]
     (hook,) = {each["IMAGE_LOAD"] for each in hooks if each["CONTEXT"] == context}
-    assert f"IMAGE_LOAD='{hook}'" in needed(context)
+    assert f"IMAGE_LOAD='{hook}'" in image_load_help(context)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from quickstart.options import ELSEWHERE, parse
+from quickstart.options import EXTERNAL_OPTIONS, parse
 from tools.image_names import REPOSITORY
 
 
@@ -20,7 +20,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def variables() -> list[str]:
-    return [name.replace("-", "_").upper() for name in ELSEWHERE]
+    return [name.replace("-", "_").upper() for name in EXTERNAL_OPTIONS]
 
 
 def test_without_a_context_it_is_the_embedded_cluster() -> None:
@@ -39,7 +39,7 @@ def test_what_make_was_told_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--image-load=true"], "IMAGE_LOAD is for other people's clusters: say CONTEXT="),
+        (["--image-load=true"], "IMAGE_LOAD is for external clusters: set CONTEXT="),
         (["--context=x", "--bucket=mine"], "BUCKET=mine: must be gs://"),
         (["--context=x", "--bucket=gs://mine/folder"], "without a folder"),
         (["--context=x", "--access-mode=RWO"], "ACCESS_MODE=RWO: must be ReadWriteOnce or ReadWriteMany"),
@@ -67,7 +67,7 @@ def test_make_hands_on_every_variable_of_its_command_line_as_it_stands_and_none_
 
 
 def test_on_a_context_nothing_of_the_embedded_cluster_is_imported() -> None:
-    script = "import sys, quickstart.main, quickstart.elsewhere; print([n for n in sys.modules if n.split('.')[0] == 'devcluster'])"
+    script = "import sys, quickstart.__main__, quickstart.external; print([n for n in sys.modules if n.split('.')[0] == 'devcluster'])"
     environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, env=environment, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"

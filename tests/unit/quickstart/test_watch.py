@@ -80,7 +80,7 @@ def test_conditions_that_do_not_hold_do_not_end_it() -> None:
 
 
 def test_deleted_and_unreachable_raise() -> None:
-    with pytest.raises(TrainingError, match="is gone"):
+    with pytest.raises(TrainingError, match="was deleted"):
         follow(Scripted({}))
     with pytest.raises(CommandError, match="no route"):
         follow(Scripted(CommandError("no route")))
@@ -88,7 +88,7 @@ def test_deleted_and_unreachable_raise() -> None:
 
 def test_an_operator_that_never_answers_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("quickstart.watch._SILENT_SECONDS", 0.0)
-    with pytest.raises(TrainingError, match="has no status after 0 s: the operator does not run"):
+    with pytest.raises(TrainingError, match="has no status after 0 s: the operator is not running"):
         follow(Scripted({key: value for key, value in training().items() if key != "status"}))
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from lwm_operator.api.spec import Spec
-from quickstart.manifest import Manifest, in_bucket, on_claim, read
 from quickstart.options import EXAMPLE
 from quickstart.storage import example_objects
+from quickstart.training import Manifest, in_bucket, on_claim, read
 
 
 @pytest.fixture

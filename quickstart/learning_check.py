@@ -1,4 +1,4 @@
-"""Did it learn: is its loss well below what knowing the frequency of each token alone gives?"""
+"""Whether a training has learned: its loss is well below the unigram entropy, which token frequencies alone give."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ LAST_STEPS = 10
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """`loss` is the mean of the last steps, `entropy` the unigram entropy of the same tokens, both in nats a token."""
+class LearningCheck:
+    """`loss` is the mean of the last steps, `entropy` the unigram entropy of the same tokens, both in nats per token."""
 
     loss: float
     entropy: float
@@ -31,16 +31,16 @@ class Verdict:
     def __str__(self) -> str:
         below = self.entropy - self.loss
         return (
-            f"{'learned' if self.learned else 'NOT learned'}: mean loss of the last {LAST_STEPS} steps {self.loss:.3f} nats a token, "
-            f"{below:.3f} below the {self.entropy:.3f} of knowing only how often each token comes (wanted: {MARGIN_NATS})"
+            f"{'learned' if self.learned else 'NOT learned'}: mean loss of the last {LAST_STEPS} steps: {self.loss:.3f} nats per token, "
+            f"{below:.3f} below the unigram entropy of {self.entropy:.3f} (required: {MARGIN_NATS})"
         )
 
 
-def judge(losses: Sequence[float] | NDArray[np.float32], entropy: float) -> Verdict:
-    """The verdict on a stage's losses, one a step, against the `entropy` of the tokens of its last steps."""
+def check_learning(losses: Sequence[float] | NDArray[np.float32], entropy: float) -> LearningCheck:
+    """Compares a stage's losses, one per step, with the `entropy` of the tokens of its last steps."""
     if len(losses) < LAST_STEPS:
-        raise ValueError(f"the stage has {len(losses)} steps: give it {LAST_STEPS} or more to be judged")
-    return Verdict(float(np.mean(np.asarray(losses[-LAST_STEPS:], np.float64))), entropy)
+        raise ValueError(f"the stage has {len(losses)} steps: the check needs {LAST_STEPS} or more")
+    return LearningCheck(float(np.mean(np.asarray(losses[-LAST_STEPS:], np.float64))), entropy)
 
 
 def same_tokens_entropy(config: RunConfig, recorded: NDArray[np.uint32], endpoint: str | None = None) -> float:
@@ -52,17 +52,17 @@ def same_tokens_entropy(config: RunConfig, recorded: NDArray[np.uint32], endpoin
     steps = range(config.steps)[-LAST_STEPS:]
     for step in steps:
         if tokens_hash_of(batches, step) != int(recorded[step]):
-            raise ValueError(f"step {step}: the record's tokens are not those of the data at {config.datasets[0].uri}: was it changed?")
+            raise ValueError(f"step {step}: the recorded tokens are not those of the data at {config.datasets[0].uri}: was it changed?")
     return unigram_entropy(batches, steps)
 
 
 def tokens_hash_of(batches: Batches, step: int) -> int:
-    """What a trainer that is fed these batches enters as the step's hash."""
+    """Hash that a trainer with these batches records for the step."""
     return int(tokens_hash(cast("Batch", {name: jnp.asarray(array) for name, array in batches.batch(step).items()})))
 
 
 def hashes_of(config: RunConfig, endpoint: str | None = None) -> list[int]:
-    """Of all steps of the stage, from its data as it lies there now."""
+    """Hashes of all steps of the stage, computed from its data as they are now."""
     batches = _batches(config, endpoint)
     return [tokens_hash_of(batches, step) for step in range(config.steps)]
 

@@ -1,4 +1,4 @@
-"""The data of the example with pictures: real, made the same each time, and such as the encoder takes."""
+"""Data of the example with pictures: real, the same each time, and accepted by the encoder."""
 
 import json
 from collections.abc import Iterator
@@ -13,16 +13,29 @@ from lwm_trainer.data import Tokenizer
 from lwm_trainer.data.encoding.encoder import encoder
 from lwm_trainer.data.encoding.example import Example
 from lwm_trainer.data.records.record import BadRecordError, Record
-from quickstart.chats import verses
-from quickstart.codes import CODES, PATCH, SIDE, TOKENS, codebook, patches, pixels, quantise
-from quickstart.data import data_objects, write_data
-from quickstart.pictures import CLIPS, FRAMES, PICTURES, clips, pictures
+from quickstart.sample_pictures import (
+    CLIPS,
+    CODES,
+    FRAMES,
+    PATCH,
+    PICTURES,
+    SIDE,
+    TOKENS,
+    clips,
+    codebook,
+    patches,
+    pictures,
+    pixels,
+    quantise,
+)
+from quickstart.sample_texts import verses
+from quickstart.storage import recipe_objects, write
 from quickstart.tokenizer.train import PATH, PIECES
 
 
 @pytest.fixture(scope="module")
 def objects() -> dict[str, bytes]:
-    return data_objects()
+    return recipe_objects()
 
 
 def records(objects: dict[str, bytes], name: str) -> Iterator[Record]:
@@ -88,4 +101,5 @@ def test_the_texts_are_two(objects: dict[str, bytes]) -> None:
 
 
 def test_it_is_written_the_same_each_time(objects: dict[str, bytes], tmp_path: Path) -> None:
-    assert {str(path.relative_to(tmp_path)): path.read_bytes() for path in write_data(tmp_path)} == objects
+    write(recipe_objects(), tmp_path)
+    assert {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == objects

@@ -1,11 +1,11 @@
-"""The verdict: it must be able to say no."""
+"""The learning check must be able to fail."""
 
 import math
 
 import numpy as np
 import pytest
 
-from quickstart.learned import judge, same_tokens_entropy, tokens_hash_of
+from quickstart.learning_check import check_learning, same_tokens_entropy, tokens_hash_of
 from support.builders import ALONE, a_run
 
 
@@ -14,15 +14,15 @@ from support.builders import ALONE, a_run
     [(4.9, True), (4.94, True), (4.96, False), (5.95, False), (7.6, False), (math.nan, False), (math.inf, False)],
 )
 def test_only_a_full_nat_below_the_entropy_is_learning(last: float, learned: bool) -> None:
-    verdict = judge([7.6] * 20 + [last] * 10, 5.95)
-    assert verdict.learned is learned
-    assert str(verdict).startswith("learned" if learned else "NOT learned")
+    check = check_learning([7.6] * 20 + [last] * 10, 5.95)
+    assert check.learned is learned
+    assert str(check).startswith("learned" if learned else "NOT learned")
 
 
 def test_the_mean_of_the_last_ten_steps_counts() -> None:
-    assert judge([0.0] * 20 + [4.0] * 5 + [6.0] * 5, 6.1).loss == 5.0
-    with pytest.raises(ValueError, match="has 9 steps: give it 10"):
-        judge([1.0] * 9, 6.0)
+    assert check_learning([0.0] * 20 + [4.0] * 5 + [6.0] * 5, 6.1).loss == 5.0
+    with pytest.raises(ValueError, match="has 9 steps: the check needs 10"):
+        check_learning([1.0] * 9, 6.0)
 
 
 def test_the_entropy_is_of_the_tokens_of_the_record(tmp_path: pytest.TempPathFactory) -> None:
@@ -39,5 +39,5 @@ def test_the_entropy_is_of_the_tokens_of_the_record(tmp_path: pytest.TempPathFac
     hashes = np.array([tokens_hash_of(batches, step) for step in range(12)], np.uint32)
     assert 1.5 < same_tokens_entropy(config, hashes) < 3.0
     hashes[5] += 1
-    with pytest.raises(ValueError, match="step 5: the record's tokens are not those of the data"):
+    with pytest.raises(ValueError, match="step 5: the recorded tokens are not those of the data"):
         same_tokens_entropy(config, hashes)

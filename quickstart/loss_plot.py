@@ -1,4 +1,4 @@
-"""The loss over the stages as a picture."""
+"""Picture of the loss over the stages."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,14 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from quickstart.record import StageRecord
+from quickstart.results import StageRecord
 
 _COLOURS = ("#3b6fb6", "#2a9d8f", "#d1495b", "#8e5ea2", "#c98a1b", "#4f5d75")
 _INK, _QUIET = "#22262b", "#8b929a"
 
 
 def draw(stages: Sequence[StageRecord], entropy: float, path: Path, title: str = "") -> None:
-    """Writes a PNG: each step's loss thin, its mean over a few steps thick, over all stages; `entropy` (nats a token) as a level line."""
+    """Writes a PNG: each step's loss thin, its mean over a few steps thick, over all stages; `entropy` (nats per token) as a level line."""
     figure = Figure(figsize=(11, 5.6), layout="constrained")
     axes = figure.subplots()
     highest = max(entropy, *(float(stage.losses.max()) for stage in stages))

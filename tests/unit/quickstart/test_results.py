@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from quickstart.reading import here
+from quickstart.results import reading_from
 from support.builders import a_run
 
 
 def test_data_and_tokenizer_of_the_run_are_looked_for_in_the_copy_and_nothing_else_changes(tmp_path: Path) -> None:
     on_claim = {"tokenizer": "/lwm/tokenizer/tokenizer.json", "datasets": [{"name": "books", "kind": "text", "uri": "/lwm/datasets/books"}]}
     run = a_run(**on_claim)
-    found = here(run, tmp_path)
-    assert (found.tokenizer, found.datasets[0].uri) == (f"{tmp_path}/tokenizer/tokenizer.json", f"{tmp_path}/books")
-    assert found.model_copy(update={"tokenizer": run.tokenizer, "datasets": run.datasets}) == run
+    config = reading_from(run, tmp_path)
+    assert (config.tokenizer, config.datasets[0].uri) == (f"{tmp_path}/tokenizer/tokenizer.json", f"{tmp_path}/books")
+    assert config.model_copy(update={"tokenizer": run.tokenizer, "datasets": run.datasets}) == run

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quickstart.picture import draw, smooth
-from quickstart.record import StageRecord
+from quickstart.loss_plot import draw, smooth
+from quickstart.results import StageRecord
 
 
 def stage(name: str, steps: int) -> StageRecord:

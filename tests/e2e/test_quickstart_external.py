@@ -20,8 +20,8 @@ from devcluster import base_image, images, installation, nodes
 from devcluster.paths import REPOSITORY, Cluster, binaries, cache
 from devcluster.trainings import pods_of, until
 from e2e.volumes import Offer
-from quickstart.build import ARCHIVES
 from quickstart.claim import NAME
+from quickstart.images import ARCHIVES
 from quickstart.options import EXAMPLE
 from tools.image_names import TARGETS, tag
 from tools.kubectl import Kubectl
