@@ -12,7 +12,7 @@ from lwm_operator.api.stage import Stage
 from lwm_operator.api.training import Training, read
 from lwm_operator.manifests.common import Run
 from lwm_operator.manifests.run_config import run_config
-from lwm_operator.plan.validation.validate import problems
+from lwm_operator.plan.validation.validate import validate
 from lwm_trainer.config import RunConfig, Start
 
 
@@ -35,7 +35,7 @@ def load(file: Path) -> Training:
         training = read(_applied(found[0]))
     except pydantic.ValidationError as error:
         raise FileError("\n".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())) from error
-    if wrong := problems(training.spec):
+    if wrong := validate(training.spec):
         raise FileError("\n".join(wrong))
     return training
 

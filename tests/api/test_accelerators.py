@@ -16,7 +16,7 @@ from lwm_operator.cluster.client import ApiError, Body, Client
 from lwm_operator.manifests.attempt import companions
 from lwm_operator.manifests.common import Run
 from lwm_operator.manifests.job import jobs
-from lwm_operator.plan.validation.validate import problems
+from lwm_operator.plan.validation.validate import validate
 from lwm_operator.platforms.gpu import PROFILES
 from lwm_operator.platforms.tpu_families import FAMILIES
 from lwm_trainer.config import Start
@@ -46,7 +46,7 @@ async def dry(client: Client, body: Body) -> Body:
 async def admitted(client: Client, wanted: Body) -> Training:
     """As the API server would keep it: with its defaults."""
     found = read(await dry(client, wanted))
-    assert problems(found.spec) == ()
+    assert validate(found.spec) == ()
     return found
 
 

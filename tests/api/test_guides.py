@@ -16,7 +16,7 @@ import yaml
 from devcluster.paths import REPOSITORY, binaries
 from lwm_operator.api.names import KIND
 from lwm_operator.api.training import read
-from lwm_operator.plan.validation.validate import problems
+from lwm_operator.plan.validation.validate import validate
 from lwm_operator.platforms.gpu import PROFILES
 from lwm_operator.platforms.tpu import slice_shape
 from support.helm_chart import helm
@@ -116,13 +116,13 @@ def test_the_first_tpu_training_fits_the_node_pool_before_it() -> None:
     assert body["kind"] == KIND
     body["metadata"] |= {"namespace": "lwm-work", "uid": "1a2b3c4d-0000-0000-0000-000000000000"}
     spec = read(body).spec
-    assert problems(spec) == ()
+    assert validate(spec) == ()
     assert spec.accelerator.tpu is not None
     shape = slice_shape(spec.accelerator.tpu.family, spec.accelerator.tpu.topology)
     pool = f"--machine-type={shape.machine} --tpu-topology={spec.accelerator.tpu.topology} --num-nodes={shape.hosts} "
     assert pool in text("gke-tpu")
     body["spec"]["accelerator"]["tpu"]["topology"] = "4x4x3"
-    (said,) = problems(read(body).spec)
+    (said,) = validate(read(body).spec)
     assert f"`{said}`" in text("gke-tpu"), "the guide quotes what is said of a wrong topology"
 
 

@@ -96,7 +96,7 @@ def situation(attempt: Attempt, observed: Observed, seconds: float = 0, **change
     """The first stage with this attempt as its newest, `seconds` after NOW; `changes` go into the spec."""
     here = training(status(attempt), **changes)
     entry = here.status.stages[0].model_copy(update={"total_steps": here.spec.stages[0].total_steps})
-    return PlanContext(training=here, entries=(entry,), index=0, observed=observed, now=later(seconds), refused=(), faults=())
+    return PlanContext(training=here, entries=(entry,), index=0, observed=observed, now=later(seconds), spec_errors=(), node_faults=())
 
 
 def cause(failure_class: FailureClass = FailureClass.INFRA, reason: str = "Killed", **changes: Any) -> RootCause:

@@ -8,7 +8,7 @@ from lwm_operator.api.spec import Spec
 from lwm_operator.api.status import Attempt, AttemptState, DatasetState, FailureClass, Phase, RootCause, StageState, StageStatus, Status
 from lwm_operator.plan.actions import CreateAttempt, CreatePreparation
 from lwm_operator.plan.observed import OVERDUE_SECONDS, JobView, PodView, PreparationView
-from lwm_operator.plan.reasons import find
+from lwm_operator.plan.reasons import find_reason
 from lwm_operator.plan.timestamps import seconds_since
 from lwm_trainer.config import Start
 from simulation.budget_oracle import Recount
@@ -229,7 +229,7 @@ class Invariants:
         self.charges.clear()
 
     def _bounded(self, status: Status) -> None:
-        require(find(status.reason) is not None and bool(status.message), f"{status.reason!r} is not in plan/reasons, or no message")
+        require(find_reason(status.reason) is not None and bool(status.message), f"{status.reason!r} is not in plan/reasons, or no message")
         require(len(status.message) <= 1024, f"a message of {len(status.message)} characters")
         for entry in status.stages:
             require(len(entry.recent_attempts) <= 10, f"stage {entry.name}: {len(entry.recent_attempts)} recent attempts")

@@ -120,7 +120,7 @@ class Trainers:
         if pod.node not in self.state.lost_nodes:
             state = PodState.SUCCEEDED if code == 0 else PodState.FAILED
             reason = "Completed" if code == 0 else pod.reason or reason
-            self.state.pods[pod.name] = replace(pod, state=state, exit_code=code, reason=reason, words=words)
+            self.state.pods[pod.name] = replace(pod, state=state, exit_code=code, reason=reason, termination_message=words)
 
     def fail(self, index: int, code: int, reason: str = "Error", words: TerminationMessage | None = None) -> None:
         """One host fails; its peers live on for the moment."""

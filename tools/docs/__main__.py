@@ -26,7 +26,7 @@ def page() -> str:
 
 
 def _table(group: type[Reason]) -> str:
-    rows = [f"| `{each}` | {_cell(each.means)} | {_cell(each.shows)} | {_cell(each.fix)} |" for each in group]
+    rows = [f"| `{each}` | {_cell(each.meaning)} | {_cell(each.example)} | {_cell(each.fix)} |" for each in group]
     head = ["| reason | what it means | what you see | what to do |", "| --- | --- | --- | --- |"]
     return "\n".join([f"## {group.__doc__}", "", *head, *rows, ""])
 

@@ -124,7 +124,7 @@ def pod_view(body: Object) -> PodView:
         reason=_reason(status, ended, disrupted),
         memory_limit=str(_limits(body).get("memory") or ""),
         message=str(status.get("message") or (disrupted or {}).get("message") or ("" if words else ended.get("message")) or "")[:500],
-        words=words,
+        termination_message=words,
         waiting=_waiting(body),
         ready=not any(each.get("type") == "Ready" and each.get("status") == "False" for each in status.get("conditions") or ()),
         given_up=_given_up(status),

@@ -16,11 +16,11 @@ from lwm_operator.plan.attempt.root_cause import root_cause
 from lwm_operator.plan.formatting import count, duration
 from lwm_operator.plan.observed import Observed, PodState, PreparationView
 from lwm_operator.plan.pending import pending_pods
-from lwm_operator.plan.reasons import Between, Cause, Doing, Held
+from lwm_operator.plan.reasons import LifecycleReason, PendingReason, RunningReason, TrainerReason
 from lwm_trainer.config import FATAL_EXIT_CODES, Preparation, Prepared
 
-PREPARING = str(Doing.PREPARING)
-CREATE_FAILED = str(Between.CREATE_FAILED)
+PREPARING = str(RunningReason.PREPARING)
+CREATE_FAILED = str(LifecycleReason.CREATE_FAILED)
 DONE = (DatasetState.READY, DatasetState.FAILED)
 GOING = (Phase.STARTING, Phase.RUNNING, Phase.RECOVERING)
 """A training that has stopped begins nothing more; what it has begun goes on."""
@@ -29,51 +29,51 @@ LIMIT = 1000
 BEING_CREATED = "its preparation is being created"
 
 
-def look(training: Training, observed: Observed) -> tuple[DatasetStatus, ...]:
+def observe_datasets(training: Training, observed: Observed) -> tuple[DatasetStatus, ...]:
     """One entry for each data set that is prepared, brought up to what is observed; spec.resume gives a failed one another run."""
     spec, known = training.spec, {entry.name: entry for entry in training.status.datasets}
     found = []
     for dataset in spec.datasets:
         if dataset.preparation is None:
             continue
-        entry = known.get(dataset.name) or _unknown(dataset, spec, observed)
+        entry = known.get(dataset.name) or _initial_entry(dataset, spec, observed)
         if entry.state not in DONE:
-            entry = _looked(entry, observed.preparation_of(dataset.name, entry.run), observed)
+            entry = _observe_dataset(entry, observed.preparation_of(dataset.name, entry.run), observed)
         if entry.state == DatasetState.FAILED and spec.resume > max(training.status.resumed, entry.run):
             entry = DatasetStatus(name=dataset.name, run=spec.resume, reason=PREPARING)
         found.append(entry)
     return tuple(found)
 
 
-def act(
+def preparation_actions(
     training: Training, entries: tuple[StageStatus, ...], datasets: tuple[DatasetStatus, ...], observed: Observed, phase: Phase
 ) -> Iterator[Action]:
     """Create what a coming stage needs and is not there; end what is not needed, is to be suspended, or was made from an older spec."""
     spec = training.spec
-    needed = _needed(spec, entries)
+    needed = _needed_datasets(spec, entries)
     known = {entry.name: entry for entry in datasets}
     for number, dataset in enumerate(spec.datasets, start=1):
         if (entry := known.get(dataset.name)) is None:
             continue
-        yield from (_deleted(view) for view in observed.preparations if view.dataset == entry.name and view.run != entry.run)
+        yield from (_deletion(view) for view in observed.preparations if view.dataset == entry.name and view.run != entry.run)
         view = observed.preparation_of(entry.name, entry.run)
         if entry.state in DONE:
             continue
         if view is None:
             if entry.name in needed and phase in GOING and not spec.suspend:
-                yield CreatePreparation(number=number, run=entry.run, template=template_change.digest(spec))
-        elif spec.suspend or entry.name not in needed or template_change.superseded(view.job, spec, view.pods) is not None:
-            yield _deleted(view)
+                yield CreatePreparation(number=number, run=entry.run, template=template_change.template_hash(spec))
+        elif spec.suspend or entry.name not in needed or template_change.superseded_cause(view.job, spec, view.pods) is not None:
+            yield _deletion(view)
         else:
-            yield from _freed(view, observed)
+            yield from _release_lost_workers(view, observed)
 
 
-def everything(observed: Observed) -> tuple[DeletePreparation, ...]:
+def preparation_deletions(observed: Observed) -> tuple[DeletePreparation, ...]:
     """All Jobs of preparations, as what would remove them."""
-    return tuple(_deleted(view) for view in observed.preparations)
+    return tuple(_deletion(view) for view in observed.preparations)
 
 
-def unready(drawn_on: tuple[DatasetStatus, ...]) -> tuple[str, str] | None:
+def explain_unprepared(drawn_on: tuple[DatasetStatus, ...]) -> tuple[str, str] | None:
     """Why a stage that draws on these data sets cannot begin: the worst reason, and a line. None: they are all ready."""
     left = [entry for entry in drawn_on if entry.state != DatasetState.READY]
     if not left:
@@ -84,11 +84,11 @@ def unready(drawn_on: tuple[DatasetStatus, ...]) -> tuple[str, str] | None:
     return first.reason, "; ".join(f"data set {entry.name}: {entry.message or BEING_CREATED}" for entry in (first, *others))[:LIMIT]
 
 
-def failed(drawn_on: tuple[DatasetStatus, ...]) -> bool:
+def has_failed(drawn_on: tuple[DatasetStatus, ...]) -> bool:
     return any(entry.state == DatasetState.FAILED for entry in drawn_on)
 
 
-def missing(drawn_on: tuple[DatasetStatus, ...], observed: Observed) -> bool:
+def lacks_job(drawn_on: tuple[DatasetStatus, ...], observed: Observed) -> bool:
     """Whether the Job of one of them is not there although it is wanted."""
     return any(entry.state not in DONE and observed.preparation_of(entry.name, entry.run) is None for entry in drawn_on)
 
@@ -98,38 +98,38 @@ def holds_up(action: Action, status: Status) -> bool:
     return isinstance(action, CreateAttempt) or (isinstance(action, CreatePreparation) and status.reason in (PREPARING, CREATE_FAILED))
 
 
-def places(drawn_on: tuple[DatasetStatus, ...]) -> tuple[tuple[str, str], ...]:
+def prepared_places(drawn_on: tuple[DatasetStatus, ...]) -> tuple[tuple[str, str], ...]:
     """Name and place of each."""
     return tuple((entry.name, entry.place) for entry in drawn_on if entry.place is not None)
 
 
-def _needed(spec: Spec, entries: tuple[StageStatus, ...]) -> set[str]:
+def _needed_datasets(spec: Spec, entries: tuple[StageStatus, ...]) -> set[str]:
     """The data sets that a stage which is not complete draws on."""
     coming = [stage for stage, entry in zip(spec.stages, entries, strict=True) if entry.state != StageState.COMPLETE]
     return {name for stage in coming for name in spec.weights_of(stage)}
 
 
-def _unknown(dataset: Dataset, spec: Spec, observed: Observed) -> DatasetStatus:
+def _initial_entry(dataset: Dataset, spec: Spec, observed: Observed) -> DatasetStatus:
     """Of a new training; or the status was lost, and its newest Job tells which run it is."""
     runs = [view.run for view in observed.preparations if view.dataset == dataset.name]
     return DatasetStatus(name=dataset.name, run=max(runs, default=spec.resume), reason=PREPARING)
 
 
-def _looked(entry: DatasetStatus, view: PreparationView | None, observed: Observed) -> DatasetStatus:
+def _observe_dataset(entry: DatasetStatus, view: PreparationView | None, observed: Observed) -> DatasetStatus:
     if view is None:
         return entry.model_copy(update={"state": DatasetState.PENDING, "reason": PREPARING, "message": "", "eta_seconds": None})
-    entry = _reported(entry, view.report)
+    entry = _apply_report(entry, view.report)
     if view.complete:
-        return _ready(entry, view)
+        return _complete(entry, view)
     if view.job.failed:
-        return _failed(entry, view, observed)
+        return _fail(entry, view, observed)
     begun = view.report is not None or any(pod.ran for pod in view.pods)
-    reason, message = _standing(view)
+    reason, message = _explain_progress(view)
     state = DatasetState.PREPARING if begun else DatasetState.PENDING
     return entry.model_copy(update={"state": state, "reason": reason, "message": message[:LIMIT]})
 
 
-def _reported(entry: DatasetStatus, report: Preparation | None) -> DatasetStatus:
+def _apply_report(entry: DatasetStatus, report: Preparation | None) -> DatasetStatus:
     """The entry with what worker 0 says. Floats become strings here."""
     if report is None:
         return entry
@@ -147,13 +147,16 @@ def _reported(entry: DatasetStatus, report: Preparation | None) -> DatasetStatus
     )
 
 
-def _ready(entry: DatasetStatus, view: PreparationView) -> DatasetStatus:
+def _complete(entry: DatasetStatus, view: PreparationView) -> DatasetStatus:
     """Workers that left with 0 count only with the place that they have written to: from the Lease, else from the last words."""
-    said = [view.report.prepared if view.report is not None else None, *(pod.words.prepared for pod in view.pods if pod.words is not None)]
+    said = [
+        view.report.prepared if view.report is not None else None,
+        *(pod.termination_message.prepared for pod in view.pods if pod.termination_message is not None),
+    ]
     prepared: Prepared | None = next((each for each in said if each is not None), None)
     if prepared is None:
         message = f"all {view.workers} workers left with 0, but none said where the data lies"
-        return entry.model_copy(update={"state": DatasetState.FAILED, "reason": str(Cause.PREPARED_NOWHERE), "message": message})
+        return entry.model_copy(update={"state": DatasetState.FAILED, "reason": str(TrainerReason.PREPARED_NOWHERE), "message": message})
     skipped = f", {count(prepared.skipped)} records skipped" if prepared.skipped else ""
     return entry.model_copy(
         update={
@@ -164,38 +167,44 @@ def _ready(entry: DatasetStatus, view: PreparationView) -> DatasetStatus:
             "skipped": prepared.skipped,
             "place": prepared.uri,
             "eta_seconds": None,
-            "reason": str(Doing.PREPARED),
+            "reason": str(RunningReason.PREPARED),
             "message": f"{count(prepared.documents)} documents, {count(prepared.tokens)} tokens{skipped}",
         }
     )
 
 
-def _failed(entry: DatasetStatus, view: PreparationView, observed: Observed) -> DatasetStatus:
+def _fail(entry: DatasetStatus, view: PreparationView, observed: Observed) -> DatasetStatus:
     """A worker that ended all of it by its exit code says why, else the one whose tries are used up."""
     fatal = tuple(pod for pod in view.pods if pod.exit_code in FATAL_EXIT_CODES)
     cause = root_cause(fatal or view.pods, view.job, observed.lost_nodes)
-    words = next((pod.words.message for pod in view.pods if pod.name == cause.pod and pod.words is not None), "")
+    words = next(
+        (pod.termination_message.message for pod in view.pods if pod.name == cause.pod and pod.termination_message is not None), ""
+    )
     said = f"worker {cause.host} ({cause.pod}): {words}" if words else cause.message
     return entry.model_copy(update={"state": DatasetState.FAILED, "reason": cause.reason, "message": said[:LIMIT], "eta_seconds": None})
 
 
-def _standing(view: PreparationView) -> tuple[str, str]:
+def _explain_progress(view: PreparationView) -> tuple[str, str]:
     """How far it is, and what holds some of its pods up."""
-    if queueing.waits(view.job, view.pods):
-        reason, said, _ = queueing.why(view.job)
+    if queueing.is_queued(view.job, view.pods):
+        reason, said, _ = queueing.explain_queueing(view.job)
         return reason, said
-    done = _pace(view)
-    held = pending_pods.why(view.job, view.pods, view.workers)
+    done = _progress_text(view)
+    held = pending_pods.explain_pending(view.job, view.pods, view.workers)
     if held is None:
         return PREPARING, done
     again = max((pod for pod in view.pods if pod.state == PodState.FAILED), key=lambda pod: pod.name, default=None)
-    if held[0] == Held.PODS_MISSING and again is not None:
-        why = again.words.message if again.words is not None and again.words.message else again.reason or "it was deleted"
+    if held[0] == PendingReason.PODS_MISSING and again is not None:
+        why = (
+            again.termination_message.message
+            if again.termination_message is not None and again.termination_message.message
+            else again.reason or "it was deleted"
+        )
         return PREPARING, f"{done}; worker {again.index} is tried again after: {why}"
     return held[0], f"{held[1]}; {done}" if view.report is not None else held[1]
 
 
-def _pace(view: PreparationView) -> str:
+def _progress_text(view: PreparationView) -> str:
     """`3 of 8 shards, 1.2M tokens, 35 MB/s, 40s left`."""
     report = view.report
     if report is None or not report.shards:
@@ -209,7 +218,7 @@ def _pace(view: PreparationView) -> str:
     return ", ".join(parts)
 
 
-def _freed(view: PreparationView, observed: Observed) -> Iterator[DeletePod]:
+def _release_lost_workers(view: PreparationView, observed: Observed) -> Iterator[DeletePod]:
     """A worker on a lost node is replaced only when it is gone, and nobody there acknowledges that it is; what it goes on writing are the
     same bytes as anybody's."""
     for pod in view.pods:
@@ -217,5 +226,5 @@ def _freed(view: PreparationView, observed: Observed) -> Iterator[DeletePod]:
             yield DeletePod(name=pod.name, uid=pod.uid, grace_seconds=0)
 
 
-def _deleted(view: PreparationView) -> DeletePreparation:
+def _deletion(view: PreparationView) -> DeletePreparation:
     return DeletePreparation(name=view.job.name, uid=view.job.uid)

@@ -5,28 +5,28 @@ from datetime import datetime
 from lwm_operator.api.status import Attempt, Condition, StageStatus
 from lwm_operator.plan.actions import CleanUp, DeleteAttempt, DeletePod
 from lwm_operator.plan.attempt.lifecycle import ENDED
-from lwm_operator.plan.attempt.termination import evict
-from lwm_operator.plan.dataset_preparation import everything
+from lwm_operator.plan.attempt.termination import fast_delete
+from lwm_operator.plan.dataset_preparation import preparation_deletions
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.timestamps import seconds_since
 
 
-def strays(stage: int, newest: Attempt | None, observed: Observed) -> tuple[DeletePod, ...]:
+def delete_stray_pods(stage: int, newest: Attempt | None, observed: Observed) -> tuple[DeletePod, ...]:
     """Pods that run for an attempt other than the newest of the current `stage`, e.g. of a node that came back; or for that one although it
     has ended: its Job may make pods that it had not made yet."""
     live = newest.number if newest is not None and newest.state not in ENDED else None
-    return evict([pod for pod in observed.pods if pod.live and (pod.stage, pod.attempt) != (stage, live)])
+    return fast_delete([pod for pod in observed.pods if pod.live and (pod.stage, pod.attempt) != (stage, live)])
 
 
-def outdated(entries: tuple[StageStatus, ...], kept: int, observed: Observed) -> tuple[DeleteAttempt, ...]:
+def delete_old_attempts(entries: tuple[StageStatus, ...], kept: int, observed: Observed) -> tuple[DeleteAttempt, ...]:
     """The newest attempt of each stage stays (it is current, or holds the stage's last words), and so do the last `kept` failed ones."""
     newest = {(number, entry.attempts) for number, entry in enumerate(entries, start=1)}
-    failed = [each for each in attempts(observed) if (each.stage, each.attempt) not in newest]
+    failed = [each for each in attempt_deletions(observed) if (each.stage, each.attempt) not in newest]
     live = {(pod.stage, pod.attempt) for pod in observed.pods if pod.live}
     return tuple(each for each in failed[: len(failed) - kept if kept < len(failed) else 0] if (each.stage, each.attempt) not in live)
 
 
-def attempts(observed: Observed) -> list[DeleteAttempt]:
+def attempt_deletions(observed: Observed) -> list[DeleteAttempt]:
     """Every attempt of which Jobs are there, the oldest first, as what would remove it."""
     found = sorted({(job.stage, job.attempt) for job in observed.jobs})
     return [
@@ -35,7 +35,7 @@ def attempts(observed: Observed) -> list[DeleteAttempt]:
     ]
 
 
-def dequeued(entries: tuple[StageStatus, ...], observed: Observed) -> tuple[DeleteAttempt, ...]:
+def delete_queued_leftovers(entries: tuple[StageStatus, ...], observed: Observed) -> tuple[DeleteAttempt, ...]:
     """Suspended Jobs of attempts that have ended: admitted once more, they would run without anybody. One that has failed never is."""
     live = {(pod.stage, pod.attempt) for pod in observed.pods if pod.live}
     on = {
@@ -45,10 +45,10 @@ def dequeued(entries: tuple[StageStatus, ...], observed: Observed) -> tuple[Dele
         if attempt.state not in ENDED
     }
     waits = {(job.stage, job.attempt) for job in observed.jobs if job.suspended and not job.failed}
-    return tuple(each for each in attempts(observed) if (each.stage, each.attempt) in waits - on - live)
+    return tuple(each for each in attempt_deletions(observed) if (each.stage, each.attempt) in waits - on - live)
 
 
-def expired(
+def clean_up_finished(
     conditions: tuple[Condition, ...], ttl_seconds: int | None, observed: Observed, now: datetime
 ) -> tuple[tuple[CleanUp, ...], float | None]:
     """The clean-up of a finished training when its time is over, and the seconds until then."""
@@ -57,4 +57,4 @@ def expired(
         return (), None
     if (left := ttl_seconds - seconds_since(ends[0], now)) > 0:
         return (), left
-    return (CleanUp(attempts=tuple(attempts(observed)), preparations=everything(observed)),), None
+    return (CleanUp(attempts=tuple(attempt_deletions(observed)), preparations=preparation_deletions(observed)),), None

@@ -3,7 +3,7 @@
 from lwm_operator.plan.observed import JobView, PodState, PodView
 
 
-def whole(jobs: tuple[JobView, ...], slices: int) -> JobView | None:
+def merge_jobs(jobs: tuple[JobView, ...], slices: int) -> JobView | None:
     """All Jobs of an attempt as one; None as long as, or as soon as, one of them is not there."""
     if not jobs or {job.slice for job in jobs} != set(range(slices)):
         return None
@@ -25,6 +25,6 @@ def whole(jobs: tuple[JobView, ...], slices: int) -> JobView | None:
     )
 
 
-def being_made(jobs: tuple[JobView, ...], pods: tuple[PodView, ...]) -> bool:
+def still_being_created(jobs: tuple[JobView, ...], pods: tuple[PodView, ...]) -> bool:
     """Whether the Jobs that lack were never there (of one that was, pods are left), and no host has given up waiting for theirs."""
     return {pod.slice for pod in pods} <= {job.slice for job in jobs} and not any(pod.state == PodState.FAILED for pod in pods)

@@ -48,7 +48,7 @@ class PodView:
     reason: str = ""
     """Of a failed pod: OOMKilled, Evicted, Error and the like."""
     message: str = ""
-    words: TerminationMessage | None = None
+    termination_message: TerminationMessage | None = None
     waiting: Waiting | None = None
     memory_limit: str = ""
     ready: bool = True
@@ -134,7 +134,7 @@ class Observed:
     def pods_of(self, stage: int, attempt: int) -> tuple[PodView, ...]:
         return tuple(pod for pod in self.pods if (pod.stage, pod.attempt) == (stage, attempt))
 
-    def holds_on(self, pod: PodView, now: datetime) -> bool:
+    def blocks_next_attempt(self, pod: PodView, now: datetime) -> bool:
         """Whether the pod keeps the next attempt from starting: one on a lost node, or that ought to be gone for long, is a zombie."""
         return pod.live and pod.node not in self.lost_nodes and not self._overdue(pod, now)
 

@@ -7,16 +7,16 @@ from lwm_operator.api.status import Attempt, AttemptState, NodeFault, Phase, Roo
 from lwm_operator.plan import dataset_preparation
 from lwm_operator.plan.actions import Action, CreateAttempt
 from lwm_operator.plan.attempt import queueing, template_change
-from lwm_operator.plan.attempt.lifecycle import ENDED, LOOK_AGAIN_SECONDS, look
+from lwm_operator.plan.attempt.lifecycle import ENDED, RECHECK_SECONDS, observe_attempt
 from lwm_operator.plan.attempt.termination import NO_ROOM, AttemptObservation
 from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.failure import retry_budgets
-from lwm_operator.plan.failure.divergence_rollback import rolled_back
-from lwm_operator.plan.failure.node_avoidance import avoided, with_fault
-from lwm_operator.plan.failure.retry_backoff import delay
+from lwm_operator.plan.failure.divergence_rollback import roll_back_divergence
+from lwm_operator.plan.failure.node_avoidance import nodes_to_avoid, record_node_fault
+from lwm_operator.plan.failure.retry_backoff import backoff_seconds
 from lwm_operator.plan.formatting import count
 from lwm_operator.plan.pending import pending_pods
-from lwm_operator.plan.stage_status import begun, completed, newest, noted, reported, start_of
+from lwm_operator.plan.stage_status import apply_report, begin_attempt, complete_stage, newest_attempt, replace_newest_attempt, start_of
 from lwm_operator.plan.timestamps import elapsed, parse, stamp
 from lwm_trainer.config import Phase as Step
 from lwm_trainer.config import Progress
@@ -40,163 +40,173 @@ class StageDecision:
     phase: Phase
     reason: str
     message: str
-    faults: tuple[NodeFault, ...]
+    node_faults: tuple[NodeFault, ...]
     actions: tuple[Action, ...] = ()
     wait_seconds: float | None = None
 
 
-def take(here: PlanContext) -> StageDecision:
+def reconcile_stage(ctx: PlanContext) -> StageDecision:
     """Bring the current stage one step further."""
-    attempt = newest(here.entry)
+    attempt = newest_attempt(ctx.entry)
     if attempt is None or attempt.state in ENDED:
-        return _next(here)
-    looked = look(attempt, here)
-    here = here.at(reported(noted(here.entry, looked.attempt), looked.attempt, here.report))
-    match looked.attempt.state:
-        case AttemptState.COMPLETE if looked.final is not None:
-            return _turn(here.at(completed(here.entry, looked.final, stamp(here.now))), Phase.RUNNING, "StageComplete", "complete")
+        return _decide_next_attempt(ctx)
+    observation = observe_attempt(attempt, ctx)
+    ctx = ctx.with_entry(apply_report(replace_newest_attempt(ctx.entry, observation.attempt), observation.attempt, ctx.report))
+    match observation.attempt.state:
+        case AttemptState.COMPLETE if observation.final is not None:
+            return _decide(
+                ctx.with_entry(complete_stage(ctx.entry, observation.final, stamp(ctx.now))), Phase.RUNNING, "StageComplete", "complete"
+            )
         case AttemptState.FAILED:
-            return _next(_settled(here, looked.attempt))
+            return _decide_next_attempt(_settle_failure(ctx, observation.attempt))
         case AttemptState.CREATING:
-            return _create(here)
+            return _decide_creation(ctx)
         case AttemptState.STARTING:
-            return _starting(here, looked)
+            return _decide_starting(ctx, observation)
         case AttemptState.RUNNING:
-            reason = here.report.phase.value if here.report is not None else Step.TRAINING.value
-            return _turn(here, Phase.RUNNING, reason, _pace(here.entry) + _aside(here), wait=looked.wait_seconds)
+            reason = ctx.report.phase.value if ctx.report is not None else Step.TRAINING.value
+            return _decide(ctx, Phase.RUNNING, reason, _progress_text(ctx.entry) + _lost_nodes_text(ctx), wait=observation.wait_seconds)
         case AttemptState.SUSPENDING:
-            live = sum(1 for pod in here.pods if pod.live)
-            said = f"attempt {looked.attempt.number} saves and leaves, {live} of {here.hosts} pods are still there"
-            return _turn(here, Phase.SUSPENDED, "Suspending", said, looked.actions, looked.wait_seconds)
+            live = sum(1 for pod in ctx.pods if pod.live)
+            said = f"attempt {observation.attempt.number} saves and leaves, {live} of {ctx.hosts} pods are still there"
+            return _decide(ctx, Phase.SUSPENDED, "Suspending", said, observation.actions, observation.wait_seconds)
         case AttemptState.STOPPING:
-            cause = looked.attempt.root_cause
-            said = f"attempt {looked.attempt.number} is ending: {_because(cause)}"
-            return _turn(here, Phase.RECOVERING, cause.reason if cause else "HostLost", said, looked.actions, looked.wait_seconds)
+            cause = observation.attempt.root_cause
+            said = f"attempt {observation.attempt.number} is ending: {_cause_text(cause)}"
+            return _decide(
+                ctx, Phase.RECOVERING, cause.reason if cause else "HostLost", said, observation.actions, observation.wait_seconds
+            )
         case _:
-            return _next(here)
+            return _decide_next_attempt(ctx)
 
 
-def _turn(
-    here: PlanContext, phase: Phase, reason: str, message: str, actions: tuple[Action, ...] = (), wait: float | None = None
+def _decide(
+    ctx: PlanContext, phase: Phase, reason: str, message: str, actions: tuple[Action, ...] = (), wait: float | None = None
 ) -> StageDecision:
-    message = f"{here.label}: {message}"
+    message = f"{ctx.stage_label}: {message}"
     return StageDecision(
-        entry=here.entry, phase=phase, reason=reason, message=message, faults=here.faults, actions=actions, wait_seconds=wait
+        entry=ctx.entry, phase=phase, reason=reason, message=message, node_faults=ctx.node_faults, actions=actions, wait_seconds=wait
     )
 
 
-def _starting(here: PlanContext, looked: AttemptObservation) -> StageDecision:
+def _decide_starting(ctx: PlanContext, observation: AttemptObservation) -> StageDecision:
     """Its pods come up, or the reason why they do not."""
-    if here.job is not None and queueing.waits(here.job, here.pods, here.report):
-        reason, said, soon = queueing.why(here.job)
-        return _turn(here, _phase(here.entry.attempts), reason, f"attempt {here.entry.attempts}: {said}", wait=soon)
-    held = pending_pods.why(here.job, here.pods, here.hosts)
-    reason, said = held or _preparing(here.report, here.hosts)
-    again = LOOK_AGAIN_SECONDS if reason in pending_pods.LOOK_AGAIN else None
-    wait = min((seconds for seconds in (again, looked.wait_seconds) if seconds is not None), default=None)
-    return _turn(here, _phase(here.entry.attempts), reason, f"attempt {here.entry.attempts}: {said}", wait=wait)
+    if ctx.job is not None and queueing.is_queued(ctx.job, ctx.pods, ctx.report):
+        reason, said, soon = queueing.explain_queueing(ctx.job)
+        return _decide(ctx, _phase_before_running(ctx.entry.attempts), reason, f"attempt {ctx.entry.attempts}: {said}", wait=soon)
+    held = pending_pods.explain_pending(ctx.job, ctx.pods, ctx.hosts)
+    reason, said = held or _startup_text(ctx.report, ctx.hosts)
+    again = RECHECK_SECONDS if reason in pending_pods.RECHECKED else None
+    wait = min((seconds for seconds in (again, observation.wait_seconds) if seconds is not None), default=None)
+    return _decide(ctx, _phase_before_running(ctx.entry.attempts), reason, f"attempt {ctx.entry.attempts}: {said}", wait=wait)
 
 
-def _settled(here: PlanContext, attempt: Attempt) -> PlanContext:
+def _settle_failure(ctx: PlanContext, attempt: Attempt) -> PlanContext:
     """An attempt has just failed: charge it, remember its node, and decide whether another one follows. Done once for each attempt."""
     cause = attempt.root_cause
     if cause is None:
-        return here
-    faults = () if cause.reason == NO_ROOM else with_fault(here.faults, cause, here.now)
-    here = replace(here.at(retry_budgets.charge(here.entry, cause)), faults=faults)
-    stop = retry_budgets.verdict(here.entry, here.policy)
-    return here if stop is None else here.at(here.entry.model_copy(update={"state": stop[0]}))
+        return ctx
+    faults = () if cause.reason == NO_ROOM else record_node_fault(ctx.node_faults, cause, ctx.now)
+    ctx = replace(ctx.with_entry(retry_budgets.charge(ctx.entry, cause)), node_faults=faults)
+    stop = retry_budgets.stop_after_failure(ctx.entry, ctx.policy)
+    return ctx if stop is None else ctx.with_entry(ctx.entry.model_copy(update={"state": stop[0]}))
 
 
-def _next(here: PlanContext) -> StageDecision:
+def _decide_next_attempt(ctx: PlanContext) -> StageDecision:
     """No attempt is on: start one, wait, or stay where a human is needed."""
-    spec, entry = here.training.spec, here.entry
-    attempt = newest(entry)
+    spec, entry = ctx.training.spec, ctx.entry
+    attempt = newest_attempt(entry)
     if entry.state in (StageState.PAUSED, StageState.FAILED):
-        return _stopped(here, attempt)
+        return _decide_stopped(ctx, attempt)
     if spec.suspend:
-        return _turn(here, Phase.SUSPENDED, "Suspended", "nothing runs until spec.suspend is false")
-    if here.refused:
-        return StageDecision(entry=entry, phase=Phase.PENDING, reason="Refused", message="; ".join(here.refused), faults=here.faults)
+        return _decide(ctx, Phase.SUSPENDED, "Suspended", "nothing runs until spec.suspend is false")
+    if ctx.spec_errors:
+        return StageDecision(
+            entry=entry, phase=Phase.PENDING, reason="Refused", message="; ".join(ctx.spec_errors), node_faults=ctx.node_faults
+        )
     if attempt is not None:
-        seconds = delay(entry.recent_attempts, f"{here.training.metadata.uid}/{here.index}/{attempt.number}")
-        left = seconds - elapsed(attempt.finished_at, here.now)
+        seconds = backoff_seconds(entry.recent_attempts, f"{ctx.training.metadata.uid}/{ctx.index}/{attempt.number}")
+        left = seconds - elapsed(attempt.finished_at, ctx.now)
         if left > 0 and attempt.finished_at is not None:
-            when = stamp(datetime.fromtimestamp(parse(attempt.finished_at).timestamp() + seconds, tz=here.now.tzinfo))
-            said = f"attempt {attempt.number + 1} at {when}, after {_because(attempt.root_cause)}"
-            return _turn(here, Phase.RECOVERING, "BackingOff", said, wait=left)
-    if (unready := _unready(here)) is not None:
+            when = stamp(datetime.fromtimestamp(parse(attempt.finished_at).timestamp() + seconds, tz=ctx.now.tzinfo))
+            said = f"attempt {attempt.number + 1} at {when}, after {_cause_text(attempt.root_cause)}"
+            return _decide(ctx, Phase.RECOVERING, "BackingOff", said, wait=left)
+    if (unready := _decide_unprepared(ctx)) is not None:
         return unready
-    entry = rolled_back(entry, spec.checkpoint.every_steps, here.policy.on_divergence)
-    away = avoided(here.faults, here.policy, here.now)
-    return _create(here.at(begun(entry, entry.attempts + 1, stamp(here.now), away)))
+    entry = roll_back_divergence(entry, spec.checkpoint.every_steps, ctx.policy.on_divergence)
+    away = nodes_to_avoid(ctx.node_faults, ctx.policy, ctx.now)
+    return _decide_creation(ctx.with_entry(begin_attempt(entry, entry.attempts + 1, stamp(ctx.now), away)))
 
 
-def _stopped(here: PlanContext, attempt: Attempt | None) -> StageDecision:
+def _decide_stopped(ctx: PlanContext, attempt: Attempt | None) -> StageDecision:
     """Paused or Failed, until spec.resume is raised."""
     cause = attempt.root_cause if attempt is not None else None
-    stop = retry_budgets.verdict(here.entry, here.policy)
+    stop = retry_budgets.stop_after_failure(ctx.entry, ctx.policy)
     why = stop[1] if stop is not None else "it stopped"
     said = (
-        f"attempt {here.entry.attempts} failed: {_because(cause)}; {why}: mend it, then set spec.resume to {here.training.spec.resume + 1}"
+        f"attempt {ctx.entry.attempts} failed: {_cause_text(cause)}; {why}: mend it, then set spec.resume to {ctx.training.spec.resume + 1}"
     )
-    phase = Phase.PAUSED if here.entry.state == StageState.PAUSED else Phase.FAILED
-    return _turn(here, phase, cause.reason if cause is not None else "Failed", said)
+    phase = Phase.PAUSED if ctx.entry.state == StageState.PAUSED else Phase.FAILED
+    return _decide(ctx, phase, cause.reason if cause is not None else "Failed", said)
 
 
-def _create(here: PlanContext) -> StageDecision:
+def _decide_creation(ctx: PlanContext) -> StageDecision:
     """The intent stands; the Job comes as soon as no pod of an earlier attempt is left."""
-    entry = here.entry
+    entry = ctx.entry
     number = entry.attempts
-    if here.refused:
-        return StageDecision(entry=entry, phase=Phase.PENDING, reason="Refused", message="; ".join(here.refused), faults=here.faults)
-    if (unready := _unready(here)) is not None:
+    if ctx.spec_errors:
+        return StageDecision(
+            entry=entry, phase=Phase.PENDING, reason="Refused", message="; ".join(ctx.spec_errors), node_faults=ctx.node_faults
+        )
+    if (unready := _decide_unprepared(ctx)) is not None:
         return unready
-    earlier = [pod for pod in here.observed.pods if (pod.stage, pod.attempt) != (here.number, number)]
-    if left := [pod for pod in earlier if here.observed.holds_on(pod, here.now)]:
+    earlier = [pod for pod in ctx.observed.pods if (pod.stage, pod.attempt) != (ctx.stage_number, number)]
+    if left := [pod for pod in earlier if ctx.observed.blocks_next_attempt(pod, ctx.now)]:
         names = ", ".join(pod.name for pod in left[:3])
         said = f"attempt {number} waits until {len(left)} pods of an earlier one are gone: {names}"
-        return _turn(here, _phase(number), "WaitingForPods", said, wait=LOOK_AGAIN_SECONDS)
-    old = here.training.status
-    if old.reason == CREATE_FAILED and (old.current_stage, old.attempt) == (here.number, number):
-        turn = StageDecision(entry=entry, phase=_phase(number), reason=CREATE_FAILED, message=old.message, faults=here.faults)
+        return _decide(ctx, _phase_before_running(number), "WaitingForPods", said, wait=RECHECK_SECONDS)
+    old = ctx.training.status
+    if old.reason == CREATE_FAILED and (old.current_stage, old.attempt) == (ctx.stage_number, number):
+        decision = StageDecision(
+            entry=entry, phase=_phase_before_running(number), reason=CREATE_FAILED, message=old.message, node_faults=ctx.node_faults
+        )
     else:
-        turn = _turn(here, _phase(number), "Creating", f"attempt {number} is being created")
+        decision = _decide(ctx, _phase_before_running(number), "Creating", f"attempt {number} is being created")
     action = CreateAttempt(
-        stage=here.number,
+        stage=ctx.stage_number,
         attempt=number,
-        start=start_of(here.entries, here.index, number),
-        template=template_change.digest(here.training.spec),
+        start=start_of(ctx.entries, ctx.index, number),
+        template=template_change.template_hash(ctx.training.spec),
         avoided_nodes=entry.recent_attempts[0].avoided_nodes,
-        prepared=dataset_preparation.places(here.drawn_on),
+        prepared=dataset_preparation.prepared_places(ctx.prepared_datasets),
     )
-    return replace(turn, actions=(action,))
+    return replace(decision, actions=(action,))
 
 
-def _unready(here: PlanContext) -> StageDecision | None:
+def _decide_unprepared(ctx: PlanContext) -> StageDecision | None:
     """The stage draws on data sets that are not ready; None: they are."""
-    why = dataset_preparation.unready(here.drawn_on)
+    why = dataset_preparation.explain_unprepared(ctx.prepared_datasets)
     if why is None:
         return None
     reason, said = why
-    if dataset_preparation.failed(here.drawn_on):
-        return _turn(here, Phase.FAILED, reason, f"{said}: mend it, then set spec.resume to {here.training.spec.resume + 1}")
-    if here.training.status.reason == CREATE_FAILED and dataset_preparation.missing(here.drawn_on, here.observed):
+    if dataset_preparation.has_failed(ctx.prepared_datasets):
+        return _decide(ctx, Phase.FAILED, reason, f"{said}: mend it, then set spec.resume to {ctx.training.spec.resume + 1}")
+    if ctx.training.status.reason == CREATE_FAILED and dataset_preparation.lacks_job(ctx.prepared_datasets, ctx.observed):
         return StageDecision(
-            entry=here.entry, phase=Phase.STARTING, reason=CREATE_FAILED, message=here.training.status.message, faults=here.faults
+            entry=ctx.entry, phase=Phase.STARTING, reason=CREATE_FAILED, message=ctx.training.status.message, node_faults=ctx.node_faults
         )
-    return _turn(here, Phase.STARTING, reason, said, wait=LOOK_AGAIN_SECONDS if reason in pending_pods.LOOK_AGAIN else None)
+    return _decide(ctx, Phase.STARTING, reason, said, wait=RECHECK_SECONDS if reason in pending_pods.RECHECKED else None)
 
 
-def _phase(attempt: int) -> Phase:
+def _phase_before_running(attempt: int) -> Phase:
     return Phase.RECOVERING if attempt > 1 else Phase.STARTING
 
 
-def _because(cause: RootCause | None) -> str:
+def _cause_text(cause: RootCause | None) -> str:
     return "an unknown cause" if cause is None else f"{cause.reason}: {cause.message}"
 
 
-def _preparing(report: Progress | None, hosts: int) -> tuple[str, str]:
+def _startup_text(report: Progress | None, hosts: int) -> tuple[str, str]:
     """All hosts run, no step is done yet."""
     if report is None:
         return "Rendezvous", f"{hosts} of {hosts} hosts run and look for each other"
@@ -204,13 +214,13 @@ def _preparing(report: Progress | None, hosts: int) -> tuple[str, str]:
     return report.phase.value, f"{hosts} of {hosts} hosts run, {STARTING.get(report.phase, report.phase.value)}{from_step}"
 
 
-def _aside(here: PlanContext) -> str:
+def _lost_nodes_text(ctx: PlanContext) -> str:
     """A node whose management is away while its pod trains on: the pod will be taken from it, unless it comes back."""
-    away = sorted({pod.node for pod in here.pods if pod.live and pod.node in here.observed.lost_nodes and pod.node is not None})
+    away = sorted({pod.node for pod in ctx.pods if pod.live and pod.node in ctx.observed.lost_nodes and pod.node is not None})
     return f"; node {', '.join(away)} is not ready" if away else ""
 
 
-def _pace(entry: StageStatus) -> str:
+def _progress_text(entry: StageStatus) -> str:
     parts = [f"step {entry.step}/{entry.total_steps}"]
     if entry.loss is not None:
         parts.append(f"loss {entry.loss}")

@@ -6,7 +6,7 @@ from lwm_operator.plan.observed import Observed
 from lwm_trainer.config import FinalReport, Progress, Start
 
 
-def ledger(spec: Spec, status: Status, observed: Observed) -> tuple[StageStatus, ...]:
+def stage_entries(spec: Spec, status: Status, observed: Observed) -> tuple[StageStatus, ...]:
     """One entry for each stage of the spec. An attempt that status does not know (it was lost) is taken up from what is left of it."""
     children = [
         *((job.stage, job.attempt) for job in observed.jobs),
@@ -20,16 +20,16 @@ def ledger(spec: Spec, status: Status, observed: Observed) -> tuple[StageStatus,
         entry = entry.model_copy(update={"total_steps": stage.total_steps})
         newest = max((attempt for of, attempt in children if of == number), default=0)
         if newest > entry.attempts:
-            entry = begun(entry, newest)
+            entry = begin_attempt(entry, newest)
         entries.append(entry)
     return tuple(entries)
 
 
-def newest(entry: StageStatus) -> Attempt | None:
+def newest_attempt(entry: StageStatus) -> Attempt | None:
     return entry.recent_attempts[0] if entry.recent_attempts else None
 
 
-def begun(entry: StageStatus, number: int, when: str | None = None, avoided: tuple[str, ...] = ()) -> StageStatus:
+def begin_attempt(entry: StageStatus, number: int, when: str | None = None, avoided: tuple[str, ...] = ()) -> StageStatus:
     """The entry with a new attempt: the intent. `when` is unknown for one that is taken up from its Job."""
     attempt = Attempt(number=number, state=AttemptState.CREATING, started_at=when, avoided_nodes=avoided)
     return entry.model_copy(
@@ -43,12 +43,12 @@ def begun(entry: StageStatus, number: int, when: str | None = None, avoided: tup
     )
 
 
-def noted(entry: StageStatus, attempt: Attempt) -> StageStatus:
+def replace_newest_attempt(entry: StageStatus, attempt: Attempt) -> StageStatus:
     """The entry with its newest attempt replaced."""
     return entry.model_copy(update={"recent_attempts": (attempt, *entry.recent_attempts[1:])})
 
 
-def reported(entry: StageStatus, attempt: Attempt, report: Progress | None) -> StageStatus:
+def apply_report(entry: StageStatus, attempt: Attempt, report: Progress | None) -> StageStatus:
     """The entry with what process 0 says. Floats become strings here."""
     if report is None or report.attempt != attempt.number:
         return entry
@@ -60,12 +60,12 @@ def reported(entry: StageStatus, attempt: Attempt, report: Progress | None) -> S
             "committed_step": committed,
             "loss": entry.loss if report.loss is None else f"{report.loss:.4f}",
             "tokens_per_second": entry.tokens_per_second if report.tokens_per_second is None else f"{report.tokens_per_second:.0f}",
-            "recent_attempts": (entry.recent_attempts[0], *_credited(entry.recent_attempts[1:], report.resumed_from)),
+            "recent_attempts": (entry.recent_attempts[0], *_credit_commit(entry.recent_attempts[1:], report.resumed_from)),
         }
     )
 
 
-def _credited(earlier: tuple[Attempt, ...], resumed_from: int) -> tuple[Attempt, ...]:
+def _credit_commit(earlier: tuple[Attempt, ...], resumed_from: int) -> tuple[Attempt, ...]:
     """A host that is killed right after a commit cannot tell of it; the attempt that resumes from there can, and it counts as progress."""
     if not earlier or any(attempt.committed_step >= resumed_from for attempt in earlier):
         return earlier
@@ -74,7 +74,7 @@ def _credited(earlier: tuple[Attempt, ...], resumed_from: int) -> tuple[Attempt,
     return (*earlier[:index], credited, *earlier[index + 1 :])
 
 
-def completed(entry: StageStatus, final: FinalReport, when: str) -> StageStatus:
+def complete_stage(entry: StageStatus, final: FinalReport, when: str) -> StageStatus:
     return entry.model_copy(
         update={
             "state": StageState.COMPLETE,

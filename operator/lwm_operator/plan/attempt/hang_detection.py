@@ -22,31 +22,31 @@ LOST_CONFIRM_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class HangCheck:
     attempt: Attempt
     cause: RootCause | None = None
     wait_seconds: float | None = None
 
 
-def judge(attempt: Attempt, report: Progress | None, renewed: str | None, now: datetime, *, lost: bool = False) -> Verdict:
+def detect_hang(attempt: Attempt, report: Progress | None, renewed: str | None, now: datetime, *, lost: bool = False) -> HangCheck:
     """`renewed`: the Lease's renewTime; `lost`: a host's node is not ready. Without a report there is no deadline: nothing is judged."""
     if report is None or renewed is None:
-        return Verdict(attempt=attempt)
+        return HangCheck(attempt=attempt)
     limit = report.phase_deadline_seconds + MARGIN_SECONDS
     if report.idle_seconds > limit:
         said = (
             f"no step for {report.idle_seconds} s in phase {report.phase.value} (deadline {report.phase_deadline_seconds} s), at step "
             f"{report.step}, and its own watchdog did not end it"
         )
-        return Verdict(attempt=attempt, cause=RootCause(failure_class=FailureClass.HANG, reason="Hang", message=said))
+        return HangCheck(attempt=attempt, cause=RootCause(failure_class=FailureClass.HANG, reason="Hang", message=said))
     limit, confirm = (LOST_SECONDS, LOST_CONFIRM_SECONDS) if lost else (limit, CONFIRM_SECONDS)
     silent = seconds_since(renewed, now)
     if silent <= limit:
-        return Verdict(attempt=attempt.model_copy(update={"silence": None}), wait_seconds=limit - silent + 1.0)
+        return HangCheck(attempt=attempt.model_copy(update={"silence": None}), wait_seconds=limit - silent + 1.0)
     if attempt.silence is None or attempt.silence.renewed != renewed:
         noticed = Silence(since=stamp(now), renewed=renewed)
-        return Verdict(attempt=attempt.model_copy(update={"silence": noticed}), wait_seconds=confirm)
+        return HangCheck(attempt=attempt.model_copy(update={"silence": noticed}), wait_seconds=confirm)
     if (left := confirm - elapsed(attempt.silence.since, now)) > 0:
-        return Verdict(attempt=attempt, wait_seconds=left)
+        return HangCheck(attempt=attempt, wait_seconds=left)
     said = f"host 0 has not renewed its Lease since {renewed}, at step {report.step} in phase {report.phase.value}"
-    return Verdict(attempt=attempt, cause=RootCause(failure_class=FailureClass.HANG, reason="LeaseSilent", message=said, host=0))
+    return HangCheck(attempt=attempt, cause=RootCause(failure_class=FailureClass.HANG, reason="LeaseSilent", message=said, host=0))

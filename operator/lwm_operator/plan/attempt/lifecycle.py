@@ -7,60 +7,60 @@ from dataclasses import replace
 
 from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause
 from lwm_operator.plan.attempt import hang_detection, placement_timeout, queueing, template_change
-from lwm_operator.plan.attempt.root_cause import endings, root_cause
-from lwm_operator.plan.attempt.termination import NO_ROOM, AttemptObservation, ended, stop, told
+from lwm_operator.plan.attempt.root_cause import describe_endings, root_cause
+from lwm_operator.plan.attempt.termination import NO_ROOM, AttemptObservation, finish_attempt, graceful_delete, terminate
 from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.failure.node_avoidance import LIFT_SECONDS
-from lwm_operator.plan.multislice import being_made
+from lwm_operator.plan.multislice import still_being_created
 from lwm_operator.plan.observed import JobView, PodState, PodView
 from lwm_operator.plan.timestamps import seconds_since, stamp
 from lwm_trainer.config import Phase, Progress
 
-LOOK_AGAIN_SECONDS = 10.0
+RECHECK_SECONDS = 10.0
 
 TRAINING = (Phase.TRAINING, Phase.SAVING, Phase.COMPLETE)
 ENDED = (AttemptState.COMPLETE, AttemptState.FAILED, AttemptState.SUSPENDED)
 
 
-def look(attempt: Attempt, here: PlanContext) -> AttemptObservation:
+def observe_attempt(attempt: Attempt, ctx: PlanContext) -> AttemptObservation:
     """The newest attempt of the current stage brought up to what is observed; an ended one stays as it is."""
     if attempt.state in ENDED:
         return AttemptObservation(attempt=attempt)
-    job, pods, report = here.job, here.pods, here.report
-    attempt = _reported(attempt, report)
+    job, pods, report = ctx.job, ctx.pods, ctx.report
+    attempt = _apply_report(attempt, report)
     if attempt.state == AttemptState.STOPPING:
-        return stop(attempt, here)
+        return terminate(attempt, ctx)
     # A Job of which pods or words are left was created, and then deleted before anybody looked: its name is not used again.
-    if attempt.state == AttemptState.CREATING and job is None and being_made(here.jobs, pods) and report is None:
-        if not here.training.spec.suspend:
+    if attempt.state == AttemptState.CREATING and job is None and still_being_created(ctx.jobs, pods) and report is None:
+        if not ctx.training.spec.suspend:
             return AttemptObservation(attempt=attempt)
-        return _suspend(attempt.model_copy(update={"state": AttemptState.SUSPENDING}), here)
+        return _suspend(attempt.model_copy(update={"state": AttemptState.SUSPENDING}), ctx)
     attempt = attempt.model_copy(update={"job_uid": attempt.job_uid or (job.uid if job else None)})
     job = job if job is not None and job.uid == attempt.job_uid else None
-    if job is not None and _done(job, pods, here.hosts):
-        return _finish(attempt, job, here)
+    if job is not None and _all_succeeded(job, pods, ctx.hosts):
+        return _finish(attempt, job, ctx)
     if attempt.state == AttemptState.SUSPENDING:
-        return _suspend(attempt, here)
-    if (over := _over(job, here)) is not None:
-        return stop(_stopping(attempt, over, here), here)
-    if here.training.spec.suspend:
-        return _suspend(attempt.model_copy(update={"state": AttemptState.SUSPENDING}), here)
-    if (cause := _released(attempt, here)) is not None:
-        return stop(_stopping(attempt, cause, here), here)
-    lost = any(pod.node in here.observed.lost_nodes and pod.state == PodState.RUNNING for pod in pods)
-    watched = hang_detection.judge(attempt, report, here.renewed, here.now, lost=lost)
+        return _suspend(attempt, ctx)
+    if (over := _failure_cause(job, ctx)) is not None:
+        return terminate(_begin_stopping(attempt, over, ctx), ctx)
+    if ctx.training.spec.suspend:
+        return _suspend(attempt.model_copy(update={"state": AttemptState.SUSPENDING}), ctx)
+    if (cause := _release_cause(attempt, ctx)) is not None:
+        return terminate(_begin_stopping(attempt, cause, ctx), ctx)
+    lost = any(pod.node in ctx.observed.lost_nodes and pod.state == PodState.RUNNING for pod in pods)
+    watched = hang_detection.detect_hang(attempt, report, ctx.renewed, ctx.now, lost=lost)
     if watched.cause is not None:
         silent = lost and watched.cause.reason == "LeaseSilent"  # then its node says more
-        cause = root_cause(pods, job, here.observed.lost_nodes) if silent else watched.cause
-        return stop(_stopping(attempt, cause, here), here)
+        cause = root_cause(pods, job, ctx.observed.lost_nodes) if silent else watched.cause
+        return terminate(_begin_stopping(attempt, cause, ctx), ctx)
     running = report is not None and report.phase in TRAINING and not any(pod.state == PodState.PENDING for pod in pods)
     state = AttemptState.RUNNING if running else AttemptState.STARTING
     return AttemptObservation(
-        attempt=watched.attempt.model_copy(update={"state": state}), wait_seconds=_patience(here, watched.wait_seconds)
+        attempt=watched.attempt.model_copy(update={"state": state}), wait_seconds=_recheck_after(ctx, watched.wait_seconds)
     )
 
 
-def _reported(attempt: Attempt, report: Progress | None) -> Attempt:
+def _apply_report(attempt: Attempt, report: Progress | None) -> Attempt:
     if report is None or report.attempt != attempt.number:
         return attempt
     return attempt.model_copy(
@@ -72,73 +72,81 @@ def _reported(attempt: Attempt, report: Progress | None) -> Attempt:
     )
 
 
-def _over(job: JobView | None, here: PlanContext) -> RootCause | None:
+def _failure_cause(job: JobView | None, ctx: PlanContext) -> RootCause | None:
     """The cause of the attempt's end, once its Job or a pod of it is gone, has failed or is being taken away; None while all is well."""
-    pods, report, lost = here.pods, here.report, here.observed.lost_nodes
-    if job is not None and queueing.evicted(job, pods, report):
-        return root_cause(pods, job, lost) if job.suspended else queueing.eviction(job)
-    if job is not None and (queueing.waits(job, pods, report) or not _broken(job, here)):
+    pods, report, lost = ctx.pods, ctx.report, ctx.observed.lost_nodes
+    if job is not None and queueing.is_evicted(job, pods, report):
+        return root_cause(pods, job, lost) if job.suspended else queueing.eviction_cause(job)
+    if job is not None and (queueing.is_queued(job, pods, report) or not _has_broken_pod(job, ctx)):
         return None
     return root_cause(pods, job, lost)
 
 
-def _broken(job: JobView, here: PlanContext) -> bool:
+def _has_broken_pod(job: JobView, ctx: PlanContext) -> bool:
     """A pod failed or is being taken away."""
-    taken = any(pod.state == PodState.FAILED or (pod.deleting and pod.live) for pod in here.pods)
+    taken = any(pod.state == PodState.FAILED or (pod.deleting and pod.live) for pod in ctx.pods)
     return job.failed or bool(job.failed_indexes) or taken
 
 
-def _released(attempt: Attempt, here: PlanContext) -> RootCause | None:
+def _release_cause(attempt: Attempt, ctx: PlanContext) -> RootCause | None:
     """Reasons to end an attempt whose pods have not all run: its nodes are given back, or it is made anew."""
-    spec, pods = here.training.spec, here.pods
-    if queueing.waits(here.job, pods, here.report):
-        return template_change.superseded(here.job, spec, pods)
+    spec, pods = ctx.training.spec, ctx.pods
+    if queueing.is_queued(ctx.job, pods, ctx.report):
+        return template_change.superseded_cause(ctx.job, spec, pods)
     if not any(pod.state == PodState.PENDING for pod in pods):
         return None
-    if (edited := template_change.superseded(here.job, spec, pods)) is not None:
+    if (edited := template_change.superseded_cause(ctx.job, spec, pods)) is not None:
         return edited
-    if attempt.avoided_nodes and placement_timeout.since(pods, here.now) >= LIFT_SECONDS:
+    if attempt.avoided_nodes and placement_timeout.unscheduled_seconds(pods, ctx.now) >= LIFT_SECONDS:
         said = f"no node was found for {LIFT_SECONDS:.0f} s without {', '.join(attempt.avoided_nodes)}: they are avoided no longer"
         return RootCause(failure_class=FailureClass.DISRUPTION, reason=NO_ROOM, message=said[:1000])
-    return placement_timeout.given_up(pods, spec.execution.placement_timeout_seconds, here.now)
+    return placement_timeout.placement_timed_out(pods, spec.execution.placement_timeout_seconds, ctx.now)
 
 
-def _patience(here: PlanContext, hang_seconds: float | None) -> float | None:
+def _recheck_after(ctx: PlanContext, hang_seconds: float | None) -> float | None:
     """Seconds until the plan might say something else although nothing happens."""
     waits = [hang_seconds] if hang_seconds is not None else []
-    if placement_timeout.homeless(here.pods):
-        waited = placement_timeout.since(here.pods, here.now)
-        limits = (LIFT_SECONDS, float(here.training.spec.execution.placement_timeout_seconds))
+    if placement_timeout.unscheduled_pods(ctx.pods):
+        waited = placement_timeout.unscheduled_seconds(ctx.pods, ctx.now)
+        limits = (LIFT_SECONDS, float(ctx.training.spec.execution.placement_timeout_seconds))
         waits += [limit - waited + 1.0 for limit in limits if limit > waited]
-    if here.renewed is not None and (left := hang_detection.LOST_SECONDS + 1.0 - seconds_since(here.renewed, here.now)) > 0:
+    if ctx.renewed is not None and (left := hang_detection.LOST_SECONDS + 1.0 - seconds_since(ctx.renewed, ctx.now)) > 0:
         waits.append(left)
     return min(waits, default=None)
 
 
-def _done(job: JobView, pods: tuple[PodView, ...], hosts: int) -> bool:
+def _all_succeeded(job: JobView, pods: tuple[PodView, ...], hosts: int) -> bool:
     return max(job.succeeded, sum(1 for pod in pods if pod.state == PodState.SUCCEEDED)) >= hosts
 
 
-def _finish(attempt: Attempt, job: JobView, here: PlanContext) -> AttemptObservation:
+def _finish(attempt: Attempt, job: JobView, ctx: PlanContext) -> AttemptObservation:
     """Exit code 0 counts only with the final checkpoint that goes with it: from the Lease, else from the last words."""
-    said = [here.report.final if here.report is not None else None, *(pod.words.final for pod in here.pods if pod.words is not None)]
-    final = next((each for each in said if each is not None and each.step == here.entry.total_steps), None)
+    said = [
+        ctx.report.final if ctx.report is not None else None,
+        *(pod.termination_message.final for pod in ctx.pods if pod.termination_message is not None),
+    ]
+    final = next((each for each in said if each is not None and each.step == ctx.entry.total_steps), None)
     if final is None:
         failed = attempt.model_copy(update={"root_cause": root_cause((), replace(job, suspended=False))})
-        return AttemptObservation(attempt=ended(failed, AttemptState.FAILED, here))
+        return AttemptObservation(attempt=finish_attempt(failed, AttemptState.FAILED, ctx))
     done = attempt.model_copy(update={"step": final.step, "committed_step": final.step})
-    return AttemptObservation(attempt=ended(done, AttemptState.COMPLETE, here), final=final)
+    return AttemptObservation(attempt=finish_attempt(done, AttemptState.COMPLETE, ctx), final=final)
 
 
-def _stopping(attempt: Attempt, cause: RootCause, here: PlanContext) -> Attempt:
+def _begin_stopping(attempt: Attempt, cause: RootCause, ctx: PlanContext) -> Attempt:
     return attempt.model_copy(
-        update={"state": AttemptState.STOPPING, "finished_at": stamp(here.now), "root_cause": cause, "endings": endings(here.pods) or None}
+        update={
+            "state": AttemptState.STOPPING,
+            "finished_at": stamp(ctx.now),
+            "root_cause": cause,
+            "endings": describe_endings(ctx.pods) or None,
+        }
     )
 
 
-def _suspend(attempt: Attempt, here: PlanContext) -> AttemptObservation:
+def _suspend(attempt: Attempt, ctx: PlanContext) -> AttemptObservation:
     """All pods are told to save and leave, with all the grace they have."""
-    live = here.survivors
+    live = ctx.survivors
     if not live:
-        return AttemptObservation(attempt=ended(attempt, AttemptState.SUSPENDED, here))
-    return AttemptObservation(attempt=attempt, actions=told(live), wait_seconds=LOOK_AGAIN_SECONDS)
+        return AttemptObservation(attempt=finish_attempt(attempt, AttemptState.SUSPENDED, ctx))
+    return AttemptObservation(attempt=attempt, actions=graceful_delete(live), wait_seconds=RECHECK_SECONDS)

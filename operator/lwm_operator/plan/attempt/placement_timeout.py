@@ -10,26 +10,26 @@ from lwm_operator.plan.timestamps import seconds_since
 UNSCHEDULABLE = "Unschedulable"
 
 
-def homeless(pods: tuple[PodView, ...]) -> list[PodView]:
+def unscheduled_pods(pods: tuple[PodView, ...]) -> list[PodView]:
     """The pods for which the scheduler finds no node."""
     return [pod for pod in pods if pod.node is None and pod.live and pod.waiting is not None and pod.waiting.reason == UNSCHEDULABLE]
 
 
-def since(pods: tuple[PodView, ...], now: datetime) -> float:
+def unscheduled_seconds(pods: tuple[PodView, ...], now: datetime) -> float:
     """For how many seconds the longest of them has waited; 0 when all have a node."""
-    return max((seconds_since(pod.waiting.since, now) for pod in homeless(pods) if pod.waiting is not None), default=0.0)
+    return max((seconds_since(pod.waiting.since, now) for pod in unscheduled_pods(pods) if pod.waiting is not None), default=0.0)
 
 
-def partial(pods: tuple[PodView, ...]) -> bool:
+def is_partially_placed(pods: tuple[PodView, ...]) -> bool:
     """Some have a node and others find none."""
-    return any(pod.node is not None and pod.live for pod in pods) and bool(homeless(pods))
+    return any(pod.node is not None and pod.live for pod in pods) and bool(unscheduled_pods(pods))
 
 
-def given_up(pods: tuple[PodView, ...], timeout_seconds: int, now: datetime) -> RootCause | None:
+def placement_timed_out(pods: tuple[PodView, ...], timeout_seconds: int, now: datetime) -> RootCause | None:
     """The cause of the release, once it has lasted for longer than the timeout."""
-    if not partial(pods) or since(pods, now) < timeout_seconds:
+    if not is_partially_placed(pods) or unscheduled_seconds(pods, now) < timeout_seconds:
         return None
-    without = homeless(pods)
+    without = unscheduled_pods(pods)
     said = f"{len(without)} of {len(pods)} pods found no node for {timeout_seconds} s while the others held theirs"
     if without[0].waiting is not None:
         said += f": {without[0].waiting.message}"

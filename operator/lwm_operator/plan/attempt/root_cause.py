@@ -5,10 +5,10 @@ of a lost peer count only when nothing else is there.
 """
 
 from lwm_operator.api.status import FailureClass, RootCause
-from lwm_operator.plan.attempt.queueing import EVICTED, ended_before, eviction
+from lwm_operator.plan.attempt.queueing import EVICTED, eviction_cause, failed_before_suspension
 from lwm_operator.plan.failure.failure_classes import CLASSES, EVIDENCE
 from lwm_operator.plan.observed import JobView, PodState, PodView
-from lwm_operator.plan.reasons import find
+from lwm_operator.plan.reasons import find_reason
 from lwm_trainer.config import SECONDARY_EXIT_CODES, ExitCode
 
 LIMIT = 1000
@@ -28,26 +28,26 @@ FORCED = (137, 143)
 def root_cause(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: frozenset[str] = frozenset()) -> RootCause:
     """The one cause of an attempt's end; always one, be it that the Job is gone."""
     if job is None or not job.suspended:
-        return _found(pods, job, lost_nodes)
-    own = _found(ended_before(pods), job, lost_nodes)
+        return _pod_cause(pods, job, lost_nodes)
+    own = _pod_cause(failed_before_suspension(pods), job, lost_nodes)
     blamed = own.pod is not None and own.failure_class != FailureClass.DISRUPTION and own.reason != HOST_LOST
-    return own if blamed else eviction(job)
+    return own if blamed else eviction_cause(job)
 
 
-def _found(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: frozenset[str]) -> RootCause:
+def _pod_cause(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: frozenset[str]) -> RootCause:
     silent = any(pod.live for pod in pods)
     # Once a Job is gone, garbage collection deletes its pods: those are victims.
     guilty = [
         pod for pod in pods if pod.state == PodState.FAILED or pod.node in lost_nodes or (pod.deleting and pod.live and job is not None)
     ]
-    first = min(guilty, key=lambda pod: (_rank(pod, lost_nodes, silent), _step(pod), pod.index, pod.name), default=None)
-    if job is not None and (first is None or _rank(first, lost_nodes, silent) > 3) and (gone := _gone(pods, job)) is not None:
+    first = min(guilty, key=lambda pod: (_rank(pod, lost_nodes, silent), _hang_step(pod), pod.index, pod.name), default=None)
+    if job is not None and (first is None or _rank(first, lost_nodes, silent) > 3) and (gone := _missing_pod_cause(pods, job)) is not None:
         return gone
     if first is None:
-        return _of_the_job(job)
-    failure_class, reason = _judged(first, lost_nodes, silent)
+        return _job_cause(job)
+    failure_class, reason = _classify(first, lost_nodes, silent)
     if reason == HOST_LOST:
-        return _lost(pods, first)
+        return _lost_host_cause(pods, first)
     return RootCause(
         failure_class=failure_class,
         reason=reason,
@@ -59,7 +59,7 @@ def _found(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: frozenset
     )
 
 
-def _gone(pods: tuple[PodView, ...], job: JobView) -> RootCause | None:
+def _missing_pod_cause(pods: tuple[PodView, ...], job: JobView) -> RootCause | None:
     """A pod that fails by itself stays to be read; where a host counts as failed and its pod is not there, it was deleted or drained."""
     missing = sorted(job.failed_indexes - {pod.index for pod in pods})
     if not missing:
@@ -68,7 +68,7 @@ def _gone(pods: tuple[PodView, ...], job: JobView) -> RootCause | None:
     return RootCause(failure_class=FailureClass.DISRUPTION, reason=POD_DELETED, message=said, host=missing[0])
 
 
-def better(old: RootCause | None, new: RootCause) -> RootCause:
+def more_specific_cause(old: RootCause | None, new: RootCause) -> RootCause:
     """Of two looks at one attempt: the later one knows more, unless all that it has are victims, or a pod that is gone with its reason."""
     if old is None or old.reason == HOST_LOST:
         return new if old is None or new.reason != HOST_LOST else old
@@ -77,7 +77,7 @@ def better(old: RootCause | None, new: RootCause) -> RootCause:
     return old if new.reason in (HOST_LOST, POD_DELETED) else new
 
 
-def endings(pods: tuple[PodView, ...]) -> str:
+def describe_endings(pods: tuple[PodView, ...]) -> str:
     """How every host ended, in one line: the evidence that outlives the pods."""
     said = [
         f"host {pod.index}: {'still running' if pod.live else pod.exit_code if pod.exit_code is not None else pod.reason or 'no exit code'}"
@@ -86,7 +86,7 @@ def endings(pods: tuple[PodView, ...]) -> str:
     return ", ".join(said)[:LIMIT]
 
 
-def _of_the_job(job: JobView | None) -> RootCause:
+def _job_cause(job: JobView | None) -> RootCause:
     if job is None:
         said = "the Job of the attempt is gone: somebody deleted it"
         return RootCause(failure_class=FailureClass.DISRUPTION, reason="JobDeleted", message=said)
@@ -101,13 +101,13 @@ def _of_the_job(job: JobView | None) -> RootCause:
     )
 
 
-def _lost(pods: tuple[PodView, ...], victim: PodView) -> RootCause:
+def _lost_host_cause(pods: tuple[PodView, ...], victim: PodView) -> RootCause:
     """Only victims speak. The host that says nothing is the suspect; with none or several of those, no node is blamed."""
     silent = [pod for pod in pods if pod.live]
     said = f"its peers lost it: {_message(victim, HOST_LOST)}"
     if len(silent) == 1:
         suspect = silent[0]
-        said = f"host {suspect.index} ({suspect.name}{_on(suspect)}) went silent; {said}"
+        said = f"host {suspect.index} ({suspect.name}{_on_node(suspect)}) went silent; {said}"
         return RootCause(
             failure_class=FailureClass.INFRA,
             reason=HOST_LOST,
@@ -128,7 +128,7 @@ def _rank(pod: PodView, lost_nodes: frozenset[str], silent: bool) -> int:
         return 3
     if pod.reason in EVIDENCE or (pod.deleting and (code is None or code in FORCED)):
         return 3
-    if _victim(code, silent):
+    if _is_victim(code, silent):
         return 6
     if code == ExitCode.SAVED_ON_REQUEST:
         return 4
@@ -137,13 +137,13 @@ def _rank(pod: PodView, lost_nodes: frozenset[str], silent: bool) -> int:
     return 1 if code is not None else 5
 
 
-def _victim(code: int | None, silent: bool) -> bool:
+def _is_victim(code: int | None, silent: bool) -> bool:
     """Whether this is how a process ends that lost a peer. JAX aborts then; process 1 of a container does not die of SIGABRT, and the
     abort goes on to an instruction that is one segmentation fault: 139, too, is a victim's while another host says nothing."""
     return code in SECONDARY_EXIT_CODES or (code == ABORTED_AS_FIRST and silent)
 
 
-def _judged(pod: PodView, lost_nodes: frozenset[str], silent: bool) -> tuple[FailureClass, str]:
+def _classify(pod: PodView, lost_nodes: frozenset[str], silent: bool) -> tuple[FailureClass, str]:
     """Class and reason of this pod's end."""
     code = pod.exit_code
     if pod.reason == OUT_OF_MEMORY:
@@ -156,15 +156,19 @@ def _judged(pod: PodView, lost_nodes: frozenset[str], silent: bool) -> tuple[Fai
         return FailureClass.DISRUPTION, POD_DELETED
     if code is None:
         return FailureClass.INFRA, "PodFailed"
-    if _victim(code, silent):
+    if _is_victim(code, silent):
         return FailureClass.INFRA, HOST_LOST
-    return CLASSES.get(code, FailureClass.APP), _named(pod, code)
+    return CLASSES.get(code, FailureClass.APP), _code_reason(pod, code)
 
 
-def _named(pod: PodView, code: int) -> str:
+def _code_reason(pod: PodView, code: int) -> str:
     """The trainer's own narrower word for its code, where it is one that we know, else the code's name."""
-    if pod.words is not None and pod.words.code == code and find(pod.words.reason) is not None:
-        return pod.words.reason
+    if (
+        pod.termination_message is not None
+        and pod.termination_message.code == code
+        and find_reason(pod.termination_message.reason) is not None
+    ):
+        return pod.termination_message.reason
     if code in (137, 139):
         return "Killed" if code == 137 else "SegmentationFault"
     try:
@@ -173,12 +177,12 @@ def _named(pod: PodView, code: int) -> str:
         return f"ExitCode{code}"
 
 
-def _step(pod: PodView) -> int:
+def _hang_step(pod: PodView) -> int:
     """Of hosts that hang together, the one that is behind is the one that the others wait for."""
-    return pod.words.step if pod.exit_code == ExitCode.HANG and pod.words is not None else 0
+    return pod.termination_message.step if pod.exit_code == ExitCode.HANG and pod.termination_message is not None else 0
 
 
-def _on(pod: PodView) -> str:
+def _on_node(pod: PodView) -> str:
     return f" on node {pod.node}" if pod.node else ""
 
 
@@ -188,12 +192,12 @@ def _message(pod: PodView, reason: str) -> str:
     elif reason == OUT_OF_MEMORY:
         limit = f" of {pod.memory_limit}" if pod.memory_limit else ""
         said = f"out of memory: the container's limit{limit} was reached: raise podTemplate.resources.limits.memory"
-    elif pod.words is not None and pod.words.message:
-        said = pod.words.message
+    elif pod.termination_message is not None and pod.termination_message.message:
+        said = pod.termination_message.message
     elif pod.message:
         said = pod.message
     elif pod.exit_code is not None:
         said = f"exit code {pod.exit_code}"
     else:
         said = "it was deleted" if pod.deleting else "it failed without an exit code"
-    return f"host {pod.index} ({pod.name}{_on(pod)}): {said}"
+    return f"host {pod.index} ({pod.name}{_on_node(pod)}): {said}"

@@ -9,10 +9,10 @@ from lwm_operator.api.status import ROLLBACKS, Attempt, FailureClass, StageStatu
 from lwm_trainer.config import Rollback
 
 
-def rolled_back(entry: StageStatus, every_steps: int, policy: OnDivergence) -> StageStatus:
+def roll_back_divergence(entry: StageStatus, every_steps: int, policy: OnDivergence) -> StageStatus:
     """The entry before its next attempt: with a rollback when the newest attempt diverged, else as it is."""
     diverged = entry.recent_attempts[0] if entry.recent_attempts else None
-    if diverged is None or not _diverged(diverged) or len(entry.rollbacks) >= ROLLBACKS:
+    if diverged is None or not _has_diverged(diverged) or len(entry.rollbacks) >= ROLLBACKS:
         return entry
     step = max(0, entry.committed_step - policy.pass_over_commits * every_steps)
     passed = diverged.step + 1 - step
@@ -21,5 +21,5 @@ def rolled_back(entry: StageStatus, every_steps: int, policy: OnDivergence) -> S
     return entry.model_copy(update={"rollbacks": (*entry.rollbacks, rollback), "committed_step": step, "step": step})
 
 
-def _diverged(attempt: Attempt) -> bool:
+def _has_diverged(attempt: Attempt) -> bool:
     return attempt.root_cause is not None and attempt.root_cause.failure_class == FailureClass.DIVERGED

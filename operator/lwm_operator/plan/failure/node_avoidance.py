@@ -16,7 +16,7 @@ BLAMED = (FailureClass.INFRA, FailureClass.HANG)
 BLAMELESS = ("StorageUnavailable", "BucketDenied", "ClaimDenied", "StorageDenied", "Transient")
 
 
-def with_fault(faults: tuple[NodeFault, ...], cause: RootCause, now: datetime) -> tuple[NodeFault, ...]:
+def record_node_fault(faults: tuple[NodeFault, ...], cause: RootCause, now: datetime) -> tuple[NodeFault, ...]:
     """The faults of the last day, and this one if the cause may lie with a node."""
     recent = tuple(fault for fault in faults if seconds_since(fault.at, now) < DAY_SECONDS)
     if cause.node is None or cause.failure_class not in BLAMED or cause.reason in BLAMELESS:
@@ -24,7 +24,7 @@ def with_fault(faults: tuple[NodeFault, ...], cause: RootCause, now: datetime) -
     return (*recent, NodeFault(node=cause.node, at=stamp(now)))[-KEPT_FAULTS:]
 
 
-def avoided(faults: tuple[NodeFault, ...], policy: FailurePolicy, now: datetime) -> tuple[str, ...]:
+def nodes_to_avoid(faults: tuple[NodeFault, ...], policy: FailurePolicy, now: datetime) -> tuple[str, ...]:
     """The nodes that the next attempt keeps away from, the worst first."""
     if policy.avoid_nodes_after == 0:
         return ()

@@ -11,7 +11,7 @@ JITTER = 0.2
 PLACEMENT_TIMEOUT = "PlacementTimeout"
 
 
-def fruitless(attempts: tuple[Attempt, ...]) -> int:
+def count_failures_without_progress(attempts: tuple[Attempt, ...]) -> int:
     """How many of the newest attempts (newest first) failed without a new commit; disruptions are nobody's failure.
 
     An attempt that gave its nodes back counts: two trainings that hold half a cluster each must not return together.
@@ -26,7 +26,7 @@ def fruitless(attempts: tuple[Attempt, ...]) -> int:
     return count
 
 
-def delay(attempts: tuple[Attempt, ...], key: str) -> float:
+def backoff_seconds(attempts: tuple[Attempt, ...], key: str) -> float:
     """Seconds from the newest attempt's end. The jitter follows from `key`: trainings that failed together do not return together.
 
     The first failure of a host or its surroundings costs nothing: the next attempt usually lands elsewhere.
@@ -34,7 +34,7 @@ def delay(attempts: tuple[Attempt, ...], key: str) -> float:
     cause = attempts[0].root_cause if attempts else None
     if cause is not None and cause.failure_class == FailureClass.DISRUPTION and cause.reason != PLACEMENT_TIMEOUT:
         return 0.0
-    failures = fruitless(attempts) - (1 if cause is not None and cause.failure_class == FailureClass.INFRA else 0)
+    failures = count_failures_without_progress(attempts) - (1 if cause is not None and cause.failure_class == FailureClass.INFRA else 0)
     if failures <= 0:
         return 0.0
     seconds = min(FIRST_SECONDS * 2 ** (failures - 1), MAX_SECONDS)

@@ -15,10 +15,10 @@ def charge(entry: StageStatus, cause: RootCause) -> StageStatus:
     """The entry once an attempt has failed: counted by class, and charged to the budgets that commits since then have refilled."""
     name = cause.failure_class.value.lower()
     failures = entry.failures.model_copy(update={name: getattr(entry.failures, name) + 1})
-    return entry.model_copy(update={"failures": failures, "spent": _spend(refilled(entry), cause.failure_class)})
+    return entry.model_copy(update={"failures": failures, "spent": _spend(refill(entry), cause.failure_class)})
 
 
-def refilled(entry: StageStatus) -> Spent:
+def refill(entry: StageStatus) -> Spent:
     """What is spent now: nothing but rollbacks when a commit is newer than the last charge."""
     if entry.committed_step <= entry.spent.committed_step:
         return entry.spent
@@ -30,13 +30,13 @@ def _spend(spent: Spent, failure_class: FailureClass) -> Spent:
     return spent if budget is None else spent.model_copy(update={budget: getattr(spent, budget) + 1})
 
 
-def forgiven(entry: StageStatus) -> StageStatus:
+def reset_budgets(entry: StageStatus) -> StageStatus:
     """A human said to go on: full budgets, and the stage is on again."""
     state = StageState.RUNNING if entry.state in (StageState.PAUSED, StageState.FAILED) else entry.state
     return entry.model_copy(update={"state": state, "spent": Spent(committed_step=entry.committed_step)})
 
 
-def verdict(entry: StageStatus, policy: FailurePolicy) -> tuple[StageState, str] | None:
+def stop_after_failure(entry: StageStatus, policy: FailurePolicy) -> tuple[StageState, str] | None:
     """Whether the stage stops after its newest attempt has failed (and was charged): the state, and why. None: another attempt follows."""
     cause = entry.recent_attempts[0].root_cause
     if cause is None:
@@ -53,7 +53,7 @@ def verdict(entry: StageStatus, policy: FailurePolicy) -> tuple[StageState, str]
         case FailureClass.DIVERGED:
             most = policy.on_divergence.max_rollbacks
             return (exhausted, f"all {most} of failurePolicy.onDivergence.maxRollbacks are used") if entry.spent.rollbacks > most else None
-        case FailureClass.INFRA if denied(entry.recent_attempts) >= DENIED_TRIES:
+        case FailureClass.INFRA if count_storage_denials(entry.recent_attempts) >= DENIED_TRIES:
             return StageState.FAILED, f"the storage refused {DENIED_TRIES} attempts in a row"
         case FailureClass.APP | FailureClass.INFRA | FailureClass.HANG:
             budget = CHARGED[cause.failure_class]
@@ -64,7 +64,7 @@ def verdict(entry: StageStatus, policy: FailurePolicy) -> tuple[StageState, str]
             return None
 
 
-def denied(attempts: tuple[Attempt, ...]) -> int:
+def count_storage_denials(attempts: tuple[Attempt, ...]) -> int:
     """How many of the newest attempts (newest first) the storage refused."""
     count = 0
     for attempt in attempts:

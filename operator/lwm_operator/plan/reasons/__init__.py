@@ -2,23 +2,23 @@
 
 import re
 
-from lwm_operator.plan.reasons.failures import Cause, Ended
-from lwm_operator.plan.reasons.pending import Held
+from lwm_operator.plan.reasons.failures import KubernetesReason, TrainerReason
+from lwm_operator.plan.reasons.pending import PendingReason
 from lwm_operator.plan.reasons.reason import Reason
-from lwm_operator.plan.reasons.running import Between, Doing
+from lwm_operator.plan.reasons.running import LifecycleReason, RunningReason
 
-__all__ = ["GROUPS", "Between", "Cause", "Doing", "Ended", "Held", "Reason", "find"]
+__all__ = ["GROUPS", "KubernetesReason", "LifecycleReason", "PendingReason", "Reason", "RunningReason", "TrainerReason", "find_reason"]
 
-GROUPS: tuple[type[Reason], ...] = (Held, Doing, Between, Cause, Ended)
+GROUPS: tuple[type[Reason], ...] = (PendingReason, RunningReason, LifecycleReason, TrainerReason, KubernetesReason)
 """In the order of the page; a class's docstring is its heading."""
 
-FAMILIES = ((re.compile(r"ExitCode\d+"), Ended.EXIT_CODE), (re.compile(r"OutOf\w+"), Ended.OUT_OF))
+FAMILIES = ((re.compile(r"ExitCode\d+"), KubernetesReason.EXIT_CODE), (re.compile(r"OutOf\w+"), KubernetesReason.OUT_OF))
 """Reasons with a part that varies."""
 
 _KNOWN: dict[str, Reason] = {str(reason): reason for group in reversed(GROUPS) for reason in group}
 
 
-def find(word: str) -> Reason | None:
+def find_reason(word: str) -> Reason | None:
     """The reason with this word; of a word in two groups, the first group's. None: the table lacks it."""
     if (known := _KNOWN.get(word)) is not None:
         return known

@@ -5,7 +5,7 @@ from lwm_operator.plan.reasons.reason import Reason
 NEXT = "Nothing: the next attempt starts from the last commit."
 
 
-class Cause(Reason):
+class TrainerReason(Reason):
     """Why an attempt ended: by the trainer's own word"""
 
     BAD_ARGUMENTS = (
@@ -161,7 +161,7 @@ class Cause(Reason):
     )
 
 
-class Ended(Reason):
+class KubernetesReason(Reason):
     """Why an attempt ended: by what Kubernetes and the node say"""
 
     OUT_OF_MEMORY = (

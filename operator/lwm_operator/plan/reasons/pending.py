@@ -3,7 +3,7 @@
 from lwm_operator.plan.reasons.reason import Reason
 
 
-class Held(Reason):
+class PendingReason(Reason):
     """Before the pods run"""
 
     QUEUED = (

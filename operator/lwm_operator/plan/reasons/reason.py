@@ -8,15 +8,15 @@ class Reason(StrEnum):
     """A value of `status.reason`; its subclasses list them, a group each. The page docs/reasons.md is made from nothing else."""
 
     _value_: str
-    means: str
+    meaning: str
     """One sentence."""
-    shows: str
+    example: str
     """An example of the line in `status.message`, without the words about stage and attempt that stand before it."""
     fix: str
     """What to do; "Nothing" and why where it passes by itself."""
 
-    def __new__(cls, value: str, means: str, shows: str, fix: str) -> Self:
+    def __new__(cls, value: str, meaning: str, example: str, fix: str) -> Self:
         made = str.__new__(cls, value)
         made._value_ = value
-        made.means, made.shows, made.fix = means, shows, fix
+        made.meaning, made.example, made.fix = meaning, example, fix
         return made

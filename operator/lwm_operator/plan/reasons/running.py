@@ -3,7 +3,7 @@
 from lwm_operator.plan.reasons.reason import Reason
 
 
-class Doing(Reason):
+class RunningReason(Reason):
     """While the pods run"""
 
     RENDEZVOUS = (
@@ -62,7 +62,7 @@ class Doing(Reason):
     )
 
 
-class Between(Reason):
+class LifecycleReason(Reason):
     """Between attempts"""
 
     REFUSED = (

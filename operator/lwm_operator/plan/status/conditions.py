@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from lwm_operator.api.status import Condition, Phase
-from lwm_operator.plan.pending.pending_pods import HELD_UP
+from lwm_operator.plan.pending.pending_pods import BLOCKED
 from lwm_operator.plan.timestamps import stamp
 
 Truth = Literal["True", "False"]
@@ -25,7 +25,7 @@ def conditions(
 ) -> tuple[Condition, ...]:
     """All six, each with a transition time that moves only when its status does. Warnings are Accepted's message, not the training's."""
     before = {condition.type: condition for condition in old}
-    advancing = phase in (Phase.STARTING, Phase.RUNNING, Phase.RECOVERING) and reason not in HELD_UP
+    advancing = phase in (Phase.STARTING, Phase.RUNNING, Phase.RECOVERING) and reason not in BLOCKED
     stalled = phase in STALLED or bool(problems)
     suspended = phase == Phase.SUSPENDED
 
@@ -38,7 +38,7 @@ def conditions(
         )
 
     return (
-        one("Accepted", not problems, "Refused" if problems else "SpecMakesSense", "; ".join(problems) or warning(warnings)),
+        one("Accepted", not problems, "Refused" if problems else "SpecMakesSense", "; ".join(problems) or warning_text(warnings)),
         one("Progressing", advancing, reason, message),
         one("Suspended", suspended, reason if suspended else "NotSuspended", message if suspended else ""),
         one("Stalled", stalled, reason if stalled else "NotStalled", message if stalled else ""),
@@ -52,6 +52,6 @@ def conditions(
     )
 
 
-def warning(sentences: tuple[str, ...]) -> str:
+def warning_text(sentences: tuple[str, ...]) -> str:
     """Of a spec that is run all the same; empty when there is nothing to be said."""
     return f"warning: {'; '.join(sentences)}" if sentences else ""

@@ -9,7 +9,7 @@ from lwm_operator.plan.formatting import count
 ORDER = "s00-a00000-2"
 
 
-def told(old: tuple[DatasetStatus, ...], new: tuple[DatasetStatus, ...]) -> Iterator[Event]:
+def new_dataset_events(old: tuple[DatasetStatus, ...], new: tuple[DatasetStatus, ...]) -> Iterator[Event]:
     """In the order in which things happened."""
     before = {entry.name: entry.state for entry in old}
     for entry in new:

@@ -8,18 +8,18 @@ from lwm_operator.plan.formatting import count
 from lwm_operator.plan.status import dataset_events
 
 
-def told(training: Training, old: Status, new: Status) -> tuple[Event, ...]:
+def new_events(training: Training, old: Status, new: Status) -> tuple[Event, ...]:
     """In the order in which things happened."""
     found: list[Event] = []
     said = next((condition.message for condition in new.conditions if condition.type == "Accepted"), "")
-    if _refused(new) and not _refused(old):
+    if _is_refused(new) and not _is_refused(old):
         found.append(_event("Refused", said, f"{new.observed_generation}", _order(0, 0, 0), warning=True))
-    if said and not _refused(new) and new.observed_generation != old.observed_generation:
+    if said and not _is_refused(new) and new.observed_generation != old.observed_generation:
         found.append(_event("SpecWarning", said.removeprefix("warning: "), f"{new.observed_generation}", _order(0, 0, 1), warning=True))
-    found += dataset_events.told(old.datasets, new.datasets)
+    found += dataset_events.new_dataset_events(old.datasets, new.datasets)
     before = {stage.name: stage for stage in old.stages}
     for number, stage in enumerate(new.stages, start=1):
-        found += _stage(training, number, before.get(stage.name, StageStatus(name=stage.name)), stage)
+        found += _stage_events(training, number, before.get(stage.name, StageStatus(name=stage.name)), stage)
     if new.phase != old.phase:
         if new.phase == Phase.COMPLETE:
             found.append(_event("TrainingComplete", new.message, str(len(new.stages)), _order(99, 0, 0)))
@@ -37,11 +37,11 @@ def told(training: Training, old: Status, new: Status) -> tuple[Event, ...]:
     return tuple(found)
 
 
-def _refused(status: Status) -> bool:
+def _is_refused(status: Status) -> bool:
     return any(condition.type == "Accepted" and condition.status == "False" for condition in status.conditions)
 
 
-def _stage(training: Training, number: int, old: StageStatus, new: StageStatus) -> list[Event]:
+def _stage_events(training: Training, number: int, old: StageStatus, new: StageStatus) -> list[Event]:
     found: list[Event] = []
     settings, stages = training.spec.stages[number - 1], len(training.spec.stages)
     if new.state != StageState.PENDING and old.state == StageState.PENDING:
@@ -52,7 +52,7 @@ def _stage(training: Training, number: int, old: StageStatus, new: StageStatus) 
         found.append(_event("StageStarted", said, f"{number}", _order(number, 0, 0)))
     known = {attempt.number: attempt for attempt in old.recent_attempts}
     for attempt in reversed(new.recent_attempts):
-        found += _attempt(training, number, new, known.get(attempt.number), attempt)
+        found += _attempt_events(training, number, new, known.get(attempt.number), attempt)
     if new.state == StageState.COMPLETE and old.state != StageState.COMPLETE and new.final_checkpoint is not None:
         said = f"stage {number}/{stages} {new.name}: step {new.step}, loss {new.loss}, checkpoint {new.final_checkpoint.path}"
         found.append(_event("StageComplete", said, f"{number}", _order(number, 99999, 9)))
@@ -67,7 +67,7 @@ def _first_parameters(training: Training) -> str:
     return f", from spec.model.initFrom: {where}"
 
 
-def _attempt(training: Training, number: int, stage: StageStatus, old: Attempt | None, new: Attempt) -> list[Event]:
+def _attempt_events(training: Training, number: int, stage: StageStatus, old: Attempt | None, new: Attempt) -> list[Event]:
     found: list[Event] = []
     key = f"{number}/{new.number}"
     if old is None:

@@ -7,19 +7,19 @@ from lwm_operator.plan.observed import PodState
 from lwm_trainer.config import Progress
 
 
-def summarize(here: PlanContext) -> Summary:
+def summarize(ctx: PlanContext) -> Summary:
     """Of the current stage, the last one when all are complete."""
-    entry, entries = here.entry, here.entries
-    running = sum(1 for pod in here.pods if pod.state == PodState.RUNNING)
+    entry, entries = ctx.entry, ctx.entries
+    running = sum(1 for pod in ctx.pods if pod.state == PodState.RUNNING)
     return Summary(
-        stage=f"{here.number}/{len(entries)} {entry.name}",
+        stage=f"{ctx.stage_number}/{len(entries)} {entry.name}",
         step=f"{entry.step}/{entry.total_steps}",
         loss=entry.loss or "",
         tokens_per_second=count(float(entry.tokens_per_second)) if entry.tokens_per_second else "",
         restarts=sum(stage.restarts for stage in entries),
-        hosts=f"{running}/{here.hosts}",
+        hosts=f"{running}/{ctx.hosts}",
         checkpoint=str(entry.committed_step) if entry.committed_step else "",
-        eta=_eta(entry, here.report),
+        eta=_eta(entry, ctx.report),
     )
 
 

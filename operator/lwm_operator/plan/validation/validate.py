@@ -9,17 +9,17 @@ from lwm_operator.platforms.tpu import SET_BY_GKE
 from lwm_trainer.config import Chat, Frames, violations
 
 
-def problems(spec: Spec) -> tuple[str, ...]:
+def validate(spec: Spec) -> tuple[str, ...]:
     """Sentences that name the field and the fix; empty when the spec can be run."""
     found: list[str] = []
-    found += _place("spec.checkpoint", spec.checkpoint)
+    found += _location_errors("spec.checkpoint", spec.checkpoint)
     if "@" in (spec.checkpoint.endpoint or ""):
         found.append("spec.checkpoint.endpoint: it names a user or a password: give http(s)://host:port")
-    found += _place("spec.tokenizer", spec.tokenizer)
+    found += _location_errors("spec.tokenizer", spec.tokenizer)
     if spec.model.init_from is not None:
-        found += _place("spec.model.initFrom", spec.model.init_from)
+        found += _location_errors("spec.model.initFrom", spec.model.init_from)
     for dataset in spec.datasets:
-        found += _dataset(f"spec.datasets[{dataset.name}]", dataset, sees=spec.model.vision is not None)
+        found += _dataset_errors(f"spec.datasets[{dataset.name}]", dataset, sees=spec.model.vision is not None)
     policy = spec.failure_policy.on_divergence
     if policy.action == "Rollback" and policy.pass_over_commits >= spec.checkpoint.keep:
         found.append(
@@ -39,7 +39,7 @@ def problems(spec: Spec) -> tuple[str, ...]:
         if stage.loss.modalities is not None and spec.model.vision is None:
             found.append(f"{where}.loss.modalities: the model has no vision, so there is nothing to balance: remove it or add model.vision")
         accelerator = spec.accelerator_of(stage)
-        found += _set_by_gke(spec) if accelerator.type == "tpu" else []
+        found += _gke_variable_errors(spec) if accelerator.type == "tpu" else []
         try:
             gang = gang_of(accelerator)
         except PlatformError as error:
@@ -64,9 +64,9 @@ def problems(spec: Spec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _dataset(where: str, dataset: Dataset, *, sees: bool) -> list[str]:
+def _dataset_errors(where: str, dataset: Dataset, *, sees: bool) -> list[str]:
     """`sees`: the model has a vocabulary of vision."""
-    found = _place(f"{where}.source", dataset.source)
+    found = _location_errors(f"{where}.source", dataset.source)
     if dataset.kind == "vision" and not sees:
         found.append(f"{where}.kind: vision needs spec.model.vision: add it, for LWM's codes with vocabSize 8448")
     for name, kind, changed in (
@@ -89,13 +89,13 @@ def _dataset(where: str, dataset: Dataset, *, sees: bool) -> list[str]:
     return found
 
 
-def _set_by_gke(spec: Spec) -> list[str]:
+def _gke_variable_errors(spec: Spec) -> list[str]:
     """A pod's own value would win over the right one, which GKE takes from the node."""
     names = [variable.name for variable in spec.pod_template.env if variable.name in SET_BY_GKE]
     return [f"spec.podTemplate.env: {name} is set by GKE on TPU hosts: remove it" for name in names]
 
 
-def _place(field: str, place: Location | Checkpoint) -> list[str]:
+def _location_errors(field: str, place: Location | Checkpoint) -> list[str]:
     if (place.uri is None) == (place.pvc is None):
         return [f"{field}: give exactly one of uri and pvc"]
     return []

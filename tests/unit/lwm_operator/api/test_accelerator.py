@@ -9,7 +9,7 @@ from lwm_operator.api.accelerator import Profile
 from lwm_operator.manifests.attempt import companions
 from lwm_operator.manifests.common import Manifest, Run
 from lwm_operator.manifests.job import jobs
-from lwm_operator.plan.validation.validate import problems
+from lwm_operator.plan.validation.validate import validate
 from lwm_operator.platforms.gpu import PROFILES
 from lwm_trainer.config import RunConfig, Start
 from simulation.builders import stage, training
@@ -19,7 +19,7 @@ SLICES = 2
 
 def run(accelerator: dict[str, Any], mesh: dict[str, int], **changes: Any) -> Run:
     made = training(accelerator=accelerator, stages=[stage(mesh=mesh, batchTokens=512 * 64)], **changes)
-    assert problems(made.spec) == ()
+    assert validate(made.spec) == ()
     return Run(training=made, stage=1, attempt=3, start=Start(), image="lwm-trainer:1", template="t")
 
 
@@ -164,7 +164,7 @@ def test_a_profile_brings_what_it_says(name: str) -> None:
 def test_a_stage_may_run_on_something_else() -> None:
     stages = [stage("cpu"), stage("chips", mesh={"dp": 8}, accelerator=tpu(), batchTokens=512 * 64)]
     made = training(stages=stages)
-    assert problems(made.spec) == ()
+    assert validate(made.spec) == ()
     first, second = (jobs(Run(training=made, stage=number, attempt=1, start=Start(), image="i", template="t"))[0] for number in (1, 2))
     assert "nodeSelector" not in pod(first)
     assert pod(second)["nodeSelector"]["cloud.google.com/gke-tpu-accelerator"] == "tpu-v5p-slice"
@@ -174,13 +174,13 @@ def test_a_stage_may_run_on_something_else() -> None:
 
 def test_what_gke_tells_tpu_hosts_a_user_must_not() -> None:
     template = {"env": [{"name": "TPU_TOPOLOGY", "value": "1x1"}, {"name": "LIBTPU_INIT_ARGS", "value": "--x"}]}
-    found = problems(training(accelerator=tpu(), stages=[stage(mesh={"dp": 8})], podTemplate=template).spec)
+    found = validate(training(accelerator=tpu(), stages=[stage(mesh={"dp": 8})], podTemplate=template).spec)
     assert found == ("spec.podTemplate.env: TPU_TOPOLOGY is set by GKE on TPU hosts: remove it",)
 
 
 def test_several_slices_do_not_stand_in_a_queue() -> None:
     stages = [stage(mesh={"dp": 2, "fsdp": 4, "sp": 2}, batchTokens=512 * 64)]
-    found = problems(training(accelerator=tpu(slices=2), stages=stages, execution={"queueName": "team"}).spec)
+    found = validate(training(accelerator=tpu(slices=2), stages=stages, execution={"queueName": "team"}).spec)
     assert len(found) == 1
     assert "spec.execution.queueName: a queue admits the Jobs of 2 slices one by one" in found[0]
 
@@ -200,6 +200,6 @@ def test_several_slices_do_not_stand_in_a_queue() -> None:
 def test_what_does_not_exist_is_refused_with_the_nearest_right_one(
     accelerator: dict[str, Any], mesh: dict[str, int], words: list[str]
 ) -> None:
-    found = "; ".join(problems(training(accelerator=accelerator, stages=[stage(mesh=mesh, batchTokens=512 * 64)]).spec))
+    found = "; ".join(validate(training(accelerator=accelerator, stages=[stage(mesh=mesh, batchTokens=512 * 64)]).spec))
     for word in words:
         assert word in found

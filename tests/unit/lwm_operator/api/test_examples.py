@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lwm_operator.api.training import Training, read
-from lwm_operator.plan.validation.validate import problems
+from lwm_operator.plan.validation.validate import validate
 from lwm_trainer.config import least_theta
 from quickstart.options import EXAMPLE
 
@@ -24,7 +24,7 @@ def training(path: Path) -> Training:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_every_stage_fits(path: Path) -> None:
-    assert problems(training(path).spec) == ()
+    assert validate(training(path).spec) == ()
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

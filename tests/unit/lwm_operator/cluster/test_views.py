@@ -32,12 +32,16 @@ def ended(code: int, reason: str = "Error", message: str = "") -> dict[str, Any]
 def test_an_ended_container_decides_before_the_phase_does() -> None:
     assert pod_view(pod(ended(0))).state == PodState.SUCCEEDED
     failed = pod_view(pod(ended(65, message='{"code":65,"reason":"BAD_DATA","message":"no text"}')))
-    assert (failed.state, failed.exit_code, failed.words and failed.words.message) == (PodState.FAILED, 65, "no text")
+    assert (failed.state, failed.exit_code, failed.termination_message and failed.termination_message.message) == (
+        PodState.FAILED,
+        65,
+        "no text",
+    )
     assert (failed.stage, failed.attempt, failed.index, failed.node) == (2, 3, 1, "node1")
 
 
 def test_words_that_are_no_words_are_ignored() -> None:
-    assert pod_view(pod(ended(1, message="Traceback ..."))).words is None
+    assert pod_view(pod(ended(1, message="Traceback ..."))).termination_message is None
 
 
 def test_out_of_memory_and_evictions_keep_their_reason() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from lwm_operator.api.status import AttemptState, DatasetState, DatasetStatus, Phase, StageState, StageStatus, Status
 from lwm_operator.plan.actions import CleanUp, CreateAttempt, CreatePreparation, DeletePod, DeletePreparation, Plan
-from lwm_operator.plan.attempt.template_change import digest
+from lwm_operator.plan.attempt.template_change import template_hash
 from lwm_operator.plan.observed import Observed, PodState, PodView, PreparationView, Waiting
 from lwm_operator.plan.plan import plan
 from lwm_trainer.config import Preparation, Prepared, TerminationMessage
@@ -141,7 +141,10 @@ def test_the_next_stage_waits_for_its_own_when_the_one_before_is_complete() -> N
             preparation(
                 worker(),
                 worker(
-                    1, PodState.FAILED, exit_code=75, words=TerminationMessage(code=75, reason="Transient", message="the store is away")
+                    1,
+                    PodState.FAILED,
+                    exit_code=75,
+                    termination_message=TerminationMessage(code=75, reason="Transient", message="the store is away"),
                 ),
                 report=HALF,
             ),
@@ -177,7 +180,10 @@ def test_how_it_stands_is_told(view: PreparationView, state: str, reason: str, m
 @pytest.mark.parametrize("how", ["lease", "words"])
 def test_one_that_is_done_stands_in_status_with_its_place_and_its_job_stays(how: str) -> None:
     words = TerminationMessage(code=0, reason="Complete", prepared=PREPARED)
-    pods = (worker(0, PodState.SUCCEEDED, exit_code=0, words=words if how == "words" else None), worker(1, PodState.SUCCEEDED, exit_code=0))
+    pods = (
+        worker(0, PodState.SUCCEEDED, exit_code=0, termination_message=words if how == "words" else None),
+        worker(1, PodState.SUCCEEDED, exit_code=0),
+    )
     said = replace_report(prepared=PREPARED if how == "lease" else None, skipped=2, first_skipped="a.jsonl, line 3: no field text")
     view = preparation(*pods, report=said, complete=True)
     decided = after(view)
@@ -199,9 +205,13 @@ BAD = TerminationMessage(code=65, reason="DataCorrupt", message="gs://lwm/books/
 BROKEN = preparation(
     worker(0, PodState.FAILED, exit_code=143, deleting=True),
     worker(
-        1, PodState.FAILED, exit_code=75, name="earlier", words=TerminationMessage(code=75, reason="Transient", message="the store is away")
+        1,
+        PodState.FAILED,
+        exit_code=75,
+        name="earlier",
+        termination_message=TerminationMessage(code=75, reason="Transient", message="the store is away"),
     ),
-    worker(1, PodState.FAILED, exit_code=65, words=BAD),
+    worker(1, PodState.FAILED, exit_code=65, termination_message=BAD),
     failed=True,
     report=HALF,
 )
@@ -226,7 +236,9 @@ def test_bad_data_fails_the_training_with_file_and_line_until_somebody_says_resu
 
 def test_tries_that_are_used_up_fail_it_with_the_last_words() -> None:
     words = TerminationMessage(code=75, reason="StorageUnavailable", message="the store is away")
-    view = preparation(worker(), worker(1, PodState.FAILED, exit_code=75, words=words), failed=True, failed_indexes=frozenset({1}))
+    view = preparation(
+        worker(), worker(1, PodState.FAILED, exit_code=75, termination_message=words), failed=True, failed_indexes=frozenset({1})
+    )
     (found,) = after(view).status.datasets
     assert (found.state, found.reason) == (DatasetState.FAILED, "StorageUnavailable")
     assert found.message == "worker 1 (bible-d1-r0-1): the store is away"
@@ -267,7 +279,7 @@ def test_one_that_no_coming_stage_needs_is_ended() -> None:
 def test_one_whose_pods_wait_for_what_the_spec_no_longer_says_is_made_anew() -> None:
     held = worker(0, PodState.PENDING, waiting=Waiting(reason="ErrImagePull", message="", since=SINCE))
     assert deleted(after(preparation(held, template="old"))) == ["uid-books-0"]
-    assert deleted(after(preparation(held, template=digest(here().spec)))) == []
+    assert deleted(after(preparation(held, template=template_hash(here().spec)))) == []
     assert deleted(after(preparation(held, worker(1), template="old"))) == [], "it has begun"
 
 

@@ -2,21 +2,21 @@ import pytest
 
 from lwm_operator.api.status import AttemptState, Condition, StageStatus
 from lwm_operator.plan.actions import CleanUp, DeleteAttempt
-from lwm_operator.plan.garbage_collection import expired, outdated, strays
+from lwm_operator.plan.garbage_collection import clean_up_finished, delete_old_attempts, delete_stray_pods
 from simulation.builders import NOW, job, later, pod, running, seen
 
 
 def test_the_last_two_failed_attempts_and_the_newest_of_each_stage_stay() -> None:
     entries = (StageStatus(name="a", attempts=3), StageStatus(name="b", attempts=2))
     jobs = [job(1, 1), job(1, 2), job(1, 3), job(2, 1), job(2, 2)]
-    assert [action.jobs for action in outdated(entries, 2, seen(*jobs))] == [(("bible-s1-a1", "job-1-1"),)]
+    assert [action.jobs for action in delete_old_attempts(entries, 2, seen(*jobs))] == [(("bible-s1-a1", "job-1-1"),)]
 
 
 def test_an_attempt_with_live_pods_is_not_pruned() -> None:
     entries = (StageStatus(name="a", attempts=4),)
     jobs = [job(1, number) for number in range(1, 5)]
-    assert [action.jobs for action in outdated(entries, 2, seen(*jobs))] == [(("bible-s1-a1", "job-1-1"),)]
-    assert outdated(entries, 2, seen(*jobs, pod(attempt=1))) == ()
+    assert [action.jobs for action in delete_old_attempts(entries, 2, seen(*jobs))] == [(("bible-s1-a1", "job-1-1"),)]
+    assert delete_old_attempts(entries, 2, seen(*jobs, pod(attempt=1))) == ()
 
 
 @pytest.mark.parametrize(
@@ -30,23 +30,23 @@ def test_an_attempt_with_live_pods_is_not_pruned() -> None:
 )
 def test_pods_of_other_attempts_are_strays_and_so_is_one_made_after_the_newest_has_ended(state: AttemptState, found: list[str]) -> None:
     observed = seen(pod(attempt=1), pod(attempt=2))
-    assert [action.name for action in strays(1, running(2, state), observed)] == found
+    assert [action.name for action in delete_stray_pods(1, running(2, state), observed)] == found
 
 
 def test_how_many_failures_stay_is_the_users_choice() -> None:
     entries, jobs = (StageStatus(name="a", attempts=4),), [job(1, number) for number in range(1, 5)]
-    kept = {limit: 3 - len(outdated(entries, limit, seen(*jobs))) for limit in (0, 1, 2, 3, 10)}
+    kept = {limit: 3 - len(delete_old_attempts(entries, limit, seen(*jobs))) for limit in (0, 1, 2, 3, 10)}
     assert kept == {0: 0, 1: 1, 2: 2, 3: 3, 10: 3}
 
 
 def test_a_finished_training_is_cleaned_up_once_its_time_is_over() -> None:
     ended = (Condition(type="Complete", status="True", reason="Complete", last_transition_time="2026-01-01T12:00:00Z"),)
     going = (Condition(type="Complete", status="False", reason="NotComplete", last_transition_time="2026-01-01T12:00:00Z"),)
-    assert expired(ended, 60, seen(job()), later(50)) == ((), 10)
-    assert expired(ended, 60, seen(job()), later(60)) == (
+    assert clean_up_finished(ended, 60, seen(job()), later(50)) == ((), 10)
+    assert clean_up_finished(ended, 60, seen(job()), later(60)) == (
         (CleanUp(attempts=(DeleteAttempt(stage=1, attempt=1, jobs=(("bible-s1-a1", "job-1-1"),)),)),),
         None,
     )
-    assert expired(ended, 0, seen(job()), NOW)[0] != ()
+    assert clean_up_finished(ended, 0, seen(job()), NOW)[0] != ()
     for conditions, ttl, observed in ((ended, None, seen(job())), (going, 0, seen(job())), (ended, 0, seen())):
-        assert expired(conditions, ttl, observed, later(1e6)) == ((), None)
+        assert clean_up_finished(conditions, ttl, observed, later(1e6)) == ((), None)

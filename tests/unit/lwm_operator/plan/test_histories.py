@@ -41,7 +41,7 @@ def test_a_history_can_be_replayed_from_its_moves() -> None:
 
 
 def _created_at_once(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Observed, "holds_on", lambda *_: False)
+    patch.setattr(Observed, "blocks_next_attempt", lambda *_: False)
 
 
 def _never_charged(patch: pytest.MonkeyPatch) -> None:
@@ -54,18 +54,18 @@ def _disruption_charged(patch: pytest.MonkeyPatch) -> None:
 
 def _refunded(patch: pytest.MonkeyPatch) -> None:
     """A commit gives back more than was taken."""
-    right = retry_budgets.refilled
+    right = retry_budgets.refill
 
     def wrong(entry: StageStatus) -> Any:
         spent = right(entry)
         return spent if spent is entry.spent else spent.model_copy(update={"app": -1})
 
-    patch.setattr(retry_budgets, "refilled", wrong)
+    patch.setattr(retry_budgets, "refill", wrong)
 
 
 def _number_used_again(patch: pytest.MonkeyPatch) -> None:
-    right = stage_status.begun
-    patch.setattr(stage_reconciler, "begun", lambda entry, number, *rest: right(entry, min(number, 2), *rest))
+    right = stage_status.begin_attempt
+    patch.setattr(stage_reconciler, "begin_attempt", lambda entry, number, *rest: right(entry, min(number, 2), *rest))
 
 
 def _effect_before_intent(patch: pytest.MonkeyPatch) -> None:
@@ -90,22 +90,22 @@ def _rollbacks_lost(patch: pytest.MonkeyPatch) -> None:
 
 
 def _resume_ignored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(plan, "forgiven", lambda entry: entry)
+    patch.setattr(plan, "reset_budgets", lambda entry: entry)
 
 
 def _suspension_charged(patch: pytest.MonkeyPatch) -> None:
-    right = termination.ended
+    right = termination.finish_attempt
 
     def wrong(attempt: Any, state: AttemptState, here: Any) -> Any:
         told = state == AttemptState.SUSPENDED and attempt.job_uid is not None
         return right(attempt, AttemptState.FAILED if told else state, here)
 
-    patch.setattr(lifecycle, "ended", wrong)
+    patch.setattr(lifecycle, "finish_attempt", wrong)
 
 
 def _never_woken(patch: pytest.MonkeyPatch) -> None:
-    right = termination.stop
-    patch.setattr(lifecycle, "stop", lambda *given: replace(right(*given), wait_seconds=None))
+    right = termination.terminate
+    patch.setattr(lifecycle, "terminate", lambda *given: replace(right(*given), wait_seconds=None))
 
 
 def _conflict_overlooked(patch: pytest.MonkeyPatch) -> None:
@@ -120,20 +120,20 @@ def _conflict_overlooked(patch: pytest.MonkeyPatch) -> None:
 
 
 def _left_to_the_queue(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(plan, "dequeued", lambda *_: ())
+    patch.setattr(plan, "delete_queued_leftovers", lambda *_: ())
 
 
 def _eviction_charged(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(root_cause, "eviction", lambda job: RootCause(failure_class=FailureClass.INFRA, reason="EvictedByQueue"))
+    patch.setattr(root_cause, "eviction_cause", lambda job: RootCause(failure_class=FailureClass.INFRA, reason="EvictedByQueue"))
 
 
 def _evicted_before_any_pod(patch: pytest.MonkeyPatch) -> None:
     """What is suspended is taken for what was evicted."""
-    patch.setattr(queueing, "evicted", lambda job, *_: job is not None and job.suspended)
+    patch.setattr(queueing, "is_evicted", lambda job, *_: job is not None and job.suspended)
 
 
 def _data_not_waited_for(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(dataset_preparation, "unready", lambda drawn_on: None)
+    patch.setattr(dataset_preparation, "explain_unprepared", lambda drawn_on: None)
 
 
 def _bad_data_tried_again(patch: pytest.MonkeyPatch) -> None:
@@ -142,7 +142,7 @@ def _bad_data_tried_again(patch: pytest.MonkeyPatch) -> None:
 
 def _last_words_of_data_deleted(patch: pytest.MonkeyPatch) -> None:
     """A Job goes as soon as it is done, and with it the logs of its pods."""
-    right = dataset_preparation.act
+    right = dataset_preparation.preparation_actions
 
     def wrong(training: Training, entries: Any, datasets: Any, observed: Observed, phase: Any) -> Iterator[Action]:
         yield from right(training, entries, datasets, observed, phase)
@@ -150,7 +150,7 @@ def _last_words_of_data_deleted(patch: pytest.MonkeyPatch) -> None:
             if view.complete:
                 yield DeletePreparation(name=view.job.name, uid=view.job.uid)
 
-    patch.setattr(dataset_preparation, "act", wrong)
+    patch.setattr(dataset_preparation, "preparation_actions", wrong)
 
 
 BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from lwm_operator.plan.multislice import being_made, whole
+from lwm_operator.plan.multislice import merge_jobs, still_being_created
 from lwm_operator.plan.observed import JobView, PodState
 from simulation.builders import job, pod
 
@@ -10,21 +10,21 @@ def of(index: int, **changes: object) -> JobView:
 
 
 def test_a_single_job_is_itself_and_none_is_none() -> None:
-    assert whole((job(),), 1) == job()
-    assert whole((), 1) is None
+    assert merge_jobs((job(),), 1) == job()
+    assert merge_jobs((), 1) is None
 
 
 def test_as_long_as_a_slice_lacks_its_job_there_is_no_whole() -> None:
-    assert whole((of(0),), 2) is None
-    assert whole((of(1),), 2) is None
-    assert whole((of(0), of(2)), 2) is None
-    assert whole((of(0), of(1), of(2)), 2) is None
+    assert merge_jobs((of(0),), 2) is None
+    assert merge_jobs((of(1),), 2) is None
+    assert merge_jobs((of(0), of(2)), 2) is None
+    assert merge_jobs((of(0), of(1), of(2)), 2) is None
 
 
 def test_what_happens_to_one_slice_happens_to_the_attempt() -> None:
     one = of(0, succeeded=2, since="2026-01-01T12:00:05Z", template="t", failed_indexes=frozenset({1}))
     two = of(1, succeeded=1, since="2026-01-01T12:00:01Z", template="t", failed=True, failed_indexes=frozenset({3}), message="quota")
-    found = whole((one, two), 2)
+    found = merge_jobs((one, two), 2)
     assert found is not None
     assert (found.name, found.uid, found.template) == (one.name, one.uid, "t")
     assert (found.succeeded, found.failed, found.failed_indexes) == (3, True, frozenset({1, 3}))
@@ -33,7 +33,7 @@ def test_what_happens_to_one_slice_happens_to_the_attempt() -> None:
 
 def test_jobs_are_being_made_unless_one_has_left_pods_or_a_host_has_given_up() -> None:
     mine, other = replace(pod(index=0), slice=0), replace(pod(index=2), slice=1)
-    assert being_made((), ())
-    assert being_made((of(0),), (mine,))
-    assert not being_made((of(0),), (mine, other))
-    assert not being_made((of(0),), (replace(mine, state=PodState.FAILED),))
+    assert still_being_created((), ())
+    assert still_being_created((of(0),), (mine,))
+    assert not still_being_created((of(0),), (mine, other))
+    assert not still_being_created((of(0),), (replace(mine, state=PodState.FAILED),))

@@ -9,8 +9,8 @@ from lwm_operator.plan.attempt.termination import NO_ROOM
 from lwm_operator.plan.failure.failure_classes import EVIDENCE
 from lwm_operator.plan.failure.node_avoidance import BLAMELESS
 from lwm_operator.plan.failure.retry_backoff import PLACEMENT_TIMEOUT
-from lwm_operator.plan.pending.kubelet_reasons import NARROWER, RAW
-from lwm_operator.plan.reasons import GROUPS, Held, Reason, find
+from lwm_operator.plan.pending.kubelet_reasons import BY_MESSAGE, BY_REASON
+from lwm_operator.plan.reasons import GROUPS, PendingReason, Reason, find_reason
 from lwm_operator.plan.stage_reconciler import CREATE_FAILED
 from lwm_trainer.config import ExitCode, Phase
 from tools.docs import __main__
@@ -23,10 +23,10 @@ def test_each_reason_is_one_word_that_fits_into_status_with_sentences_for_people
     assert str(reason).isalnum()
     assert str(reason)[0].isupper()
     assert len(reason) <= 64
-    for text in (reason.means, reason.shows, reason.fix):
+    for text in (reason.meaning, reason.example, reason.fix):
         assert text
         assert "\n" not in text
-    assert reason.means.endswith(".")
+    assert reason.meaning.endswith(".")
     assert reason.fix.endswith(".")
 
 
@@ -40,24 +40,30 @@ def test_whatever_the_trainer_can_say_is_in_the_table() -> None:
         *(phase.value for phase in Phase),
         *("".join(p.capitalize() for p in c.name.split("_")) for c in ExitCode if c not in secondary),
     ]
-    assert [word for word in words if find(word) is None] == []
+    assert [word for word in words if find_reason(word) is None] == []
 
 
 def test_whatever_the_operator_says_of_an_attempts_end_is_in_the_table() -> None:
     constants = [HOST_LOST, NODE_NOT_READY, OUT_OF_MEMORY, NO_ROOM, PLACEMENT_TIMEOUT, CREATE_FAILED, *BLAMELESS]
-    assert [word for word in (*EVIDENCE, *DISRUPTIONS.values(), *constants) if find(word) is None] == []
+    assert [word for word in (*EVIDENCE, *DISRUPTIONS.values(), *constants) if find_reason(word) is None] == []
 
 
 def test_whatever_holds_pods_up_can_come_about() -> None:
-    narrower = [reason for pairs in NARROWER.values() for _, reason in pairs]
-    otherwise = [Held.QUEUED, Held.CONTAINER_ERROR, Held.PODS_REFUSED, Held.PODS_MISSING, Held.SCHEDULING]
-    assert {*RAW.values(), *narrower, *otherwise} == set(Held)
+    narrower = [reason for pairs in BY_MESSAGE.values() for _, reason in pairs]
+    otherwise = [
+        PendingReason.QUEUED,
+        PendingReason.CONTAINER_ERROR,
+        PendingReason.PODS_REFUSED,
+        PendingReason.PODS_MISSING,
+        PendingReason.SCHEDULING,
+    ]
+    assert {*BY_REASON.values(), *narrower, *otherwise} == set(PendingReason)
 
 
 def test_reasons_with_a_part_that_varies_are_found_and_unknown_words_are_not() -> None:
-    assert find("ExitCode3") == "ExitCodeN"
-    assert find("OutOfcpu") == "OutOfN"
-    assert find("Whatever") is None
+    assert find_reason("ExitCode3") == "ExitCodeN"
+    assert find_reason("OutOfcpu") == "OutOfN"
+    assert find_reason("Whatever") is None
 
 
 def test_the_committed_page_is_that_of_the_code() -> None:

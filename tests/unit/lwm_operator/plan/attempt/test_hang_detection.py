@@ -1,15 +1,15 @@
 import pytest
 
 from lwm_operator.api.status import FailureClass, Silence
-from lwm_operator.plan.attempt.hang_detection import Verdict, judge
+from lwm_operator.plan.attempt.hang_detection import HangCheck, detect_hang
 from simulation.builders import later, report, running
 
 FRESH = "2026-01-01T12:00:00.123456Z"
 
 
-def verdict(seconds: float, *, idle: int = 0, renewed: str = FRESH, silence: Silence | None = None) -> Verdict:
+def verdict(seconds: float, *, idle: int = 0, renewed: str = FRESH, silence: Silence | None = None) -> HangCheck:
     """Of an attempt whose trainer declares 300 s, `seconds` after noon."""
-    return judge(running(silence=silence), report(step=7, idle_seconds=idle), renewed, later(seconds))
+    return detect_hang(running(silence=silence), report(step=7, idle_seconds=idle), renewed, later(seconds))
 
 
 def test_a_trainer_that_says_itself_that_it_is_stuck_hangs() -> None:
@@ -48,13 +48,13 @@ def test_a_clock_that_is_minutes_behind_is_no_hang_while_it_renews() -> None:
 
 
 def test_looking_twice_says_the_same() -> None:
-    once = judge(running(), report(), FRESH, later(1000))
-    assert judge(once.attempt, report(), FRESH, later(1000)).attempt == once.attempt
+    once = detect_hang(running(), report(), FRESH, later(1000))
+    assert detect_hang(once.attempt, report(), FRESH, later(1000)).attempt == once.attempt
 
 
 def test_without_a_report_there_is_no_deadline() -> None:
-    assert judge(running(), None, None, later(1e6)).cause is None
-    assert judge(running(), report(idle_seconds=10**6), None, later(1e6)).cause is None
+    assert detect_hang(running(), None, None, later(1e6)).cause is None
+    assert detect_hang(running(), report(idle_seconds=10**6), None, later(1e6)).cause is None
 
 
 def test_it_says_when_to_look_again() -> None:

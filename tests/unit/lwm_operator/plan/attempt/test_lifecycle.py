@@ -1,6 +1,6 @@
 from lwm_operator.api.status import Attempt, AttemptState
 from lwm_operator.plan.actions import DeletePod
-from lwm_operator.plan.attempt.lifecycle import look
+from lwm_operator.plan.attempt.lifecycle import observe_attempt
 from lwm_operator.plan.attempt.termination import AttemptObservation
 from lwm_operator.plan.observed import Observed, PodState
 from lwm_trainer.config import Phase, TerminationMessage
@@ -8,7 +8,7 @@ from simulation.builders import NOW, final, job, pod, report, running, seen, sit
 
 
 def looked(attempt: Attempt, observed: Observed, seconds: float = 0) -> AttemptObservation:
-    return look(attempt, situation(attempt, observed, seconds))
+    return observe_attempt(attempt, situation(attempt, observed, seconds))
 
 
 def test_an_intent_becomes_an_attempt_when_its_job_is_there() -> None:
@@ -78,7 +78,7 @@ def test_exit_code_0_of_all_hosts_with_the_final_checkpoint_completes() -> None:
     found = looked(running(), seen(job(), *ended, reports={(1, 1): report(phase=Phase.COMPLETE, step=60, final=final())}))
     assert (found.attempt.state, found.final) == (AttemptState.COMPLETE, final())
     words = TerminationMessage(code=0, reason="Complete", final=final())
-    told = looked(running(), seen(job(), pod(0, state=PodState.SUCCEEDED, exit_code=0, words=words), ended[1]))
+    told = looked(running(), seen(job(), pod(0, state=PodState.SUCCEEDED, exit_code=0, termination_message=words), ended[1]))
     assert told.final == final()
 
 
@@ -153,13 +153,13 @@ def test_a_pod_that_ought_to_be_gone_for_two_minutes_is_not_waited_for() -> None
 
 
 def test_suspending_tells_every_pod_once_with_its_own_grace_and_ends_when_they_are_gone() -> None:
-    found = look(running(), situation(running(), seen(job(), pod(0), pod(1)), suspend=True))
+    found = observe_attempt(running(), situation(running(), seen(job(), pod(0), pod(1)), suspend=True))
     assert found.attempt.state == AttemptState.SUSPENDING
     assert [(action.name, action.grace_seconds) for action in found.actions] == [("bible-s1-a1-0", None), ("bible-s1-a1-1", None)]
     leaving = seen(job(), pod(0, deleting=True), pod(1, state=PodState.FAILED, exit_code=81))
-    again = look(found.attempt, situation(found.attempt, leaving, 20, suspend=True))
+    again = observe_attempt(found.attempt, situation(found.attempt, leaving, 20, suspend=True))
     assert (again.attempt.state, again.actions) == (AttemptState.SUSPENDING, ())
-    gone = look(found.attempt, situation(found.attempt, seen(job(failed=True)), 30, suspend=True)).attempt
+    gone = observe_attempt(found.attempt, situation(found.attempt, seen(job(failed=True)), 30, suspend=True)).attempt
     assert (gone.state, gone.root_cause) == (AttemptState.SUSPENDED, None)
 
 
@@ -167,7 +167,7 @@ def test_a_stage_that_completes_while_it_is_suspended_is_complete() -> None:
     ended = (pod(0, state=PodState.SUCCEEDED, exit_code=0), pod(1, state=PodState.SUCCEEDED, exit_code=0))
     suspending = running(state=AttemptState.SUSPENDING)
     observed = seen(job(), *ended, reports={(1, 1): report(phase=Phase.COMPLETE, step=60, final=final())})
-    assert look(suspending, situation(suspending, observed, suspend=True)).attempt.state == AttemptState.COMPLETE
+    assert observe_attempt(suspending, situation(suspending, observed, suspend=True)).attempt.state == AttemptState.COMPLETE
 
 
 def test_how_every_host_ended_outlives_the_pods() -> None:

@@ -1,4 +1,4 @@
-from lwm_operator.plan.attempt.placement_timeout import given_up, partial
+from lwm_operator.plan.attempt.placement_timeout import is_partially_placed, placement_timed_out
 from lwm_operator.plan.observed import PodState, PodView, Waiting
 from simulation.builders import later, pod
 
@@ -12,16 +12,16 @@ def homeless(index: int) -> PodView:
 
 def test_half_a_gang_gives_its_nodes_back_when_the_time_is_over() -> None:
     half = (pod(0), homeless(1))
-    assert given_up(half, 900, later(899)) is None
-    cause = given_up(half, 900, later(900))
+    assert placement_timed_out(half, 900, later(899)) is None
+    cause = placement_timed_out(half, 900, later(900))
     assert cause is not None
     assert cause.reason == "PlacementTimeout"
     assert cause.message.startswith("1 of 2 pods found no node for 900 s while the others held theirs: 0/2 nodes are available")
 
 
 def test_a_gang_without_any_node_holds_nothing_and_waits_for_ever() -> None:
-    assert given_up((homeless(0), homeless(1)), 900, later(1e6)) is None
+    assert placement_timed_out((homeless(0), homeless(1)), 900, later(1e6)) is None
 
 
 def test_a_whole_gang_is_not_partial() -> None:
-    assert not partial((pod(0), pod(1, state=PodState.PENDING)))
+    assert not is_partially_placed((pod(0), pod(1, state=PodState.PENDING)))

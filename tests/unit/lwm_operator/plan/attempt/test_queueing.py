@@ -7,13 +7,13 @@ import pytest
 from lwm_operator.api.status import Attempt, AttemptState, FailureClass, StageStatus
 from lwm_operator.plan.actions import CreateAttempt, DeleteAttempt, Plan
 from lwm_operator.plan.attempt import queueing
-from lwm_operator.plan.attempt.lifecycle import look
-from lwm_operator.plan.attempt.root_cause import better, root_cause
-from lwm_operator.plan.attempt.template_change import digest
+from lwm_operator.plan.attempt.lifecycle import observe_attempt
+from lwm_operator.plan.attempt.root_cause import more_specific_cause, root_cause
+from lwm_operator.plan.attempt.template_change import template_hash
 from lwm_operator.plan.attempt.termination import AttemptObservation
-from lwm_operator.plan.failure.retry_backoff import delay
+from lwm_operator.plan.failure.retry_backoff import backoff_seconds
 from lwm_operator.plan.failure.retry_budgets import CHARGED
-from lwm_operator.plan.garbage_collection import dequeued
+from lwm_operator.plan.garbage_collection import delete_queued_leftovers
 from lwm_operator.plan.observed import JobView, Observed, PodState, PodView, Waiting
 from lwm_operator.plan.plan import plan
 from lwm_trainer.config import Phase, TerminationMessage
@@ -29,7 +29,7 @@ def held(said: Waiting | None = PREEMPTED, **changes: Any) -> JobView:
 
 
 def looked(attempt: Attempt, observed: Observed, seconds: float = 0, **changes: Any) -> AttemptObservation:
-    return look(attempt, situation(attempt, observed, seconds, **IN_TEAM, **changes))
+    return observe_attempt(attempt, situation(attempt, observed, seconds, **IN_TEAM, **changes))
 
 
 def planned(attempt: Attempt, observed: Observed, seconds: float = 0, **changes: Any) -> Plan:
@@ -50,12 +50,12 @@ def planned(attempt: Attempt, observed: Observed, seconds: float = 0, **changes:
     ],
 )
 def test_a_suspended_job_waits_until_it_has_had_a_pod(child: JobView | None, pods: tuple[PodView, ...], waits: bool, evicted: bool) -> None:
-    assert (queueing.waits(child, pods), queueing.evicted(child, pods)) == (waits, evicted)
+    assert (queueing.is_queued(child, pods), queueing.is_evicted(child, pods)) == (waits, evicted)
 
 
 def test_a_report_of_process_0_shows_that_there_were_pods() -> None:
-    assert queueing.evicted(held(), (), report())
-    assert not queueing.waits(held(), (), report())
+    assert queueing.is_evicted(held(), (), report())
+    assert not queueing.is_queued(held(), (), report())
 
 
 @pytest.mark.parametrize(
@@ -80,12 +80,12 @@ def test_a_report_of_process_0_shows_that_there_were_pods() -> None:
     ],
 )
 def test_whoever_waits_says_where_and_since_when_and_what_the_queue_says(child: JobView, said: str, seconds: float) -> None:
-    assert queueing.why(child) == ("Queued", said, seconds)
+    assert queueing.explain_queueing(child) == ("Queued", said, seconds)
 
 
 def test_words_of_any_length_fit_into_status() -> None:
     long = held(Waiting(reason="WaitingForQuota", message="x" * 5000, since=SINCE))
-    assert len(queueing.why(long)[1]) == len(queueing.eviction(long).message) == 1000
+    assert len(queueing.explain_queueing(long)[1]) == len(queueing.eviction_cause(long).message) == 1000
 
 
 def test_the_status_of_a_queued_attempt_and_nothing_else_happens() -> None:
@@ -111,7 +111,7 @@ def test_a_queue_that_admits_it_makes_it_an_attempt_like_any_other() -> None:
 
 
 def test_another_queue_is_asked_when_the_spec_names_another_before_its_turn_came() -> None:
-    waiting = held(template=digest(training(**IN_TEAM).spec))
+    waiting = held(template=template_hash(training(**IN_TEAM).spec))
     assert planned(running(state=AttemptState.STARTING), seen(waiting)).actions == ()
     found = planned(running(state=AttemptState.STARTING), seen(waiting), execution={"queueName": "other"})
     assert [type(action) for action in found.actions] == [DeleteAttempt, CreateAttempt]
@@ -127,7 +127,7 @@ def test_an_evicted_gang_saves_and_leaves_and_the_next_attempt_queues_anew() -> 
     second = looked(first.attempt, seen(held(), *leaving), 60)
     assert (second.actions, second.wait_seconds) == ((), 60)
     words = TerminationMessage(code=81, reason="SavedOnRequest", message="saved step 8", step=8)
-    gone = [pod(index, state=PodState.FAILED, exit_code=81, deleting=True, words=words) for index in (0, 1)]
+    gone = [pod(index, state=PodState.FAILED, exit_code=81, deleting=True, termination_message=words) for index in (0, 1)]
     found = planned(second.attempt, seen(held(), *gone), 61)
     before, now = found.status.stages[0].recent_attempts[1], found.status.stages[0].recent_attempts[0]
     assert before.root_cause is not None
@@ -194,23 +194,23 @@ def test_somebody_who_suspends_a_job_without_a_queue_is_told_how_to() -> None:
 
 def test_an_eviction_without_kueues_reason_has_none() -> None:
     absent = Waiting(reason="", message="no Kueue is installed in this cluster, so nobody admits it", since="")
-    assert queueing.eviction(held(absent)).message == queueing.eviction(held(None)).message == "queue team took the nodes back"
+    assert queueing.eviction_cause(held(absent)).message == queueing.eviction_cause(held(None)).message == "queue team took the nodes back"
 
 
 def test_an_eviction_tells_more_than_a_deletion_and_less_than_a_failure() -> None:
-    new = queueing.eviction(held())
-    assert better(cause(FailureClass.DISRUPTION, "PodDeleted"), new) == new
-    assert better(cause(FailureClass.INFRA, "HostLost"), new) == new
-    assert better(cause(FailureClass.APP, "Uncaught"), new).reason == "Uncaught"
-    assert better(cause(FailureClass.INFRA, "NodeNotReady"), new).reason == "NodeNotReady"
-    again = queueing.eviction(held(None))
-    assert better(new, again) == new
+    new = queueing.eviction_cause(held())
+    assert more_specific_cause(cause(FailureClass.DISRUPTION, "PodDeleted"), new) == new
+    assert more_specific_cause(cause(FailureClass.INFRA, "HostLost"), new) == new
+    assert more_specific_cause(cause(FailureClass.APP, "Uncaught"), new).reason == "Uncaught"
+    assert more_specific_cause(cause(FailureClass.INFRA, "NodeNotReady"), new).reason == "NodeNotReady"
+    again = queueing.eviction_cause(held(None))
+    assert more_specific_cause(new, again) == new
 
 
 def test_an_eviction_costs_no_budget_and_no_time() -> None:
-    why = queueing.eviction(held())
+    why = queueing.eviction_cause(held())
     assert why.failure_class not in CHARGED
-    assert [delay(tuple(failed(number, why=why) for number in range(count, 0, -1)), "k") for count in (1, 5, 10)] == [0, 0, 0]
+    assert [backoff_seconds(tuple(failed(number, why=why) for number in range(count, 0, -1)), "k") for count in (1, 5, 10)] == [0, 0, 0]
 
 
 def test_a_training_that_is_suspended_while_it_waits_gives_its_place_up() -> None:
@@ -236,9 +236,9 @@ def test_a_suspended_job_of_an_ended_attempt_is_not_left_to_be_admitted(
     state: AttemptState, child: JobView, pods: tuple[PodView, ...], names: list[str]
 ) -> None:
     entries = (StageStatus(name="a", attempts=1, recent_attempts=(running(state=state),)),)
-    assert [name for action in dequeued(entries, seen(child, *pods)) for name, _ in action.jobs] == names
+    assert [name for action in delete_queued_leftovers(entries, seen(child, *pods)) for name, _ in action.jobs] == names
     older = (StageStatus(name="a", attempts=2, recent_attempts=(running(2), running(state=state))),)
-    assert [name for action in dequeued(older, seen(child, *pods)) for name, _ in action.jobs] == (
+    assert [name for action in delete_queued_leftovers(older, seen(child, *pods)) for name, _ in action.jobs] == (
         [] if pods or child.failed or not child.suspended else ["bible-s1-a1"]
     )
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from lwm_operator.api.status import FailureClass
-from lwm_operator.plan.attempt.root_cause import better, root_cause
+from lwm_operator.plan.attempt.root_cause import more_specific_cause, root_cause
 from lwm_operator.plan.failure.failure_classes import CLASSES
 from lwm_operator.plan.observed import PodState, PodView
 from lwm_trainer.config import SECONDARY_EXIT_CODES, ExitCode, TerminationMessage
@@ -45,7 +45,7 @@ def test_where_only_victims_speak_no_node_is_blamed_but_that_of_the_one_that_is_
 
 def test_last_words_speak_for_themselves() -> None:
     words = TerminationMessage(code=65, reason="BadData", message="tokenizer.json: not there: upload it")
-    cause = root_cause((failed(1, 65, words=words),), job())
+    cause = root_cause((failed(1, 65, termination_message=words),), job())
     assert cause.message == "host 1 (bible-s1-a1-1 on node node2): tokenizer.json: not there: upload it"
     assert cause.failure_class == FailureClass.PERMANENT
 
@@ -93,7 +93,7 @@ def test_a_node_that_is_not_ready_explains_its_pod() -> None:
 
 def test_of_hosts_that_hang_the_one_that_is_behind_is_the_cause() -> None:
     def hung(index: int, step: int) -> PodView:
-        return failed(index, 76, words=TerminationMessage(code=76, reason="Hang", message=f"at step {step}", step=step))
+        return failed(index, 76, termination_message=TerminationMessage(code=76, reason="Hang", message=f"at step {step}", step=step))
 
     assert root_cause((hung(0, 12), hung(1, 11), hung(2, 12)), job()).host == 1
 
@@ -106,11 +106,11 @@ def test_out_of_memory_names_the_limit_and_the_fix() -> None:
 
 def test_the_trainers_narrower_word_is_the_reason() -> None:
     words = TerminationMessage(code=65, reason="BucketMissing", message="checkpoint.uri gs://x: bucket 'x' does not exist")
-    assert root_cause((failed(0, 65, words=words),), job()).reason == "BucketMissing"
+    assert root_cause((failed(0, 65, termination_message=words),), job()).reason == "BucketMissing"
     unknown = TerminationMessage(code=70, reason="SomethingElse", message="x")
-    assert root_cause((failed(0, 70, words=unknown),), job()).reason == "Uncaught", "a word that nobody can look up is none"
+    assert root_cause((failed(0, 70, termination_message=unknown),), job()).reason == "Uncaught", "a word that nobody can look up is none"
     other = TerminationMessage(code=70, reason="Uncaught")
-    assert root_cause((failed(0, 137, words=other),), job()).reason == "Killed", "words that are not of this end do not count"
+    assert root_cause((failed(0, 137, termination_message=other),), job()).reason == "Killed", "words that are not of this end do not count"
 
 
 def test_pods_that_go_with_their_job_are_victims() -> None:
@@ -130,9 +130,9 @@ def test_a_host_whose_pod_is_gone_was_deleted_and_explains_its_peers() -> None:
 def test_a_later_look_at_victims_alone_does_not_forget_the_guilty_one() -> None:
     deleted, victims = root_cause((pod(0, deleting=True),), job()), root_cause((failed(0, 143), failed(1, 79)), job(failed=True))
     uncaught = root_cause((failed(1, 70),), job())
-    assert better(deleted, victims) == deleted
-    assert better(victims, uncaught) == uncaught
-    assert better(None, victims) == victims
+    assert more_specific_cause(deleted, victims) == deleted
+    assert more_specific_cause(victims, uncaught) == uncaught
+    assert more_specific_cause(None, victims) == victims
 
 
 def test_process_1_aborts_with_139_and_is_a_victim_while_another_host_is_silent() -> None:

@@ -1,6 +1,6 @@
 from lwm_operator.api.failure_policy import OnDivergence
 from lwm_operator.api.status import FailureClass, StageStatus
-from lwm_operator.plan.failure.divergence_rollback import rolled_back
+from lwm_operator.plan.failure.divergence_rollback import roll_back_divergence
 from lwm_trainer.config import Rollback
 from simulation.builders import cause, failed
 
@@ -12,21 +12,21 @@ def entry(step: int, committed: int, attempts: int = 2) -> StageStatus:
 
 
 def test_the_newest_commit_is_passed_over_and_so_is_the_data_up_to_the_divergence() -> None:
-    found = rolled_back(entry(step=107, committed=100), 10, OnDivergence())
+    found = roll_back_divergence(entry(step=107, committed=100), 10, OnDivergence())
     assert found.rollbacks == (Rollback(attempt=3, step=90, skip_batches=18),)
     assert found.committed_step == 90
     assert 90 + 18 == 107 + 1, "step 90 computes with the batch after the one that diverged"
 
 
 def test_more_may_be_skipped_and_fewer_commits_distrusted() -> None:
-    found = rolled_back(entry(step=107, committed=100), 10, OnDivergence(pass_over_commits=0, skip_batches=200))
+    found = roll_back_divergence(entry(step=107, committed=100), 10, OnDivergence(pass_over_commits=0, skip_batches=200))
     assert found.rollbacks == (Rollback(attempt=3, step=100, skip_batches=208),)
 
 
 def test_there_is_nothing_before_the_stages_start() -> None:
-    assert rolled_back(entry(step=4, committed=0), 10, OnDivergence()).rollbacks == (Rollback(attempt=3, step=0, skip_batches=5),)
+    assert roll_back_divergence(entry(step=4, committed=0), 10, OnDivergence()).rollbacks == (Rollback(attempt=3, step=0, skip_batches=5),)
 
 
 def test_any_other_failure_changes_nothing() -> None:
     other = entry(step=107, committed=100).model_copy(update={"recent_attempts": (failed(2),)})
-    assert rolled_back(other, 10, OnDivergence()) == other
+    assert roll_back_divergence(other, 10, OnDivergence()) == other

@@ -1,6 +1,6 @@
 from lwm_operator.api.failure_policy import FailurePolicy
 from lwm_operator.api.status import KEPT_FAULTS, FailureClass, NodeFault
-from lwm_operator.plan.failure.node_avoidance import avoided, with_fault
+from lwm_operator.plan.failure.node_avoidance import nodes_to_avoid, record_node_fault
 from lwm_operator.plan.timestamps import stamp
 from simulation.builders import NOW, cause, later
 
@@ -12,28 +12,28 @@ def faults(*nodes: str) -> tuple[NodeFault, ...]:
 
 
 def test_a_node_is_avoided_after_its_second_fault_within_a_day() -> None:
-    assert avoided(faults("a"), POLICY, NOW) == ()
-    assert avoided(faults("a", "b", "a"), POLICY, NOW) == ("a",)
-    assert avoided(faults("a", "a"), POLICY, later(86401)) == ()
+    assert nodes_to_avoid(faults("a"), POLICY, NOW) == ()
+    assert nodes_to_avoid(faults("a", "b", "a"), POLICY, NOW) == ("a",)
+    assert nodes_to_avoid(faults("a", "a"), POLICY, later(86401)) == ()
 
 
 def test_the_worst_come_first_and_there_is_a_bound() -> None:
     many = faults(*[f"n{number:02}" for number in range(20)] * 2, "n19")
-    found = avoided(many, POLICY, NOW)
+    found = nodes_to_avoid(many, POLICY, NOW)
     assert (len(found), found[0]) == (16, "n19")
 
 
 def test_zero_means_never() -> None:
-    assert avoided(faults("a", "a", "a"), FailurePolicy(avoid_nodes_after=0), NOW) == ()
+    assert nodes_to_avoid(faults("a", "a", "a"), FailurePolicy(avoid_nodes_after=0), NOW) == ()
 
 
 def test_only_what_may_lie_with_the_node_is_held_against_it() -> None:
     for failure_class, counts in ((FailureClass.INFRA, 1), (FailureClass.HANG, 1), (FailureClass.APP, 0), (FailureClass.DISRUPTION, 0)):
-        assert len(with_fault((), cause(failure_class, node="a"), NOW)) == counts
-    assert with_fault((), cause(FailureClass.INFRA, "StorageUnavailable", node="a"), NOW) == ()
-    assert with_fault((), cause(FailureClass.INFRA, "HostLost"), NOW) == ()
+        assert len(record_node_fault((), cause(failure_class, node="a"), NOW)) == counts
+    assert record_node_fault((), cause(FailureClass.INFRA, "StorageUnavailable", node="a"), NOW) == ()
+    assert record_node_fault((), cause(FailureClass.INFRA, "HostLost"), NOW) == ()
 
 
 def test_old_faults_are_forgotten_and_the_list_is_bounded() -> None:
-    assert with_fault(faults("a"), cause(node="b"), later(86401)) == (NodeFault(node="b", at=stamp(later(86401))),)
-    assert len(with_fault(faults(*["a"] * KEPT_FAULTS), cause(node="b"), NOW)) == KEPT_FAULTS
+    assert record_node_fault(faults("a"), cause(node="b"), later(86401)) == (NodeFault(node="b", at=stamp(later(86401))),)
+    assert len(record_node_fault(faults(*["a"] * KEPT_FAULTS), cause(node="b"), NOW)) == KEPT_FAULTS

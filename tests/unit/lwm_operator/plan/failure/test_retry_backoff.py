@@ -1,5 +1,5 @@
 from lwm_operator.api.status import Attempt, AttemptState, FailureClass
-from lwm_operator.plan.failure.retry_backoff import delay, fruitless
+from lwm_operator.plan.failure.retry_backoff import backoff_seconds, count_failures_without_progress
 from simulation.builders import cause, failed
 
 APP = cause(FailureClass.APP, "Uncaught")
@@ -11,41 +11,41 @@ def fails(count: int, **changes: object) -> tuple[Attempt, ...]:
 
 
 def test_the_first_restart_after_progress_is_at_once() -> None:
-    assert delay((failed(2, start=10, committed=20, why=APP), failed(1, committed=10, why=APP)), "k") == 0
+    assert backoff_seconds((failed(2, start=10, committed=20, why=APP), failed(1, committed=10, why=APP)), "k") == 0
 
 
 def test_without_progress_it_doubles_to_five_minutes() -> None:
-    waits = [delay(fails(count), "k") for count in range(1, 9)]
+    waits = [backoff_seconds(fails(count), "k") for count in range(1, 9)]
     for wait, full in zip(waits, [10, 20, 40, 80, 160, 300, 300, 300], strict=True):
         assert 0.8 * full <= wait <= full
 
 
 def test_the_first_loss_of_a_host_costs_no_wait() -> None:
-    assert delay((failed(1),), "k") == 0
-    assert 8 <= delay((failed(2), failed(1)), "k") <= 10
+    assert backoff_seconds((failed(1),), "k") == 0
+    assert 8 <= backoff_seconds((failed(2), failed(1)), "k") <= 10
 
 
 def test_a_disruption_costs_no_wait_and_hides_no_failure() -> None:
-    assert delay((failed(2, why=PREEMPTED), *fails(1)), "k") == 0
-    assert fruitless((failed(2, why=PREEMPTED), *fails(1))) == 1
+    assert backoff_seconds((failed(2, why=PREEMPTED), *fails(1)), "k") == 0
+    assert count_failures_without_progress((failed(2, why=PREEMPTED), *fails(1))) == 1
 
 
 def test_an_attempt_that_gave_its_nodes_back_waits_longer_each_time() -> None:
     released = cause(FailureClass.DISRUPTION, "PlacementTimeout")
-    waits = [delay(tuple(failed(number, why=released) for number in range(count, 0, -1)), "k") for count in (1, 2, 3)]
+    waits = [backoff_seconds(tuple(failed(number, why=released) for number in range(count, 0, -1)), "k") for count in (1, 2, 3)]
     assert waits == sorted(waits)
     assert waits[0] >= 8
 
 
 def test_what_was_suspended_begins_anew() -> None:
     suspended = Attempt(number=3, state=AttemptState.SUSPENDED)
-    assert delay((suspended, *fails(2)), "k") == 0
+    assert backoff_seconds((suspended, *fails(2)), "k") == 0
 
 
 def test_a_commit_long_ago_counts_again_only_from_there() -> None:
-    assert fruitless((failed(3, start=20), failed(2, start=10, committed=20), failed(1))) == 1
+    assert count_failures_without_progress((failed(3, start=20), failed(2, start=10, committed=20), failed(1))) == 1
 
 
 def test_the_jitter_follows_from_the_key() -> None:
-    assert delay(fails(1), "a") == delay(fails(1), "a")
-    assert len({delay(fails(1), str(key)) for key in range(20)}) > 10
+    assert backoff_seconds(fails(1), "a") == backoff_seconds(fails(1), "a")
+    assert len({backoff_seconds(fails(1), str(key)) for key in range(20)}) > 10

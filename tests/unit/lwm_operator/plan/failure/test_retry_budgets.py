@@ -4,7 +4,7 @@ import pytest
 
 from lwm_operator.api.failure_policy import Budgets, FailurePolicy, OnDivergence
 from lwm_operator.api.status import FailureClass, RootCause, Spent, StageState, StageStatus
-from lwm_operator.plan.failure.retry_budgets import charge, forgiven, verdict
+from lwm_operator.plan.failure.retry_budgets import charge, reset_budgets, stop_after_failure
 from simulation.builders import cause, failed
 
 APP, INFRA, HANG = (cause(each, "X") for each in (FailureClass.APP, FailureClass.INFRA, FailureClass.HANG))
@@ -27,56 +27,56 @@ def policy(**changes: Any) -> FailurePolicy:
 
 @pytest.mark.parametrize(("why", "allowed", "budget"), [(APP, 2, "app"), (INFRA, 3, "infra"), (HANG, 1, "hang")])
 def test_a_budget_of_n_allows_n_failures(why: RootCause, allowed: int, budget: str) -> None:
-    assert verdict(after(*[why] * allowed), policy()) is None
-    stop = verdict(after(*[why] * (allowed + 1)), policy())
+    assert stop_after_failure(after(*[why] * allowed), policy()) is None
+    stop = stop_after_failure(after(*[why] * (allowed + 1)), policy())
     assert stop is not None
     assert stop[0] == StageState.PAUSED
     assert f"failurePolicy.budgets.{budget} is {allowed}" in stop[1]
 
 
 def test_the_spec_says_whether_it_is_paused_or_failed() -> None:
-    stop = verdict(after(APP, APP, APP), policy(on_exhausted="Fail"))
+    stop = stop_after_failure(after(APP, APP, APP), policy(on_exhausted="Fail"))
     assert stop is not None
     assert stop[0] == StageState.FAILED
 
 
 def test_classes_do_not_share_a_budget() -> None:
-    assert verdict(after(INFRA, INFRA, INFRA, APP, APP, HANG), policy()) is None
+    assert stop_after_failure(after(INFRA, INFRA, INFRA, APP, APP, HANG), policy()) is None
 
 
 def test_a_new_commit_refills_all_budgets() -> None:
     entry = after(APP, APP, APP, committed={3: 10})
     assert entry.spent == Spent(app=1, committed_step=10)
-    assert verdict(entry, policy()) is None
+    assert stop_after_failure(entry, policy()) is None
     assert entry.failures.app == 3, "what happened stays counted"
     again = after(APP, APP, entry=entry)
-    assert verdict(again, policy()) is not None, "the same commit refills once"
+    assert stop_after_failure(again, policy()) is not None, "the same commit refills once"
 
 
 def test_disruptions_are_counted_and_never_charged() -> None:
     entry = after(*[cause(FailureClass.DISRUPTION, "Evicted")] * 50)
-    assert (entry.failures.disruption, entry.spent, verdict(entry, policy())) == (50, Spent(), None)
+    assert (entry.failures.disruption, entry.spent, stop_after_failure(entry, policy())) == (50, Spent(), None)
 
 
 def test_what_would_end_the_same_way_fails_at_once() -> None:
-    stop = verdict(after(cause(FailureClass.PERMANENT, "BadData")), policy())
+    stop = stop_after_failure(after(cause(FailureClass.PERMANENT, "BadData")), policy())
     assert stop is not None
     assert stop[0] == StageState.FAILED
 
 
 def test_a_gate_that_is_not_met_waits_for_a_human() -> None:
-    stop = verdict(after(cause(FailureClass.GATE, "GateFailed")), policy())
+    stop = stop_after_failure(after(cause(FailureClass.GATE, "GateFailed")), policy())
     assert stop is not None
     assert stop[0] == StageState.PAUSED
 
 
 def test_storage_that_refuses_is_asked_once_more() -> None:
     denied = cause(FailureClass.INFRA, "BucketDenied", exit_code=77)
-    assert verdict(after(denied), policy()) is None
-    stop = verdict(after(denied, denied), policy())
+    assert stop_after_failure(after(denied), policy()) is None
+    stop = stop_after_failure(after(denied, denied), policy())
     assert stop is not None
     assert stop[0] == StageState.FAILED
-    assert verdict(after(denied, INFRA, denied), policy()) is None
+    assert stop_after_failure(after(denied, INFRA, denied), policy()) is None
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,12 @@ def test_storage_that_refuses_is_asked_once_more() -> None:
 )
 def test_a_divergence_ends_as_the_policy_says(action: Any, rounds: int, state: StageState | None) -> None:
     entry = after(*[DIVERGED] * rounds, committed={2: 10, 3: 20})
-    stop = verdict(entry, policy(on_divergence=OnDivergence(action=action, max_rollbacks=2)))
+    stop = stop_after_failure(entry, policy(on_divergence=OnDivergence(action=action, max_rollbacks=2)))
     assert (stop and stop[0]) == state
 
 
 def test_going_on_by_hand_fills_the_budgets_and_starts_the_stage_again() -> None:
     entry = after(APP, APP, APP).model_copy(update={"state": StageState.PAUSED})
-    assert (forgiven(entry).state, forgiven(entry).spent.app) == (StageState.RUNNING, 0)
+    assert (reset_budgets(entry).state, reset_budgets(entry).spent.app) == (StageState.RUNNING, 0)
     fresh = StageStatus(name="b")
-    assert forgiven(fresh).state == StageState.PENDING
+    assert reset_budgets(fresh).state == StageState.PENDING

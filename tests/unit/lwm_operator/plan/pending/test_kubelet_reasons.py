@@ -3,7 +3,7 @@
 import pytest
 
 from lwm_operator.plan.observed import Waiting
-from lwm_operator.plan.pending.kubelet_reasons import judge, refusal
+from lwm_operator.plan.pending.kubelet_reasons import classify_refusal, classify_waiting
 
 PULL = (
     'failed to pull and unpack image "registry.invalid/lwm-trainer:none": failed to resolve image: failed to do request: Head '
@@ -39,19 +39,19 @@ NAME = 'couldn\'t parse image name "registry.example/Trainer": invalid reference
     ],
 )
 def test_each_sentence_is_shown_whole_under_its_reason(raw: str, message: str, reason: str) -> None:
-    assert judge(Waiting(reason=raw, message=message, since=""), bound=True) == (reason, message)
+    assert classify_waiting(Waiting(reason=raw, message=message, since=""), bound=True) == (reason, message)
 
 
 def test_what_a_kubelet_says_that_nobody_knows_is_shown_with_its_word() -> None:
     waiting = Waiting(reason="CreateContainerError", message="name is reserved", since="")
-    assert judge(waiting, bound=True) == ("ContainerError", "CreateContainerError: name is reserved")
+    assert classify_waiting(waiting, bound=True) == ("ContainerError", "CreateContainerError: name is reserved")
 
 
 def test_a_back_off_shows_the_error_that_it_backs_off_from() -> None:
     backing_off = Waiting(reason="ImagePullBackOff", message=f'Back-off pulling image "x:y": ErrImagePull: {PULL}', since="")
-    assert judge(backing_off, bound=True) == judge(Waiting(reason="ErrImagePull", message=PULL, since=""), bound=True)
+    assert classify_waiting(backing_off, bound=True) == classify_waiting(Waiting(reason="ErrImagePull", message=PULL, since=""), bound=True)
     bare = Waiting(reason="ImagePullBackOff", message='Back-off pulling image "x:y"', since="")
-    assert judge(bare, bound=True) == ("ImagePull", 'Back-off pulling image "x:y"')
+    assert classify_waiting(bare, bound=True) == ("ImagePull", 'Back-off pulling image "x:y"')
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_a_back_off_shows_the_error_that_it_backs_off_from() -> None:
     ],
 )
 def test_why_pods_are_refused_is_told_without_the_name_of_a_pod_that_never_was(words: str, reason: str) -> None:
-    assert refusal(f'Error creating: pods "bible-s1-a1-0-j77vs" is forbidden: {words}') == (reason, words)
-    assert refusal(f'Error creating: pods "bible-s1-a1-0-zzzzz" is forbidden: {words}') == (reason, words)
+    assert classify_refusal(f'Error creating: pods "bible-s1-a1-0-j77vs" is forbidden: {words}') == (reason, words)
+    assert classify_refusal(f'Error creating: pods "bible-s1-a1-0-zzzzz" is forbidden: {words}') == (reason, words)
 
 
 def test_a_controller_that_says_nothing_leaves_pods_missing() -> None:
-    assert refusal("") == ("PodsMissing", "")
+    assert classify_refusal("") == ("PodsMissing", "")
 
 
 def test_ids_that_change_with_every_try_are_left_out() -> None:
@@ -78,4 +78,4 @@ def test_ids_that_change_with_every_try_are_left_out() -> None:
         Waiting(reason="FailedCreatePodSandBox", message=f'failed to setup network for sandbox "{digit * 64}": no address', since="")
         for digit in "ab"
     ]
-    assert {judge(each, bound=True)[1] for each in tries} == {'failed to setup network for sandbox "…": no address'}
+    assert {classify_waiting(each, bound=True)[1] for each in tries} == {'failed to setup network for sandbox "…": no address'}

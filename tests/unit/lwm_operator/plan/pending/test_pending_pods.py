@@ -1,8 +1,8 @@
 import pytest
 
 from lwm_operator.plan.observed import PodState, PodView, Waiting
-from lwm_operator.plan.pending.pending_pods import HELD_UP, LOOK_AGAIN, ON_THE_WAY, why
-from lwm_operator.plan.reasons import Held
+from lwm_operator.plan.pending.pending_pods import BLOCKED, PROGRESSING, RECHECKED, explain_pending
+from lwm_operator.plan.reasons import PendingReason
 from simulation.builders import job, pod
 
 SINCE = "2026-01-01T12:00:00Z"
@@ -14,7 +14,7 @@ def held(index: int, reason: str, message: str = "", since: str = SINCE) -> PodV
 
 
 def said(*pods: PodView, hosts: int | None = None, complaint: str = "") -> tuple[str, str]:
-    return why(job(message=complaint, since=SINCE), pods, len(pods) if hosts is None else hosts) or ("", "")
+    return explain_pending(job(message=complaint, since=SINCE), pods, len(pods) if hosts is None else hosts) or ("", "")
 
 
 def test_the_schedulers_own_sentence_is_shown_with_the_count_and_since_when() -> None:
@@ -50,7 +50,7 @@ def test_the_line_stays_below_900_characters_and_keeps_all_three_causes() -> Non
 
 def test_pods_that_were_never_made_are_counted_beside_those_that_wait() -> None:
     assert said(pod(0), hosts=2) == ("PodsMissing", f"1 of 2 pods missing since {SINCE}")
-    assert why(None, (pod(0),), 2) == ("PodsMissing", "1 of 2 pods missing")
+    assert explain_pending(None, (pod(0),), 2) == ("PodsMissing", "1 of 2 pods missing")
     quota = (
         'Error creating: pods "bible-s1-a1-1-vvvgz" is forbidden: exceeded quota: team, requested: pods=1, used: pods=1, limited: pods=1'
     )
@@ -64,8 +64,8 @@ def test_pods_that_were_never_made_are_counted_beside_those_that_wait() -> None:
 def test_pods_that_start_are_starting_and_those_that_run_wait_for_nothing() -> None:
     assert said(pod(0), pod(1, state=PodState.PENDING)) == ("ContainerCreating", "1 of 2 pods: the node sets them up")
     assert said(pod(0, state=PodState.PENDING, node=None)) == ("Scheduling", "1 of 1 pods: no scheduler has looked at them yet")
-    assert why(job(), (pod(0), pod(1)), 2) is None
-    assert why(job(), (pod(0), pod(1, state=PodState.SUCCEEDED)), 2) is None
+    assert explain_pending(job(), (pod(0), pod(1)), 2) is None
+    assert explain_pending(job(), (pod(0), pod(1, state=PodState.SUCCEEDED)), 2) is None
 
 
 def test_a_running_pod_on_a_lost_node_holds_up_too() -> None:
@@ -73,19 +73,19 @@ def test_a_running_pod_on_a_lost_node_holds_up_too() -> None:
     assert said(pod(0), lost) == ("NodeNotReady", f"1 of 2 pods since {SINCE}: node node2 is not ready: silent")
 
 
-@pytest.mark.parametrize("reason", list(Held))
-def test_each_reason_either_goes_on_or_is_held_up_and_what_no_watch_tells_is_looked_at_again(reason: Held) -> None:
+@pytest.mark.parametrize("reason", list(PendingReason))
+def test_each_reason_either_goes_on_or_is_held_up_and_what_no_watch_tells_is_looked_at_again(reason: PendingReason) -> None:
     told_by_the_pod = {
-        Held.INVALID_IMAGE,
-        Held.IMAGE_PULL,
-        Held.MISSING_SECRET,
-        Held.MISSING_CONFIG_MAP,
-        Held.CONFIG_ERROR,
-        Held.CONTAINER_ERROR,
-        Held.MISSING_CLAIM,
-        Held.CLAIM_UNBOUND,
-        Held.UNSCHEDULABLE,
-        Held.SCHEDULING_GATED,
+        PendingReason.INVALID_IMAGE,
+        PendingReason.IMAGE_PULL,
+        PendingReason.MISSING_SECRET,
+        PendingReason.MISSING_CONFIG_MAP,
+        PendingReason.CONFIG_ERROR,
+        PendingReason.CONTAINER_ERROR,
+        PendingReason.MISSING_CLAIM,
+        PendingReason.CLAIM_UNBOUND,
+        PendingReason.UNSCHEDULABLE,
+        PendingReason.SCHEDULING_GATED,
     }
-    assert (reason in LOOK_AGAIN) != (reason in told_by_the_pod)
-    assert (reason in HELD_UP) == (reason not in ON_THE_WAY)
+    assert (reason in RECHECKED) != (reason in told_by_the_pod)
+    assert (reason in BLOCKED) == (reason not in PROGRESSING)

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from lwm_operator.plan.validation.validate import problems
+from lwm_operator.plan.validation.validate import validate
 from simulation.builders import spec, stage, training
 
 
@@ -11,7 +11,7 @@ def books(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_spec_that_makes_sense_has_no_problem() -> None:
-    assert problems(training().spec) == ()
+    assert validate(training().spec) == ()
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,6 @@ def test_a_spec_that_makes_sense_has_no_problem() -> None:
     ],
 )
 def test_what_makes_no_sense_is_named_with_field_and_fix(changes: dict[str, Any], words: list[str]) -> None:
-    found = "; ".join(problems(training(**changes).spec))
+    found = "; ".join(validate(training(**changes).spec))
     for word in words:
         assert word in found
