@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwm_trainer import config
-from lwm_trainer.data import Documents
+from lwm_trainer.data.documents.in_memory import InMemoryDocuments
 
 CONTEXT, MEDIAN, SIGMA, VOCABULARY, ROWS = 32_768, 2048, 1.2, 32_000, 8
 
@@ -22,10 +22,10 @@ def offsets(documents: int) -> NDArray[np.int64]:
 
 
 @cache
-def corpus(documents: int) -> Documents:
+def corpus(documents: int) -> InMemoryDocuments:
     """With random tokens, in memory."""
     ends = offsets(documents)
-    return Documents(np.random.default_rng(1).integers(1, VOCABULARY, ends[-1], dtype=np.int32), ends)
+    return InMemoryDocuments(np.random.default_rng(1).integers(1, VOCABULARY, ends[-1], dtype=np.int32), ends)
 
 
 def run(**changes: Any) -> config.RunConfig:

@@ -8,7 +8,7 @@ from benchmarks.attention.rows import Row
 from benchmarks.data import peers
 from benchmarks.data.corpus import CONTEXT, ROWS, corpus, run
 from benchmarks.data.sizes import Effort
-from lwm_trainer.data import Batches
+from lwm_trainer.data.rows.loader import Batches
 
 OURS = "ours"
 

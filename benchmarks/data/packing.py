@@ -9,21 +9,21 @@ from benchmarks.attention.rows import Row
 from benchmarks.data.corpus import CONTEXT, corpus, offsets, run
 from benchmarks.data.peers import BINS, PACKERS, fill
 from benchmarks.data.sizes import Effort
-from lwm_trainer.data import Documents
-from lwm_trainer.data.rows.packing import Plan
-from lwm_trainer.data.rows.selection import select
+from lwm_trainer.data.documents.in_memory import InMemoryDocuments
+from lwm_trainer.data.rows.packing import PackingPlan
+from lwm_trainer.data.rows.selection import select_segments
 
 
-def plan(documents: Documents, bucketed: bool = False) -> tuple[Plan, float]:
+def plan(documents: InMemoryDocuments, bucketed: bool = False) -> tuple[PackingPlan, float]:
     """And the seconds that it takes from lengths to the first row."""
     began = time.perf_counter()
-    made = Plan(select(documents, CONTEXT, run().datasets[0]).pieces, CONTEXT, 0, 0, 0, bucketed=bucketed)
+    made = PackingPlan(select_segments(documents, CONTEXT, run().datasets[0]).segments, CONTEXT, 0, 0, 0, bucketed=bucketed)
     made.row(0)
     return made, time.perf_counter() - began
 
 
 def packing(effort: Effort) -> Iterable[Row]:
-    many = Documents(np.zeros(0, np.int32), offsets(effort.planned))
+    many = InMemoryDocuments(np.zeros(0, np.int32), offsets(effort.planned))
     for bucketed in (False, True):
         made, seconds = plan(many, bucketed)
         what = f"plan {effort.planned:,} documents, {'bucketed' if bucketed else 'mixed'}"

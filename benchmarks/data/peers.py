@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.data.corpus import CONTEXT, ROWS
-from lwm_trainer.data import Documents
+from lwm_trainer.data.documents.in_memory import InMemoryDocuments
 
 PACKERS = {"first fit": grain.experimental.FirstFitPackIterDataset, "best fit": grain.experimental.BestFitPackIterDataset}
 BINS = 64
@@ -16,7 +16,7 @@ BINS = 64
 
 
 class _Source:
-    def __init__(self, documents: Documents) -> None:
+    def __init__(self, documents: InMemoryDocuments) -> None:
         self._documents = documents
 
     def __len__(self) -> int:
@@ -27,7 +27,7 @@ class _Source:
         return {"tokens": self._documents.tokens[begin:end]}
 
 
-def rows(documents: Documents, packer: str, *, repeat: bool = False) -> Any:
+def rows(documents: InMemoryDocuments, packer: str, *, repeat: bool = False) -> Any:
     """An iterable of rows: tokens, their segments and their positions, each int32 [CONTEXT]."""
     shuffled = grain.MapDataset.source(_Source(documents)).seed(0).shuffle()
     if repeat:
@@ -36,12 +36,12 @@ def rows(documents: Documents, packer: str, *, repeat: bool = False) -> Any:
     return PACKERS[packer](read, length_struct={"tokens": CONTEXT}, num_packing_bins=BINS)
 
 
-def batches(documents: Documents, packer: str) -> Iterator[dict[str, NDArray[Any]]]:
+def batches(documents: InMemoryDocuments, packer: str) -> Iterator[dict[str, NDArray[Any]]]:
     """Of ROWS rows, without end."""
     return iter(rows(documents, packer, repeat=True).batch(ROWS))
 
 
-def fill(documents: Documents, packer: str) -> float:
+def fill(documents: InMemoryDocuments, packer: str) -> float:
     """Share of the places that hold a token, over one epoch."""
     held = count = 0
     for row in rows(documents, packer):

@@ -19,7 +19,7 @@ from benchmarks.attention.rows import Row
 from benchmarks.data.sizes import Effort
 from devcluster.paths import REPOSITORY
 from lwm_trainer.config import Dataset, PrepareConfig
-from lwm_trainer.preparation.preparation_report import Report
+from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.preparation.worker import prepare
 from quickstart.sample_texts import books
 
@@ -39,7 +39,7 @@ def write_lines(path: Path, copies: int) -> None:
 def ours(source: Path, root: Path) -> int:
     dataset = Dataset(name="books", uri=str(source))
     wanted = PrepareConfig(training="bench", dataset=dataset, tokenizer=str(TOKENIZER), vocab_size=VOCABULARY, root=str(root), workers=1)
-    found = prepare(wanted, 0, Report())
+    found = prepare(wanted, 0, PreparationReport())
     if found is None:
         raise RuntimeError("the one worker has made no store")
     return found.tokens

@@ -9,7 +9,7 @@ from lwm_cli.data_rows import Row, draw, row_of
 from lwm_cli.training import FileError
 from lwm_trainer.config import Dataset, RunConfig
 from lwm_trainer.data.documents.in_memory import load_documents
-from lwm_trainer.data.documents.store import Store
+from lwm_trainer.data.documents.store import TokenStore
 from lwm_trainer.data.documents.store_schema import PREPARED
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.storage.folder import folder
@@ -55,7 +55,7 @@ def _of_store(given: argparse.Namespace) -> RunConfig:
     uri = place(given.place)
     if PREPARED not in folder(uri).names():
         raise FileError(f"{given.place}: neither a file nor the folder of a prepared data set: prepare it (lwm data prepare)")
-    about = Store.open(uri, "").recipe
+    about = TokenStore.open(uri, "").recipe
     made_by, length = about["recipe"], given.context_length or CONTEXT_LENGTH
     dataset = Dataset.model_validate(made_by["dataset"] | {"name": "prepared", "uri": about["source"], "prepared": uri})
     vision = {"vision": {"vocabSize": made_by["visionVocabSize"]}} if "visionVocabSize" in made_by else {}

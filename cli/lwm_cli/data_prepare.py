@@ -13,7 +13,7 @@ from pathlib import Path
 from lwm_cli.data_asked import add_arguments, place, run_of, training_of
 from lwm_cli.training import stages
 from lwm_trainer.config import PROCESS_INDEX_VARIABLE, Dataset, Preparation, PrepareConfig, RunConfig, TerminationMessage
-from lwm_trainer.preparation.preparation_report import Report, told
+from lwm_trainer.preparation.preparation_report import PreparationReport, progress_line
 from lwm_trainer.preparation.worker import prepare
 from lwm_trainer.storage.errors import DataError
 
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     for run, dataset in _asked(given):
         config = _config(run, dataset, place(given.out), given.workers)
         with _others(config) as look:
-            prepared = prepare(config, 0, Report(_Progress(dataset.name, look)))
+            prepared = prepare(config, 0, PreparationReport(_Progress(dataset.name, look)))
         if prepared is not None:
             skipped = f", {prepared.skipped} records skipped" if prepared.skipped else ""
             print(f"{dataset.name}: {prepared.uri}: {prepared.documents} documents, {prepared.tokens} tokens{skipped}", flush=True)
@@ -119,6 +119,6 @@ class _Progress:
         if now.prepared is None and since < (_DRAW_SECONDS if self._terminal else _LINE_SECONDS):
             return
         self._told = time.monotonic()
-        line = f"{self._name}: {told(now)}"
+        line = f"{self._name}: {progress_line(now)}"
         end = "\n" if now.prepared is not None or not self._terminal else ""
         print(f"\r\x1b[K{line}" if self._terminal else line, end=end, file=sys.stderr, flush=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwm_trainer.config import RunConfig
-from lwm_trainer.data.documents.span import Source, Span
+from lwm_trainer.data.documents.span import DocumentSource, Span
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.rows.loader import Batches
 
@@ -45,7 +45,7 @@ class Row:
 class _Watched:
     """A data set that writes down which places are read."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: DocumentSource) -> None:
         self.offsets = source.offsets
         self.source = source
         self.begins: list[int] = []
@@ -58,7 +58,7 @@ class _Watched:
         return self.source.name(document)
 
 
-def row_of(run: RunConfig, documents: Mapping[str, Source], number: int) -> Row:
+def row_of(run: RunConfig, documents: Mapping[str, DocumentSource], number: int) -> Row:
     """Row `number` of the stage, built as training builds it."""
     watched = {name: _Watched(source) for name, source in documents.items()}
     batches = Batches(run, watched)
@@ -128,7 +128,7 @@ def _codes(tokens: NDArray[np.int32]) -> str:
 
 def _words(tokens: NDArray[np.int32], tokenizer: Tokenizer) -> str:
     """The text, in which the tokens that begin and end documents can be seen."""
-    marks = {tokenizer.begin: "<s>", tokenizer.end: "</s>"}
+    marks = {tokenizer.begin_id: "<s>", tokenizer.end_id: "</s>"}
     edges = np.flatnonzero(np.isin(tokens, list(marks)))
     parts, at = [], 0
     for edge in edges.tolist():

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lwm_trainer import config
-from lwm_trainer.data import Batches, Documents
+from lwm_trainer.data.documents.in_memory import InMemoryDocuments
+from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.parallel.mesh import AXIS_NAMES
 from lwm_trainer.step.global_batch import Feed
 from lwm_trainer.step.train_step import Program, State, make_program
@@ -33,14 +34,14 @@ def run(devices: int) -> config.RunConfig:
 
 
 @cache
-def documents() -> Documents:
+def documents() -> InMemoryDocuments:
     """A few hundred, of lengths from a token to several rows; a stretch of some is vision's."""
     random = np.random.default_rng(0)
     sizes = random.lognormal(3.0, 1.0, 300).astype(np.int64) + 1
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], sizes)
     vision = (place % 20 >= np.repeat(random.integers(5, 25, len(sizes)), sizes)) & (place > 0)
-    return Documents(random.integers(0, CODES, offsets[-1]).astype(np.int32), offsets, None, vision)
+    return InMemoryDocuments(random.integers(0, CODES, offsets[-1]).astype(np.int32), offsets, None, vision)
 
 
 @cache

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from lwm_trainer import config
-from lwm_trainer.data import Batches, Tokenizer, load_documents, unigram_entropy
+from lwm_trainer.data.documents.in_memory import load_documents
+from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.data.rows.loader import Batches, unigram_entropy
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.step.global_batch import orders
 from lwm_trainer.step.train_step import Batch, batch_names, make_program

@@ -11,7 +11,8 @@ import pytest
 from jax import Array
 
 from lwm_trainer import config
-from lwm_trainer.data import Batches, Documents
+from lwm_trainer.data.documents.in_memory import InMemoryDocuments
+from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.model import llama
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.step.global_batch import orders
@@ -43,7 +44,7 @@ BATCHES = {"vision and text": EXAMPLES, "text": [(size, range(0), counts) for si
 
 
 @cache
-def documents(name: str) -> Documents:
+def documents(name: str) -> InMemoryDocuments:
     """The examples with random tokens."""
     random, vision, loss = np.random.default_rng(3), [], []
     for size, codes, counts in BATCHES[name]:
@@ -53,7 +54,7 @@ def documents(name: str) -> Documents:
     flat = np.concatenate(vision)
     tokens = np.where(flat, random.integers(0, CODES, flat.shape), random.integers(0, TEXT, flat.shape)).astype(np.int32)
     offsets = np.cumsum([0, *(size for size, _, _ in BATCHES[name])], dtype=np.int64)
-    return Documents(tokens, offsets, np.concatenate(loss), flat)
+    return InMemoryDocuments(tokens, offsets, np.concatenate(loss), flat)
 
 
 def run(mesh: dict[str, int], accumulation: int, loss: dict[str, Any]) -> config.RunConfig:
@@ -91,11 +92,11 @@ def padded(name: str) -> dict[str, np.ndarray[Any, Any]]:
     found, size = documents(name), len(BATCHES[name])
     rows = {key: np.zeros((size, LENGTH), np.int32) for key in ("tokens", "vision", "targets", "target_vision", "counts")}
     for row, (begin, end) in enumerate(zip(found.offsets[:-1], found.offsets[1:], strict=True)):
-        assert found.vision is not None
-        assert found.loss is not None
-        rows["tokens"][row, : end - begin], rows["vision"][row, : end - begin] = found.tokens[begin:end], found.vision[begin:end]
+        assert found.vision_mask is not None
+        assert found.loss_mask is not None
+        rows["tokens"][row, : end - begin], rows["vision"][row, : end - begin] = found.tokens[begin:end], found.vision_mask[begin:end]
         here = slice(begin + 1, end)
-        for key, values in (("targets", found.tokens), ("target_vision", found.vision), ("counts", found.loss)):
+        for key, values in (("targets", found.tokens), ("target_vision", found.vision_mask), ("counts", found.loss_mask)):
             rows[key][row, : end - begin - 1] = values[here]
     return rows
 

@@ -7,7 +7,9 @@ import numpy as np
 
 from lwm_trainer.checkpoint.checkpointer import read_record
 from lwm_trainer.config import ExitCode, RunConfig
-from lwm_trainer.data import Batches, Tokenizer, load_documents
+from lwm_trainer.data.documents.in_memory import load_documents
+from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.data.rows.loader import Batches
 from processes.gang import Gang, a_run, patched
 from processes.patches import NAN_STEP, nan_loss
 from quickstart.learning_check import tokens_hash_of

@@ -6,8 +6,8 @@ import numpy as np
 from tokenizers import Tokenizer as Made
 from tokenizers import decoders, models, pre_tokenizers
 
-from lwm_trainer.data import Tokenizer
 from lwm_trainer.data.encoding.example import Example
+from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.records.record import BadRecordError
 
 BEGIN, END = 256, 257
@@ -27,8 +27,8 @@ def read(example: Example | BadRecordError, tokenizer: Tokenizer | None = None) 
     """What counts in upper case, the rest in lower case; special tokens stand in double angles, so that typed ones look different."""
     assert isinstance(example, Example), example
     tokenizer = tokenizer or byte_tokenizer()
-    names = {number: f"«{text.strip('<>|')}»" for text, number in tokenizer.specials.items()}
-    loss = example.loss if example.loss is not None else np.arange(len(example.tokens)) > 0
+    names = {number: f"«{text.strip('<>|')}»" for text, number in tokenizer.special_ids.items()}
+    loss = example.loss_mask if example.loss_mask is not None else np.arange(len(example.tokens)) > 0
     words = []
     for (special, counts), run in groupby(zip(example.tokens.tolist(), loss.tolist(), strict=True), lambda at: (names.get(at[0]), at[1])):
         numbers = [number for number, _ in run]

@@ -14,7 +14,9 @@ from lwm_trainer.checkpoint.init_from import require_pretrained
 from lwm_trainer.checkpoint.lineage import Origin, settle_origin
 from lwm_trainer.checkpoint.training_record import MODALITIES, Record
 from lwm_trainer.config import Phase
-from lwm_trainer.data import Batches, Tokenizer, load_documents
+from lwm_trainer.data.documents.in_memory import load_documents
+from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.parallel.distributed import barrier
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.ring.ring_ulysses_split import settle
@@ -54,7 +56,7 @@ def train(run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | No
     train_step, loaded = compiled.result(), data.result()
 
     if jax.process_index() == 0:
-        console.say("\n".join(loaded.batches.about))
+        console.say("\n".join(loaded.batches.summaries))
     standing.enter(Phase.RESTORING)
     barrier("compiled")
     origin = settle_origin(run)

@@ -28,7 +28,9 @@ def test_the_mean_of_the_last_ten_steps_counts() -> None:
 def test_the_entropy_is_of_the_tokens_of_the_record(tmp_path: pytest.TempPathFactory) -> None:
     from pathlib import Path
 
-    from lwm_trainer.data import Batches, Tokenizer, load_documents
+    from lwm_trainer.data.documents.in_memory import load_documents
+    from lwm_trainer.data.encoding.tokenizer import Tokenizer
+    from lwm_trainer.data.rows.loader import Batches
     from quickstart.tokenizer.train import PATH
 
     text = Path(str(tmp_path)) / "a.txt"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lwm_trainer.config import Dataset
-from lwm_trainer.data import Tokenizer
 from lwm_trainer.data.encoding.encoder import encoder
 from lwm_trainer.data.encoding.example import Example
+from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.records.record import BadRecordError, Record
 from quickstart.sample_pictures import (
     CLIPS,
@@ -75,12 +75,12 @@ def test_both_orders_of_pictures_and_captions_become_examples(objects: dict[str,
     vision = {"kind": "vision", "fields_from_example": "fields", "frames": {"tokens": TOKENS, "codes": CODES}}
     found = encode(objects, "vision/pictures.jsonl", **vision)
     assert len(found) == 10 * len(PICTURES)
-    assert all(example.vision is not None and example.vision.sum() == TOKENS + 1 for example in found)
-    told = [example.loss is not None and bool(example.loss[example.vision].any()) for example in found]
+    assert all(example.vision_mask is not None and example.vision_mask.sum() == TOKENS + 1 for example in found)
+    told = [example.loss_mask is not None and bool(example.loss_mask[example.vision_mask].any()) for example in found]
     assert 50 < sum(told) < 110  # 4 standard deviations from half of 160
     moving = encode(objects, "vision/clips.jsonl", **vision)
     assert len(moving) >= 2 * len(CLIPS)
-    assert all(example.vision is not None and example.vision.sum() == FRAMES * (TOKENS + 1) for example in moving)
+    assert all(example.vision_mask is not None and example.vision_mask.sum() == FRAMES * (TOKENS + 1) for example in moving)
 
 
 def test_chats_ask_for_the_next_verse_of_each_chapter(objects: dict[str, bytes]) -> None:
@@ -90,7 +90,7 @@ def test_chats_ask_for_the_next_verse_of_each_chapter(objects: dict[str, bytes])
     assert [message["content"] for message in first.fields["messages"][1::2]] == [found[1001000 + verse] for verse in (2, 3, 4, 5)]
     examples = encode(objects, "chat/verses.jsonl", kind="chat")
     assert len(examples) == 1_189
-    assert all(example.loss is not None and 0 < example.loss.sum() < len(example.tokens) for example in examples)
+    assert all(example.loss_mask is not None and 0 < example.loss_mask.sum() < len(example.tokens) for example in examples)
 
 
 def test_the_texts_are_two(objects: dict[str, bytes]) -> None:

@@ -2,7 +2,7 @@
 
 from tokenizers import Tokenizer
 
-from lwm_trainer.data import Tokenizer as Loaded
+from lwm_trainer.data.encoding.tokenizer import Tokenizer as Loaded
 from quickstart.sample_texts import books
 from quickstart.storage import SHORT_BOOKS, example_objects, small_objects
 from quickstart.tokenizer.train import PATH, PIECES, train

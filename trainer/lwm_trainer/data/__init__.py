@@ -1,17 +1,11 @@
-"""Text in, batches out: sources, tokenizer, packing and the loader. numpy only; every batch is a pure function of (seed, step)."""
+"""From a data set's files to the batches of a stage, in NumPy alone; every batch is a pure function of (seed, step).
 
-from lwm_trainer.data.documents.in_memory import Documents, load_documents
-from lwm_trainer.data.encoding.tokenizer import Tokenizer
-from lwm_trainer.data.rows.loader import Batches, unigram_entropy
-from lwm_trainer.storage.errors import DataError, StorageDeniedError, StorageUnavailableError
+Reading order, which is also the order in which one line of JSON becomes part of a batch:
 
-__all__ = [
-    "Batches",
-    "DataError",
-    "Documents",
-    "StorageDeniedError",
-    "StorageUnavailableError",
-    "Tokenizer",
-    "load_documents",
-    "unigram_entropy",
-]
+1. `records`: files are cut into shards, and shards are read as records.
+2. `encoding`: a record becomes an `Example`: token ids, and which of them count in the loss.
+3. `documents`: the examples of a data set as one `DocumentSource`, in memory or memory-mapped from a prepared token store.
+4. `rows`: documents are cut into segments, segments are packed into rows, and rows are dealt to steps.
+
+Import from the modules directly: this package imports none of its rooms.
+"""

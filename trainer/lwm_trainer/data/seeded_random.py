@@ -1,14 +1,17 @@
-"""Random numbers that depend on nothing but their name: the same on any machine, host count and numpy release."""
+"""Random numbers that are a function of their key alone: the same on any machine, host count and NumPy release."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def random_keys(count: int, *name: int) -> NDArray[np.uint64]:
-    """`count` random 64-bit numbers for the `name`, such as (seed, stage, epoch). Raw bits, because only these are stable across numpy."""
-    return np.random.Philox(np.random.SeedSequence(list(name))).random_raw(count)
+def random_keys(count: int, *key: int) -> NDArray[np.uint64]:
+    """Draw `count` random 64-bit numbers, uint64 [count], from a key such as (seed, stage, epoch).
+
+    The numbers are the raw output of the Philox generator: NumPy keeps only raw bits stable across its releases.
+    """
+    return np.random.Philox(np.random.SeedSequence(list(key))).random_raw(count)
 
 
-def permutation(count: int, *name: int) -> NDArray[np.int64]:
-    """A permutation of 0 to count - 1 for the `name`."""
-    return np.argsort(random_keys(count, *name), kind="stable")
+def permutation(count: int, *key: int) -> NDArray[np.int64]:
+    """Draw a permutation of 0 to count - 1, int64 [count], from the key."""
+    return np.argsort(random_keys(count, *key), kind="stable")

@@ -1,6 +1,7 @@
-"""A preparation: workers, one a pod, turn the records of a data set into a token store.
+"""Preparation: workers, one per pod, turn the records of a data set into a token store.
 
-Read `work.py` first: it is one worker, top to bottom. `place.py` says where the store lies, `plan.py` who does what, `shard.py` writes a
-part, `index.py` joins the parts, `report.py` has what is told on the way. Whatever is killed goes on with what is not there yet; whoever
-does a thing twice writes the same bytes again.
+Read `worker` first: it is one worker, top to bottom. `location` names the store's folder by a hash of its recipe, `shard` writes one shard,
+`store_metadata` writes the plan that all workers share and the index that joins the shards, and `preparation_report` is the progress that
+worker 0 reports. Every file is written at once or not at all, and a worker that repeats a shard writes the same bytes, so a worker can be
+killed at any time and continues with what is missing.
 """

@@ -1,4 +1,4 @@
-"""Where a data set lies prepared: a folder named by all that decides its content, so that those who ask for the same share it."""
+"""Where a prepared data set is stored: in a folder named by a hash of all that decides its content, so that equal data sets share it."""
 
 import hashlib
 from typing import Any
@@ -10,33 +10,36 @@ from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.storage.files import read_files
 from lwm_trainer.storage.listing import Listing
 
-_ELSEWHERE = {"name", "uri", "weight", "documents", "on_bad_record", "prepared"}
-"""Of a data set, what decides nothing in the store: rows are made of it later, and bad records are in none."""
+_NOT_IN_RECIPE = {"name", "uri", "weight", "documents", "on_bad_record", "prepared"}
+"""Fields of a data set that do not change the store: rows are made from it later, and bad records are in no store."""
 
 
-def recipe(config: PrepareConfig, tokenizer: Tokenizer, listing: Listing) -> dict[str, Any]:
-    """All that decides the content. Files count by name below the source, size and version: where they lie does not matter."""
-    made: dict[str, Any] = {
+def store_recipe(config: PrepareConfig, tokenizer: Tokenizer, listing: Listing) -> dict[str, Any]:
+    """All that decides the content of a store, as JSON.
+
+    Files count by name below the source, size and version, so the same files at another address make the same store.
+    """
+    recipe: dict[str, Any] = {
         "format": FORMAT,
-        "dataset": config.dataset.model_dump(mode="json", by_alias=True, exclude=_ELSEWHERE),
+        "dataset": config.dataset.model_dump(mode="json", by_alias=True, exclude=_NOT_IN_RECIPE),
         "tokenizer": tokenizer.sha256,
         "vocabSize": config.vocab_size,
         "files": [[entry.name, entry.size, entry.version] for entry in listing.entries],
     }
     if config.dataset.kind == "vision":
-        made["visionVocabSize"] = config.vision_vocab_size
-    if _draws(config.dataset):
-        made["seed"] = config.seed
+        recipe["visionVocabSize"] = config.vision_vocab_size
+    if _is_random(config.dataset):
+        recipe["seed"] = config.seed
     if config.dataset.kind == "chat" and config.dataset.chat.template == "tokenizer":
         (template,) = read_files(config_uri(tokenizer), (CONFIG,))
-        made["template"] = hashlib.sha256(template.content).hexdigest()
-    return made
+        recipe["template"] = hashlib.sha256(template.content).hexdigest()
+    return recipe
 
 
-def _draws(dataset: Dataset) -> bool:
+def _is_random(dataset: Dataset) -> bool:
     return dataset.fields_from_example is not None or dataset.frames.unconditional > 0
 
 
-def folder_of(root: str, made_by: dict[str, Any]) -> str:
-    """16 hexadecimal digits below the root."""
-    return f"{root.rstrip('/')}/{hashlib.sha256(to_json(made_by)).hexdigest()[:16]}"
+def store_folder(root: str, recipe: dict[str, Any]) -> str:
+    """The folder of a store below the root: 16 hexadecimal digits of the recipe's SHA-256."""
+    return f"{root.rstrip('/')}/{hashlib.sha256(to_json(recipe)).hexdigest()[:16]}"

@@ -1,4 +1,4 @@
-"""How far a preparation is: what worker 0 knows of all, as it is told to the operator and to people."""
+"""The progress of a preparation, as worker 0 knows it for all workers: what the operator and the log are told."""
 
 import threading
 import time
@@ -9,50 +9,54 @@ from lwm_trainer.config import Preparation, Prepared
 from lwm_trainer.data.documents.store_schema import Counts
 
 _RATE_SECONDS = 60.0
+"""Window over which the rate is measured."""
 _FIRST_SKIPPED = 250
-"""Letters: the report must stay small."""
+"""Characters of the first skipped record's message: the report must stay below the Lease annotation's 2 KiB."""
 
 
-class Report:
-    """Threads may tell and ask at once."""
+class PreparationReport:
+    """Collects progress; safe to use from several threads."""
 
     def __init__(self, changed: Callable[[Preparation], None] = lambda _: None, clock: Callable[[], float] = time.monotonic) -> None:
+        """`changed` is called with the new progress on every change; `clock` returns seconds."""
         self._changed, self._clock = changed, clock
         self._lock = threading.Lock()
         self._shards = self._size = 0
         self._done: dict[int, Counts] = {}
         self._current = Counts()
-        self._read: deque[tuple[float, int]] = deque()
+        self._samples: deque[tuple[float, int]] = deque()
+        """Pairs of seconds and bytes of source read by then."""
         self._prepared: Prepared | None = None
 
     def planned(self, shards: int, size: int, done: dict[int, Counts]) -> None:
-        """There are so many shards of so many bytes together; some are `done` already, which tells nothing of how fast we are."""
+        """Set the number of shards and their bytes together. Shards that are `done` already do not count in the rate."""
         with self._lock:
             self._shards, self._size, self._done = shards, size, dict(done)
-            self._read.append((self._clock(), self._total().size))
+            self._samples.append((self._clock(), self._total().size))
         self._changed(self.now())
 
     def current(self, counts: Counts) -> None:
-        """So much is done of the shard that this worker is at."""
+        """Set how far this worker is in its current shard."""
         with self._lock:
             self._current = counts
         self._changed(self.now())
 
     def done(self, counts: dict[int, Counts], current: Counts = Counts()) -> None:  # noqa: B008 - frozen
-        """These shards are whole, whoever did them; so much is done of the one that this worker is at."""
+        """Add complete shards of any worker, and set how far this worker is in its current shard."""
         with self._lock:
             self._done |= counts
             self._current = current
         self._changed(self.now())
 
     def ended(self, prepared: Prepared, first_skipped: str = "") -> None:
-        """All is done, now or long ago."""
+        """Set the prepared store, whether it was made now or before."""
         with self._lock:
             self._prepared = prepared
             self._current = Counts(first_skipped=first_skipped)
         self._changed(self.now())
 
     def now(self) -> Preparation:
+        """The progress so far."""
         with self._lock:
             total = self._total()
             if (prepared := self._prepared) is not None:
@@ -76,22 +80,26 @@ class Report:
         return sum((self._done[number] for number in sorted(self._done)), Counts()) + self._current
 
     def _rate(self, size: int) -> float | None:
+        """Bytes of source per second over the last minute; None before anything was read."""
         now = self._clock()
-        if not self._read:
+        if not self._samples:
             return None
-        while len(self._read) > 1 and now - self._read[1][0] >= _RATE_SECONDS:
-            self._read.popleft()
-        (then, before), (latest, _) = self._read[0], self._read[-1]
+        while len(self._samples) > 1 and now - self._samples[1][0] >= _RATE_SECONDS:
+            self._samples.popleft()
+        (then, size_then), (latest, _) = self._samples[0], self._samples[-1]
         if now - latest >= 1:
-            self._read.append((now, size))
-        return (size - before) / (now - then) if now > then and size > before else None
+            self._samples.append((now, size))
+        return (size - size_then) / (now - then) if now > then and size > size_then else None
 
 
-def told(now: Preparation) -> str:
-    """A line for people."""
-    if not now.shards:
-        return "counting shards" if now.prepared is None else f"prepared before: {now.documents} documents, {now.tokens} tokens"
-    rate = f", {now.bytes_per_second / 1e6:.1f} MB/s" if now.bytes_per_second else ""
-    left = f", {now.eta_seconds} s left" if now.eta_seconds and now.prepared is None else ""
-    skipped = f", {now.skipped} records skipped" if now.skipped else ""
-    return f"{now.shards_done} of {now.shards} shards, {now.documents} documents, {now.tokens} tokens{rate}{left}{skipped}"
+def progress_line(progress: Preparation) -> str:
+    """Progress as one line for the log or a terminal."""
+    if not progress.shards:
+        if progress.prepared is None:
+            return "counting shards"
+        return f"prepared before: {progress.documents} documents, {progress.tokens} tokens"
+    rate = f", {progress.bytes_per_second / 1e6:.1f} MB/s" if progress.bytes_per_second else ""
+    left = f", {progress.eta_seconds} s left" if progress.eta_seconds and progress.prepared is None else ""
+    skipped = f", {progress.skipped} records skipped" if progress.skipped else ""
+    shards = f"{progress.shards_done} of {progress.shards} shards"
+    return f"{shards}, {progress.documents} documents, {progress.tokens} tokens{rate}{left}{skipped}"

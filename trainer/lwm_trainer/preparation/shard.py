@@ -1,4 +1,4 @@
-"""One shard: records read, encoded and written, with the lengths of its documents and its counts beside it."""
+"""Writes one shard: its documents, their lengths, and its counts."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,74 +9,86 @@ from numpy.typing import NDArray
 
 from lwm_trainer.config import Dataset
 from lwm_trainer.data.documents.store_schema import LENGTHS, SHARD, Counts, counts_file, lengths_file, shard_file
-from lwm_trainer.data.encoding.bulk import Skips, examples, size
-from lwm_trainer.data.encoding.concatenate import counted, joined_loss, joined_tokens, joined_vision
+from lwm_trainer.data.encoding.encode_records import SkippedRecords, encode_records, record_size
 from lwm_trainer.data.encoding.encoder import Encoder
-from lwm_trainer.data.encoding.example import Example
-from lwm_trainer.data.records.reader import records
+from lwm_trainer.data.encoding.example import (
+    Example,
+    concatenate_loss_masks,
+    concatenate_tokens,
+    concatenate_vision_masks,
+    document_offsets,
+    explicit_loss_mask,
+)
+from lwm_trainer.data.records.reader import read_records
 from lwm_trainer.data.records.shards import Shard
 from lwm_trainer.storage.folder import Folder
 from lwm_trainer.storage.listing import Listing
 
-_TELL_EVERY = 256
-"""Documents."""
+_REPORT_DOCUMENTS = 256
+"""Documents between two reports of progress."""
 
 
 def write_shard(
-    files: Folder, number: int, listing: Listing, shard: Shard, dataset: Dataset, encode: Encoder, tell: Callable[[Counts], None]
+    files: Folder, number: int, listing: Listing, shard: Shard, dataset: Dataset, encode: Encoder, report: Callable[[Counts], None]
 ) -> None:
-    """The counts are written last: then the shard is whole. `tell` hears of how far it is.
+    """Read, encode and write shard `number`. Its counts are written last and mark it as complete.
 
-    Raises DataCorruptError, with file and line, for a bad record that is not to be skipped.
+    Args:
+        files: the folder of the store.
+        report: called with the counts so far.
+
+    Raises DataCorruptError, with file and line, for a bad record when the policy is to fail.
     """
-    whole = sum(part.size for part in shard)
-    skips = Skips(dataset.on_bad_record)
-    made: list[Example] = []
+    shard_size = sum(part.size for part in shard)
+    skipped = SkippedRecords(dataset.on_bad_record)
+    examples: list[Example] = []
     names: list[str] = []
     lines: list[int] = []
-    tokens = read = 0
-    for record, example in examples(records(listing, shard), encode, skips):
-        made.append(example)
+    tokens = size = 0
+    for record, example in encode_records(read_records(listing, shard), encode, skipped):
+        examples.append(example)
         names.append(record.uri.removeprefix(f"{listing.root}/"))
         lines.append(record.line)
-        tokens, read = tokens + len(example.tokens), read + size(record)
-        if len(made) % _TELL_EVERY == 0:
-            tell(Counts(len(made), tokens, min(read, whole), skips.count))
+        tokens, size = tokens + len(example.tokens), size + record_size(record)
+        if len(examples) % _REPORT_DOCUMENTS == 0:
+            report(Counts(len(examples), tokens, min(size, shard_size), skipped.count))
     with files.new(shard_file(number)) as path:
-        write_table(path, _documents(made, names, lines))
+        write_table(path, _documents(examples, names, lines))
     with files.new(lengths_file(number)) as path:
-        write_table(path, _lengths(made))
-    counts = Counts(len(made), tokens, whole, skips.count, skips.first.removeprefix(f"{listing.root}/"))
-    files.write(counts_file(number), counts.write())
+        write_table(path, _lengths(examples))
+    counts = Counts(len(examples), tokens, shard_size, skipped.count, skipped.first.removeprefix(f"{listing.root}/"))
+    files.write(counts_file(number), counts.to_json())
 
 
 def write_table(path: Path, batch: pa.RecordBatch) -> None:
+    """Write one record batch as an Arrow file."""
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
 
 
-def _documents(made: Sequence[Example], names: list[str], lines: list[int]) -> pa.RecordBatch:
-    offsets = np.concatenate([[0], np.cumsum([len(example.tokens) for example in made])]).astype(np.int64)
+def _documents(examples: Sequence[Example], names: list[str], lines: list[int]) -> pa.RecordBatch:
+    offsets = document_offsets(examples)
     columns = [
-        pa.LargeListArray.from_arrays(offsets, pa.array(joined_tokens(made), pa.int32())),
-        _bits(offsets, joined_loss(made)),
-        _bits(offsets, joined_vision(made)),
+        pa.LargeListArray.from_arrays(offsets, pa.array(concatenate_tokens(examples), pa.int32())),
+        _mask_column(offsets, concatenate_loss_masks(examples)),
+        _mask_column(offsets, concatenate_vision_masks(examples)),
         pa.array(names, pa.string()).dictionary_encode(),
         pa.array(lines, pa.int64()),
     ]
     return pa.record_batch(columns, schema=SHARD)
 
 
-def _bits(offsets: NDArray[np.int64], values: NDArray[np.bool_] | None) -> pa.Array:
-    if values is None:
+def _mask_column(offsets: NDArray[np.int64], mask: NDArray[np.bool_] | None) -> pa.Array:
+    """A list column of a flat mask; all null for None."""
+    if mask is None:
         return pa.nulls(len(offsets) - 1, pa.large_list(pa.bool_()))
-    return pa.LargeListArray.from_arrays(offsets, pa.array(values, pa.bool_()))
+    return pa.LargeListArray.from_arrays(offsets, pa.array(mask, pa.bool_()))
 
 
-def _lengths(made: Sequence[Example]) -> pa.RecordBatch:
+def _lengths(examples: Sequence[Example]) -> pa.RecordBatch:
     columns = [
-        [len(example.tokens) for example in made],
-        [int(np.count_nonzero(counted(example)[1:])) for example in made],
-        [0 if example.vision is None else int(np.count_nonzero(example.vision)) for example in made],
+        [len(example.tokens) for example in examples],
+        [int(np.count_nonzero(explicit_loss_mask(example)[1:])) for example in examples],
+        [0 if example.vision_mask is None else int(np.count_nonzero(example.vision_mask)) for example in examples],
     ]
     return pa.record_batch([pa.array(column, pa.int64()) for column in columns], schema=LENGTHS)

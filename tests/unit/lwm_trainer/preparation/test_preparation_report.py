@@ -4,7 +4,7 @@ import pytest
 
 from lwm_trainer.config import Prepared
 from lwm_trainer.data.documents.store_schema import Counts
-from lwm_trainer.preparation.preparation_report import Report, told
+from lwm_trainer.preparation.preparation_report import PreparationReport, progress_line
 from lwm_trainer.runtime.progress import to_json
 
 
@@ -18,9 +18,9 @@ class Clock:
 
 def test_speed_is_of_the_last_minute_and_not_of_what_was_done_before() -> None:
     clock = Clock()
-    report = Report(clock=clock)
+    report = PreparationReport(clock=clock)
     assert report.now().shards == 0
-    assert told(report.now()) == "counting shards"
+    assert progress_line(report.now()) == "counting shards"
     report.planned(10, 10_000, {0: Counts(5, 50, 1000)})
     assert (report.now().bytes_per_second, report.now().eta_seconds) == (None, None)
     clock.now = 10.0
@@ -35,7 +35,7 @@ def test_speed_is_of_the_last_minute_and_not_of_what_was_done_before() -> None:
 
 
 def test_shards_count_once_whoever_did_them_and_the_sum_ends_with_the_store() -> None:
-    report = Report()
+    report = PreparationReport()
     report.planned(2, 200, {})
     report.current(Counts(1, 10, 90))
     report.done({0: Counts(2, 20, 100, 1, "a:3: bad")})
@@ -45,18 +45,18 @@ def test_shards_count_once_whoever_did_them_and_the_sum_ends_with_the_store() ->
     prepared = Prepared(uri="/x", documents=5, tokens=50, skipped=2)
     report.ended(prepared)
     assert (report.now().prepared, report.now().documents, report.now().skipped) == (prepared, 5, 2)
-    assert told(report.now()).startswith("2 of 2 shards, 5 documents, 50 tokens")
+    assert progress_line(report.now()).startswith("2 of 2 shards, 5 documents, 50 tokens")
 
 
 def test_a_store_that_was_there_is_told_as_such() -> None:
-    report = Report()
+    report = PreparationReport()
     report.ended(Prepared(uri="/x", documents=5, tokens=50, skipped=1), "a:3: bad")
-    assert told(report.now()) == "prepared before: 5 documents, 50 tokens"
+    assert progress_line(report.now()) == "prepared before: 5 documents, 50 tokens"
     assert (report.now().skipped, report.now().first_skipped) == (1, "a:3: bad")
 
 
 def test_a_report_is_short_whatever_a_record_says() -> None:
-    report = Report()
+    report = PreparationReport()
     report.planned(1, 1, {0: Counts(0, 0, 1, 1, "ü" * 5000)})
     report.ended(Prepared(uri="gs://" + "x" * 300, documents=10**12, tokens=10**15, skipped=10**9))
     assert len(to_json(report.now()).encode()) <= 2048

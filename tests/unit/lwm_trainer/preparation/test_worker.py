@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 from lwm_trainer.config import ExitCode, Preparation, PrepareConfig, Prepared, TerminationMessage
-from lwm_trainer.data import Batches
-from lwm_trainer.data.documents.in_memory import Documents, load_documents
-from lwm_trainer.data.documents.store import Store
+from lwm_trainer.data.documents.in_memory import InMemoryDocuments, load_documents
+from lwm_trainer.data.documents.store import TokenStore
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
-from lwm_trainer.data.records import shards as dealing
-from lwm_trainer.preparation.preparation_report import Report
+from lwm_trainer.data.records import shards as record_shards
+from lwm_trainer.data.rows.loader import Batches
+from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.preparation.worker import prepare
 from lwm_trainer.storage.errors import DataCorruptError, DataMissingError
 from lwm_trainer.storage.folder import Folder, folder
@@ -34,7 +34,7 @@ LINES = [f"line {number} " + "word " * (number % 7) for number in range(60)]
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dealing, "LEAST", 400)
+    monkeypatch.setattr(record_shards, "MIN_SHARD_BYTES", 400)
 
 
 @pytest.fixture
@@ -66,14 +66,18 @@ def done(made: Prepared | None) -> Prepared:
     return made
 
 
-def in_memory(asked: PrepareConfig) -> Documents:
+def other_worker(asked: PrepareConfig, worker: int) -> threading.Thread:
+    return threading.Thread(target=prepare, args=(asked, worker, PreparationReport()), kwargs={"poll_seconds": 0.01})
+
+
+def in_memory(asked: PrepareConfig) -> InMemoryDocuments:
     run = a_run(**(ALONE | {"datasets": [asked.dataset], "tokenizer": asked.tokenizer}))
     found = load_documents(run, Tokenizer.load(asked.tokenizer, 258))["books"]
-    assert isinstance(found, Documents)
+    assert isinstance(found, InMemoryDocuments)
     return found
 
 
-def same(store: Store, documents: Documents) -> None:
+def same(store: TokenStore, documents: InMemoryDocuments) -> None:
     assert np.array_equal(store.offsets, documents.offsets)
     assert [store.name(number) for number in range(len(store))] == list(documents.names)
     total = int(store.offsets[-1])
@@ -84,8 +88,8 @@ def same(store: Store, documents: Documents) -> None:
 
 def test_a_store_holds_what_is_read_into_memory(source: Path, tmp_path: Path) -> None:
     asked = config(source, tmp_path / "out")
-    prepared = done(prepare(asked, 0, Report()))
-    store = Store.open(prepared.uri, str(source))
+    prepared = done(prepare(asked, 0, PreparationReport()))
+    store = TokenStore.open(prepared.uri, str(source))
     documents = in_memory(asked)
     assert len(list(Path(prepared.uri).glob("shard-*.json"))) > 4
     assert (prepared.documents, prepared.tokens, prepared.skipped) == (62, len(documents.tokens), 0)
@@ -99,21 +103,22 @@ def test_every_field_s_loss_is_kept(source: Path, tmp_path: Path) -> None:
     for name in ("b.txt", "sub/c.jsonl"):
         (source / name).unlink()
     asked = config(source, tmp_path / "out", dataset={"fields": "[q],a"})
-    store = Store.open(done(prepare(asked, 0, Report())).uri, str(source))
+    store = TokenStore.open(done(prepare(asked, 0, PreparationReport())).uri, str(source))
     same(store, in_memory(asked))
-    assert store.read(0, int(store.offsets[1])).loss.tolist() == [False] * 11 + [True] * 10
+    assert store.read(0, int(store.offsets[1])).loss_mask.tolist() == [False] * 11 + [True] * 10
 
 
 @pytest.mark.parametrize("workers", [2, 3])
 def test_several_workers_make_what_one_makes(source: Path, tmp_path: Path, workers: int) -> None:
-    alone = done(prepare(config(source, tmp_path / "one"), 0, Report()))
+    alone = done(prepare(config(source, tmp_path / "one"), 0, PreparationReport()))
     asked = config(source, tmp_path / "many", workers=workers)
     threads = [
-        threading.Thread(target=prepare, args=(asked, worker, Report()), kwargs={"poll_seconds": 0.01}) for worker in range(1, workers)
+        threading.Thread(target=prepare, args=(asked, worker, PreparationReport()), kwargs={"poll_seconds": 0.01})
+        for worker in range(1, workers)
     ]
     for thread in threads:
         thread.start()
-    together = done(prepare(asked, 0, Report(), poll_seconds=0.01))
+    together = done(prepare(asked, 0, PreparationReport(), poll_seconds=0.01))
     for thread in threads:
         thread.join()
     assert files_of(together.uri) == files_of(alone.uri)
@@ -152,29 +157,29 @@ def test_a_worker_that_is_killed_at_any_point_is_made_up_for(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool
 ) -> None:
     with death(monkeypatch, -1, after=False) as seen:
-        alone = files_of(done(prepare(config(source, tmp_path / "whole"), 0, Report())).uri)
+        alone = files_of(done(prepare(config(source, tmp_path / "whole"), 0, PreparationReport())).uri)
     assert seen[0] == "plan.json"
     assert seen[1:4] == ["shard-00000.arrow", "shard-00000.lengths.arrow", "shard-00000.json"]
     assert seen[-2:] == ["index.arrow", "prepared.json"]
     for at in range(len(seen)):
         asked = config(source, tmp_path / f"{at}")
         with death(monkeypatch, at, after=after), pytest.raises(Killed):
-            prepare(asked, 0, Report())
+            prepare(asked, 0, PreparationReport())
         with death(monkeypatch, -1, after=False) as again:
-            assert files_of(done(prepare(asked, 0, Report())).uri) == alone
+            assert files_of(done(prepare(asked, 0, PreparationReport())).uri) == alone
         begun = {name.partition(".")[0] for name in seen[at + after :]}
         begun |= {"index"} if begun else set()
         assert again == [name for name in seen if name.partition(".")[0] in begun], "a shard that is whole is not made again"
 
 
 def test_two_that_ask_for_the_same_share_it(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = done(prepare(config(source, tmp_path / "out"), 0, Report()))
+    first = done(prepare(config(source, tmp_path / "out"), 0, PreparationReport()))
     other = config(
         source, tmp_path / "out", training="u", seed=7, workers=3, dataset={"name": "other", "weight": 2.0, "documents": {"min_tokens": 9}}
     )
     with death(monkeypatch, 0, after=False) as seen:
         for worker in range(3):
-            assert prepare(other, worker, Report()) == first
+            assert prepare(other, worker, PreparationReport()) == first
     assert seen == []
 
 
@@ -188,11 +193,13 @@ def test_two_that_ask_for_the_same_share_it(source: Path, tmp_path: Path, monkey
     ],
 )
 def test_what_decides_the_content_decides_the_place(source: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
-    from lwm_trainer.preparation.location import folder_of, recipe
+    from lwm_trainer.preparation.location import store_folder, store_recipe
 
     def where(**asked: Any) -> str:
         made = config(source, "/root", **asked)
-        return folder_of(made.root, recipe(made, Tokenizer.load(made.tokenizer, 300), dealing.sources(made.dataset.uri)))
+        return store_folder(
+            made.root, store_recipe(made, Tokenizer.load(made.tokenizer, 300), record_shards.list_record_files(made.dataset.uri))
+        )
 
     assert where(**changes) != where(**(changes | {"seed": 0} if "seed" in changes else {}))
     before = where()
@@ -204,13 +211,13 @@ def test_a_store_in_a_bucket(source: Path, tmp_path: Path, monkeypatch: pytest.M
     objects = {f"data/{path.relative_to(source)}": path.read_bytes() for path in source.rglob("*.*")}
     with a_bucket(monkeypatch, objects | {"tokenizer.json": content("<s>", "</s>")}) as bucket:
         asked = config("gs://lwm/data", "gs://lwm/datasets", workers=2, tokenizer="gs://lwm/tokenizer.json")
-        other = threading.Thread(target=prepare, args=(asked, 1, Report()), kwargs={"poll_seconds": 0.01})
+        other = other_worker(asked, 1)
         other.start()
-        prepared = done(prepare(asked, 0, Report(), poll_seconds=0.01))
+        prepared = done(prepare(asked, 0, PreparationReport(), poll_seconds=0.01))
         other.join()
-        store = Store.open(prepared.uri, "gs://lwm/data")
+        store = TokenStore.open(prepared.uri, "gs://lwm/data")
         same(store, in_memory(asked))
-        disk = done(prepare(config(source, tmp_path / "out"), 0, Report()))
+        disk = done(prepare(config(source, tmp_path / "out"), 0, PreparationReport()))
         written = {name.rpartition("/")[2]: each for name, each in bucket.objects.items() if name.startswith("datasets/")}
         assert {name: each for name, each in written.items() if name.startswith("shard")} == {
             name: each for name, each in files_of(disk.uri).items() if name.startswith("shard")
@@ -227,7 +234,7 @@ def bad(source: Path) -> None:
 def test_a_bad_record_is_fatal_with_file_and_line(source: Path, tmp_path: Path) -> None:
     bad(source)
     with pytest.raises(DataCorruptError) as error:
-        prepare(config(source, tmp_path / "out"), 0, Report())
+        prepare(config(source, tmp_path / "out"), 0, PreparationReport())
     assert str(error.value) == (
         f"{source}/sub/c.jsonl:2: field 'text' is missing (the record has 'body'): add it or correct the fields of the data set"
     )
@@ -239,7 +246,7 @@ def test_bad_records_are_counted_and_told_where_they_are_to_be_skipped(
     bad(source)
     told: list[Preparation] = []
     asked = config(source, tmp_path / "out", dataset={"on_bad_record": "skip"})
-    prepared = done(prepare(asked, 0, Report(told.append)))
+    prepared = done(prepare(asked, 0, PreparationReport(told.append)))
     assert (prepared.documents, prepared.skipped) == (62, 3)
     first = f"{source}/sub/c.jsonl:2: field 'text' is missing (the record has 'body'): add it or correct the fields of the data set"
     assert (told[-1].skipped, told[-1].first_skipped, told[-1].prepared) == (3, first, prepared)
@@ -248,9 +255,9 @@ def test_bad_records_are_counted_and_told_where_they_are_to_be_skipped(
         f"skipped: {source}/sub/c.jsonl:3: the document is empty: leave its record out",
         f"skipped: {source}/sub/c.jsonl:4: not JSON (Expecting value at column 1): write one object a line",
     ]
-    same(Store.open(prepared.uri, str(source)), in_memory(asked))
+    same(TokenStore.open(prepared.uri, str(source)), in_memory(asked))
     with pytest.raises(DataCorruptError, match="field 'text' is missing"):  # somebody else's store, whose losses this one does not want
-        prepare(config(source, tmp_path / "out"), 0, Report())
+        prepare(config(source, tmp_path / "out"), 0, PreparationReport())
 
 
 def test_a_data_set_without_a_document_is_refused(source: Path, tmp_path: Path) -> None:
@@ -258,10 +265,10 @@ def test_a_data_set_without_a_document_is_refused(source: Path, tmp_path: Path) 
         (source / name).unlink()
     (source / "a.jsonl").write_text("\n\n")
     with pytest.raises(DataMissingError, match=r"datasets\[books\]: .*/source holds no document: its files are empty"):
-        prepare(config(source, tmp_path / "out"), 0, Report())
+        prepare(config(source, tmp_path / "out"), 0, PreparationReport())
     (source / "a.jsonl").write_text("x\ny\n")
     with pytest.raises(DataCorruptError, match=r"none of its 2 records makes a document; the first: .*a\.jsonl:1: not JSON"):
-        prepare(config(source, tmp_path / "out", dataset={"on_bad_record": "skip"}), 0, Report())
+        prepare(config(source, tmp_path / "out", dataset={"on_bad_record": "skip"}), 0, PreparationReport())
 
 
 def test_a_source_that_changes_is_named(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,25 +276,25 @@ def test_a_source_that_changes_is_named(source: Path, tmp_path: Path, monkeypatc
     later = threading.Timer(0.3, lambda: (source / "z.txt").write_text("more"))
     later.start()
     with pytest.raises(DataCorruptError, match=r"source: was changed while it was read: leave it as it is"):
-        prepare(config(source, tmp_path / "out", workers=2), 0, Report(), poll_seconds=0.01)
+        prepare(config(source, tmp_path / "out", workers=2), 0, PreparationReport(), poll_seconds=0.01)
     later.join()
 
 
 def test_a_store_that_is_not_whole_is_not_opened(source: Path, tmp_path: Path) -> None:
-    prepared = done(prepare(config(source, tmp_path / "out"), 0, Report()))
+    prepared = done(prepare(config(source, tmp_path / "out"), 0, PreparationReport()))
     shard = Path(prepared.uri) / "shard-00001.arrow"
     shard.write_bytes(shard.read_bytes()[:100])
     with pytest.raises(DataCorruptError, match=r"shard-00001\.arrow: no whole Arrow file .* prepare the data set anew"):
-        Store.open(prepared.uri, str(source)).read(0, prepared.tokens)
+        TokenStore.open(prepared.uri, str(source)).read(0, prepared.tokens)
     (Path(prepared.uri) / "prepared.json").unlink()
     with pytest.raises(DataMissingError, match="no prepared data set is there, or not yet all of it"):
-        Store.open(prepared.uri, str(source))
+        TokenStore.open(prepared.uri, str(source))
 
 
 def test_rows_of_a_store_are_those_of_memory(source: Path, tmp_path: Path) -> None:
     asked = config(source, tmp_path / "out")
     run = a_run(**(ALONE | {"datasets": [asked.dataset], "context_length": 32, "batch_tokens": 128}))
-    store = Store.open(done(prepare(asked, 0, Report())).uri, str(source))
+    store = TokenStore.open(done(prepare(asked, 0, PreparationReport())).uri, str(source))
     kept, read = (Batches(run, {"books": each}) for each in (store, in_memory(asked)))
     for step in range(3):
         for name, array in read.batch(step).items():
@@ -296,7 +303,7 @@ def test_rows_of_a_store_are_those_of_memory(source: Path, tmp_path: Path) -> No
 
 def test_threads_read_a_store_at_once(source: Path, tmp_path: Path) -> None:
     asked = config(source, tmp_path / "out")
-    store = Store.open(done(prepare(asked, 0, Report())).uri, str(source))
+    store = TokenStore.open(done(prepare(asked, 0, PreparationReport())).uri, str(source))
     expected = in_memory(asked).tokens
     spans = [(begin, begin + 50) for begin in range(0, len(expected) - 50, 7)]
     with ThreadPoolExecutor(8) as pool:
@@ -322,7 +329,7 @@ def test_processes_leave_with_the_trainer_s_codes_and_last_words(source: Path, t
     words = [TerminationMessage.model_validate_json((tmp_path / "pods" / f"words-{index}").read_text()) for index in range(2)]
     assert words[0].prepared is not None
     assert words[1].prepared is None
-    assert Store.open(words[0].prepared.uri, str(source)).prepared == words[0].prepared
+    assert TokenStore.open(words[0].prepared.uri, str(source)).prepared == words[0].prepared
     bad(source)
     with a_bucket(monkeypatch, {}):
         asked_for = [
@@ -340,9 +347,9 @@ def test_processes_leave_with_the_trainer_s_codes_and_last_words(source: Path, t
 
 
 def test_what_a_killed_process_leaves_is_gone_on_with(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dealing, "LEAST", 2**20)  # as in the process
+    monkeypatch.setattr(record_shards, "MIN_SHARD_BYTES", 2**20)  # as in the process
     (source / "a.jsonl").write_text("\n".join(json.dumps({"text": f"{number} " * 2000}) for number in range(500)))
-    alone = done(prepare(config(source, tmp_path / "alone"), 0, Report()))
+    alone = done(prepare(config(source, tmp_path / "alone"), 0, PreparationReport()))
     asked = config(source, tmp_path / "out")
     uri = tmp_path / "out" / Path(alone.uri).name
     process = worker(asked, 0, tmp_path / "pods")
@@ -353,5 +360,5 @@ def test_what_a_killed_process_leaves_is_gone_on_with(source: Path, tmp_path: Pa
     process.wait()
     assert not (uri / "prepared.json").exists()
     (uri / ".shard-00001.arrow.0123abcd").write_bytes(b"torn")
-    assert done(prepare(asked, 0, Report())).tokens == alone.tokens
+    assert done(prepare(asked, 0, PreparationReport())).tokens == alone.tokens
     assert files_of(str(uri)) == files_of(alone.uri)

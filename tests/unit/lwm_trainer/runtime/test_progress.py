@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from lwm_trainer.config import PROGRESS_ANNOTATION, FinalReport, Hang, Lease, Phase, Preparation, Prepared, RunConfig, TerminationMessage
-from lwm_trainer.preparation.preparation_report import Report
+from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.runtime import progress
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
 from lwm_trainer.runtime.progress import Renewer, Reporter, write_last_words
@@ -172,7 +172,7 @@ def test_the_lease_is_renewed_while_nothing_changes_and_says_for_how_long(server
 
 
 def test_a_preparation_s_lease_ends_with_the_store(server: ApiServer) -> None:
-    report = Report(clock=lambda: 0.0)
+    report = PreparationReport(clock=lambda: 0.0)
     renewer = Renewer(Lease(namespace="trainings", name="bible-d1-r0"), "bible-d1-r0-0", report.now, seconds=3600)
     wait_for(lambda: len(server.patches) == 1)
     report.planned(2, 1000, {})

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from lwm_trainer.config import Mesh, Vision
-from lwm_trainer.data import Batches, Documents
+from lwm_trainer.data.documents.in_memory import InMemoryDocuments
+from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.parallel.mesh import TOKENS, make_mesh
 from lwm_trainer.ring.layout import plan
 from lwm_trainer.step.global_batch import Feed, orders
@@ -19,7 +20,10 @@ LENGTH, SIZES = 192, [150, 30, 12, 70, 61, 61, 192, 9, 8, 7, 180]
 
 def batches(run: Any) -> Batches:
     sizes = np.cumsum(SIZES)
-    return Batches(run, {"d": Documents.join([np.arange(end - size, end, dtype=np.int32) for size, end in zip(SIZES, sizes, strict=True)])})
+    return Batches(
+        run,
+        {"d": InMemoryDocuments.from_tokens([np.arange(end - size, end, dtype=np.int32) for size, end in zip(SIZES, sizes, strict=True)])},
+    )
 
 
 def test_a_model_with_a_vision_vocabulary_is_told_that_texts_are_text() -> None:

@@ -1,1 +1,1 @@
-"""Examples in order, in memory or in a prepared token store."""
+"""The documents of a data set, in memory or in a prepared token store."""

@@ -1,4 +1,4 @@
-"""Documents of a data set in memory, as one flat array of token ids."""
+"""The documents of a data set in memory, as flat arrays."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -8,43 +8,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwm_trainer.config import Dataset, RunConfig
-from lwm_trainer.data.documents.span import Span, span
-from lwm_trainer.data.documents.store import Store
-from lwm_trainer.data.encoding.bulk import Skips, examples
-from lwm_trainer.data.encoding.concatenate import joined_loss, joined_tokens, joined_vision
+from lwm_trainer.data.documents.span import Span, make_span
+from lwm_trainer.data.documents.store import TokenStore
+from lwm_trainer.data.encoding.encode_records import SkippedRecords, encode_records
 from lwm_trainer.data.encoding.encoder import encoder
-from lwm_trainer.data.encoding.example import Example
+from lwm_trainer.data.encoding.example import (
+    Example,
+    concatenate_loss_masks,
+    concatenate_tokens,
+    concatenate_vision_masks,
+    document_offsets,
+)
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
-from lwm_trainer.data.records.reader import place, records
-from lwm_trainer.data.records.shards import sources, whole
+from lwm_trainer.data.records.reader import read_records
+from lwm_trainer.data.records.record import record_location
+from lwm_trainer.data.records.shards import list_record_files, single_shard
 from lwm_trainer.storage.errors import DataCorruptError, DataMissingError
 
 
 @dataclass(frozen=True)
-class Documents:
-    """Document d is `tokens[offsets[d]:offsets[d + 1]]`."""
+class InMemoryDocuments:
+    """A `DocumentSource` of arrays: document d is `tokens[offsets[d]:offsets[d + 1]]`."""
 
     tokens: NDArray[np.int32]
     offsets: NDArray[np.int64]
-    loss: NDArray[np.bool_] | None = None
-    """[tokens]: the token counts as a target; None: all but each document's first."""
-    vision: NDArray[np.bool_] | None = None
-    """[tokens]: the token is of the vision vocabulary; None: none is."""
+    loss_mask: NDArray[np.bool_] | None = None
+    """[tokens], true where the token counts as a target; None: every token but each document's first counts."""
+    vision_mask: NDArray[np.bool_] | None = None
+    """[tokens], true where the token belongs to the vision vocabulary; None: no token does."""
     names: tuple[str, ...] = ()
-    """Of the documents: file and line; none for documents that come from no file."""
+    """File and line of each document; empty for documents that come from no file."""
 
     @classmethod
-    def join(cls, documents: Sequence[NDArray[np.int32]]) -> "Documents":
-        return cls.of(("", Example(document, None, None)) for document in documents)
+    def from_tokens(cls, documents: Sequence[NDArray[np.int32]]) -> "InMemoryDocuments":
+        """Documents without names or masks, one from each array of token ids."""
+        return cls.from_examples(("", Example(document, None, None)) for document in documents)
 
     @classmethod
-    def of(cls, named: Iterable[tuple[str, Example]]) -> "Documents":
-        names, made = [], []
-        for name, example in named:
+    def from_examples(cls, named_examples: Iterable[tuple[str, Example]]) -> "InMemoryDocuments":
+        """One document from each pair of name and example."""
+        names, examples = [], []
+        for name, example in named_examples:
             names.append(name)
-            made.append(example)
-        offsets = np.concatenate([[0], np.cumsum([len(example.tokens) for example in made])]).astype(np.int64)
-        return cls(joined_tokens(made), offsets, joined_loss(made), joined_vision(made), tuple(names))
+            examples.append(example)
+        return cls(
+            concatenate_tokens(examples),
+            document_offsets(examples),
+            concatenate_loss_masks(examples),
+            concatenate_vision_masks(examples),
+            tuple(names),
+        )
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -55,40 +68,51 @@ class Documents:
 
     def read(self, begin: int, end: int) -> Span:
         """Tokens `begin` to `end` (exclusive) of the flat array."""
-        here = slice(begin, end)
-        loss, vision = (None if each is None else each[here] for each in (self.loss, self.vision))
-        return span(self.tokens[here], loss, vision, begin, self.offsets)
+        window = slice(begin, end)
+        loss_mask, vision_mask = (None if mask is None else mask[window] for mask in (self.loss_mask, self.vision_mask))
+        return make_span(self.tokens[window], loss_mask, vision_mask, begin, self.offsets)
 
 
-def load_documents(config: RunConfig, tokenizer: Tokenizer) -> dict[str, Documents | Store]:
-    """The documents of each of the stage's data sets, by name: opened where they are prepared, else read and encoded, in the order of
-    their paths and lines.
+def load_documents(config: RunConfig, tokenizer: Tokenizer) -> dict[str, InMemoryDocuments | TokenStore]:
+    """Load each of the stage's data sets, by name.
 
-    Raises DataCorruptError, with file and line, for a bad record that is not to be skipped; DataMissingError where no document is.
+    A prepared data set is opened; any other is read and encoded in the order of paths and lines.
+
+    Raises DataCorruptError, with file and line, for a bad record when the policy is to fail, and DataMissingError for a data set without
+    documents.
     """
     return {
-        each.name: Store.open(each.prepared, each.uri) if each.prepared is not None else _load(config, each, tokenizer)
-        for each in config.datasets
+        dataset.name: TokenStore.open(dataset.prepared, dataset.uri)
+        if dataset.prepared is not None
+        else _encode_dataset(config, dataset, tokenizer)
+        for dataset in config.datasets
     }
 
 
-def _load(config: RunConfig, dataset: Dataset, tokenizer: Tokenizer) -> Documents:
+def _encode_dataset(config: RunConfig, dataset: Dataset, tokenizer: Tokenizer) -> InMemoryDocuments:
     vision = config.model.vision
     encode = encoder(dataset, tokenizer, vision.vocab_size if vision is not None else None, config.seed)
-    listing, skips = sources(dataset.uri), Skips(dataset.on_bad_record)
-    made = examples(records(listing, whole(listing)), encode, skips)
-    found = Documents.of((place(record.uri, record.line), example) for record, example in made)
-    require_documents(dataset, len(found), skips.count, skips.first)
-    if skips.count:
-        print(f"datasets[{dataset.name}]: {len(found)} documents, {skips.count} records skipped", file=sys.stderr, flush=True)
-    return found
+    listing, skipped = list_record_files(dataset.uri), SkippedRecords(dataset.on_bad_record)
+    encoded = encode_records(read_records(listing, single_shard(listing)), encode, skipped)
+    documents = InMemoryDocuments.from_examples((record_location(record.uri, record.line), example) for record, example in encoded)
+    require_documents(dataset, len(documents), skipped.count, skipped.first)
+    if skipped.count:
+        print(f"datasets[{dataset.name}]: {len(documents)} documents, {skipped.count} records skipped", file=sys.stderr, flush=True)
+    return documents
 
 
-def require_documents(dataset: Dataset, documents: int, skipped: int, first: str) -> None:
-    """Raises DataMissingError or DataCorruptError when there is none. `first`: why the first of the `skipped` records made none."""
+def require_documents(dataset: Dataset, documents: int, skipped: int, first_skipped: str) -> None:
+    """Raise an error when a data set has no document.
+
+    Args:
+        documents, skipped: how many records made a document and how many did not.
+        first_skipped: why the first of the skipped records did not.
+
+    Raises DataCorruptError when all records were skipped, DataMissingError when there are none.
+    """
     if documents:
         return
     where = f"datasets[{dataset.name}]: {dataset.uri}"
     if skipped:
-        raise DataCorruptError(f"{where}: none of its {skipped} records makes a document; the first: {first}")
+        raise DataCorruptError(f"{where}: none of its {skipped} records makes a document; the first: {first_skipped}")
     raise DataMissingError(f"{where} holds no document: its files are empty")

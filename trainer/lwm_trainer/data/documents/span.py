@@ -1,4 +1,4 @@
-"""What a data set is for those who make rows of it: documents one after the other, read in stretches."""
+"""What rows are made from: the documents of a data set one after the other, in flat coordinates."""
 
 from typing import NamedTuple, Protocol
 
@@ -7,17 +7,17 @@ from numpy.typing import NDArray
 
 
 class Span(NamedTuple):
-    """A stretch of a data set, arrays of equal length."""
+    """A contiguous range of a data set's tokens; arrays are [tokens]."""
 
     tokens: NDArray[np.int32]
-    loss: NDArray[np.bool_]
-    """The token counts as a target."""
-    vision: NDArray[np.bool_]
-    """The token is of the vision vocabulary."""
+    loss_mask: NDArray[np.bool_]
+    """True where the token counts as a target of the loss."""
+    vision_mask: NDArray[np.bool_]
+    """True where the token belongs to the vision vocabulary."""
 
 
-class Source(Protocol):
-    """Documents one after the other in flat coordinates."""
+class DocumentSource(Protocol):
+    """The documents of a data set one after the other; document d is the range `offsets[d]` to `offsets[d + 1]`."""
 
     @property
     def offsets(self) -> NDArray[np.int64]:
@@ -27,16 +27,24 @@ class Source(Protocol):
         """The tokens from `begin` to `end` (exclusive)."""
 
     def name(self, document: int) -> str:
-        """The file and line that it comes from, as in `/texts/a.jsonl:7`."""
+        """The file and line of a document, as in `/texts/a.jsonl:7`."""
 
 
-def span(
-    tokens: NDArray[np.int32], loss: NDArray[np.bool_] | None, vision: NDArray[np.bool_] | None, begin: int, offsets: NDArray[np.int64]
+def make_span(
+    tokens: NDArray[np.int32],
+    loss_mask: NDArray[np.bool_] | None,
+    vision_mask: NDArray[np.bool_] | None,
+    begin: int,
+    offsets: NDArray[np.int64],
 ) -> Span:
-    """Fills in what is None: no token is of the vision vocabulary, all count but each document's first. `offsets`: of the data set;
-    `begin`: the place of the first of the tokens."""
-    if loss is None:
-        loss = np.ones(len(tokens), np.bool_)
+    """A span with its default masks filled in: every token but each document's first counts, and none is of the vision vocabulary.
+
+    Args:
+        begin: flat coordinate of the first of the tokens.
+        offsets: of the whole data set.
+    """
+    if loss_mask is None:
+        loss_mask = np.ones(len(tokens), np.bool_)
         first, last = np.searchsorted(offsets, [begin, begin + len(tokens)])
-        loss[offsets[first:last] - begin] = False
-    return Span(tokens, loss, np.zeros(len(tokens), np.bool_) if vision is None else vision)
+        loss_mask[offsets[first:last] - begin] = False
+    return Span(tokens, loss_mask, np.zeros(len(tokens), np.bool_) if vision_mask is None else vision_mask)

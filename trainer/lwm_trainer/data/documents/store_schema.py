@@ -1,4 +1,4 @@
-"""The files of a token store: Arrow, the format of Hugging Face's data sets, so that many a tool reads them."""
+"""The files of a token store. They are Arrow files, as Hugging Face's `datasets` writes them, so that many tools can read them."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -7,53 +7,57 @@ from typing import Any
 import pyarrow as pa
 
 FORMAT = 1
-"""Part of what a store is named by: another number wherever other bytes are written for the same source."""
+"""Version of the files. It is part of a store's hash: raise it whenever the same source makes other bytes."""
 
 PLAN, INDEX, PREPARED = "plan.json", "index.arrow", "prepared.json"
-"""The shards and the parts of files that each is made of; a row per document; written last: the store is whole."""
+"""plan.json: the shards and the file parts of each. index.arrow: a row per document. prepared.json: written last, so that a store with it
+is complete."""
 
 SHARD = pa.schema(
     {
         "tokens": pa.large_list(pa.int32()),
-        "loss": pa.large_list(pa.bool_()),  # all null: all but each document's first token count
-        "vision": pa.large_list(pa.bool_()),  # all null: no token is of the vision vocabulary
-        "file": pa.dictionary(pa.int32(), pa.string()),  # relative to the source, so that any mount of it makes the same bytes
+        "loss": pa.large_list(pa.bool_()),  # the loss mask; all null: every token but each document's first counts
+        "vision": pa.large_list(pa.bool_()),  # the vision mask; all null: no token belongs to the vision vocabulary
+        "file": pa.dictionary(pa.int32(), pa.string()),  # relative to the source, so that the bytes do not depend on where it is mounted
         "line": pa.int64(),
     }
 )
-"""A row per document; one record batch, so that the tokens of a shard are one flat array."""
+"""A row per document, in one record batch, so that the tokens of a shard are one flat array."""
 
 LENGTHS = pa.schema({"length": pa.int64(), "targets": pa.int64(), "vision": pa.int64()})
-"""A row per document of a shard: tokens, those that count as targets, those of the vision vocabulary."""
+"""A row per document of a shard: its tokens, those that count as targets, those of the vision vocabulary."""
 
 DOCUMENTS = pa.schema([*LENGTHS, pa.field("shard", pa.int32()), pa.field("place", pa.int32())])
-"""A row per document of all: where it lies."""
+"""A row per document of the store: its lengths, its shard, and its row in the shard."""
 
 
 def shard_file(number: int) -> str:
+    """Name of the Arrow file of a shard."""
     return f"shard-{number:05}.arrow"
 
 
 def lengths_file(number: int) -> str:
+    """Name of the Arrow file with the document lengths of a shard."""
     return f"shard-{number:05}.lengths.arrow"
 
 
 def counts_file(number: int) -> str:
-    """Written last: the shard is whole."""
+    """Name of the JSON file with the counts of a shard. It is written last: a shard with it is complete."""
     return f"shard-{number:05}.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Of one shard, or of all."""
+    """Counts of one shard, or of all. The field names are those of the shard's JSON file."""
 
     documents: int = 0
     tokens: int = 0
     size: int = 0
     """Bytes of source."""
     skipped: int = 0
+    """Records that made no example."""
     first_skipped: str = ""
-    """Why the first skipped record made no example; its file relative to the source."""
+    """Why the first skipped record made no example; its file is relative to the source."""
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -65,13 +69,13 @@ class Counts:
         )
 
     @classmethod
-    def read(cls, content: bytes) -> "Counts":
+    def from_json(cls, content: bytes) -> "Counts":
         return cls(**json.loads(content))
 
-    def write(self) -> bytes:
+    def to_json(self) -> bytes:
         return to_json(asdict(self))
 
 
 def to_json(value: Any) -> bytes:
-    """The same bytes whoever writes it."""
+    """Serialize to JSON that is equal byte for byte, whichever worker writes it."""
     return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()

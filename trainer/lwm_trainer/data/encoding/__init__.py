@@ -1,1 +1,1 @@
-"""Records become examples: token ids, and which of them count in the loss."""
+"""Records encoded as examples: token ids with a loss mask and a vision mask."""

@@ -1,8 +1,8 @@
-"""Conversations as pieces of text; only what the assistant says counts in the loss.
+"""Conversations as parts of an example; only what the assistant says counts in the loss.
 
-Two templates. LWM's: one sentence or the conversation's own system message, then `USER:` and `ASSISTANT:` in turn, each answer ended by
-`</s>`. The tokenizer's own: a Jinja template, as Hugging Face's `apply_chat_template` renders it, in which `{% generation %}` stands
-around what the assistant says; see `lwm_trainer.data.encoding.chat_template`.
+There are two templates. LWM's: one sentence or the conversation's own system message, then `USER:` and `ASSISTANT:` in turn, each answer
+ended by `</s>`. The tokenizer's own: a Jinja template, rendered as Hugging Face's `apply_chat_template` renders it, in which
+`{% generation %}` marks what the assistant says; see `lwm_trainer.data.encoding.chat_template`.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from lwm_trainer.config import Dataset
 from lwm_trainer.data.encoding import field_language
-from lwm_trainer.data.encoding.chat_template import Template
-from lwm_trainer.data.encoding.text_parts import TextPart, token
+from lwm_trainer.data.encoding.chat_template import ChatTemplate
+from lwm_trainer.data.encoding.example import TextPart, token_part
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.records.record import BadRecordError, Record
 
@@ -19,68 +19,73 @@ SYSTEM = "You are a helpful assistant."
 
 
 class Message(NamedTuple):
-    """What one side says."""
+    """One message of a conversation."""
 
     role: str
     content: str
 
 
-def conversation(dataset: Dataset, tokenizer: Tokenizer) -> Callable[[Record], list[TextPart]]:
-    """Makes the pieces of a record, or raises BadRecordError. Raises DataError where the tokenizer has no template that can be used."""
-    name = dataset.chat.messages_field
-    template = Template.load(tokenizer) if dataset.chat.template == "tokenizer" else None
+def chat_parts(dataset: Dataset, tokenizer: Tokenizer) -> Callable[[Record], list[TextPart]]:
+    """A function from a record to the parts of its example; it raises BadRecordError.
 
-    def pieces(record: Record) -> list[TextPart]:
-        said = messages(field_language.value(name, record.fields), name)
+    Raises DataError when the tokenizer has no chat template that can be used.
+    """
+    field = dataset.chat.messages_field
+    template = ChatTemplate.load(tokenizer) if dataset.chat.template == "tokenizer" else None
+
+    def parts(record: Record) -> list[TextPart]:
+        messages = parse_messages(field_language.field_value(field, record.fields), field)
         if template is None:
-            return lwm(said, tokenizer)
-        return template.pieces([message._asdict() for message in said])
+            return lwm_parts(messages, tokenizer)
+        return template.parts([message._asdict() for message in messages])
 
-    return pieces
+    return parts
 
 
-def lwm(said: list[Message], tokenizer: Tokenizer) -> list[TextPart]:
+def lwm_parts(messages: list[Message], tokenizer: Tokenizer) -> list[TextPart]:
     """`<s>You are a helpful assistant. USER: … ASSISTANT:`, the answer, `</s>`; then `USER: … ASSISTANT:` and so on."""
-    system, turns = (said[0].content, said[1:]) if said[0].role == "system" else (SYSTEM, said)
-    found = [token(tokenizer.begin, loss=False)]
-    before = f"{system} " if system else ""
+    system, turns = (messages[0].content, messages[1:]) if messages[0].role == "system" else (SYSTEM, messages)
+    parts = [token_part(tokenizer.begin_id, in_loss=False)]
+    prefix = f"{system} " if system else ""
     for question, answer in zip(turns[::2], turns[1::2], strict=True):
-        found += [TextPart(f"{before}USER: {question.content} ASSISTANT:", loss=False), TextPart(answer.content, loss=True)]
-        found.append(token(tokenizer.end, loss=True))
-        before = ""
-    return found
+        parts.append(TextPart(f"{prefix}USER: {question.content} ASSISTANT:", in_loss=False))
+        parts.append(TextPart(answer.content, in_loss=True))
+        parts.append(token_part(tokenizer.end_id, in_loss=True))
+        prefix = ""
+    return parts
 
 
-def messages(found: Any, name: str) -> list[Message]:
-    """The messages of a record: perhaps a system's, then a user's and an assistant's in turn. Raises BadRecordError."""
-    if not isinstance(found, list) or not found:
+def parse_messages(value: Any, name: str) -> list[Message]:
+    """The messages in field `name`: at most one system message, then user and assistant in turn. Raises BadRecordError."""
+    if not isinstance(value, list) or not value:
         raise BadRecordError(
-            f"field {name!r} holds {field_language.kind_of(found)}, not messages: write a list of objects with role and content"
+            f"field {name!r} holds {field_language.json_type(value)}, not messages: write a list of objects with role and content"
         )
-    said = [_message(message, f"{name}[{place}]") for place, message in enumerate(found)]
-    turns = said[1:] if said[0].role == "system" else said
-    first = len(said) - len(turns)
-    for place, message in enumerate(turns):
-        expected = ("user", "assistant")[place % 2]
+    messages = [_parse_message(message, f"{name}[{index}]") for index, message in enumerate(value)]
+    turns = messages[1:] if messages[0].role == "system" else messages
+    first = len(messages) - len(turns)
+    for index, message in enumerate(turns):
+        expected = ("user", "assistant")[index % 2]
         if message.role != expected:
             raise BadRecordError(
-                f"{name}[{first + place}].role is {message.role!r}, but it is the {expected}'s turn: write at most one system message,"
+                f"{name}[{first + index}].role is {message.role!r}, but it is the {expected}'s turn: write at most one system message,"
                 " first, then user and assistant in turn"
             )
     if len(turns) % 2 or not turns:
         raise BadRecordError(f"{name} ends without an answer: end it with an assistant's message")
-    return said
+    return messages
 
 
-def _message(found: Any, place: str) -> Message:
-    if not isinstance(found, Mapping):
-        raise BadRecordError(f"{place} is {field_language.kind_of(found)}: write an object with role and content")
+def _parse_message(value: Any, location: str) -> Message:
+    if not isinstance(value, Mapping):
+        raise BadRecordError(f"{location} is {field_language.json_type(value)}: write an object with role and content")
     for key in Message._fields:
-        if not isinstance(found.get(key), str):
-            raise BadRecordError(f"{place}.{key} is {field_language.kind_of(found.get(key)) if key in found else 'missing'}: write text")
-    message = Message(found["role"], found["content"])
+        if not isinstance(value.get(key), str):
+            kind = field_language.json_type(value.get(key)) if key in value else "missing"
+            raise BadRecordError(f"{location}.{key} is {kind}: write text")
+    message = Message(value["role"], value["content"])
     if message.role not in ("system", "user", "assistant"):
-        raise BadRecordError(f"{place}.role is {message.role!r}: write system, user or assistant")
+        raise BadRecordError(f"{location}.role is {message.role!r}: write system, user or assistant")
     if message.role != "system" and not message.content.strip():
-        raise BadRecordError(f"{place}.content is empty: leave the turn or the record out")
+        raise BadRecordError(f"{location}.content is empty: leave the turn or the record out")
     return message

@@ -14,13 +14,14 @@ BEGIN, END = "<s>", "</s>"
 
 
 class Tokenizer:
-    """A loaded `tokenizer.json`; `sha256` of its bytes goes into the manifest.
+    """A loaded `tokenizer.json`; the `sha256` of its bytes goes into checkpoint manifests.
 
-    Ids of `<s>` and `</s>` are put in by us. The same letters typed in a text stay text: untrusted text can end no document.
+    Only this program inserts the ids of `<s>` and `</s>`. The same characters typed in a text stay text, so untrusted text cannot end a
+    document.
     """
 
     def __init__(self, content: bytes, uri: str, vocab_size: int) -> None:
-        """Raises DataError when it is no tokenizer, lacks `<s>` or `</s>`, or has more pieces than the model's `vocab_size`."""
+        """Raises DataError when it is no tokenizer, lacks `<s>` or `</s>`, or has more tokens than the model's `vocab_size`."""
         self.sha256 = hashlib.sha256(content).hexdigest()
         try:
             self._tokenizer = tokenizers.Tokenizer.from_str(content.decode("utf-8"))
@@ -34,29 +35,30 @@ class Tokenizer:
             raise DataError(f"{uri}: has {size} pieces, but model.vocabSize is {vocab_size}: set model.vocabSize to {size} or more")
         self.uri = uri
         added = self._tokenizer.get_added_tokens_decoder().items()
-        self.specials = {token.content: int(number) for number, token in added if token.special}
-        """Ids of the special tokens, which no text becomes."""
-        self.begin, self.end = (self._id(token, uri) for token in (BEGIN, END))
+        self.special_ids = {token.content: int(token_id) for token_id, token in added if token.special}
+        """Ids of the special tokens by their text. No tokenized text contains them."""
+        self.begin_id, self.end_id = (self._id(token, uri) for token in (BEGIN, END))
 
     @classmethod
     def load(cls, uri: str, vocab_size: int) -> "Tokenizer":
-        """Reads `gs://…/tokenizer.json` or an absolute path; errors as `read_files` and `__init__`."""
+        """Read `gs://…/tokenizer.json` or an absolute path. Raises what `read_files` and `__init__` raise."""
         return cls(read_files(uri, (".json",))[0].content, uri, vocab_size)
 
     def _id(self, token: str, uri: str) -> int:
-        number = self._tokenizer.token_to_id(token)
-        if number is None:
+        token_id = self._tokenizer.token_to_id(token)
+        if token_id is None:
             raise DataError(f"{uri}: has no piece {token}: add it as a special token")
-        return int(number)
+        return int(token_id)
 
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """Each text as `<s>` + pieces + `</s>`, int32 [length]."""
-        return [np.concatenate([[self.begin], found, [self.end]]).astype(np.int32) for found in self.pieces(texts)]
+        """Each text as `<s>`, its tokens and `</s>`; int32 [length]."""
+        return [np.concatenate([[self.begin_id], ids, [self.end_id]]).astype(np.int32) for ids in self.tokenize(texts)]
 
-    def pieces(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """The pieces of each text and nothing else, int32 [length]."""
-        encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [np.array(encoding.ids, dtype=np.int32) for encoding in encoded]
+    def tokenize(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """The tokens of each text, without `<s>` and `</s>`; int32 [length]."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
     def decode(self, ids: Sequence[int]) -> str:
+        """The text of some token ids; special tokens are left out."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))

@@ -1,7 +1,7 @@
-"""Lists of vision codes as tokens, as LWM lays them out (VisionTextProcessor in its lwm/data.py).
+"""Lists of vision codes as tokens, in the layout of LWM (VisionTextProcessor in its lwm/data.py).
 
-A field is a flat list of codes, frame after frame. Each frame is followed by the token end of frame, the last one by end of vision in
-its place, so that a frame of 256 codes takes 257 tokens. `<vision>` and `</vision>` stand around, as text.
+A visual field is a flat list of VQGAN codes, frame after frame. Each frame is followed by the token end of frame, the last one by end of
+vision instead, so that a frame of 256 codes takes 257 tokens. `<vision>` and `</vision>` enclose them, as text.
 """
 
 from typing import Any
@@ -16,34 +16,36 @@ from lwm_trainer.data.records.record import BadRecordError
 OPENING, CLOSING = "<vision>", "</vision>"
 
 
-def tags(tokenizer: Tokenizer) -> tuple[str | NDArray[np.int32], str | NDArray[np.int32]]:
-    """`<vision>` and `</vision>`: one token each where they are special tokens of the tokenizer, else text, as in LWM."""
-    opening, closing = (np.array([tokenizer.specials[tag]], np.int32) if tag in tokenizer.specials else tag for tag in (OPENING, CLOSING))
+def vision_tags(tokenizer: Tokenizer) -> tuple[str | NDArray[np.int32], str | NDArray[np.int32]]:
+    """`<vision>` and `</vision>`: one token each if they are special tokens of the tokenizer, else text, as in LWM."""
+    special_ids = tokenizer.special_ids
+    opening, closing = (np.array([special_ids[tag]], np.int32) if tag in special_ids else tag for tag in (OPENING, CLOSING))
     return opening, closing
 
 
-def frames(found: Any, contract: Frames) -> NDArray[np.int32]:
-    """The tokens between the tags, int32 [frames * (contract.tokens + 1)]; of more frames than `limit`, as many at even distances.
+def frame_tokens(value: Any, frames: Frames) -> NDArray[np.int32]:
+    """The tokens between the tags, int32 [frames * (frames.tokens + 1)].
 
-    Raises BadRecordError, to be read after the field's name.
+    When there are more frames than `frames.limit`, that many are taken at even distances. Raises BadRecordError, whose message continues a
+    sentence that begins with the field's name.
     """
-    codes = _codes(found, contract.codes)
-    count, tail = divmod(len(codes), contract.tokens)
-    if tail or not count:
+    codes = _codes(value, frames.codes)
+    count, rest = divmod(len(codes), frames.tokens)
+    if rest or not count:
         raise BadRecordError(
-            f"holds {len(codes)} codes, {count} frames of {contract.tokens} and {tail} more: write whole frames or correct frames.tokens"
+            f"holds {len(codes)} codes, {count} frames of {frames.tokens} and {rest} more: write whole frames or correct frames.tokens"
         )
-    by_frame = codes.reshape(count, contract.tokens)
-    if contract.limit is not None and count > contract.limit:
-        by_frame = by_frame[np.linspace(0, count - 1, contract.limit).astype(np.int64)]
-    ends = np.full((len(by_frame), 1), contract.codes)
+    by_frame = codes.reshape(count, frames.tokens)
+    if frames.limit is not None and count > frames.limit:
+        by_frame = by_frame[np.linspace(0, count - 1, frames.limit).astype(np.int64)]
+    ends = np.full((len(by_frame), 1), frames.codes)
     ends[-1] += 1
     return np.concatenate([by_frame, ends], axis=1).astype(np.int32).ravel()
 
 
-def _codes(found: Any, size: int) -> NDArray[np.int64]:
+def _codes(value: Any, size: int) -> NDArray[np.int64]:
     try:
-        codes = np.asarray(found if isinstance(found, list | np.ndarray) else None)
+        codes = np.asarray(value if isinstance(value, list | np.ndarray) else None)
     except (ValueError, OverflowError):  # lists of unequal length, numbers beyond 64 bits
         codes = np.asarray(None)
     if codes.ndim == 1 and not len(codes):

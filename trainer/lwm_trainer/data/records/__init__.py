@@ -1,1 +1,1 @@
-"""Files become records."""
+"""Files of a data set, cut into shards and read as records."""

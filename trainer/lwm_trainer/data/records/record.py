@@ -1,4 +1,4 @@
-"""One record of a source, and the error for a record that cannot be used."""
+"""One record of a data set, and what stands for a record that cannot be used."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,16 +7,34 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record of a source."""
+    """One record of a data set."""
 
     uri: str
     line: int
-    """Of the file, from 1. A `.txt` file: 1; parquet and arrow: the row, from 1."""
+    """Line in the file, from 1; for parquet and Arrow the row, from 1; 1 for a `.txt` file."""
     number: int
-    """Seeds what is drawn for the record: its line's number in its file."""
+    """Number of the record in its file, from 1: part of the key of its random draws."""
     fields: Mapping[str, Any]
-    """A `.txt` file: its text under `text`."""
+    """The JSON object or table row; a `.txt` file has its text under `text`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that cannot be read, or that makes no example."""
+
+    uri: str
+    line: int
+    problem: str
+    """What is wrong and the fix."""
+
+    def __str__(self) -> str:
+        return f"{record_location(self.uri, self.line)}: {self.problem}"
 
 
 class BadRecordError(Exception):
-    """A record that makes no example: what is wrong with it and the fix. The reader adds file and line."""
+    """A record makes no example: says what is wrong and the fix. The reader adds file and line."""
+
+
+def record_location(uri: str, line: int) -> str:
+    """How messages name a record: file and line; a `.txt` file is one record and is named without a line."""
+    return uri if uri.endswith(".txt") else f"{uri}:{line}"

@@ -1,1 +1,1 @@
-"""Documents become rows and batches: selection, packing, mixture, loader."""
+"""Rows of fixed length packed from documents, and the batches made of them."""

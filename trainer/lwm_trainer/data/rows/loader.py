@@ -1,4 +1,7 @@
-"""Batches as a pure function of (seed, step): any number of hosts resumes from one integer."""
+"""The batches of a stage, each a pure function of (seed, step), so that a restart needs only the step's number.
+
+Letters: B rows, T places of a row (the context length).
+"""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,54 +11,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwm_trainer.config import Dataset, RunConfig
-from lwm_trainer.data.documents.span import Source, Span
-from lwm_trainer.data.rows.loss_weights import weights_of
+from lwm_trainer.data.documents.span import DocumentSource, Span
+from lwm_trainer.data.rows.loss_weights import loss_weights
 from lwm_trainer.data.rows.mixture import Mixture
-from lwm_trainer.data.rows.packing import Plan
-from lwm_trainer.data.rows.selection import Segments, Selection, select
+from lwm_trainer.data.rows.packing import PackingPlan
+from lwm_trainer.data.rows.selection import Segments, Selection, select_segments
 from lwm_trainer.storage.errors import DataMissingError
 
 Batch = dict[str, NDArray[Any]]
-"""Arrays [rows, context length]: tokens, targets, positions, index, start (int32) and weights (float32), with a vision vocabulary
-vision and target_vision (int32); see `Batches`."""
+"""Arrays [B, T] by name: tokens, targets, positions, index, start (int32) and weights (float32); with a vision vocabulary also vision and
+target_vision (int32). See `Batches`."""
 
-_MIXTURE = 2**32 - 1  # stands where a data set's number stands, and is none
+_MIXTURE = 2**32 - 1  # takes the place of a data set's number in the random key, and is the number of none
 
 
 class Batches:
-    """The batches of one stage.
+    """The batches of one stage. Their arrays, all [B, T]:
 
-    tokens: ids; padding holds 0. targets: the next token of the document. positions: place in the document's piece, from 0.
-    index: place in the row. start: place in the row where the token's piece starts, so that a token attends to [start, index]; for
-    padding index + 1, an empty interval. weights: of the target in the loss, see `weights_of`; 0 for what does not count, for padding
-    and for a document's last token. vision, target_vision: 1 where the token or the target is of the vision vocabulary.
+    - tokens: token ids; 0 for padding.
+    - targets: the next token of the document; 0 where there is none.
+    - positions: place within the segment, from 0.
+    - index: place within the row, from 0.
+    - start: the place in the row at which the token's segment starts. A token attends to [start, index]; padding has index + 1, an empty
+      interval.
+    - weights: weight of the target in the loss, see `loss_weights`; 0 for targets outside the loss mask, for padding and for the last
+      token of a document.
+    - vision, target_vision: 1 where the token or the target belongs to the vision vocabulary.
     """
 
-    def __init__(self, config: RunConfig, documents: Mapping[str, Source]) -> None:
-        """Raises DataMissingError when a data set has no document left to train on, and what `select` raises."""
+    def __init__(self, config: RunConfig, documents: Mapping[str, DocumentSource]) -> None:
+        """Plan the rows of all data sets; `documents` holds them by name.
+
+        Raises DataMissingError when a data set has no document left to train on, and what `select_segments` raises.
+        """
         self._length, self._rows = config.context_length, config.rows
         self._vision = config.model.vision is not None
         self._loss = config.loss
         self._mixture = Mixture([dataset.weight for dataset in config.datasets], config.seed, config.stage_index, _MIXTURE)
         self._sources = [documents[dataset.name] for dataset in config.datasets]
-        self._plans: list[Plan] = []
-        self.about: list[str] = []
-        """A line on each data set: what its rows are made of, and what is left out."""
+        self._plans: list[PackingPlan] = []
+        self.summaries: list[str] = []
+        """One line per data set for the log: what its rows are made of, and what is left out."""
         for number, (dataset, source) in enumerate(zip(config.datasets, self._sources, strict=True)):
-            selection = select(source, self._length, dataset)
-            plan = Plan(selection.pieces, self._length, config.seed, config.stage_index, number, bucketed=config.packing == "bucketed")
+            selection = select_segments(source, self._length, dataset)
+            plan = PackingPlan(
+                selection.segments, self._length, config.seed, config.stage_index, number, bucketed=config.packing == "bucketed"
+            )
             if not plan.rows:
-                raise DataMissingError(_nothing(dataset, selection))
+                raise DataMissingError(_no_documents(dataset, selection))
             self._plans.append(plan)
-            self.about.append(_about(dataset, selection, plan))
+            self.summaries.append(_summary(dataset, selection, plan))
 
     @property
     def fill(self) -> float:
-        """Share of the places that hold a token, the data sets weighted as in the mixture."""
+        """Share of the places that hold a token, over the data sets as the mixture weighs them."""
         return float(np.average([plan.fill for plan in self._plans], weights=self._mixture.counts))
 
     def batch(self, step: int) -> Batch:
-        """The global batch with which step `step` (from 0) is computed."""
+        """The global batch of step `step`, from 0."""
         return self.rows(step, range(self._rows))
 
     def rows(self, step: int, row_indices: Iterable[int]) -> Batch:
@@ -67,70 +80,70 @@ class Batches:
         batch |= {"index": index, "start": index + np.int32(1), "weights": np.zeros(shape, np.float32)}
         if self._vision:
             batch |= {"vision": np.zeros(shape, np.int32), "target_vision": np.zeros(shape, np.int32)}
-        for place, number in enumerate(numbers):
-            self._fill({name: array[place] for name, array in batch.items()}, number)
+        for index_in_batch, number in enumerate(numbers):
+            self._write_row({name: array[index_in_batch] for name, array in batch.items()}, number)
         return batch
 
-    def _fill(self, row: Batch, number: int) -> None:
-        """Row `number` of the run into arrays that hold padding."""
-        dataset, place = self._mixture.draw(number)
-        pieces = self._plans[dataset].row(place)
-        tokens, loss, vision = self._read(self._sources[dataset], pieces)
-        sizes = pieces.lengths
-        ends = np.cumsum(sizes)
-        here = slice(int(ends[-1]))
-        start = np.repeat((ends - sizes).astype(np.int32), sizes)
-        row["tokens"][here] = tokens[:-1]
-        row["start"][here] = start
-        row["positions"][here] = row["index"][here] - start
+    def _write_row(self, row: Batch, number: int) -> None:
+        """Write row `number` of the run into arrays [T] that hold padding."""
+        dataset, row_of_dataset = self._mixture.draw(number)
+        segments = self._plans[dataset].row(row_of_dataset)
+        tokens, loss_mask, vision_mask = self._read(self._sources[dataset], segments)
+        lengths = segments.lengths
+        ends = np.cumsum(lengths)
+        filled = slice(int(ends[-1]))
+        start = np.repeat((ends - lengths).astype(np.int32), lengths)
+        row["tokens"][filled] = tokens[:-1]
+        row["start"][filled] = start
+        row["positions"][filled] = row["index"][filled] - start
         if self._vision:
-            row["vision"][here] = vision[:-1]
-        targets, counted, target_vision = tokens[1:], loss[1:], vision[1:]
-        for array in (targets, counted, target_vision):
-            array[ends[pieces.last] - 1] = 0
-        row["targets"][here] = targets
-        row["weights"][here] = weights_of(self._loss, counted, target_vision, sizes)
+            row["vision"][filled] = vision_mask[:-1]
+        targets, target_in_loss, target_vision = tokens[1:], loss_mask[1:], vision_mask[1:]
+        for array in (targets, target_in_loss, target_vision):
+            array[ends[segments.last] - 1] = 0
+        row["targets"][filled] = targets
+        row["weights"][filled] = loss_weights(self._loss, target_in_loss, target_vision, lengths)
         if self._vision:
-            row["target_vision"][here] = target_vision
+            row["target_vision"][filled] = target_vision
 
-    def _read(self, source: Source, pieces: Segments) -> Span:
-        """The pieces one after the other, and one token more: that behind the last piece, or 0 where its document ends.
+    def _read(self, source: DocumentSource, segments: Segments) -> Span:
+        """The segments one after the other, and one more token: the next of the last segment's document, or 0 if there is none.
 
-        A piece that its document goes on behind is as long as a row, so that it is the only one.
+        A segment whose document goes on after it is as long as a row, so it is the only segment of its row.
         """
-        size = int(pieces.lengths.sum()) + 1
-        span = Span(np.zeros(size, np.int32), np.zeros(size, np.bool_), np.zeros(size, np.bool_))
-        at = 0
-        for begin, end, last in zip(*(array.tolist() for array in pieces), strict=True):
-            found = source.read(begin, end if last else end + 1)
-            behind = at + len(found.tokens)
-            span.tokens[at:behind] = found.tokens
-            span.loss[at:behind] = found.loss
+        size = int(segments.lengths.sum()) + 1
+        row = Span(np.zeros(size, np.int32), np.zeros(size, np.bool_), np.zeros(size, np.bool_))
+        begin_in_row = 0
+        for begin, end, last in zip(*(array.tolist() for array in segments), strict=True):
+            span = source.read(begin, end if last else end + 1)
+            end_in_row = begin_in_row + len(span.tokens)
+            row.tokens[begin_in_row:end_in_row] = span.tokens
+            row.loss_mask[begin_in_row:end_in_row] = span.loss_mask
             if self._vision:
-                span.vision[at:behind] = found.vision
-            at += end - begin
-        return span
+                row.vision_mask[begin_in_row:end_in_row] = span.vision_mask
+            begin_in_row += end - begin
+        return row
 
 
-def _nothing(dataset: Dataset, selection: Selection) -> str:
+def _no_documents(dataset: Dataset, selection: Selection) -> str:
     if selection.remarks:
         return f"datasets[{dataset.name}]: no document is left ({', '.join(selection.remarks)}): widen documents or the row"
     return f"datasets[{dataset.name}]: {dataset.uri} holds no token: put text there"
 
 
-def _about(dataset: Dataset, selection: Selection, plan: Plan) -> str:
-    made = f"{selection.documents:,} documents in {plan.rows:,} rows an epoch, {plan.fill:.1%} full"
-    return "; ".join([f"datasets[{dataset.name}]: {made}", *selection.remarks])
+def _summary(dataset: Dataset, selection: Selection, plan: PackingPlan) -> str:
+    rows = f"{selection.documents:,} documents in {plan.rows:,} rows an epoch, {plan.fill:.1%} full"
+    return "; ".join([f"datasets[{dataset.name}]: {rows}", *selection.remarks])
 
 
 def unigram_entropy(batches: Batches, steps: Sequence[int]) -> float:
-    """Entropy in nats of the targets that count in `steps`: the loss of knowing how often each token comes, and nothing else."""
+    """Entropy in nats of the targets of `steps` that count: the loss of a model that knows only how often each token occurs."""
     counts: NDArray[np.int64] = np.zeros(0, np.int64)
     for step in steps:
         batch = batches.batch(step)
-        found = np.bincount(batch["targets"][batch["weights"] > 0])
-        if len(found) < len(counts):
-            counts, found = found, counts
-        counts = found + np.pad(counts, (0, len(found) - len(counts)))
+        step_counts = np.bincount(batch["targets"][batch["weights"] > 0])
+        if len(step_counts) < len(counts):
+            counts, step_counts = step_counts, counts
+        counts = step_counts + np.pad(counts, (0, len(step_counts) - len(counts)))
     shares = counts[counts > 0] / counts.sum()
     return -math.fsum(shares * np.log(shares))

@@ -1,8 +1,8 @@
-"""What each target weighs in the loss, before the step divides by what the whole batch weighs.
+"""The weight of each target in the loss, before the step divides by the weight of the whole batch.
 
-LWM's code gives every example a padded row of its own, averages the loss over the row's targets of each modality, then over rows. The
-same on packed rows, by section 3.3 of the paper (arXiv 2402.08268): a target weighs one over the number of its example's targets of
-its modality. An example here is a piece: what stands in a row and sees itself only.
+LWM's code pads every example to a row of its own, averages the loss over the row's targets of each modality, and then over rows. Section
+3.3 of the paper (Liu et al. 2024, arXiv 2402.08268) defines the same for packed rows: a target weighs one over the number of its
+example's targets of its modality. An example here is a segment: a range of a row that attends only to itself.
 """
 
 import numpy as np
@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 from lwm_trainer.config import Loss
 
 
-def weights_of(
-    loss: Loss, counted: NDArray[np.bool_], vision: NDArray[np.bool_], sizes: NDArray[np.int64]
+def loss_weights(
+    loss: Loss, loss_mask: NDArray[np.bool_], vision_mask: NDArray[np.bool_], lengths: NDArray[np.int64]
 ) -> NDArray[np.float32] | NDArray[np.bool_]:
-    """The weights of the targets of one row's pieces, which are `sizes` tokens long; [sum of sizes].
+    """The weights of the targets of one row, [tokens].
 
     Args:
-        counted: whether the place has a target that counts.
-        vision: whether the target is of the vision vocabulary: counted apart only where the modalities are averaged apart.
+        loss_mask: [tokens], true where the target counts.
+        vision_mask: [tokens], true where the target belongs to the vision vocabulary. Only matters when modalities are averaged apart.
+        lengths: tokens of each of the row's segments; they sum to [tokens].
     """
     if loss.weighting == "tokens":
-        return counted
-    group = np.repeat(np.arange(len(sizes)), sizes)
+        return loss_mask
+    group = np.repeat(np.arange(len(lengths)), lengths)
     if loss.modalities is not None:
-        group = 2 * group + vision
-    numbers = np.bincount(group, weights=counted)
-    return (counted / np.maximum(numbers, 1)[group]).astype(np.float32)
+        group = 2 * group + vision_mask
+    targets_in_group = np.bincount(group, weights=loss_mask)
+    return (loss_mask / np.maximum(targets_in_group, 1)[group]).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Which pieces lie in which row: a plan made once from their lengths, dealt anew each epoch.
+"""Which segments lie in which row: planned once from their lengths, shuffled anew each epoch.
 
-Rows are planned by best fit, longest piece first, from the lengths alone, so that every epoch has the same number of rows and row r is
-found without planning the epochs before it. An epoch then shuffles which of the pieces of equal length takes which place, and the rows.
+Rows are planned by best-fit decreasing, from the lengths alone, so that every epoch has the same number of rows, and row r is known
+without planning the epochs before it. An epoch then shuffles segments of equal length among their slots, and shuffles the rows.
 """
 
 from bisect import bisect_left, insort
@@ -14,79 +14,86 @@ from lwm_trainer.data.rows.selection import Segments
 from lwm_trainer.data.seeded_random import permutation, random_keys
 
 
-class Plan:
-    """Rows of `length` tokens for the pieces; `name` seeds the shuffles. `bucketed`: a row's pieces are of one class of lengths."""
+class PackingPlan:
+    """Rows of `row_length` tokens, packed from segments; `key` seeds the shuffles.
 
-    def __init__(self, pieces: Segments, length: int, *name: int, bucketed: bool = False) -> None:
-        self._pieces = pieces.take(np.argsort(-pieces.lengths, kind="stable"))
-        lengths = self._lengths = self._pieces.lengths
-        row_of_slot = best_fit(lengths, length, class_bounds(lengths) if bucketed else ())
+    With `bucketed`, the segments of a row are of one length class, see `bucket_bounds`.
+    """
+
+    def __init__(self, segments: Segments, row_length: int, *key: int, bucketed: bool = False) -> None:
+        self._segments = segments.take(np.argsort(-segments.lengths, kind="stable"))
+        lengths = self._lengths = self._segments.lengths
+        row_of_slot = best_fit(lengths, row_length, bucket_bounds(lengths) if bucketed else ())
         self.rows = int(row_of_slot.max(initial=-1)) + 1
-        self.fill = float(lengths.sum() / (self.rows * length)) if self.rows else 0.0
+        """Rows of an epoch."""
+        self.fill = float(lengths.sum() / (self.rows * row_length)) if self.rows else 0.0
         """Share of the places that hold a token."""
         self._slots = np.argsort(row_of_slot, kind="stable")
         self._slot_offsets = np.searchsorted(row_of_slot[self._slots], np.arange(self.rows + 1))
-        self._name = name
-        self._deal = lru_cache(maxsize=2)(self._deal_epoch)
+        self._key = key
+        self._epoch = lru_cache(maxsize=2)(self._shuffle_epoch)
 
     def row(self, number: int) -> Segments:
-        """The pieces of row `number` of the run, in their order in the row."""
-        epoch, place = divmod(number, self.rows)
-        pieces, rows = self._deal(epoch)
-        row = rows[place]
-        return self._pieces.take(pieces[self._slots[self._slot_offsets[row] : self._slot_offsets[row + 1]]])
+        """The segments of row `number` of the run, in their order in the row."""
+        epoch, index = divmod(number, self.rows)
+        segments, rows = self._epoch(epoch)
+        row = rows[index]
+        return self._segments.take(segments[self._slots[self._slot_offsets[row] : self._slot_offsets[row + 1]]])
 
-    def _deal_epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The piece in each slot (only pieces of equal length change places) and the order of the rows."""
-        pieces = np.lexsort((random_keys(len(self._lengths), *self._name, epoch, 0), -self._lengths))
-        return pieces, permutation(self.rows, *self._name, epoch, 1)
+    def _shuffle_epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The segment in each slot (only segments of equal length change places) and the order of the rows."""
+        segments = np.lexsort((random_keys(len(self._lengths), *self._key, epoch, 0), -self._lengths))
+        return segments, permutation(self.rows, *self._key, epoch, 1)
 
 
-def class_bounds(lengths: NDArray[np.int64]) -> tuple[int, ...]:
-    """Where, in lengths given longest first, the next class begins: those from a power of two to below the next are one."""
+def bucket_bounds(lengths: NDArray[np.int64]) -> tuple[int, ...]:
+    """Indices at which the next length class begins, in lengths sorted longest first. A class is a power of two up to below the next."""
     classes = np.frexp(lengths)[1]
-    return tuple(int(place) for place in np.flatnonzero(np.diff(classes)) + 1)
+    return tuple(int(index) for index in np.flatnonzero(np.diff(classes)) + 1)
 
 
-def best_fit(lengths: NDArray[np.int64], length: int, bounds: tuple[int, ...] = ()) -> NDArray[np.int64]:
-    """The row of each piece, pieces given longest first: each goes where it leaves the least room.
+def best_fit(lengths: NDArray[np.int64], row_length: int, bounds: tuple[int, ...] = ()) -> NDArray[np.int64]:
+    """Assign each segment to the row that it leaves with the least free space; int64 [segments], the row of each.
 
-    From each of `bounds` (places in `lengths`, ascending) on, rows begun before take nothing more. Segments of equal length are placed
-    together: a row that is the best for one stays the best for the next until it has no room for another, so the rows of the least
-    room that is enough take as many as they can hold, one after the other, as they would piece by piece.
+    Segments of equal length are placed together, with the same result as one by one: the row that is best for one stays best for the next
+    until it is full, so the rows with the least sufficient space take as many as they can hold, one row after the other.
+
+    Args:
+        lengths: int64 [segments], sorted longest first.
+        bounds: ascending indices; from each on, rows begun before it take no more segments.
     """
     rows = np.empty(len(lengths), np.int64)
     ends = np.append(np.flatnonzero(np.diff(lengths)) + 1, len(lengths)) if len(lengths) else lengths
-    count, slot = 0, 0
-    room: list[int] = []  # distinct free lengths, ascending
-    open_rows: dict[int, list[int]] = {}
+    row_count, slot = 0, 0
+    free_lengths: list[int] = []  # distinct, ascending
+    open_rows: dict[int, list[int]] = {}  # by free length
     closing = set(bounds)
     for end in ends.tolist():
         if slot in closing:
-            room, open_rows = [], {}
+            free_lengths, open_rows = [], {}
         size = int(lengths[slot])
         while slot < end:
-            at = bisect_left(room, size)
-            free = room[at] if at < len(room) else length
-            each = free // size
-            wanted = -(-(end - slot) // each)
-            if at == len(room):
-                taken = list(range(count, count + wanted))
-                count += wanted
+            index = bisect_left(free_lengths, size)
+            free = free_lengths[index] if index < len(free_lengths) else row_length
+            per_row = free // size
+            wanted = -(-(end - slot) // per_row)
+            if index == len(free_lengths):
+                taken = list(range(row_count, row_count + wanted))
+                row_count += wanted
             else:
-                there = open_rows[free]
-                taken = there[-wanted:][::-1]
-                del there[-wanted:]
-                if not there:
-                    del open_rows[free], room[at]
-            placed = min(end - slot, each * len(taken))
-            rows[slot : slot + placed] = np.repeat(taken, each)[:placed]
+                available = open_rows[free]
+                taken = available[-wanted:][::-1]
+                del available[-wanted:]
+                if not available:
+                    del open_rows[free], free_lengths[index]
+            placed = min(end - slot, per_row * len(taken))
+            rows[slot : slot + placed] = np.repeat(taken, per_row)[:placed]
             slot += placed
-            last = placed - each * (len(taken) - 1)
-            for rest, some in ((free - each * size, taken[:-1]), (free - last * size, taken[-1:])):
-                if rest and some:
+            in_last_row = placed - per_row * (len(taken) - 1)
+            for rest, reopened in ((free - per_row * size, taken[:-1]), (free - in_last_row * size, taken[-1:])):
+                if rest and reopened:
                     if rest not in open_rows:
-                        insort(room, rest)
+                        insort(free_lengths, rest)
                         open_rows[rest] = []
-                    open_rows[rest] += some
+                    open_rows[rest] += reopened
     return rows

@@ -1,4 +1,4 @@
-"""What rows are packed of: the documents that a stage asks for, cut to the row's length. Only lengths are looked at."""
+"""Which documents of a data set a stage trains on, cut into segments that fit a row. Only lengths are read."""
 
 from typing import NamedTuple
 
@@ -6,72 +6,75 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwm_trainer import config
-from lwm_trainer.data.documents.span import Source
+from lwm_trainer.data.documents.span import DocumentSource
 from lwm_trainer.storage.errors import DataCorruptError
 
-_FATES = {"split": "split", "truncate": "truncated", "skip": "left out", "fail": "refused"}
+_OUTCOMES = {"split": "split", "truncate": "truncated", "skip": "left out", "fail": "refused"}
 
 
 class Segments(NamedTuple):
-    """Segments of documents in flat coordinates, each of which stands in a row as an example of its own."""
+    """Documents or parts of documents, as ranges in flat coordinates. In a row, each is an example of its own."""
 
     begins: NDArray[np.int64]
     ends: NDArray[np.int64]
     """Exclusive."""
     last: NDArray[np.bool_]
-    """Whether the document ends with the piece: its last token then has no target."""
+    """Whether the document ends with the segment: the last token then has no target."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
+        """int64 [segments], in tokens."""
         return self.ends - self.begins
 
-    def take(self, which: NDArray[np.int64]) -> "Segments":
-        return Segments(self.begins[which], self.ends[which], self.last[which])
+    def take(self, indices: NDArray[np.int64]) -> "Segments":
+        """The segments at these indices, in this order."""
+        return Segments(self.begins[indices], self.ends[indices], self.last[indices])
 
 
 class Selection(NamedTuple):
-    """The pieces in the order of their documents, and what is not there whole."""
+    """The segments in the order of their documents, and a summary of what was cut or left out."""
 
-    pieces: Segments
+    segments: Segments
     documents: int
-    """Left in."""
+    """How many documents are left in."""
     remarks: tuple[str, ...]
-    """How many documents are left out, split or truncated, and why; as people read it."""
+    """How many documents are left out, split or truncated, and why, for the log."""
 
 
-def select(source: Source, length: int, dataset: config.Dataset) -> Selection:
-    """Segments of at most `length` tokens. Raises DataCorruptError for a longer document where `documents.longer` is fail."""
-    wanted = dataset.documents
+def select_segments(source: DocumentSource, row_length: int, dataset: config.Dataset) -> Selection:
+    """Segments of at most `row_length` tokens. Raises DataCorruptError for a longer document when `documents.longer` is fail."""
+    limits = dataset.documents
     begins, ends = source.offsets[:-1], source.offsets[1:]
-    sizes = ends - begins
-    short, long = sizes < wanted.min_tokens, sizes > (wanted.max_tokens or np.inf)
-    over = ~short & ~long & (sizes > length)
-    first = int(np.argmax(over)) if over.any() else None
-    if wanted.longer == "fail" and first is not None:
+    lengths = ends - begins
+    short, long = lengths < limits.min_tokens, lengths > (limits.max_tokens or np.inf)
+    over = ~short & ~long & (lengths > row_length)
+    first_over = int(np.argmax(over)) if over.any() else None
+    if limits.longer == "fail" and first_over is not None:
         raise DataCorruptError(
-            f"{source.name(first)}: datasets[{dataset.name}]: a document of {sizes[first]} tokens is longer than the row's {length}: "
-            "shorten it, or set documents.longer to split, truncate or skip"
+            f"{source.name(first_over)}: datasets[{dataset.name}]: a document of {lengths[first_over]} tokens is longer than the row's"
+            f" {row_length}: shorten it, or set documents.longer to split, truncate or skip"
         )
+    first_name = source.name(first_over) if first_over is not None else ""
     remarks = [
-        (short.sum(), f"left out, shorter than minTokens {wanted.min_tokens}"),
-        (long.sum(), f"left out, longer than maxTokens {wanted.max_tokens}"),
-        (over.sum(), f"{_FATES[wanted.longer]}, longer than a row, the first {source.name(first) if first is not None else ''}"),
+        (short.sum(), f"left out, shorter than minTokens {limits.min_tokens}"),
+        (long.sum(), f"left out, longer than maxTokens {limits.max_tokens}"),
+        (over.sum(), f"{_OUTCOMES[limits.longer]}, longer than a row, the first {first_name}"),
     ]
-    kept = ~(short | long | (over & (wanted.longer == "skip")))
+    kept = ~(short | long | (over & (limits.longer == "skip")))
     begins, ends = begins[kept], ends[kept]
-    if wanted.longer == "truncate":
-        cut_ends = np.minimum(ends, begins + length)
-        pieces = Segments(begins, cut_ends, cut_ends == ends)
+    if limits.longer == "truncate":
+        cut_ends = np.minimum(ends, begins + row_length)
+        segments = Segments(begins, cut_ends, cut_ends == ends)
     else:
-        pieces = cut(begins, ends, length)
-    return Selection(pieces, int(kept.sum()), tuple(f"{count} {remark}" for count, remark in remarks if count))
+        segments = split_documents(begins, ends, row_length)
+    return Selection(segments, int(kept.sum()), tuple(f"{count} {remark}" for count, remark in remarks if count))
 
 
-def cut(begins: NDArray[np.int64], ends: NDArray[np.int64], length: int) -> Segments:
-    """The documents from `begins` to `ends`, each cut into pieces of `length` tokens and a rest."""
-    counts = -(-(ends - begins) // length)
+def split_documents(begins: NDArray[np.int64], ends: NDArray[np.int64], row_length: int) -> Segments:
+    """Split each document into segments of `row_length` tokens and a remainder."""
+    counts = -(-(ends - begins) // row_length)
     document = np.repeat(np.arange(len(begins)), counts)
     number = np.arange(len(document)) - np.repeat(np.cumsum(counts) - counts, counts)
-    first = begins[document] + number * length
-    end = np.minimum(first + length, ends[document])
-    return Segments(first, end, end == ends[document])
+    segment_begins = begins[document] + number * row_length
+    segment_ends = np.minimum(segment_begins + row_length, ends[document])
+    return Segments(segment_begins, segment_ends, segment_ends == ends[document])

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from lwm_trainer.config import PrepareConfig, RunConfig
-from lwm_trainer.data import DataError, Documents, Tokenizer, load_documents
-from lwm_trainer.data.documents.store import Store
-from lwm_trainer.preparation.preparation_report import Report
+from lwm_trainer.data.documents.in_memory import InMemoryDocuments, load_documents
+from lwm_trainer.data.documents.store import TokenStore
+from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.preparation.worker import prepare
-from lwm_trainer.storage.errors import DataCorruptError, DataMissingError
+from lwm_trainer.storage.errors import DataCorruptError, DataError, DataMissingError
 from support.builders import ALONE, a_run
 from unit.lwm_trainer.data.encoding.test_tokenizer import content
 
@@ -21,7 +22,7 @@ def run(source: object, **changes: Any) -> RunConfig:
     return a_run(**(ALONE | {"datasets": [{"name": "books", "uri": str(source), **changes}]}))
 
 
-def load(source: object, **changes: Any) -> Documents | Store:
+def load(source: object, **changes: Any) -> InMemoryDocuments | TokenStore:
     return load_documents(run(source, **changes), Tokenizer(content("<s>", "</s>"), "t.json", 258))["books"]
 
 
@@ -32,16 +33,16 @@ def test_documents_are_in_the_order_of_files_and_lines_and_know_where_they_came_
     assert [found.name(number) for number in range(3)] == [f"{tmp_path}/a.jsonl:1", f"{tmp_path}/a.jsonl:3", f"{tmp_path}/b.txt"]
     assert found.offsets.tolist() == [0, 5, 8, 13]
     whole = found.read(0, 13)
-    assert whole.loss.tolist() == [place not in (0, 5, 8) for place in range(13)]
-    assert not whole.vision.any()
+    assert whole.loss_mask.tolist() == [place not in (0, 5, 8) for place in range(13)]
+    assert not whole.vision_mask.any()
     part = found.read(4, 9)
     assert np.array_equal(part.tokens, whole.tokens[4:9])
-    assert part.loss.tolist() == [True, False, True, True, False]
+    assert part.loss_mask.tolist() == [True, False, True, True, False]
 
 
 def test_what_does_not_count_is_not_counted(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"q": "ab", "a": "c"}\n')
-    assert load(tmp_path, fields="[q],a").read(1, 5).loss.tolist() == [False, False, True, True]
+    assert load(tmp_path, fields="[q],a").read(1, 5).loss_mask.tolist() == [False, False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -88,9 +89,9 @@ def test_a_prepared_data_set_is_opened(tmp_path: Path) -> None:
     (tmp_path / "data" / "a.txt").write_text("text")
     (tmp_path / "tokenizer.json").write_bytes(content("<s>", "</s>"))
     asked = {"training": "t", "tokenizer": f"{tmp_path}/tokenizer.json", "vocab_size": 258, "root": f"{tmp_path}/out", "workers": 1}
-    made = prepare(PrepareConfig(**asked, dataset=run(tmp_path / "data").datasets[0]), 0, Report())
+    made = prepare(PrepareConfig(**asked, dataset=run(tmp_path / "data").datasets[0]), 0, PreparationReport())
     assert made is not None
     (tmp_path / "data" / "a.txt").unlink()  # nobody reads it again
     found = load(tmp_path / "data", prepared=made.uri)
-    assert isinstance(found, Store)
+    assert isinstance(found, TokenStore)
     assert found.name(0) == f"{tmp_path}/data/a.txt"

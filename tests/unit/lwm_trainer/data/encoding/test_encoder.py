@@ -9,10 +9,11 @@ from tokenizers import Tokenizer as Made
 from tokenizers import models
 
 from lwm_trainer.config import Dataset
-from lwm_trainer.data import DataError, Tokenizer
 from lwm_trainer.data.encoding.encoder import encoder
 from lwm_trainer.data.encoding.example import Example
+from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.records.record import BadRecordError, Record
+from lwm_trainer.storage.errors import DataError
 from support.byte_tokenizer import byte_tokenizer, read
 
 
@@ -53,9 +54,9 @@ def test_masks_are_left_out_where_nothing_is_masked() -> None:
     plain, masked = encode({"text": "hi"}), encode({"text": "hi"}, fields="[text]")
     assert isinstance(plain, Example)
     assert isinstance(masked, Example)
-    assert (plain.tokens.dtype, plain.loss, plain.vision) == (np.dtype(np.int32), None, None)
-    assert masked.loss is not None
-    assert (masked.loss.dtype, masked.loss.tolist()) == (np.dtype(np.bool_), [False, False, False, True])
+    assert (plain.tokens.dtype, plain.loss_mask, plain.vision_mask) == (np.dtype(np.int32), None, None)
+    assert masked.loss_mask is not None
+    assert (masked.loss_mask.dtype, masked.loss_mask.tolist()) == (np.dtype(np.bool_), [False, False, False, True])
 
 
 def test_special_tokens_typed_in_a_text_stay_text() -> None:
@@ -154,21 +155,21 @@ def see(record: Mapping[str, Any], number: int = 1, made: Tokenizer | None = Non
 def test_codes_stand_between_tags_and_are_known_as_vision() -> None:
     found = see(PICTURE, fields="[caption],vision")
     assert isinstance(found, Example)
-    assert found.vision is not None
-    assert found.loss is not None
-    seen = found.tokens[found.vision].tolist()
+    assert found.vision_mask is not None
+    assert found.loss_mask is not None
+    seen = found.tokens[found.vision_mask].tolist()
     assert seen == [1, 2, 7, 3, 4, 8]
-    assert np.flatnonzero(found.vision).tolist() == list(range(11, 17))
-    assert byte_tokenizer().decode(found.tokens[~found.vision].tolist()) == "hi<vision></vision>"
-    assert np.flatnonzero(~found.loss).tolist() == [0, 1, 2]
+    assert np.flatnonzero(found.vision_mask).tolist() == list(range(11, 17))
+    assert byte_tokenizer().decode(found.tokens[~found.vision_mask].tolist()) == "hi<vision></vision>"
+    assert np.flatnonzero(~found.loss_mask).tolist() == [0, 1, 2]
 
 
 def test_brackets_mask_the_tags_too() -> None:
     found = see(PICTURE, fields="[vision],caption")
     assert isinstance(found, Example)
-    assert found.loss is not None
-    assert byte_tokenizer().decode(found.tokens[found.loss].tolist()) == "hi"
-    assert found.loss.sum() == 3
+    assert found.loss_mask is not None
+    assert byte_tokenizer().decode(found.tokens[found.loss_mask].tolist()) == "hi"
+    assert found.loss_mask.sum() == 3
 
 
 def test_tags_are_the_tokenizer_s_own_tokens_where_it_has_them() -> None:
@@ -190,7 +191,7 @@ def test_a_share_of_the_examples_loses_all_but_its_vision() -> None:
         assert abs(sum(bare) - 400 * share) <= 400 * share * 0.35  # 4 standard deviations
         for example in (example for example, without in zip(found, bare, strict=True) if without):
             assert isinstance(example, Example)
-            assert example.loss is None
+            assert example.loss_mask is None
 
 
 def test_both_orders_are_drawn_beside_the_unconditional_ones() -> None:
@@ -199,7 +200,7 @@ def test_both_orders_are_drawn_beside_the_unconditional_ones() -> None:
     lengths = [len(example.tokens) for example in found if isinstance(example, Example)]
     first = [example.tokens[1] for example in found if isinstance(example, Example) and len(example.tokens) == max(lengths)]
     assert 60 < lengths.count(min(lengths)) < 140  # half of the half that begins with its caption
-    assert 60 < sum(token == byte_tokenizer().pieces(["h"])[0][0] for token in first) < 140
+    assert 60 < sum(token == byte_tokenizer().tokenize(["h"])[0][0] for token in first) < 140
 
 
 @pytest.mark.parametrize(
@@ -233,7 +234,11 @@ def test_a_vision_record_that_makes_no_example_is_told_why(record: dict[str, Any
 @pytest.mark.parametrize(
     ("changes", "size", "error"),
     [
-        ({"kind": "vision", "fields": "vision"}, None, r"^datasets\[a\]\.kind: the model has no vision vocabulary: set model\.vision$"),
+        (
+            {"kind": "vision", "fields": "vision"},
+            None,
+            r"^datasets\[a\]\.kind: the model has no vision vocabulary: set model\.vision$",
+        ),
         (
             {"kind": "vision", "fields": "vision"},
             512,

@@ -10,8 +10,8 @@ from lwm_trainer.data.encoding.field_language import Field, FieldLineError, pars
     [
         ("text", [Field(("text",))]),
         ("question,answer", [Field(("question",)), Field(("answer",))]),
-        ("[title+body],answer", [Field(("title", "body"), loss=False), Field(("answer",))]),
-        ("a,<|eos|>,[<|bos|>],b", [Field(("a",)), Field(("<|eos|>",)), Field(("<|bos|>",), loss=False), Field(("b",))]),
+        ("[title+body],answer", [Field(("title", "body"), in_loss=False), Field(("answer",))]),
+        ("a,<|eos|>,[<|bos|>],b", [Field(("a",)), Field(("<|eos|>",)), Field(("<|bos|>",), in_loss=False), Field(("b",))]),
         ("my text,vision", [Field(("my text",)), Field(("vision",))]),
     ],
 )

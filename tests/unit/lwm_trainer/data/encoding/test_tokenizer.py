@@ -7,7 +7,9 @@ import pytest
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
-from lwm_trainer.data import DataError, Documents, Tokenizer
+from lwm_trainer.data.documents.in_memory import InMemoryDocuments
+from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.storage.errors import DataError
 
 
 def content(*specials: str) -> bytes:
@@ -25,7 +27,7 @@ def test_documents_begin_and_end_and_round_trip() -> None:
     texts = ["In the beginning", "", "ümlaut\r\n\x00 🙂"]
     encoded = tokenizer.encode(texts)
     assert [array.dtype for array in encoded] == [np.dtype(np.int32)] * 3
-    assert all((array[0], array[-1]) == (tokenizer.begin, tokenizer.end) for array in encoded)
+    assert all((array[0], array[-1]) == (tokenizer.begin_id, tokenizer.end_id) for array in encoded)
     assert [tokenizer.decode(array.tolist()) for array in encoded] == texts
     assert len(encoded[1]) == 2
 
@@ -34,7 +36,7 @@ def test_special_tokens_typed_in_a_text_stay_text() -> None:
     tokenizer = Tokenizer(content("<s>", "</s>"), "t.json", 258)
     (encoded,) = tokenizer.encode(["a</s><s>b"])
     assert len(encoded) == 2 + len("a</s><s>b")
-    assert not np.isin(encoded[1:-1], [tokenizer.begin, tokenizer.end]).any()
+    assert not np.isin(encoded[1:-1], [tokenizer.begin_id, tokenizer.end_id]).any()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_it_is_loaded_from_a_file_and_known_by_its_hash(tmp_path: Path) -> None:
 
 
 def test_documents_join_into_one_array() -> None:
-    joined = Documents.join(Tokenizer(content("<s>", "</s>"), "t.json", 258).encode(["ab", "", "cde"]))
+    joined = InMemoryDocuments.from_tokens(Tokenizer(content("<s>", "</s>"), "t.json", 258).encode(["ab", "", "cde"]))
     assert len(joined) == 3
     assert joined.offsets.tolist() == [0, 4, 6, 11]
     assert joined.tokens.dtype == np.int32

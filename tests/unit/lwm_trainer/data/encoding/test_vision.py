@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from lwm_trainer.config import Frames
-from lwm_trainer.data.encoding.vision import frames
+from lwm_trainer.data.encoding.vision import frame_tokens
 from lwm_trainer.data.records.record import BadRecordError
 
 
 def test_each_frame_is_followed_by_its_end_and_the_last_by_the_end_of_vision() -> None:
-    found = frames([*range(256), *range(1000, 1256), *range(8192 - 256, 8192)], Frames())
+    found = frame_tokens([*range(256), *range(1000, 1256), *range(8192 - 256, 8192)], Frames())
     assert found.dtype == np.int32
     assert found.reshape(3, 257)[:, 0].tolist() == [0, 1000, 7936]
     assert found.reshape(3, 257)[:, 255].tolist() == [255, 1255, 8191]
@@ -19,8 +19,8 @@ def test_each_frame_is_followed_by_its_end_and_the_last_by_the_end_of_vision() -
 
 
 def test_one_frame_is_the_last_and_a_small_codebook_has_its_own_ends() -> None:
-    assert frames([5, 6], Frames(tokens=2, codes=7)).tolist() == [5, 6, 8]
-    assert frames(np.array([5, 6, 0, 1]), Frames(tokens=2, codes=7)).tolist() == [5, 6, 7, 0, 1, 8]
+    assert frame_tokens([5, 6], Frames(tokens=2, codes=7)).tolist() == [5, 6, 8]
+    assert frame_tokens(np.array([5, 6, 0, 1]), Frames(tokens=2, codes=7)).tolist() == [5, 6, 7, 0, 1, 8]
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_one_frame_is_the_last_and_a_small_codebook_has_its_own_ends() -> None:
 )
 def test_of_more_frames_than_the_limit_some_are_taken_at_even_distances(count: int, limit: int | None, kept: list[int]) -> None:
     contract = Frames(tokens=1, limit=limit)
-    found = frames(list(range(count)), contract)
+    found = frame_tokens(list(range(count)), contract)
     assert found[::2].tolist() == kept
     assert found[1::2].tolist() == [8192] * (len(kept) - 1) + [8193]
 
@@ -60,5 +60,5 @@ FLAT = "is no flat list of whole numbers: write the codes of all frames as one l
 )
 def test_codes_that_are_none_are_refused(codes: Any, error: str) -> None:
     with pytest.raises(BadRecordError) as raised:
-        frames(codes, Frames(tokens=2, codes=7))
+        frame_tokens(codes, Frames(tokens=2, codes=7))
     assert str(raised.value) == error

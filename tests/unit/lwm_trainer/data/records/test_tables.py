@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lwm_trainer.data.records.reader import BadRecord, records
-from lwm_trainer.data.records.record import Record
-from lwm_trainer.data.records.shards import deal, sources, whole
+from lwm_trainer.data.records.reader import read_records
+from lwm_trainer.data.records.record import BadRecord, Record
+from lwm_trainer.data.records.shards import cut_shards, list_record_files, single_shard
 from lwm_trainer.storage.errors import DataCorruptError, DataError, DataMissingError
 from support.bucket import a_bucket
 
@@ -34,21 +34,21 @@ def saved(folder: Path, files: int = 2) -> None:
 
 def test_rows_of_parquet_count_on_over_row_groups(tmp_path: Path) -> None:
     parquet(tmp_path / "a.parquet")
-    listing = sources(str(tmp_path))
-    found = list(records(listing, whole(listing)))
+    listing = list_record_files(str(tmp_path))
+    found = list(read_records(listing, single_shard(listing)))
     uri = f"{tmp_path}/a.parquet"
     assert found == [Record(uri, number, number, row) for number, row in enumerate(ROWS, start=1)]
-    dealt = deal(listing, 1)
+    dealt = cut_shards(listing, 1)
     assert len(dealt) == 7
-    assert [record for shard in dealt for record in records(listing, shard)] == found
-    assert [(part.begin, part.end, part.first) for shard in deal(listing, 2**20) for part in shard] == [(0, 7, 1)]
+    assert [record for shard in dealt for record in read_records(listing, shard)] == found
+    assert [(part.begin, part.end, part.first) for shard in cut_shards(listing, 2**20) for part in shard] == [(0, 7, 1)]
 
 
 def test_a_saved_data_set_is_read_without_its_caches(tmp_path: Path) -> None:
     saved(tmp_path)
     (tmp_path / "cache-0123.arrow").write_bytes(b"of what was once computed")
-    listing = sources(str(tmp_path))
-    found = list(records(listing, whole(listing)))
+    listing = list_record_files(str(tmp_path))
+    found = list(read_records(listing, single_shard(listing)))
     assert [(each.line, each.fields) for each in found if isinstance(each, Record)] == [
         (number % 100 + 1, row) for number, row in enumerate(ROWS)
     ]
@@ -60,8 +60,8 @@ def test_one_of_several_splits_is_to_be_named(tmp_path: Path) -> None:
         saved(tmp_path / split, files=1)
     (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
     with pytest.raises(DataError, match=rf"holds the splits test, train: name one of them, as {tmp_path}/test"):
-        sources(str(tmp_path))
-    assert len(sources(f"{tmp_path}/train").entries) == 1
+        list_record_files(str(tmp_path))
+    assert len(list_record_files(f"{tmp_path}/train").entries) == 1
 
 
 def test_a_bucket_s_tables_are_read_by_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,8 +69,8 @@ def test_a_bucket_s_tables_are_read_by_ranges(tmp_path: Path, monkeypatch: pytes
     saved(tmp_path / "saved", files=1)
     objects = {f"d/{path.relative_to(tmp_path)}": path.read_bytes() for path in tmp_path.rglob("*.*")}
     with a_bucket(monkeypatch, objects):
-        listing = sources("gs://lwm/d")
-        rows = [record for shard in deal(listing, 1) for record in records(listing, shard)]
+        listing = list_record_files("gs://lwm/d")
+        rows = [record for shard in cut_shards(listing, 1) for record in read_records(listing, shard)]
     assert [each.fields for each in rows if isinstance(each, Record)] == [*ROWS, *ROWS]
 
 
@@ -78,26 +78,26 @@ def test_tables_that_are_none_are_named(tmp_path: Path) -> None:
     parquet(tmp_path / "a.parquet")
     content = (tmp_path / "a.parquet").read_bytes()
     (tmp_path / "a.parquet").write_bytes(content[:-100])
-    listing = sources(str(tmp_path))
+    listing = list_record_files(str(tmp_path))
     with pytest.raises(DataCorruptError, match=r"a\.parquet: no parquet file \(Parquet magic bytes not found .*\): write it anew"):
-        deal(listing, 1)
+        cut_shards(listing, 1)
     with pytest.raises(DataCorruptError, match=r"a\.parquet: no whole parquet file"):
-        list(records(listing, whole(listing)))
+        list(read_records(listing, single_shard(listing)))
     saved(tmp_path / "saved", files=1)
     arrow = next((tmp_path / "saved").glob("*.arrow"))
     arrow.write_bytes(arrow.read_bytes()[:5000])
-    listing = sources(str(tmp_path / "saved"))
+    listing = list_record_files(str(tmp_path / "saved"))
     with pytest.raises(
         DataCorruptError, match=r"data-00000-of-00001\.arrow: no whole Arrow stream, as save_to_disk of .* \(.*\): write it anew"
     ):
-        list(records(listing, whole(listing)))
+        list(read_records(listing, single_shard(listing)))
 
 
 def test_caches_alone_are_no_data_set(tmp_path: Path) -> None:
     (tmp_path / "cache-1.arrow").write_bytes(b"")
     (tmp_path / "cache-2.arrow").write_bytes(b"")
     with pytest.raises(DataMissingError, match=r"no file ending in \.txt or \.jsonl or \.parquet or \.arrow"):
-        sources(str(tmp_path))
+        list_record_files(str(tmp_path))
 
 
 def test_a_row_of_a_wrong_encoding_is_named(tmp_path: Path) -> None:
@@ -107,8 +107,8 @@ def test_a_row_of_a_wrong_encoding_is_named(tmp_path: Path) -> None:
     with pa.OSFile(f"{tmp_path}/data-00000-of-00001.arrow", "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     pq.write_table(table, tmp_path / "z.parquet")
-    listing = sources(str(tmp_path))
-    found = list(records(listing, whole(listing)))
+    listing = list_record_files(str(tmp_path))
+    found = list(read_records(listing, single_shard(listing)))
     assert [each.fields["text"] for each in found if isinstance(each, Record)] == ["fine", "too"] * 2
     assert [str(each) for each in found if isinstance(each, BadRecord)] == [
         f"{tmp_path}/{name}:2: byte 2 of a text is not UTF-8: write the row anew" for name in ("data-00000-of-00001.arrow", "z.parquet")

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lwm_trainer.config import RunConfig
-from lwm_trainer.data import Batches, DataError, Documents, unigram_entropy
+from lwm_trainer.data.documents.in_memory import InMemoryDocuments
+from lwm_trainer.data.rows.loader import Batches, unigram_entropy
+from lwm_trainer.storage.errors import DataError
 from support.builders import ALONE, a_run
 
 LENGTH = 16
@@ -19,9 +21,11 @@ def config(**changes: Any) -> RunConfig:
     return a_run(**(ALONE | {"context_length": LENGTH, "batch_tokens": 4 * LENGTH} | changes))
 
 
-def documents(*sizes: int) -> Documents:
+def documents(*sizes: int) -> InMemoryDocuments:
     """Documents whose tokens are all different: document d holds 100 d, 100 d + 1, ..."""
-    return Documents.join([np.arange(100 * number, 100 * number + size, dtype=np.int32) for number, size in enumerate(sizes, start=1)])
+    return InMemoryDocuments.from_tokens(
+        [np.arange(100 * number, 100 * number + size, dtype=np.int32) for number, size in enumerate(sizes, start=1)]
+    )
 
 
 @given(st.lists(st.integers(min_value=1, max_value=50), min_size=1, max_size=12), st.integers(min_value=0, max_value=20))
@@ -78,7 +82,7 @@ def test_steps_seeds_and_stages_have_batches_of_their_own() -> None:
 
 def test_two_data_sets_are_drawn_by_weight() -> None:
     datasets = [{"name": "few", "kind": "text", "uri": "/few", "weight": 1}, {"name": "many", "kind": "text", "uri": "/many", "weight": 3}]
-    few, many = documents(LENGTH), Documents.join([np.full(LENGTH, 7, np.int32)])
+    few, many = documents(LENGTH), InMemoryDocuments.from_tokens([np.full(LENGTH, 7, np.int32)])
     batches = Batches(config(datasets=datasets), {"few": few, "many": many})
     rows = np.concatenate([batches.batch(step)["tokens"][:, 0] for step in range(256)])
     assert int((rows == 7).sum()) == 768
@@ -92,16 +96,16 @@ def test_a_data_set_without_tokens_is_refused() -> None:
 
 def test_entropy_counts_targets_only() -> None:
     tokens = np.array([9, 1, 2, 1, 2, 1, 2, 1, 2], np.int32)
-    batches = Batches(config(), {"books": Documents.join([tokens])})
+    batches = Batches(config(), {"books": InMemoryDocuments.from_tokens([tokens])})
     assert unigram_entropy(batches, range(3)) == pytest.approx(math.log(2))
 
 
-def flagged(*examples: tuple[str, str]) -> Documents:
+def flagged(*examples: tuple[str, str]) -> InMemoryDocuments:
     """Each as its tokens, `t` text or `v` vision, and which count, `1` or `0`; token ids count up from 1."""
     kinds, counts = ("".join(column) for column in zip(*examples, strict=True))
     vision, loss = (np.array([mark == one for mark in marks]) for marks, one in ((kinds, "v"), (counts, "1")))
     offsets = np.cumsum([0, *(len(each) for each, _ in examples)], dtype=np.int64)
-    return Documents(np.arange(1, offsets[-1] + 1, dtype=np.int32), offsets, loss, vision)
+    return InMemoryDocuments(np.arange(1, offsets[-1] + 1, dtype=np.int32), offsets, loss, vision)
 
 
 EXAMPLES = (("tvvvt", "01011"), ("ttt", "111"), ("tttt", "0000"))

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lwm_trainer.data.rows.packing import Plan, best_fit, class_bounds
-from lwm_trainer.data.rows.selection import cut
+from lwm_trainer.data.rows.packing import PackingPlan, best_fit, bucket_bounds
+from lwm_trainer.data.rows.selection import split_documents
 
 lengths = st.lists(st.integers(min_value=0, max_value=40), min_size=1, max_size=30).filter(any)
 
@@ -18,12 +18,12 @@ def offsets_of(sizes: list[int]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
-def plan_of(sizes: list[int], length: int, *name: int, bucketed: bool = False) -> Plan:
+def plan_of(sizes: list[int], length: int, *name: int, bucketed: bool = False) -> PackingPlan:
     offsets = offsets_of(sizes)
-    return Plan(cut(offsets[:-1], offsets[1:], length), length, *name, bucketed=bucketed)
+    return PackingPlan(split_documents(offsets[:-1], offsets[1:], length), length, *name, bucketed=bucketed)
 
 
-def rows_of(plan: Plan, epoch: int) -> list[list[tuple[int, int, bool]]]:
+def rows_of(plan: PackingPlan, epoch: int) -> list[list[tuple[int, int, bool]]]:
     rows = (plan.row(row) for row in range(epoch * plan.rows, (epoch + 1) * plan.rows))
     return [list(zip(*(array.tolist() for array in row), strict=True)) for row in rows]
 
@@ -41,7 +41,7 @@ def test_every_token_stands_once_in_an_epoch(sizes: list[int], length: int, epoc
 @given(sizes=lengths, length=st.integers(min_value=1, max_value=17))
 def test_a_piece_is_last_exactly_where_its_document_ends(sizes: list[int], length: int) -> None:
     offsets = offsets_of(sizes)
-    begins, ends, last = cut(offsets[:-1], offsets[1:], length)
+    begins, ends, last = split_documents(offsets[:-1], offsets[1:], length)
     assert sorted(ends[last]) == sorted(offset for offset, size in zip(offsets[1:], sizes, strict=True) if size)
     assert all(end - begin == length for begin, end in zip(begins[~last], ends[~last], strict=True))
     documents = np.searchsorted(offsets, begins, side="right"), np.searchsorted(offsets, ends - 1, side="right")
@@ -76,7 +76,7 @@ def one_by_one(sizes: list[int], length: int, classes: bool) -> list[int]:
 @given(sizes=st.lists(st.integers(min_value=1, max_value=33), max_size=120), classes=st.booleans())
 def test_placing_equal_lengths_together_is_placing_them_one_by_one(sizes: list[int], classes: bool) -> None:
     longest_first = np.array(sorted(sizes, reverse=True), np.int64)
-    bounds = class_bounds(longest_first) if classes else ()
+    bounds = bucket_bounds(longest_first) if classes else ()
     assert best_fit(longest_first, 33, bounds).tolist() == one_by_one(longest_first.tolist(), 33, classes)
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from lwm_trainer.config import Dataset, RunConfig
-from lwm_trainer.data import Batches, DataError, Documents
-from lwm_trainer.data.rows.selection import select
-from lwm_trainer.storage.errors import DataCorruptError
+from lwm_trainer.data.documents.in_memory import InMemoryDocuments
+from lwm_trainer.data.rows.loader import Batches
+from lwm_trainer.data.rows.selection import select_segments
+from lwm_trainer.storage.errors import DataCorruptError, DataError
 from support.builders import ALONE, a_run
 
 SIZES = (3, 40, 16, 17, 5, 0, 100)
@@ -16,8 +17,10 @@ LENGTH = 16
 EMPTY = "1 left out, shorter than minTokens 1"
 
 
-def documents() -> Documents:
-    return Documents.join([np.arange(100 * number, 100 * number + size, dtype=np.int32) for number, size in enumerate(SIZES)])
+def documents() -> InMemoryDocuments:
+    return InMemoryDocuments.from_tokens(
+        [np.arange(100 * number, 100 * number + size, dtype=np.int32) for number, size in enumerate(SIZES)]
+    )
 
 
 FIRST = documents().name(1)
@@ -27,7 +30,7 @@ FIRST = documents().name(1)
 def selected(**wanted: Any) -> tuple[list[tuple[int, int]], tuple[str, ...]]:
     """(document, tokens) of each piece, and what is said of those that are not there whole."""
     source = documents()
-    pieces, kept, remarks = select(source, LENGTH, Dataset(name="d", uri="/d", documents=wanted))
+    pieces, kept, remarks = select_segments(source, LENGTH, Dataset(name="d", uri="/d", documents=wanted))
     assert kept + sum(int(remark.split()[0]) for remark in remarks if "left out" in remark) == len(SIZES)
     number = np.searchsorted(source.offsets, pieces.begins, side="right") - 1
     return list(zip(number.tolist(), pieces.lengths.tolist(), strict=True)), remarks
@@ -44,7 +47,7 @@ def test_a_longer_document_is_truncated_and_its_row_still_predicts_the_next_toke
     assert found == [(0, 3), (1, 16), (2, 16), (3, 16), (4, 5), (6, 16)]
     assert remarks == (EMPTY, f"3 truncated, longer than a row, the first {FIRST}")
     source = documents()
-    pieces, _, _ = select(source, LENGTH, Dataset(name="d", uri="/d", documents={"longer": "truncate"}))
+    pieces, _, _ = select_segments(source, LENGTH, Dataset(name="d", uri="/d", documents={"longer": "truncate"}))
     assert pieces.last.tolist() == [True, False, True, False, True, False]
 
 
@@ -77,12 +80,12 @@ def run(**wanted: Any) -> RunConfig:
 
 
 def test_a_line_says_what_rows_are_made_of_and_what_is_left_out() -> None:
-    assert Batches(run(min_tokens=5, longer="skip"), {"d": documents()}).about == [
+    assert Batches(run(min_tokens=5, longer="skip"), {"d": documents()}).summaries == [
         "datasets[d]: 2 documents in 2 rows an epoch, 65.6% full; 2 left out, shorter than minTokens 5; "
         f"3 left out, longer than a row, the first {FIRST}"
     ]
-    whole = Documents.join([np.ones(16, np.int32)])
-    assert Batches(run(), {"d": whole}).about == ["datasets[d]: 1 documents in 1 rows an epoch, 100.0% full"]
+    whole = InMemoryDocuments.from_tokens([np.ones(16, np.int32)])
+    assert Batches(run(), {"d": whole}).summaries == ["datasets[d]: 1 documents in 1 rows an epoch, 100.0% full"]
 
 
 def test_limits_that_leave_nothing_are_refused() -> None:

@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lwm_trainer.config import ExitCode
-from lwm_trainer.data import DataError, StorageDeniedError
-from lwm_trainer.data.records import shards as dealing
-from lwm_trainer.data.records.reader import BadRecord, records
-from lwm_trainer.data.records.record import Record
-from lwm_trainer.data.records.shards import deal, sources, whole
-from lwm_trainer.storage.errors import DataCorruptError, DataMissingError
+from lwm_trainer.data.records import shards as record_shards
+from lwm_trainer.data.records.reader import read_records
+from lwm_trainer.data.records.record import BadRecord, Record
+from lwm_trainer.data.records.shards import cut_shards, list_record_files, single_shard
+from lwm_trainer.storage.errors import DataCorruptError, DataError, DataMissingError, StorageDeniedError
 from lwm_trainer.storage.files import read_files
 from support.bucket import Bucket, a_bucket
 
@@ -35,8 +34,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
 
 def texts(uri: object) -> list[str]:
     """Of all records, none of which is bad."""
-    listing = sources(str(uri))
-    found = list(records(listing, whole(listing)))
+    listing = list_record_files(str(uri))
+    found = list(read_records(listing, single_shard(listing)))
     assert all(isinstance(each, Record) for each in found), found
     return [each.fields["text"] for each in found if isinstance(each, Record)]
 
@@ -44,8 +43,10 @@ def texts(uri: object) -> list[str]:
 def bad(path: Path, content: bytes | str) -> list[str]:
     """What is said of the records of a file that are bad."""
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    listing = sources(str(path))
-    return [str(each).removeprefix(f"{path.parent}/") for each in records(listing, whole(listing)) if isinstance(each, BadRecord)]
+    listing = list_record_files(str(path))
+    return [
+        str(each).removeprefix(f"{path.parent}/") for each in read_records(listing, single_shard(listing)) if isinstance(each, BadRecord)
+    ]
 
 
 def test_a_folder_is_read_in_the_order_of_its_paths(tmp_path: Path) -> None:
@@ -87,37 +88,37 @@ def test_a_pattern_means_the_same_on_disk_and_in_a_bucket(bucket: Bucket, tmp_pa
 def test_a_pattern_that_matches_nothing_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one")
     with pytest.raises(DataMissingError, match=r"b\*\.txt: no file ending in \.txt or \.jsonl"):
-        sources(f"{tmp_path}/b*.txt")
+        list_record_files(f"{tmp_path}/b*.txt")
 
 
 def test_a_bucket_s_errors_tell_missing_from_denied(bucket: Bucket) -> None:
     with pytest.raises(DataError, match=r"gs://none/books: bucket 'none' does not exist: create it, then raise spec\.resume") as missing:
-        sources("gs://none/books")
+        list_record_files("gs://none/books")
     with pytest.raises(StorageDeniedError, match=r"bucket 'secret' is denied: grant roles/storage\.objectViewer") as denied:
-        sources("gs://secret/books")
+        list_record_files("gs://secret/books")
     with pytest.raises(DataMissingError, match=r"gs://lwm/none: no file ending in \.txt or \.jsonl"):
-        sources("gs://lwm/none")
+        list_record_files("gs://lwm/none")
     assert (missing.value.code, missing.value.reason) == (ExitCode.BAD_DATA, "BucketMissing")
     assert (denied.value.code, denied.value.reason) == (ExitCode.STORAGE_DENIED, "BucketDenied")
 
 
 @pytest.mark.parametrize("change", ["replaced", "removed"])
 def test_an_object_that_changes_while_it_is_read_is_named(bucket: Bucket, change: str) -> None:
-    listing = sources("gs://lwm/books/a.txt")
+    listing = list_record_files("gs://lwm/books/a.txt")
     if change == "replaced":
         bucket.objects["books/a.txt"] = b"two"
     else:
         del bucket.objects["books/a.txt"]
     with pytest.raises(DataCorruptError, match=r"gs://lwm/books/a\.txt: was changed while it was read: leave it as it is until"):
-        list(records(listing, whole(listing)))
+        list(read_records(listing, single_shard(listing)))
 
 
 def test_a_file_that_changes_while_it_is_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one")
-    listing = sources(str(tmp_path))
+    listing = list_record_files(str(tmp_path))
     (tmp_path / "a.txt").write_text("other")
     with pytest.raises(DataCorruptError, match=r"a\.txt: was changed while it was read"):
-        list(records(listing, whole(listing)))
+        list(read_records(listing, single_shard(listing)))
 
 
 @pytest.mark.parametrize(
@@ -153,9 +154,9 @@ def test_a_text_of_a_wrong_encoding_is_named(tmp_path: Path) -> None:
 
 def test_bad_paths_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataMissingError, match="no such file or folder"):
-        sources(f"{tmp_path}/none")
+        list_record_files(f"{tmp_path}/none")
     with pytest.raises(DataError, match=r"'books' is neither gs://bucket/path nor an absolute path"):
-        sources("books")
+        list_record_files("books")
 
 
 @given(
@@ -171,13 +172,13 @@ def test_shards_hold_every_line_once_with_its_number(
     (folder / "a.jsonl").write_text("\n".join(lines))
     (folder / "b.jsonl").write_text("\n".join(lines) + "\n")
     (folder / "c.txt").write_text("c")
-    listing = sources(str(folder))
+    listing = list_record_files(str(folder))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dealing, "_BLOCK", block)
-        dealt = deal(listing, most)
-    assert dealt == deal(listing, most), "however much is read at once"
-    found = [record for shard in dealt for record in records(listing, shard)]
-    assert found == list(records(listing, whole(listing)))
+        patch.setattr(record_shards, "_BLOCK", block)
+        dealt = cut_shards(listing, most)
+    assert dealt == cut_shards(listing, most), "however much is read at once"
+    found = [record for shard in dealt for record in read_records(listing, shard)]
+    assert found == list(read_records(listing, single_shard(listing)))
     expected = [(number, word) for number, word in enumerate(words, start=1) if word]
     assert [(each.line, each.fields["text"]) for each in found if isinstance(each, Record)] == [*expected, *expected, (1, "c")]
     longest = max(len(line.encode()) for line in lines) + 1
