@@ -36,8 +36,8 @@ def manifest(name: str, bucket: str = BUCKET, **changes: Any) -> dict[str, Any]:
             "checkpoint": {
                 "uri": f"gs://{bucket}/runs",
                 "endpoint": "http://fake-gcs.lwm-storage.svc:4443",
-                "everySteps": EVERY,
-                "keep": 2,
+                "saveIntervalSteps": EVERY,
+                "maxToKeep": 2,
             },
             "accelerator": {"type": "cpu", "cpu": {"hosts": 2, "devicesPerHost": 2, "threads": 2}},
             "stages": [stage_manifest(*each) for each in STAGES],

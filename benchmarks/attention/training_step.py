@@ -135,7 +135,7 @@ def run_of(model: config.Model, mesh: config.Mesh, length: int) -> config.RunCon
         batch_tokens=length,
         rope_theta=10_000.0,
         steps=1000,
-        checkpoint=config.Checkpoint(root="/none", every_steps=1000),
+        checkpoint=config.Checkpoint(root="/none", save_interval_steps=1000),
     )
 
 

@@ -45,6 +45,6 @@ def run(**changes: Any) -> config.RunConfig:
         "batch_tokens": ROWS * CONTEXT,
         "rope_theta": 1e4,
         "steps": 1,
-        "checkpoint": {"root": "/runs", "every_steps": 1},
+        "checkpoint": {"root": "/runs", "save_interval_steps": 1},
     }
     return config.RunConfig(**(fields | changes))

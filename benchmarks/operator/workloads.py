@@ -39,7 +39,7 @@ def training(name: str, steps: int = ENDLESS_STEPS, every: int = 5, **spec: Any)
     found = manifest(name)
     first = found["spec"]["stages"][0] | {"steps": steps}
     found["spec"] |= {"stages": [first], **spec}
-    found["spec"]["checkpoint"]["everySteps"] = every
+    found["spec"]["checkpoint"]["saveIntervalSteps"] = every
     return found
 
 

@@ -76,6 +76,6 @@ def _of_store(given: argparse.Namespace) -> RunConfig:
             "batchTokens": length,
             "ropeTheta": 1e4,
             "steps": 1,
-            "checkpoint": {"root": "/none", "everySteps": 1},
+            "checkpoint": {"root": "/none", "saveIntervalSteps": 1},
         }
     )

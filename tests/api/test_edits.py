@@ -32,8 +32,8 @@ async def test_what_makes_the_result_cannot_change(client: Client, namespace: st
 async def test_what_does_not_can(client: Client, namespace: str) -> None:
     made = await create(client, namespace)
     for patch in (
-        {"checkpoint": {"keep": 7}},
-        {"checkpoint": {"everySteps": 3}},
+        {"checkpoint": {"maxToKeep": 7}},
+        {"checkpoint": {"saveIntervalSteps": 3}},
         {"image": "x:1"},
         {"podTemplate": {"nodeSelector": {"a": "b"}}},
     ):

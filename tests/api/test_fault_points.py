@@ -182,7 +182,7 @@ async def prepares(life: Life, client: Client, training: Training) -> None:
 
     await life.until(training, first)
     (found,) = (await look(client, training)).status.datasets
-    assert (found.state, found.place) == ("Ready", "gs://lwm/runs/datasets/00")
+    assert (found.state, found.path) == ("Ready", "gs://lwm/runs/datasets/00")
 
 
 PREPARED = {

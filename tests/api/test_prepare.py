@@ -71,7 +71,7 @@ async def test_a_stage_begins_when_its_data_set_is_ready_and_is_told_the_place(c
 
     await until(first)
     (found,) = (await look(client, made)).status.datasets
-    assert (found.state, found.place, found.documents, found.tokens) == (DatasetState.READY, PLACE, 12, 3400)
+    assert (found.state, found.path, found.documents, found.tokens) == (DatasetState.READY, PLACE, 12, 3400)
     carried = await client.get(paths.item("ConfigMap", namespace, "bible-s1-a1"))
     assert carried is not None
     assert [each["prepared"] for each in json.loads(carried["data"][names.RUN_CONFIG_KEY])["datasets"]] == [PLACE]

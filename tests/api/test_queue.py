@@ -209,7 +209,7 @@ async def test_an_evicted_attempt_costs_nothing_and_the_next_one_queues_in_a_job
     assert record.root_cause is not None
     assert (record.root_cause.reason, record.root_cause.failure_class) == ("EvictedByQueue", "Disruption")
     assert record.root_cause.message == "queue team took the nodes back: Preempted: Preempted to accommodate a workload"
-    assert (status.stages[0].spent.infra, status.stages[0].spent.app, status.stages[0].failures.disruption) == (0, 0, 1)
+    assert (status.stages[0].budgets_used.infra, status.stages[0].budgets_used.app, status.stages[0].failures.disruption) == (0, 0, 1)
     await team.suspend(False)
     status = await team.until(lambda status: status.reason == "Unschedulable")
     assert (status.phase, status.attempt) == (Phase.RECOVERING, 2)
@@ -231,7 +231,7 @@ async def test_an_eviction_and_a_second_admission_that_nobody_saw_cost_nothing_e
     record = status.stages[0].recent_attempts[1]
     assert record.root_cause is not None
     assert (record.root_cause.reason, record.committed_step, status.stages[0].failures.disruption) == ("EvictedByQueue", 5, 1)
-    assert (status.stages[0].spent.infra, status.stages[0].spent.app, status.stages[0].spent.hang) == (0, 0, 0)
+    assert (status.stages[0].budgets_used.infra, status.stages[0].budgets_used.app, status.stages[0].budgets_used.hang) == (0, 0, 0)
 
 
 async def test_an_eviction_of_pods_that_have_not_run_changes_nothing(client: Client, team: Team) -> None:

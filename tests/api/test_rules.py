@@ -118,7 +118,7 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "documents have a longest and a shortest": (
         {"datasets": [BOOKS | {"documents": {"minTokens": 3, "maxTokens": 2}}]},
         "maxTokens must be at least minTokens",
-        {"datasets": [BOOKS | {"documents": {"minTokens": 3, "maxTokens": 3, "longer": "fail"}}]},
+        {"datasets": [BOOKS | {"documents": {"minTokens": 3, "maxTokens": 3, "overlong": "fail"}}]},
     ),
     "vision data needs a model that sees": (
         {"datasets": [BOOKS, BOOKS | {"name": "clips", "kind": "vision"}]},

@@ -32,7 +32,7 @@ NARROW = {"layers": 4, "width": 126, "heads": 2, "kvHeads": 2, "headDim": 64, "m
 
 
 def on_claim(name: str) -> dict[str, Any]:
-    return {"checkpoint": {"pvc": {"claimName": name}, "everySteps": 10}}
+    return {"checkpoint": {"pvc": {"claimName": name}, "saveIntervalSteps": 10}}
 
 
 CASES = [

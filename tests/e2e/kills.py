@@ -132,7 +132,7 @@ def main() -> int:
 
 def checkpoint() -> dict[str, Any]:
     found: dict[str, Any] = manifest("x")["spec"]["checkpoint"]
-    return found | {"everySteps": EVERY}
+    return found | {"saveIntervalSteps": EVERY}
 
 
 if __name__ == "__main__":

@@ -104,7 +104,11 @@ def test_a_minute_without_the_api_server_stops_no_step_and_is_not_charged(absenc
     kubectl("wait", "--for=condition=Complete", f"lwmtraining/{calm}", f"--timeout={SECONDS}s", seconds=SECONDS + 30)
     for stage in stages(kubectl, calm):
         assert float(stage["loss"]) < 7.0, "also of a stage that ended while nobody could be told"
-        assert (stage["attempts"], sum(stage["failures"].values()), sum(v for k, v in stage["spent"].items() if k != "committedStep")) == (
+        assert (
+            stage["attempts"],
+            sum(stage["failures"].values()),
+            sum(v for k, v in stage["budgetsUsed"].items() if k != "committedStep"),
+        ) == (
             1,
             0,
             0,

@@ -65,7 +65,7 @@ def short(name: str, claim: str) -> Manifest:
     spec = found["spec"]
     for place in (spec["tokenizer"], spec["checkpoint"], spec["datasets"][0]["source"]):
         place["pvc"]["claimName"] = claim
-    spec["checkpoint"]["everySteps"] = 2
+    spec["checkpoint"]["saveIntervalSteps"] = 2
     spec["accelerator"]["cpu"] |= {"hosts": 2, "devicesPerHost": 2}
     spec["stages"] = [spec["stages"][0] | {"steps": STEPS}]
     return found

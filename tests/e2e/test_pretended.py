@@ -105,7 +105,7 @@ def test_slices_come_up_together_or_give_their_nodes_back(kubectl: Kubectl, one_
     first = status(kubectl, "half")["stages"][0]["recentAttempts"][-1]
     assert first["rootCause"]["reason"] == "PlacementTimeout"
     assert "2 of 4 pods found no node" in first["rootCause"]["message"]
-    spent = status(kubectl, "half")["stages"][0].get("spent", {})
+    spent = status(kubectl, "half")["stages"][0].get("budgetsUsed", {})
     assert not any(spent.values()), "nothing is charged"
     kubectl("delete", "lwmtraining", "half", "--cascade=foreground", "--timeout=60s", seconds=90)
 

@@ -34,7 +34,7 @@ def taken(found: dict[str, Any], number: int) -> dict[str, Any]:
     entry = found["stages"][0]
     attempt: dict[str, Any] = next(each for each in entry["recentAttempts"] if each["number"] == number)
     assert (attempt["rootCause"]["reason"], attempt["rootCause"]["class"]) == ("EvictedByQueue", "Disruption")
-    assert not any(entry.get("spent", {}).get(budget) for budget in ("app", "infra", "hang"))
+    assert not any(entry.get("budgetsUsed", {}).get(budget) for budget in ("app", "infra", "hang"))
     return attempt
 
 

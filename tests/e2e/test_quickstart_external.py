@@ -50,7 +50,7 @@ def short(path: Path) -> Path:
     faster = {"peakLearningRate": 0.01, "warmupSteps": 10, "finalFraction": 0.3}
     first |= {"name": "ctx128", "contextLength": 128, "batchTokens": 2048, "steps": 90, "mesh": {"fsdp": 2, "sp": 2}, "optimizer": faster}
     second |= {"name": "ctx256", "contextLength": 256, "batchTokens": 4096, "steps": 12, "mesh": {"sp": 4}}
-    spec["checkpoint"]["everySteps"] = 50
+    spec["checkpoint"]["saveIntervalSteps"] = 50
     spec["stages"] = [first, second]
     path.write_text(yaml.safe_dump(found))
     return path

@@ -185,7 +185,7 @@ def test_only_what_is_a_failure_is_charged(kubectl: Kubectl, story: Story) -> No
     second, third = stages(kubectl, NAME)[1:]
     counted = [{name: count for name, count in stage["failures"].items() if count} for stage in (second, third)]
     assert counted == [{"infra": 3, "app": 1}, {"infra": 1 + story.trainers_hit, "disruption": 1}]
-    assert max(second["spent"][name] for name in ("infra", "app", "hang")) <= 1, "each commit refilled the budgets"
+    assert max(second["budgetsUsed"][name] for name in ("infra", "app", "hang")) <= 1, "each commit refilled the budgets"
 
 
 def test_suspending_saves_first_and_costs_no_step_and_no_budget(kubectl: Kubectl, story: Story) -> None:
@@ -204,7 +204,7 @@ def test_each_random_kill_of_a_trainer_cost_one_attempt_and_those_of_the_operato
 
 
 def test_how_each_host_ended_is_told_and_the_last_two_failures_stay_with_their_pods(kubectl: Kubectl, story: Story) -> None:
-    assert "host 1: 137" in attempt(kubectl, KILL_ONE)["endings"]
+    assert "host 1: 137" in attempt(kubectl, KILL_ONE)["hostExits"]
     newest = stages(kubectl, NAME)[2]["attempts"]
     listing = kubectl("get", "jobs", f"--selector=lwm.dev/training={NAME},lwm.dev/stage=3", "--output=name").split()
     assert sorted(listing) == sorted(f"job.batch/{NAME}-s3-a{number}" for number in range(newest - 2, newest + 1))

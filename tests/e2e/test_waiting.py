@@ -31,7 +31,7 @@ def from_bucket(name: str, endpoint: str) -> dict[str, Any]:
     return {
         "tokenizer": {"uri": f"gs://{name}/tokenizer/tokenizer.json"},
         "datasets": [{"name": "books", "source": {"uri": f"gs://{name}/books"}}],
-        "checkpoint": {"uri": f"gs://{name}/runs", "endpoint": endpoint, "everySteps": 10},
+        "checkpoint": {"uri": f"gs://{name}/runs", "endpoint": endpoint, "saveIntervalSteps": 10},
     }
 
 
@@ -82,7 +82,7 @@ HELD_HERE = [
         name="no-folder",
         reason="Mount",
         words=("2 of 2 pods since 2", "hostPath type check failed", "/no/such/folder"),
-        changes={"checkpoint": {"pvc": {"claimName": "no-folder"}, "everySteps": 10}},
+        changes={"checkpoint": {"pvc": {"claimName": "no-folder"}, "saveIntervalSteps": 10}},
     ),
     Case(name="slow-registry", reason="Pulling", words=(PULLERS, "Pulling image", "/lwm-trainer:slow")),
 ]

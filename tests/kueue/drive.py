@@ -53,7 +53,7 @@ def trains(status: Status) -> bool:
 def evicted(status: Status, number: int, reason: str) -> None:
     """Raises AssertionError where the attempt has not ended by Kueue's deed, with its word, or where it has cost something."""
     attempts = {attempt.number: attempt for attempt in status.stages[0].recent_attempts}
-    cause, spent = attempts[number].root_cause, status.stages[0].spent
+    cause, spent = attempts[number].root_cause, status.stages[0].budgets_used
     assert cause is not None
     print(f"         attempt {number} ended: {cause.reason} ({cause.failure_class}): {cause.message}", flush=True)
     assert (cause.reason, cause.failure_class) == ("EvictedByQueue", "Disruption")

@@ -86,7 +86,7 @@ def a_run(folder: Path, **changes: Any) -> dict[str, Any]:
         "ropeTheta": 10000.0,
         "steps": 12,
         "optimizer": {"peakLearningRate": 0.01, "warmupSteps": 2},
-        "checkpoint": {"root": str(folder / "runs"), "everySteps": 3, "keep": 2},
+        "checkpoint": {"root": str(folder / "runs"), "saveIntervalSteps": 3, "maxToKeep": 2},
         "compileCache": str(folder / "compiled"),
     }
     return run | changes

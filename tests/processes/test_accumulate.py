@@ -23,7 +23,7 @@ MESHES = [{"fsdp": 8}, {"dp": 2, "fsdp": 2, "sp": 2}]
 
 
 def run(parts: int, mesh: dict[str, int], rows: int = ROWS) -> Any:
-    return a_run(mesh=mesh, context_length=LENGTH, batch_tokens=rows * LENGTH, memory={"accumulation": parts}, steps=1)
+    return a_run(mesh=mesh, context_length=LENGTH, batch_tokens=rows * LENGTH, memory={"gradient_accumulation_steps": parts}, steps=1)
 
 
 @cache

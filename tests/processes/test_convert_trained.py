@@ -16,7 +16,7 @@ from unit.lwm_trainer.convert.test_round_trip import tensors
 
 
 def test_a_trainings_checkpoint_becomes_a_hugging_face_folder(tmp_path: Path) -> None:
-    run = a_run(mesh=Mesh(fsdp=4, tp=2), checkpoint=Checkpoint(root=str(tmp_path / "runs"), every_steps=1))
+    run = a_run(mesh=Mesh(fsdp=4, tp=2), checkpoint=Checkpoint(root=str(tmp_path / "runs"), save_interval_steps=1))
     program = make_program(run, make_mesh(run.mesh))
     state = program.init(jax.random.key(5))
     saver = Saver(run, "sha")

@@ -27,7 +27,7 @@ def run(devices: int) -> config.RunConfig:
         mesh={"fsdp": devices},
         model={**a_run().model.model_dump(), "vision": {"vocab_size": CODES}},
         batch_tokens=ROWS * LENGTH,
-        memory={"accumulation": ACCUMULATION[devices]},
+        memory={"gradient_accumulation_steps": ACCUMULATION[devices]},
         loss={"weighting": "examples", "modalities": {}},
         steps=STEPS,
     )

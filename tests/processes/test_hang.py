@@ -9,7 +9,7 @@ from processes.patches import HANG_STEP, host_1_sleeps
 
 
 def test_a_gang_in_which_one_host_stands_still_ends_and_that_host_says_where(folder: Path) -> None:
-    checkpoint = {"root": str(folder / "hang"), "everySteps": 1000}
+    checkpoint = {"root": str(folder / "hang"), "saveIntervalSteps": 1000}
     run = a_run(folder, steps=1000, checkpoint=checkpoint, hang={"minSeconds": 10, "stepFactor": 2})
     with Gang(run, folder / "hang-1", command=patched(host_1_sleeps)) as gang:
         victim, culprit = gang.wait(120)

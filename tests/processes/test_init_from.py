@@ -20,7 +20,7 @@ STILL = {"peakLearningRate": 1e-12}
 
 def a_training(folder: Path, name: str, **changes: Any) -> dict[str, Any]:
     """Two hosts, of which the first alone looks at what is begun with; its runs lie in a folder of their own."""
-    checkpoint = {"root": str(folder / name), "everySteps": 100, "keep": 2}
+    checkpoint = {"root": str(folder / name), "saveIntervalSteps": 100, "maxToKeep": 2}
     return a_run(folder, training=name, steps=STEPS, checkpoint=checkpoint) | changes
 
 

@@ -65,14 +65,14 @@ def run(mesh: dict[str, int], accumulation: int, loss: dict[str, Any]) -> config
         batch_tokens=ROWS * LENGTH,
         rope_theta=THETA,
         optimizer={"clip_norm": 1000.0, "beta1": 0.5},
-        memory={"accumulation": accumulation},
+        memory={"gradient_accumulation_steps": accumulation},
         loss=loss,
     )
 
 
 @cache
 def program(mesh: tuple[tuple[str, int], ...], accumulation: int, absent: str) -> tuple[config.RunConfig, Program]:
-    wanted = run(dict(mesh), accumulation, {"weighting": "examples", "modalities": {}, "absent": absent})
+    wanted = run(dict(mesh), accumulation, {"weighting": "examples", "modalities": {}, "missing_modality": absent})
     return wanted, make_program(wanted, make_mesh(wanted.mesh))
 
 

@@ -12,7 +12,7 @@ from support.builders import a_run, a_step_report
 
 
 def test_a_stage_is_read_from_its_final_checkpoint(tmp_path: Path) -> None:
-    run = a_run(checkpoint={"root": str(tmp_path), "every_steps": 1})
+    run = a_run(checkpoint={"root": str(tmp_path), "save_interval_steps": 1})
     record = Record.empty(run.steps)
     for step, loss in enumerate((7.5, 6.25, 5.125)):
         record.add(a_step_report(step + 1, loss=loss, grad_norm=0.5 + step, tokens_hash=1000 + step))

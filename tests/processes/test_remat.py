@@ -37,24 +37,24 @@ def counted(remat: Remat, operation: str) -> int:
     return int(compiled(remat).as_text().count(f" {operation}("))
 
 
-def test_only_the_policy_layer_runs_the_ring_again() -> None:
+def test_only_the_policy_full_runs_the_ring_again() -> None:
     permutes = {remat: counted(remat, "collective-permute") for remat in get_args(Remat)}
-    once = permutes["nothing"]
+    once = permutes["none"]
     keys_and_values = 2  # what a forward ring sends
-    assert permutes == {"nothing": once, "qkv": once, "attention": once, "offload": once, "layer": once + keys_and_values}
+    assert permutes == {"none": once, "qkv": once, "attention": once, "offload": once, "full": once + keys_and_values}
 
 
 def test_each_policy_computes_again_what_it_does_not_keep_and_no_more() -> None:
     products = {remat: counted(remat, "dot") for remat in get_args(Remat)}
-    kept = products["nothing"]
+    kept = products["none"]
     mlp, projections = 3, 3  # attention's output, gate, up; queries, keys, values
     assert products["qkv"] == kept + mlp
     assert products["attention"] == products["offload"] == kept + mlp + projections
-    assert products["layer"] > products["attention"]
+    assert products["full"] > products["attention"]
 
 
 @pytest.mark.parametrize("remat", get_args(Remat))
 def test_the_gradients_do_not_depend_on_the_policy(remat: Remat) -> None:
     params = llama.init(MODEL, jax.random.key(0))
-    for found, expected in zip(jax.tree.leaves(compiled(remat)(params)), jax.tree.leaves(compiled("nothing")(params)), strict=True):
+    for found, expected in zip(jax.tree.leaves(compiled(remat)(params)), jax.tree.leaves(compiled("none")(params)), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * float(np.abs(expected).max()))

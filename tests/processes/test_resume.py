@@ -18,7 +18,7 @@ STEPS, EVERY, KILL_AT = 24, 8, 10
 
 
 def stage(folder: Path, runs: str, attempt: int = 1, **changes: Any) -> dict[str, Any]:
-    checkpoint = {"root": str(folder / runs), "everySteps": EVERY, "keep": 2}
+    checkpoint = {"root": str(folder / runs), "saveIntervalSteps": EVERY, "maxToKeep": 2}
     start = {"earlierAttempts": list(range(attempt - 1, 0, -1))}
     return a_run(folder, **({"steps": STEPS, "checkpoint": checkpoint, "attempt": attempt, "start": start} | changes))
 
@@ -73,7 +73,7 @@ def test_a_data_position_off_by_one_is_noticed(folder: Path, undisturbed: FinalR
     """The control: the comparison above can fail."""
     start = {"earlierAttempts": [1]}
     run = stage(folder, "killed", attempt=9, start=start)
-    keep = {"checkpoint": {"root": str(folder / "killed"), "everySteps": 1000, "keep": 2}}
+    keep = {"checkpoint": {"root": str(folder / "killed"), "saveIntervalSteps": 1000, "maxToKeep": 2}}
     with Gang(run | keep, folder / "killed-9", command=patched(next_batch)) as gang:
         final = gang.final()
     assert final.record_hash != undisturbed.record_hash

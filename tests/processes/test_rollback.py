@@ -25,7 +25,7 @@ def tokens_of(run: RunConfig, batch_numbers: list[int]) -> list[int]:
 
 
 def test_a_diverged_stage_is_taken_up_again_before_it_with_other_batches(folder: Path) -> None:
-    checkpoint = {"root": str(folder / "diverged"), "everySteps": EVERY, "keep": 2}
+    checkpoint = {"root": str(folder / "diverged"), "saveIntervalSteps": EVERY, "maxToKeep": 2}
     stage = folder / "diverged" / "s1-short"
     run = a_run(folder, steps=STEPS, checkpoint=checkpoint)
     with Gang(run, folder / "diverged-1", command=patched(nan_loss)) as gang:

@@ -24,7 +24,7 @@ ACTIVATIONS: dict[str, Any] = {
     "model": {"layers": 8, "width": 128, "heads": 2, "kv_heads": 2, "head_dim": 64, "mlp_width": 352, "vocab_size": 512},
     "context_length": 1024,
     "batch_tokens": 8192,
-    "memory": {"remat": "nothing"},
+    "memory": {"remat": "none"},
 }
 """1.1 GB of what layers keep, and hardly a parameter."""
 

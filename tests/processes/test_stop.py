@@ -12,7 +12,7 @@ ALONE = {"job": "tiny-s1-a1", "service": "tiny", "hosts": 1, "devicesPerHost": 2
 
 
 def stage(folder: Path, name: str, **changes: object) -> dict[str, object]:
-    checkpoint = {"root": str(folder / name), "everySteps": 1000}
+    checkpoint = {"root": str(folder / name), "saveIntervalSteps": 1000}
     return a_run(folder, gang=ALONE, mesh={"sp": 2}, checkpoint=checkpoint, **changes)
 
 

@@ -30,8 +30,8 @@ def run(model: dict[str, Any], accumulation: int = 1) -> config.RunConfig:
         context_length=LENGTH,
         batch_tokens=ROWS * LENGTH,
         optimizer={"clip_norm": 1000.0, "beta1": 0.5},
-        memory={"accumulation": accumulation},
-        loss={"z_weight": 0.01},
+        memory={"gradient_accumulation_steps": accumulation},
+        loss={"z_loss_weight": 0.01},
     )
 
 

@@ -63,8 +63,8 @@ class ApiServer:
             start=action.start,
             image=spec.image,
             avoided=action.avoided_nodes,
-            every=spec.checkpoint.every_steps,
-            keep=spec.checkpoint.keep,
+            every=spec.checkpoint.save_interval_steps,
+            keep=spec.checkpoint.max_to_keep,
         )
         gang = next((state.gang_by_job[job.uid] for job in state.jobs.values() if (job.stage, job.attempt) == number), new_gang)
         attempt = job_name(state.training.metadata.name, action.stage, action.attempt)

@@ -42,7 +42,12 @@ class Recount:
 
     def compare(self, now: StageStatus) -> None:
         """Raises AssertionError when status says something else."""
-        said = {"app": now.spent.app, "infra": now.spent.infra, "hang": now.spent.hang, "rollbacks": now.spent.rollbacks}
+        said = {
+            "app": now.budgets_used.app,
+            "infra": now.budgets_used.infra,
+            "hang": now.budgets_used.hang,
+            "rollbacks": now.budgets_used.rollbacks,
+        }
         counted = {name: self.spent(of) for of, name in {**BUDGETS, FailureClass.DIVERGED: "rollbacks"}.items()}
         assert min(said.values()) >= 0, f"stage {now.name}: spent is negative: {said}"
         assert said == counted, f"stage {now.name}: status says {said} are spent, counted are {counted}: {self.charges}"

@@ -33,7 +33,7 @@ def spec(**changes: Any) -> dict[str, Any]:
         "model": {"layers": 4, "width": 128, "heads": 2, "kvHeads": 2, "headDim": 64, "mlpWidth": 512, "vocabSize": 2048},
         "tokenizer": {"uri": "gs://lwm/tokenizer/tokenizer.json"},
         "datasets": [{"name": "books", "source": {"uri": "gs://lwm/books"}}],
-        "checkpoint": {"uri": "gs://lwm/runs", "endpoint": "http://fake-gcs.lwm-storage.svc:4443", "everySteps": 10},
+        "checkpoint": {"uri": "gs://lwm/runs", "endpoint": "http://fake-gcs.lwm-storage.svc:4443", "saveIntervalSteps": 10},
         "accelerator": {"type": "cpu", "cpu": {"hosts": 2, "devicesPerHost": 4}},
         "stages": [stage()],
         **changes,

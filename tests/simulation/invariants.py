@@ -114,7 +114,7 @@ class Invariants:
     def status_written(self, state: "ClusterState", old: Status, new: Status) -> None:
         self.writes += 1
         self._bounded(new)
-        require(new.resumed >= old.resumed, "status.resumed went back")
+        require(new.observed_resume >= old.observed_resume, "status.observed_resume went back")
         self._datasets(state, old, new)
         before = {entry.name: entry for entry in old.stages}
         going, open_stage = 0, False
@@ -124,10 +124,10 @@ class Invariants:
             require(entry.state == StageState.PENDING or not open_stage, f"stage {number} has begun before the one before it was complete")
             open_stage = open_stage or entry.state != StageState.COMPLETE
             if entry is was or entry == was:
-                if new.resumed > old.resumed:
+                if new.observed_resume > old.observed_resume:
                     self._recount(entry.name).forgive(was)
                 continue
-            self._stage(state, was, entry, resumed=new.resumed > old.resumed)
+            self._stage(state, was, entry, resumed=new.observed_resume > old.observed_resume)
             if entry.state == StageState.COMPLETE and was.state != StageState.COMPLETE:
                 self._record(state, new, number - 1)
         require(going <= 1, f"{going} attempts are not over")
@@ -138,7 +138,7 @@ class Invariants:
             was = before.get(entry.name, entry)
             require(entry.run >= was.run, f"data set {entry.name}: run went from {was.run} to {entry.run}")
             require(was.state != DatasetState.READY or entry == was, f"data set {entry.name} was ready and is {entry.state}")
-            kept = was.state != DatasetState.FAILED or entry == was or new.resumed > old.resumed
+            kept = was.state != DatasetState.FAILED or entry == was or new.observed_resume > old.observed_resume
             require(kept, f"data set {entry.name} had failed, and nobody said to resume")
             done = entry.state != DatasetState.READY or state.shards_written[entry.name] >= SHARDS
             require(done, f"data set {entry.name} is ready with {state.shards_written[entry.name]} shards")

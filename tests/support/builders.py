@@ -51,7 +51,7 @@ def a_run(**changes: Any) -> config.RunConfig:
         "rope_theta": 1e4,
         "steps": 3,
         "optimizer": {"peak_learning_rate": 0.01},
-        "checkpoint": {"root": "/runs", "every_steps": 1},
+        "checkpoint": {"root": "/runs", "save_interval_steps": 1},
     }
     return config.RunConfig(**(fields | changes))
 

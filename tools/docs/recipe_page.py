@@ -148,11 +148,11 @@ def savers(case: Case, only_kept: bool) -> tuple[str, list[str]]:
     local = case.run.context_length // case.run.mesh.sp
     logits = 4 * local * case.run.model.vocab_size // case.run.mesh.tp
     ways = {
-        "nothing is computed again (remat nothing)": Memory(remat="nothing"),
+        "nothing is rematerialized (remat none)": Memory(remat="none"),
         "queries, keys and values are kept (remat qkv), the recipe's": Memory(remat="qkv"),
         "attention's output is kept (remat attention)": Memory(remat="attention"),
         "attention, and the MLP in tiles of a quarter": Memory(remat="attention", mlp_tile=case.run.context_length // 4),
-        "layers keep their input only (remat layer)": Memory(remat="layer"),
+        "layers keep their input only (remat full)": Memory(remat="full"),
         "as attention, in the host's memory (remat offload)": Memory(remat="offload"),
     }
     rows, broken = [], []
@@ -170,7 +170,7 @@ def savers(case: Case, only_kept: bool) -> tuple[str, list[str]]:
         *table(head, rows),
         "",
         f"Whatever is kept, the loss is computed in chunks: whole, its logits alone would be {size(logits)} of float32 on each device.",
-        f"`memory.accumulation` saves nothing here: a device has {local:,} tokens of a single row.",
+        f"`memory.gradientAccumulationSteps` saves nothing here: a device has {local:,} tokens of a single row.",
         "",
     ]
     return "\n".join(lines), broken

@@ -79,7 +79,7 @@ def train(run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | No
             done = step + 1
             last = done == run.steps
             leaving = saver.stop_requested(done) and not last  # what ends anyway ends as complete
-            if leaving or last or done % run.checkpoint.every_steps == 0:
+            if leaving or last or done % run.checkpoint.save_interval_steps == 0:
                 observer.flush()  # a state whose loss has not been looked at is never saved
                 with standing.during(Phase.SAVING):
                     observer.committed(saver.wait())

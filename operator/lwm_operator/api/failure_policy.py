@@ -24,8 +24,8 @@ class OnDivergence(Resource):
 
     action: Literal["Rollback", "Pause", "Fail"] = "Rollback"
     """Rollback: the next attempt takes an older commit and passes over the batches that led there; Pause and Fail: the training stops."""
-    pass_over_commits: Annotated[int, Field(ge=0, le=99)] = 1
-    """How many of the newest commits a rollback distrusts; less than checkpoint.keep, so that one is left."""
+    discard_checkpoints: Annotated[int, Field(ge=0, le=99)] = 1
+    """How many of the newest commits a rollback distrusts; less than checkpoint.maxToKeep, so that one is left."""
     skip_batches: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Batches that are passed over beyond those between the rollback's commit and the divergence, which always are."""
     max_rollbacks: Annotated[int, Field(ge=0, le=32)] = 3

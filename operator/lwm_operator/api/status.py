@@ -94,12 +94,12 @@ class RootCause(Resource):
     """Where the pod ran; absent where it had none."""
 
 
-class Silence(Resource):
+class StaleLease(Resource):
     """Process 0 does not renew its Lease, as far as the operator can see."""
 
     since: Time
     """When it was noticed, by the operator's clock."""
-    renewed: Short
+    renew_time: Short
     """The Lease's renewTime then: a newer one breaks the silence, whatever the clocks say."""
 
 
@@ -124,9 +124,9 @@ class Attempt(Resource):
     """The newest step that it committed; 0: none."""
     avoided_nodes: Annotated[tuple[NodeName, ...], Field(max_length=AVOIDED_NODES)] = ()
     """Nodes that its pods keep away from, the worst first: failurePolicy.avoidNodesAfter."""
-    silence: Silence | None = None
+    stale_lease: StaleLease | None = None
     root_cause: RootCause | None = None
-    endings: Sentence | None = None
+    host_exits: Sentence | None = None
     """How every host ended, such as `host 0: 79, host 1: 137`."""
 
 
@@ -162,7 +162,7 @@ class Failures(Resource):
     """Preempted, evicted, drained or deleted: never charged."""
 
 
-class Spent(Resource):
+class BudgetsUsed(Resource):
     """What failures have taken from the stage's budgets since the newest commit, or since a human said to go on."""
 
     app: int = 0
@@ -204,7 +204,7 @@ class StageStatus(Resource):
     """When its final checkpoint was reported."""
     final_checkpoint: FinalCheckpoint | None = None
     failures: Failures = Failures()
-    spent: Spent = Spent()
+    budgets_used: BudgetsUsed = BudgetsUsed()
     rollbacks: Annotated[tuple[Rollback, ...], Field(max_length=ROLLBACKS)] = ()
     """What divergences led to, oldest first."""
     recent_attempts: Annotated[tuple[Attempt, ...], Field(max_length=RECENT_ATTEMPTS)] = ()
@@ -243,7 +243,7 @@ class DatasetStatus(Resource):
     """Records that made no example."""
     first_skipped: Sentence | None = None
     """Why the first of them made none, with its file and line."""
-    place: Path | None = None
+    path: Path | None = None
     """The folder of what was prepared; set once it is Ready."""
     reason: Short = ""
     """Why it is in this state, in one word: docs/reasons.md."""
@@ -313,7 +313,7 @@ class Status(Resource):
     """1-based; absent until the first stage begins. Stages up to it can no longer be edited."""
     attempt: int | None = None
     """Number of the current stage's newest attempt; absent before the first."""
-    resumed: int = 0
+    observed_resume: int = 0
     """The value of spec.resume that has been acted on."""
     node_faults: Annotated[tuple[NodeFault, ...], Field(max_length=KEPT_FAULTS)] = ()
     """Oldest first, of the last 24 hours."""

@@ -48,9 +48,9 @@ class Checkpoint(Resource):
         default=None,
         description="Of an emulator or a private endpoint of Google Cloud Storage, such as http://fake-gcs.lwm-storage.svc:4443.",
     )
-    every_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    save_interval_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     """Steps between two commits; the last step of a stage is always committed."""
-    keep: Annotated[int, Field(ge=1, le=100)] = 2
+    max_to_keep: Annotated[int, Field(ge=1, le=100)] = 2
     """Newest commits of an attempt that stay."""
 
 

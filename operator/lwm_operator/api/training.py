@@ -37,7 +37,7 @@ class Training(Resource):
                 f"!({BEGUN}) || (self.spec.stages.size() >= oldSelf.status.currentStage && oldSelf.spec.stages.all(i, s,"
                 " i >= oldSelf.status.currentStage || (i < self.spec.stages.size() && s == self.spec.stages[i])))",
                 "spec.stages: a stage that has begun cannot change, move or go: edit later stages, image, podTemplate, execution,"
-                " failurePolicy, checkpoint.everySteps or keep, suspend or resume, or create a new LWMTraining",
+                " failurePolicy, checkpoint.saveIntervalSteps, checkpoint.maxToKeep, suspend or resume, or create a new LWMTraining",
             ),
             rule(
                 f"!({BEGUN}) || self.spec.accelerator == oldSelf.spec.accelerator",

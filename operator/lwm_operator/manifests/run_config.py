@@ -40,7 +40,7 @@ def run_config(run: Run) -> RunConfig:
         optimizer=stage.optimizer,
         loss=stage.loss,
         memory=stage.memory,
-        checkpoint=Checkpoint(root=root, every_steps=spec.checkpoint.every_steps, keep=spec.checkpoint.keep),
+        checkpoint=Checkpoint(root=root, save_interval_steps=spec.checkpoint.save_interval_steps, max_to_keep=spec.checkpoint.max_to_keep),
         start=_start(run),
         hang=spec.failure_policy.hang,
         compile_cache=f"{checkpoint_base(spec)}/compile-cache",

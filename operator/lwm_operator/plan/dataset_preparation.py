@@ -39,7 +39,7 @@ def observe_datasets(training: Training, observed: Observed) -> tuple[DatasetSta
         entry = known.get(dataset.name) or _initial_entry(dataset, spec, observed)
         if entry.state not in DONE:
             entry = _observe_dataset(entry, observed.preparation_of(dataset.name, entry.run), observed)
-        if entry.state == DatasetState.FAILED and spec.resume > max(training.status.resumed, entry.run):
+        if entry.state == DatasetState.FAILED and spec.resume > max(training.status.observed_resume, entry.run):
             entry = DatasetStatus(name=dataset.name, run=spec.resume, reason=PREPARING)
         found.append(entry)
     return tuple(found)
@@ -100,7 +100,7 @@ def holds_up(action: Action, status: Status) -> bool:
 
 def prepared_places(drawn_on: tuple[DatasetStatus, ...]) -> tuple[tuple[str, str], ...]:
     """Name and place of each."""
-    return tuple((entry.name, entry.place) for entry in drawn_on if entry.place is not None)
+    return tuple((entry.name, entry.path) for entry in drawn_on if entry.path is not None)
 
 
 def _needed_datasets(spec: Spec, entries: tuple[StageStatus, ...]) -> set[str]:
@@ -165,7 +165,7 @@ def _complete(entry: DatasetStatus, view: PreparationView) -> DatasetStatus:
             "documents": prepared.documents,
             "tokens": prepared.tokens,
             "skipped": prepared.skipped,
-            "place": prepared.uri,
+            "path": prepared.uri,
             "eta_seconds": None,
             "reason": str(RunningReason.PREPARED),
             "message": f"{count(prepared.documents)} documents, {count(prepared.tokens)} tokens{skipped}",

@@ -29,7 +29,7 @@ def plan(training: Training, observed: Observed, now: datetime) -> Plan:
     if training.metadata.deletion_timestamp is not None:
         return Plan(status=training.status, decision="nothing: it is being deleted, its children go with it")
     entries = stage_entries(training.spec, training.status, observed)
-    if training.spec.resume > training.status.resumed:
+    if training.spec.resume > training.status.observed_resume:
         entries = tuple(entry if entry.state == StageState.COMPLETE else reset_budgets(entry) for entry in entries)
     ctx = PlanContext(
         training=training,
@@ -68,7 +68,7 @@ def _assemble(ctx: PlanContext, decision: StageDecision) -> Plan:
         message=decision.message[:1024],
         current_stage=max(begun_stages, default=None),
         attempt=ctx.entry.attempts or None,
-        resumed=max(spec.resume, old.resumed),
+        observed_resume=max(spec.resume, old.observed_resume),
         node_faults=decision.node_faults,
         summary=summarize(ctx),
         stages=entries,

@@ -133,7 +133,7 @@ def _decide_next_attempt(ctx: PlanContext) -> StageDecision:
             return _decide(ctx, Phase.RECOVERING, "BackingOff", said, wait=left)
     if (unready := _decide_unprepared(ctx)) is not None:
         return unready
-    entry = roll_back_divergence(entry, spec.checkpoint.every_steps, ctx.policy.on_divergence)
+    entry = roll_back_divergence(entry, spec.checkpoint.save_interval_steps, ctx.policy.on_divergence)
     away = nodes_to_avoid(ctx.node_faults, ctx.policy, ctx.now)
     return _decide_creation(ctx.with_entry(begin_attempt(entry, entry.attempts + 1, stamp(ctx.now), away)))
 

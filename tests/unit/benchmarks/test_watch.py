@@ -79,6 +79,6 @@ def test_a_metric_is_summed_over_its_labels_and_a_missing_one_is_an_error() -> N
 
 def test_the_trainings_are_ones_that_the_operator_takes_and_the_bare_job_retries() -> None:
     found = read(training("t", steps=20) | {"metadata": {"name": "t", "namespace": "x", "uid": "1a2b3c4d"}})
-    assert (found.spec.stages[0].total_steps, found.spec.checkpoint.every_steps) == (20, 5)
+    assert (found.spec.stages[0].total_steps, found.spec.checkpoint.save_interval_steps) == (20, 5)
     assert nowhere("t")["spec"]["podTemplate"]["nodeSelector"]
     assert bare_job("j", "image", hosts=2)["spec"]["backoffLimit"] > 100

@@ -72,7 +72,7 @@ def test_patches_lie_row_by_row() -> None:
 
 
 def test_both_orders_of_pictures_and_captions_become_examples(objects: dict[str, bytes]) -> None:
-    vision = {"kind": "vision", "fields_from_example": "fields", "frames": {"tokens": TOKENS, "codes": CODES}}
+    vision = {"kind": "vision", "fields_from_example": "fields", "frames": {"tokens_per_frame": TOKENS, "codebook_size": CODES}}
     found = encode(objects, "vision/pictures.jsonl", **vision)
     assert len(found) == 10 * len(PICTURES)
     assert all(example.vision_mask is not None and example.vision_mask.sum() == TOKENS + 1 for example in found)

@@ -28,7 +28,7 @@ def test_on_a_claim_every_place_is_the_folder_of_its_name_and_nothing_else_chang
     assert spec.checkpoint.endpoint is None
     storage = ("tokenizer", "datasets", "checkpoint")
     assert {k: v for k, v in found["spec"].items() if k not in storage} == {k: v for k, v in example["spec"].items() if k not in storage}
-    assert (spec.checkpoint.every_steps, spec.checkpoint.keep, spec.datasets[0].name) == (10, 2, "books")
+    assert (spec.checkpoint.save_interval_steps, spec.checkpoint.max_to_keep, spec.datasets[0].name) == (10, 2, "books")
     assert {name.partition("/")[0] for name in example_objects()} == {"tokenizer", "books"}, "what is written lies where it is mounted"
 
 

@@ -90,7 +90,7 @@ class Saver:
         self._manager = ocp.CheckpointManager(
             epath.Path(run.attempt_folder()),
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=preservation_policy.LatestN(run.checkpoint.keep),
+                preservation_policy=preservation_policy.LatestN(run.checkpoint.max_to_keep),
                 cleanup_tmp_directories=True,
                 enable_async_checkpointing=True,
             ),

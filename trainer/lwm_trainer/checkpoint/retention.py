@@ -17,7 +17,7 @@ def kept(run: config.RunConfig, origin_step: int, own: int) -> dict[int, int]:
         for step in commits_of(run, attempt):
             if step <= origin_step:
                 line.setdefault(step, attempt)
-    newest = sorted(line, reverse=True)[: max(0, run.checkpoint.keep - own)]
+    newest = sorted(line, reverse=True)[: max(0, run.checkpoint.max_to_keep - own)]
     return {step: line[step] for step in newest}
 
 

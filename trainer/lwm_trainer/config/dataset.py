@@ -23,12 +23,12 @@ class Chat(Contract):
 class Frames(Contract):
     """How lists of vision codes become tokens."""
 
-    tokens: Annotated[int, Field(ge=1, le=65536)] = 256
+    tokens_per_frame: Annotated[int, Field(ge=1, le=65536)] = 256
     """Codes of one frame. A tail shorter than a frame is a bad record."""
-    codes: Annotated[int, Field(ge=1, le=1_048_574)] = 8192
+    codebook_size: Annotated[int, Field(ge=1, le=1_048_574)] = 8192
     """Size of the codebook. The vision vocabulary's two tokens after it are end of frame and end of vision, by default LWM's 8192 and
     8193."""
-    limit: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+    max_frames: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None, description="Frames of one field: of more, so many are taken at even distances. Default: all."
     )
     unconditional: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -44,7 +44,7 @@ class Documents(Contract):
     max_tokens: Annotated[int, Field(ge=1, le=1_073_741_824)] | None = Field(
         default=None, description="Longer examples are left out and counted. Default: none is too long."
     )
-    longer: Literal["split", "truncate", "skip", "fail"] = "split"
+    overlong: Literal["split", "truncate", "skip", "fail"] = "split"
     """What becomes of an example that is longer than the row. split: rows' lengths and a rest, each a document of its own. truncate: its
     first row's length. skip: left out and counted. fail: the stage ends with the example's file and line."""
 

@@ -19,8 +19,8 @@ Packing = Literal["mixed", "bucketed"]
 class Checkpoint(Contract):
     root: str
     """`<checkpoint.uri>/<namespace>/<name>-<uid8>`: one training writes nowhere else."""
-    every_steps: Annotated[int, Field(ge=1)]
-    keep: Annotated[int, Field(ge=1)] = 2
+    save_interval_steps: Annotated[int, Field(ge=1)]
+    max_to_keep: Annotated[int, Field(ge=1)] = 2
 
 
 class RunConfig(Contract):

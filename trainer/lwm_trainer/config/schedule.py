@@ -38,7 +38,7 @@ class Modalities(Contract):
 class Loss(Contract):
     """What is minimised: cross-entropy in nats a token, how tokens weigh in it, and what is added to it."""
 
-    z_weight: Annotated[float, Field(ge=0, le=1)] = 0.0
+    z_loss_weight: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Of the z-loss, the squared log of the softmax's normaliser (PaLM: 1.0e-4): keeps logits from drifting. 0: none."""
     weighting: Literal["tokens", "examples"] = "tokens"
     """tokens: each target of the batch weighs the same. examples: each example does, however many of its tokens count, as if every one
@@ -47,24 +47,24 @@ class Loss(Contract):
         default=None,
         description="Text and vision are averaged apart and summed with these weights. Default: all targets are averaged together.",
     )
-    absent: Literal["skip", "count"] = "skip"
+    missing_modality: Literal["skip", "count"] = "skip"
     """Examples without a target of a modality, where examples weigh alike. skip: they are not counted in its mean. count: they are, with a
     loss of zero, as LWM's code does."""
 
 
-Remat = Literal["nothing", "qkv", "attention", "layer", "offload"]
+Remat = Literal["none", "qkv", "attention", "full", "offload"]
 
 
 class Memory(Contract):
     """What a step spends to save device memory. The results are those of a step that saves nothing, but for float32 reordering."""
 
     remat: Remat = "attention"
-    """What the backward pass computes again. nothing: all is kept. qkv: each layer keeps its input, attention's output, and queries, keys
-    and values. attention: its input and attention's output, so that the ring does not run again. layer: its input only, the ring runs
-    again. offload: as attention, kept in the host's memory."""
+    """What the backward pass rematerializes. none: nothing, every activation is kept. qkv: each layer keeps its input, queries, keys,
+    values and attention's output. attention: each layer keeps its input and attention's output, so that ring attention runs once. full:
+    each layer keeps its input only, so that ring attention runs again. offload: as attention, with the kept values in host memory."""
     mlp_tile: Annotated[int, Field(ge=1, le=16_777_216)] | None = Field(
         default=None,
         description="Tokens of a row whose MLP is computed at once: a divisor of contextLength, a multiple of mesh.sp. Default: all.",
     )
-    accumulation: Annotated[int, Field(ge=1, le=65536)] = 1
+    gradient_accumulation_steps: Annotated[int, Field(ge=1, le=65536)] = 1
     """Parts that a step's rows are computed in, one after the other: a divisor of the rows of each dp x fsdp shard."""

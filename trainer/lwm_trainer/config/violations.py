@@ -57,11 +57,11 @@ def violations(
                 f"divide: use a multiple of {mesh.dp * mesh.fsdp * context_length} or a smaller dp x fsdp",
             )
         )
-    elif (own := rows // (mesh.dp * mesh.fsdp)) % memory.accumulation:
+    elif (own := rows // (mesh.dp * mesh.fsdp)) % memory.gradient_accumulation_steps:
         found.append(
             Violation(
-                field="memory.accumulation",
-                message=f"{memory.accumulation} does not divide the {own} rows of each dp x fsdp shard: use a divisor of it",
+                field="memory.gradientAccumulationSteps",
+                message=f"{memory.gradient_accumulation_steps} does not divide the {own} rows of each dp x fsdp shard: use a divisor of it",
             )
         )
     if memory.mlp_tile is not None and (context_length % memory.mlp_tile or memory.mlp_tile % mesh.sp):

@@ -47,7 +47,7 @@ def _memories(run: RunConfig, mesh: Mesh) -> Iterator[Memory]:
     rows = run.rows // (mesh.dp * mesh.fsdp)
     for remat in get_args(Remat):
         for accumulation in sorted({1, *(part for part in (2, 4, 8) if rows % part == 0), rows}):
-            yield Memory(remat=remat, accumulation=accumulation)
+            yield Memory(remat=remat, gradient_accumulation_steps=accumulation)
 
 
 def _divisors(number: int) -> list[int]:

@@ -52,7 +52,7 @@ def name(run: RunConfig) -> str:
     mesh, memory = run.mesh, run.memory
     axes = " ".join(f"{axis} {value}" for axis, value in mesh.model_dump(by_alias=True, exclude_none=True).items() if value != 1)
     tile = f", mlpTile {memory.mlp_tile}" if memory.mlp_tile else ""
-    return f"{axes}; remat {memory.remat}, accumulation {memory.accumulation}{tile}"
+    return f"{axes}; remat {memory.remat}, accumulation {memory.gradient_accumulation_steps}{tile}"
 
 
 def snippet(run: RunConfig) -> str:

@@ -31,5 +31,5 @@ def tpu_run(
         rope_theta=rope_theta,
         steps=1,
         memory=memory,
-        checkpoint=Checkpoint(root="/none", every_steps=1),
+        checkpoint=Checkpoint(root="/none", save_interval_steps=1),
     )

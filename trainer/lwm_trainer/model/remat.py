@@ -23,13 +23,13 @@ def rematerialised(layer: Layer, remat: Remat, attention: tuple[str, ...]) -> La
         layer: names its values by `checkpoint_name`; whatever is named, a rematerialised layer keeps its arguments.
         attention: the names under which attention keeps what saves it from running again.
     """
-    if remat == "nothing":
+    if remat == "none":
         return layer
     policies = jax.checkpoint_policies
     policy = {
         "qkv": policies.save_only_these_names(QUERY, KEY, VALUE, *attention),
         "attention": policies.save_only_these_names(*attention),
-        "layer": policies.nothing_saveable,
+        "full": policies.nothing_saveable,
         # The input is named so that its copy on the host takes the place of the argument, which nothing then reads.
         "offload": policies.save_and_offload_only_these_names(
             names_which_can_be_saved=[],

@@ -43,9 +43,9 @@ class _Sums(NamedTuple):
 
 
 def weighted_loss(
-    mesh: jax.sharding.Mesh, axes: Axes, stream_BTD: Array, head_DV: Array, target_BT: Array, weight_BT: Array, z_weight: float = 0.0
+    mesh: jax.sharding.Mesh, axes: Axes, stream_BTD: Array, head_DV: Array, target_BT: Array, weight_BT: Array, z_loss_weight: float = 0.0
 ) -> Losses:
-    """The sums of weight * (negative log-likelihood + z_weight * log-sum-exp^2) and of its first part.
+    """The sums of weight * (negative log-likelihood + z_loss_weight * log-sum-exp^2) and of its first part.
 
     Each device sees its own tokens and its part of the vocabulary (`axes.heads` shards it). Products are in the stream's dtype, scores,
     sums and the head's gradient in float32.
@@ -55,7 +55,7 @@ def weighted_loss(
 
     def sums(gradients: bool) -> Callable[[Array, Array, Array, Array], _Sums]:
         return jax.shard_map(
-            partial(_sums, axis=axes.heads, everywhere=everywhere, z_weight=z_weight, bytes=_bytes(mesh), gradients=gradients),
+            partial(_sums, axis=axes.heads, everywhere=everywhere, z_loss_weight=z_loss_weight, bytes=_bytes(mesh), gradients=gradients),
             mesh=mesh,
             in_specs=(stream, head, tokens, tokens),
             out_specs=_Sums(*(P(), P(), stream, head)),  # type: ignore[arg-type]
@@ -92,7 +92,7 @@ def _sums(
     *,
     axis: str,
     everywhere: tuple[str, ...],
-    z_weight: float,
+    z_loss_weight: float,
     bytes: int,
     gradients: bool,
 ) -> _Sums:
@@ -110,10 +110,10 @@ def _sums(
         normaliser_N, score_N = lax.psum((jnp.exp(logits_NV - top_N[:, None]).sum(-1), score_N), axis)
         lse_N = top_N + jnp.log(normaliser_N)
         entropy = jnp.sum(weight_N * (lse_N - score_N))
-        minimised = entropy + z_weight * jnp.sum(weight_N * lse_N**2)
+        minimised = entropy + z_loss_weight * jnp.sum(weight_N * lse_N**2)
         dx_ND, dhead_DV = x_ND[:0], total.head
         if gradients:
-            of_lse_N, is_target_NV = weight_N * (1 + 2 * z_weight * lse_N), column_V == target_N[:, None]
+            of_lse_N, is_target_NV = weight_N * (1 + 2 * z_loss_weight * lse_N), column_V == target_N[:, None]
             dlogits_NV = of_lse_N[:, None] * jnp.exp(logits_NV - lse_N[:, None]) - jnp.where(is_target_NV, weight_N[:, None], 0.0)
             dlogits_NV = dlogits_NV.astype(x_ND.dtype)
             dx_ND = lax.psum(jnp.matmul(dlogits_NV, head_DV.T, preferred_element_type=jnp.float32), axis).astype(x_ND.dtype)

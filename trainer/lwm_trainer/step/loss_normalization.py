@@ -38,13 +38,13 @@ def normalisers(loss: config.Loss, weight_BT: dict[Modality, Array], index_BT: A
     """For the batch whose targets weigh `weight_BT` for each modality, zero for those of the other.
 
     Where examples weigh alike, the weights of an example's targets add up to one, so that their sum counts the examples that have any;
-    those without are counted by `absent`. Padding is no example: nowhere does it start.
+    those without are counted by `missing_modality`. Padding is no example: nowhere does it start.
     """
     sums = {modality: weights.sum() for modality, weights in weight_BT.items()}
     whole = dict(sums)
     if loss.modalities is None:
         whole = dict.fromkeys(sums, sum(sums.values(), start=jnp.zeros((), jnp.float32)))
-    if loss.weighting == "examples" and loss.absent == "count":
+    if loss.weighting == "examples" and loss.missing_modality == "count":
         whole = dict.fromkeys(sums, (index_BT == start_BT).sum(dtype=jnp.float32))
     return Normalisers({modality: jnp.maximum(each, 1.0) for modality, each in whole.items()}, sums)
 

@@ -138,7 +138,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
 
         return {
             modality: weighted_loss(
-                device_mesh, mesh.RING_AXES, hidden, heads[modality](params), batch["targets"], weight_BT, run.loss.z_weight
+                device_mesh, mesh.RING_AXES, hidden, heads[modality](params), batch["targets"], weight_BT, run.loss.z_loss_weight
             )
             for modality, weight_BT in weights(batch).items()
         }
@@ -149,7 +149,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
             lambda params, part: means(run.loss, sums(params, part), by),
             state["params"],
             batch,
-            parts=run.memory.accumulation,
+            parts=run.memory.gradient_accumulation_steps,
             rows=tokens,
             shardings=params_sharding,
         )

@@ -9,7 +9,7 @@ when the Lease has still not been renewed some time later.
 from dataclasses import dataclass
 from datetime import datetime
 
-from lwm_operator.api.status import Attempt, FailureClass, RootCause, Silence
+from lwm_operator.api.status import Attempt, FailureClass, RootCause, StaleLease
 from lwm_operator.plan.timestamps import elapsed, seconds_since, stamp
 from lwm_trainer.config import Progress
 
@@ -42,11 +42,11 @@ def detect_hang(attempt: Attempt, report: Progress | None, renewed: str | None, 
     limit, confirm = (LOST_SECONDS, LOST_CONFIRM_SECONDS) if lost else (limit, CONFIRM_SECONDS)
     silent = seconds_since(renewed, now)
     if silent <= limit:
-        return HangCheck(attempt=attempt.model_copy(update={"silence": None}), wait_seconds=limit - silent + 1.0)
-    if attempt.silence is None or attempt.silence.renewed != renewed:
-        noticed = Silence(since=stamp(now), renewed=renewed)
-        return HangCheck(attempt=attempt.model_copy(update={"silence": noticed}), wait_seconds=confirm)
-    if (left := confirm - elapsed(attempt.silence.since, now)) > 0:
+        return HangCheck(attempt=attempt.model_copy(update={"stale_lease": None}), wait_seconds=limit - silent + 1.0)
+    if attempt.stale_lease is None or attempt.stale_lease.renew_time != renewed:
+        noticed = StaleLease(since=stamp(now), renew_time=renewed)
+        return HangCheck(attempt=attempt.model_copy(update={"stale_lease": noticed}), wait_seconds=confirm)
+    if (left := confirm - elapsed(attempt.stale_lease.since, now)) > 0:
         return HangCheck(attempt=attempt, wait_seconds=left)
     said = f"host 0 has not renewed its Lease since {renewed}, at step {report.step} in phase {report.phase.value}"
     return HangCheck(attempt=attempt, cause=RootCause(failure_class=FailureClass.HANG, reason="LeaseSilent", message=said, host=0))

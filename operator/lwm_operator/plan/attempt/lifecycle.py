@@ -139,7 +139,7 @@ def _begin_stopping(attempt: Attempt, cause: RootCause, ctx: PlanContext) -> Att
             "state": AttemptState.STOPPING,
             "finished_at": stamp(ctx.now),
             "root_cause": cause,
-            "endings": describe_endings(ctx.pods) or None,
+            "host_exits": describe_endings(ctx.pods) or None,
         }
     )
 

@@ -36,7 +36,7 @@ class AttemptObservation:
 
 def finish_attempt(attempt: Attempt, state: AttemptState, ctx: PlanContext) -> Attempt:
     finished = attempt.finished_at or stamp(ctx.now)
-    return attempt.model_copy(update={"state": state, "finished_at": finished, "silence": None})
+    return attempt.model_copy(update={"state": state, "finished_at": finished, "stale_lease": None})
 
 
 def terminate(attempt: Attempt, ctx: PlanContext) -> AttemptObservation:
@@ -57,7 +57,7 @@ def terminate(attempt: Attempt, ctx: PlanContext) -> AttemptObservation:
             said = {
                 "root_cause": more_specific_cause(attempt.root_cause, newer),
                 "step": step,
-                "endings": describe_endings(ctx.pods) or None,
+                "host_exits": describe_endings(ctx.pods) or None,
             }
             attempt = attempt.model_copy(update=said)
             leave = _exit_seconds(attempt.root_cause)

@@ -9,12 +9,12 @@ from lwm_operator.api.status import ROLLBACKS, Attempt, FailureClass, StageStatu
 from lwm_trainer.config import Rollback
 
 
-def roll_back_divergence(entry: StageStatus, every_steps: int, policy: OnDivergence) -> StageStatus:
+def roll_back_divergence(entry: StageStatus, save_interval_steps: int, policy: OnDivergence) -> StageStatus:
     """The entry before its next attempt: with a rollback when the newest attempt diverged, else as it is."""
     diverged = entry.recent_attempts[0] if entry.recent_attempts else None
     if diverged is None or not _has_diverged(diverged) or len(entry.rollbacks) >= ROLLBACKS:
         return entry
-    step = max(0, entry.committed_step - policy.pass_over_commits * every_steps)
+    step = max(0, entry.committed_step - policy.discard_checkpoints * save_interval_steps)
     passed = diverged.step + 1 - step
     rollback = Rollback(attempt=entry.attempts + 1, step=step, skip_batches=max(0, passed) + policy.skip_batches)
     # The budgets still remember the commits that were passed over: making them again is no progress.

@@ -1,7 +1,7 @@
 """What failures cost. Each class has a budget a stage, refilled by every new commit; what nobody could help is never charged."""
 
 from lwm_operator.api.failure_policy import FailurePolicy
-from lwm_operator.api.status import Attempt, FailureClass, RootCause, Spent, StageState, StageStatus
+from lwm_operator.api.status import Attempt, BudgetsUsed, FailureClass, RootCause, StageState, StageStatus
 from lwm_trainer.config import ExitCode
 
 CHARGED = {FailureClass.APP: "app", FailureClass.INFRA: "infra", FailureClass.HANG: "hang", FailureClass.DIVERGED: "rollbacks"}
@@ -15,17 +15,17 @@ def charge(entry: StageStatus, cause: RootCause) -> StageStatus:
     """The entry once an attempt has failed: counted by class, and charged to the budgets that commits since then have refilled."""
     name = cause.failure_class.value.lower()
     failures = entry.failures.model_copy(update={name: getattr(entry.failures, name) + 1})
-    return entry.model_copy(update={"failures": failures, "spent": _spend(refill(entry), cause.failure_class)})
+    return entry.model_copy(update={"failures": failures, "budgets_used": _spend(refill(entry), cause.failure_class)})
 
 
-def refill(entry: StageStatus) -> Spent:
+def refill(entry: StageStatus) -> BudgetsUsed:
     """What is spent now: nothing but rollbacks when a commit is newer than the last charge."""
-    if entry.committed_step <= entry.spent.committed_step:
-        return entry.spent
-    return Spent(rollbacks=entry.spent.rollbacks, committed_step=entry.committed_step)
+    if entry.committed_step <= entry.budgets_used.committed_step:
+        return entry.budgets_used
+    return BudgetsUsed(rollbacks=entry.budgets_used.rollbacks, committed_step=entry.committed_step)
 
 
-def _spend(spent: Spent, failure_class: FailureClass) -> Spent:
+def _spend(spent: BudgetsUsed, failure_class: FailureClass) -> BudgetsUsed:
     budget = CHARGED.get(failure_class)
     return spent if budget is None else spent.model_copy(update={budget: getattr(spent, budget) + 1})
 
@@ -33,7 +33,7 @@ def _spend(spent: Spent, failure_class: FailureClass) -> Spent:
 def reset_budgets(entry: StageStatus) -> StageStatus:
     """A human said to go on: full budgets, and the stage is on again."""
     state = StageState.RUNNING if entry.state in (StageState.PAUSED, StageState.FAILED) else entry.state
-    return entry.model_copy(update={"state": state, "spent": Spent(committed_step=entry.committed_step)})
+    return entry.model_copy(update={"state": state, "budgets_used": BudgetsUsed(committed_step=entry.committed_step)})
 
 
 def stop_after_failure(entry: StageStatus, policy: FailurePolicy) -> tuple[StageState, str] | None:
@@ -52,12 +52,16 @@ def stop_after_failure(entry: StageStatus, policy: FailurePolicy) -> tuple[Stage
             return state, f"failurePolicy.onDivergence.action is {policy.on_divergence.action}"
         case FailureClass.DIVERGED:
             most = policy.on_divergence.max_rollbacks
-            return (exhausted, f"all {most} of failurePolicy.onDivergence.maxRollbacks are used") if entry.spent.rollbacks > most else None
+            return (
+                (exhausted, f"all {most} of failurePolicy.onDivergence.maxRollbacks are used")
+                if entry.budgets_used.rollbacks > most
+                else None
+            )
         case FailureClass.INFRA if count_storage_denials(entry.recent_attempts) >= DENIED_TRIES:
             return StageState.FAILED, f"the storage refused {DENIED_TRIES} attempts in a row"
         case FailureClass.APP | FailureClass.INFRA | FailureClass.HANG:
             budget = CHARGED[cause.failure_class]
-            had, most = getattr(entry.spent, budget), getattr(policy.budgets, budget)
+            had, most = getattr(entry.budgets_used, budget), getattr(policy.budgets, budget)
             said = f"{had} failures of class {cause.failure_class} without a new commit, failurePolicy.budgets.{budget} is {most}"
             return (exhausted, said) if had > most else None
         case FailureClass.DISRUPTION:

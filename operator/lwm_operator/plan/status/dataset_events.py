@@ -17,7 +17,7 @@ def new_dataset_events(old: tuple[DatasetStatus, ...], new: tuple[DatasetStatus,
             continue
         key = f"{entry.name}/{entry.run}"
         if entry.state == DatasetState.READY:
-            said = f"data set {entry.name}: {count(entry.documents)} documents, {count(entry.tokens)} tokens, {entry.place}"
+            said = f"data set {entry.name}: {count(entry.documents)} documents, {count(entry.tokens)} tokens, {entry.path}"
             yield Event(reason="DatasetReady", message=said, key=f"DatasetReady/{key}", order=f"{ORDER}-{entry.name}-0")
             if entry.skipped:
                 first = f", the first: {entry.first_skipped}" if entry.first_skipped else ""

@@ -26,7 +26,7 @@ def new_events(training: Training, old: Status, new: Status) -> tuple[Event, ...
         stopped = {Phase.FAILED: "TrainingFailed", Phase.PAUSED: "TrainingPaused"}.get(new.phase)
         key = f"{new.current_stage}/{new.attempt}"
         # A stage that failed before its first attempt, for its data, may do so again.
-        stop = key if new.attempt is not None else f"{key}/{new.resumed}"
+        stop = key if new.attempt is not None else f"{key}/{new.observed_resume}"
         if stopped is not None:
             found.append(_event(stopped, new.message, stop, _order(new.current_stage or 0, new.attempt or 0, 9), warning=True))
         if new.phase == Phase.SUSPENDED:

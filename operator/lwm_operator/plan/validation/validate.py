@@ -21,10 +21,10 @@ def validate(spec: Spec) -> tuple[str, ...]:
     for dataset in spec.datasets:
         found += _dataset_errors(f"spec.datasets[{dataset.name}]", dataset, sees=spec.model.vision is not None)
     policy = spec.failure_policy.on_divergence
-    if policy.action == "Rollback" and policy.pass_over_commits >= spec.checkpoint.keep:
+    if policy.action == "Rollback" and policy.discard_checkpoints >= spec.checkpoint.max_to_keep:
         found.append(
-            f"spec.failurePolicy.onDivergence.passOverCommits: {policy.pass_over_commits} is not less than spec.checkpoint.keep "
-            f"{spec.checkpoint.keep}, so that no commit would be left: lower it or raise keep"
+            f"spec.failurePolicy.onDivergence.discardCheckpoints: {policy.discard_checkpoints} is not less than spec.checkpoint.maxToKeep "
+            f"{spec.checkpoint.max_to_keep}, so that no commit would be left: lower it or raise maxToKeep"
         )
     known = [dataset.name for dataset in spec.datasets]
     for number, stage in enumerate(spec.stages, start=1):

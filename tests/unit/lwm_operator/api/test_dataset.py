@@ -27,8 +27,8 @@ def test_all_that_a_data_set_says_reaches_the_trainer() -> None:
         source={"pvc": {"claimName": "shelf", "subPath": "clips"}, "files": "*.jsonl"},
         fields="[question],answer",
         chat={"template": "tokenizer"},
-        frames={"tokens": 4, "limit": 8, "unconditional": 0.1},
-        documents={"minTokens": 100, "maxTokens": 200, "longer": "skip"},
+        frames={"tokensPerFrame": 4, "maxFrames": 8, "unconditional": 0.1},
+        documents={"minTokens": 100, "maxTokens": 200, "overlong": "skip"},
         onBadRecord="skip",
     )
     (found,) = run_of(model=VISION, datasets=[said]).datasets

@@ -50,7 +50,7 @@ def after(*views: PreparationView, there: Status | None = None, now: datetime = 
 
 
 def ready(name: str = "books") -> DatasetStatus:
-    return DatasetStatus(name=name, state=DatasetState.READY, place=PLACE)
+    return DatasetStatus(name=name, state=DatasetState.READY, path=PLACE)
 
 
 def created(decided: Plan) -> list[tuple[int, int]]:
@@ -188,7 +188,7 @@ def test_one_that_is_done_stands_in_status_with_its_place_and_its_job_stays(how:
     view = preparation(*pods, report=said, complete=True)
     decided = after(view)
     (found,) = decided.status.datasets
-    assert (found.state, found.place, found.documents, found.tokens, found.skipped) == (DatasetState.READY, PLACE, 1200, 3_400_000, 2)
+    assert (found.state, found.path, found.documents, found.tokens, found.skipped) == (DatasetState.READY, PLACE, 1200, 3_400_000, 2)
     assert (found.shards, found.shards_done, found.eta_seconds) == (8, 8, None)
     assert found.message == "1.2k documents, 3.4M tokens, 2 records skipped"
     assert deleted(decided) == []

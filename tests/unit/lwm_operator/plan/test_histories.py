@@ -58,7 +58,7 @@ def _refunded(patch: pytest.MonkeyPatch) -> None:
 
     def wrong(entry: StageStatus) -> Any:
         spent = right(entry)
-        return spent if spent is entry.spent else spent.model_copy(update={"app": -1})
+        return spent if spent is entry.budgets_used else spent.model_copy(update={"app": -1})
 
     patch.setattr(retry_budgets, "refill", wrong)
 

@@ -190,7 +190,7 @@ def test_a_permanent_code_fails_the_training_until_resume_is_raised() -> None:
     here.edit(resume=1)
     decided = here.reconcile()
     assert [(action.attempt, action.start) for action in created(decided)] == [(2, Start(earlier_attempts=(1,)))]
-    assert (decided.status.phase, decided.status.resumed) == (Phase.RECOVERING, 1)
+    assert (decided.status.phase, decided.status.observed_resume) == (Phase.RECOVERING, 1)
     assert created(here.reconcile()) == []
 
 
@@ -237,7 +237,7 @@ def test_suspend_saves_and_leaves_and_resuming_goes_on_at_once_with_nothing_char
     decided = here.reconcile()
     assert [(action.attempt, action.start) for action in created(decided)] == [(2, Start(earlier_attempts=(1,)))]
     stage = decided.status.stages[0]
-    assert (stage.failures, stage.spent.infra) == (Failures(), 0)
+    assert (stage.failures, stage.budgets_used.infra) == (Failures(), 0)
 
 
 def test_a_training_that_begins_suspended_makes_nothing() -> None:

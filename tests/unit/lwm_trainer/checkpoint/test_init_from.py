@@ -123,7 +123,7 @@ def test_another_model_is_named_by_its_first_field_that_differs(checkpoint: Path
 
 
 def test_who_begins_with_something_else_does_not_need_it(tmp_path: Path) -> None:
-    gone, root = tmp_path / "nowhere", {"root": str(tmp_path), "every_steps": 1}
+    gone, root = tmp_path / "nowhere", {"root": str(tmp_path), "save_interval_steps": 1}
     require_pretrained(run(gone, stage_index=1, stage_count=2))
     (tmp_path / "s1-s" / "a1" / "10").mkdir(parents=True)
     (tmp_path / "s1-s" / "a1" / "10" / "commit_success.txt").write_text("")

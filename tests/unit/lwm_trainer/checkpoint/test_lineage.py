@@ -28,12 +28,12 @@ def write_origin(attempt: Path, checkpoint: Path, step: int) -> Origin:
 
 def origin(root: Path, *earlier: int, stage: str | None = FINAL, rollbacks: tuple[Rollback, ...] = ()) -> Origin:
     start = Start(earlier_attempts=earlier, stage_checkpoint=stage, rollbacks=rollbacks)
-    return find_origin(a_run(checkpoint={"root": str(root), "every_steps": 1}, start=start))
+    return find_origin(a_run(checkpoint={"root": str(root), "save_interval_steps": 1}, start=start))
 
 
 def test_a_second_gang_of_one_attempt_leaves_as_if_told_to(tmp_path: Path) -> None:
     """Kubernetes makes the pods of a suspended Job anew when it is resumed; their folder would be written by two lives."""
-    run = a_run(checkpoint={"root": str(tmp_path), "every_steps": 1})
+    run = a_run(checkpoint={"root": str(tmp_path), "save_interval_steps": 1})
     assert settle_origin(run) == settle_origin(run) == Origin(kind="seed"), "what has committed nothing may begin again"
     commit(tmp_path / "s1-s" / "a1", 10)
     with pytest.raises(BegunBeforeError, match="attempt 1 has committed step 10 before") as raised:

@@ -19,7 +19,7 @@ def attempt(stage: Path, number: int, steps: list[int], origin: tuple[int, int] 
 
 def run(root: Path, number: int, keep: int = 2, rollbacks: tuple[dict[str, int], ...] = ()) -> RunConfig:
     start = Start.model_validate({"earlier_attempts": tuple(range(number - 1, 0, -1)), "rollbacks": rollbacks})
-    return a_run(checkpoint={"root": str(root), "every_steps": 1, "keep": keep}, attempt=number, start=start)
+    return a_run(checkpoint={"root": str(root), "save_interval_steps": 1, "max_to_keep": keep}, attempt=number, start=start)
 
 
 def left(stage: Path) -> dict[str, list[int]]:

@@ -27,7 +27,11 @@ def test_what_fits_has_no_misfit() -> None:
         ({"model": MODEL.model_copy(update={"kv_heads": 3})}, "model.kvHeads", "3 does not divide model.heads 4"),
         ({"model": MODEL.model_copy(update={"head_dim": 15})}, "model.headDim", "15 is odd"),
         ({"model": MODEL.model_copy(update={"mlp_width": 127})}, "model.mlpWidth", "127 is not a multiple of tp = 2"),
-        ({"memory": Memory(accumulation=3)}, "memory.accumulation", "3 does not divide the 4 rows of each dp x fsdp shard"),
+        (
+            {"memory": Memory(gradient_accumulation_steps=3)},
+            "memory.gradientAccumulationSteps",
+            "3 does not divide the 4 rows of each dp x fsdp shard",
+        ),
         ({"memory": Memory(mlp_tile=24)}, "memory.mlpTile", "24 is not both a divisor of contextLength 64 and a multiple of sp 2"),
         ({"memory": Memory(mlp_tile=1)}, "memory.mlpTile", "1 is not both a divisor of contextLength 64 and a multiple of sp 2"),
         ({"model": MODEL.model_copy(update={"vision": Vision(vocab_size=33)})}, "model.vision.vocabSize", "33 is not a multiple of tp = 2"),

@@ -189,7 +189,7 @@ def test_two_that_ask_for_the_same_share_it(source: Path, tmp_path: Path, monkey
         {"vocab_size": 300},
         {"dataset": {"fields": "body"}},
         {"seed": 1, "dataset": {"fields_from_example": "line"}},
-        {"dataset": {"kind": "text", "frames": {"limit": 3}}},
+        {"dataset": {"kind": "text", "frames": {"max_frames": 3}}},
     ],
 )
 def test_what_decides_the_content_decides_the_place(source: Path, tmp_path: Path, changes: dict[str, Any]) -> None:

@@ -17,15 +17,15 @@ TARGET, WEIGHT = RANDOM.integers(0, 64, (4, 16), dtype=np.int32), RANDOM.random(
 MESHES = [Mesh(sp=8), Mesh(fsdp=2, sp=2, tp=2), Mesh(dp=2, tp=4)]
 
 
-def plain(stream: Array, head: Array, z_weight: float) -> tuple[Array, Array]:
+def plain(stream: Array, head: Array, z_loss_weight: float) -> tuple[Array, Array]:
     logits = jnp.matmul(stream, head, precision="highest")
     picked = jnp.take_along_axis(jax.nn.log_softmax(logits), jnp.array(TARGET)[..., None], axis=-1)[..., 0]
     entropy = -jnp.sum(WEIGHT * picked)
-    return entropy + z_weight * jnp.sum(WEIGHT * jax.nn.logsumexp(logits, axis=-1) ** 2), entropy
+    return entropy + z_loss_weight * jnp.sum(WEIGHT * jax.nn.logsumexp(logits, axis=-1) ** 2), entropy
 
 
-def ours(mesh: Mesh, z_weight: float, stream: Array, head: Array) -> loss.Losses:
-    return loss.weighted_loss(make_mesh(mesh), RING_AXES, stream, head, jnp.array(TARGET), jnp.array(WEIGHT), z_weight)
+def ours(mesh: Mesh, z_loss_weight: float, stream: Array, head: Array) -> loss.Losses:
+    return loss.weighted_loss(make_mesh(mesh), RING_AXES, stream, head, jnp.array(TARGET), jnp.array(WEIGHT), z_loss_weight)
 
 
 @pytest.fixture
@@ -35,15 +35,17 @@ def _chunks_of_four_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_chunks_of_four_tokens")
-@pytest.mark.parametrize("z_weight", [0.0, 0.1])
+@pytest.mark.parametrize("z_loss_weight", [0.0, 0.1])
 @pytest.mark.parametrize("mesh", MESHES)
-def test_chunks_and_shards_give_the_plain_cross_entropy_with_z_loss_and_its_gradients(mesh: Mesh, z_weight: float) -> None:
+def test_chunks_and_shards_give_the_plain_cross_entropy_with_z_loss_and_its_gradients(mesh: Mesh, z_loss_weight: float) -> None:
     def both(stream: Array, head: Array) -> tuple[Array, Array]:
-        found = ours(mesh, z_weight, stream, head)
+        found = ours(mesh, z_loss_weight, stream, head)
         return 3 * found.minimised + 5 * found.cross_entropy, found.cross_entropy
 
     (found, entropy), grads = jax.jit(jax.value_and_grad(both, argnums=(0, 1), has_aux=True))(STREAM, HEAD)
-    (expected, wanted_entropy), wanted = jax.value_and_grad(partial(plain, z_weight=z_weight), argnums=(0, 1), has_aux=True)(STREAM, HEAD)
+    (expected, wanted_entropy), wanted = jax.value_and_grad(partial(plain, z_loss_weight=z_loss_weight), argnums=(0, 1), has_aux=True)(
+        STREAM, HEAD
+    )
     np.testing.assert_allclose(found, 3 * expected + 5 * wanted_entropy, rtol=1e-6)
     np.testing.assert_allclose(entropy, wanted_entropy, rtol=1e-6)
     for one, other in zip(grads, wanted, strict=True):

@@ -30,12 +30,12 @@ HALVES, OTHERS = {"text": 0.5, "vision": 0.5}, {"text": 1.0, "vision": 3.0}
     ("loss", "minimised", "cross_entropy"),
     [
         ({}, 18 / 4, 14 / 4),
-        ({"absent": "count"}, 18 / 4, 14 / 4),
+        ({"missing_modality": "count"}, 18 / 4, 14 / 4),
         ({"weighting": "examples"}, 18 / 4, 14 / 4),
-        ({"weighting": "examples", "absent": "count"}, 18 / 3, 14 / 3),
+        ({"weighting": "examples", "missing_modality": "count"}, 18 / 3, 14 / 3),
         ({"modalities": HALVES}, 0.5 * 6 / 2 + 0.5 * 12 / 2, 0.5 * 4 / 2 + 0.5 * 10 / 2),
-        ({"modalities": OTHERS, "absent": "count"}, 6 / 2 + 3 * 12 / 2, 4 / 2 + 3 * 10 / 2),
-        ({"modalities": OTHERS, "weighting": "examples", "absent": "count"}, 6 / 3 + 3 * 12 / 3, 4 / 3 + 3 * 10 / 3),
+        ({"modalities": OTHERS, "missing_modality": "count"}, 6 / 2 + 3 * 12 / 2, 4 / 2 + 3 * 10 / 2),
+        ({"modalities": OTHERS, "weighting": "examples", "missing_modality": "count"}, 6 / 3 + 3 * 12 / 3, 4 / 3 + 3 * 10 / 3),
     ],
 )
 def test_each_way_of_weighing(loss: dict[str, Any], minimised: float, cross_entropy: float) -> None:
@@ -45,7 +45,7 @@ def test_each_way_of_weighing(loss: dict[str, Any], minimised: float, cross_entr
     assert {modality: float(mean) for modality, mean in found.by_modality.items()} == {"text": 2.0, "vision": 5.0}
 
 
-@pytest.mark.parametrize("loss", [{}, {"modalities": HALVES}, {"modalities": HALVES, "weighting": "examples", "absent": "count"}])
+@pytest.mark.parametrize("loss", [{}, {"modalities": HALVES}, {"modalities": HALVES, "weighting": "examples", "missing_modality": "count"}])
 def test_a_batch_without_a_modality_has_a_loss_but_no_mean_of_that(loss: dict[str, Any]) -> None:
     found = of(np.zeros_like(VISION), **loss)
     assert math.isfinite(float(found.minimised))

@@ -62,11 +62,12 @@ def _check_unicode(parts: Sequence[TextPart]) -> None:
 def _check_vocabulary(dataset: Dataset, vision_vocab_size: int | None) -> None:
     if vision_vocab_size is None:
         raise DataError(f"datasets[{dataset.name}].kind: the model has no vision vocabulary: set model.vision")
-    needed = dataset.frames.codes + 2
+    needed = dataset.frames.codebook_size + 2
     if needed > vision_vocab_size:
         raise DataError(
-            f"datasets[{dataset.name}].frames.codes: {dataset.frames.codes} codes, end of frame and end of vision are {needed} tokens, but"
-            f" model.vision.vocabSize is {vision_vocab_size}: set frames.codes to {vision_vocab_size - 2} or less, or raise it"
+            f"datasets[{dataset.name}].frames.codebookSize: {dataset.frames.codebook_size} codes, end of frame and end of vision are"
+            f" {needed} tokens, but model.vision.vocabSize is {vision_vocab_size}: set frames.codebookSize to {vision_vocab_size - 2}"
+            " or less, or raise it"
         )
 
 

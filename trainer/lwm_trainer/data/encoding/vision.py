@@ -24,21 +24,22 @@ def vision_tags(tokenizer: Tokenizer) -> tuple[str | NDArray[np.int32], str | ND
 
 
 def frame_tokens(value: Any, frames: Frames) -> NDArray[np.int32]:
-    """The tokens between the tags, int32 [frames * (frames.tokens + 1)].
+    """The tokens between the tags, int32 [frames * (frames.tokens_per_frame + 1)].
 
-    When there are more frames than `frames.limit`, that many are taken at even distances. Raises BadRecordError, whose message continues a
+    If there are more frames than `frames.max_frames`, frames at even distances are taken. Raises BadRecordError, whose message continues a
     sentence that begins with the field's name.
     """
-    codes = _codes(value, frames.codes)
-    count, rest = divmod(len(codes), frames.tokens)
+    codes = _codes(value, frames.codebook_size)
+    count, rest = divmod(len(codes), frames.tokens_per_frame)
     if rest or not count:
         raise BadRecordError(
-            f"holds {len(codes)} codes, {count} frames of {frames.tokens} and {rest} more: write whole frames or correct frames.tokens"
+            f"holds {len(codes)} codes, {count} frames of {frames.tokens_per_frame} and {rest} more: write whole frames or"
+            " correct frames.tokensPerFrame"
         )
-    by_frame = codes.reshape(count, frames.tokens)
-    if frames.limit is not None and count > frames.limit:
-        by_frame = by_frame[np.linspace(0, count - 1, frames.limit).astype(np.int64)]
-    ends = np.full((len(by_frame), 1), frames.codes)
+    by_frame = codes.reshape(count, frames.tokens_per_frame)
+    if frames.max_frames is not None and count > frames.max_frames:
+        by_frame = by_frame[np.linspace(0, count - 1, frames.max_frames).astype(np.int64)]
+    ends = np.full((len(by_frame), 1), frames.codebook_size)
     ends[-1] += 1
     return np.concatenate([by_frame, ends], axis=1).astype(np.int32).ravel()
 
@@ -55,6 +56,6 @@ def _codes(value: Any, size: int) -> NDArray[np.int64]:
     outside = np.flatnonzero((codes < 0) | (codes >= size))
     if len(outside):
         raise BadRecordError(
-            f"holds {codes[outside[0]]} at place {outside[0] + 1}, but codes are 0 to {size - 1}: correct it or set frames.codes"
+            f"holds {codes[outside[0]]} at place {outside[0] + 1}, but codes are 0 to {size - 1}: correct it or set frames.codebookSize"
         )
     return codes.astype(np.int64)

@@ -42,27 +42,27 @@ class Selection(NamedTuple):
 
 
 def select_segments(source: DocumentSource, row_length: int, dataset: config.Dataset) -> Selection:
-    """Segments of at most `row_length` tokens. Raises DataCorruptError for a longer document when `documents.longer` is fail."""
+    """Segments of at most `row_length` tokens. Raises DataCorruptError for a longer document when `documents.overlong` is fail."""
     limits = dataset.documents
     begins, ends = source.offsets[:-1], source.offsets[1:]
     lengths = ends - begins
     short, long = lengths < limits.min_tokens, lengths > (limits.max_tokens or np.inf)
     over = ~short & ~long & (lengths > row_length)
     first_over = int(np.argmax(over)) if over.any() else None
-    if limits.longer == "fail" and first_over is not None:
+    if limits.overlong == "fail" and first_over is not None:
         raise DataCorruptError(
             f"{source.name(first_over)}: datasets[{dataset.name}]: a document of {lengths[first_over]} tokens is longer than the row's"
-            f" {row_length}: shorten it, or set documents.longer to split, truncate or skip"
+            f" {row_length}: shorten it, or set documents.overlong to split, truncate or skip"
         )
     first_name = source.name(first_over) if first_over is not None else ""
     remarks = [
         (short.sum(), f"left out, shorter than minTokens {limits.min_tokens}"),
         (long.sum(), f"left out, longer than maxTokens {limits.max_tokens}"),
-        (over.sum(), f"{_OUTCOMES[limits.longer]}, longer than a row, the first {first_name}"),
+        (over.sum(), f"{_OUTCOMES[limits.overlong]}, longer than a row, the first {first_name}"),
     ]
-    kept = ~(short | long | (over & (limits.longer == "skip")))
+    kept = ~(short | long | (over & (limits.overlong == "skip")))
     begins, ends = begins[kept], ends[kept]
-    if limits.longer == "truncate":
+    if limits.overlong == "truncate":
         cut_ends = np.minimum(ends, begins + row_length)
         segments = Segments(begins, cut_ends, cut_ends == ends)
     else:

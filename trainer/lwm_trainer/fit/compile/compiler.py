@@ -44,7 +44,7 @@ def canonical(run: RunConfig) -> RunConfig:
             "rope_theta": 10000.0,
             "steps": 1000,
             "optimizer": Optimizer(),
-            "checkpoint": Checkpoint(root="/none", every_steps=1000),
+            "checkpoint": Checkpoint(root="/none", save_interval_steps=1000),
             "start": Start(),
             "compile_cache": None,
             "lease": None,

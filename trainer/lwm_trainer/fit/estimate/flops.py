@@ -76,7 +76,7 @@ def recomputed(each: Weights, remat: Remat) -> int:
 
     The down projection never does: nothing in the backward pass reads what it gives, and the compiler drops it.
     """
-    if remat == "nothing":
+    if remat == "none":
         return 0
     return each.output + each.gates + (0 if remat == "qkv" else each.queries)
 
@@ -100,6 +100,6 @@ def flops(run: RunConfig, documents: Sequence[int] | None = None) -> Flops:
         model=6 * tokens * (run.model.layers * each.layer + each.head) + 3 * forward,
         layers=tokens * run.model.layers * (6 * each.layer + 2 * again),
         # The backward pass computes scores again beside its four products, so it costs five halves of the forward pass.
-        attention=forward * (9 if run.memory.remat == "layer" else 7) // 2,
+        attention=forward * (9 if run.memory.remat == "full" else 7) // 2,
         loss=tokens * each.head * 6,  # logits, computed once, and two gradients
     )

@@ -35,23 +35,23 @@ def guess(run: RunConfig) -> Guess:
     model, mesh, memory = run.model, run.mesh, run.memory
     each, width = weights(model), model.dtype_bytes
     shard = FLOAT32 * each.total // (mesh.fsdp * mesh.sp * mesh.tp)
-    rows = run.rows // (mesh.dp * mesh.fsdp) // memory.accumulation
+    rows = run.rows // (mesh.dp * mesh.fsdp) // memory.gradient_accumulation_steps
     tokens = rows * run.context_length // mesh.sp
     queries, keys, inner = (size // mesh.tp for size in (model.heads * model.head_dim, model.kv_heads * model.head_dim, model.mlp_width))
     outputs = queries if mesh.ulysses in (None, 1) else 2 * queries  # by heads, and once more by tokens
     kept = {  # bytes of a token and layer
-        "layer": width * model.width,
+        "full": width * model.width,
         "attention": width * (model.width + queries),
         "qkv": width * (model.width + 2 * queries + 2 * keys),
         # Each norm keeps its input and the normalised stream in float32, and what it gives; SwiGLU six inner values.
-        "nothing": 4 * FLOAT32 * model.width + width * (2 * model.width + queries + 2 * keys + outputs + 6 * inner),
+        "none": 4 * FLOAT32 * model.width + width * (2 * model.width + queries + 2 * keys + outputs + 6 * inner),
         "offload": 0,
     }[memory.remat]
     ring = ring_ulysses_split.cost(
         model,
         mesh,
         mesh.ulysses or 1,
-        rows=run.rows // memory.accumulation,
+        rows=run.rows // memory.gradient_accumulation_steps,
         context_length=run.context_length,
         devices_per_host=run.gang.devices_per_host,
         chip=ring_ulysses_split.CHIPS[run.gang.platform],
@@ -65,7 +65,7 @@ def guess(run: RunConfig) -> Guess:
     return Guess(
         parameters=shard,
         optimizer=2 * shard,
-        gradients=shard * (2 if memory.accumulation > 1 else 1),
+        gradients=shard * (2 if memory.gradient_accumulation_steps > 1 else 1),
         saved=model.layers * tokens * kept,
         transient=stream + gathered + max(mlp, ring.shard_bytes + 4 * tokens * queries * width, loss),
     )

@@ -121,7 +121,7 @@ def _compute(run: RunConfig, chip: Chip, work: Flops, attention: float) -> list[
 def _sequence(run: RunConfig, chip: Chip, share: float) -> list[Phase]:
     """The ring's hops and the exchanges of heads, by the cost model that also chooses between the two."""
     link = ring_ulysses_split.Link(chip.ici_rate * ICI_SHARE, ICI_SECONDS)
-    degree, parts, layers, remat = run.mesh.ulysses or 1, run.memory.accumulation, run.model.layers, run.memory.remat
+    degree, parts, layers, remat = run.mesh.ulysses or 1, run.memory.gradient_accumulation_steps, run.model.layers, run.memory.remat
     each = ring_ulysses_split.cost(
         run.model,
         run.mesh,
@@ -132,9 +132,9 @@ def _sequence(run: RunConfig, chip: Chip, share: float) -> list[Phase]:
         chip=ring_ulysses_split.Chip(chip.flops * share, link, link, torus=True),
     )
     # Keys and values go round once more when the ring runs again: a quarter of what hops send, if the model is in bfloat16.
-    around = 1.25 if remat == "layer" else 1.0
+    around = 1.25 if remat == "full" else 1.0
     # Of the three times that heads are exchanged, the one of rematerialisation falls away where their products are kept.
-    exchanged = 2 / 3 if remat in ("nothing", "qkv") else 1.0
+    exchanged = 2 / 3 if remat in ("none", "qkv") else 1.0
     return [
         Phase(
             name="ring hops",
@@ -154,7 +154,7 @@ def _sequence(run: RunConfig, chip: Chip, share: float) -> list[Phase]:
 def _parameters(run: RunConfig, chip: Chip, busy: float) -> Phase:
     """Parameters are gathered twice, forward and backward, and gradients scattered once, for every part of the accumulation."""
     each = run.model.dtype_bytes
-    mesh, shards, parts = run.mesh, run.mesh.fsdp * run.mesh.sp, run.memory.accumulation
+    mesh, shards, parts = run.mesh, run.mesh.fsdp * run.mesh.sp, run.memory.gradient_accumulation_steps
     count = weights(run.model).total // mesh.tp
     rate = _ring_rate(run, chip, shards)
     whole = 3 * parts * count * each * (shards - 1) / shards / rate
@@ -170,7 +170,7 @@ def _tensor(run: RunConfig, chip: Chip) -> Phase:
     """Attention and MLP each end in a sum over tp, and so do their gradients; attention's runs again with its output projection."""
     each = run.model.dtype_bytes
     tp, layers = run.mesh.tp, run.model.layers
-    sums = 4 if run.memory.remat == "nothing" else 5
+    sums = 4 if run.memory.remat == "none" else 5
     tokens = run.batch_tokens // (run.mesh.size // tp)
     rate = _ring_rate(run, chip, tp)
     sent = layers * sums * 2 * tokens * run.model.width * each * (tp - 1) / tp

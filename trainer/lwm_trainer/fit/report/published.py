@@ -55,7 +55,7 @@ class Case:
         return self.estimated / self.seconds - 1
 
 
-def _run(model: Model, mesh: Mesh, context: int, rows: int, remat: Remat = "layer") -> RunConfig:
+def _run(model: Model, mesh: Mesh, context: int, rows: int, remat: Remat = "full") -> RunConfig:
     return tpu_run(model, mesh, Memory(remat=remat), context_length=context, rows=rows, rope_theta=1e6)
 
 

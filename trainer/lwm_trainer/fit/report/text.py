@@ -60,7 +60,8 @@ def _setting(found: Fit) -> str:
     where = f"{run.gang.slices} x {target.topology}" if target.topology else f"{run.mesh.size} CPU devices"
     how = "a kept answer" if found.kept else f"compiled in {found.measured.seconds:.0f} s"
     return (
-        f"{where}; {found.measured.mesh}; remat {memory.remat}, accumulation {memory.accumulation}, mlpTile {memory.mlp_tile or 'none'}; "
+        f"{where}; {found.measured.mesh}; remat {memory.remat}, accumulation {memory.gradient_accumulation_steps}, "
+        f"mlpTile {memory.mlp_tile or 'none'}; "
         f"{run.rows} rows of {run.context_length:,} tokens; {how}."
     )
 

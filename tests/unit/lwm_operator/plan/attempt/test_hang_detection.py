@@ -1,15 +1,15 @@
 import pytest
 
-from lwm_operator.api.status import FailureClass, Silence
+from lwm_operator.api.status import FailureClass, StaleLease
 from lwm_operator.plan.attempt.hang_detection import HangCheck, detect_hang
 from simulation.builders import later, report, running
 
 FRESH = "2026-01-01T12:00:00.123456Z"
 
 
-def verdict(seconds: float, *, idle: int = 0, renewed: str = FRESH, silence: Silence | None = None) -> HangCheck:
+def verdict(seconds: float, *, idle: int = 0, renewed: str = FRESH, silence: StaleLease | None = None) -> HangCheck:
     """Of an attempt whose trainer declares 300 s, `seconds` after noon."""
-    return detect_hang(running(silence=silence), report(step=7, idle_seconds=idle), renewed, later(seconds))
+    return detect_hang(running(stale_lease=silence), report(step=7, idle_seconds=idle), renewed, later(seconds))
 
 
 def test_a_trainer_that_says_itself_that_it_is_stuck_hangs() -> None:
@@ -21,20 +21,20 @@ def test_a_trainer_that_says_itself_that_it_is_stuck_hangs() -> None:
 
 
 def test_silence_is_noticed_first_and_counts_a_minute_later() -> None:
-    assert verdict(360).attempt.silence is None
+    assert verdict(360).attempt.stale_lease is None
     noticed = verdict(400)
     assert noticed.cause is None
-    assert noticed.attempt.silence == Silence(since="2026-01-01T12:06:40Z", renewed=FRESH)
-    assert verdict(459, silence=noticed.attempt.silence).cause is None
-    cause = verdict(461, silence=noticed.attempt.silence).cause
+    assert noticed.attempt.stale_lease == StaleLease(since="2026-01-01T12:06:40Z", renew_time=FRESH)
+    assert verdict(459, silence=noticed.attempt.stale_lease).cause is None
+    cause = verdict(461, silence=noticed.attempt.stale_lease).cause
     assert cause is not None
     assert (cause.failure_class, cause.reason, cause.host) == (FailureClass.HANG, "LeaseSilent", 0)
 
 
 def test_after_an_outage_of_the_api_the_first_renewal_ends_the_suspicion() -> None:
-    noticed = verdict(4000).attempt.silence
+    noticed = verdict(4000).attempt.stale_lease
     assert noticed is not None
-    assert verdict(4010, renewed="2026-01-01T13:06:45Z", silence=noticed).attempt.silence is None
+    assert verdict(4010, renewed="2026-01-01T13:06:45Z", silence=noticed).attempt.stale_lease is None
 
 
 def test_a_clock_that_is_minutes_behind_is_no_hang_while_it_renews() -> None:
@@ -44,7 +44,7 @@ def test_a_clock_that_is_minutes_behind_is_no_hang_while_it_renews() -> None:
         renewed = f"2026-01-01T12:{minute - 1:02}:00Z"  # ten minutes behind ours
         found = verdict(clock + 600, renewed=renewed, silence=silence)
         assert found.cause is None
-        silence = found.attempt.silence
+        silence = found.attempt.stale_lease
 
 
 def test_looking_twice_says_the_same() -> None:

@@ -142,7 +142,7 @@ def test_after_an_outage_of_the_api_a_node_that_looks_lost_is_no_loss_once_the_l
     noticed = looked(running(), seen(job(), alone, lost=("node1",), reports=reports, renewed="2026-01-01T11:59:00Z")).attempt
     renewed = seen(job(), alone, lost=("node1",), reports=reports, renewed="2026-01-01T12:00:08Z")
     again = looked(noticed, renewed, 20).attempt
-    assert (again.state, again.silence) == (AttemptState.RUNNING, None)
+    assert (again.state, again.stale_lease) == (AttemptState.RUNNING, None)
 
 
 def test_a_pod_that_ought_to_be_gone_for_two_minutes_is_not_waited_for() -> None:
@@ -172,7 +172,7 @@ def test_a_stage_that_completes_while_it_is_suspended_is_complete() -> None:
 
 def test_how_every_host_ended_outlives_the_pods() -> None:
     found = looked(running(), seen(job(), pod(0, state=PodState.FAILED, exit_code=79), pod(1, state=PodState.FAILED, exit_code=137)))
-    assert found.attempt.endings == "host 0: 79, host 1: 137"
+    assert found.attempt.host_exits == "host 0: 79, host 1: 137"
 
 
 def test_a_pod_that_is_taken_away_has_its_grace_and_so_have_its_peers() -> None:

@@ -132,7 +132,7 @@ def test_an_evicted_gang_saves_and_leaves_and_the_next_attempt_queues_anew() -> 
     before, now = found.status.stages[0].recent_attempts[1], found.status.stages[0].recent_attempts[0]
     assert before.root_cause is not None
     assert before.root_cause.message == "queue team took the nodes back: Preempted: Preempted to accommodate a workload"
-    assert (before.state, before.step, before.endings) == (AttemptState.FAILED, 8, "host 0: 81, host 1: 81")
+    assert (before.state, before.step, before.host_exits) == (AttemptState.FAILED, 8, "host 0: 81, host 1: 81")
     assert (now.number, now.state, found.status.stages[0].failures.disruption) == (2, AttemptState.CREATING, 1)
     assert [type(action) for action in found.actions] == [DeleteAttempt, CreateAttempt]
 

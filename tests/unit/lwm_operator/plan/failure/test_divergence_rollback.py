@@ -19,7 +19,7 @@ def test_the_newest_commit_is_passed_over_and_so_is_the_data_up_to_the_divergenc
 
 
 def test_more_may_be_skipped_and_fewer_commits_distrusted() -> None:
-    found = roll_back_divergence(entry(step=107, committed=100), 10, OnDivergence(pass_over_commits=0, skip_batches=200))
+    found = roll_back_divergence(entry(step=107, committed=100), 10, OnDivergence(discard_checkpoints=0, skip_batches=200))
     assert found.rollbacks == (Rollback(attempt=3, step=100, skip_batches=208),)
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from lwm_operator.api.failure_policy import Budgets, FailurePolicy, OnDivergence
-from lwm_operator.api.status import FailureClass, RootCause, Spent, StageState, StageStatus
+from lwm_operator.api.status import BudgetsUsed, FailureClass, RootCause, StageState, StageStatus
 from lwm_operator.plan.failure.retry_budgets import charge, reset_budgets, stop_after_failure
 from simulation.builders import cause, failed
 
@@ -46,7 +46,7 @@ def test_classes_do_not_share_a_budget() -> None:
 
 def test_a_new_commit_refills_all_budgets() -> None:
     entry = after(APP, APP, APP, committed={3: 10})
-    assert entry.spent == Spent(app=1, committed_step=10)
+    assert entry.budgets_used == BudgetsUsed(app=1, committed_step=10)
     assert stop_after_failure(entry, policy()) is None
     assert entry.failures.app == 3, "what happened stays counted"
     again = after(APP, APP, entry=entry)
@@ -55,7 +55,7 @@ def test_a_new_commit_refills_all_budgets() -> None:
 
 def test_disruptions_are_counted_and_never_charged() -> None:
     entry = after(*[cause(FailureClass.DISRUPTION, "Evicted")] * 50)
-    assert (entry.failures.disruption, entry.spent, stop_after_failure(entry, policy())) == (50, Spent(), None)
+    assert (entry.failures.disruption, entry.budgets_used, stop_after_failure(entry, policy())) == (50, BudgetsUsed(), None)
 
 
 def test_what_would_end_the_same_way_fails_at_once() -> None:
@@ -91,6 +91,6 @@ def test_a_divergence_ends_as_the_policy_says(action: Any, rounds: int, state: S
 
 def test_going_on_by_hand_fills_the_budgets_and_starts_the_stage_again() -> None:
     entry = after(APP, APP, APP).model_copy(update={"state": StageState.PAUSED})
-    assert (reset_budgets(entry).state, reset_budgets(entry).spent.app) == (StageState.RUNNING, 0)
+    assert (reset_budgets(entry).state, reset_budgets(entry).budgets_used.app) == (StageState.RUNNING, 0)
     fresh = StageStatus(name="b")
     assert reset_budgets(fresh).state == StageState.PENDING

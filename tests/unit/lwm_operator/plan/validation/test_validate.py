@@ -38,7 +38,7 @@ def test_a_spec_that_makes_sense_has_no_problem() -> None:
         ({"datasets": [{"name": "books", "source": {}}]}, ["spec.datasets[books].source"]),
         ({"datasets": [books(kind="vision")]}, ["spec.datasets[books].kind", "add it, for LWM's codes with vocabSize 8448"]),
         ({"datasets": [books(chat={"template": "tokenizer"})]}, ["spec.datasets[books].chat", "is of kind text", "change the kind"]),
-        ({"datasets": [books(frames={"limit": 4})]}, ["spec.datasets[books].frames: it is for kind vision"]),
+        ({"datasets": [books(frames={"maxFrames": 4})]}, ["spec.datasets[books].frames: it is for kind vision"]),
         ({"datasets": [books(kind="chat", fields="a")]}, ["spec.datasets[books].fields: a chat is read from chat.messagesField messages"]),
         ({"datasets": [books(kind="chat", fieldsFromExample="a")]}, ["spec.datasets[books].fieldsFromExample: a chat is read from"]),
         ({"datasets": [books(fields="a", fieldsFromExample="b")]}, ["spec.datasets[books].fieldsFromExample: fields are given, too"]),

@@ -143,7 +143,7 @@ def test_a_field_line_that_means_nothing_is_the_data_set_s_fault() -> None:
 
 
 PICTURE = {"caption": "hi", "vision": [1, 2, 3, 4], "own": ["caption,vision", "[vision],caption"]}
-TINY = {"kind": "vision", "frames": {"tokens": 2, "codes": 7}}
+TINY = {"kind": "vision", "frames": {"tokens_per_frame": 2, "codebook_size": 7}}
 
 
 def see(record: Mapping[str, Any], number: int = 1, made: Tokenizer | None = None, **changes: Any) -> Example | BadRecordError:
@@ -182,7 +182,7 @@ def test_tags_are_the_tokenizer_s_own_tokens_where_it_has_them() -> None:
 
 
 def test_a_share_of_the_examples_loses_all_but_its_vision() -> None:
-    frames = {"tokens": 2, "codes": 7, "unconditional": 0.25}
+    frames = {"tokens_per_frame": 2, "codebook_size": 7, "unconditional": 0.25}
     alone = see(PICTURE, fields="vision")
     assert isinstance(alone, Example)
     for line, share in (("[caption],<|eos|>,vision", 0.25), ("caption,[vision]", 0.0)):
@@ -195,7 +195,7 @@ def test_a_share_of_the_examples_loses_all_but_its_vision() -> None:
 
 
 def test_both_orders_are_drawn_beside_the_unconditional_ones() -> None:
-    frames = {"tokens": 2, "codes": 7, "unconditional": 0.5}
+    frames = {"tokens_per_frame": 2, "codebook_size": 7, "unconditional": 0.5}
     found = [see(PICTURE, number, fields_from_example="own", frames=frames) for number in range(400)]
     lengths = [len(example.tokens) for example in found if isinstance(example, Example)]
     first = [example.tokens[1] for example in found if isinstance(example, Example) and len(example.tokens) == max(lengths)]
@@ -214,9 +214,13 @@ def test_both_orders_are_drawn_beside_the_unconditional_ones() -> None:
         (
             PICTURE | {"vision": [1]},
             "vision",
-            "field 'vision' holds 1 codes, 0 frames of 2 and 1 more: write whole frames or correct frames.tokens",
+            "field 'vision' holds 1 codes, 0 frames of 2 and 1 more: write whole frames or correct frames.tokensPerFrame",
         ),
-        (PICTURE | {"vision": [1, 7]}, "vision", "field 'vision' holds 7 at place 2, but codes are 0 to 6: correct it or set frames.codes"),
+        (
+            PICTURE | {"vision": [1, 7]},
+            "vision",
+            "field 'vision' holds 7 at place 2, but codes are 0 to 6: correct it or set frames.codebookSize",
+        ),
         (
             {"supervision": "hi"},
             "supervision",
@@ -242,8 +246,8 @@ def test_a_vision_record_that_makes_no_example_is_told_why(record: dict[str, Any
         (
             {"kind": "vision", "fields": "vision"},
             512,
-            r"^datasets\[a\]\.frames\.codes: 8192 codes, end of frame and end of vision are 8194 tokens, but"
-            r" model\.vision\.vocabSize is 512: set frames\.codes to 510 or less, or raise it$",
+            r"^datasets\[a\]\.frames\.codebookSize: 8192 codes, end of frame and end of vision are 8194 tokens, but"
+            r" model\.vision\.vocabSize is 512: set frames\.codebookSize to 510 or less, or raise it$",
         ),
         (TINY, 9, r"^datasets\[a\]\.fields: no name in 'text' contains 'vision': add it, or set kind: text$"),
         (TINY | {"fields": "text+vision"}, 9, r"^datasets\[a\]\.fields: field line 'text\+vision', column 1: 'text\+vision' joins"),

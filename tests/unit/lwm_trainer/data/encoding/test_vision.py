@@ -19,8 +19,8 @@ def test_each_frame_is_followed_by_its_end_and_the_last_by_the_end_of_vision() -
 
 
 def test_one_frame_is_the_last_and_a_small_codebook_has_its_own_ends() -> None:
-    assert frame_tokens([5, 6], Frames(tokens=2, codes=7)).tolist() == [5, 6, 8]
-    assert frame_tokens(np.array([5, 6, 0, 1]), Frames(tokens=2, codes=7)).tolist() == [5, 6, 7, 0, 1, 8]
+    assert frame_tokens([5, 6], Frames(tokens_per_frame=2, codebook_size=7)).tolist() == [5, 6, 8]
+    assert frame_tokens(np.array([5, 6, 0, 1]), Frames(tokens_per_frame=2, codebook_size=7)).tolist() == [5, 6, 7, 0, 1, 8]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_one_frame_is_the_last_and_a_small_codebook_has_its_own_ends() -> None:
     [(3, 3, [0, 1, 2]), (5, 3, [0, 2, 4]), (10, 4, [0, 3, 6, 9]), (9, 4, [0, 2, 5, 8]), (7, 1, [0]), (2, None, [0, 1])],
 )
 def test_of_more_frames_than_the_limit_some_are_taken_at_even_distances(count: int, limit: int | None, kept: list[int]) -> None:
-    contract = Frames(tokens=1, limit=limit)
+    contract = Frames(tokens_per_frame=1, max_frames=limit)
     found = frame_tokens(list(range(count)), contract)
     assert found[::2].tolist() == kept
     assert found[1::2].tolist() == [8192] * (len(kept) - 1) + [8193]
@@ -40,11 +40,11 @@ FLAT = "is no flat list of whole numbers: write the codes of all frames as one l
 @pytest.mark.parametrize(
     ("codes", "error"),
     [
-        ([1, 2, 3], "holds 3 codes, 1 frames of 2 and 1 more: write whole frames or correct frames.tokens"),
-        ([1], "holds 1 codes, 0 frames of 2 and 1 more: write whole frames or correct frames.tokens"),
-        ([], "holds 0 codes, 0 frames of 2 and 0 more: write whole frames or correct frames.tokens"),
-        ([1, 7], "holds 7 at place 2, but codes are 0 to 6: correct it or set frames.codes"),
-        ([1, 2, -1, 9], "holds -1 at place 3, but codes are 0 to 6: correct it or set frames.codes"),
+        ([1, 2, 3], "holds 3 codes, 1 frames of 2 and 1 more: write whole frames or correct frames.tokensPerFrame"),
+        ([1], "holds 1 codes, 0 frames of 2 and 1 more: write whole frames or correct frames.tokensPerFrame"),
+        ([], "holds 0 codes, 0 frames of 2 and 0 more: write whole frames or correct frames.tokensPerFrame"),
+        ([1, 7], "holds 7 at place 2, but codes are 0 to 6: correct it or set frames.codebookSize"),
+        ([1, 2, -1, 9], "holds -1 at place 3, but codes are 0 to 6: correct it or set frames.codebookSize"),
         ([1, 2.0], FLAT),
         ([[1, 2], [3, 4]], FLAT),
         ([[1, 2], [3]], FLAT),
@@ -60,5 +60,5 @@ FLAT = "is no flat list of whole numbers: write the codes of all frames as one l
 )
 def test_codes_that_are_none_are_refused(codes: Any, error: str) -> None:
     with pytest.raises(BadRecordError) as raised:
-        frame_tokens(codes, Frames(tokens=2, codes=7))
+        frame_tokens(codes, Frames(tokens_per_frame=2, codebook_size=7))
     assert str(raised.value) == error

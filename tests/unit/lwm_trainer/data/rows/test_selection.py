@@ -43,33 +43,33 @@ def test_a_longer_document_is_cut_into_rows_and_a_rest() -> None:
 
 
 def test_a_longer_document_is_truncated_and_its_row_still_predicts_the_next_token() -> None:
-    found, remarks = selected(longer="truncate")
+    found, remarks = selected(overlong="truncate")
     assert found == [(0, 3), (1, 16), (2, 16), (3, 16), (4, 5), (6, 16)]
     assert remarks == (EMPTY, f"3 truncated, longer than a row, the first {FIRST}")
     source = documents()
-    pieces, _, _ = select_segments(source, LENGTH, Dataset(name="d", uri="/d", documents={"longer": "truncate"}))
+    pieces, _, _ = select_segments(source, LENGTH, Dataset(name="d", uri="/d", documents={"overlong": "truncate"}))
     assert pieces.last.tolist() == [True, False, True, False, True, False]
 
 
 def test_a_longer_document_is_skipped_and_counted() -> None:
-    assert selected(longer="skip") == ([(0, 3), (2, 16), (4, 5)], (EMPTY, f"3 left out, longer than a row, the first {FIRST}"))
+    assert selected(overlong="skip") == ([(0, 3), (2, 16), (4, 5)], (EMPTY, f"3 left out, longer than a row, the first {FIRST}"))
 
 
 def test_a_longer_document_ends_the_stage_with_its_name() -> None:
     with pytest.raises(DataCorruptError) as raised:
-        selected(longer="fail", max_tokens=50)
+        selected(overlong="fail", max_tokens=50)
     assert str(raised.value) == (
         f"{FIRST}: datasets[d]: a document of 40 tokens is longer than the row's 16: "
-        "shorten it, or set documents.longer to split, truncate or skip"
+        "shorten it, or set documents.overlong to split, truncate or skip"
     )
 
 
 def test_one_that_is_left_out_for_its_length_is_not_too_long_for_a_row() -> None:
-    assert selected(longer="fail", max_tokens=16)[0] == [(0, 3), (2, 16), (4, 5)]
+    assert selected(overlong="fail", max_tokens=16)[0] == [(0, 3), (2, 16), (4, 5)]
 
 
 def test_lengths_outside_the_limits_are_left_out_and_counted() -> None:
-    found, remarks = selected(min_tokens=5, max_tokens=40, longer="truncate")
+    found, remarks = selected(min_tokens=5, max_tokens=40, overlong="truncate")
     assert {number for number, _ in found} == {1, 2, 3, 4}
     assert remarks[:2] == ("2 left out, shorter than minTokens 5", "1 left out, longer than maxTokens 40")
 
@@ -80,7 +80,7 @@ def run(**wanted: Any) -> RunConfig:
 
 
 def test_a_line_says_what_rows_are_made_of_and_what_is_left_out() -> None:
-    assert Batches(run(min_tokens=5, longer="skip"), {"d": documents()}).summaries == [
+    assert Batches(run(min_tokens=5, overlong="skip"), {"d": documents()}).summaries == [
         "datasets[d]: 2 documents in 2 rows an epoch, 65.6% full; 2 left out, shorter than minTokens 5; "
         f"3 left out, longer than a row, the first {FIRST}"
     ]

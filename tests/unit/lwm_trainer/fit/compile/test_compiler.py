@@ -26,7 +26,7 @@ def test_names_data_theta_and_rates_do_not_make_another_program() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"memory": {"remat": "layer"}}, {"batch_tokens": 1024}, {"context_length": 128}, {"mesh": {"fsdp": 4, "tp": 2, "ulysses": 1}}],
+    [{"memory": {"remat": "full"}}, {"batch_tokens": 1024}, {"context_length": 128}, {"mesh": {"fsdp": 4, "tp": 2, "ulysses": 1}}],
 )
 def test_shapes_mesh_and_memory_do(change: dict[str, Any]) -> None:
     assert canonical(run(**change)) != canonical(run())
@@ -40,7 +40,7 @@ def test_the_compiler_is_asked_once_and_again_for_another_program(tmp_path: Path
         return CompileResult(seconds=1.0, mesh="fsdp 2")
 
     monkeypatch.setattr(module, "_ask", ask)
-    answers = [compiled(each, CPU, print, keep=tmp_path) for each in (run(), run(stage="chat"), run(memory={"remat": "layer"}))]
+    answers = [compiled(each, CPU, print, keep=tmp_path) for each in (run(), run(stage="chat"), run(memory={"remat": "full"}))]
     assert [known for _, known in answers] == [False, True, False]
     assert len(asked) == 2
 

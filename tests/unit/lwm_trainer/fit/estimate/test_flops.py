@@ -43,7 +43,7 @@ def test_document_lengths_must_be_those_of_one_step() -> None:
 
 
 def test_model_flops_do_not_depend_on_what_is_computed_again_but_the_hardwares_do() -> None:
-    order: list[Remat] = ["nothing", "qkv", "attention", "layer"]
+    order: list[Remat] = ["none", "qkv", "attention", "full"]
     found = [flops(a_7b_run(memory={"remat": remat})) for remat in order]
     assert len({each.model for each in found}) == 1
     assert [each.hardware for each in found] == sorted({each.hardware for each in found})
@@ -52,11 +52,11 @@ def test_model_flops_do_not_depend_on_what_is_computed_again_but_the_hardwares_d
 
 
 def test_the_head_is_multiplied_three_times_whatever_a_layer_keeps() -> None:
-    assert {flops(a_7b_run(memory={"remat": remat})).loss for remat in ("nothing", "layer")} == {6 * 64 * K * 32000 * 4096}
+    assert {flops(a_7b_run(memory={"remat": remat})).loss for remat in ("none", "full")} == {6 * 64 * K * 32000 * 4096}
 
 
 def test_qkv_spares_the_three_projections_and_no_policy_computes_down_again() -> None:
-    nothing, qkv, attention = (flops(a_7b_run(memory={"remat": remat})).layers for remat in ("nothing", "qkv", "attention"))
+    nothing, qkv, attention = (flops(a_7b_run(memory={"remat": remat})).layers for remat in ("none", "qkv", "attention"))
     per_parameter = 2 * 64 * K * 32
     assert attention - qkv == per_parameter * 3 * 4096 * 4096
     assert qkv - nothing == per_parameter * (4096 * 4096 + 2 * 4096 * 11008)

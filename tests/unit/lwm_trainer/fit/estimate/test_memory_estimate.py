@@ -22,16 +22,16 @@ def test_parameters_and_moments_are_float32_and_lie_over_all_devices_but_dps() -
 
 
 def test_each_policy_keeps_more_than_the_one_that_computes_more_again() -> None:
-    order = ["offload", "layer", "attention", "qkv", "nothing"]
+    order = ["offload", "full", "attention", "qkv", "none"]
     kept = [of({"remat": remat}).saved for remat in order]
     assert kept == sorted(set(kept))
-    assert of({"remat": "layer"}).saved == 32 * 2 * 8 * K * 4096 * 2
+    assert of({"remat": "full"}).saved == 32 * 2 * 8 * K * 4096 * 2
 
 
 def test_keeping_all_is_guessed_near_what_the_compiler_needed() -> None:
     """36.3 GiB for 1K rows of the recipe's vision stage in 4 parts on v4, by libtpu 0.0.42.1."""
     run = next(case.run for case in cases(("v4",)) if case.stage.name == "vision-1k")
-    found = guess(run.model_copy(update={"memory": Memory(remat="nothing", accumulation=4)}))
+    found = guess(run.model_copy(update={"memory": Memory(remat="none", gradient_accumulation_steps=4)}))
     assert 0.8 <= found.total / (36.3 * 2**30) <= 1.0
 
 
@@ -40,7 +40,7 @@ def test_the_chunks_of_logits_are_those_of_the_loss() -> None:
 
 
 def test_accumulation_halves_what_is_kept_and_adds_a_gradient() -> None:
-    once, twice = of(), of({"accumulation": 2})
+    once, twice = of(), of({"gradient_accumulation_steps": 2})
     assert twice.saved * 2 == once.saved
     assert twice.gradients == 2 * once.gradients
 

@@ -34,7 +34,7 @@ def test_the_step_is_the_sum_of_its_phases_and_each_says_how() -> None:
 
 
 def test_utilisation_counts_the_models_flops_and_not_those_computed_again() -> None:
-    run = a_tpu_run({"fsdp": 4, "sp": 16}, memory={"remat": "layer"})
+    run = a_tpu_run({"fsdp": 4, "sp": 16}, memory={"remat": "full"})
     found = estimate(run, V5P)
     assert found.mfu == pytest.approx(flops(run).model / found.seconds / (64 * 4.59e14))
     assert found.hardware_flops > found.model_flops
@@ -67,7 +67,9 @@ def test_slices_sum_their_gradients_over_the_data_centers_network() -> None:
 
 
 def test_each_part_of_an_accumulation_gathers_the_parameters_again() -> None:
-    once, twice = (estimate(a_tpu_run({"fsdp": 4, "sp": 16}, rows=8, memory={"accumulation": parts}), V5P) for parts in (1, 2))
+    once, twice = (
+        estimate(a_tpu_run({"fsdp": 4, "sp": 16}, rows=8, memory={"gradient_accumulation_steps": parts}), V5P) for parts in (1, 2)
+    )
     assert phase(twice, "parameter gathers").seconds == pytest.approx(2 * phase(once, "parameter gathers").seconds)
     assert phase(twice, "matmul") == phase(once, "matmul")
 
