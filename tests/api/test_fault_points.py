@@ -14,8 +14,10 @@ from kubernetes.aio.config import load_kube_config
 from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
-from lwm_operator.cluster.client import ApiError, Body, Client
-from lwm_operator.controller.reconcile import Reconciler, TrainingKey
+from lwm_operator.cluster.client import Body, Client
+from lwm_operator.cluster.kubernetes_cluster import KubernetesCluster
+from lwm_operator.cluster.port import ConflictError, TrainingKey
+from lwm_operator.controller.reconcile import Reconciler
 from lwm_trainer.config import Prepared, TerminationMessage
 from support.api_requests import change, create, look
 from support.fake_kubelet import played, workers
@@ -83,17 +85,19 @@ class Life:
         """Writes until the first attempt was there: they are the same in every story, and one story dies at them."""
         self.ahead = timedelta()
 
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
     async def look_at(self, training: Training) -> None:
-        reconciler = Reconciler(self.client, trainer_image="none.invalid/x:1", instance="test", now=lambda: datetime.now(UTC) + self.ahead)
+        reconciler = Reconciler(KubernetesCluster(self.client, trainer_image="none.invalid/x:1", instance="test", now=self.now))
         try:
             await reconciler.reconcile(TrainingKey(training.metadata.namespace, training.metadata.name))
         except DiedError:
             self.died_at.append(self.client.made[-1])
             await self.client.close()
             self.client = Mortal(self._settings, None, heard=False)
-        except ApiError as error:
-            if error.code != 409:
-                raise
+        except ConflictError:
+            return
 
     async def until(self, training: Training, check: Callable[[], Awaitable[bool]]) -> None:
         async with asyncio.timeout(120):

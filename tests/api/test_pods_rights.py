@@ -14,7 +14,9 @@ from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
-from lwm_operator.controller.reconcile import Reconciler, TrainingKey
+from lwm_operator.cluster.kubernetes_cluster import KubernetesCluster
+from lwm_operator.cluster.port import TrainingKey
+from lwm_operator.controller.reconcile import Reconciler
 from lwm_trainer.config import PROGRESS_ANNOTATION, Lease
 from lwm_trainer.runtime import progress
 from simulation.builders import report
@@ -30,7 +32,7 @@ KINDS = ("Pod", "ConfigMap", "Job", "Lease", "Service", "ServiceAccount", "Role"
 
 
 async def begin(client: Client, made: Training) -> None:
-    reconciler = Reconciler(client, trainer_image=IMAGE, instance="tests", now=now)
+    reconciler = Reconciler(KubernetesCluster(client, trainer_image=IMAGE, instance="tests", now=now))
     await reconciler.reconcile(TrainingKey(made.metadata.namespace, made.metadata.name))
 
 

@@ -13,7 +13,9 @@ from lwm_operator.api.status import Phase, Status
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
-from lwm_operator.controller.reconcile import Reconciler, TrainingKey
+from lwm_operator.cluster.kubernetes_cluster import KubernetesCluster
+from lwm_operator.cluster.port import TrainingKey
+from lwm_operator.controller.reconcile import Reconciler
 from lwm_trainer.config import PROGRESS_ANNOTATION
 from support.api_requests import change, create, look
 
@@ -49,7 +51,8 @@ class Team:
 
     def __init__(self, client: Client, rights: Client, training: Training) -> None:
         self.client, self.training = client, training
-        self.reconciler = Reconciler(rights, trainer_image="registry.invalid/none", instance="test", now=lambda: datetime.now(UTC))
+        cluster = KubernetesCluster(rights, trainer_image="registry.invalid/none", instance="test", now=lambda: datetime.now(UTC))
+        self.reconciler = Reconciler(cluster)
 
     async def status(self) -> Status:
         """After one pass."""

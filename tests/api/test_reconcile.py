@@ -10,8 +10,8 @@ from lwm_operator.api import names
 from lwm_operator.api.status import NodeFault, Phase, Status
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
-from lwm_operator.cluster.apply import NameConflictError
 from lwm_operator.cluster.client import ApiError, Client, Patch
+from lwm_operator.cluster.port import ClusterError, NameConflictError
 from lwm_operator.cluster.status import write_status
 from lwm_trainer.config import PROGRESS_ANNOTATION
 from simulation.builders import stage
@@ -237,7 +237,7 @@ async def test_a_job_that_may_not_be_made_is_told_of_in_the_status(client: Clien
     operator, made = Operator(rights), await create(client, namespace)
 
     async def refused() -> bool:
-        with suppress(ApiError):
+        with suppress(ClusterError):
             await operator.look_at(made)
         status = (await look(client, made)).status
         progressing = {condition.type: condition.status for condition in status.conditions}.get("Progressing")
@@ -248,7 +248,7 @@ async def test_a_job_that_may_not_be_made_is_told_of_in_the_status(client: Clien
     await client.call("DELETE", f"/api/v1/namespaces/{namespace}/resourcequotas/few")
 
     async def made_at_last() -> bool:
-        with suppress(ApiError):
+        with suppress(ClusterError):
             await operator.look_at(made)
         return len((await children(client, made))["Job"]) == 1
 

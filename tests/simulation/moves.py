@@ -94,7 +94,7 @@ def lose_status(simulation: Simulation) -> None:
     if gang is not None and gang.image == BAD_IMAGE:
         return
     if all((number, entry.attempts) in attempts for number, entry in entries if entry.attempts):
-        simulation.operator.stale.clear()
+        simulation.operator.kill_stale()
         state.lose_status()
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from lwm_operator.api.status import Status
 from lwm_operator.api.training import Training
+from lwm_operator.cluster.port import ClusterError
 from lwm_operator.plan.actions import CreateAttempt
 from lwm_operator.plan.observed import JobView, Observed, PodView, PreparationView
 from lwm_operator.platforms.gang import gang_of
@@ -18,7 +19,7 @@ BAD_IMAGE = "trainer:missing"
 NO_NODE = "0/3 nodes are available: 3 Insufficient cpu."
 
 
-class RefusedError(Exception):
+class RefusedError(ClusterError):
     """The API server refuses a creation, as with an exceeded quota."""
 
 

@@ -13,13 +13,14 @@ from lwm_operator.cluster import kueue, paths
 from lwm_operator.cluster.apply import carry_out
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from lwm_operator.cluster.events import post
+from lwm_operator.cluster.kubernetes_cluster import KubernetesCluster
 from lwm_operator.cluster.leader import Leader
 from lwm_operator.cluster.pod_diagnostics import explained, lost_nodes
+from lwm_operator.cluster.port import TrainingKey
 from lwm_operator.controller import handlers
 from lwm_operator.controller.queue import KeyedQueue
-from lwm_operator.controller.reconcile import Reconciler, TrainingKey
+from lwm_operator.controller.reconcile import Reconciler
 from lwm_operator.controller.run import LEASE_NAME
-from lwm_operator.controller.workers import keys
 from lwm_operator.plan.actions import CleanUp, CreateAttempt, DeleteAttempt, DeletePod, Event
 from lwm_operator.plan.observed import Observed, PodState, Waiting
 from lwm_operator.plan.plan import plan
@@ -99,7 +100,8 @@ async def create(client: Client, training: Training) -> None:
 
 
 async def list_trainings(client: Client, training: Training) -> None:
-    await keys(client, (training.metadata.namespace,))
+    cluster = KubernetesCluster(client, trainer_image=IMAGE, instance="tests", namespaces=(training.metadata.namespace,))
+    await cluster.list_trainings()
 
 
 async def watch(client: Client, training: Training) -> None:
@@ -121,7 +123,7 @@ async def tell_twice(client: Client, training: Training) -> None:
 
 
 async def look_at(client: Client, training: Training) -> None:
-    reconciler = Reconciler(client, trainer_image=IMAGE, instance="tests", now=now)
+    reconciler = Reconciler(KubernetesCluster(client, trainer_image=IMAGE, instance="tests", now=now))
     await reconciler.reconcile(TrainingKey(training.metadata.namespace, training.metadata.name))
 
 

@@ -8,7 +8,9 @@ from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Body, Client
-from lwm_operator.controller.reconcile import Reconciler, TrainingKey
+from lwm_operator.cluster.kubernetes_cluster import KubernetesCluster
+from lwm_operator.cluster.port import TrainingKey
+from lwm_operator.controller.reconcile import Reconciler
 
 IMAGE = "registry.invalid/lwm-trainer:none"
 KINDS = ("Job", "Pod", "Service", "ConfigMap", "Lease", "ServiceAccount", "Role", "RoleBinding")
@@ -19,7 +21,8 @@ class Operator:
 
     def __init__(self, client: Client) -> None:
         self.ahead = timedelta()
-        self.reconciler = Reconciler(client, trainer_image=IMAGE, instance="test", now=lambda: datetime.now(UTC) + self.ahead)
+        cluster = KubernetesCluster(client, trainer_image=IMAGE, instance="test", now=lambda: datetime.now(UTC) + self.ahead)
+        self.reconciler = Reconciler(cluster)
 
     async def look_at(self, training: Training) -> float | None:
         return await self.reconciler.reconcile(TrainingKey(training.metadata.namespace, training.metadata.name))

@@ -4,15 +4,12 @@ from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths, views
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
+from lwm_operator.cluster.port import NameConflictError
 from lwm_operator.manifests.attempt import companions
 from lwm_operator.manifests.common import Manifest, Run
 from lwm_operator.manifests.job import jobs
 from lwm_operator.manifests.preparation import Preparing, preparation_companions, preparation_job
 from lwm_operator.plan.actions import Action, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, DeletePreparation
-
-
-class NameConflictError(Exception):
-    """A name that we need belongs to somebody else."""
 
 
 async def carry_out(client: Client, training: Training, action: Action, default_image: str) -> None:

@@ -17,6 +17,7 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 from prometheus_client import Counter
 
 from lwm_operator.cluster.clock import ServerClock
+from lwm_operator.cluster.port import ClusterError
 
 Body = dict[str, Any]
 
@@ -30,7 +31,7 @@ class Patch(StrEnum):
     MERGE = "application/merge-patch+json"
 
 
-class ApiError(Exception):
+class ApiError(ClusterError):
     """The API server said no: `code` is the HTTP status, `reason` its word for it (Conflict, NotFound, AlreadyExists...)."""
 
     def __init__(self, method: str, path: str, code: int, reason: str, message: str) -> None:

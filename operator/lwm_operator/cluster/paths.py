@@ -16,6 +16,9 @@ _PLACES = {
 }
 
 
+ALL_TRAININGS = f"/apis/{names.API_VERSION}/{names.PLURAL}"
+
+
 def collection(kind: str, namespace: str) -> str:
     base, plural = _PLACES[kind]
     return f"{base}/namespaces/{namespace}/{plural}"

@@ -11,11 +11,6 @@ from lwm_operator.cluster.pod_diagnostics import explained, given_up, lost_nodes
 from lwm_operator.plan.observed import JobView, Observed, PodView, PreparationView
 
 
-async def read_training(client: Client, namespace: str, name: str) -> Body | None:
-    """The LWMTraining as it stands; None when it is gone."""
-    return await client.get(paths.item(names.KIND, namespace, name))
-
-
 async def observe(client: Client, training: Training, now: datetime, *, read_nodes: bool = True) -> Observed:
     """The children that this very training (by uid) owns; nodes and pods' Events are asked for only where there is doubt."""
     about = training.metadata

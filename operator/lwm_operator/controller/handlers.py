@@ -8,9 +8,9 @@ from typing import Any
 import kopf
 
 from lwm_operator.api import names
+from lwm_operator.cluster.port import TrainingKey
 from lwm_operator.cluster.views import numbers, progress_of
 from lwm_operator.controller.queue import KeyedQueue
-from lwm_operator.controller.reconcile import TrainingKey
 
 COALESCE_SECONDS = 10.0
 """Lease events that change neither phase, attempt nor commit wait this long: they come every 10 s from each training."""

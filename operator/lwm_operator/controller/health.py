@@ -6,8 +6,8 @@ from typing import Any
 
 import kopf
 
+from lwm_operator.cluster.port import TrainingKey
 from lwm_operator.controller.queue import KeyedQueue
-from lwm_operator.controller.reconcile import TrainingKey
 
 STUCK_SECONDS = 300.0
 

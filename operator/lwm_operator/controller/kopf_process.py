@@ -5,10 +5,10 @@ import sys
 
 import kopf
 
+from lwm_operator.cluster.port import TrainingKey
 from lwm_operator.controller import handlers, health
 from lwm_operator.controller.logs import set_up
 from lwm_operator.controller.queue import KeyedQueue
-from lwm_operator.controller.reconcile import TrainingKey
 from lwm_operator.controller.run import run
 from lwm_operator.controller.settings import Settings, from_environment
 

@@ -9,12 +9,14 @@ import structlog
 from prometheus_client import start_http_server
 
 from lwm_operator.cluster.client import ApiError, Client, configuration
+from lwm_operator.cluster.kubernetes_cluster import KubernetesCluster
 from lwm_operator.cluster.leader import Leader
+from lwm_operator.cluster.port import ClusterPort, TrainingKey
 from lwm_operator.controller import metrics
 from lwm_operator.controller.queue import KeyedQueue
-from lwm_operator.controller.reconcile import Reconciler, TrainingKey
+from lwm_operator.controller.reconcile import Reconciler
 from lwm_operator.controller.settings import Settings
-from lwm_operator.controller.workers import keys, resync, work
+from lwm_operator.controller.workers import resync, work
 
 log = structlog.get_logger("lwm_operator")
 
@@ -35,9 +37,16 @@ Watch = Callable[[KeyedQueue[TrainingKey], list[asyncio.Task[None]]], Awaitable[
 async def run(settings: Settings, watch: Watch) -> int:
     """The exit code: 0 when told to stop, 1 when something broke."""
     client = Client(await configuration())
+    cluster = KubernetesCluster(
+        client,
+        trainer_image=settings.trainer_image,
+        instance=settings.identity,
+        namespaces=settings.watch_namespaces,
+        read_nodes=settings.read_nodes,
+    )
     leader = Leader(client, namespace=settings.namespace, name=LEASE_NAME, identity=settings.identity, now=utc_now)
     try:
-        if not await _served(client, settings):
+        if not await _crd_served(cluster):
             return 1
         if settings.leader_election:
             log.info("waiting_for_leadership", lease=f"{settings.namespace}/{LEASE_NAME}")
@@ -45,7 +54,7 @@ async def run(settings: Settings, watch: Watch) -> int:
                 return 0
         metrics.LEADER.set(1)
         start_http_server(settings.metrics_port)
-        return await _lead(client, settings, leader, watch)
+        return await _lead(cluster, settings, leader, watch)
     finally:
         await client.close()
 
@@ -62,13 +71,13 @@ async def _acquired(leader: Leader) -> bool:
     return True
 
 
-async def _served(client: Client, settings: Settings) -> bool:
+async def _crd_served(cluster: ClusterPort) -> bool:
     """With scanning off, kopf would stay blind for ever where the CRD is missing: wait a while for a new one, then say so and leave."""
     loop = asyncio.get_running_loop()
     end = loop.time() + SERVED_SECONDS
     while True:
         try:
-            await keys(client, settings.watch_namespaces)
+            await cluster.list_trainings()
         except ApiError as error:
             if error.code == 403 or loop.time() > end:
                 log.error("cannot_list_trainings", error=str(error), fix=FIXES.get(error.code, "see the error"))
@@ -78,13 +87,11 @@ async def _served(client: Client, settings: Settings) -> bool:
             return True
 
 
-async def _lead(client: Client, settings: Settings, leader: Leader, watch: Watch) -> int:
+async def _lead(cluster: ClusterPort, settings: Settings, leader: Leader, watch: Watch) -> int:
     queue: KeyedQueue[TrainingKey] = KeyedQueue(asyncio.get_running_loop().time)
-    reconciler = Reconciler(
-        client, trainer_image=settings.trainer_image, instance=settings.identity, now=client.now, read_nodes=settings.read_nodes
-    )
+    reconciler = Reconciler(cluster)
     ours = [asyncio.create_task(work(queue, reconciler), name=f"worker-{number}") for number in range(settings.workers)]
-    ours.append(asyncio.create_task(resync(client, queue, settings.watch_namespaces), name="resync"))
+    ours.append(asyncio.create_task(resync(cluster, queue), name="resync"))
     if settings.leader_election:
         ours.append(asyncio.create_task(leader.hold(), name="leader"))
     watching = asyncio.ensure_future(watch(queue, ours))

@@ -4,9 +4,9 @@ from typing import Any
 import kopf
 import pytest
 
+from lwm_operator.cluster.port import TrainingKey
 from lwm_operator.controller import handlers
 from lwm_operator.controller.queue import KeyedQueue
-from lwm_operator.controller.reconcile import TrainingKey
 from lwm_trainer.config import Preparation
 from simulation.builders import report
 

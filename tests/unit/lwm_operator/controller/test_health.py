@@ -1,8 +1,8 @@
 import asyncio
 
+from lwm_operator.cluster.port import TrainingKey
 from lwm_operator.controller.health import STUCK_SECONDS, problem
 from lwm_operator.controller.queue import KeyedQueue
-from lwm_operator.controller.reconcile import TrainingKey
 
 
 async def test_health_fails_for_a_stuck_key_and_for_a_dead_task() -> None:

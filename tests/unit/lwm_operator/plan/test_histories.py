@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from lwm_operator.api.status import AttemptState, DatasetState, FailureClass, RootCause, StageStatus
+from lwm_operator.api.status import AttemptState, DatasetState, FailureClass, RootCause, StageStatus, Status
 from lwm_operator.api.training import Training
+from lwm_operator.cluster.port import TrainingKey
+from lwm_operator.controller.reconcile import Reconciler
 from lwm_operator.plan import dataset_preparation, plan, stage_reconciler, stage_status
 from lwm_operator.plan.actions import Action, DeletePreparation
 from lwm_operator.plan.attempt import lifecycle, queueing, root_cause, termination
@@ -18,7 +20,7 @@ from lwm_trainer.config import Start
 from simulation.coverage import COUNT, LEAST, missing
 from simulation.histories import HistoryError, replay, run
 from simulation.moves import MOVES
-from simulation.operator_passes import OperatorPasses, Pass
+from simulation.operator_passes import SimulatedCluster
 
 FEW = 400
 WITHIN = 300
@@ -69,15 +71,16 @@ def _number_used_again(patch: pytest.MonkeyPatch) -> None:
 
 
 def _effect_before_intent(patch: pytest.MonkeyPatch) -> None:
-    right = OperatorPasses.advance
+    async def wrong(self: Reconciler, key: TrainingKey) -> float | None:
+        training = await self._cluster.read_training(key)
+        assert training is not None
+        decided = self._plan(training, await self._cluster.observe(training))
+        for action in decided.actions:
+            await self._cluster.carry_out(training, action)
+        await self._cluster.write_status(training, decided.status)
+        return decided.requeue_after
 
-    def wrong(self: OperatorPasses, at: Pass, effects: int = 1000) -> bool:
-        if at.decided is not None and effects > 1:
-            for action in at.decided.actions:
-                self.api_server.carry_out(action, at.training.spec, fresh=at.fresh)
-        return right(self, at, effects)
-
-    patch.setattr(OperatorPasses, "advance", wrong)
+    patch.setattr(Reconciler, "reconcile", wrong)
 
 
 def _rolled_back_commits_read(patch: pytest.MonkeyPatch) -> None:
@@ -110,13 +113,12 @@ def _never_woken(patch: pytest.MonkeyPatch) -> None:
 
 def _conflict_overlooked(patch: pytest.MonkeyPatch) -> None:
     """A plan made from an old look is carried out whatever was written meanwhile."""
-    right = OperatorPasses.advance
+    right = SimulatedCluster.write_status
 
-    def wrong(self: OperatorPasses, at: Pass, effects: int = 1000) -> bool:
-        at.training = at.training.model_copy(update={"metadata": self.state.training.metadata})
-        return right(self, at, effects)
+    async def wrong(self: SimulatedCluster, training: Training, status: Status) -> bool:
+        return await right(self, training.model_copy(update={"metadata": self.state.training.metadata}), status)
 
-    patch.setattr(OperatorPasses, "advance", wrong)
+    patch.setattr(SimulatedCluster, "write_status", wrong)
 
 
 def _left_to_the_queue(patch: pytest.MonkeyPatch) -> None:
