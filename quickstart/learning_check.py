@@ -12,7 +12,7 @@ from lwm_trainer.config import RunConfig
 from lwm_trainer.data.documents.in_memory import load_documents
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.rows.loader import Batches, unigram_entropy
-from lwm_trainer.step.train_step import Batch, tokens_hash
+from lwm_trainer.step.batch import Batch, tokens_hash
 from quickstart.storage import use_endpoint
 
 MARGIN_NATS = 1.0

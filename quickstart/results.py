@@ -33,7 +33,8 @@ class StageRecord:
 def read_stage(checkpoint: str, endpoint: str | None = None) -> StageRecord:
     """Reads the Orbax step folder `checkpoint` (gs:// or a path) with one process and no accelerator."""
     use_endpoint(endpoint)
-    from lwm_trainer.checkpoint.checkpointer import read_manifest, read_record
+    from lwm_trainer.checkpoint.checkpointer import read_record
+    from lwm_trainer.checkpoint.manifest import read_manifest
     from lwm_trainer.checkpoint.training_record import MODALITIES
 
     manifest = read_manifest(checkpoint)
@@ -46,7 +47,7 @@ def read_stage(checkpoint: str, endpoint: str | None = None) -> StageRecord:
         losses=record.losses,
         grad_norms=record.arrays["grad_norm_bits"].view(np.float32),
         tokens_hash=record.arrays["tokens_hash"],
-        by_modality={name: record.losses_of(name) for name in MODALITIES} if manifest.model.vision is not None else {},
+        by_modality={name: record.modality_losses(name) for name in MODALITIES} if manifest.model.vision is not None else {},
     )
 
 

@@ -21,6 +21,7 @@ from devcluster.run import say
 from lwm_trainer import config
 from lwm_trainer.ring.attention import ring_attention
 from lwm_trainer.step import train_step
+from lwm_trainer.step.batch import Batch
 
 LAYERS, HEADS, VOCABULARY = 4, 2, 2048
 LARGEST_DENSE_MIB = 8 * 1024
@@ -33,7 +34,7 @@ LARGEST_DIFFERENCE = 1e-4
 class Compiled(NamedTuple):
     run: Callable[..., tuple[train_step.State, train_step.Metrics]]
     init: Callable[[jax.Array], train_step.State]
-    batch: train_step.Batch
+    batch: Batch
     temp_mib: float
     """Of one device."""
 
@@ -139,11 +140,11 @@ def run_of(model: config.Model, mesh: config.Mesh, length: int) -> config.RunCon
     )
 
 
-def batch_of(length: int) -> train_step.Batch:
+def batch_of(length: int) -> Batch:
     """The document in the ring's order."""
     row = document(length, VOCABULARY)
     places = order(row["start"], DEVICES)
-    return cast("train_step.Batch", {name: peers.put(column[None, places]) for name, column in row.items()})
+    return cast("Batch", {name: peers.put(column[None, places]) for name, column in row.items()})
 
 
 def document(length: int, vocabulary: int) -> dict[str, NDArray[Any]]:

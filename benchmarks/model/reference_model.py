@@ -10,7 +10,7 @@ from jax import Array
 
 from lwm_trainer import config
 from lwm_trainer.model.llama import Params
-from lwm_trainer.step.train_step import Batch
+from lwm_trainer.step.batch import Batch
 
 LEAST = -1e30
 """The score of a key that is not seen."""

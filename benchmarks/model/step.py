@@ -14,8 +14,9 @@ from benchmarks.model import reference_model
 from benchmarks.model.sizes import Effort
 from lwm_trainer import config
 from lwm_trainer.parallel.mesh import make_mesh
+from lwm_trainer.step.batch import Batch
 from lwm_trainer.step.optimizer import make_optimizer
-from lwm_trainer.step.train_step import Batch, Metrics, State, make_program
+from lwm_trainer.step.train_step import Metrics, State, make_program
 
 MODEL = config.Model(layers=4, width=256, heads=4, kv_heads=2, head_dim=64, mlp_width=704, vocab_size=2048)
 PEER = "transformers' manner"

@@ -12,11 +12,10 @@ from lwm_trainer.config import RunConfig
 from lwm_trainer.fit.compile.compiler import FitError
 from lwm_trainer.fit.compile.target import Target
 from lwm_trainer.fit.estimate.memory_estimate import guess
-from lwm_trainer.fit.fit import Fit, fit
+from lwm_trainer.fit.fit import Fit, fit, with_resolved_mesh
 from lwm_trainer.fit.report.plot import draw
 from lwm_trainer.fit.report.text import report, size, verdict
 from lwm_trainer.fit.search import LIMIT, name, search, snippet
-from lwm_trainer.ring.ring_ulysses_split import settle
 
 
 def main(arguments: list[str]) -> int:
@@ -81,8 +80,7 @@ def _proposal(run: RunConfig, target: Target, say: Callable[[str], None], limit:
 
 def _arithmetic(stage: str, run: RunConfig) -> str:
     """What can be said of a GPU stage."""
-    settled, _ = settle(run)
-    found = guess(settled)
+    found = guess(with_resolved_mesh(run))
     kinds = ("parameters", "optimizer", "gradients", "saved", "transient")
     rows = [f"- {kind}: {size(getattr(found, kind))}" for kind in kinds]
     return "\n".join([f"## {stage}: {NO_COMPILER}", "", *rows, f"- together: {size(found.total)} a device, coarsely", ""])

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lwm_trainer.checkpoint.checkpointer import read_model_manifest
+from lwm_trainer.checkpoint.manifest import read_model_manifest
 from lwm_trainer.convert.names import Leaf, leaves
 from lwm_trainer.convert.step_folder import StepFolder
 from lwm_trainer.model import llama

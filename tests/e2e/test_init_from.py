@@ -19,7 +19,7 @@ from devcluster.installation import namespace
 from devcluster.paths import REPOSITORY, Cluster
 from devcluster.trainings import BUCKET, manifest, stage_manifest, status, wait_for_complete
 from e2e.volumes import Offer
-from lwm_trainer.checkpoint.checkpointer import read_manifest
+from lwm_trainer.checkpoint.manifest import read_manifest
 from lwm_trainer.model import llama
 from lwm_trainer.model.llama import Params
 from quickstart.claim import FOLDER, NAME, Claim, claim

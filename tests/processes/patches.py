@@ -14,8 +14,9 @@ import lwm_trainer.train as train_module
 from lwm_trainer import config
 from lwm_trainer.checkpoint.checkpointer import Saver
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
+from lwm_trainer.step.batch import Batch
 from lwm_trainer.step.global_batch import Feed
-from lwm_trainer.step.train_step import Batch, Program
+from lwm_trainer.step.train_step import Program
 
 HANG_STEP, NAN_STEP, LAST_STEP = 7, 8, 4
 

@@ -22,7 +22,8 @@ jax.config.update("jax_num_cpu_devices", RUN.mesh.size)
 from lwm_trainer.fit.compile.hlo import Program  # noqa: E402
 from lwm_trainer.fit.compile.memory import measure  # noqa: E402
 from lwm_trainer.parallel.mesh import make_mesh  # noqa: E402
-from lwm_trainer.step.global_batch import abstract_batch, orders  # noqa: E402
+from lwm_trainer.step.batch import abstract_batch  # noqa: E402
+from lwm_trainer.step.global_batch import orders  # noqa: E402
 from lwm_trainer.step.train_step import make_program  # noqa: E402
 
 PROCESS = Path("/proc/self")

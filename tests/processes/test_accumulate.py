@@ -13,8 +13,9 @@ from jax.sharding import NamedSharding
 
 from lwm_trainer.parallel.mesh import TOKENS, make_mesh
 from lwm_trainer.step import gradient_accumulation
-from lwm_trainer.step.global_batch import abstract_batch, orders
-from lwm_trainer.step.train_step import Batch, make_program
+from lwm_trainer.step.batch import Batch, abstract_batch
+from lwm_trainer.step.global_batch import orders
+from lwm_trainer.step.train_step import make_program
 from support.builders import a_run
 
 LENGTH, ROWS = 96, 16

@@ -19,7 +19,7 @@ def test_a_trainings_checkpoint_becomes_a_hugging_face_folder(tmp_path: Path) ->
     run = a_run(mesh=Mesh(fsdp=4, tp=2), checkpoint=Checkpoint(root=str(tmp_path / "runs"), save_interval_steps=1))
     program = make_program(run, make_mesh(run.mesh))
     state = program.init(jax.random.key(5))
-    saver = Saver(run, "sha")
+    saver = Saver(run, run.mesh, "sha")
     saver.save(1, state, Record.empty(run.steps))
     saver.wait()
     saver.close()

@@ -49,7 +49,7 @@ def program(devices: int) -> tuple[Program, Feed]:
     wanted = run(devices)
     placed = np.array(jax.devices()[:devices]).reshape(1, devices, 1, 1, 1)
     made = make_program(wanted, jax.sharding.Mesh(placed, AXIS_NAMES))
-    return made, Feed(wanted, Batches(wanted, {"d": documents()}), made.batch_sharding)
+    return made, Feed(wanted, wanted.mesh, Batches(wanted, {"d": documents()}), made.batch_sharding)
 
 
 def train(devices: tuple[int, ...]) -> tuple[list[int], np.ndarray[Any, Any]]:

@@ -9,8 +9,9 @@ import orbax.checkpoint as ocp
 import pytest
 
 from lwm_trainer import config
-from lwm_trainer.checkpoint.checkpointer import describe, restore_params
-from lwm_trainer.checkpoint.init_from import require_pretrained
+from lwm_trainer.checkpoint.checkpointer import restore_params
+from lwm_trainer.checkpoint.init_from import require_init_checkpoint
+from lwm_trainer.checkpoint.manifest import make_manifest
 from lwm_trainer.model.llama import VISION_TABLES
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.runtime.errors import CheckpointMismatchError
@@ -34,7 +35,7 @@ def donor(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any]:
     """A text model's checkpoint and its parameters, which no seed draws."""
     params = jax.tree.map(lambda x: x + 1, program(TEXT).init(jax.random.key(0))["params"])
     folder = tmp_path_factory.mktemp("text") / "1"
-    manifest = describe(TEXT, "ours", 1).model_dump(mode="json", by_alias=True)
+    manifest = make_manifest(TEXT, TEXT.mesh, "ours", 1).model_dump(mode="json", by_alias=True)
     with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
         checkpointer.save(folder, args=ocp.args.Composite(params=ocp.args.StandardSave(params), manifest=ocp.args.JsonSave(manifest)))
     return str(folder), jax.tree.map(np.asarray, params)
@@ -54,12 +55,12 @@ def test_its_tables_are_those_that_the_seed_draws_and_all_else_is_the_checkpoint
 
 
 def test_the_early_look_at_init_from_lets_it_begin(donor: tuple[str, Any]) -> None:
-    require_pretrained(with_vision(16, start=config.Start(stage_checkpoint=donor[0])))
+    require_init_checkpoint(with_vision(16, start=config.Start(stage_checkpoint=donor[0])))
 
 
 def test_a_vocabulary_of_another_size_is_another_model(tmp_path: Path) -> None:
     folder, grown = tmp_path / "1", with_vision(32)
-    manifest = describe(grown, "ours", 1).model_dump(mode="json", by_alias=True)
+    manifest = make_manifest(grown, grown.mesh, "ours", 1).model_dump(mode="json", by_alias=True)
     with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
         arrays = ocp.args.StandardSave({"a": np.ones(3, np.float32)})
         checkpointer.save(folder, args=ocp.args.Composite(params=arrays, manifest=ocp.args.JsonSave(manifest)))

@@ -8,7 +8,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from lwm_trainer.checkpoint.checkpointer import read_manifest
+from lwm_trainer.checkpoint.manifest import read_manifest
 from lwm_trainer.config import ExitCode, FinalReport
 from lwm_trainer.model import llama
 from processes.gang import Gang, a_run

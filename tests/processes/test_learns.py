@@ -12,8 +12,9 @@ from lwm_trainer.data.documents.in_memory import load_documents
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.rows.loader import Batches, unigram_entropy
 from lwm_trainer.parallel.mesh import make_mesh
+from lwm_trainer.step.batch import Batch, batch_names
 from lwm_trainer.step.global_batch import orders
-from lwm_trainer.step.train_step import Batch, batch_names, make_program
+from lwm_trainer.step.train_step import make_program
 from processes.gang import a_run, write_texts, write_tokenizer
 from quickstart.learning_check import check_learning
 

@@ -16,7 +16,7 @@ def test_a_stage_is_read_from_its_final_checkpoint(tmp_path: Path) -> None:
     record = Record.empty(run.steps)
     for step, loss in enumerate((7.5, 6.25, 5.125)):
         record.add(a_step_report(step + 1, loss=loss, grad_norm=0.5 + step, tokens_hash=1000 + step))
-    saver = Saver(run, "0" * 64)
+    saver = Saver(run, run.mesh, "0" * 64)
     saver.save(run.steps, State(params={"w": np.ones(3, np.float32)}, optimizer={"m": np.ones(3, np.float32)}), record)
     assert saver.wait() == run.steps
     saver.close()

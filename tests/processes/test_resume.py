@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lwm_trainer.checkpoint.checkpointer import read_manifest, read_record
+from lwm_trainer.checkpoint.checkpointer import read_record
+from lwm_trainer.checkpoint.manifest import read_manifest
 from lwm_trainer.config import ExitCode, FinalReport
 from processes.gang import Gang, a_run, patched
 from processes.patches import next_batch

@@ -5,8 +5,9 @@ import pytest
 from lwm_trainer import config
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.step import fingerprint
-from lwm_trainer.step.global_batch import abstract_batch, orders
-from lwm_trainer.step.train_step import Batch, make_program
+from lwm_trainer.step.batch import Batch, abstract_batch
+from lwm_trainer.step.global_batch import orders
+from lwm_trainer.step.train_step import make_program
 from support.builders import a_run
 
 LENGTH = 64

@@ -13,8 +13,9 @@ from jax import Array
 from lwm_trainer import config
 from lwm_trainer.model import llama
 from lwm_trainer.parallel.mesh import make_mesh
+from lwm_trainer.step.batch import Batch, batch_names
 from lwm_trainer.step.global_batch import orders
-from lwm_trainer.step.train_step import Batch, Program, batch_names, make_program
+from lwm_trainer.step.train_step import Program, make_program
 from support.builders import a_run
 from support.dense import dense
 

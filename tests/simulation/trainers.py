@@ -42,7 +42,7 @@ class Trainers:
         self.report(gang)
 
     def _leave_folder_to_its_owner(self, gang: Gang) -> None:
-        """As `lwm_trainer.checkpoint.lineage.settle_origin`: other processes have committed for this attempt."""
+        """As `lwm_trainer.checkpoint.lineage.agree_on_origin`: other processes have committed for this attempt."""
         for pod in [pod for pod in self.state.pods.values() if self.state.gang_by_pod[pod.uid] is gang]:
             message = TerminationMessage(code=81, reason="SavedOnRequest", message="it has committed before", step=0)
             self.exit(pod, 81 if pod.index == 0 else 79, words=message if pod.index == 0 else None)

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from lwm_trainer.config import Remat
 from lwm_trainer.fit.compile import topology
-from lwm_trainer.step.global_batch import abstract_batch
+from lwm_trainer.step.batch import abstract_batch
 from lwm_trainer.step.train_step import make_program
 from support.builders import a_run, tpus
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from lwm_trainer import config
 from lwm_trainer.checkpoint.checkpointer import Saver, restore_all, restore_params
-from lwm_trainer.checkpoint.init_from import require_pretrained
-from lwm_trainer.checkpoint.lineage import Origin, settle_origin
+from lwm_trainer.checkpoint.init_from import require_init_checkpoint
+from lwm_trainer.checkpoint.lineage import Origin, agree_on_origin
 from lwm_trainer.checkpoint.training_record import MODALITIES, Record
 from lwm_trainer.config import Phase
 from lwm_trainer.data.documents.in_memory import load_documents
@@ -19,7 +19,7 @@ from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.parallel.distributed import barrier
 from lwm_trainer.parallel.mesh import make_mesh
-from lwm_trainer.ring.ring_ulysses_split import settle
+from lwm_trainer.ring.ring_ulysses_split import resolve_mesh
 from lwm_trainer.runtime import console
 from lwm_trainer.runtime.errors import DivergedError, SavedOnRequest
 from lwm_trainer.runtime.metrics import Metrics
@@ -27,7 +27,8 @@ from lwm_trainer.runtime.phase_tracker import PhaseTracker
 from lwm_trainer.runtime.progress import Reporter
 from lwm_trainer.runtime.step_report import StepReport, print_step_line
 from lwm_trainer.step import fingerprint
-from lwm_trainer.step.global_batch import Feed, abstract_batch
+from lwm_trainer.step.batch import abstract_batch
+from lwm_trainer.step.global_batch import Feed
 from lwm_trainer.step.train_step import Program, State, make_program
 from lwm_trainer.storage.write_probe import require_writable
 
@@ -38,14 +39,14 @@ def train(run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | No
     `reporter` and what people read (metrics, step lines) are process 0's; every process tells its `standing` what it does. Raises what
     `lwm_trainer.runtime.errors` and `lwm_trainer.storage.errors` name; JaxRuntimeError when a peer is lost.
     """
-    run, why = settle(run)
+    mesh, explanation = resolve_mesh(run)
     if jax.process_index() == 0:
-        console.say(why)
+        console.say(explanation)
         require_writable(run.attempt_folder())
-        require_pretrained(run)
+        require_init_checkpoint(run)
 
     standing.enter(Phase.COMPILING)
-    program = make_program(run, make_mesh(run.mesh))
+    program = make_program(run, make_mesh(mesh))
     pool = ThreadPoolExecutor(2, "prepare")
     compiled: Future[Any] = pool.submit(_compile, run, program)
     data: Future[_Data] = pool.submit(_load, run)
@@ -59,10 +60,10 @@ def train(run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | No
         console.say("\n".join(loaded.batches.summaries))
     standing.enter(Phase.RESTORING)
     barrier("compiled")
-    origin = settle_origin(run)
+    origin = agree_on_origin(run)
     state, record = _start(run, program, origin, loaded.tokenizer_sha256)
-    saver = Saver(run, loaded.tokenizer_sha256, origin.step)
-    feed = Feed(run, loaded.batches, program.batch_sharding)
+    saver = Saver(run, mesh, loaded.tokenizer_sha256, origin.step)
+    feed = Feed(run, mesh, loaded.batches, program.batch_sharding)
     standing.resumed(origin.step)
     if reporter is not None:
         reporter.resumed(origin.step)

@@ -1,9 +1,7 @@
 """Saving and restoring with Orbax. One step holds parameters, optimizer, record and manifest, committed together or not at all."""
 
-import os
 import threading
 from functools import partial
-from typing import Any, NamedTuple
 
 import jax
 import orbax.checkpoint as ocp
@@ -11,82 +9,35 @@ from etils import epath
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from lwm_trainer import config
+from lwm_trainer.checkpoint.init_from import FIELD
 from lwm_trainer.checkpoint.lineage import committed_steps
-from lwm_trainer.checkpoint.retention import prune
+from lwm_trainer.checkpoint.manifest import (
+    DTYPE_OF_ACTIVATIONS,
+    make_manifest,
+    read_manifest,
+    read_model_manifest,
+    require_equal,
+    restore_items,
+    with_vision_of,
+)
+from lwm_trainer.checkpoint.retention import prune_earlier_attempts
 from lwm_trainer.checkpoint.training_record import Arrays, Record
 from lwm_trainer.model.llama import VISION_TABLES, Params, vision_tables
 from lwm_trainer.runtime import console
-from lwm_trainer.runtime.errors import CheckpointMismatchError
 from lwm_trainer.step.train_step import State
 
-OF_ACTIVATIONS = ("model.dtype",)
-"""May differ where parameters begin something new: they are float32 on every storage."""
-
-
-INIT_FROM = "spec.model.initFrom"
-"""Said of what the first stage begins with: there it can be mended."""
-
-
-class ModelManifest(config.Contract):
-    """What the parameters of a step folder are; all that a converted model says of itself."""
-
-    version: int = config.CONTRACT_VERSION
-    model: config.Model
-    context_length: int
-    rope_theta: float
-    tokenizer_sha256: str | None = None
-    """None: the model came without its tokenizer."""
-    source: str | None = None
-    """Where a conversion read it; None: it was trained here."""
-
-
-class Manifest(ModelManifest):
-    """What a training's checkpoint was made with and how far it came."""
-
-    training: str
-    stage: str
-    attempt: int
-    step: int
-    tokens_seen: int
-    """Of this stage, padding included."""
-    seed: int
-    next_row: int
-    """The data position: the row after the last one drawn. Rows are a pure function of (seed, row), so this one integer is all of it;
-    a rollback that begins at this very step moves on from here."""
-    batch_tokens: int
-    mesh: config.Mesh
-    hosts: int
-    cpu_threads: str
-    """PJRT_NPROC: a CPU run is bit-exact for one mesh and one thread count."""
-    jax: str
-
-
-def describe(run: config.RunConfig, tokenizer_sha256: str, step: int) -> Manifest:
-    return Manifest(
-        training=run.training,
-        stage=run.stage,
-        attempt=run.attempt,
-        step=step,
-        tokens_seen=step * run.batch_tokens,
-        seed=run.seed,
-        next_row=(run.start.batch_of(step - 1) + 1) * run.rows if step else 0,
-        context_length=run.context_length,
-        batch_tokens=run.batch_tokens,
-        rope_theta=run.rope_theta,
-        mesh=run.mesh,
-        hosts=run.gang.hosts,
-        model=run.model,
-        tokenizer_sha256=tokenizer_sha256,
-        cpu_threads=os.environ.get("PJRT_NPROC", ""),
-        jax=jax.__version__,
-    )
+SAME_MODEL = ("model", "tokenizer_sha256")
+"""Fields of the manifest that must agree where parameters begin another stage."""
+SAME_STAGE = (*SAME_MODEL, "stage", "seed", "context_length", "batch_tokens", "rope_theta", "step", "next_row")
+"""Fields that must agree where an attempt continues an earlier one."""
 
 
 class Saver:
-    """Saves into this attempt's folder, asynchronously; of the line of record the newest `keep` steps stay."""
+    """Saves into this attempt's folder, asynchronously, and keeps the newest steps of the line of record."""
 
-    def __init__(self, run: config.RunConfig, tokenizer_sha256: str, origin_step: int = 0) -> None:
-        self._run, self._tokenizer, self._origin_step = run, tokenizer_sha256, origin_step
+    def __init__(self, run: config.RunConfig, mesh: config.Mesh, tokenizer_sha256: str, origin_step: int = 0) -> None:
+        """`mesh`: the one in use, for the manifest. `origin_step`: the step at which this attempt began."""
+        self._run, self._mesh, self._tokenizer, self._origin_step = run, mesh, tokenizer_sha256, origin_step
         self._manager = ocp.CheckpointManager(
             epath.Path(run.attempt_folder()),
             options=ocp.CheckpointManagerOptions(
@@ -99,14 +50,15 @@ class Saver:
         self._pruning: threading.Thread | None = None
 
     def save(self, step: int, state: State, record: Record) -> None:
-        """Begin to save the state after `step` steps, whose loss has been found finite; waits for an earlier save still under way."""
+        """Begin to save the state after `step` steps, whose loss must be known to be finite; waits for an earlier save still under way."""
+        manifest = make_manifest(self._run, self._mesh, self._tokenizer, step)
         self._manager.save(
             step,
             args=ocp.args.Composite(
                 params=ocp.args.StandardSave(state["params"]),
                 optimizer=ocp.args.StandardSave(state["optimizer"]),
                 record=ocp.args.StandardSave(record.copy()),
-                manifest=ocp.args.JsonSave(describe(self._run, self._tokenizer, step).model_dump(mode="json", by_alias=True)),
+                manifest=ocp.args.JsonSave(manifest.model_dump(mode="json", by_alias=True)),
             ),
             force=True,
         )
@@ -122,7 +74,7 @@ class Saver:
         return step
 
     def wait(self) -> int | None:
-        """Block until nothing is being saved; returns as `newly_committed`."""
+        """Block until nothing is being saved; returns what `newly_committed` returns."""
         self._manager.wait_until_finished()
         return self.newly_committed()
 
@@ -136,14 +88,14 @@ class Saver:
             self._pruning.join()
 
     def _prune(self) -> None:
-        """Prune earlier attempts' steps, in a thread: nobody waits for the deletion of what nobody reads. What fails is told and left."""
+        """Delete steps of earlier attempts in a thread, so that training does not wait. After a failure the next commit tries again."""
         if jax.process_index() != 0 or (self._pruning is not None and self._pruning.is_alive()):
             return
-        own = len(committed_steps(self._run.attempt_folder()))
+        own_commits = len(committed_steps(self._run.attempt_folder()))
 
         def work() -> None:
             try:
-                prune(self._run, self._origin_step, own)
+                prune_earlier_attempts(self._run, self._origin_step, own_commits)
             except Exception as error:
                 console.warn(f"prune: {type(error).__name__}: {error}; the next commit tries again")
 
@@ -151,34 +103,10 @@ class Saver:
         self._pruning.start()
 
 
-def _restore(step_folder: str, **items: Any) -> Any:
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
-        return checkpointer.restore(epath.Path(step_folder), args=ocp.args.Composite(**items))
-
-
-def read_manifest(step_folder: str) -> Manifest:
-    """What a training's checkpoint says of itself."""
-    return Manifest.model_validate(_manifest(step_folder))
-
-
-def read_model_manifest(step_folder: str) -> ModelManifest:
-    """The same of a converted model too; a training's comes as `Manifest`."""
-    return as_model_manifest(_manifest(step_folder))
-
-
-def as_model_manifest(found: dict[str, Any]) -> ModelManifest:
-    """Raises pydantic.ValidationError for one that another version wrote."""
-    return (Manifest if "training" in found else ModelManifest).model_validate(found)
-
-
-def _manifest(step_folder: str) -> dict[str, Any]:
-    return _restore(step_folder, manifest=ocp.args.JsonRestore()).manifest  # type: ignore[no-any-return]
-
-
 def read_record(step_folder: str, steps: int) -> Record:
     """The record of a stage of `steps` steps, without parameters and optimizer."""
     empty = Record.empty(steps, vision=read_manifest(step_folder).model.vision is not None)
-    return _record(_restore(step_folder, record=ocp.args.StandardRestore(empty.arrays)).record)
+    return _record(restore_items(step_folder, record=ocp.args.StandardRestore(empty.arrays)).record)
 
 
 def _record(restored: Arrays) -> Record:
@@ -188,72 +116,30 @@ def _record(restored: Arrays) -> Record:
 def restore_params(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, abstract: Params) -> Params:
     """Another stage's or a converted model's parameters onto this stage's mesh.
 
-    A model without a vision vocabulary gets this run's, its tables drawn as they are with the run's seed where nothing is restored.
+    A model without a vision vocabulary gets this run's. Its tables are drawn with the run's seed, as where nothing is restored.
     Raises CheckpointMismatchError for another model or tokenizer; the dtype of activations may be another.
     """
-    found, same = read_model_manifest(step_folder), ("model", "tokenizer_sha256")
-    grown = found.model_copy(update={"model": grown_to(found.model, run.model)})
-    place = f"{INIT_FROM}: {step_folder}" if run.stage_index == 0 else step_folder
-    _compare(place, grown, describe(run, tokenizer_sha256, 0), same, free=OF_ACTIVATIONS)
-    if found.model.vision == grown.model.vision:
-        params: Params = _restore(step_folder, params=ocp.args.StandardRestore(abstract)).params
+    saved = read_model_manifest(step_folder)
+    grown = saved.model_copy(update={"model": with_vision_of(saved.model, run.model)})
+    place = f"{FIELD}: {step_folder}" if run.stage_index == 0 else step_folder
+    require_equal(place, grown, make_manifest(run, run.mesh, tokenizer_sha256, 0), SAME_MODEL, may_differ=DTYPE_OF_ACTIVATIONS)
+    if saved.model.vision == grown.model.vision:
+        params: Params = restore_items(step_folder, params=ocp.args.StandardRestore(abstract)).params
         return params
     tables = {name: abstract["ends"][name] for name in VISION_TABLES}
     rest = abstract | {"ends": {name: table for name, table in abstract["ends"].items() if name not in tables}}
-    params = _restore(step_folder, params=ocp.args.StandardRestore(rest)).params
+    params = restore_items(step_folder, params=ocp.args.StandardRestore(rest)).params
     draw = jax.jit(partial(vision_tables, run.model), out_shardings={name: table.sharding for name, table in tables.items()})
     return params | {"ends": params["ends"] | draw(jax.random.key(run.seed))}
 
 
 def restore_all(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, step: int, abstract: State) -> tuple[State, Record]:
-    """An earlier attempt's state and record. Raises CheckpointMismatchError when this run would not continue that one."""
-    same = ("model", "tokenizer_sha256", "stage", "seed", "context_length", "batch_tokens", "rope_theta", "step", "next_row")
-    _compare(step_folder, read_manifest(step_folder), describe(run, tokenizer_sha256, step), same)
-    found = _restore(
+    """An earlier attempt's state and record, on any mesh. Raises CheckpointMismatchError when this run would not continue that one."""
+    require_equal(step_folder, read_manifest(step_folder), make_manifest(run, run.mesh, tokenizer_sha256, step), SAME_STAGE)
+    restored = restore_items(
         step_folder,
         params=ocp.args.StandardRestore(abstract["params"]),
         optimizer=ocp.args.StandardRestore(abstract["optimizer"]),
         record=ocp.args.StandardRestore(Record.empty(run.steps, vision=run.model.vision is not None).arrays),
     )
-    return State(params=found.params, optimizer=found.optimizer), _record(found.record)
-
-
-def _compare(place: str, found: ModelManifest, wanted: Manifest, fields: tuple[str, ...], free: tuple[str, ...] = ()) -> None:
-    """Before any array is read. An unknown tokenizer differs from none."""
-    if found.tokenizer_sha256 is None:
-        free = (*free, "tokenizer_sha256")
-    theirs, ours = (manifest.model_dump(include=set(fields)) for manifest in (found, wanted))
-    if (first := difference(theirs, ours, free)) is not None:
-        cure = "start from a checkpoint of the same model, or use the settings that it was made with"
-        if first.field == "tokenizer_sha256":
-            cure = "name by spec.tokenizer the tokenizer.json that it was made with, or start from a checkpoint of this tokenizer"
-        raise CheckpointMismatchError(f"{place}: {first.field} is {first.theirs} in the checkpoint, but {first.ours} in this run: {cure}")
-
-
-def grown_to(theirs: config.Model, ours: config.Model) -> config.Model:
-    """A model that takes up ours' vision vocabulary when it has none."""
-    return theirs.model_copy(update={"vision": ours.vision}) if theirs.vision is None else theirs
-
-
-class Difference(NamedTuple):
-    field: str
-    """Such as model.heads."""
-    theirs: Any
-    ours: Any
-
-
-def difference(theirs: dict[str, Any], ours: dict[str, Any], free: tuple[str, ...] = ()) -> Difference | None:
-    """The first field in which they differ, down into nested ones; those in `free` may."""
-    left, right = _flat(theirs), _flat(ours)
-    for field in sorted(left.keys() | right.keys(), key=[*right, *left].index):
-        if field not in free and left.get(field) != right.get(field):
-            return Difference(field, left.get(field), right.get(field))
-    return None
-
-
-def _flat(tree: dict[str, Any]) -> dict[str, Any]:
-    """{"model": {"heads": 2}} to {"model.heads": 2}, however deep."""
-    found: dict[str, Any] = {}
-    for name, value in tree.items():
-        found |= {f"{name}.{inner}": leaf for inner, leaf in _flat(value).items()} if isinstance(value, dict) else {name: value}
-    return found
+    return State(params=restored.params, optimizer=restored.optimizer), _record(restored.record)

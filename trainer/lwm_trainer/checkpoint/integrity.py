@@ -1,7 +1,7 @@
-"""Which files the arrays of a checkpoint lie in, and whether all of them are there: asked of their index, without reading an array.
+"""Checks that all files of a checkpoint's arrays are there and long enough, from their index alone: no array is read.
 
-Orbax writes the arrays of an item as one OCDBT store of TensorStore's: `manifest.ocdbt` names the root of a B+tree, whose leaves say for
-each piece of an array the file it lies in, from which byte on and how many.
+Orbax writes the arrays of an item as one OCDBT store of TensorStore: `manifest.ocdbt` names the root of a B+tree, whose leaves give file,
+first byte and number of bytes for each chunk of an array.
 """
 
 from collections.abc import Iterable
@@ -13,12 +13,12 @@ from urllib.parse import unquote
 import tensorstore
 from etils import epath
 
-_AT_ONCE = 16
-"""Files asked for their size: an object store takes its time for each."""
+_PARALLEL_REQUESTS = 16
+"""Sizes of files asked for at the same time: an object store needs some 50 ms for each."""
 
 
-def place(folder: epath.Path) -> dict[str, str]:
-    """The folder as TensorStore names it: absolute, or gs://…"""
+def kvstore_spec(folder: epath.Path) -> dict[str, str]:
+    """TensorStore's spec of a folder, on disk (made absolute) or `gs://…`."""
     path = str(folder)
     if path.startswith("gs://"):
         bucket, _, inside = path.removeprefix("gs://").partition("/")
@@ -26,16 +26,16 @@ def place(folder: epath.Path) -> dict[str, str]:
     return {"driver": "file", "path": f"{folder.resolve()}/"}
 
 
-def damage(folder: epath.Path) -> str | None:
-    """What first keeps the arrays in an item's folder from being read, such as `d/abc is missing`; None: every byte has its place."""
-    store = tensorstore.KvStore.open(place(folder)).result()
+def find_damage(folder: epath.Path) -> str | None:
+    """The first reason why the arrays in an item's folder cannot be read, such as `d/abc is missing`; None when every byte is there."""
+    store = tensorstore.KvStore.open(kvstore_spec(folder)).result()
     values: list[str] = []
     try:
         root = tensorstore.ocdbt.dump(store).result()["versions"][-1]["root"]
         nodes = [root["location"]] if "location" in root else []
         while nodes:
-            if (found := _lacking(folder, nodes)) is not None:
-                return found
+            if (missing := _first_missing(folder, nodes)) is not None:
+                return missing
             entries: list[dict[str, Any]] = [entry for node in nodes for entry in tensorstore.ocdbt.dump(store, node).result()["entries"]]
             nodes = [entry["location"] for entry in entries if "location" in entry]
             values += [entry["indirect_value"] for entry in entries if "indirect_value" in entry]
@@ -43,17 +43,17 @@ def damage(folder: epath.Path) -> str | None:
         if "DATA_LOSS" not in str(error):
             raise
         return f"manifest.ocdbt or what it leads to cannot be decoded ({error})"
-    return _lacking(folder, values)
+    return _first_missing(folder, values)
 
 
-def _lacking(folder: epath.Path, references: Iterable[str]) -> str | None:
-    """References are `kind:folder:file:first byte:bytes`; many lead into one file."""
+def _first_missing(folder: epath.Path, references: Iterable[str]) -> str | None:
+    """The first file that is absent or too short. References are `kind:folder:file:first byte:bytes`; many name the same file."""
     ends: dict[str, int] = {}
     for reference in references:
-        _, above, file, first, length = reference.split(":")
-        name = unquote(above + file)
+        _, parent, file, first, length = reference.split(":")
+        name = unquote(parent + file)
         ends[name] = max(ends.get(name, 0), int(first) + int(length))
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_PARALLEL_REQUESTS) as pool:
         for (name, end), size in zip(ends.items(), pool.map(lambda name: _size(folder / name), ends), strict=True):
             if size is None:
                 return f"{name} is missing"
@@ -63,9 +63,9 @@ def _lacking(folder: epath.Path, references: Iterable[str]) -> str | None:
 
 
 def _size(file: epath.Path) -> int | None:
-    """In bytes; None: there is no such file."""
+    """Size in bytes; None when there is no such file."""
     try:
-        # Not epath's stat on a disk: it asks for the owner's name, and who trains in a pod has none.
+        # epath's stat on a disk looks up the owner's name, which fails in a pod whose uid has none.
         return int(file.stat().length) if str(file).startswith("gs://") else Path(file).stat().st_size
     except FileNotFoundError:
         return None

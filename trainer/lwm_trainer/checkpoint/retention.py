@@ -1,37 +1,38 @@
-"""Which commits of earlier attempts stay: with this attempt's own, the newest `keep` on the line of record, for a rollback to find."""
+"""Which commits of earlier attempts are kept, so that a rollback finds enough steps on the line of record."""
 
 from etils import epath
 from orbax.checkpoint.path import atomicity_types
 
 from lwm_trainer import config
-from lwm_trainer.checkpoint.lineage import commits_of
+from lwm_trainer.checkpoint.lineage import commits_on_line
 
 
-def kept(run: config.RunConfig, origin_step: int, own: int) -> dict[int, int]:
-    """Step to attempt, for the earlier attempts' commits that stay when this attempt, begun at `origin_step`, has `own` of its own.
+def commits_to_keep(run: config.RunConfig, origin_step: int, own_commits: int) -> dict[int, int]:
+    """Step to attempt, for the earlier attempts' commits that are kept beside `own_commits` of this attempt, begun at `origin_step`.
 
-    Of two attempts that committed the same step, the newer one's stays: both hold the same bits.
+    Together they are the newest steps on the line, as many as the checkpoint policy keeps. Where two attempts committed the same step,
+    the newer one's is kept: both hold the same bits.
     """
     line: dict[int, int] = {}
     for attempt in run.start.earlier_attempts:
-        for step in commits_of(run, attempt):
+        for step in commits_on_line(run, attempt):
             if step <= origin_step:
                 line.setdefault(step, attempt)
-    newest = sorted(line, reverse=True)[: max(0, run.checkpoint.max_to_keep - own)]
+    newest = sorted(line, reverse=True)[: max(0, run.checkpoint.max_to_keep - own_commits)]
     return {step: line[step] for step in newest}
 
 
-def prune(run: config.RunConfig, origin_step: int, own: int) -> None:
-    """Remove all else from the earlier attempts' folders but their `origin.json`. A superseded attempt removes nothing.
+def prune_earlier_attempts(run: config.RunConfig, origin_step: int, own_commits: int) -> None:
+    """Remove everything from the earlier attempts' folders but the commits to keep and `origin.json`.
 
-    What is left half removed by a kill counts as no commit any more, and goes the next time.
+    A superseded attempt removes nothing. A step that a kill left half removed does not count as a commit, and is removed the next time.
     """
     if _superseded(run):
         return
-    stay = kept(run, origin_step, own)
+    keep = commits_to_keep(run, origin_step, own_commits)
     for attempt in run.start.earlier_attempts:
         folder = epath.Path(run.attempt_folder(attempt))
-        names = {config.ORIGIN_FILE, *(str(step) for step, of in stay.items() if of == attempt)}
+        names = {config.ORIGIN_FILE, *(str(step) for step, owner in keep.items() if owner == attempt)}
         for path in folder.iterdir() if folder.exists() else ():
             if path.parent == folder and path.name not in names:
                 _remove(path)
@@ -46,7 +47,7 @@ def _remove(path: epath.Path) -> None:
     if not path.is_dir():
         path.unlink(missing_ok=True)
         return
-    (path / atomicity_types.COMMIT_SUCCESS_FILE).unlink(missing_ok=True)  # an object store's mark of a commit
-    if path.name.isdigit() and "://" not in str(path):  # a file system's is the name
+    (path / atomicity_types.COMMIT_SUCCESS_FILE).unlink(missing_ok=True)  # what makes it a commit in an object store
+    if path.name.isdigit() and "://" not in str(path):  # on a file system the name does
         path = path.rename(path.with_name(f"{path.name}.removed"))
     path.rmtree()

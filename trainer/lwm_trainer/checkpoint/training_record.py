@@ -1,7 +1,7 @@
 """The record of a stage: for every step since it began, the bits of loss and gradient norm and the hash of its tokens.
 
-It is an item of every checkpoint, so the curve of record is atomic with the parameters and each step stands in it once, whatever was
-killed and run again.
+It is an item of every checkpoint, so it is committed together with the parameters and has each step exactly once, however often a step
+was run again after a kill.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ class Record:
 
     @classmethod
     def empty(cls, steps: int, vision: bool = False) -> Self:
-        """`vision`: the model has a vision vocabulary, each modality's loss is kept."""
+        """No step entered yet. `vision`: the model has a vision vocabulary, so each modality's loss is kept."""
         names = (*NAMES, *(_loss_array(modality) for modality in MODALITIES)) if vision else NAMES
         return cls({name: np.zeros(steps, np.uint32) for name in names})
 
@@ -42,19 +42,19 @@ class Record:
             self.arrays[_loss_array(modality)][index] = np.float32(loss).view(np.uint32)
 
     def copy(self) -> Arrays:
-        """What a save may keep while later steps are entered."""
+        """A copy for an asynchronous save, which later steps do not change."""
         return {name: array.copy() for name, array in self.arrays.items()}
 
     @property
     def losses(self) -> NDArray[np.float32]:
         return self.arrays["loss_bits"].view(np.float32)
 
-    def losses_of(self, modality: str) -> NDArray[np.float32]:
-        """Of text or vision; KeyError for a stage without a vision vocabulary."""
+    def modality_losses(self, modality: str) -> NDArray[np.float32]:
+        """The losses of one modality, text or vision. Raises KeyError for a stage without a vision vocabulary."""
         return self.arrays[_loss_array(modality)].view(np.float32)
 
     def hash(self) -> str:
-        """SHA-256 of all arrays, those of NAMES first, in their order, then the modalities'; little-endian."""
+        """SHA-256 over the little-endian bytes of all arrays: those of NAMES in their order, then the modalities'."""
         names = (*NAMES, *(name for name in map(_loss_array, MODALITIES) if name in self.arrays))
         return hashlib.sha256(b"".join(self.arrays[name].astype("<u4").tobytes() for name in names)).hexdigest()
 

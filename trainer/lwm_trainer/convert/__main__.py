@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from lwm_trainer.checkpoint.checkpointer import ModelManifest
+from lwm_trainer.checkpoint.manifest import ModelManifest
 from lwm_trainer.config import ExitCode
 from lwm_trainer.convert.config_json import Described, read_config
 from lwm_trainer.convert.errors import WrongArgumentError

@@ -9,7 +9,7 @@ import tensorstore
 from etils import epath
 
 from lwm_trainer.checkpoint import integrity
-from lwm_trainer.checkpoint.checkpointer import ModelManifest, read_model_manifest
+from lwm_trainer.checkpoint.manifest import ModelManifest, read_model_manifest
 from lwm_trainer.convert.errors import WrongArgumentError, WrongStepFolderError
 from lwm_trainer.convert.names import Leaf
 from lwm_trainer.model.llama import Params
@@ -41,7 +41,7 @@ class StepFolder:
             raise WrongStepFolderError(
                 f"{folder}: no step folder: give one that `status.checkpoint` or a conversion named, with params/ in it"
             )
-        if (damage := integrity.damage(self._params)) is not None:
+        if (damage := integrity.find_damage(self._params)) is not None:
             raise WrongStepFolderError(f"{folder}: params/{damage}: copy it again, or name another step folder")
         self.manifest = read_model_manifest(folder)
         self._zarr3 = bool(json.loads((self._params / "_METADATA").read_text()).get("use_zarr3", False))
@@ -58,7 +58,7 @@ class StepFolder:
         return np.asarray((array if leaf.layers is None else array[layer]).read().result())
 
     def _array(self, leaf: Leaf) -> Any:
-        store = {"driver": "ocdbt", "base": integrity.place(self._params), "path": f"{'.'.join(leaf.path)}/"}
+        store = {"driver": "ocdbt", "base": integrity.kvstore_spec(self._params), "path": f"{'.'.join(leaf.path)}/"}
         try:
             array = tensorstore.open({"driver": "zarr3" if self._zarr3 else "zarr", "kvstore": store}, read=True, open=True).result()
         except ValueError as error:

@@ -10,13 +10,13 @@ from lwm_trainer.fit.compile.compiler import compiled
 from lwm_trainer.fit.compile.target import Target
 from lwm_trainer.fit.estimate.chips import CHIPS
 from lwm_trainer.fit.estimate.step_time import Estimate, estimate
-from lwm_trainer.ring.ring_ulysses_split import settle
+from lwm_trainer.ring.ring_ulysses_split import resolve_mesh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
     run: RunConfig
-    """Settled: with the split of sp."""
+    """With the Ulysses degree given."""
     target: Target
     measured: CompileResult
     estimate: Estimate | None
@@ -43,9 +43,14 @@ class Fit:
         return None if used is None else available - used
 
 
+def with_resolved_mesh(run: RunConfig) -> RunConfig:
+    """The same stage with the Ulysses degree that the trainer would choose written out, so that it can be compared with others."""
+    return run.model_copy(update={"mesh": resolve_mesh(run).mesh})
+
+
 def fit(run: RunConfig, target: Target, say: Callable[[str], None], *, keep: Path | None = None) -> Fit:
     """Compile the stage's train step for the target, or take a kept answer. Raises FitError, see `compiled`."""
-    run, _ = settle(run)
+    run = with_resolved_mesh(run)
     measured, known = compiled(run, target, say, keep=keep)
     chip = CHIPS.get(target.family)
     return Fit(run=run, target=target, measured=measured, estimate=estimate(run, chip) if chip is not None else None, kept=known)

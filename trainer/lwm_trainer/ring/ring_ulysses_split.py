@@ -81,11 +81,18 @@ class Split(NamedTuple):
     """Why: one line for the split, then one for each degree that was possible."""
 
 
-def settle(run: RunConfig) -> tuple[RunConfig, str]:
-    """The run with its split in `mesh.ulysses`, and the lines that say why. All that lays tokens out reads the settled run."""
+class ResolvedMesh(NamedTuple):
+    mesh: Mesh
+    """The run's mesh with its Ulysses degree given: what devices, batches and manifest are laid out by."""
+    text: str
+    """Why this degree, in lines for people."""
+
+
+def resolve_mesh(run: RunConfig) -> ResolvedMesh:
+    """The run's mesh with the Ulysses degree that it gives, or else with the cheapest one. The run config itself is left as it is."""
     mesh = run.mesh
     if mesh.ulysses is not None:
-        return run, f"{_name(mesh, mesh.ulysses)}, as mesh.ulysses says"
+        return ResolvedMesh(mesh, f"{_name(mesh, mesh.ulysses)}, as mesh.ulysses says")
     split = choose_split(
         run.model,
         mesh,
@@ -94,7 +101,7 @@ def settle(run: RunConfig) -> tuple[RunConfig, str]:
         devices_per_host=run.gang.devices_per_host,
         chip=CHIPS[run.gang.platform],
     )
-    return run.model_copy(update={"mesh": mesh.model_copy(update={"ulysses": split.degree})}), split.text
+    return ResolvedMesh(mesh.model_copy(update={"ulysses": split.degree}), split.text)
 
 
 def choose_split(model: Model, mesh: Mesh, *, rows: int, context_length: int, devices_per_host: int, chip: Chip) -> Split:

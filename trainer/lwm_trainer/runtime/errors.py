@@ -22,7 +22,7 @@ class DivergedError(Exception):
         self.step = step
 
 
-class BegunBeforeError(Exception):
+class AttemptReusedError(Exception):
     """Other processes have committed for this very attempt: its Job was suspended and unsuspended before the operator saw it."""
 
     code = ExitCode.SAVED_ON_REQUEST

@@ -1,4 +1,4 @@
-"""From the loader's rows to global arrays on the mesh; each host builds only what its devices hold."""
+"""Global arrays on the mesh from the loader's rows; each host builds only what its devices hold."""
 
 from functools import cache
 from typing import Any, cast
@@ -11,38 +11,29 @@ from numpy.typing import NDArray
 from lwm_trainer import config
 from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.ring.layout import plan
-from lwm_trainer.step.train_step import Batch, batch_names
-
-
-def abstract_batch(run: config.RunConfig, sharding: NamedSharding) -> Batch:
-    """Shapes and dtypes of a global batch, for compiling ahead of time."""
-    shape = (run.rows, run.context_length)
-    arrays = {
-        name: jax.ShapeDtypeStruct(shape, np.float32 if name == "weights" else np.int32, sharding=sharding)
-        for name in batch_names(run.model)
-    }
-    return cast("Batch", arrays)
+from lwm_trainer.step.batch import Batch, batch_names
 
 
 def orders(mesh: config.Mesh, start: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The places in the order in which the ring's ranks hold them, a layout of its own for each row of `start`, both int32[rows, S].
+    """For each row, the places of its tokens in the order in which the ring's ranks hold them: int32[rows, tokens], as `start` is.
 
-    The devices of a Ulysses group hold one rank's tokens in slices, so that the order by rank is theirs, too.
+    Each row has a layout of its own. The devices of a Ulysses group hold slices of one rank's tokens, so the order by rank is theirs too.
     """
     return np.stack([plan(row, mesh.ring) for row in start])
 
 
 class Feed:
-    """The global batch of any step on the line of record; the columns of each row in the order that is planned for it."""
+    """The global batch of any step on the line of record, with the columns of each row in its planned order."""
 
-    def __init__(self, run: config.RunConfig, batches: Batches, sharding: NamedSharding) -> None:
+    def __init__(self, run: config.RunConfig, mesh: config.Mesh, batches: Batches, sharding: NamedSharding) -> None:
+        """`mesh`: with its Ulysses degree, as `sharding` was made of."""
         self._shape = (run.rows, run.context_length)
         self._batches, self._sharding = batches, sharding
         self._batch_of = run.start.batch_of
-        self._mesh, self._names = run.mesh, batch_names(run.model)
+        self._mesh, self._names = mesh, batch_names(run.model)
 
     def batch(self, step: int) -> Batch:
-        """The batch with which step `step` (from 0) is computed: its own, or a later one after a rollback."""
+        """The batch of step `step` (from 0); after a rollback that skips data, a later one than its own."""
         number = self._batch_of(step)
 
         @cache

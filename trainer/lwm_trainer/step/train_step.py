@@ -22,7 +22,8 @@ from lwm_trainer.parallel.mlp_tiling import tiled
 from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
 from lwm_trainer.ring.kernels.choose import choose
 from lwm_trainer.step import gradient_accumulation
-from lwm_trainer.step.fingerprint import batch_hash, tree_hash
+from lwm_trainer.step.batch import Batch, tokens_hash
+from lwm_trainer.step.fingerprint import tree_hash
 from lwm_trainer.step.loss import Losses, weighted_loss
 from lwm_trainer.step.loss_normalization import Modality, means, normalisers
 from lwm_trainer.step.optimizer import make_optimizer
@@ -31,32 +32,6 @@ from lwm_trainer.step.optimizer import make_optimizer
 class State(TypedDict):
     params: llama.Params
     optimizer: Any
-
-
-class Batch(TypedDict):
-    """Global arrays [B, T]; columns lie in the ring's order. See `lwm_trainer.data.rows.loader` for each one's meaning."""
-
-    tokens: Array
-    targets: Array
-    positions: Array
-    index: Array
-    start: Array
-    weights: Array
-    vision: NotRequired[Array]
-    """1 for a token of the vision vocabulary, 0 for one of the text's; there when the model has a vision vocabulary."""
-    target_vision: NotRequired[Array]
-    """The same of the targets."""
-
-
-def batch_names(model: config.Model) -> tuple[str, ...]:
-    """The arrays of this model's batches."""
-    return tuple(name for name in Batch.__annotations__ if model.vision is not None or name in Batch.__required_keys__)
-
-
-def tokens_hash(batch: Batch) -> Array:
-    """uint32 of all that a step learns from: tokens, targets and weights, and which are vision's."""
-    names = [name for name in Batch.__annotations__ if name in batch and name not in ("positions", "index", "start")]
-    return batch_hash(batch["index"], *(batch[name] for name in names))  # type: ignore[literal-required]
 
 
 class Metrics(TypedDict):

@@ -10,8 +10,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from lwm_trainer.checkpoint.checkpointer import ModelManifest
-from lwm_trainer.checkpoint.init_from import JSON, PARTS, require_pretrained
+from lwm_trainer.checkpoint.init_from import JSON_FILES, REQUIRED, require_init_checkpoint
+from lwm_trainer.checkpoint.manifest import ModelManifest
 from lwm_trainer.config import ExitCode, Model, RunConfig, Start
 from lwm_trainer.runtime.errors import CheckpointMismatchError
 from lwm_trainer.runtime.exit_classification import judge
@@ -40,7 +40,7 @@ def run(folder: Path, model: Model = MODEL, **changes: Any) -> RunConfig:
 
 def refusal(found: RunConfig) -> str:
     with pytest.raises(CheckpointMismatchError) as raised:
-        require_pretrained(found)
+        require_init_checkpoint(found)
     verdict = judge(raised.value, gang=False)
     assert (verdict.code, verdict.unexpected) == (ExitCode.BAD_CHECKPOINT, False)
     assert verdict.message.startswith("spec.model.initFrom: ")
@@ -48,15 +48,15 @@ def refusal(found: RunConfig) -> str:
 
 
 def test_a_checkpoint_of_this_model_is_fine_whatever_the_dtype_of_activations(checkpoint: Path) -> None:
-    require_pretrained(run(checkpoint))
-    require_pretrained(run(checkpoint, MODEL.model_copy(update={"dtype": "bfloat16"})))
+    require_init_checkpoint(run(checkpoint))
+    require_init_checkpoint(run(checkpoint, MODEL.model_copy(update={"dtype": "bfloat16"})))
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert "there is no such folder: name a folder that `lwm convert` wrote, or" in refusal(run(tmp_path / "nowhere"))
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", REQUIRED)
 def test_a_folder_without_manifest_or_arrays(checkpoint: Path, tmp_path: Path, part: str) -> None:
     shutil.copytree(checkpoint, tmp_path / "copy")
     gone = tmp_path / "copy" / part
@@ -71,16 +71,16 @@ def test_a_manifest_that_another_version_wrote(checkpoint: Path, tmp_path: Path)
     assert "its manifest cannot be read: colour: Extra inputs are not permitted" in refusal(run(tmp_path / "copy"))
 
 
-@pytest.mark.parametrize("part", JSON)
+@pytest.mark.parametrize("part", JSON_FILES)
 def test_what_the_checkpoint_says_of_itself_was_cut_short(checkpoint: Path, tmp_path: Path, part: str) -> None:
     shutil.copytree(checkpoint, tmp_path / "copy")
     (tmp_path / "copy" / part).write_text("{")
-    assert f"copy: {part} is no JSON" in refusal(run(tmp_path / "copy"))
+    assert f"copy: {part} is not JSON" in refusal(run(tmp_path / "copy"))
 
 
 def complaint(folder: Path) -> str | None:
     try:
-        require_pretrained(run(folder))
+        require_init_checkpoint(run(folder))
     except CheckpointMismatchError as error:
         return str(error)
     return None
@@ -124,8 +124,8 @@ def test_another_model_is_named_by_its_first_field_that_differs(checkpoint: Path
 
 def test_who_begins_with_something_else_does_not_need_it(tmp_path: Path) -> None:
     gone, root = tmp_path / "nowhere", {"root": str(tmp_path), "save_interval_steps": 1}
-    require_pretrained(run(gone, stage_index=1, stage_count=2))
+    require_init_checkpoint(run(gone, stage_index=1, stage_count=2))
     (tmp_path / "s1-s" / "a1" / "10").mkdir(parents=True)
     (tmp_path / "s1-s" / "a1" / "10" / "commit_success.txt").write_text("")
     start = Start(earlier_attempts=(1,), stage_checkpoint=str(gone))
-    require_pretrained(run(gone, checkpoint=root, attempt=2, start=start))
+    require_init_checkpoint(run(gone, checkpoint=root, attempt=2, start=start))

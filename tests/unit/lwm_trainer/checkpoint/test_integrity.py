@@ -6,7 +6,7 @@ import pytest
 import tensorstore
 from etils import epath
 
-from lwm_trainer.checkpoint.integrity import damage
+from lwm_trainer.checkpoint.integrity import find_damage
 
 
 @pytest.fixture
@@ -26,15 +26,15 @@ def folder(tmp_path: Path) -> epath.Path:
 
 
 def test_every_file_that_the_last_commit_needs_is_missed_and_none_other(folder: epath.Path) -> None:
-    assert damage(folder) is None
+    assert find_damage(folder) is None
     files = sorted(Path(folder, "d").iterdir())
     for file in files:
         content = file.read_bytes()
         file.unlink()
         readable = all(len(value) == 20 for value in values(folder))
-        assert (damage(folder) is None) == readable, file
+        assert (find_damage(folder) is None) == readable, file
         file.write_bytes(content)
-    assert damage(folder) is None
+    assert find_damage(folder) is None
 
 
 def values(folder: epath.Path) -> list[bytes]:
@@ -53,11 +53,11 @@ def test_a_file_whose_owner_has_no_name_is_there_all_the_same(folder: epath.Path
         raise KeyError(f"getpwuid(): uid not found: {uid}")
 
     monkeypatch.setattr("pwd.getpwuid", unknown)
-    assert damage(folder) is None
+    assert find_damage(folder) is None
 
 
 def test_an_index_that_names_nothing_needs_nothing(tmp_path: Path) -> None:
     store = tensorstore.KvStore.open({"driver": "ocdbt", "base": {"driver": "file", "path": f"{tmp_path}/"}}).result()
     store["a"] = b"1"
     del store[b"a"]
-    assert damage(epath.Path(tmp_path)) is None
+    assert find_damage(epath.Path(tmp_path)) is None

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lwm_trainer.checkpoint.lineage import Origin, find_origin, settle_origin
+from lwm_trainer.checkpoint.lineage import Origin, agree_on_origin, find_origin
 from lwm_trainer.config import ExitCode, Rollback, Start
-from lwm_trainer.runtime.errors import BegunBeforeError
+from lwm_trainer.runtime.errors import AttemptReusedError
 from lwm_trainer.runtime.exit_classification import judge
 from support.builders import a_run
 
@@ -34,10 +34,10 @@ def origin(root: Path, *earlier: int, stage: str | None = FINAL, rollbacks: tupl
 def test_a_second_gang_of_one_attempt_leaves_as_if_told_to(tmp_path: Path) -> None:
     """Kubernetes makes the pods of a suspended Job anew when it is resumed; their folder would be written by two lives."""
     run = a_run(checkpoint={"root": str(tmp_path), "save_interval_steps": 1})
-    assert settle_origin(run) == settle_origin(run) == Origin(kind="seed"), "what has committed nothing may begin again"
+    assert agree_on_origin(run) == agree_on_origin(run) == Origin(kind="seed"), "what has committed nothing may begin again"
     commit(tmp_path / "s1-s" / "a1", 10)
-    with pytest.raises(BegunBeforeError, match="attempt 1 has committed step 10 before") as raised:
-        settle_origin(run)
+    with pytest.raises(AttemptReusedError, match="attempt 1 has committed step 10 before") as raised:
+        agree_on_origin(run)
     assert judge(raised.value, gang=True).code == ExitCode.SAVED_ON_REQUEST
     assert not judge(raised.value, gang=True).unexpected
 

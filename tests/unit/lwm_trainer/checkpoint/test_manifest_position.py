@@ -1,12 +1,13 @@
 """The data position in a checkpoint's manifest, over rollbacks."""
 
-from lwm_trainer.checkpoint.checkpointer import describe
+from lwm_trainer.checkpoint.manifest import make_manifest
 from lwm_trainer.config import Rollback, Start
 from support.builders import a_run
 
 
 def position(step: int, *rollbacks: Rollback) -> int:
-    return describe(a_run(start=Start(rollbacks=rollbacks)), "", step).next_row
+    run = a_run(start=Start(rollbacks=rollbacks))
+    return make_manifest(run, run.mesh, "", step).next_row
 
 
 def test_the_position_is_the_row_after_the_last_one_drawn() -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from lwm_trainer.checkpoint.checkpointer import Manifest, ModelManifest, describe, read_model_manifest, restore_params
+from lwm_trainer.checkpoint.checkpointer import restore_params
+from lwm_trainer.checkpoint.manifest import Manifest, ModelManifest, make_manifest, read_model_manifest
 from lwm_trainer.config import RunConfig
 from lwm_trainer.runtime.errors import CheckpointMismatchError
 from support.builders import a_run
@@ -57,6 +58,6 @@ def test_another_model_is_refused_by_the_first_field_that_differs(tmp_path: Path
 
 
 def test_a_trainings_checkpoint_says_more(tmp_path: Path) -> None:
-    found = read_model_manifest(saved(tmp_path, describe(RUN, "ours", 3)))
+    found = read_model_manifest(saved(tmp_path, make_manifest(RUN, RUN.mesh, "ours", 3)))
     assert isinstance(found, Manifest)
     assert found.step == 3

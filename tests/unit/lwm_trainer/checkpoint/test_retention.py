@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lwm_trainer.checkpoint.lineage import Origin, committed_steps
-from lwm_trainer.checkpoint.retention import prune
+from lwm_trainer.checkpoint.retention import prune_earlier_attempts
 from lwm_trainer.config import RunConfig, Start
 from support.builders import a_run
 
@@ -31,11 +31,11 @@ def test_the_newest_on_the_line_stay_own_and_earlier_together(tmp_path: Path) ->
     attempt(stage, 1, [10, 20])
     attempt(stage, 2, [30], origin=(1, 20))
     attempt(stage, 3, [40], origin=(2, 30))
-    prune(run(tmp_path, 3, keep=3), origin_step=30, own=1)
+    prune_earlier_attempts(run(tmp_path, 3, keep=3), origin_step=30, own_commits=1)
     assert left(stage) == {"a1": [20], "a2": [30], "a3": [40]}
-    prune(run(tmp_path, 3, keep=3), origin_step=30, own=2)
+    prune_earlier_attempts(run(tmp_path, 3, keep=3), origin_step=30, own_commits=2)
     assert left(stage) == {"a1": [], "a2": [30], "a3": [40]}
-    prune(run(tmp_path, 3, keep=3), origin_step=30, own=3)
+    prune_earlier_attempts(run(tmp_path, 3, keep=3), origin_step=30, own_commits=3)
     assert left(stage) == {"a1": [], "a2": [], "a3": [40]}
     assert all([path.name for path in (stage / f"a{number}").iterdir()] == ["origin.json"] for number in (1, 2)), "the chain stays"
 
@@ -47,7 +47,7 @@ def test_what_is_off_the_line_goes_with_the_first_own_commit(tmp_path: Path) -> 
     attempt(stage, 2, [30, 40, 50], origin=(1, 20))
     (stage / "a2" / "60.orbax-checkpoint-tmp").mkdir()
     attempt(stage, 3, [40], origin=(2, 30))
-    prune(run(tmp_path, 3, keep=5, rollbacks=({"attempt": 3, "step": 30},)), origin_step=30, own=1)
+    prune_earlier_attempts(run(tmp_path, 3, keep=5, rollbacks=({"attempt": 3, "step": 30},)), origin_step=30, own_commits=1)
     assert left(stage) == {"a1": [20, 25], "a2": [30], "a3": [40]}
     assert not (stage / "a2" / "60.orbax-checkpoint-tmp").exists()
 
@@ -57,7 +57,7 @@ def test_a_superseded_attempt_removes_nothing(tmp_path: Path) -> None:
     attempt(stage, 1, [10])
     attempt(stage, 2, [20, 30], origin=(1, 10))
     attempt(stage, 3, [], origin=(1, 10))
-    prune(run(tmp_path, 2), origin_step=10, own=2)
+    prune_earlier_attempts(run(tmp_path, 2), origin_step=10, own_commits=2)
     assert left(stage) == {"a1": [10], "a2": [20, 30], "a3": []}
 
 
@@ -67,5 +67,5 @@ def test_what_was_half_removed_is_no_commit_and_goes(tmp_path: Path) -> None:
     (stage / "a1" / "10.removed" / "params").mkdir(parents=True)
     assert left(stage) == {"a1": []}
     attempt(stage, 2, [20, 30])
-    prune(run(tmp_path, 2), origin_step=10, own=2)
+    prune_earlier_attempts(run(tmp_path, 2), origin_step=10, own_commits=2)
     assert [path.name for path in (stage / "a1").iterdir()] == ["origin.json"]

@@ -31,8 +31,8 @@ def test_a_copy_is_not_changed_by_later_steps() -> None:
 def test_each_modality_s_loss_is_kept_and_hashed_where_there_is_a_vision_vocabulary() -> None:
     record = Record.empty(2, vision=True)
     record.add(a_step_report(1, modality_losses={"text": 4.0, "vision": math.nan}))
-    assert record.losses_of("text").tolist() == [4.0, 0.0]
-    assert np.isnan(record.losses_of("vision")[0])
+    assert record.modality_losses("text").tolist() == [4.0, 0.0]
+    assert np.isnan(record.modality_losses("vision")[0])
     before = record.hash()
     record.add(a_step_report(1, modality_losses={"text": 4.0, "vision": 5.0}))
     assert record.hash() != before
@@ -44,4 +44,4 @@ def test_a_text_s_record_holds_and_hashes_what_it_always_did() -> None:
     record.add(a_step_report(1, loss=1.5, grad_norm=2.5, tokens_hash=7))
     assert record.hash() == hashlib.sha256(struct.pack("<ffI", 1.5, 2.5, 7)).hexdigest()
     with pytest.raises(KeyError):
-        record.losses_of("text")
+        record.modality_losses("text")

@@ -8,7 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from lwm_trainer.checkpoint.checkpointer import read_model_manifest, restore_params
+from lwm_trainer.checkpoint.checkpointer import restore_params
+from lwm_trainer.checkpoint.manifest import read_model_manifest
 from lwm_trainer.config import Mesh
 from lwm_trainer.convert.__main__ import main
 from lwm_trainer.parallel.mesh import make_mesh

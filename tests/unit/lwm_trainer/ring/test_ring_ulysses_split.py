@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from lwm_trainer.checkpoint.checkpointer import describe
+from lwm_trainer.checkpoint.manifest import make_manifest
 from lwm_trainer.config import Mesh, Model, ulysses_degrees
-from lwm_trainer.ring.ring_ulysses_split import CHIPS, Chip, Cost, Link, Split, choose_split, cost, settle
+from lwm_trainer.ring.ring_ulysses_split import CHIPS, Chip, Cost, Link, Split, choose_split, cost, resolve_mesh
 from support.builders import a_run
 
 MHA = Model(layers=32, width=4096, heads=32, kv_heads=32, head_dim=128, mlp_width=11008, vocab_size=32000, dtype="bfloat16")
@@ -139,15 +139,18 @@ def test_the_text_names_the_split_every_other_one_and_the_numbers() -> None:
 
 
 def test_what_is_given_is_taken_and_what_is_absent_is_chosen_the_same_every_time() -> None:
-    given, why = settle(a_run(mesh={"sp": 8, "ulysses": 2}))
-    assert (given.mesh.ulysses, why) == (2, "mesh.sp 8 = ring 4 x ulysses 2, as mesh.ulysses says")
-    chosen, why = settle(a_run())
-    assert chosen.mesh.ulysses is not None
-    assert why.startswith(f"mesh.sp 8 = ring {chosen.mesh.ring} x ulysses {chosen.mesh.ulysses}: ")
-    assert settle(a_run(attempt=2, start={"earlier_attempts": (1,)}))[0].mesh == chosen.mesh
-    assert settle(chosen)[0] == chosen
+    given, text = resolve_mesh(a_run(mesh={"sp": 8, "ulysses": 2}))
+    assert (given.ulysses, text) == (2, "mesh.sp 8 = ring 4 x ulysses 2, as mesh.ulysses says")
+    run = a_run()
+    chosen, text = resolve_mesh(run)
+    assert chosen.ulysses is not None
+    assert text.startswith(f"mesh.sp 8 = ring {chosen.ring} x ulysses {chosen.ulysses}: ")
+    assert resolve_mesh(a_run(attempt=2, start={"earlier_attempts": (1,)})).mesh == chosen
+    assert resolve_mesh(run.model_copy(update={"mesh": chosen})).mesh == chosen
+    assert run == a_run(), "the run config stays as it was read"
 
 
 def test_the_manifest_says_which_split_was_chosen() -> None:
-    settled, _ = settle(a_run())
-    assert describe(settled, "", 1).mesh == Mesh(sp=8, ulysses=settled.mesh.ulysses)
+    run = a_run()
+    mesh = resolve_mesh(run).mesh
+    assert make_manifest(run, mesh, "", 1).mesh == Mesh(sp=8, ulysses=mesh.ulysses)

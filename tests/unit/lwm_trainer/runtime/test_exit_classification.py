@@ -130,10 +130,8 @@ def test_the_line_has_the_error_and_our_innermost_frame(tmp_path: Path) -> None:
         return Origin.model_validate_json((tmp_path / "none").read_text())
 
     assert told(work).message.startswith("FileNotFoundError: [Errno 2] No such file")
-    from lwm_trainer.checkpoint.checkpointer import describe
+    from lwm_trainer.checkpoint.manifest import make_manifest
 
-    found = told(lambda: describe(None, "", 3))  # type: ignore[arg-type]
-    assert found.message.startswith(
-        "AttributeError: 'NoneType' object has no attribute 'training' at lwm_trainer/checkpoint/checkpointer.py:"
-    )
-    assert found.message.endswith(" describe")
+    found = told(lambda: make_manifest(None, None, "", 3))  # type: ignore[arg-type]
+    assert found.message.startswith("AttributeError: 'NoneType' object has no attribute 'training' at lwm_trainer/checkpoint/manifest.py:")
+    assert found.message.endswith(" make_manifest")

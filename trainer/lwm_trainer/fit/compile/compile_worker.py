@@ -18,8 +18,8 @@ from lwm_trainer.fit.compile.hlo import Program
 from lwm_trainer.fit.compile.memory import measure
 from lwm_trainer.fit.compile.target import Target
 from lwm_trainer.parallel.mesh import AXIS_NAMES, make_mesh
-from lwm_trainer.ring.ring_ulysses_split import settle
-from lwm_trainer.step.global_batch import abstract_batch
+from lwm_trainer.ring.ring_ulysses_split import resolve_mesh
+from lwm_trainer.step.batch import abstract_batch
 from lwm_trainer.step.train_step import make_program
 
 
@@ -32,13 +32,13 @@ class Request(Contract):
 
 def answer(request: Request) -> CompileResult:
     """Compile the real train step for the target."""
-    run, _ = settle(request.run)
+    run, axes = request.run, resolve_mesh(request.run).mesh
     if request.target.platform == "tpu":
         from lwm_trainer.fit.compile.topology import mesh_of  # needs libtpu
 
-        mesh = mesh_of(run, request.target.topology)
+        mesh = mesh_of(axes, run.gang.slices, request.target.topology)
     else:
-        mesh = make_mesh(run.mesh)
+        mesh = make_mesh(axes)
     program = make_program(run, mesh)
     batch = abstract_batch(run, program.batch_sharding)
     named = " ".join(f"{name} {mesh.shape[name]}" for name in AXIS_NAMES)

@@ -72,7 +72,7 @@ def compiled(run: RunConfig, target: Target, say: Callable[[str], None], *, keep
 
 
 def known(run: RunConfig, target: Target, *, keep: Path | None = None) -> bool:
-    """Whether the compiler's answer is a kept one; `run` is settled."""
+    """Whether the compiler's answer is a kept one; `run` has its Ulysses degree given."""
     return ((keep or folder()) / f"{_key(_request(run, target))}.json").exists()
 
 

@@ -43,12 +43,12 @@ def mesh(topology: str, *, ring: int, ulysses: int = 1, tp: int = 1) -> Mesh:
     return _mesh(np.array(devices(topology)).reshape(-1, 1, ring, ulysses, tp))
 
 
-def mesh_of(run: config.RunConfig, topology: str) -> Mesh:
-    """The mesh that the trainer would make of the run's slices. Raises ValueError when the topology has another number of chips."""
-    axes, found = run.mesh, devices(topology, run.gang.slices)
-    if len(found) != axes.size:
-        raise ValueError(f"mesh: its product is {axes.size}, but {run.gang.slices} x {topology} has {len(found)} chips")
-    return _mesh(placed(found, (axes.dp, axes.fsdp, axes.ring, axes.sp // axes.ring, axes.tp)))
+def mesh_of(axes: config.Mesh, slices: int, topology: str) -> Mesh:
+    """The mesh that the trainer would make of the slices. Raises ValueError when the topology has another number of chips."""
+    chips = devices(topology, slices)
+    if len(chips) != axes.size:
+        raise ValueError(f"mesh: its product is {axes.size}, but {slices} x {topology} has {len(chips)} chips")
+    return _mesh(placed(chips, (axes.dp, axes.fsdp, axes.ring, axes.sp // axes.ring, axes.tp)))
 
 
 def _mesh(array: Any) -> Mesh:

@@ -31,7 +31,7 @@ class Guess:
 
 
 def guess(run: RunConfig) -> Guess:
-    """Of a settled run."""
+    """Memory of a run whose `mesh.ulysses` is given."""
     model, mesh, memory = run.model, run.mesh, run.memory
     each, width = weights(model), model.dtype_bytes
     shard = FLOAT32 * each.total // (mesh.fsdp * mesh.sp * mesh.tp)

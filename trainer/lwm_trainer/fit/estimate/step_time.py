@@ -72,13 +72,13 @@ def attention_share(block: int) -> float:
 
 
 def estimate(run: RunConfig, chip: Chip, *, block: int = BLOCK) -> Estimate:
-    """Of a settled run (`mesh.ulysses` given), rows of one document each. Raises ValueError where the run is not settled.
+    """Time of a step of a run whose `mesh.ulysses` is given, with rows of one document each. Raises ValueError where it is not given.
 
     Args:
         block: tokens of a block of attention's kernels; other than the trainer's for other people's.
     """
     if run.mesh.ulysses is None:
-        raise ValueError("mesh.ulysses: not settled, so that exchanges cannot be estimated: see lwm_trainer.ring.ring_ulysses_split.settle")
+        raise ValueError("mesh.ulysses: not given, so exchanges cannot be estimated: see lwm_trainer.ring.ring_ulysses_split.resolve_mesh")
     work = flops(run)
     share = attention_share(block)
     compute = _compute(run, chip, work, share)

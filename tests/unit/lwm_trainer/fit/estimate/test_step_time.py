@@ -40,9 +40,9 @@ def test_utilisation_counts_the_models_flops_and_not_those_computed_again() -> N
     assert found.hardware_flops > found.model_flops
 
 
-def test_a_run_whose_split_is_not_settled_is_refused() -> None:
+def test_a_run_without_its_ulysses_degree_is_refused() -> None:
     run = a_tpu_run({"fsdp": 4, "sp": 16})
-    with pytest.raises(ValueError, match=r"mesh\.ulysses: not settled"):
+    with pytest.raises(ValueError, match=r"mesh\.ulysses: not given"):
         estimate(run.model_copy(update={"mesh": run.mesh.model_copy(update={"ulysses": None})}), V5P)
 
 

@@ -1,0 +1,142 @@
+"""The manifest of a checkpoint: what its parameters are, what they were trained with, and whether a run may continue from it."""
+
+import os
+from typing import Any, NamedTuple
+
+import jax
+import orbax.checkpoint as ocp
+from etils import epath
+
+from lwm_trainer import config
+from lwm_trainer.runtime.errors import CheckpointMismatchError
+
+DTYPE_OF_ACTIVATIONS = ("model.dtype",)
+"""May differ where parameters begin something new: they are stored as float32 whatever the dtype of activations."""
+
+
+class ModelManifest(config.Contract):
+    """What the parameters of a step folder are. A converted model says this much of itself and no more."""
+
+    version: int = config.CONTRACT_VERSION
+    model: config.Model
+    context_length: int
+    rope_theta: float
+    tokenizer_sha256: str | None = None
+    """None: the model came without its tokenizer."""
+    source: str | None = None
+    """Where a conversion read the model; None: a training wrote it."""
+
+
+class Manifest(ModelManifest):
+    """What a training's checkpoint was made with and how far it came."""
+
+    training: str
+    stage: str
+    attempt: int
+    step: int
+    tokens_seen: int
+    """Tokens of this stage, padding included."""
+    seed: int
+    next_row: int
+    """The data position: the row after the last one drawn. Rows are a pure function of (seed, row), so this one integer is all of it;
+    a rollback that begins at this very step moves on from here."""
+    batch_tokens: int
+    mesh: config.Mesh
+    """The mesh that the trainer used: with the Ulysses degree, also where the run config left it to the trainer."""
+    hosts: int
+    cpu_threads: str
+    """PJRT_NPROC: a CPU run is bit-exact for one mesh and one thread count."""
+    jax: str
+
+
+def make_manifest(run: config.RunConfig, mesh: config.Mesh, tokenizer_sha256: str, step: int) -> Manifest:
+    """The manifest of a checkpoint of `run` after `step` steps on `mesh`."""
+    return Manifest(
+        training=run.training,
+        stage=run.stage,
+        attempt=run.attempt,
+        step=step,
+        tokens_seen=step * run.batch_tokens,
+        seed=run.seed,
+        next_row=(run.start.batch_of(step - 1) + 1) * run.rows if step else 0,
+        context_length=run.context_length,
+        batch_tokens=run.batch_tokens,
+        rope_theta=run.rope_theta,
+        mesh=mesh,
+        hosts=run.gang.hosts,
+        model=run.model,
+        tokenizer_sha256=tokenizer_sha256,
+        cpu_threads=os.environ.get("PJRT_NPROC", ""),
+        jax=jax.__version__,
+    )
+
+
+def restore_items(step_folder: str, **items: Any) -> Any:
+    """Read the named items of a committed step folder; each value is an Orbax restore argument."""
+    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+        return checkpointer.restore(epath.Path(step_folder), args=ocp.args.Composite(**items))
+
+
+def read_manifest(step_folder: str) -> Manifest:
+    """The manifest of a training's checkpoint."""
+    return Manifest.model_validate(_read_json(step_folder))
+
+
+def read_model_manifest(step_folder: str) -> ModelManifest:
+    """The manifest of a training's checkpoint or of a converted model; the former comes as `Manifest`."""
+    return parse_model_manifest(_read_json(step_folder))
+
+
+def parse_model_manifest(fields: dict[str, Any]) -> ModelManifest:
+    """Raises pydantic.ValidationError for a manifest that another version wrote."""
+    return (Manifest if "training" in fields else ModelManifest).model_validate(fields)
+
+
+def _read_json(step_folder: str) -> dict[str, Any]:
+    return restore_items(step_folder, manifest=ocp.args.JsonRestore()).manifest  # type: ignore[no-any-return]
+
+
+def with_vision_of(theirs: config.Model, ours: config.Model) -> config.Model:
+    """The checkpoint's model with our vision vocabulary where it has none: a text model may grow one."""
+    return theirs.model_copy(update={"vision": ours.vision}) if theirs.vision is None else theirs
+
+
+def require_equal(place: str, saved: ModelManifest, expected: Manifest, fields: tuple[str, ...], may_differ: tuple[str, ...] = ()) -> None:
+    """Compare the named fields before any array is read. A checkpoint without a tokenizer agrees with every tokenizer.
+
+    Raises CheckpointMismatchError, which names the first field that differs and the fix.
+    """
+    if saved.tokenizer_sha256 is None:
+        may_differ = (*may_differ, "tokenizer_sha256")
+    theirs, ours = (manifest.model_dump(include=set(fields)) for manifest in (saved, expected))
+    if (difference := first_difference(theirs, ours, may_differ)) is not None:
+        fix = "start from a checkpoint of the same model, or use the settings that it was made with"
+        if difference.field == "tokenizer_sha256":
+            fix = "name by spec.tokenizer the tokenizer.json that it was made with, or start from a checkpoint of this tokenizer"
+        raise CheckpointMismatchError(
+            f"{place}: {difference.field} is {difference.theirs} in the checkpoint, but {difference.ours} in this run: {fix}"
+        )
+
+
+class Difference(NamedTuple):
+    field: str
+    """The path of the field, such as model.heads."""
+    theirs: Any
+    ours: Any
+
+
+def first_difference(theirs: dict[str, Any], ours: dict[str, Any], may_differ: tuple[str, ...] = ()) -> Difference | None:
+    """The first field in which the two differ, down into nested ones; those in `may_differ` are skipped."""
+    left, right = _flatten(theirs), _flatten(ours)
+    for field in sorted(left.keys() | right.keys(), key=[*right, *left].index):
+        if field not in may_differ and left.get(field) != right.get(field):
+            return Difference(field, left.get(field), right.get(field))
+    return None
+
+
+def _flatten(tree: dict[str, Any]) -> dict[str, Any]:
+    """{"model": {"heads": 2}} to {"model.heads": 2}, however deep."""
+    leaves: dict[str, Any] = {}
+    for name, value in tree.items():
+        leaves |= {f"{name}.{inner}": leaf for inner, leaf in _flatten(value).items()} if isinstance(value, dict) else {name: value}
+    return leaves
