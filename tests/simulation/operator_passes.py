@@ -1,6 +1,6 @@
 """The operator of a simulated cluster: its real reconciler, stopped before each request. Between any two it may die or pause."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import datetime
 from types import coroutine
 
@@ -16,6 +16,10 @@ from simulation.state import ClusterState
 
 MAX_STALE_PASSES = 3
 ALL_EFFECTS = 1000
+
+
+class UnansweredError(ClusterError):
+    """A request got no answer; it may have been carried out."""
 
 
 @coroutine
@@ -34,7 +38,9 @@ class SimulatedCluster:
         self.state = state
         self.api_server = api_server
         self.fresh = True
-        """Nothing has happened since the pass began to observe the children."""
+        """Nothing has happened since the pass observed the children."""
+        self.loses_answer = False
+        """The next effect happens, and its answer does not arrive."""
 
     def now(self) -> datetime:
         return self.state.now
@@ -56,11 +62,18 @@ class SimulatedCluster:
         if training.metadata.resource_version != self.state.training.metadata.resource_version:
             raise ConflictError("the training has been written since it was read")
         self.state.write_status(status)
+        self._answer()
         return True
 
     async def carry_out(self, training: Training, action: Action) -> None:
         await stop()
         self.api_server.carry_out(action, training.spec, fresh=self.fresh)
+        self._answer()
+
+    def _answer(self) -> None:
+        if self.loses_answer:
+            self.loses_answer = False
+            raise UnansweredError("the API server did not answer in time")
 
     async def post_event(self, regarding: Metadata, event: Event) -> None:
         assert 0 < len(event.message) <= 1024, f"an Event with the message {event.message!r}"
@@ -90,8 +103,19 @@ class Pass:
 
     def step(self) -> bool:
         """Run up to the next request; False when the pass has ended. A conflict or a refusal ends it."""
+        return self._run(lambda: self._running.send(None))
+
+    def time_out(self, *, happened: bool) -> bool:
+        """The next request gets no answer, whether it was carried out or not; False when that ends the pass."""
+        if happened:
+            self.cluster.loses_answer = True
+            return self.step()
+        return self._run(lambda: self._running.throw(UnansweredError("the API server did not answer in time")))
+
+    @staticmethod
+    def _run(resume: Callable[[], object]) -> bool:
         try:
-            self._running.send(None)
+            resume()
         except (StopIteration, ClusterError):
             return False
         return True
@@ -136,7 +160,9 @@ class OperatorPasses:
 
     def time_out(self, effects: int, *, happened: bool) -> None:
         """The request after so many effects times out; it was carried out, or not."""
-        self.crash(effects + (1 if happened else 0))
+        current = self._begin()
+        if current.advance(effects) and current.time_out(happened=happened):
+            current.advance()
 
     def pause(self, effects: int) -> None:
         """The process stops in the middle; another one takes over, and this one does the rest when it resumes."""
