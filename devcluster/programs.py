@@ -85,7 +85,6 @@ def compile_programs(names: Sequence[str], folder: Path) -> None:
     """Compile the programs into `folder`, all by one `go build`: packages that they share are compiled once, on every core."""
     go = str(go_toolchain.find())
     say(f"building {len(names)} programs of Kubernetes {kubernetes_version()} with {go} (once)")
-    began = time.monotonic()
     fresh = folder / "new"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
@@ -94,6 +93,7 @@ def compile_programs(names: Sequence[str], folder: Path) -> None:
     progress = BuildProgress(source_bytes(_list_packages(go, packages)), len(names))
     say(f"{progress.packages} packages to compile, {len(names)} programs to link")
     line = ProgressLine(sys.stderr)
+    began = time.monotonic()
     outputs = [output_name(package) for package in packages]
 
     def show() -> None:
