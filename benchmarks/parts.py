@@ -9,16 +9,16 @@ from typing import TypeVar
 
 from devcluster.run import say
 
-Given = TypeVar("Given")
-Row = TypeVar("Row")
+Argument = TypeVar("Argument")
+Measured = TypeVar("Measured")
 
 
 class OutOfTimeError(BaseException):
-    """The run has taken too long; no part may catch this, only its `finally` runs, and what was measured until then is shown."""
+    """The run has taken too long. No part may catch this, only its `finally` runs; what was measured until then is shown."""
 
 
 def chosen(parser: argparse.ArgumentParser, known: Iterable[str], arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The options, and of `--parts`, which is added here, the names; an unknown one ends the program with the list of those there are."""
+    """The options and the names of `--parts`, which this function adds; an unknown name ends the program with the list of known ones."""
     names = list(known)
     parser.add_argument("--parts", default=",".join(names), help="default: %(default)s")
     options = parser.parse_args(arguments)
@@ -29,7 +29,7 @@ def chosen(parser: argparse.ArgumentParser, known: Iterable[str], arguments: Seq
 
 
 def limit(minutes: int, less: str) -> None:
-    """From now on, OutOfTimeError after so many minutes. `less`: the options that measure less."""
+    """Raises OutOfTimeError in so many minutes from now. `less`: the options that measure less."""
 
     def out_of_time(_: int, __: FrameType | None) -> None:
         raise OutOfTimeError(f"not done after {minutes} minutes, the machine is too busy: {less} measures less")
@@ -39,13 +39,16 @@ def limit(minutes: int, less: str) -> None:
 
 
 def collect(
-    known: Mapping[str, Callable[[Given], Iterable[Row]]], parts: Sequence[str], given: Given, broken: Callable[[str, str], Row]
-) -> Iterator[Row]:
-    """Rows of every part; where one breaks, the row that `broken` makes of its name and what happened, and the others are measured."""
+    known: Mapping[str, Callable[[Argument], Iterable[Measured]]],
+    parts: Sequence[str],
+    argument: Argument,
+    broken: Callable[[str, str], Measured],
+) -> Iterator[Measured]:
+    """Measurements of every part. For a part that fails, `broken` makes one from its name and the error; the others still run."""
     for part in parts:
         say(part)
         try:
-            yield from known[part](given)
+            yield from known[part](argument)
         except OutOfTimeError as error:
             yield broken(f"{part} and what follows it", str(error))
             break

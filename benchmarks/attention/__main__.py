@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from benchmarks.attention import external_parts
 from benchmarks.attention.documents import documents
 from benchmarks.attention.memory import memory
-from benchmarks.attention.picture import draw
-from benchmarks.attention.sizes import QUICK, WHOLE
+from benchmarks.attention.plot import draw
+from benchmarks.attention.sizes import FULL, QUICK
 from benchmarks.attention.training_step import training_step
-from benchmarks.attention.wall_time import walls
+from benchmarks.attention.wall_time import wall_times
 from benchmarks.attention.workload import DEVICES
-from benchmarks.program import Program, status
+from benchmarks.trainer_benchmark import TrainerBenchmark, status
 from devcluster.paths import REPOSITORY
 from devcluster.run import say
 
-PROGRAM = Program(
+BENCHMARK = TrainerBenchmark(
     name="attention",
     about=__doc__,
     parts={
@@ -26,10 +26,10 @@ PROGRAM = Program(
         "memory": memory,
         "step": training_step,
         "documents": documents,
-        "walls": walls,
+        "walls": wall_times,
         "gpu": external_parts.gpu,
     },
-    whole=WHOLE,
+    full=FULL,
     quick=QUICK,
     sample="short rows, few rounds: a sample of two minutes",
     longest_minutes=45,
@@ -38,8 +38,8 @@ PROGRAM = Program(
 
 
 def main(arguments: Sequence[str]) -> int:
-    rows, header = PROGRAM.run(arguments)
-    picture = PROGRAM.output.with_suffix(".png")
+    rows, header = BENCHMARK.run(arguments)
+    picture = BENCHMARK.output.with_suffix(".png")
     if draw(rows, picture, header):
         say(f"drawn in {picture.relative_to(REPOSITORY)}")
     return status(rows)

@@ -1,5 +1,6 @@
-"""The parts that stand in modules of their own, each with a function `rows()` that gives `Row`s or dictionaries with the same keys:
-`work` counts what layouts make a ring compute, `gpu` measures kernels where there is a GPU.
+"""The parts `work` and `gpu`: modules whose function `rows()` returns `Measurement`s or dictionaries with the same keys.
+
+`work` counts what layouts make a ring compute; `gpu` measures kernels where there is a GPU.
 """
 
 import importlib
@@ -9,51 +10,51 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.attention.rows import Row
-from benchmarks.attention.sizes import Effort
+from benchmarks.attention.sizes import Sizes
+from benchmarks.measurements import Measurement
 from devcluster.run import say
 
 GPU = Path("/dev/nvidiactl")
 OURS, PEERS = "planned", ("contiguous", "zigzag")
-"""Of the layouts that `work` counts."""
+"""Layouts that `work` counts."""
 
 
-def work(effort: Effort) -> Iterator[Row]:
+def work(sizes: Sizes) -> Iterator[Measurement]:
     """Work done over work needed, and its balance over the ranks: counted, not timed."""
-    return beside_peers(raw("work", tokens=effort.counted, rings=effort.counted_rings))
+    return beside_peers(raw("work", tokens=sizes.counted, rings=sizes.counted_rings))
 
 
-def gpu(_: Effort) -> list[Row]:
-    """In a process of its own: this one has told JAX that there are eight CPU devices and nothing else."""
+def gpu(_: Sizes) -> list[Measurement]:
+    """Runs in a process of its own: in this one JAX is configured for eight CPU devices and nothing else."""
     if not GPU.exists():
-        say("  no GPU here")
+        say("  no GPU on this machine")
         return []
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return [row(found) for found in process.submit(raw, "gpu").result()]
+        return [measurement(figure) for figure in process.submit(raw, "gpu").result()]
 
 
 def raw(module: str, **arguments: Any) -> Sequence[Any]:
-    found: Sequence[Any] = importlib.import_module(f"benchmarks.attention.{module}").rows(**arguments)
-    return found
+    figures: Sequence[Any] = importlib.import_module(f"benchmarks.attention.{module}").rows(**arguments)
+    return figures
 
 
-def row(found: Row | Mapping[str, Any]) -> Row:
-    """Keys that a `Row` does not have are left out."""
-    if isinstance(found, Row):
-        return found
-    return Row(**{key: value for key, value in found.items() if key in Row.__dataclass_fields__})
+def measurement(figure: Measurement | Mapping[str, Any]) -> Measurement:
+    """Keys that a `Measurement` does not have are left out."""
+    if isinstance(figure, Measurement):
+        return figure
+    return Measurement(**{key: value for key, value in figure.items() if key in Measurement.__dataclass_fields__})
 
 
-def beside_peers(found: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+def beside_peers(counted: Iterable[Mapping[str, Any]]) -> Iterator[Measurement]:
     """The figures of our layout, each beside that of the other layouts, smaller being better; what only ours has stands alone."""
-    figures = {(each["layout"], each["mix"], each["ring"], each["figure"]): each for each in found}
-    for (layout, *key), each in figures.items():
+    figures = {(entry["layout"], entry["mix"], entry["ring"], entry["figure"]): entry for entry in counted}
+    for (layout, *key), entry in figures.items():
         if layout != OURS:
             continue
         mix, ring, figure = key
-        name, value, unit = f"{figure}, {mix}, ring of {ring}", each["value"], each["unit"]
+        name, value, unit = f"{figure}, {mix}, ring of {ring}", entry["value"], entry["unit"]
         beside = [(peer, figures[peer, *key]["value"]) for peer in PEERS if (peer, *key) in figures]
         for peer, of_peer in beside:
-            yield Row(name=f"{name} vs {peer}", value=value, unit=unit, ratio=of_peer / value if value else None)
+            yield Measurement(name=f"{name} vs {peer}", value=value, unit=unit, ratio=of_peer / value if value else None)
         if not beside:
-            yield Row(name=name, value=value, unit=unit)
+            yield Measurement(name=name, value=value, unit=unit)

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from benchmarks.attention.rows import Row
+from benchmarks.measurements import Measurement
 from lwm_trainer.ring.kernels import softmax
 from lwm_trainer.ring.kernels.gpu import for_device
 from lwm_trainer.ring.kernels.protocol import Inner, QueryResiduals, Shard
@@ -35,7 +35,7 @@ class Shape(NamedTuple):
 
     @property
     def flops(self) -> float:
-        """Of a forward pass: what the mask lets through only."""
+        """FLOPs of a forward pass, without what the mask removes."""
         whole = 4.0 * self.tokens**2 * self.heads * self.width
         return whole * {"full": 1.0, "causal": 0.5, "packed16": 0.5 / DOCUMENTS}[self.mask]
 
@@ -53,16 +53,16 @@ class Shape(NamedTuple):
         return [jax.random.normal(key, size, jnp.bfloat16) for key in jax.random.split(jax.random.key(0), 4)]
 
 
-def rows() -> Sequence[Row]:
+def rows() -> Sequence[Measurement]:
     device = jax.devices()[0]
     if device.platform != "gpu":
-        print("no GPU here: the GPU inner loops are not measured")
+        print("no GPU on this machine: the GPU inner loops are not measured")
         return []
     inners = {type(inner).__name__: inner for inner in (for_device(device), Triton())}
     return [row for tokens in TOKENS for mask in ("causal", "full", "packed16") for row in contest(Shape(mask, tokens), inners, "cudnn")]
 
 
-def contest(shape: Shape, inners: dict[str, Inner], peer: Any) -> Iterator[Row]:
+def contest(shape: Shape, inners: dict[str, Inner], peer: Any) -> Iterator[Measurement]:
     """Rows of every inner loop against `jax.nn.dot_product_attention` by the implementation `peer`, all turn by turn."""
     matrix = jnp.ones((GEMM_SIZE, GEMM_SIZE), jnp.bfloat16)
     product = jax.jit(jnp.matmul)
@@ -73,7 +73,7 @@ def contest(shape: Shape, inners: dict[str, Inner], peer: Any) -> Iterator[Row]:
         limit = 2.0 * GEMM_SIZE**3 / took["gemm"]
         for name in inners:
             speed = times * shape.flops / took[name]
-            yield Row(
+            yield Measurement(
                 name=f"{name}:{shape.mask} {run} {shape.tokens} vs {peer}",
                 value=speed / 1e12,
                 unit="TFLOP/s",
@@ -100,10 +100,10 @@ def ours(shape: Shape, inner: Inner, run: str) -> Callable[[], Any]:
 
 
 def theirs(shape: Shape, peer: Any, run: str) -> Callable[[], Any]:
-    given = shape.arrays(heads_first=False)
+    arrays = shape.arrays(heads_first=False)
     if shape.mask == "packed16":
-        given = [x.reshape(DOCUMENTS, -1, *x.shape[2:]) for x in given]
-    q, k, v, dout = given
+        arrays = [x.reshape(DOCUMENTS, -1, *x.shape[2:]) for x in arrays]
+    q, k, v, dout = arrays
 
     def forward(q: Array, k: Array, v: Array) -> Array:
         return jax.nn.dot_product_attention(q, k, v, is_causal=shape.mask != "full", implementation=peer)
@@ -116,7 +116,7 @@ def theirs(shape: Shape, peer: Any, run: str) -> Callable[[], Any]:
 
 
 def seconds(calls: dict[str, Callable[[], Any]]) -> dict[str, float]:
-    """Of one call each: the median of TURNS turns of CALLS calls, after one that compiles."""
+    """Seconds of one call each: the median of TURNS turns of CALLS calls, after one that compiles."""
     for call in calls.values():
         jax.block_until_ready(call())
     turns = [{name: seconds_of(call) for name, call in calls.items()} for _ in range(TURNS)]

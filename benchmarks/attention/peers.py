@@ -29,7 +29,7 @@ DOT_PRODUCT = "jax.nn.dot_product_attention"
 SPLIT = P(RING_AXES.rows, RING_AXES.tokens)
 
 
-class Program(NamedTuple):
+class CompiledAttention(NamedTuple):
     run: Callable[..., tuple[Array, ...]]
     compile_seconds: float
     temp_mib: float
@@ -56,7 +56,7 @@ def temp_mib(compiled: jax.stages.Compiled) -> float:
 
 
 @cache
-def ours(length: int, backward: bool) -> Program:
+def ours(length: int, backward: bool) -> CompiledAttention:
     """Takes q, k, v, dout, index [B, T], start [B, T] in the ring's order. The schedule, which a model makes once per batch, counts."""
 
     def attention(*arrays: Array) -> tuple[Array, ...]:
@@ -67,7 +67,7 @@ def ours(length: int, backward: bool) -> Program:
 
 
 @cache
-def ringattention(length: int, backward: bool, packed: bool, chunk: int) -> Program:
+def ringattention(length: int, backward: bool, packed: bool, chunk: int) -> CompiledAttention:
     """Takes q, k, v, dout and, when packed, segment ids [B, T]; each device holds neighbouring tokens, as it demands."""
     chunk = min(chunk, length // DEVICES)
     blockwise = {  # as LWM's model calls it
@@ -98,7 +98,7 @@ def ringattention(length: int, backward: bool, packed: bool, chunk: int) -> Prog
 
 
 @cache
-def dot_product(length: int, backward: bool, packed: bool) -> Program:
+def dot_product(length: int, backward: bool, packed: bool) -> CompiledAttention:
     """Takes q, k, v, dout and, when packed, start [B, T]; queries lie over all devices, XLA brings the keys together."""
 
     def attention(*arrays: Array) -> tuple[Array, ...]:
@@ -129,12 +129,12 @@ def _passes(attend: Attend, qkv: list[Array], dout: Array, backward: bool) -> tu
     return (out, *pull(dout))
 
 
-def _compiled(function: Callable[..., tuple[Array, ...]], *shapes: jax.ShapeDtypeStruct) -> Program:
+def _compiled(function: Callable[..., tuple[Array, ...]], *shapes: jax.ShapeDtypeStruct) -> CompiledAttention:
     began = time.perf_counter()
     split = NamedSharding(mesh(), SPLIT)
     compiled = jax.jit(function, out_shardings=split).lower(*shapes).compile()
     took = time.perf_counter() - began
-    return Program(compiled, took, temp_mib(compiled))
+    return CompiledAttention(compiled, took, temp_mib(compiled))
 
 
 def _activations(length: int) -> list[jax.ShapeDtypeStruct]:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Effort(NamedTuple):
+class Sizes(NamedTuple):
     lengths: tuple[int, ...]
     """Tokens of a row in the contests."""
     longest: tuple[int, ...]
@@ -30,7 +30,7 @@ class Effort(NamedTuple):
     """Ranks of the rings that it is counted for."""
 
 
-WHOLE = Effort(
+FULL = Sizes(
     lengths=(4096, 8192, 16384),
     longest=(32768,),
     dense=((4096, "causal"), (4096, "packed16"), (8192, "causal")),
@@ -46,7 +46,7 @@ WHOLE = Effort(
     counted_rings=(8, 16, 64),
 )
 
-QUICK = Effort(
+QUICK = Sizes(
     lengths=(2048, 4096),
     longest=(),
     dense=((2048, "causal"),),

@@ -1,4 +1,4 @@
-"""Tokens a second of the whole training step: the ring, and the same step with attention that holds all scores.
+"""Tokens per second of the whole training step: the ring, and the same step with attention that holds all scores.
 
 The dense step is the trainer's own (`lwm_trainer.step.train_step`) with `ring_attention` exchanged; its queries lie over the
 devices like ours, and XLA brings keys and values together. It is measured at the largest length that its memory allows.
@@ -13,10 +13,11 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.attention import peers, timing
-from benchmarks.attention.rows import Row, number
-from benchmarks.attention.sizes import Effort
+from benchmarks import timing
+from benchmarks.attention import peers
+from benchmarks.attention.sizes import Sizes
 from benchmarks.attention.workload import DEVICES, order, starts, useful_flops
+from benchmarks.measurements import Measurement, number
 from devcluster.run import say
 from lwm_trainer import config
 from lwm_trainer.ring.attention import ring_attention
@@ -28,36 +29,36 @@ LARGEST_DENSE_MIB = 8 * 1024
 """Temporary memory of the dense step on all devices together, which share this machine's."""
 ROUNDS = 3
 LARGEST_DIFFERENCE = 1e-4
-"""Of the two first steps' losses and gradient norms, relative."""
+"""Largest relative difference between the two first steps' losses and gradient norms."""
 
 
-class Compiled(NamedTuple):
+class CompiledStep(NamedTuple):
     run: Callable[..., tuple[train_step.State, train_step.Metrics]]
     init: Callable[[jax.Array], train_step.State]
     batch: Batch
     temp_mib: float
-    """Of one device."""
+    """Temporary memory of one device."""
 
 
-def training_step(effort: Effort) -> list[Row]:
-    """The row of tokens/s and that of memory, at the largest length of `effort.step_lengths` that the dense step holds."""
-    length, ring, dense = largest(effort)
+def training_step(sizes: Sizes) -> list[Measurement]:
+    """The row of tokens/s and that of memory, at the largest length of `sizes.step_lengths` that the dense step holds."""
+    length, ring, dense = largest(sizes)
     memory = f"{LARGEST_DENSE_MIB // 1024} GiB"
     return contest(
         ring,
         dense,
-        model_of(effort.step_width),
+        model_of(sizes.step_width),
         length,
         peer=peers.DOT_PRODUCT,
-        budget=effort.budget,
+        budget=sizes.budget,
         most=ROUNDS,
         memory_note=f"of one device; {length} is the largest tried whose dense step needs at most {memory} on {DEVICES} devices",
     )
 
 
 def contest(
-    ours: Compiled, theirs: Compiled, model: config.Model, length: int, *, peer: str, budget: float, most: int, memory_note: str
-) -> list[Row]:
+    ours: CompiledStep, theirs: CompiledStep, model: config.Model, length: int, *, peer: str, budget: float, most: int, memory_note: str
+) -> list[Measurement]:
     """The row of tokens/s and that of memory of two steps over one row of one document, from one state; void if their first ones differ."""
     steps = {"ours": ours, "theirs": theirs}
     states = {name: step.init(jax.random.key(0)) for name, step in steps.items()}
@@ -68,49 +69,49 @@ def contest(
         first.setdefault(name, np.array([metrics["loss"], metrics["grad_norm"]]))
         return states[name]
 
-    done, _ = timing.rounds({name: partial(one, name) for name in steps}, budget, most=most)
+    rounds, _ = timing.rounds({name: partial(one, name) for name in steps}, budget, most=most)
     name = f"training step {length} tokens vs {peer}"
     differs = float(np.abs(first["ours"] / first["theirs"] - 1).max())
     if not differs <= LARGEST_DIFFERENCE:
-        return [Row(name=name, value=None, unit="tokens/s", note=f"VOID: losses and gradient norms are {first}")]
-    speed = {key: length / timing.seconds(done, key) for key in steps}
-    row = Row(
+        return [Measurement(name=name, value=None, unit="tokens/s", note=f"VOID: losses and gradient norms are {first}")]
+    speed = {key: length / timing.seconds(rounds, key) for key in steps}
+    row = Measurement(
         name=name,
         value=speed["ours"],
         unit="tokens/s",
-        ratio=timing.ratio(done, "ours", "theirs"),
-        percent_of_limit=timing.percent_of_limit(done, "ours", step_flops(model, length)),
-        note=f"{number(speed['theirs'])} there; one document; rounds: {len(done)}; loss and gradient differ by {differs:.0e}",
+        ratio=timing.ratio(rounds, "ours", "theirs"),
+        percent_of_limit=timing.percent_of_limit(rounds, "ours", step_flops(model, length)),
+        note=f"{number(speed['theirs'])} with the peer; one document; rounds: {len(rounds)}; loss and gradient differ by {differs:.0e}",
     )
     say(f"  {row.name}: {number(row.value)} tokens/s, ratio {number(row.ratio)}, {row.note}")
     return [
         row,
-        Row(name=f"{name}: memory", value=ours.temp_mib, unit="MiB", ratio=theirs.temp_mib / ours.temp_mib, note=memory_note),
+        Measurement(name=f"{name}: memory", value=ours.temp_mib, unit="MiB", ratio=theirs.temp_mib / ours.temp_mib, note=memory_note),
     ]
 
 
-def largest(effort: Effort) -> tuple[int, Compiled, Compiled]:
-    """The length, the ring's step and the dense one. Raises MemoryError when the dense step holds none of `effort.step_lengths`."""
-    fits: tuple[int, Compiled] | None = None
-    for length in effort.step_lengths:
-        dense = compiled(effort.step_width, length, dense=True)
+def largest(sizes: Sizes) -> tuple[int, CompiledStep, CompiledStep]:
+    """The length, the ring's step and the dense one. Raises MemoryError when the dense step holds none of `sizes.step_lengths`."""
+    fits: tuple[int, CompiledStep] | None = None
+    for length in sizes.step_lengths:
+        dense = compiled(sizes.step_width, length, dense=True)
         total = dense.temp_mib * DEVICES
         say(f"  the dense step of {length} tokens needs {total:.0f} MiB on all devices")
         if total > LARGEST_DENSE_MIB:
             break
         fits = length, dense
     if fits is None:
-        raise MemoryError(f"no dense step of {effort.step_lengths} tokens fits into {LARGEST_DENSE_MIB} MiB: try shorter ones")
-    return fits[0], compiled(effort.step_width, fits[0], dense=False), fits[1]
+        raise MemoryError(f"no dense step of {sizes.step_lengths} tokens fits into {LARGEST_DENSE_MIB} MiB: try shorter ones")
+    return fits[0], compiled(sizes.step_width, fits[0], dense=False), fits[1]
 
 
-def compiled(width: int, length: int, *, dense: bool) -> Compiled:
+def compiled(width: int, length: int, *, dense: bool) -> CompiledStep:
     run = run_of(model_of(width), config.Mesh(sp=DEVICES), length)
     with patch.object(train_step, "ring_attention", peers.dense_attention if dense else ring_attention):
         program = train_step.make_program(run, peers.mesh())
         batch = batch_of(length)
         train = program.train_step.lower(program.abstract_state, batch).compile()  # type: ignore[attr-defined]
-    return Compiled(train, program.init, batch, peers.temp_mib(train))
+    return CompiledStep(train, program.init, batch, peers.temp_mib(train))
 
 
 def model_of(width: int) -> config.Model:
@@ -120,7 +121,7 @@ def model_of(width: int) -> config.Model:
 
 
 def run_of(model: config.Model, mesh: config.Mesh, length: int) -> config.RunConfig:
-    """Of a step of one row over the mesh's CPU devices."""
+    """Config of a step of one row over the mesh's CPU devices."""
     return config.RunConfig(
         training="bench",
         stage="bench",
@@ -156,7 +157,7 @@ def document(length: int, vocabulary: int) -> dict[str, NDArray[Any]]:
 
 
 def step_flops(model: config.Model, tokens: int) -> float:
-    """Of a step over one document: 6 a token and parameter of the matrices, and attention's; nothing for what is computed again."""
+    """FLOPs of a step over one document: 6 per token and matrix parameter, and attention's; rematerialization counts for nothing."""
     inner = model.heads * model.head_dim
     layer = 4 * model.width * inner + 3 * model.width * model.mlp_width
     matrices = model.layers * layer + model.width * model.vocab_size

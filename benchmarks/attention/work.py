@@ -34,7 +34,7 @@ def rows(
     tokens: int = TOKENS, rings: Sequence[int] = RINGS, block: int = BLOCK, mixes: Sequence[str] = tuple(MIXES)
 ) -> list[dict[str, object]]:
     """A dictionary for each figure: its name, value and unit, and the mix, the ring size and the layout that it is of."""
-    found: list[dict[str, object]] = []
+    figures: list[dict[str, object]] = []
     for mix in mixes:
         start = MIXES[mix](tokens)
         for ring in rings:
@@ -43,15 +43,15 @@ def rows(
             for layout, order in layouts.items():
                 done = work(start, order, ring, block, block)
                 values = [done.waste, done.imbalance, done.critical, done.hops, milliseconds if layout == "planned" else None]
-                for (figure, unit), value in zip(FIGURES.items(), values, strict=True):
+                for (name, unit), value in zip(FIGURES.items(), values, strict=True):
                     if value is not None:
-                        about = {"mix": mix, "ring": ring, "layout": layout, "figure": figure}
-                        found.append({"name": f"{mix}, N={ring}, {layout}: {figure}", "value": value, "unit": unit, **about})
-    return found
+                        key = {"mix": mix, "ring": ring, "layout": layout, "figure": name}
+                        figures.append({"name": f"{mix}, N={ring}, {layout}: {name}", "value": value, "unit": unit, **key})
+    return figures
 
 
 def _timed(start: NDArray[np.int32], ring: int) -> tuple[NDArray[np.int32], float]:
-    """The plan of a row and the milliseconds of one core that it takes."""
+    """Order of the row's tokens by the planner, and the planner's milliseconds on one core."""
     least = float("inf")
     for _ in range(ROUNDS):
         begin = time.thread_time()
@@ -60,10 +60,10 @@ def _timed(start: NDArray[np.int32], ring: int) -> tuple[NDArray[np.int32], floa
     return order, 1e3 * least
 
 
-def table(found: Sequence[dict[str, object]]) -> str:
+def table(figures: Sequence[dict[str, object]]) -> str:
     """One line for each mix, ring size and layout."""
     lines: dict[tuple[object, ...], dict[object, object]] = {}
-    for figure in found:
+    for figure in figures:
         lines.setdefault((figure["mix"], figure["ring"], figure["layout"]), {})[figure["figure"]] = figure["value"]
     head = f"{'mix':<16}{'N':>4}  {'layout':<12}" + "".join(f"{name:>33}" for name in FIGURES)
     return "\n".join(
@@ -87,8 +87,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--block", type=int, default=BLOCK, help="tokens of a query and of a key block; default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args(arguments)
-    found = rows(options.tokens, block=options.block)
-    print(json.dumps(found, indent=1) if options.json else table(found))
+    figures = rows(options.tokens, block=options.block)
+    print(json.dumps(figures, indent=1) if options.json else table(figures))
 
 
 if __name__ == "__main__":

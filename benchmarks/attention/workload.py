@@ -1,4 +1,4 @@
-"""What is computed: a row of documents, its useful arithmetic, and where its tokens lie.
+"""The benchmark's input: a row of documents, its useful arithmetic, and the order of its tokens.
 
 Letters: B rows (one here), T tokens of the row, H heads, C head width.
 """
@@ -22,7 +22,7 @@ BACKWARD = 3.5
 """Forward and backward pass together, in forward passes: two products forward, five backward (the scores are computed again)."""
 
 
-def sizes(length: int, documents: int) -> list[int]:
+def document_lengths(length: int, documents: int) -> list[int]:
     """Tokens of each document: uneven (0.5 to 1.5 of the mean), at odd places, in the same proportions for every length."""
     shares = np.random.default_rng(documents).uniform(0.5, 1.5, documents)
     edges = np.round(np.cumsum(shares) / shares.sum() * length).astype(int)
@@ -35,13 +35,13 @@ def starts(documents: list[int]) -> NDArray[np.int32]:
 
 
 def useful_flops(documents: list[int], heads: int, width: int, backward: bool) -> float:
-    """What attention takes when nothing masked is computed: 2 S^2 C H a document forward (causal: half of all pairs)."""
+    """FLOPs of attention when nothing masked is computed: 2 S^2 C H per document forward (causal: half of all pairs)."""
     forward = sum(2.0 * size**2 * width * heads for size in documents)
     return forward * BACKWARD if backward else forward
 
 
 def order(start: NDArray[np.int32], ring_size: int) -> NDArray[np.int32]:
-    """The places in the order in which the ranks of our ring hold them."""
+    """Positions of the row in the order in which the ranks of our ring hold them."""
     return plan(start, ring_size)
 
 

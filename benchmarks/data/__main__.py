@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from benchmarks.data.loader import loader
 from benchmarks.data.packing import packing
 from benchmarks.data.preparation import preparation
-from benchmarks.data.sizes import QUICK, WHOLE
-from benchmarks.program import Program, status
+from benchmarks.data.sizes import FULL, QUICK
+from benchmarks.trainer_benchmark import TrainerBenchmark, status
 
-PROGRAM = Program(
+BENCHMARK = TrainerBenchmark(
     name="data",
     about=__doc__,
     parts={"packing": packing, "loader": loader, "preparation": preparation},
-    whole=WHOLE,
+    full=FULL,
     quick=QUICK,
     sample="fewer documents, fewer rounds: a sample of one minute",
     longest_minutes=20,
@@ -24,7 +24,7 @@ PROGRAM = Program(
 
 
 def main(arguments: Sequence[str]) -> int:
-    rows, _ = PROGRAM.run(arguments)
+    rows, _ = BENCHMARK.run(arguments)
     return status(rows)
 
 

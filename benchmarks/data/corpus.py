@@ -23,7 +23,7 @@ def offsets(documents: int) -> NDArray[np.int64]:
 
 @cache
 def corpus(documents: int) -> InMemoryDocuments:
-    """With random tokens, in memory."""
+    """Documents of random tokens, in memory."""
     ends = offsets(documents)
     return InMemoryDocuments(np.random.default_rng(1).integers(1, VOCABULARY, ends[-1], dtype=np.int32), ends)
 

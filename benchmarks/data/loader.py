@@ -1,22 +1,22 @@
-"""Tokens a second of batches from token arrays in memory, on one thread."""
+"""Tokens per second of batches from token arrays in memory, on one thread."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from benchmarks.attention import timing
-from benchmarks.attention.rows import Row
+from benchmarks import timing
 from benchmarks.data import peers
 from benchmarks.data.corpus import CONTEXT, ROWS, corpus, run
-from benchmarks.data.sizes import Effort
+from benchmarks.data.sizes import Sizes
+from benchmarks.measurements import Measurement
 from lwm_trainer.data.rows.loader import Batches
 
 OURS = "ours"
 
 
-def loader(effort: Effort) -> Iterable[Row]:
-    documents, numbers = corpus(effort.packed), effort.batches
-    made = Batches(run(), {"d": documents})
-    streams: dict[str, Iterator[Any]] = {OURS: (made.batch(step) for step in range(10**9))}
+def loader(sizes: Sizes) -> Iterable[Measurement]:
+    documents, numbers = corpus(sizes.packed), sizes.batches
+    ours = Batches(run(), {"d": documents})
+    streams: dict[str, Iterator[Any]] = {OURS: (ours.batch(step) for step in range(10**9))}
     streams |= {f"grain {packer}": peers.batches(documents, packer) for packer in peers.PACKERS}
     for stream in streams.values():
         next(stream)  # its first plan, its first bins
@@ -28,13 +28,13 @@ def loader(effort: Effort) -> Iterable[Row]:
 
         return call
 
-    done, _ = timing.rounds({name: turn(stream) for name, stream in streams.items()}, effort.budget)
+    rounds, _ = timing.rounds({name: turn(stream) for name, stream in streams.items()}, sizes.budget)
     places = numbers * ROWS * CONTEXT
     for name in streams:
-        yield Row(
+        yield Measurement(
             name=f"loader, {name}",
-            value=places / timing.seconds(done, name) / 1e6,
+            value=places / timing.seconds(rounds, name) / 1e6,
             unit="Mtoken/s",
-            ratio=None if name == OURS else timing.ratio(done, OURS, name),
+            ratio=None if name == OURS else timing.ratio(rounds, OURS, name),
             note="tokens, targets, positions, ranges, weights" if name == OURS else "tokens, segments, positions",
         )

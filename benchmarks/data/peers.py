@@ -37,7 +37,7 @@ def rows(documents: InMemoryDocuments, packer: str, *, repeat: bool = False) -> 
 
 
 def batches(documents: InMemoryDocuments, packer: str) -> Iterator[dict[str, NDArray[Any]]]:
-    """Of ROWS rows, without end."""
+    """Endless batches of ROWS rows."""
     return iter(rows(documents, packer, repeat=True).batch(ROWS))
 
 

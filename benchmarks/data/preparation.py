@@ -1,4 +1,4 @@
-"""Tokens a second from JSON lines to a token store, beside `map` of Hugging Face's datasets with the same tokenizer on the same file.
+"""Tokens per second from JSON lines to a token store, beside `map` of Hugging Face's datasets with the same tokenizer on the same file.
 
 One process each, with the tokenizer's own threads; nothing is reused from round to round.
 """
@@ -14,9 +14,9 @@ from typing import Any
 import pyarrow.compute
 import tokenizers
 
-from benchmarks.attention import timing
-from benchmarks.attention.rows import Row
-from benchmarks.data.sizes import Effort
+from benchmarks import timing
+from benchmarks.data.sizes import Sizes
+from benchmarks.measurements import Measurement
 from devcluster.paths import REPOSITORY
 from lwm_trainer.config import Dataset, PrepareConfig
 from lwm_trainer.preparation.preparation_report import PreparationReport
@@ -26,7 +26,7 @@ from quickstart.sample_texts import books
 TOKENIZER = REPOSITORY / "quickstart" / "tokenizer" / "tokenizer.json"
 VOCABULARY = 2048
 LETTERS = 4000
-"""Of a document."""
+"""Characters of a document."""
 OURS, PEER = "ours", "datasets map"
 
 
@@ -38,11 +38,11 @@ def write_lines(path: Path, copies: int) -> None:
 
 def ours(source: Path, root: Path) -> int:
     dataset = Dataset(name="books", uri=str(source))
-    wanted = PrepareConfig(training="bench", dataset=dataset, tokenizer=str(TOKENIZER), vocab_size=VOCABULARY, root=str(root), workers=1)
-    found = prepare(wanted, 0, PreparationReport())
-    if found is None:
-        raise RuntimeError("the one worker has made no store")
-    return found.tokens
+    config = PrepareConfig(training="bench", dataset=dataset, tokenizer=str(TOKENIZER), vocab_size=VOCABULARY, root=str(root), workers=1)
+    store = prepare(config, 0, PreparationReport())
+    if store is None:
+        raise RuntimeError("the only worker has written no store")
+    return store.tokens
 
 
 def theirs(source: Path, root: Path) -> int:
@@ -52,27 +52,27 @@ def theirs(source: Path, root: Path) -> int:
     tokenizer = tokenizers.Tokenizer.from_file(str(TOKENIZER))
 
     def encode(batch: dict[str, list[str]]) -> dict[str, Any]:
-        return {"input_ids": [found.ids for found in tokenizer.encode_batch(batch["text"])]}
+        return {"input_ids": [encoding.ids for encoding in tokenizer.encode_batch(batch["text"])]}
 
     read = datasets.load_dataset("json", data_files=str(source), split="train", cache_dir=str(root))
     mapped = read.map(encode, batched=True, remove_columns=["text"], load_from_cache_file=False)
     return int(pyarrow.compute.sum(pyarrow.compute.list_value_length(mapped.data.column("input_ids"))).as_py())
 
 
-def preparation(effort: Effort) -> Iterable[Row]:
+def preparation(sizes: Sizes) -> Iterable[Measurement]:
     os.environ["TOKENIZERS_PARALLELISM"] = "true"
     os.environ["HF_HUB_OFFLINE"] = "1"
     with tempfile.TemporaryDirectory(prefix="lwm-bench-") as folder:
         source = Path(folder) / "books.jsonl"
-        write_lines(source, effort.copies)
+        write_lines(source, sizes.copies)
         fresh = (Path(folder) / str(number) for number in itertools.count())
-        done, tokens = timing.rounds({OURS: lambda: ours(source, next(fresh)), PEER: lambda: theirs(source, next(fresh))}, effort.budget)
+        rounds, tokens = timing.rounds({OURS: lambda: ours(source, next(fresh)), PEER: lambda: theirs(source, next(fresh))}, sizes.budget)
         megabytes = source.stat().st_size / 1e6
     for name in (OURS, PEER):
-        yield Row(
+        yield Measurement(
             name=f"preparation, {name}",
-            value=tokens[name] / timing.seconds(done, name) / 1e6,
+            value=tokens[name] / timing.seconds(rounds, name) / 1e6,
             unit="Mtoken/s",
-            ratio=None if name == OURS else timing.ratio(done, OURS, name),
+            ratio=None if name == OURS else timing.ratio(rounds, OURS, name),
             note=f"{megabytes:.0f} MB of JSON lines, {tokens[name]:,} tokens",
         )

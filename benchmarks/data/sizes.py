@@ -3,18 +3,18 @@
 from typing import NamedTuple
 
 
-class Effort(NamedTuple):
+class Sizes(NamedTuple):
     planned: int
-    """Documents of the great plan."""
+    """Documents of the large plan."""
     packed: int
     """Documents that are packed beside grain."""
     batches: int
     """Batches of a turn of the loaders."""
     copies: int
-    """Of the King James Bible, 4 MB, that are prepared."""
+    """Copies of the King James Bible, 4 MB each, that are prepared."""
     budget: float
     """Seconds of a contest, if its least number of rounds fits into them."""
 
 
-WHOLE = Effort(planned=1_000_000, packed=20_000, batches=16, copies=2, budget=60.0)
-QUICK = Effort(planned=200_000, packed=4_000, batches=4, copies=1, budget=5.0)
+FULL = Sizes(planned=1_000_000, packed=20_000, batches=16, copies=2, budget=60.0)
+QUICK = Sizes(planned=200_000, packed=4_000, batches=4, copies=1, budget=5.0)

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 
 from benchmarks.model.conversion import conversions
 from benchmarks.model.loss import losses
-from benchmarks.model.sizes import QUICK, WHOLE
+from benchmarks.model.sizes import FULL, QUICK
 from benchmarks.model.step import training_step
-from benchmarks.program import Program, status
+from benchmarks.trainer_benchmark import TrainerBenchmark, status
 
-PROGRAM = Program(
+BENCHMARK = TrainerBenchmark(
     name="model",
     about=__doc__,
     parts={"loss": losses, "step": training_step, "convert": conversions},
-    whole=WHOLE,
+    full=FULL,
     quick=QUICK,
     sample="short rows, few rounds: a sample of two minutes",
     longest_minutes=30,
@@ -25,7 +25,7 @@ PROGRAM = Program(
 
 
 def main(arguments: Sequence[str]) -> int:
-    rows, _ = PROGRAM.run(arguments)
+    rows, _ = BENCHMARK.run(arguments)
     return status(rows)
 
 

@@ -1,4 +1,4 @@
-"""Gigabytes a second of `lwm_trainer.convert` between a Hugging Face folder in bfloat16 and a step folder in float32, both ways.
+"""Gigabytes per second of `lwm_trainer.convert` between a Hugging Face folder in bfloat16 and a step folder in float32, both ways.
 
 Three limits of the same minute. A conversion's is a plain copy: to read what it reads, then to write what it writes, by the rates at which
 the disk gives and takes one file in order; every write waits for the disk, every read is cold (see `disk`). Of reading into the trainer's
@@ -23,9 +23,9 @@ import ml_dtypes
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from benchmarks.attention.rows import Row, number
+from benchmarks.measurements import Measurement, number
 from benchmarks.model import disk
-from benchmarks.model.sizes import Effort
+from benchmarks.model.sizes import Sizes
 from devcluster.paths import REPOSITORY
 from devcluster.run import say
 from lwm_trainer import config
@@ -38,7 +38,7 @@ from lwm_trainer.convert.placement import conversion_mesh, load
 READ, WRITE = "file read in order", "file written in order"
 PEER, PLACE, IMPORT, EXPORT = "safetensors load_file", "read into parameters", "from-hf", "to-hf"
 ROUNDS = 3
-"""That count, after one that does not."""
+"""Rounds that count, after one that does not."""
 GIGA = 1e9
 
 Seconds = dict[str, float]
@@ -46,19 +46,19 @@ CPU = "CPU "
 """Before a name: seconds of all cores of this process; on a busy machine they tell more than those of the clock."""
 
 
-def conversions(effort: Effort) -> list[Row]:
+def conversions(sizes: Sizes) -> list[Measurement]:
     """The disk's two rates, then reading, import and export. Void if export does not give the imported bits back."""
     (REPOSITORY / "build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=REPOSITORY / "build") as folder:
-        return _measured(_model(effort.converted_layers), Path(folder))
+        return _measured(_model(sizes.converted_layers), Path(folder))
 
 
 def _model(layers: int) -> config.Model:
-    """Of Llama's proportions: 47M parameters a layer, 131M in both ends."""
+    """A model of Llama's proportions: 47M parameters per layer, 131M in embedding and head."""
     return config.Model(layers=layers, width=2048, heads=16, kv_heads=8, head_dim=128, mlp_width=5632, vocab_size=32_000, dtype="bfloat16")
 
 
-def _measured(model: config.Model, folder: Path) -> list[Row]:
+def _measured(model: config.Model, folder: Path) -> list[Measurement]:
     source, step, out, plain = (folder / name for name in ("source", "step", "out", "plain"))
     _make(source, model)
     file = source / SINGLE
@@ -85,13 +85,13 @@ def _measured(model: config.Model, folder: Path) -> list[Row]:
     return rows(done[1:], total, disk.size(step), same)
 
 
-def rows(done: Sequence[Seconds], total: int, stored: int, same: bool) -> list[Row]:
+def rows(done: Sequence[Seconds], total: int, stored: int, same: bool) -> list[Measurement]:
     def copied(taken: Seconds, read: int, written: int) -> float:
         return taken[READ] * read / total + taken[WRITE] * written / total
 
-    def row(name: str, limit: Callable[[Seconds], float] | None = None, peer: str | None = None, note: str = "") -> Row:
+    def row(name: str, limit: Callable[[Seconds], float] | None = None, peer: str | None = None, note: str = "") -> Measurement:
         seconds = [taken[name] for taken in done]
-        made = Row(
+        measurement = Measurement(
             name=f"convert: {name}" + (f" vs {peer}" if peer else ""),
             value=total / GIGA / statistics.median(seconds),
             unit="GB/s",
@@ -99,11 +99,11 @@ def rows(done: Sequence[Seconds], total: int, stored: int, same: bool) -> list[R
             percent_of_limit=statistics.median(100 * limit(taken) / taken[name] for taken in done) if limit else None,
             note=f"{number(statistics.median(taken[CPU + name] for taken in done))} s of CPU; {note}",
         )
-        say(f"  {made.name}: {number(made.value)} GB/s, {number(made.percent_of_limit)} % of the limit")
-        return made
+        say(f"  {measurement.name}: {number(measurement.value)} GB/s, {number(measurement.percent_of_limit)} % of the limit")
+        return measurement
 
     if not same:
-        return [Row(name="convert", value=None, unit="GB/s", note="VOID: what was exported is not what was imported")]
+        return [Measurement(name="convert", value=None, unit="GB/s", note="VOID: what was exported is not what was imported")]
     size, kept = f"{total / GIGA:.2f} GB", f"{stored / GIGA:.2f} GB"
     return [
         row(READ, note=f"cold, {size} of bfloat16; the limit of reading; rounds: {len(done)}"),
@@ -144,12 +144,12 @@ def _drop(_: object) -> None:
 
 
 def _convert(direction: str, source: Path, out: Path) -> None:
-    """The command itself, without its telling. Raises RuntimeError with what it said."""
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said):
+    """Runs the command without its output. Raises RuntimeError with that output where it fails."""
+    errors = io.StringIO()
+    with contextlib.redirect_stderr(errors):
         code = convert([direction, str(source), str(out)])
     if code:
-        raise RuntimeError(f"{direction} ended with {code}: {said.getvalue()}")
+        raise RuntimeError(f"{direction} ended with {code}: {errors.getvalue()}")
 
 
 def _same(first: Path, second: Path) -> bool:

@@ -13,34 +13,34 @@ BLOCK = 8 * 2**20
 
 def files(path: Path) -> Iterator[Path]:
     """The file, or all files of the folder."""
-    yield from (each for each in ([path] if path.is_file() else sorted(path.rglob("*"))) if each.is_file())
+    yield from (file for file in ([path] if path.is_file() else sorted(path.rglob("*"))) if file.is_file())
 
 
 def size(path: Path) -> int:
     """Bytes of the file, or of all files of the folder."""
-    return sum(each.stat().st_size for each in files(path))
+    return sum(file.stat().st_size for file in files(path))
 
 
 def settle(path: Path) -> None:
     """Wait until everything lies on the disk."""
-    for each in files(path):
-        with each.open("rb+") as file:
+    for member in files(path):
+        with member.open("rb+") as file:
             os.fsync(file.fileno())
 
 
 def forget(path: Path) -> None:
-    """Out of the page cache: the next one to read it has to ask the disk."""
+    """Drop it from the page cache: the next read has to ask the disk."""
     settle(path)
-    for each in files(path):
-        with each.open("rb") as file:
+    for member in files(path):
+        with member.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def read(path: Path) -> None:
     """All bytes, in order, into one small buffer."""
     block = memoryview(bytearray(BLOCK))
-    for each in files(path):
-        with each.open("rb", buffering=0) as file:
+    for member in files(path):
+        with member.open("rb", buffering=0) as file:
             while file.readinto(block):
                 pass
 

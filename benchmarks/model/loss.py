@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from benchmarks.attention import timing
+from benchmarks import timing
 from benchmarks.attention.peers import temp_mib
-from benchmarks.attention.rows import Row, number
-from benchmarks.model.sizes import Effort
+from benchmarks.measurements import Measurement, number
+from benchmarks.model.sizes import Sizes
 from devcluster.run import say
 from lwm_trainer.config import Mesh
 from lwm_trainer.parallel.mesh import RING_AXES, make_mesh
@@ -20,17 +20,17 @@ from lwm_trainer.step.loss import weighted_loss
 
 WIDTH = 512
 LARGEST_DIFFERENCE = 1e-4
-"""Of losses and of the gradients' norms, relative."""
+"""Largest relative difference of losses and of gradient norms."""
 
 Loss = Callable[[Array, Array], Array]
 
 
-def losses(effort: Effort) -> list[Row]:
+def losses(sizes: Sizes) -> list[Measurement]:
     """Two rows for each number of tokens and vocabulary: speed and memory."""
-    return [row for tokens, vocabulary in effort.losses for row in _at(tokens, vocabulary, effort)]
+    return [row for tokens, vocabulary in sizes.losses for row in _at(tokens, vocabulary, sizes)]
 
 
-def _at(tokens: int, vocabulary: int, effort: Effort) -> list[Row]:
+def _at(tokens: int, vocabulary: int, sizes: Sizes) -> list[Measurement]:
     random = np.random.default_rng(0)
     stream = jnp.asarray(random.standard_normal((1, tokens, WIDTH), dtype=np.float32))
     head = jnp.asarray(random.standard_normal((WIDTH, vocabulary), dtype=np.float32)) / WIDTH**0.5
@@ -49,20 +49,23 @@ def _at(tokens: int, vocabulary: int, effort: Effort) -> list[Row]:
 
     programs = {"ours": compiled(ours), "plain": compiled(plain)}
     calls: dict[str, Callable[[], Any]] = {name: partial(program, stream, head) for name, program in programs.items()}
-    done, first = timing.rounds(calls, effort.budget)
+    rounds, first = timing.rounds(calls, sizes.budget)
     name = f"loss {tokens} tokens, vocabulary {vocabulary} vs plain"
-    figures = {each: [float(jnp.linalg.norm(part)) for part in jax.tree.leaves(first[each])] for each in first}
+    figures = {way: [float(jnp.linalg.norm(leaf)) for leaf in jax.tree.leaves(results)] for way, results in first.items()}
     differs = float(np.abs(np.divide(figures["ours"], figures["plain"]) - 1).max())
     if not differs <= LARGEST_DIFFERENCE:
-        return [Row(name=name, value=None, unit="ms", note=f"VOID: loss and norms of gradients are {figures}")]
-    row = Row(
+        return [Measurement(name=name, value=None, unit="ms", note=f"VOID: loss and norms of gradients are {figures}")]
+    row = Measurement(
         name=name,
-        value=1e3 * timing.seconds(done, "ours"),
+        value=1e3 * timing.seconds(rounds, "ours"),
         unit="ms",
-        ratio=timing.ratio(done, "ours", "plain"),
-        percent_of_limit=timing.percent_of_limit(done, "ours", 6.0 * tokens * WIDTH * vocabulary),
-        note=f"rounds: {len(done)}; differ by {differs:.0e}",
+        ratio=timing.ratio(rounds, "ours", "plain"),
+        percent_of_limit=timing.percent_of_limit(rounds, "ours", 6.0 * tokens * WIDTH * vocabulary),
+        note=f"rounds: {len(rounds)}; differ by {differs:.0e}",
     )
     say(f"  {row.name}: {number(row.value)} ms, ratio {number(row.ratio)}")
-    memory = {each: temp_mib(program) for each, program in programs.items()}
-    return [row, Row(name=f"{name}: memory", value=memory["ours"], unit="MiB", ratio=memory["plain"] / memory["ours"], note="temporary")]
+    memory = {way: temp_mib(program) for way, program in programs.items()}
+    return [
+        row,
+        Measurement(name=f"{name}: memory", value=memory["ours"], unit="MiB", ratio=memory["plain"] / memory["ours"], note="temporary"),
+    ]

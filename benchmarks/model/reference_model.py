@@ -1,5 +1,5 @@
-"""The same decoder in the manner of `transformers` models and most first writings: layers unrolled, a mask and all scores of every
-head, the logits of all tokens at once, nothing computed again. It takes the trainer's parameters, so that losses can be compared.
+"""The same decoder as `transformers` and most first implementations write it: layers unrolled, a mask and all scores of every
+head, the logits of all tokens at once, no rematerialization. It takes the trainer's parameters, so that losses can be compared.
 
 Letters: B rows, T tokens, H heads, K key heads, C head width, V vocabulary.
 """
@@ -13,7 +13,7 @@ from lwm_trainer.model.llama import Params
 from lwm_trainer.step.batch import Batch
 
 LEAST = -1e30
-"""The score of a key that is not seen."""
+"""Score of a masked key."""
 
 
 def mean_loss(model: config.Model, theta: float, params: Params, batch: Batch) -> Array:
@@ -41,17 +41,17 @@ def _logits(model: config.Model, theta: float, params: Params, batch: Batch) -> 
 
 def _attention(model: config.Model, theta: float, layer: Params, x: Array, position_BT: Array, bias_BTT: Array) -> Array:
     q, k, v = (jnp.einsum("btd,dhc->bthc", x, layer[name]) for name in ("query", "key", "value"))
-    q, k = _turned(q, position_BT, theta), _turned(k, position_BT, theta)
-    k, v = (jnp.repeat(each, model.heads // model.kv_heads, axis=2) for each in (k, v))
+    q, k = _rotated(q, position_BT, theta), _rotated(k, position_BT, theta)
+    k, v = (jnp.repeat(x, model.heads // model.kv_heads, axis=2) for x in (k, v))
     score_BHTT = jnp.einsum("bqhc,bkhc->bhqk", q, k) / model.head_dim**0.5 + bias_BTT[:, None]
     out = jnp.einsum("bhqk,bkhc->bqhc", jax.nn.softmax(score_BHTT), v)
     return jnp.einsum("bthc,hcd->btd", out, layer["output"])
 
 
-def _turned(x_BTHC: Array, position_BT: Array, theta: float) -> Array:
+def _rotated(x_BTHC: Array, position_BT: Array, theta: float) -> Array:
     half = x_BTHC.shape[-1] // 2
     angle = position_BT[..., None, None] * theta ** (-jnp.arange(half) / half)
-    cos, sin = (jnp.concatenate([each, each], axis=-1) for each in (jnp.cos(angle), jnp.sin(angle)))
+    cos, sin = (jnp.concatenate([x, x], axis=-1) for x in (jnp.cos(angle), jnp.sin(angle)))
     first, second = jnp.split(x_BTHC, 2, axis=-1)
     return x_BTHC * cos + jnp.concatenate([-second, first], axis=-1) * sin
 

@@ -3,18 +3,16 @@
 from typing import NamedTuple
 
 
-class Effort(NamedTuple):
+class Sizes(NamedTuple):
     lengths: tuple[int, ...]
     """Tokens of a row of the training step."""
     losses: tuple[tuple[int, int], ...]
     """Tokens and vocabulary of the loss."""
     converted_layers: int
-    """Of the checkpoint that is converted."""
+    """Layers of the checkpoint that is converted."""
     budget: float
     """Seconds of a contest, if its least number of rounds fits into them."""
 
 
-WHOLE = Effort(
-    lengths=(1024, 4096), losses=((2048, 2048), (2048, 32_000), (8192, 32_000), (2048, 128_256)), converted_layers=8, budget=20.0
-)
-QUICK = Effort(lengths=(1024,), losses=((2048, 2048), (1024, 32_000)), converted_layers=1, budget=3.0)
+FULL = Sizes(lengths=(1024, 4096), losses=((2048, 2048), (2048, 32_000), (8192, 32_000), (2048, 128_256)), converted_layers=8, budget=20.0)
+QUICK = Sizes(lengths=(1024,), losses=((2048, 2048), (1024, 32_000)), converted_layers=1, budget=3.0)

@@ -1,4 +1,4 @@
-"""Tokens a second and memory of the trainer's step on one device, against the same model written in the usual manner (`manner.py`)."""
+"""Tokens per second and memory of the trainer's step on one device, against the same model as usually written (`reference_model.py`)."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import optax
 
 from benchmarks.attention.peers import temp_mib
-from benchmarks.attention.rows import Row
-from benchmarks.attention.training_step import Compiled, contest, document, run_of
+from benchmarks.attention.training_step import CompiledStep, contest, document, run_of
+from benchmarks.measurements import Measurement
 from benchmarks.model import reference_model
-from benchmarks.model.sizes import Effort
+from benchmarks.model.sizes import Sizes
 from lwm_trainer import config
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.step.batch import Batch
@@ -23,22 +23,22 @@ PEER = "transformers' manner"
 ROUNDS = 7
 
 
-def training_step(effort: Effort) -> list[Row]:
+def training_step(sizes: Sizes) -> list[Measurement]:
     """Two rows a length: speed and memory."""
-    return [row for length in effort.lengths for row in _at(length, effort)]
+    return [row for length in sizes.lengths for row in _at(length, sizes)]
 
 
-def _at(length: int, effort: Effort) -> list[Row]:
+def _at(length: int, sizes: Sizes) -> list[Measurement]:
     run = run_of(MODEL, config.Mesh(), length)
     program = make_program(run, make_mesh(run.mesh))
     batch = cast("Batch", {name: jnp.asarray(column)[None] for name, column in document(length, MODEL.vocab_size).items()})
 
-    def compiled(step: Any) -> Compiled:
-        found = step.lower(program.abstract_state, batch).compile()
-        return Compiled(found, program.init, batch, temp_mib(found))
+    def compiled(step: Any) -> CompiledStep:
+        executable = step.lower(program.abstract_state, batch).compile()
+        return CompiledStep(executable, program.init, batch, temp_mib(executable))
 
     ours, theirs = compiled(program.train_step), compiled(jax.jit(_usual(run), donate_argnums=0))
-    return contest(ours, theirs, MODEL, length, peer=PEER, budget=effort.budget, most=ROUNDS, memory_note="temporary")
+    return contest(ours, theirs, MODEL, length, peer=PEER, budget=sizes.budget, most=ROUNDS, memory_note="temporary")
 
 
 def _usual(run: config.RunConfig) -> Callable[[State, Batch], tuple[State, Metrics]]:

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable, Sequence
 
 from benchmarks.operator.handover import handover
-from benchmarks.operator.kills import kills
-from benchmarks.operator.load import load
-from benchmarks.operator.losses import losses
+from benchmarks.operator.measurements import OperatorMeasurement, table, write
+from benchmarks.operator.node_losses import losses
+from benchmarks.operator.operator_load import load
 from benchmarks.operator.planning import planning
-from benchmarks.operator.rows import Row, table, write
+from benchmarks.operator.process_kills import kills
 from benchmarks.operator.starts import starts
 from benchmarks.operator.workloads import Bench
 from benchmarks.parts import chosen, collect, limit
@@ -24,7 +24,7 @@ from quickstart.storage import small_objects, upload
 OUTPUT = REPOSITORY / "build" / "benchmarks" / "operator.json"
 LONGEST_MINUTES = 15
 
-PARTS: dict[str, Callable[[Bench], Sequence[Row]]] = {
+PARTS: dict[str, Callable[[Bench], Sequence[OperatorMeasurement]]] = {
     "plan": lambda _: planning(),
     "starts": starts,
     "handover": handover,
@@ -54,13 +54,13 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if any(row.value is None for row in rows) else 0
 
 
-def machine() -> Row:
+def machine() -> OperatorMeasurement:
     """What else went on: on a busy machine every time below is longer, the peers' too."""
-    return Row(name="machine's load average at the start", value=os.getloadavg()[0], unit=f"of {os.cpu_count()} cores")
+    return OperatorMeasurement(name="machine's load average at the start", value=os.getloadavg()[0], unit=f"of {os.cpu_count()} cores")
 
 
-def broken(part: str, why: str) -> Row:
-    return Row(name=part, value=None, unit="", note=why)
+def broken(part: str, why: str) -> OperatorMeasurement:
+    return OperatorMeasurement(name=part, value=None, unit="", note=why)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.operator.rows import Row
+from benchmarks.operator.measurements import OperatorMeasurement
 from devcluster.run import say
 from devcluster.trainings import manifest, stage_manifest
 from lwm_operator.api.status import Attempt, AttemptState, FailureClass, FinalCheckpoint, Phase, RootCause, StageState, StageStatus, Status
@@ -39,7 +39,7 @@ class Snapshot:
         return plan(self.training, self.observed, NOW)
 
 
-def planning() -> list[Row]:
+def planning() -> list[OperatorMeasurement]:
     """`plan` over a snapshot in which nothing is left to do, beside one dump of the status that it returns."""
     snapshot = third_attempt_of_the_second_stage()
     status = snapshot.plan().status
@@ -47,7 +47,7 @@ def planning() -> list[Row]:
     peer = microseconds(lambda: status.model_dump(mode="json", by_alias=True, exclude_none=True))
     say(f"  plan: {ours:.0f} us, dump of the status {peer:.0f} us")
     note = f"median of {ROUNDS}, {HOSTS} hosts, third attempt of the second stage, the pods of two failed ones beside it; peer: model_dump"
-    return [Row(name="plan", value=ours, unit="us", peer=peer, aim=AIM_MICROSECONDS, note=note)]
+    return [OperatorMeasurement(name="plan", value=ours, unit="us", peer=peer, aim=AIM_MICROSECONDS, note=note)]
 
 
 def microseconds(call: Callable[[], object]) -> float:

@@ -3,7 +3,7 @@
 import statistics
 import time
 
-from benchmarks.operator.rows import Row
+from benchmarks.operator.measurements import OperatorMeasurement
 from benchmarks.operator.watch import Watch, of_job
 from benchmarks.operator.workloads import NOWHERE, Bench, bare_job, nowhere
 from devcluster.run import say
@@ -11,7 +11,7 @@ from devcluster.run import say
 ROUNDS = 7
 
 
-def starts(bench: Bench) -> list[Row]:
+def starts(bench: Bench) -> list[OperatorMeasurement]:
     """Medians of rounds that alternate. No node takes the pods: it is their creation that counts."""
     ours, bare = [], []
     with Watch(bench.kubectl, "v1", "pods") as pods:
@@ -28,4 +28,8 @@ def starts(bench: Bench) -> list[Row]:
             bench.delete("job", name)
             say(f"  round {number + 1}/{ROUNDS}: training {ours[-1]:.2f} s, bare Job {bare[-1]:.2f} s")
     note = f"medians of {ROUNDS} rounds, kubectl's own start included; ours {min(ours):.2f} to {max(ours):.2f} s; peer: a bare Indexed Job"
-    return [Row(name="create to first pod created", value=statistics.median(ours), unit="s", peer=statistics.median(bare), note=note)]
+    return [
+        OperatorMeasurement(
+            name="create to first pod created", value=statistics.median(ours), unit="s", peer=statistics.median(bare), note=note
+        )
+    ]

@@ -15,7 +15,7 @@ Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Seen:
+class WatchEvent:
     moment: float
     type: str
     """ADDED, MODIFIED or DELETED."""
@@ -26,11 +26,11 @@ class Seen:
         return str(self.object["metadata"]["name"])
 
 
-Test = Callable[[Seen], bool]
+Predicate = Callable[[WatchEvent], bool]
 
 
-class NotSeenError(Exception):
-    """What was waited for did not come in time."""
+class WatchTimeoutError(Exception):
+    """The event did not come in time."""
 
 
 class Watch:
@@ -42,7 +42,7 @@ class Watch:
         self._what = plural
         self._command = [kubectl.program, f"--kubeconfig={kubectl.kubeconfig}", "get", "--raw", path]
         self._news = threading.Condition()
-        self._seen: list[Seen] = []
+        self._events: list[WatchEvent] = []
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -59,63 +59,63 @@ class Watch:
         with lines:
             for line in lines:
                 if line.endswith("\n"):  # the last one is torn when kubectl is killed
-                    self._heard(line)
+                    self._receive(line)
 
-    def _heard(self, line: str) -> None:
+    def _receive(self, line: str) -> None:
         event = json.loads(line)
         with self._news:
-            self._seen.append(Seen(time.time(), event["type"], event["object"]))
+            self._events.append(WatchEvent(time.time(), event["type"], event["object"]))
             self._news.notify_all()
 
-    def seen(self) -> list[Seen]:
-        """All that has come until now."""
+    def events(self) -> list[WatchEvent]:
+        """All events until now."""
         with self._news:
-            return list(self._seen)
+            return list(self._events)
 
-    def first(self, holds: Test, seconds: float, sentence: str) -> Seen:
-        """The earliest event of which `holds` is true, waited for. Raises NotSeenError after `seconds`."""
-        end, looked = time.monotonic() + seconds, 0
+    def first(self, holds: Predicate, seconds: float, sentence: str) -> WatchEvent:
+        """Waits for the first event for which `holds` is true. Raises WatchTimeoutError after `seconds`."""
+        end, checked = time.monotonic() + seconds, 0
         with self._news:
             while True:
-                for seen in self._seen[looked:]:
-                    if holds(seen):
-                        return seen
-                looked = len(self._seen)
+                for event in self._events[checked:]:
+                    if holds(event):
+                        return event
+                checked = len(self._events)
                 if (left := end - time.monotonic()) <= 0:
-                    raise NotSeenError(f"after {seconds:.0f} s still not: {sentence} (watch of {self._what}, {looked} events)")
+                    raise WatchTimeoutError(f"after {seconds:.0f} s still not: {sentence} (watch of {self._what}, {checked} events)")
                 self._news.wait(left)
 
 
 def labels(manifest: Manifest) -> dict[str, str]:
-    found: dict[str, str] = manifest["metadata"].get("labels", {})
-    return found
+    present: dict[str, str] = manifest["metadata"].get("labels", {})
+    return present
 
 
-def anything(_: Seen) -> bool:
+def anything(_: WatchEvent) -> bool:
     return True
 
 
-def named(name: str, holds: Test = anything) -> Test:
-    """The object of that name, of which the rest holds too."""
-    return lambda seen: seen.name == name and holds(seen)
+def named(name: str, holds: Predicate = anything) -> Predicate:
+    """The object of that name, if `holds` is true, too."""
+    return lambda event: event.name == name and holds(event)
 
 
-def of_job(job: str, index: int | None = None, holds: Test = anything) -> Test:
-    """Of pods: those of the Job, and of its host where that is given, of which the rest holds too."""
+def of_job(job: str, index: int | None = None, holds: Predicate = anything) -> Predicate:
+    """Pods of the Job, and of its host where one is named, for which `holds` is true, too."""
 
-    def ours(seen: Seen) -> bool:
-        about = labels(seen.object)
-        host = about.get("batch.kubernetes.io/job-completion-index")
-        return about.get("batch.kubernetes.io/job-name") == job and (index is None or host == str(index)) and holds(seen)
+    def ours(event: WatchEvent) -> bool:
+        pod_labels = labels(event.object)
+        host = pod_labels.get("batch.kubernetes.io/job-completion-index")
+        return pod_labels.get("batch.kubernetes.io/job-name") == job and (index is None or host == str(index)) and holds(event)
 
     return ours
 
 
-def runs(seen: Seen) -> bool:
-    """Of pods: whether it runs and is not being deleted."""
-    return seen.object["status"].get("phase") == "Running" and "deletionTimestamp" not in seen.object["metadata"]
+def runs(event: WatchEvent) -> bool:
+    """Whether a pod runs and is not being deleted."""
+    return event.object["status"].get("phase") == "Running" and "deletionTimestamp" not in event.object["metadata"]
 
 
-def other_than(uid: str) -> Test:
+def other_than(uid: str) -> Predicate:
     """Any object but that one."""
-    return lambda seen: bool(seen.object["metadata"]["uid"] != uid)
+    return lambda event: bool(event.object["metadata"]["uid"] != uid)

@@ -36,11 +36,11 @@ class Bench:
 
 def training(name: str, steps: int = ENDLESS_STEPS, every: int = 5, **spec: Any) -> dict[str, Any]:
     """The first stage of the end-to-end tests' training: two hosts of two devices, a commit every `every` steps."""
-    found = manifest(name)
-    first = found["spec"]["stages"][0] | {"steps": steps}
-    found["spec"] |= {"stages": [first], **spec}
-    found["spec"]["checkpoint"]["saveIntervalSteps"] = every
-    return found
+    body = manifest(name)
+    first = body["spec"]["stages"][0] | {"steps": steps}
+    body["spec"] |= {"stages": [first], **spec}
+    body["spec"]["checkpoint"]["saveIntervalSteps"] = every
+    return body
 
 
 def nowhere(name: str) -> dict[str, Any]:

@@ -8,17 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.attention import timing, training_step
-from benchmarks.attention.external_parts import beside_peers, row
+from benchmarks import timing
+from benchmarks.attention import training_step
+from benchmarks.attention.external_parts import beside_peers, measurement
 from benchmarks.attention.memory import line
-from benchmarks.attention.picture import draw
-from benchmarks.attention.rows import Name, Row, number, parts, read, run, table, write
-from benchmarks.attention.timing import Round
+from benchmarks.attention.plot import draw
 from benchmarks.attention.wall_time import difference
-from benchmarks.attention.workload import order, sizes, starts, useful_flops
+from benchmarks.attention.workload import document_lengths, order, starts, useful_flops
+from benchmarks.measurements import Measurement, MeasurementName, number, parts, read, run, table, write
+from benchmarks.timing import Round
 
-FAST = Row(name="causal fwd+bwd 8192 vs ringattention", value=2347.0, unit="ms", ratio=1.24, percent_of_limit=41.0, note="5 rounds")
-VOID = Row(name="packed4 fwd 4096 vs ringattention", value=None, unit="ms", note="VOID: the results differ by 1e-02")
+FAST = Measurement(name="causal fwd+bwd 8192 vs ringattention", value=2347.0, unit="ms", ratio=1.24, percent_of_limit=41.0, note="5 rounds")
+VOID = Measurement(name="packed4 fwd 4096 vs ringattention", value=None, unit="ms", note="VOID: the results differ by 1e-02")
 
 
 def test_useful_arithmetic_is_the_causal_half_of_each_document_and_three_and_a_half_times_that_with_the_backward_pass() -> None:
@@ -36,10 +37,10 @@ def test_a_training_step_counts_six_a_parameter_and_token_and_attention() -> Non
 
 @pytest.mark.parametrize("documents", [1, 4, 16])
 def test_documents_fill_the_row_unevenly_and_in_the_same_proportions_for_every_length(documents: int) -> None:
-    found = sizes(4096, documents)
-    assert (len(found), sum(found)) == (documents, 4096)
-    assert len(set(found)) > documents / 2
-    assert np.allclose(np.array(sizes(8192, documents)) / 2, found, atol=1)
+    lengths = document_lengths(4096, documents)
+    assert (len(lengths), sum(lengths)) == (documents, 4096)
+    assert len(set(lengths)) > documents / 2
+    assert np.allclose(np.array(document_lengths(8192, documents)) / 2, lengths, atol=1)
 
 
 def test_every_token_knows_where_its_document_starts() -> None:
@@ -47,7 +48,7 @@ def test_every_token_knows_where_its_document_starts() -> None:
 
 
 def test_the_order_is_a_permutation_that_ascends_within_each_rank() -> None:
-    places = order(starts(sizes(64, 4)), 8)
+    places = order(starts(document_lengths(64, 4)), 8)
     assert sorted(places) == list(range(64))
     assert all((np.diff(rank) > 0).all() for rank in places.reshape(8, -1))
 
@@ -77,7 +78,7 @@ def test_rounds_are_as_many_as_fit_and_turn_round(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_name_says_what_ran_and_against_whom_and_can_be_read_back() -> None:
-    name = Name("packed16", run(True), 8192, "jax.nn.dot_product_attention")
+    name = MeasurementName("packed16", run(True), 8192, "jax.nn.dot_product_attention")
     assert str(name) == "packed16 fwd+bwd 8192 vs jax.nn.dot_product_attention"
     assert parts(str(name)) == name
     assert (name.backward, name._replace(run=run(False)).backward) == (True, False)
@@ -121,20 +122,22 @@ def test_memory_on_a_straight_line_does_not_deviate_and_off_it_does() -> None:
 
 
 def test_counted_work_of_our_layout_stands_beside_that_of_the_others() -> None:
-    about = {"mix": "books", "ring": 8, "figure": "busiest rank / mean", "unit": "1"}
-    planner = about | {"layout": "planned", "figure": "planner", "value": 90.0, "unit": "ms"}
+    key = {"mix": "books", "ring": 8, "figure": "busiest rank / mean", "unit": "1"}
+    planner = key | {"layout": "planned", "figure": "planner", "value": 90.0, "unit": "ms"}
     counted = {"contiguous": 3.6, "zigzag": 2.4, "planned": 1.2}
-    found = list(beside_peers([*(about | {"layout": layout, "value": value} for layout, value in counted.items()), planner]))
-    assert found == [
-        Row(name="busiest rank / mean, books, ring of 8 vs contiguous", value=1.2, unit="1", ratio=3.0),
-        Row(name="busiest rank / mean, books, ring of 8 vs zigzag", value=1.2, unit="1", ratio=2.0),
-        Row(name="planner, books, ring of 8", value=90.0, unit="ms"),
+    measurements = list(beside_peers([*(key | {"layout": layout, "value": value} for layout, value in counted.items()), planner]))
+    assert measurements == [
+        Measurement(name="busiest rank / mean, books, ring of 8 vs contiguous", value=1.2, unit="1", ratio=3.0),
+        Measurement(name="busiest rank / mean, books, ring of 8 vs zigzag", value=1.2, unit="1", ratio=2.0),
+        Measurement(name="planner, books, ring of 8", value=90.0, unit="ms"),
     ]
 
 
 def test_a_dictionary_of_another_module_is_taken_as_a_row() -> None:
-    assert row({"name": "kernel", "value": 1.0, "unit": "ms", "device": "a GPU"}) == Row(name="kernel", value=1.0, unit="ms")
-    assert row(FAST) is FAST
+    assert measurement({"name": "kernel", "value": 1.0, "unit": "ms", "device": "a GPU"}) == Measurement(
+        name="kernel", value=1.0, unit="ms"
+    )
+    assert measurement(FAST) is FAST
 
 
 def test_the_picture_is_made_of_what_there_is(tmp_path: Path) -> None:

@@ -1,25 +1,25 @@
-"""What a benchmark of the trainer tells at its end: the table on the screen, the rows as JSON."""
+"""End of a trainer benchmark: the table on the screen, the measurements as JSON."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.attention import timing
-from benchmarks.attention.rows import Row, number, table, write
+from benchmarks import timing
+from benchmarks.measurements import Measurement, number, table, write
 from devcluster.paths import REPOSITORY
 from devcluster.run import say
 
 
-def broken(part: str, why: str) -> Row:
-    return Row(name=part, value=None, unit="", note=why)
+def broken(part: str, why: str) -> Measurement:
+    return Measurement(name=part, value=None, unit="", note=why)
 
 
 def busy() -> float:
-    """How busy the machine is, to be asked before anything is measured."""
+    """Load average of the machine, to be read before anything is measured."""
     return os.getloadavg()[0]
 
 
-def tell(rows: Sequence[Row], busy_at_start: float, output: Path) -> str:
+def finish(rows: Sequence[Measurement], busy_at_start: float, output: Path) -> str:
     """Print the table, write `output`, and return the header, without which no figure means anything."""
     circumstances = {"device": timing.device(), "load": timing.load(busy_at_start)}
     first = header(**circumstances)

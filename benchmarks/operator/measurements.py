@@ -1,4 +1,4 @@
-"""Rows of the benchmark: what was measured, beside a peer and an aim; as a table and as JSON."""
+"""Measurements of the operator benchmark, beside a peer and an aim; as a table and as JSON."""
 
 import json
 import math
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class OperatorMeasurement:
     """One figure. `peer` is what another way of doing the same takes, in the same unit; `aim` the most it should be."""
 
     name: str
@@ -43,8 +43,8 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
-def table(rows: Sequence[Row]) -> str:
-    """One line a row, the notes below."""
+def table(rows: Sequence[OperatorMeasurement]) -> str:
+    """One line per measurement, the notes below."""
     lines = [f"{'':<52} {'value':>10} {'peer':>10} {'ratio':>7} {'aim':>8}  unit"]
     for row in rows:
         figures = [number(row.value), number(row.peer), number(row.ratio), number(row.aim)]
@@ -54,12 +54,12 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three digits that count, or nothing."""
+    """Three significant digits, or an empty string."""
     if value is None:
         return ""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def write(rows: Sequence[Row], path: Path) -> None:
+def write(rows: Sequence[OperatorMeasurement], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps([row.document() for row in rows], indent=1) + "\n")

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.operator.rows import Row, number, percentile, table, write
+from benchmarks.operator.measurements import OperatorMeasurement, number, percentile, table, write
 
-FAST = Row(name="killed to Job", value=2.5, unit="s", peer=10.0, aim=5.0, note="six kills")
-SLOW = Row(name="lost to Job", value=61.0, unit="s", aim=60.0)
-BROKEN = Row(name="load", value=None, unit="", note="NotSeenError: no pod")
+FAST = OperatorMeasurement(name="killed to Job", value=2.5, unit="s", peer=10.0, aim=5.0, note="six kills")
+SLOW = OperatorMeasurement(name="lost to Job", value=61.0, unit="s", aim=60.0)
+BROKEN = OperatorMeasurement(name="load", value=None, unit="", note="WatchTimeoutError: no pod")
 
 
 def test_a_percentile_is_one_of_the_values_and_of_few_the_largest() -> None:
@@ -23,7 +23,7 @@ def test_a_row_says_how_many_times_the_peer_and_whether_the_aim_was_met() -> Non
     assert (FAST.ratio, FAST.verdict) == (0.25, "ok")
     assert (SLOW.ratio, SLOW.verdict) == (None, "MISSED")
     assert (BROKEN.ratio, BROKEN.verdict) == (None, "NOT MEASURED")
-    assert Row(name="calls", value=0.0, unit="1", peer=0.0).ratio is None
+    assert OperatorMeasurement(name="calls", value=0.0, unit="1", peer=0.0).ratio is None
 
 
 def test_the_table_has_a_line_a_row_and_the_notes_below() -> None:
@@ -32,7 +32,7 @@ def test_the_table_has_a_line_a_row_and_the_notes_below() -> None:
     assert lines[1].split() == ["killed", "to", "Job", "2.5", "10", "0.25", "5", "s", "ok"]
     assert lines[2].endswith("s MISSED")
     assert lines[3].endswith("NOT MEASURED")
-    assert lines[5] == "  load: NotSeenError: no pod"
+    assert lines[5] == "  load: WatchTimeoutError: no pod"
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, ""), (0.1234, "0.123"), (12.34, "12.3"), (1234.5, "1234")])

@@ -1,11 +1,11 @@
-"""What the operator itself takes while trainings run: memory, and calls to the API server."""
+"""Load of the operator itself while trainings run: memory, and calls to the API server."""
 
 import time
 from pathlib import Path
 
-from benchmarks.operator.kills import START_SECONDS, progress
-from benchmarks.operator.rows import Row
-from benchmarks.operator.watch import Seen, Watch, named, of_job
+from benchmarks.operator.measurements import OperatorMeasurement
+from benchmarks.operator.process_kills import START_SECONDS, progress
+from benchmarks.operator.watch import Watch, WatchEvent, named, of_job
 from benchmarks.operator.workloads import Bench, nowhere, training
 from devcluster.pods import main_process
 from devcluster.processes import members
@@ -21,7 +21,7 @@ EVERY = 100
 CALLS = "lwm_operator_api_calls_total"
 
 
-def load(bench: Bench) -> list[Row]:
+def load(bench: Bench) -> list[OperatorMeasurement]:
     """A few trainings that step, then many whose pods no node takes; a window of a minute each."""
     operator = the_operator(bench)
     idle = resident(operator.process)
@@ -48,20 +48,20 @@ def load(bench: Bench) -> list[Row]:
     controllers = next(process.pid for process in members(bench.cluster) if process.program == "kube-controller-manager")
     unit = "calls/training/min"
     return [
-        Row(
+        OperatorMeasurement(
             name="operator's memory",
             value=memory,
             unit="MiB",
             peer=resident(controllers),
             note=f"resident, with {WAITING} trainings; {idle:.0f} before them; peer: kube-controller-manager",
         ),
-        Row(
+        OperatorMeasurement(
             name="operator's API calls, trainings that step",
             value=stepping,
             unit=unit,
             note=f"{REAL} trainings, a commit every {EVERY} steps, {WINDOW_SECONDS} s",
         ),
-        Row(
+        OperatorMeasurement(
             name="operator's API calls, trainings that wait",
             value=waiting,
             unit=unit,
@@ -70,7 +70,7 @@ def load(bench: Bench) -> list[Row]:
     ]
 
 
-def has_stepped(lease: Seen) -> bool:
+def has_stepped(lease: WatchEvent) -> bool:
     """Whether the attempt is past its first step."""
     return bool(progress(lease).get("step", 0) > 0)
 
@@ -98,9 +98,9 @@ def the_operator(bench: Bench) -> Operator:
 def per_training_and_minute(operator: Operator, trainings: int, which: str) -> float:
     before, began = operator.calls(), time.monotonic()
     time.sleep(WINDOW_SECONDS)
-    found = (operator.calls() - before) / trainings / (time.monotonic() - began) * 60
-    say(f"  {trainings} trainings {which}: {found:.1f} API calls a training and minute")
-    return found
+    rate = (operator.calls() - before) / trainings / (time.monotonic() - began) * 60
+    say(f"  {trainings} trainings {which}: {rate:.1f} API calls per training and minute")
+    return rate
 
 
 def total(metrics: str, name: str) -> float:

@@ -1,4 +1,4 @@
-"""Rows of the benchmark: what ran and against whom, as a table, as JSON, and by the parts of their names.
+"""Measurements of the trainer's benchmarks: as a table, as JSON, and by the parts of their names.
 
 A name like `packed16 fwd+bwd 8192 vs ringattention` says the row's documents, the pass, its tokens and the peer.
 """
@@ -14,8 +14,8 @@ _NAME = re.compile(r"(?P<what>\S+) (?P<run>fwd|fwd\+bwd) (?P<length>\d+) vs (?P<
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One figure of ours, beside a peer's and beside what the machine could do at most."""
+class Measurement:
+    """One figure of ours, beside a peer's and beside the most that the machine can do."""
 
     name: str
     value: float | None
@@ -28,7 +28,7 @@ class Row:
     note: str = ""
 
 
-class Name(NamedTuple):
+class MeasurementName(NamedTuple):
     """The parts of a row's name."""
 
     what: str
@@ -47,18 +47,18 @@ class Name(NamedTuple):
         return f"{self.what} {self.run} {self.length} vs {self.peer}"
 
 
-def parts(name: str) -> Name | None:
-    """The inverse of `str(Name(...))`; None for a row with another kind of name."""
-    found = _NAME.fullmatch(name)
-    return Name(found["what"], found["run"], int(found["length"]), found["peer"]) if found else None
+def parts(name: str) -> MeasurementName | None:
+    """The inverse of `str(MeasurementName(...))`; None for a row with another kind of name."""
+    match = _NAME.fullmatch(name)
+    return MeasurementName(match["what"], match["run"], int(match["length"]), match["peer"]) if match else None
 
 
 def run(backward: bool) -> str:
     return "fwd+bwd" if backward else "fwd"
 
 
-def table(rows: Sequence[Row]) -> str:
-    """One line a row."""
+def table(rows: Sequence[Measurement]) -> str:
+    """One line per measurement."""
     width = max([24, *(len(row.name) for row in rows)])
     lines = [f"{'':<{width}} {'value':>9} {'unit':<9} {'ratio':>6} {'% limit':>7}  (ratio: times better than the peer)"]
     for row in rows:
@@ -69,17 +69,17 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three digits that count, or nothing."""
+    """Three significant digits, or an empty string."""
     if value is None:
         return ""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def write(rows: Sequence[Row], circumstances: dict[str, Any], path: Path) -> None:
+def write(rows: Sequence[Measurement], circumstances: dict[str, Any], path: Path) -> None:
     """`circumstances` (device, load) stand beside the rows: without them no figure means anything."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**circumstances, "rows": [asdict(row) for row in rows]}, indent=1) + "\n")
 
 
-def read(path: Path) -> list[Row]:
-    return [Row(**row) for row in json.loads(path.read_text())["rows"]]
+def read(path: Path) -> list[Measurement]:
+    return [Measurement(**row) for row in json.loads(path.read_text())["rows"]]

@@ -2,9 +2,9 @@
 
 import time
 
-from benchmarks.operator.kills import START_SECONDS, has_committed
-from benchmarks.operator.rows import Row
-from benchmarks.operator.watch import Seen, Watch, named, of_job, other_than, runs
+from benchmarks.operator.measurements import OperatorMeasurement
+from benchmarks.operator.process_kills import START_SECONDS, has_committed
+from benchmarks.operator.watch import Watch, WatchEvent, named, of_job, other_than, runs
 from benchmarks.operator.workloads import LOST_NODE_SECONDS, Bench, bare_job, training
 from devcluster.faults import lose, revive
 from devcluster.run import say
@@ -14,12 +14,12 @@ AIM_SECONDS = 60.0
 LONGEST_SECONDS = 150
 
 
-def losses(bench: Bench) -> list[Row]:
+def losses(bench: Bench) -> list[OperatorMeasurement]:
     """Node 2, because the object store and the operator live on node 1."""
     node = bench.cluster.nodes[1]
 
-    def there(seen: Seen) -> bool:
-        return runs(seen) and seen.object["spec"]["nodeName"] == node.name
+    def there(event: WatchEvent) -> bool:
+        return runs(event) and event.object["spec"]["nodeName"] == node.name
 
     with (
         Watch(bench.kubectl, "v1", "pods") as pods,
@@ -53,6 +53,6 @@ def losses(bench: Bench) -> list[Row]:
     peers = f"one loss; peer: the replacement pod of a bare Job that tolerates a lost node for {LOST_NODE_SECONDS} s (300 by default)"
     rest = f"both hosts on one node; its host 0 runs {host.moment - lost:.1f} s after the loss"
     return [
-        Row(name="node lost to the next attempt's Job", value=ours, unit="s", peer=peer, aim=AIM_SECONDS, note=peers),
-        Row(name="node lost to the first new step", value=stepping, unit="s", note=rest),
+        OperatorMeasurement(name="node lost to the next attempt's Job", value=ours, unit="s", peer=peer, aim=AIM_SECONDS, note=peers),
+        OperatorMeasurement(name="node lost to the first new step", value=stepping, unit="s", note=rest),
     ]

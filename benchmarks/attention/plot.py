@@ -1,4 +1,4 @@
-"""The rows as a picture: time and memory against length, and how many times better than the peer."""
+"""Picture of the measurements: time and memory against length, and the ratio to the peer."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,27 +9,27 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from benchmarks.attention.peers import DOT_PRODUCT, RINGATTENTION
-from benchmarks.attention.rows import Name, Row, parts
 from benchmarks.attention.workload import DOCUMENTS
+from benchmarks.measurements import Measurement, MeasurementName, parts
 
 _OURS, _PEER, _DENSE = "#3b6fb6", "#d1495b", "#8b929a"
 _SHADES = {"causal": "#9db8dc", "packed4": "#6690c9", "packed16": "#2b5691"}
 _INK, _QUIET = "#22262b", "#8b929a"
 _WORDS = {"causal": "one document", "packed4": "4 documents", "packed16": "16 documents"}
 
-Found = dict[Name, Row]
+Measurements = dict[MeasurementName, Measurement]
 
 
-def draw(rows: Sequence[Row], path: Path, title: str) -> bool:
+def draw(rows: Sequence[Measurement], path: Path, title: str) -> bool:
     """Writes a PNG of three panels; nothing, and False, when no row was measured against ringattention."""
-    found = {name: row for row in rows if (name := parts(row.name)) and row.value is not None and row.ratio}
-    if not any(name.peer == RINGATTENTION and name.what in DOCUMENTS for name in found):
+    measurements = {name: row for row in rows if (name := parts(row.name)) and row.value is not None and row.ratio}
+    if not any(name.peer == RINGATTENTION and name.what in DOCUMENTS for name in measurements):
         return False
     figure = Figure(figsize=(16, 5.8), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08))
     times, memory, ratios = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
-    _times(times, found)
-    _memory(memory, found)
-    _ratios(ratios, found)
+    _times(times, measurements)
+    _memory(memory, measurements)
+    _ratios(ratios, measurements)
     for axes in (times, memory, ratios):
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(_QUIET)
@@ -43,9 +43,9 @@ def draw(rows: Sequence[Row], path: Path, title: str) -> bool:
     return True
 
 
-def _line(found: Found, what: str, peer: str, *, theirs: bool) -> list[tuple[int, float]]:
+def _line(measurements: Measurements, what: str, peer: str, *, theirs: bool) -> list[tuple[int, float]]:
     """(length, our value or the peer's) of the forward and backward rows."""
-    chosen = [(name.length, row) for name, row in found.items() if (name.what, name.peer) == (what, peer) and name.backward]
+    chosen = [(name.length, row) for name, row in measurements.items() if (name.what, name.peer) == (what, peer) and name.backward]
     values = [(length, (row.value or 0) * (row.ratio or 0) if theirs else row.value or 0) for length, row in chosen]
     return sorted(values)
 
@@ -55,7 +55,7 @@ def _plot(axes: Axes, points: list[tuple[int, float]], colour: str, style: str, 
         axes.plot(*zip(*points, strict=True), style, color=colour, linewidth=2.2, markersize=6.5, label=label)
 
 
-def _times(axes: Axes, found: Found) -> None:
+def _times(axes: Axes, measurements: Measurements) -> None:
     lines = [
         ("causal", RINGATTENTION, True, _PEER, "-o"),
         ("packed16", RINGATTENTION, True, _PEER, "--o"),
@@ -64,36 +64,38 @@ def _times(axes: Axes, found: Found) -> None:
         ("causal", DOT_PRODUCT, True, _DENSE, "-s"),
     ]
     for what, peer, theirs, colour, style in lines:
-        points = [(length, value / 1e3) for length, value in _line(found, what, peer, theirs=theirs)]
+        points = [(length, value / 1e3) for length, value in _line(measurements, what, peer, theirs=theirs)]
         _plot(axes, points, colour, style, f"{peer.removeprefix('jax.nn.') if theirs else 'ours'}, {_WORDS[what]}")
     _logarithmic(axes)
-    _lengths(axes, {name.length for name in found if name.what in DOCUMENTS})
+    _lengths(axes, {name.length for name in measurements if name.what in DOCUMENTS})
     axes.set_title("wall time, seconds (log-log)", loc="left", color=_INK, fontsize=12)
     axes.legend(frameon=False, fontsize=9.5, loc="upper left", handlelength=3.4)
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** 0.45)  # room for the legend
 
 
-def _memory(axes: Axes, found: Found) -> None:
-    _plot(axes, _line(found, "memory", RINGATTENTION, theirs=True), _PEER, "-o", RINGATTENTION)
-    _plot(axes, _line(found, "memory", RINGATTENTION, theirs=False), _OURS, "-o", "ours")
+def _memory(axes: Axes, measurements: Measurements) -> None:
+    _plot(axes, _line(measurements, "memory", RINGATTENTION, theirs=True), _PEER, "-o", RINGATTENTION)
+    _plot(axes, _line(measurements, "memory", RINGATTENTION, theirs=False), _OURS, "-o", "ours")
     _logarithmic(axes)
-    _lengths(axes, {name.length for name in found if name.what == "memory"})
+    _lengths(axes, {name.length for name in measurements if name.what == "memory"})
     axes.set_title("temporary memory per device, MiB (log-log)", loc="left", color=_INK, fontsize=12)
     if axes.lines:
         axes.legend(frameon=False, fontsize=9.5, loc="upper left", handlelength=3.4)
 
 
-def _ratios(axes: Axes, found: Found) -> None:
+def _ratios(axes: Axes, measurements: Measurements) -> None:
     chosen = {
-        name: row.ratio or 0 for name, row in found.items() if name.peer == RINGATTENTION and name.what in DOCUMENTS and name.backward
+        name: row.ratio or 0
+        for name, row in measurements.items()
+        if name.peer == RINGATTENTION and name.what in DOCUMENTS and name.backward
     }
     lengths = sorted({name.length for name in chosen})
     for place, length in enumerate(lengths):
-        here = [what for what in DOCUMENTS if any((name.what, name.length) == (what, length) for name in chosen)]
-        for number, what in enumerate(here):
+        masks = [what for what in DOCUMENTS if any((name.what, name.length) == (what, length) for name in chosen)]
+        for number, what in enumerate(masks):
             (value,) = (ratio for name, ratio in chosen.items() if (name.what, name.length) == (what, length))
-            at = place + (number - (len(here) - 1) / 2) * 0.27
+            at = place + (number - (len(masks) - 1) / 2) * 0.27
             axes.bar(at, value, 0.25, color=_SHADES[what])
             axes.annotate(
                 f"{value:.1f}" if value >= 1.95 else f"{value:.2f}",

@@ -5,8 +5,8 @@ import statistics
 import time
 from typing import Any
 
-from benchmarks.operator.rows import Row, percentile
-from benchmarks.operator.watch import Seen, Watch, named, of_job, other_than, runs
+from benchmarks.operator.measurements import OperatorMeasurement, percentile
+from benchmarks.operator.watch import Watch, WatchEvent, named, of_job, other_than, runs
 from benchmarks.operator.workloads import Bench, bare_job, training
 from devcluster.pods import kill
 from devcluster.run import say
@@ -19,7 +19,7 @@ START_SECONDS = 180
 AIM_JOB_SECONDS = 5.0
 
 
-def kills(bench: Bench) -> list[Row]:
+def kills(bench: Bench) -> list[OperatorMeasurement]:
     """Each kill comes after the attempt has committed, so that no backoff is due."""
     replaced = bare(bench)
     to_failed, to_job, to_start, to_step = [], [], [], []
@@ -47,7 +47,7 @@ def kills(bench: Bench) -> list[Row]:
     bench.delete("lwmtraining", "kills")
     again = f"a bare Indexed Job's replacement pod, median of {BARE}"
     return [
-        Row(
+        OperatorMeasurement(
             name="killed to the next attempt's Job, 95th percentile",
             value=percentile(to_job, 0.95),
             unit="s",
@@ -56,7 +56,7 @@ def kills(bench: Bench) -> list[Row]:
             note=f"{KILLS} kills after a commit, median {statistics.median(to_job):.1f} s; the first pod is called Failed after"
             f" {statistics.median(to_failed):.1f} s, at most {max(to_failed):.1f} s; peer: {again}",
         ),
-        Row(
+        OperatorMeasurement(
             name="killed to the first new step, median",
             value=statistics.median(to_step),
             unit="s",
@@ -77,28 +77,28 @@ def bare(bench: Bench) -> list[float]:
             pod = pods.first(of_job(name, holds=runs), 60, f"the pod of {name} runs").object
             killed[name] = (pod["metadata"]["uid"], time.time())
             kill(pod["metadata"]["uid"])
-        found = [
+        seconds = [
             pods.first(of_job(name, holds=other_than(uid)), 60, f"{name} has a new pod").moment - moment
             for name, (uid, moment) in killed.items()
         ]
     for name in names:
         bench.delete("job", name)
-    say(f"  bare Jobs: a new pod after {', '.join(f'{seconds:.1f}' for seconds in found)} s")
-    return found
+    say(f"  bare Jobs: a new pod after {', '.join(f'{value:.1f}' for value in seconds)} s")
+    return seconds
 
 
-def has_failed(seen: Seen) -> bool:
-    """Of pods."""
-    return bool(seen.object["status"].get("phase") == "Failed")
+def has_failed(event: WatchEvent) -> bool:
+    """Whether a pod has failed."""
+    return bool(event.object["status"].get("phase") == "Failed")
 
 
-def progress(seen: Seen) -> dict[str, Any]:
+def progress(event: WatchEvent) -> dict[str, Any]:
     """What the trainer has written on its Lease; {} before it has."""
-    found: dict[str, Any] = json.loads(seen.object["metadata"].get("annotations", {}).get(PROGRESS_ANNOTATION, "{}"))
-    return found
+    report: dict[str, Any] = json.loads(event.object["metadata"].get("annotations", {}).get(PROGRESS_ANNOTATION, "{}"))
+    return report
 
 
-def has_committed(seen: Seen) -> bool:
+def has_committed(event: WatchEvent) -> bool:
     """Whether the attempt has committed a step of its own."""
-    said = progress(seen)
-    return bool(said) and said.get("committedStep", 0) > said.get("resumedFrom", 0)
+    report = progress(event)
+    return bool(report) and report.get("committedStep", 0) > report.get("resumedFrom", 0)

@@ -1,4 +1,4 @@
-"""Seconds of things that run turn by turn, beside what the machine gives a plain matrix product in the same minute.
+"""Seconds of calls that run in turn, beside the speed of a plain matrix product in the same minute.
 
 On a shared machine that product moves by a factor of two within minutes: a time without it means nothing.
 """
@@ -19,7 +19,7 @@ GEMM_FLOPS = 2.0 * GEMM_SIZE**3
 WARM_UP = 3
 """With more rounds than this the first does not count."""
 LIMIT_SHARE = 0.03
-"""Of the time of a call, which the matrix product gets after it: a long one is not judged by one lucky moment."""
+"""Share of a call's time that the matrix product gets after it: a long call is not compared with one lucky moment."""
 
 Call = Callable[[], Any]
 
@@ -44,8 +44,8 @@ def rounds(calls: Mapping[str, Call], budget: float, least: int = 2, most: int =
     while len(done) < most and (len(done) < least or (time.monotonic() - began) * (len(done) + 1) / len(done) <= budget):
         seconds, limits = {}, [limit()]
         for name in [*calls][:: -1 if len(done) % 2 else 1]:
-            seconds[name], given = timed(calls[name])
-            first.setdefault(name, given)
+            seconds[name], result = timed(calls[name])
+            first.setdefault(name, result)
             limits.append(limit(LIMIT_SHARE * seconds[name]))
         done.append(Round(seconds, statistics.median(limits)))
         seen_limits.append(done[-1].limit)
@@ -53,9 +53,10 @@ def rounds(calls: Mapping[str, Call], budget: float, least: int = 2, most: int =
 
 
 def timed(call: Call) -> tuple[float, Any]:
+    """Seconds of a call, and its result."""
     began = time.perf_counter()
-    given = jax.block_until_ready(call())
-    return time.perf_counter() - began, given
+    result = jax.block_until_ready(call())
+    return time.perf_counter() - began, result
 
 
 def seconds(done: Sequence[Round], name: str) -> float:
@@ -63,12 +64,12 @@ def seconds(done: Sequence[Round], name: str) -> float:
 
 
 def ratio(done: Sequence[Round], better: str, than: str) -> float:
-    """The median over rounds of how many times `than` takes what `better` takes: neighbours disturb both turns of a round alike."""
+    """Median over rounds of the seconds of `than` divided by those of `better`: other load disturbs both turns of a round alike."""
     return statistics.median(turn.seconds[than] / turn.seconds[better] for turn in done)
 
 
 def percent_of_limit(done: Sequence[Round], name: str, flops: float) -> float:
-    """The median over rounds of the share of the same round's matrix product that `flops` in this time are."""
+    """Median over rounds of the speed, `flops` per second, in percent of the same round's matrix product."""
     return statistics.median(100 * flops / turn.seconds[name] / turn.limit for turn in done)
 
 

@@ -6,25 +6,25 @@ from typing import Any
 
 import pytest
 
-from benchmarks.operator.handover import first_told
-from benchmarks.operator.kills import has_committed, progress
-from benchmarks.operator.load import total
-from benchmarks.operator.watch import NotSeenError, Seen, Watch, named, of_job, other_than, runs
+from benchmarks.operator.handover import first_reported
+from benchmarks.operator.operator_load import total
+from benchmarks.operator.process_kills import has_committed, progress
+from benchmarks.operator.watch import Watch, WatchEvent, WatchTimeoutError, named, of_job, other_than, runs
 from benchmarks.operator.workloads import bare_job, nowhere, training
 from lwm_operator.api.training import read
 from lwm_trainer.config import PROGRESS_ANNOTATION
 from tools.kubectl import Kubectl
 
 
-def pod(job: str, index: int, phase: str, **metadata: Any) -> Seen:
+def pod(job: str, index: int, phase: str, **metadata: Any) -> WatchEvent:
     labels = {"batch.kubernetes.io/job-name": job, "batch.kubernetes.io/job-completion-index": str(index)}
-    return Seen(
+    return WatchEvent(
         1.0, "MODIFIED", {"metadata": {"name": f"{job}-{index}", "uid": "u", "labels": labels, **metadata}, "status": {"phase": phase}}
     )
 
 
-def lease(**said: Any) -> Seen:
-    return Seen(1.0, "MODIFIED", {"metadata": {"name": "a", "annotations": {PROGRESS_ANNOTATION: json.dumps(said)}}})
+def lease(**report: Any) -> WatchEvent:
+    return WatchEvent(1.0, "MODIFIED", {"metadata": {"name": "a", "annotations": {PROGRESS_ANNOTATION: json.dumps(report)}}})
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def test_what_has_come_is_found_and_what_has_not_is_said_with_its_sentence(watch
     began = time.time()
     with watch:
         assert watch.first(named("b"), 20, "b is there").moment >= began
-        assert watch.first(lambda seen: seen.type == "ADDED", 20, "any").name == "a"
-        with pytest.raises(NotSeenError, match=r"still not: c is there \(watch of jobs, 2 events\)"):
+        assert watch.first(lambda event: event.type == "ADDED", 20, "any").name == "a"
+        with pytest.raises(WatchTimeoutError, match=r"still not: c is there \(watch of jobs, 2 events\)"):
             watch.first(named("c"), 0.1, "c is there")
 
 
@@ -58,16 +58,16 @@ def test_a_pod_is_told_by_its_job_and_host_and_does_not_run_once_it_is_being_del
 
 
 def test_an_attempt_has_committed_when_it_is_past_where_it_began() -> None:
-    assert not has_committed(Seen(1.0, "ADDED", {"metadata": {"name": "a"}}))
+    assert not has_committed(WatchEvent(1.0, "ADDED", {"metadata": {"name": "a"}}))
     assert not has_committed(lease(committedStep=10, resumedFrom=10))
     assert has_committed(lease(committedStep=15, resumedFrom=10))
     assert progress(lease(step=3)) == {"step": 3}
 
 
 def test_the_first_word_about_a_phase_tells_when_it_began() -> None:
-    told = [lease(), lease(phase="Compiling"), lease(phase="Training"), lease(phase="Training", step=5)]
-    moments = [replace(seen, moment=float(number)) for number, seen in enumerate(told)]
-    assert first_told(moments) == {"Compiling": 1.0, "Training": 2.0}
+    leases = [lease(), lease(phase="Compiling"), lease(phase="Training"), lease(phase="Training", step=5)]
+    moments = [replace(event, moment=float(number)) for number, event in enumerate(leases)]
+    assert first_reported(moments) == {"Compiling": 1.0, "Training": 2.0}
 
 
 def test_a_metric_is_summed_over_its_labels_and_a_missing_one_is_an_error() -> None:
@@ -78,7 +78,7 @@ def test_a_metric_is_summed_over_its_labels_and_a_missing_one_is_an_error() -> N
 
 
 def test_the_trainings_are_ones_that_the_operator_takes_and_the_bare_job_retries() -> None:
-    found = read(training("t", steps=20) | {"metadata": {"name": "t", "namespace": "x", "uid": "1a2b3c4d"}})
-    assert (found.spec.stages[0].total_steps, found.spec.checkpoint.save_interval_steps) == (20, 5)
+    trained = read(training("t", steps=20) | {"metadata": {"name": "t", "namespace": "x", "uid": "1a2b3c4d"}})
+    assert (trained.spec.stages[0].total_steps, trained.spec.checkpoint.save_interval_steps) == (20, 5)
     assert nowhere("t")["spec"]["podTemplate"]["nodeSelector"]
     assert bare_job("j", "image", hosts=2)["spec"]["backoffLimit"] > 100

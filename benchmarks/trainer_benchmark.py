@@ -1,4 +1,4 @@
-"""What the benchmarks of the trainer do alike: parts chosen and measured within a time limit, a table, and the rows as JSON."""
+"""Common part of the trainer's benchmarks: chosen parts are measured within a time limit, then printed as a table and written as JSON."""
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,34 +8,34 @@ from typing import Generic, TypeVar
 
 import jax
 
-from benchmarks.attention import report
-from benchmarks.attention.rows import Row
+from benchmarks import report
+from benchmarks.measurements import Measurement
 from benchmarks.parts import chosen, collect, limit
 from devcluster.paths import REPOSITORY
 
-Effort = TypeVar("Effort")
+Sizes = TypeVar("Sizes")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Program(Generic[Effort]):
+class TrainerBenchmark(Generic[Sizes]):
     """A benchmark that `make bench-NAME` runs."""
 
     name: str
     about: str | None
-    parts: Mapping[str, Callable[[Effort], Iterable[Row]]]
-    whole: Effort
-    quick: Effort
+    parts: Mapping[str, Callable[[Sizes], Iterable[Measurement]]]
+    full: Sizes
+    quick: Sizes
     sample: str
     """What `--quick` measures."""
     longest_minutes: int
     devices: int = 1
-    """Of this machine's CPU."""
+    """CPU devices into which JAX divides this machine."""
 
     @property
     def output(self) -> Path:
         return REPOSITORY / "build" / "benchmarks" / f"{self.name}.json"
 
-    def run(self, arguments: Sequence[str]) -> tuple[list[Row], str]:
+    def run(self, arguments: Sequence[str]) -> tuple[list[Measurement], str]:
         """The rows, printed and written, and their header."""
         parser = argparse.ArgumentParser(prog=f"make bench-{self.name}", description=self.about)
         parser.add_argument("--quick", action="store_true", help=self.sample)
@@ -44,10 +44,10 @@ class Program(Generic[Effort]):
         jax.config.update("jax_num_cpu_devices", self.devices)
         limit(self.longest_minutes, "--parts or --quick")
         busy = report.busy()
-        rows = list(collect(self.parts, parts, self.quick if options.quick else self.whole, report.broken))
-        return rows, report.tell(rows, busy, self.output)
+        rows = list(collect(self.parts, parts, self.quick if options.quick else self.full, report.broken))
+        return rows, report.finish(rows, busy, self.output)
 
 
-def status(rows: Iterable[Row]) -> int:
+def status(rows: Iterable[Measurement]) -> int:
     """The exit status: 1 when a part broke."""
     return 1 if any(row.value is None for row in rows) else 0
