@@ -51,7 +51,7 @@ soak: setup ## By hand, hours: 100,000 random histories of the plan, ring attent
 	@$(RUN) python -m tpu.compile
 	@$(CLUSTER) up --name $(NAME)
 	@$(RUN) python -m kueue.drive --name $(NAME)
-	@$(RUN) python -m e2e.kills --count 100 --name $(NAME)
+	@$(RUN) python -m e2e.random_kills --count 100 --name $(NAME)
 
 check-packaging: setup ## The wheel in clean environments, one an extra: each command starts, or names its missing extra (PACKAGING='--python 3.12 3.13')
 	@$(RUN) python -m tools.check_packaging $(PACKAGING)

@@ -1,4 +1,8 @@
-"""Small trainings on real pods, and how they are followed."""
+"""Small trainings on real pods, and how to follow them.
+
+The operator, the scheduler, the Job controller and the kubelets go on while somebody looks. Whoever asserts something takes it from the
+very answer that ended the waiting (`until`, `status_when`) or from what is kept (recent attempts, Events), or waits for the state itself.
+"""
 
 import json
 import subprocess
@@ -40,7 +44,7 @@ def manifest(name: str, bucket: str = BUCKET, **changes: Any) -> dict[str, Any]:
                 "maxToKeep": 2,
             },
             "accelerator": {"type": "cpu", "cpu": {"hosts": 2, "devicesPerHost": 2, "threads": 2}},
-            "stages": [stage_manifest(*each) for each in STAGES],
+            "stages": [stage_manifest(*stage) for stage in STAGES],
             **changes,
         },
     }
@@ -59,13 +63,24 @@ def stage_manifest(name: str, length: int, theta: float, mesh: dict[str, int], s
 
 
 def status(kubectl: Kubectl, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = kubectl.get("lwmtraining", name).get("status", {})
-    return found
+    current: dict[str, Any] = kubectl.get("lwmtraining", name).get("status", {})
+    return current
+
+
+def status_when(kubectl: Kubectl, name: str, holds: Callable[[dict[str, Any]], bool], seconds: float, sentence: str) -> dict[str, Any]:
+    """The first status that was seen for which `holds` is true; the next one may be different again."""
+
+    def look() -> dict[str, Any] | None:
+        current = status(kubectl, name)
+        return current if holds(current) else None
+
+    accepted: dict[str, Any] = until(look, seconds, sentence)
+    return accepted
 
 
 def stages(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = status(kubectl, name)["stages"]
-    return found
+    entries: list[dict[str, Any]] = status(kubectl, name)["stages"]
+    return entries
 
 
 def wait_for_complete(kubectl: Kubectl, *names: str, seconds: int = SECONDS) -> None:
@@ -78,21 +93,33 @@ def final_hashes(kubectl: Kubectl, name: str) -> list[tuple[str, str]]:
     return [(stage["finalCheckpoint"]["recordHash"], stage["finalCheckpoint"]["stateHash"]) for stage in stages(kubectl, name)]
 
 
-def until(what: Callable[[], Any], seconds: float, sentence: str) -> Any:
-    """Ask twice a second until the answer is true; return it."""
+def until(check: Callable[[], Any], seconds: float, sentence: str) -> Any:
+    """Call `check` twice a second until its answer is true; return the answer."""
     end = time.monotonic() + seconds
-    while not (found := what()):
+    while not (answer := check()):
         if time.monotonic() > end:
             raise AssertionError(f"after {seconds:.0f} s still not: {sentence}")
         time.sleep(0.5)
-    return found
+    return answer
 
 
 def pods_of(kubectl: Kubectl, job: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(kubectl("get", "pods", f"--selector=batch.kubernetes.io/job-name={job}", "--output=json"))[
-        "items"
-    ]
-    return found
+    """The Job's pods that are there now. While an attempt is on or has just ended, one of them may be missing or have no node yet."""
+    listing = kubectl("get", "pods", f"--selector=batch.kubernetes.io/job-name={job}", "--output=json")
+    pods: list[dict[str, Any]] = json.loads(listing)["items"]
+    return pods
+
+
+def exit_codes(pods: list[dict[str, Any]]) -> list[int]:
+    """The exit codes of the pods whose container has ended."""
+    states = [container["state"] for pod in pods for container in pod["status"].get("containerStatuses", [])]
+    return [state["terminated"]["exitCode"] for state in states if "terminated" in state]
+
+
+def events(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
+    """The Events about the training, the earliest first."""
+    listing = json.loads(kubectl("get", "events.events.k8s.io", "--output=json"))["items"]
+    return sorted((event for event in listing if event["regarding"]["name"] == name), key=lambda event: event["eventTime"] or "")
 
 
 def pod_of(kubectl: Kubectl, job: str, index: int) -> dict[str, Any] | None:
@@ -122,9 +149,9 @@ def follow_steps(kubectl: Kubectl, pod: str) -> Iterator[dict[str, Any]]:
 
 
 def wait_past_commit(kubectl: Kubectl, job: str, *, settled: bool = False) -> list[dict[str, Any]]:
-    """Wait until the attempt has a commit of its own and is some steps past a save; the step lines that it printed so far.
+    """Wait until the attempt has a commit of its own and is some steps past a save; returns the step lines that it printed so far.
 
-    `settled`: the save is over too. The emulator waits without end for the rest of an upload whose sender is gone.
+    `settled`: the save is over too. The object store's emulator waits for ever for the rest of an upload whose sender is gone.
     """
     first: dict[str, Any] = until(lambda: pod_of(kubectl, job, 0), SECONDS, f"{job} runs")
     printed: list[dict[str, Any]] = []
@@ -150,5 +177,5 @@ def operator_pod(kubectl: Kubectl) -> dict[str, Any]:
             return None
         return next((pod for pod in pods if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]), None)
 
-    found: dict[str, Any] = until(running, 120, "an operator's pod is there")
-    return found
+    pod: dict[str, Any] = until(running, 120, "an operator's pod is there")
+    return pod

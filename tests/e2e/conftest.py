@@ -9,7 +9,7 @@ import pytest
 from devcluster import installation, lifecycle
 from devcluster.paths import DEFAULT_NAME, Cluster
 from devcluster.trainings import BUCKET, manifest
-from e2e.volumes import Offer, offered
+from e2e.persistent_volume import Offer, volume_offers
 from quickstart import external
 from quickstart.options import parse
 from quickstart.storage import small_objects, upload
@@ -19,7 +19,7 @@ from tools.operator_chart import install
 
 @pytest.fixture(scope="session")
 def options() -> Namespace:
-    """What `make e2e` was told of somebody else's cluster; without a context it is the embedded one."""
+    """The options of `make e2e` for a cluster of the user's; without a context it is the embedded one."""
     return parse([])
 
 
@@ -27,10 +27,10 @@ def options() -> Namespace:
 def cluster(options: Namespace) -> Cluster:
     if options.context:
         pytest.fail("this needs the embedded cluster, not just a kubeconfig: mark it `embedded`")
-    found = Cluster(os.environ.get("LWM_CLUSTER", DEFAULT_NAME))
-    if not lifecycle.status(found):
-        pytest.fail(f"cluster {found.name} is not up: run `make cluster-up`")
-    return found
+    embedded = Cluster(os.environ.get("LWM_CLUSTER", DEFAULT_NAME))
+    if not lifecycle.status(embedded):
+        pytest.fail(f"cluster {embedded.name} is not up: run `make cluster-up`")
+    return embedded
 
 
 @pytest.fixture(scope="session")
@@ -56,8 +56,8 @@ def kubectl(options: Namespace, admin: Kubectl, built: tuple[str, str], request:
         embedded = request.getfixturevalue("cluster")
         installation.install_operator(embedded, *built)
         upload(small_objects(), BUCKET, embedded.storage_url)
-    with installation.fresh_namespace(admin, "e2e") as found:
-        yield found
+    with installation.fresh_namespace(admin, "e2e") as inside:
+        yield inside
 
 
 @pytest.fixture(scope="session")
@@ -70,5 +70,5 @@ def calm(kubectl: Kubectl) -> str:
 @pytest.fixture(scope="module")
 def volume(cluster: Cluster) -> Iterator[Offer]:
     """Offers volumes of the embedded cluster."""
-    with offered(cluster) as offer:
+    with volume_offers(cluster) as offer:
         yield offer

@@ -1,4 +1,4 @@
-"""No training needs its operator to go on: uninstalled in the middle, taken up again, upgraded, and cut off from the API server."""
+"""Trainings survive operator downtime: the operator is uninstalled, installed again, upgraded, and the API server is down for a minute."""
 
 import json
 import time
@@ -11,6 +11,7 @@ from devcluster.installation import install_operator
 from devcluster.paths import Cluster, binaries
 from devcluster.run import output
 from devcluster.trainings import SECONDS, STAGES, follow_steps, operator_pod, pod_of, pods_of, stages, until
+from lwm_trainer.config import STEP_LINE_PREFIX
 from tools.kubectl import Kubectl, run
 from tools.operator_chart import NAMESPACE, RELEASE
 
@@ -18,14 +19,19 @@ pytestmark = pytest.mark.embedded
 OUTAGE_SECONDS = 60
 
 
-def trains(kubectl: Kubectl, job: str, beyond: int = 0) -> int:
-    """Wait until the attempt is past that step, which it prints itself; the step."""
+def wait_for_step(kubectl: Kubectl, job: str, beyond: int = 0) -> int:
+    """Wait until the attempt has printed a step after `beyond`; returns that step."""
     first: dict[str, Any] = until(lambda: pod_of(kubectl, job, 0), SECONDS, f"{job} runs")
     return next(int(line["step"]) for line in follow_steps(kubectl, first["metadata"]["name"]) if line["step"] > beyond)
 
 
-def untouched(kubectl: Kubectl, job: str) -> dict[str, tuple[str, int]]:
-    """Of each pod: uid and restarts."""
+def printed_steps(kubectl: Kubectl, pod: str) -> int:
+    """How many steps the pod has printed."""
+    return kubectl("logs", pod).count(STEP_LINE_PREFIX)
+
+
+def identities(kubectl: Kubectl, job: str) -> dict[str, tuple[str, int]]:
+    """Uid and restarts of each pod, by its name."""
     return {
         pod["metadata"]["name"]: (pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"])
         for pod in pods_of(kubectl, job)
@@ -34,48 +40,47 @@ def untouched(kubectl: Kubectl, job: str) -> dict[str, tuple[str, int]]:
 
 @pytest.fixture(scope="module")
 def absence(kubectl: Kubectl, cluster: Cluster, calm: str, built: tuple[str, str]) -> dict[str, Any]:
-    """Stage 1: uninstalled, the stage ends, installed again. Stage 2: upgraded to other images. Stage 3: the API server is away."""
-    found: dict[str, Any] = {}
+    """Stage 1: uninstalled, the stage ends, installed again. Stage 2: upgraded to other images. Stage 3: the API server is down."""
+    observed: dict[str, Any] = {}
     job = f"{calm}-s1-a1"
-    step = trains(kubectl, job, beyond=2)
-    found["before"] = untouched(kubectl, job)
+    step = wait_for_step(kubectl, job, beyond=2)
+    observed["before"] = identities(kubectl, job)
     run(str(binaries() / "helm"), "uninstall", RELEASE, f"--kubeconfig={cluster.kubeconfig}", f"--namespace={NAMESPACE}", "--wait")
-    found["gone"] = Kubectl(cluster.kubeconfig, NAMESPACE, kubectl.program)("get", "deployments", "--output=name").strip()
-    found["advanced"] = trains(kubectl, job, beyond=step + 2) - step
+    observed["gone"] = Kubectl(cluster.kubeconfig, NAMESPACE, kubectl.program)("get", "deployments", "--output=name").strip()
+    observed["advanced"] = wait_for_step(kubectl, job, beyond=step + 2) - step
     until(lambda: [pod["status"]["phase"] for pod in pods_of(kubectl, job)] == ["Succeeded"] * 2, SECONDS, "stage 1 ends")
-    found["after"] = untouched(kubectl, job)
-    found["away"] = kubectl("get", "jobs", f"--selector=lwm.dev/training={calm}", "--output=name").split()
-    found["status away"] = stages(kubectl, calm)[0]["state"]
+    observed["after"] = identities(kubectl, job)
+    observed["jobs without an operator"] = kubectl("get", "jobs", f"--selector=lwm.dev/training={calm}", "--output=name").split()
+    observed["state without an operator"] = stages(kubectl, calm)[0]["state"]
     install_operator(cluster, *built)
 
     job = f"{calm}-s2-a1"
-    trains(kubectl, job)
-    found["old images"] = built
+    wait_for_step(kubectl, job)
+    observed["old images"] = built
     other = tuple(f"{image}-upgraded" for image in built)
     for node in cluster.nodes:
         for old, new in zip(built, other, strict=True):
             output(nodes.ctr(node, "images", "tag", "--force", f"docker.io/library/{old}", f"docker.io/library/{new}"))
-    found["before upgrade"] = untouched(kubectl, job)
+    observed["before upgrade"] = identities(kubectl, job)
     install_operator(cluster, other[0], other[1])
-    found["operator image"] = operator_pod(kubectl)["spec"]["containers"][0]["image"]
-    found["at upgrade"] = trains(kubectl, job)
-    found["after upgrade"] = untouched(kubectl, job)
-    found["new images"] = other
+    observed["operator image"] = operator_pod(kubectl)["spec"]["containers"][0]["image"]
+    observed["after upgrade"] = identities(kubectl, job)
+    observed["new images"] = other
 
     job = f"{calm}-s3-a1"
-    trains(kubectl, job, beyond=2)
-    found["image of stage 3"] = pods_of(kubectl, job)[0]["spec"]["containers"][0]["image"]
-    found["before outage"] = untouched(kubectl, job)
-    step = trains(kubectl, job, beyond=2)
+    wait_for_step(kubectl, job, beyond=2)
+    observed["image of stage 3"] = pods_of(kubectl, job)[0]["spec"]["containers"][0]["image"]
+    observed["before outage"] = identities(kubectl, job)
+    first = next(name for name in observed["before outage"] if name.startswith(f"{job}-0"))
+    steps = printed_steps(kubectl, first)
     faults.api_down(cluster)
     try:
         time.sleep(OUTAGE_SECONDS)
     finally:
         faults.api_up(cluster)
-    printed = kubectl("logs", next(name for name in found["before outage"] if name.startswith(f"{job}-0")))
-    found["steps in outage"] = printed.count('"step"') - step
-    found["after outage"] = untouched(kubectl, job)
-    return found
+    observed["steps in outage"] = printed_steps(kubectl, first) - steps
+    observed["after outage"] = identities(kubectl, job)
+    return observed
 
 
 def test_an_uninstall_touches_no_pod_and_training_goes_on(absence: dict[str, Any]) -> None:
@@ -86,8 +91,8 @@ def test_an_uninstall_touches_no_pod_and_training_goes_on(absence: dict[str, Any
 
 
 def test_a_stage_that_ended_while_the_operator_was_away_is_taken_up(absence: dict[str, Any], kubectl: Kubectl, calm: str) -> None:
-    assert absence["away"] == [f"job.batch/{calm}-s1-a1"], "nobody was there to begin stage 2"
-    assert absence["status away"] == "Running"
+    assert absence["jobs without an operator"] == [f"job.batch/{calm}-s1-a1"], "nobody was there to begin stage 2"
+    assert absence["state without an operator"] == "Running"
     first = stages(kubectl, calm)[0]
     assert (first["state"], first["attempts"], first["step"]) == ("Complete", 1, STAGES[0][-1])
 
@@ -116,7 +121,7 @@ def test_a_minute_without_the_api_server_stops_no_step_and_is_not_charged(absenc
 
 
 def test_nothing_is_stuck(kubectl: Kubectl, calm: str, absence: dict[str, Any]) -> None:
-    """No finalizer of ours anywhere: an uninstall may never leave something that cannot be deleted."""
+    """No object has a finalizer of the operator's: an uninstall may never leave something that cannot be deleted."""
     listing = json.loads(kubectl("get", "lwmt,jobs,services,configmaps,leases,roles,rolebindings", "--output=json"))["items"]
-    kept = [item["metadata"]["name"] for item in listing if any("lwm" in each for each in item["metadata"].get("finalizers", []))]
+    kept = [item["metadata"]["name"] for item in listing if any("lwm" in name for name in item["metadata"].get("finalizers", []))]
     assert kept == []

@@ -1,4 +1,4 @@
-"""What must hold on any cluster that a kubeconfig leads to: data on a claim of its own storage, one training left alone, one disturbed."""
+"""What must hold on any cluster: data on a claim of the cluster's own storage, one training left alone, one disturbed."""
 
 import json
 from argparse import Namespace
@@ -15,8 +15,7 @@ from devcluster.trainings import (
     pod_of,
     pods_of,
     stages,
-    status,
-    until,
+    status_when,
     wait_for_complete,
     wait_past_commit,
 )
@@ -31,19 +30,19 @@ DELETED = "struck-s1-a2"
 
 
 def one_stage(name: str) -> Manifest:
-    found = manifest(name)
-    found["spec"]["stages"] = [found["spec"]["stages"][0] | {"steps": STEPS}]
-    return found
+    training = manifest(name)
+    training["spec"]["stages"] = [training["spec"]["stages"][0] | {"steps": STEPS}]
+    return training
 
 
 @pytest.fixture(scope="module")
 def shelf(kubectl: Kubectl, built: tuple[str, str], options: Namespace, request: pytest.FixtureRequest) -> Iterator[Claim]:
-    """Of the cluster's default class; the embedded cluster has none, so a volume waits there for this claim."""
+    """A claim of the cluster's default storage class; the embedded cluster has none, so a volume waits there for this claim."""
     if not options.context:
         request.getfixturevalue("volume")(kubectl.namespace)
-    with claim(kubectl, built[1], options.storage_class, options.access_mode) as held:
-        held.fill(small_objects(), folders=("runs",))
-        yield held
+    with claim(kubectl, built[1], options.storage_class, options.access_mode) as filled:
+        filled.fill(small_objects(), folders=("runs",))
+        yield filled
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,7 @@ def story(kubectl: Kubectl, shelf: Claim) -> Story:
         kubectl.apply(on_claim(one_stage(name), NAME, node_of(shelf)))
     wait_past_commit(kubectl, "struck-s1-a1")
     patch(kubectl, suspend=True)
-    until(lambda: status(kubectl, "struck")["reason"] == "Suspended", SECONDS, "it has saved and left")
-    suspended = status(kubectl, "struck")
+    suspended = status_when(kubectl, "struck", lambda now: now["reason"] == "Suspended", SECONDS, "it has saved and left")
     running = sum(1 for pod in pods_of(kubectl, "struck-s1-a1") if pod["status"]["phase"] == "Running")
     patch(kubectl, suspend=False)
     steps = wait_past_commit(kubectl, DELETED)[-1]["step"]

@@ -23,14 +23,14 @@ STEPS = 4
 
 @pytest.fixture
 def folder(cluster: Cluster) -> Iterator[Path]:
-    """Seen by both nodes, and the trainer's own: nobody changes the owner of a hostPath volume."""
+    """A folder that both nodes see and that the trainer's user owns: nobody changes the owner of a hostPath volume."""
     path = cluster.state / "shelf"
     for name in ("books", "runs", "tokenizer"):
         (path / name).mkdir(parents=True)
     (path / "books" / "ruth.txt").write_text(next(text for name, text in books().items() if "ruth" in name))
     shutil.copy(TOKENIZER, path / "tokenizer" / "tokenizer.json")
-    for each in (path, *path.rglob("*")):
-        os.chown(each, USER, USER)
+    for entry in (path, *path.rglob("*")):
+        os.chown(entry, USER, USER)
     yield path
     shutil.rmtree(path)
 
@@ -45,30 +45,30 @@ def claim(kubectl: Kubectl, folder: Path) -> Iterator[str]:
         "metadata": {"name": name},
         "spec": about | {"capacity": {"storage": "1Gi"}, "hostPath": {"path": str(folder), "type": "Directory"}},
     }
-    wanted = {
+    request = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": {"name": name},
         "spec": about | {"volumeName": name, "resources": {"requests": {"storage": "1Gi"}}},
     }
-    for each in (volume, wanted):
-        kubectl("create", "--filename=-", stdin=json.dumps(each))
+    for body in (volume, request):
+        kubectl("create", "--filename=-", stdin=json.dumps(body))
     yield name
     kubectl("delete", "persistentvolumeclaim", name, "--wait=false")
     kubectl("delete", "persistentvolume", name, "--wait=false")
 
 
 def short(name: str, claim: str) -> Manifest:
-    """The laptop's example on another claim and two hosts, its first stage cut short."""
-    found = read(EXAMPLE.parent / "laptop.yaml")
-    found["metadata"]["name"] = name
-    spec = found["spec"]
+    """examples/laptop.yaml on another claim and two hosts, its first stage cut short."""
+    training = read(EXAMPLE.parent / "laptop.yaml")
+    training["metadata"]["name"] = name
+    spec = training["spec"]
     for place in (spec["tokenizer"], spec["checkpoint"], spec["datasets"][0]["source"]):
         place["pvc"]["claimName"] = claim
     spec["checkpoint"]["saveIntervalSteps"] = 2
     spec["accelerator"]["cpu"] |= {"hosts": 2, "devicesPerHost": 2}
     spec["stages"] = [spec["stages"][0] | {"steps": STEPS}]
-    return found
+    return training
 
 
 def test_a_training_on_a_claim_completes_and_deleted_leaves_its_checkpoint_and_nothing_else(

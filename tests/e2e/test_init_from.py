@@ -1,5 +1,5 @@
-"""A Llama of Hugging Face's becomes a training's first parameters, and its last ones a Llama of Hugging Face's again, on real pods; what
-cannot be begun with is named."""
+"""A Hugging Face Llama gives a training its first parameters, and the last ones become a Hugging Face Llama again, on real pods; a
+checkpoint that a training cannot start from is named."""
 
 import json
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ from tokenizers import Tokenizer, models
 
 from devcluster.installation import namespace
 from devcluster.paths import REPOSITORY, Cluster
-from devcluster.trainings import BUCKET, manifest, stage_manifest, status, wait_for_complete
-from e2e.volumes import Offer
+from devcluster.trainings import BUCKET, events, manifest, stage_manifest, status, wait_for_complete
+from e2e.persistent_volume import Offer
 from lwm_trainer.checkpoint.manifest import read_manifest
 from lwm_trainer.model import llama
 from lwm_trainer.model.llama import Params
@@ -70,8 +70,8 @@ class Story:
     checkpoint: str
     """Of the heir's end, in the bucket."""
     exported: Path
-    said: str
-    """By the export."""
+    output: str
+    """What the export printed."""
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +86,10 @@ def heir(shelf: Claim, tmp_path_factory: pytest.TempPathFactory) -> Story:
         shelf.kubectl.apply(each)
     wait_for_complete(shelf.kubectl, "heir")
     checkpoint = status(shelf.kubectl, "heir")["stages"][0]["finalCheckpoint"]["path"]
-    said = convert(shelf, "to-hf", checkpoint, f"{FOLDER}/exported", "--tokenizer", f"{FOLDER}/theirs/tokenizer.json")
+    output = convert(shelf, "to-hf", checkpoint, f"{FOLDER}/exported", "--tokenizer", f"{FOLDER}/theirs/tokenizer.json")
     folder = tmp_path_factory.mktemp("claim")
     shelf.fetch(["exported"], folder)
-    return Story(checkpoint, folder / "exported", said)
+    return Story(checkpoint, folder / "exported", output)
 
 
 def parameters(checkpoint: str) -> Params:
@@ -131,28 +131,22 @@ def test_they_are_the_imported_ones_a_few_steps_on(heir: Story) -> None:
 def test_the_config_is_the_imported_one_with_the_stages_length_and_theta(heir: Story) -> None:
     theirs, ours = (json.loads((folder / "config.json").read_bytes()) for folder in (THEIRS, heir.exported))
     expected = theirs | {"max_position_embeddings": LENGTH, "rope_parameters": {"rope_type": "default", "rope_theta": THETA}}
-    said = expected.keys() & ours.keys()
-    assert said >= {"architectures", "hidden_size", "num_key_value_heads", "rms_norm_eps", "rope_parameters", "vocab_size"}
-    assert {key: ours[key] for key in said} == {key: expected[key] for key in said}
+    common = expected.keys() & ours.keys()
+    assert common >= {"architectures", "hidden_size", "num_key_value_heads", "rms_norm_eps", "rope_parameters", "vocab_size"}
+    assert {key: ours[key] for key in common} == {key: expected[key] for key in common}
     assert ours["rope_theta"] == THETA
     assert Tokenizer.from_file(str(heir.exported / "tokenizer.json")).get_vocab_size() == len(PIECES)
 
 
 def test_a_bucket_without_credentials_is_asked_for_none(heir: Story) -> None:
-    assert "to-hf: 0.000 of 0.000 GB" in heir.said
-    assert "credentials" not in heir.said
-
-
-def events(kubectl: Kubectl, name: str) -> dict[str, str]:
-    """Reason and message."""
-    found = json.loads(kubectl("get", "events.events.k8s.io", "--output=json"))["items"]
-    return {event["reason"]: event["note"] for event in found if event["regarding"]["name"] == name}
+    assert "to-hf: 0.000 of 0.000 GB" in heir.output
+    assert "credentials" not in heir.output
 
 
 def test_events_say_what_it_began_with_and_that_its_theta_is_low(shelf: Claim, heir: Story) -> None:
-    told = events(shelf.kubectl, "heir")
-    assert told["StageStarted"].endswith(f"from spec.model.initFrom: claim {NAME}, folder imported/llama")
-    assert told["SpecWarning"].startswith("spec.stages[ctx128].ropeTheta: 50 lies below 114, the least for 128 tokens")
+    notes = {event["reason"]: event["note"] for event in events(shelf.kubectl, "heir")}
+    assert notes["StageStarted"].endswith(f"from spec.model.initFrom: claim {NAME}, folder imported/llama")
+    assert notes["SpecWarning"].startswith("spec.stages[ctx128].ropeTheta: 50 lies below 114, the least for 128 tokens")
     assert "ropeTheta" not in status(shelf.kubectl, "heir")["message"]
 
 
@@ -164,6 +158,6 @@ def test_what_it_cannot_begin_with_is_named(shelf: Claim, heir: Story) -> None:
         ("empty", "spec.model.initFrom: /lwm/init: manifest/metadata is missing, so it is no checkpoint"),
     ):
         shelf.kubectl("wait", "--for=condition=Failed", f"lwmtraining/{name}", "--timeout=300s", seconds=330)
-        found = status(shelf.kubectl, name)
-        assert (found["reason"], found["stages"][0]["attempts"]) == ("BadCheckpoint", 1)
-        assert words in found["message"]
+        failed = status(shelf.kubectl, name)
+        assert (failed["reason"], failed["stages"][0]["attempts"]) == ("BadCheckpoint", 1)
+        assert words in failed["message"]

@@ -1,12 +1,22 @@
-"""A queue takes a running training's nodes back, twice, then while the operator is away: its result is that of one left alone.
+"""A queue takes a running training's nodes back, then once more while no operator runs: the result is that of a training left alone.
 
-The queue's part is played: it is nothing but `suspend` of the Job (tests/kueue has Kueue itself).
+The test plays the queue, which does nothing but suspend and resume the Job (tests/kueue has Kueue itself).
 """
 
 import json
 from typing import Any
 
-from devcluster.trainings import STAGES, final_hashes, manifest, pods_of, stage_manifest, status, until, wait_for_complete, wait_past_commit
+from devcluster.trainings import (
+    STAGES,
+    final_hashes,
+    manifest,
+    pods_of,
+    stage_manifest,
+    status_when,
+    until,
+    wait_for_complete,
+    wait_past_commit,
+)
 from tools.kubectl import Kubectl
 
 NAME = "queued"
@@ -21,18 +31,16 @@ def suspend(kubectl: Kubectl, attempt: int, value: bool) -> None:
 def queued(kubectl: Kubectl, attempt: int) -> dict[str, Any]:
     """The status, once the attempt waits in the queue."""
 
-    def waits() -> dict[str, Any] | None:
-        found = status(kubectl, NAME)
-        return found if (found.get("reason"), found.get("attempt")) == ("Queued", attempt) else None
+    def waits(now: dict[str, Any]) -> bool:
+        return (now.get("reason"), now.get("attempt")) == ("Queued", attempt)
 
-    found: dict[str, Any] = until(waits, SECONDS, f"attempt {attempt} waits in the queue")
-    return found
+    return status_when(kubectl, NAME, waits, SECONDS, f"attempt {attempt} waits in the queue")
 
 
-def taken(found: dict[str, Any], number: int) -> dict[str, Any]:
-    """The record of an attempt that the queue took back at no cost."""
-    entry = found["stages"][0]
-    attempt: dict[str, Any] = next(each for each in entry["recentAttempts"] if each["number"] == number)
+def evicted(now: dict[str, Any], number: int) -> dict[str, Any]:
+    """The record of an attempt that the queue evicted at no cost."""
+    entry = now["stages"][0]
+    attempt: dict[str, Any] = next(attempt for attempt in entry["recentAttempts"] if attempt["number"] == number)
     assert (attempt["rootCause"]["reason"], attempt["rootCause"]["class"]) == ("EvictedByQueue", "Disruption")
     assert not any(entry.get("budgetsUsed", {}).get(budget) for budget in ("app", "infra", "hang"))
     return attempt
@@ -47,9 +55,9 @@ def test_what_a_queue_takes_back_goes_on_in_the_queue_and_ends_like_one_that_was
     suspend(kubectl, 1, False)
     printed = wait_past_commit(kubectl, f"{NAME}-s1-a1")
     suspend(kubectl, 1, True)
-    first = taken(queued(kubectl, 2), 1)
+    first = evicted(queued(kubectl, 2), 1)
     assert first["step"] == first["committedStep"] >= printed[-1]["step"], "all hosts saved the step at which they were told to leave"
-    assert kubectl.get("job", f"{NAME}-s1-a1") == {}, "nobody may admit it again"
+    until(lambda: kubectl.get("job", f"{NAME}-s1-a1") == {}, 60, "the first Job is gone: nobody may admit it again")
 
     suspend(kubectl, 2, False)
     wait_past_commit(kubectl, f"{NAME}-s1-a2")
@@ -61,7 +69,7 @@ def test_what_a_queue_takes_back_goes_on_in_the_queue_and_ends_like_one_that_was
         until(lambda: not pods_of(kubectl, f"{NAME}-s1-a2"), SECONDS, "its pods have left, and nobody has seen it")
     finally:
         system("scale", "deployment", "--selector=app.kubernetes.io/name=lwm-operator", "--replicas=1")
-    second = taken(queued(kubectl, 3), 2)
+    second = evicted(queued(kubectl, 3), 2)
     assert second["committedStep"] > first["committedStep"]
 
     suspend(kubectl, 3, False)

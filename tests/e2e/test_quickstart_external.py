@@ -19,7 +19,7 @@ import yaml
 from devcluster import base_image, images, installation, nodes
 from devcluster.paths import REPOSITORY, Cluster, binaries, cache
 from devcluster.trainings import pods_of, until
-from e2e.volumes import Offer
+from e2e.persistent_volume import Offer
 from quickstart.claim import NAME
 from quickstart.images import ARCHIVES
 from quickstart.options import EXAMPLE

@@ -9,7 +9,19 @@ import pytest
 
 from devcluster import pods
 from devcluster.paths import Cluster
-from devcluster.trainings import BUCKET, SECONDS, pod_of, pods_of, stages, status, until, wait_for_complete, wait_past_commit
+from devcluster.trainings import (
+    BUCKET,
+    SECONDS,
+    events,
+    exit_codes,
+    pod_of,
+    pods_of,
+    stages,
+    status,
+    until,
+    wait_for_complete,
+    wait_past_commit,
+)
 from lwm_trainer.config import RunConfig
 from quickstart.learning_check import hashes_of
 from quickstart.options import EXAMPLE
@@ -32,13 +44,13 @@ NEW = {"text128": ("all",), "vision512": ("all", "text", "vision"), "chat512": (
 
 
 def recipe() -> Manifest:
-    found = read(EXAMPLE.parent / "recipe-small.yaml")
-    found["metadata"]["name"] = NAME
-    spec = found["spec"]
+    training = read(EXAMPLE.parent / "recipe-small.yaml")
+    training["metadata"]["name"] = NAME
+    spec = training["spec"]
     for place in (spec["tokenizer"], *(dataset["source"] for dataset in spec["datasets"])):
         place["uri"] = place["uri"].replace("gs://lwm/", f"gs://{BUCKET}/{FOLDER}/")
     spec["checkpoint"]["uri"] = f"gs://{BUCKET}/{FOLDER}/runs"
-    return found
+    return training
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,7 @@ class Story:
     worker: dict[str, Any]
     """The pod that was killed while it prepared the books."""
     printed: list[dict[str, Any]]
-    """What the trainer of the first vision stage had said before it was killed."""
+    """The step lines of the first vision stage's trainer before it was killed."""
     records: list[StageRecord]
     configs: list[RunConfig]
 
@@ -69,23 +81,23 @@ def story(kubectl: Kubectl, cluster: Cluster) -> Story:
 
 
 def test_text_then_vision_then_chat_to_complete(kubectl: Kubectl, story: Story) -> None:
-    found = [(stage["name"], stage["state"], stage["attempts"]) for stage in stages(kubectl, NAME)]
+    ends = [(stage["name"], stage["state"], stage["attempts"]) for stage in stages(kubectl, NAME)]
     names = ["text128", "text512", "vision512", "vision1024", "chat512"]
-    assert found == [(name, "Complete", 2 if name == "vision512" else 1) for name in names]
+    assert ends == [(name, "Complete", 2 if name == "vision512" else 1) for name in names]
     assert [config.model.vision is not None for config in story.configs] == [False, False, True, True, True]
 
 
 def test_a_killed_worker_is_made_again_and_all_data_sets_are_whole(kubectl: Kubectl, story: Story) -> None:
     label = "batch.kubernetes.io/job-completion-index"
-    made = [pod for pod in pods_of(kubectl, PREPARATION) if pod["metadata"]["labels"][label] == str(WORKER)]
-    ended = {pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] for pod in made}
-    assert ended.pop(story.worker["metadata"]["name"]) == 137
-    assert list(ended.values()) == [0]
+    workers = [pod for pod in pods_of(kubectl, PREPARATION) if pod["metadata"]["labels"][label] == str(WORKER)]
+    killed = [pod for pod in workers if pod["metadata"]["name"] == story.worker["metadata"]["name"]]
+    assert exit_codes(killed) == [137]
+    assert exit_codes([pod for pod in workers if pod not in killed]) == [0]
     ready = {entry["name"]: entry for entry in status(kubectl, NAME)["datasets"]}
     assert {name: entry["state"] for name, entry in ready.items()} == dict.fromkeys(("books", "manual", "pictures", "chats"), "Ready")
     assert ready["books"]["documents"] == 66
-    told = kubectl("describe", "lwmtraining", NAME)
-    assert told.count("DatasetReady") == 4
+    notes = [event["note"] for event in events(kubectl, NAME) if event["reason"] == "DatasetReady"]
+    assert {name for name in ready for note in notes if note.startswith(f"data set {name}: ")} == set(ready)
 
 
 def test_a_killed_trainer_goes_on_from_its_commit(kubectl: Kubectl, story: Story) -> None:

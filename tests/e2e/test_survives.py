@@ -22,6 +22,7 @@ from devcluster.trainings import (
     EVERY,
     SECONDS,
     STAGES,
+    exit_codes,
     final_hashes,
     follow_steps,
     manifest,
@@ -30,11 +31,12 @@ from devcluster.trainings import (
     pods_of,
     stages,
     status,
+    status_when,
     until,
     wait_for_complete,
     wait_past_commit,
 )
-from e2e import kills
+from e2e import random_kills
 from quickstart.results import read_stage
 from tools.kubectl import Kubectl
 
@@ -45,7 +47,7 @@ KILLS = 5
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to an attempt of a stage (both from 1), and what must be said of it."""
+    """A fault in an attempt of a stage (both count from 1), and the root cause that the status must name."""
 
     stage: int
     attempt: int
@@ -77,28 +79,27 @@ TO_A_POD: dict[Fault, Callable[[str], None]] = {
 
 @dataclass
 class Story:
-    """What the victims had printed until then, how it stood when it was suspended, the operator that died, and who was killed at random."""
+    """The step lines of each victim, the operator that died, the training when it was suspended, and the random victims."""
 
     printed: dict[Fault, list[dict[str, Any]]]
     operator: dict[str, Any]
     suspended_at: int
     suspended: dict[str, Any]
     pods_left: int
-    hit: Counter[str]
+    hits: Counter[str]
 
     @property
     def trainers_hit(self) -> int:
-        return sum(times for victim, times in self.hit.items() if victim.startswith("host"))
+        return sum(times for victim, times in self.hits.items() if victim.startswith("host"))
 
 
 @pytest.fixture(scope="module")
 def story(kubectl: Kubectl, cluster: Cluster, calm: str) -> Story:
     wait_for_complete(kubectl, calm)  # before any node is disturbed
-    kubectl.apply(manifest(NAME, **kills.SPEC))
+    kubectl.apply(manifest(NAME, **random_kills.SPEC))
     suspended_at = wait_past_commit(kubectl, f"{NAME}-s1-a1")[-1]["step"]
     patch(kubectl, suspend=True)
-    until(lambda: status(kubectl, NAME)["reason"] == "Suspended", SECONDS, "it has saved and left")
-    suspended = status(kubectl, NAME)
+    suspended = status_when(kubectl, NAME, lambda now: now["reason"] == "Suspended", SECONDS, "it has saved and left")
     left = sum(1 for pod in pods_of(kubectl, f"{NAME}-s1-a1") if pod["status"]["phase"] == "Running")
     patch(kubectl, suspend=False)
 
@@ -126,9 +127,9 @@ def story(kubectl: Kubectl, cluster: Cluster, calm: str) -> Story:
         until(lambda: status(kubectl, NAME)["attempt"] == DRAIN.attempt + 1, SECONDS, "the attempt after the drain")
     finally:
         faults.uncordon(one)
-    hit = kills.run(kubectl, NAME, KILLS, random.Random(5), longest_wait=6.0)
+    hits = random_kills.run(kubectl, NAME, KILLS, random.Random(5), longest_wait=6.0)
     wait_for_complete(kubectl, NAME)
-    return Story(printed, operator, suspended_at, suspended, left, hit)
+    return Story(printed, operator, suspended_at, suspended, left, hits)
 
 
 def patch(kubectl: Kubectl, **spec: Any) -> None:
@@ -138,12 +139,12 @@ def patch(kubectl: Kubectl, **spec: Any) -> None:
 def attempt(kubectl: Kubectl, fault: Fault, after: int = 0) -> dict[str, Any]:
     """The record of the fault's attempt, or of one `after` it."""
     number = fault.attempt + after
-    return next(each for each in stages(kubectl, NAME)[fault.stage - 1]["recentAttempts"] if each["number"] == number)
+    return next(entry for entry in stages(kubectl, NAME)[fault.stage - 1]["recentAttempts"] if entry["number"] == number)
 
 
 def test_left_alone_it_grows_over_three_stages_to_complete_without_a_restart(kubectl: Kubectl, story: Story, calm: str) -> None:
-    found = [(stage["name"], stage["state"], stage["step"], stage["attempts"]) for stage in stages(kubectl, calm)]
-    assert found == [(name, "Complete", steps, 1) for name, *_, steps in STAGES]
+    ends = [(stage["name"], stage["state"], stage["step"], stage["attempts"]) for stage in stages(kubectl, calm)]
+    assert ends == [(name, "Complete", steps, 1) for name, *_, steps in STAGES]
     line = kubectl("get", "lwmt", calm, "--no-headers")
     assert "3/3 ctx512" in line
     assert f"{STAGES[2][-1]}/{STAGES[2][-1]}" in line
@@ -190,7 +191,7 @@ def test_only_what_is_a_failure_is_charged(kubectl: Kubectl, story: Story) -> No
 
 def test_suspending_saves_first_and_costs_no_step_and_no_budget(kubectl: Kubectl, story: Story) -> None:
     assert (story.suspended["phase"], story.pods_left) == ("Suspended", 0)
-    assert {each["type"]: each["status"] for each in story.suspended["conditions"]}["Suspended"] == "True"
+    assert {condition["type"]: condition["status"] for condition in story.suspended["conditions"]}["Suspended"] == "True"
     again, first = stages(kubectl, NAME)[0]["recentAttempts"]
     assert (first["state"], first.get("rootCause")) == ("Suspended", None)
     assert again["fromStep"] >= story.suspended_at, "it went on from where it was told, not from the commit before"
@@ -198,7 +199,7 @@ def test_suspending_saves_first_and_costs_no_step_and_no_budget(kubectl: Kubectl
 
 
 def test_each_random_kill_of_a_trainer_cost_one_attempt_and_those_of_the_operator_none(kubectl: Kubectl, story: Story) -> None:
-    assert sum(story.hit.values()) == KILLS
+    assert sum(story.hits.values()) == KILLS
     assert story.trainers_hit >= 1
     assert stages(kubectl, NAME)[2]["attempts"] == 3 + story.trainers_hit
 
@@ -206,10 +207,13 @@ def test_each_random_kill_of_a_trainer_cost_one_attempt_and_those_of_the_operato
 def test_how_each_host_ended_is_told_and_the_last_two_failures_stay_with_their_pods(kubectl: Kubectl, story: Story) -> None:
     assert "host 1: 137" in attempt(kubectl, KILL_ONE)["hostExits"]
     newest = stages(kubectl, NAME)[2]["attempts"]
-    listing = kubectl("get", "jobs", f"--selector=lwm.dev/training={NAME},lwm.dev/stage=3", "--output=name").split()
-    assert sorted(listing) == sorted(f"job.batch/{NAME}-s3-a{number}" for number in range(newest - 2, newest + 1))
-    killed = pods_of(kubectl, f"{NAME}-s3-a{newest - 1}")
-    assert 137 in [pod["status"]["containerStatuses"][0]["state"].get("terminated", {}).get("exitCode") for pod in killed]
+    kept = sorted(f"job.batch/{NAME}-s3-a{number}" for number in range(newest - 2, newest + 1))
+
+    def jobs() -> list[str]:
+        return sorted(kubectl("get", "jobs", f"--selector=lwm.dev/training={NAME},lwm.dev/stage=3", "--output=name").split())
+
+    until(lambda: jobs() == kept, 60, f"only {kept} are left")
+    assert 137 in exit_codes(pods_of(kubectl, f"{NAME}-s3-a{newest - 1}"))
 
 
 def test_the_operator_died_and_no_trainer_noticed(kubectl: Kubectl, story: Story) -> None:
@@ -221,11 +225,11 @@ def test_the_operator_died_and_no_trainer_noticed(kubectl: Kubectl, story: Story
     assert (running["number"], running["state"]) == (2, "Complete"), "its attempt went on to the stage's end"
 
 
-def test_describe_tells_the_story(kubectl: Kubectl, story: Story) -> None:
+def test_describe_shows_the_events_in_their_order(kubectl: Kubectl, story: Story) -> None:
     text = kubectl("describe", "lwmtraining", NAME)
     events = text[text.index("Events:") :]
-    told = [events.index(reason) for reason in ("StageStarted", "Killed (Infra)", "OOMKilled (App)", "TrainingComplete")]
-    assert told == sorted(told)
+    places = [events.index(reason) for reason in ("StageStarted", "Killed (Infra)", "OOMKilled (App)", "TrainingComplete")]
+    assert places == sorted(places)
 
 
 def test_a_training_deleted_while_it_runs_leaves_no_child_and_its_checkpoints_stay(
@@ -246,7 +250,7 @@ def test_the_operator_carries_no_jax_and_the_trainer_no_kubernetes(kubectl: Kube
     look = "from importlib.util import find_spec; print([name for name in ('jax', 'kopf', 'kubernetes') if find_spec(name)])"
     system = Kubectl(kubectl.kubeconfig, "lwm-system", kubectl.program)
     assert system("exec", "deployment/lwm-operator", "--", "python", "-c", look).strip() == "['kopf', 'kubernetes']"
-    image = pods_of(kubectl, f"{calm}-s3-a1")[0]["spec"]["containers"][0]["image"]
+    image = kubectl.get("job", f"{calm}-s3-a1")["spec"]["template"]["spec"]["containers"][0]["image"]
     pod = {"securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}, "restartPolicy": "Never"}
     container = {
         "name": "look",

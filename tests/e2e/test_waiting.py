@@ -1,4 +1,4 @@
-"""Whatever holds real pods up is in the training's status within 30 s, with the exact words. All trainings side by side."""
+"""Every wait of real pods is explained: within 30 s the training's status quotes the component that blocks. All trainings run at once."""
 
 import asyncio
 import json

@@ -13,15 +13,15 @@ Offer = Callable[[str], None]
 
 
 @contextmanager
-def offered(cluster: Cluster) -> Iterator[Offer]:
-    """A function that offers a volume to the quickstart's claim of a namespace. Its folder is seen by both nodes and writable for all,
-    as those of the usual provisioners of one machine are."""
-    kubectl, made = kubectl_for(cluster), []
+def volume_offers(cluster: Cluster) -> Iterator[Offer]:
+    """A function that offers a volume to the quickstart's claim in a namespace. Both nodes see its folder, and everybody may write there,
+    as with the usual provisioners of a single machine."""
+    kubectl, folders = kubectl_for(cluster), []
 
     def offer(namespace: str) -> None:
         folder = cluster.state / f"volume-{namespace}"
         folder.mkdir()
-        made.append(folder)
+        folders.append(folder)
         folder.chmod(0o777)
         spec = {
             "capacity": {"storage": "2Gi"},
@@ -35,6 +35,6 @@ def offered(cluster: Cluster) -> Iterator[Offer]:
     try:
         yield offer
     finally:
-        for folder in made:
+        for folder in folders:
             kubectl("delete", "persistentvolume", folder.name, "--wait=false")
             shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""Random kills over one training: `python -m e2e.kills --count 100 --seed 1` on the embedded cluster.
+"""Random kills of one training's processes: `python -m e2e.random_kills --count 100 --seed 1` on the embedded cluster.
 
 Victims are the processes of either host and the operator's; moments are random, mostly in the middle of steps, now and then while an
 attempt is still starting. What must hold at the end: Complete, and record and state equal to those of an undisturbed training.
@@ -40,52 +40,54 @@ SPEC: dict[str, Any] = {"failurePolicy": {"avoidNodesAfter": 0, "budgets": {"inf
 
 def run(kubectl: Kubectl, name: str, count: int, chance: random.Random, longest_wait: float = LONGEST_WAIT) -> Counter[str]:
     """Kill `count` times, each at a random moment of a living attempt; how often each victim was hit, and in which phase."""
-    hit: Counter[str] = Counter()
+    hits: Counter[str] = Counter()
     began = time.monotonic()
     for number in range(1, count + 1):
-        found = until(lambda: living(kubectl, name), SECONDS, "an attempt is on")
-        if found["phase"] == "Complete":
+        current = until(lambda: living(kubectl, name), SECONDS, "an attempt is on")
+        if current["phase"] == "Complete":
             raise AssertionError(f"complete after {number - 1} kills of {count}: give its stages more steps")
         victim = chance.choice(("host 0", "host 1", "host 0", "host 1", "operator"))
         if chance.random() < 0.8:
-            found = until(lambda: training(kubectl, name), SECONDS, "the attempt trains")
+            until(lambda: training(kubectl, name), SECONDS, "the attempt trains")
             time.sleep(chance.uniform(0.0, longest_wait))
-        before = where(kubectl, name)
-        said = strike(kubectl, name, victim)
-        hit[said] += 1
+        struck = strike(kubectl, name, victim)
+        label = f"{victim} in {struck['reason']}"
+        hits[label] += 1
         if victim != "operator":
-            until(lambda old=before: where(kubectl, name) != old, SECONDS, "the attempt is known to be lost")  # type: ignore[misc]
-        took = time.monotonic() - began
-        now = status(kubectl, name)["summary"]
-        print(f"[{took:6.0f} s] {number}/{count} {said} at stage {now['stage']}, step {now['step']}", file=sys.stderr, flush=True)
-    return hit
+            lost = where(struck)
+            until(lambda lost=lost: where(status(kubectl, name)) != lost, SECONDS, "the attempt is known to be lost")  # type: ignore[misc]
+        seconds = time.monotonic() - began
+        summary = status(kubectl, name)["summary"]
+        print(
+            f"[{seconds:6.0f} s] {number}/{count} {label} at stage {summary['stage']}, step {summary['step']}", file=sys.stderr, flush=True
+        )
+    return hits
 
 
-def strike(kubectl: Kubectl, name: str, victim: str) -> str:
-    """SIGKILL; the victim and what the training was doing. Where it has just ended by itself, somebody else's turn comes."""
+def strike(kubectl: Kubectl, name: str, victim: str) -> dict[str, Any]:
+    """SIGKILL to the victim; returns the training's status when it was hit. A host that has just ended is struck in the next attempt."""
     now = status(kubectl, name)
     if victim == "operator":
         operator = operator_pod(kubectl)
         pods.kill(operator["metadata"]["uid"])
         # A pod of its own for each life: the kubelet would make a container that dies often wait for minutes.
         Kubectl(kubectl.kubeconfig, "lwm-system", kubectl.program)("delete", "pod", operator["metadata"]["name"], "--wait=false")
-        return f"operator in {now['reason']}"
+        return now
     for _ in range(60):
         now = status(kubectl, name)
         pod = pod_of(kubectl, f"{name}-s{now['currentStage']}-a{now['attempt']}", int(victim[-1]))
         try:
             if pod is not None:
                 pods.kill(pod["metadata"]["uid"])
-                return f"{victim} in {now['reason']}"
+                return now
         except ClusterError:
             pass
         time.sleep(1.0)
     raise AssertionError(f"no {victim} was to be found for a minute: {now['message']}")
 
 
-def where(kubectl: Kubectl, name: str) -> tuple[int, int]:
-    """Stage and attempt."""
-    now = status(kubectl, name)
+def where(now: dict[str, Any]) -> tuple[int, int]:
+    """Stage and attempt of a status."""
     return now["currentStage"], now["attempt"]
 
 
@@ -106,7 +108,9 @@ def longer(count: int) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m e2e.kills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m e2e.random_kills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--name", default="lwm-test", help="the cluster, which is up")
@@ -119,11 +123,11 @@ def main() -> int:
     for name in (calm, gusty):
         kubectl("delete", "lwmtraining", name, "--ignore-not-found")
     kubectl.apply(manifest(gusty, stages=longer(options.count), checkpoint=checkpoint(), **SPEC))
-    hit = run(kubectl, gusty, options.count, random.Random(options.seed))
+    hits = run(kubectl, gusty, options.count, random.Random(options.seed))
     kubectl.apply(manifest(calm, stages=longer(options.count)))
     wait_for_complete(kubectl, gusty, calm, seconds=3 * SECONDS)
     equal = final_hashes(kubectl, gusty) == final_hashes(kubectl, calm)
-    for victim, times in sorted(hit.items()):
+    for victim, times in sorted(hits.items()):
         print(f"{times:5}  {victim}")
     attempts = sum(stage["attempts"] for stage in status(kubectl, gusty)["stages"])
     print(f"{options.count} kills, {attempts} attempts, Complete: record and state at each stage's end {'equal' if equal else 'DIFFER'}")
@@ -131,8 +135,8 @@ def main() -> int:
 
 
 def checkpoint() -> dict[str, Any]:
-    found: dict[str, Any] = manifest("x")["spec"]["checkpoint"]
-    return found | {"saveIntervalSteps": EVERY}
+    usual: dict[str, Any] = manifest("x")["spec"]["checkpoint"]
+    return usual | {"saveIntervalSteps": EVERY}
 
 
 if __name__ == "__main__":
