@@ -1,4 +1,4 @@
-"""The processes of one pod, found by its cgroup, and what can be done to them. AcceleratorRequirements root, like the cluster itself."""
+"""The processes of one pod, found by its cgroup, and what can be done to them. Needs root, like the cluster itself."""
 
 import os
 import signal

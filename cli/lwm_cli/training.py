@@ -10,7 +10,7 @@ import yaml
 from lwm_operator.api.names import KIND
 from lwm_operator.api.stage import Stage
 from lwm_operator.api.training import Training, read
-from lwm_operator.manifests.common import Run
+from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.run_config import run_config
 from lwm_operator.plan.validation.validate import validate
 from lwm_trainer.config import RunConfig, Start
@@ -53,5 +53,5 @@ def stages(training: Training, name: str | None) -> Iterator[tuple[Stage, RunCon
         raise FileError(f"--stage {name}: no such stage: use one of {', '.join(known)}")
     for number, stage in enumerate(training.spec.stages, 1):
         if name in (None, stage.name):
-            run = Run(training=training, stage=number, attempt=1, start=Start(), image="", template="")
+            run = AttemptSpec(training=training, stage=number, attempt=1, start=Start(), image="", template="")
             yield stage, run_config(run)

@@ -14,7 +14,7 @@ from lwm_operator.api.training import Training, read
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client
 from lwm_operator.manifests.attempt import companions
-from lwm_operator.manifests.common import Run
+from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.job import jobs
 from lwm_operator.plan.validation.validate import validate
 from lwm_operator.platforms.gpu import PROFILES
@@ -50,8 +50,8 @@ async def admitted(client: Client, wanted: Body) -> Training:
     return found
 
 
-def run(training: Training, number: int = 1) -> Run:
-    return Run(training=training, stage=number, attempt=1, start=Start(), image="registry.invalid/lwm-trainer:none", template="t")
+def run(training: Training, number: int = 1) -> AttemptSpec:
+    return AttemptSpec(training=training, stage=number, attempt=1, start=Start(), image="registry.invalid/lwm-trainer:none", template="t")
 
 
 def pod(job: Body) -> Body:
@@ -61,7 +61,7 @@ def pod(job: Body) -> Body:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
 
 
-async def objects(client: Client, here: Run) -> tuple[Body, ...]:
+async def objects(client: Client, here: AttemptSpec) -> tuple[Body, ...]:
     """All but pods are admitted; then the service account is really there, as pods are refused without. Returns the Jobs."""
     made = jobs(here)
     namespace = here.training.metadata.namespace

@@ -6,9 +6,9 @@ from lwm_operator.cluster import paths, views
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from lwm_operator.cluster.port import NameConflictError
 from lwm_operator.manifests.attempt import companions
-from lwm_operator.manifests.common import Manifest, Run
+from lwm_operator.manifests.common import AttemptSpec, Manifest
 from lwm_operator.manifests.job import jobs
-from lwm_operator.manifests.preparation import Preparing, preparation_companions, preparation_job
+from lwm_operator.manifests.preparation import PreparationSpec, preparation_companions, preparation_job
 from lwm_operator.plan.actions import Action, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, DeletePreparation
 
 
@@ -18,7 +18,7 @@ async def carry_out(client: Client, training: Training, action: Action, default_
     image = training.spec.image or default_image
     match action:
         case CreateAttempt():
-            run = Run(
+            run = AttemptSpec(
                 training=training,
                 stage=action.stage,
                 attempt=action.attempt,
@@ -30,7 +30,7 @@ async def carry_out(client: Client, training: Training, action: Action, default_
             )
             await _create(client, training, companions(run), jobs(run))
         case CreatePreparation():
-            made = Preparing(training=training, number=action.number, run=action.run, image=image, template=action.template)
+            made = PreparationSpec(training=training, number=action.number, run=action.run, image=image, template=action.template)
             await _create(client, training, preparation_companions(made), (preparation_job(made),))
         case DeletePod():
             await client.delete(paths.item("Pod", namespace, action.name), action.uid, grace_seconds=action.grace_seconds)

@@ -1,48 +1,59 @@
-"""What an accelerator asks of a pod, beyond what every pod of a training has."""
+"""All that an accelerator requires of a pod, beyond what every pod of a training has. `pod.py` merges it in one place."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from lwm_operator.api.accelerator import Cpu, Gpu, Tpu
 from lwm_operator.api.names import LABEL_SLICE
-from lwm_operator.manifests.common import Manifest, Run
+from lwm_operator.manifests.common import AttemptSpec, Manifest
 from lwm_operator.platforms import gpu as gpus
 from lwm_operator.platforms import tpu as tpus
-from lwm_operator.platforms.profile import PLAIN, Profile
+from lwm_operator.platforms.profile import NO_PROFILE, Mount, Profile, Sidecar
 from lwm_trainer.config import slice_name
 
+SHARED_MEMORY = "shared-memory"
 SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108 - where NCCL looks for it
 JOB_LABEL = "batch.kubernetes.io/job-name"
-"""The Job's controller puts it on every pod."""
+"""The Job controller sets this label on every pod."""
 
 CPU_LIMITS = {"memory": "2Gi"}
-"""A host of TPUs or GPUs is the pod's alone: there is nobody to protect from it."""
+"""CPU hosts share their node with other pods. A TPU or GPU host belongs to one pod, so nobody needs protection from it."""
+
+ROOT = {"runAsNonRoot": False, "runAsUser": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
 class AcceleratorRequirements:
+    """Additions to the pod template of one slice. `environment` to `mounts` and `security_context` belong to the trainer container."""
+
     environment: Mapping[str, str] = field(default_factory=dict)
-    """It wins over the user's."""
-    defaults: Mapping[str, str] = field(default_factory=dict)
-    """Environment over which the user's wins."""
+    """Variables that override the user's."""
+    default_environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that the user's override."""
     devices: Mapping[str, int | str] = field(default_factory=dict)
-    """Resources that are requested and limited alike."""
-    limits: Mapping[str, str] = field(default_factory=dict)
-    """Where the user gives none."""
+    """Resources with equal requests and limits."""
+    default_limits: Mapping[str, str] = field(default_factory=dict)
+    """Limits of resources for which the user gives none."""
+    mounts: tuple[Manifest, ...] = ()
+    security_context: Mapping[str, object] = field(default_factory=dict)
+    """Fields that replace those of the restricted security context."""
+    sidecars: tuple[Manifest, ...] = ()
+    volumes: tuple[Manifest, ...] = ()
     node_selector: Mapping[str, str] = field(default_factory=dict)
+    """Labels that override the user's."""
     tolerations: tuple[Manifest, ...] = ()
     affinity: Mapping[str, Manifest] = field(default_factory=dict)
-    volumes: tuple[Manifest, ...] = ()
-    mounts: tuple[Manifest, ...] = ()
-    profile: Profile = PLAIN
+    network: Mapping[str, object] = field(default_factory=dict)
+    """Fields of the pod's spec for the host network."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-def needs_of(run: Run, index: int) -> AcceleratorRequirements:
-    """Of the pods of slice `index` (0-based)."""
-    accelerator = run.accelerator
+def accelerator_requirements(attempt: AttemptSpec, slice_index: int) -> AcceleratorRequirements:
+    """Requirements of the pods of slice `slice_index` (0-based)."""
+    accelerator = attempt.accelerator
     match accelerator.type:
         case "tpu" if (tpu := accelerator.tpu) is not None:
-            return _tpu(run, tpu, index)
+            return _tpu(attempt, tpu, slice_index)
         case "gpu" if (gpu := accelerator.gpu) is not None:
             return _gpu(gpu)
         case _:
@@ -50,45 +61,74 @@ def needs_of(run: Run, index: int) -> AcceleratorRequirements:
 
 
 def _cpu(cpu: Cpu | None) -> AcceleratorRequirements:
-    # Without it a node with another core count changes the parameters.
-    return AcceleratorRequirements(environment={"PJRT_NPROC": str(cpu.threads)} if cpu is not None else {}, limits=CPU_LIMITS)
+    # XLA takes its thread count from the node's cores, and the order of sums with it. A fixed count keeps the parameters equal on any node.
+    environment = {"PJRT_NPROC": str(cpu.threads)} if cpu is not None else {}
+    return AcceleratorRequirements(environment=environment, default_limits=CPU_LIMITS)
 
 
-def _tpu(run: Run, tpu: Tpu, index: int) -> AcceleratorRequirements:
-    """A host of a slice is one pod with all its chips, and all pods of a slice lie in one node pool, which is what GKE makes of a slice."""
+def _tpu(attempt: AttemptSpec, tpu: Tpu, slice_index: int) -> AcceleratorRequirements:
+    """One pod per host with all its chips. All pods of a slice run in one node pool, because on GKE each slice is a node pool."""
     shape = tpus.slice_shape(tpu.family, tpu.topology, tpu.chips_per_host)
-    job = slice_name(run.name, index, tpu.slices)
+    job = slice_name(attempt.name, slice_index, tpu.slices)
     return AcceleratorRequirements(
-        environment=tpus.environment(slices=tpu.slices, slice_index=index, coordinator=run.first_host),
+        environment=tpus.environment(slices=tpu.slices, slice_index=slice_index, coordinator=attempt.first_host),
         devices={tpus.RESOURCE: shape.chips_per_host},
         node_selector=tpus.selectors(
             tpu.family, tpu.topology, spot=tpu.spot, reservation=tpu.reservation, chips_per_host=tpu.chips_per_host
         ),
         tolerations=tuple(tpus.tolerations(spot=tpu.spot)),
-        affinity={} if shape.single_host else _one_pool(job),
+        affinity={} if shape.single_host else _one_node_pool(job),
     )
 
 
-def _one_pool(job: str) -> dict[str, Manifest]:
-    """In the node pool of the Job's other pods, and in none with a pod of another slice."""
-    place = {"topologyKey": tpus.NODE_POOL_LABEL}
-    together = {"labelSelector": {"matchLabels": {JOB_LABEL: job}}, **place}
-    others = [{"key": LABEL_SLICE, "operator": "Exists"}, {"key": JOB_LABEL, "operator": "NotIn", "values": [job]}]
-    apart = {"labelSelector": {"matchExpressions": others}, "namespaceSelector": {}, **place}
+def _one_node_pool(job: str) -> dict[str, Manifest]:
+    """Affinity to the node pool of the Job's other pods, and anti-affinity to node pools with pods of another slice."""
+    topology = {"topologyKey": tpus.NODE_POOL_LABEL}
+    same_job = {"labelSelector": {"matchLabels": {JOB_LABEL: job}}, **topology}
+    other_slices = [{"key": LABEL_SLICE, "operator": "Exists"}, {"key": JOB_LABEL, "operator": "NotIn", "values": [job]}]
+    other_jobs = {"labelSelector": {"matchExpressions": other_slices}, "namespaceSelector": {}, **topology}
     required = "requiredDuringSchedulingIgnoredDuringExecution"
-    return {"podAffinity": {required: [together]}, "podAntiAffinity": {required: [apart]}}
+    return {"podAffinity": {required: [same_job]}, "podAntiAffinity": {required: [other_jobs]}}
 
 
 def _gpu(gpu: Gpu) -> AcceleratorRequirements:
-    profile = gpus.profile(gpu.profile) if gpu.profile is not None else PLAIN
-    own = {"key": gpu.resource, "operator": "Exists", "effect": "NoSchedule"}
+    profile = gpus.profile(gpu.profile) if gpu.profile is not None else NO_PROFILE
+    gpu_taint = {"key": gpu.resource, "operator": "Exists", "effect": "NoSchedule"}
+    host_paths = ({"name": volume.name, "hostPath": {"path": volume.path}} for volume in profile.volumes)
     return AcceleratorRequirements(
         environment=gpu.nccl or {},
-        defaults=profile.environment,
+        default_environment=profile.environment,
         devices={gpu.resource: gpu.per_host, **profile.resources, **(gpu.rdma or {}), **(gpu.hugepages or {})},
+        mounts=({"name": SHARED_MEMORY, "mountPath": SHARED_MEMORY_PATH}, *_mounts(profile.mounts)),
+        security_context=_security_context(profile),
+        sidecars=tuple(_sidecar(sidecar) for sidecar in profile.sidecars),
+        volumes=({"name": SHARED_MEMORY, "emptyDir": {"medium": "Memory", "sizeLimit": gpu.shared_memory}}, *host_paths),
         node_selector=profile.node_selectors,
-        tolerations=(own, *(asdict(each) for each in profile.tolerations if each.key != gpu.resource)),
-        volumes=({"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": gpu.shared_memory}},),
-        mounts=({"name": "shared-memory", "mountPath": SHARED_MEMORY_PATH},),
-        profile=profile,
+        tolerations=(gpu_taint, *(asdict(toleration) for toleration in profile.tolerations if toleration.key != gpu.resource)),
+        network={"hostNetwork": True, "dnsPolicy": profile.dns_policy} if profile.host_network else {},
+        annotations=profile.annotations,
     )
+
+
+def _security_context(profile: Profile) -> Mapping[str, object]:
+    """Root, where the profile needs capabilities: the container runtime gives them to root only, because another user's are not ambient."""
+    return {"capabilities": {"drop": ["ALL"], "add": list(profile.capabilities)}, **ROOT} if profile.capabilities else {}
+
+
+def _sidecar(sidecar: Sidecar) -> Manifest:
+    """A native sidecar: an init container that starts before the trainer and ends after it."""
+    return {
+        "name": sidecar.name,
+        "image": sidecar.image,
+        "imagePullPolicy": "IfNotPresent",
+        "restartPolicy": "Always",
+        "command": list(sidecar.command),
+        "args": list(sidecar.args),
+        "env": [{"name": name, "value": value} for name, value in sidecar.environment.items()],
+        "volumeMounts": _mounts(sidecar.mounts),
+        "securityContext": {"capabilities": {"add": list(sidecar.capabilities)}, **ROOT},
+    }
+
+
+def _mounts(mounts: Iterable[Mount]) -> list[Manifest]:
+    return [{"name": mount.name, "mountPath": mount.path, "readOnly": mount.read_only} for mount in mounts]

@@ -1,4 +1,4 @@
-"""What every child has: a name, labels, and its owner."""
+"""What the manifests of an attempt are made from, and the metadata of every object that the operator creates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,8 +14,8 @@ from lwm_trainer.config import Start, slice_name
 Manifest = dict[str, Any]
 
 
-class Child(Protocol):
-    """Whatever has pods: an attempt, or a preparation."""
+class PodOwner(Protocol):
+    """An attempt or a preparation: both have pods, a Lease and an account."""
 
     @property
     def training(self) -> Training: ...
@@ -28,7 +28,7 @@ class Child(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class AttemptSpec:
     """One attempt (1-based) of one stage (1-based) of a training."""
 
     training: Training
@@ -39,7 +39,7 @@ class Run:
     template: str
     avoided_nodes: tuple[str, ...] = ()
     prepared: Mapping[str, str] = field(default_factory=dict)
-    """The places of prepared data sets, by name."""
+    """Token stores of prepared data sets, by the data set's name."""
 
     @property
     def stage_spec(self) -> Stage:
@@ -51,12 +51,12 @@ class Run:
 
     @property
     def gang(self) -> Gang:
-        """Raises `PlatformError` for a spec that `plan.accept` would refuse."""
+        """Raises PlatformError for a spec that `plan.validation` would refuse."""
         return gang_of(self.accelerator)
 
     @property
     def first_host(self) -> str:
-        """The name of host 0, as its peers call it: `lwm_trainer.config.Gang.address(0)`."""
+        """The DNS name of host 0: `lwm_trainer.config.Gang.address(0)`."""
         return f"{slice_name(self.name, 0, self.gang.slices)}-0.{self.training.metadata.name}"
 
     @property
@@ -69,7 +69,7 @@ class Run:
 
 
 def owner(training: Training) -> Manifest:
-    """The controller reference: garbage collection takes the child when the training goes."""
+    """The controller reference, so that garbage collection deletes the object with its training."""
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,

@@ -1,4 +1,4 @@
-"""The pod of one host: restricted, its own token for the Lease, the user's few settings first and ours last."""
+"""The pod of one host: the restricted security level, a token for its Lease, the user's settings first and the operator's last."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from lwm_operator.api import names
 from lwm_operator.api.pod_template import Resources
 from lwm_operator.api.spec import Spec
-from lwm_operator.manifests.accelerator_requirements import AcceleratorRequirements
-from lwm_operator.manifests.common import Child, Manifest, Run
+from lwm_operator.manifests.accelerator_requirements import AcceleratorRequirements, accelerator_requirements
+from lwm_operator.manifests.common import AttemptSpec, Manifest, PodOwner
 from lwm_operator.manifests.rbac import account_name
 from lwm_operator.manifests.storage import mounts
 from lwm_trainer.config import CONFIG_PATH, HIDDEN_VARIABLES, METRICS_PORT, SLICE_VARIABLE, TERMINATION_PATH
@@ -16,7 +16,7 @@ USER = 65532
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - the standard place of a pod's token
 TOKEN_SECONDS = 3600
 LOST_NODE_SECONDS = 30
-"""How long a pod stays bound to a node that is not ready: the default of 300 s leaves the gang waiting."""
+"""How long a pod stays bound to a node that is not ready. With the default of 300 s the gang would wait that long."""
 
 REQUESTS = {"cpu": "250m", "memory": "1Gi"}
 
@@ -28,50 +28,58 @@ POD_SECURITY = {
     "seccompProfile": {"type": "RuntimeDefault"},
 }
 CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
-"""The level `restricted` of Pod Security, and a root file system that nobody writes."""
+"""The level `restricted` of Pod Security, with a read-only root file system."""
 
 
-def pod_spec(run: Run, needs: AcceleratorRequirements, index: int) -> Manifest:
-    """Of slice `index` (0-based), whose accelerator `needs` what it needs."""
-    spec = run.training.spec
-    volumes, paths = mounts(spec)
-    found = restricted(
-        run,
+def pod_template(attempt: AttemptSpec, slice_index: int, labels: Mapping[str, str], annotations: Mapping[str, str]) -> Manifest:
+    """The pod template of slice `slice_index` (0-based), with all that its accelerator requires."""
+    spec, requirements = attempt.training.spec, accelerator_requirements(attempt, slice_index)
+    volumes, volume_mounts = mounts(spec)
+    pod = restricted_pod(
+        attempt,
         command=["python", "-m", "lwm_trainer"],
-        environment=environment(spec, {SLICE_VARIABLE: str(index), **needs.environment}, needs.defaults),
-        resources=resources(spec.pod_template.resources, needs),
-        volumes=[*volumes, *needs.volumes],
-        paths=[*paths, *needs.mounts],
-        tolerations=needs.tolerations,
-        node_selector=needs.node_selector,
+        environment=environment(spec, {SLICE_VARIABLE: str(slice_index), **requirements.environment}, requirements.default_environment),
+        resources=resources(spec.pod_template.resources, requirements),
+        volumes=[*volumes, *requirements.volumes],
+        volume_mounts=[*volume_mounts, *requirements.mounts],
+        security_context=requirements.security_context,
+        tolerations=requirements.tolerations,
+        node_selector=requirements.node_selector,
     )
-    found["subdomain"] = run.training.metadata.name
-    found["containers"][0]["ports"] = [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}]
-    affinity = dict(needs.affinity)
-    if run.avoided_nodes:
-        affinity["nodeAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": _away_from(run.avoided_nodes)}
+    pod["subdomain"] = attempt.training.metadata.name
+    pod["containers"][0]["ports"] = [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}]
+    affinity = dict(requirements.affinity)
+    if attempt.avoided_nodes:
+        affinity["nodeAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": _not_on(attempt.avoided_nodes)}
     if affinity:
-        found["affinity"] = affinity
-    return found
+        pod["affinity"] = affinity
+    if requirements.sidecars:
+        pod["initContainers"] = list(requirements.sidecars)
+    metadata = {"labels": labels, "annotations": {**annotations, **requirements.annotations}}
+    return {"metadata": metadata, "spec": {**pod, **requirements.network}}
 
 
-def restricted(
-    child: Child,
+def restricted_pod(
+    owner: PodOwner,
     *,
     command: list[str],
     environment: list[Manifest],
     resources: Manifest,
     volumes: list[Manifest],
-    paths: list[Manifest],
+    volume_mounts: list[Manifest],
+    security_context: Mapping[str, object] | None = None,
     tolerations: Iterable[Manifest] = (),
     node_selector: Mapping[str, str] | None = None,
 ) -> Manifest:
-    """The pod of an attempt or a preparation, whose ConfigMap has the child's name; `node_selector` wins over the user's."""
-    spec = child.training.spec
+    """The pod's spec of an attempt or a preparation. Its ConfigMap has the owner's name.
+
+    `security_context` replaces fields of the restricted one, `node_selector` overrides the user's.
+    """
+    spec = owner.training.spec
     template = spec.pod_template
-    found: Manifest = {
+    pod: Manifest = {
         "restartPolicy": "Never",
-        "serviceAccountName": account_name(child),
+        "serviceAccountName": account_name(owner),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": spec.execution.termination_grace_period_seconds,
@@ -90,73 +98,81 @@ def restricted(
                 "maxSkew": 1,
                 "topologyKey": "kubernetes.io/hostname",
                 "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": child.labels},
+                "labelSelector": {"matchLabels": owner.labels},
             }
         ],
         "containers": [
             {
                 "name": names.CONTAINER,
-                "image": child.image,
+                "image": owner.image,
                 "imagePullPolicy": "IfNotPresent",
                 "command": command,
                 "env": environment,
                 "resources": resources,
-                "securityContext": CONTAINER_SECURITY,
+                "securityContext": {**CONTAINER_SECURITY, **(security_context or {})},
                 "terminationMessagePath": TERMINATION_PATH,
                 "terminationMessagePolicy": "File",
                 "volumeMounts": [
                     {"name": "config", "mountPath": CONFIG_PATH.rsplit("/", 1)[0], "readOnly": True},
                     {"name": "token", "mountPath": TOKEN_PATH, "readOnly": True},
                     {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod's own
-                    *paths,
+                    *volume_mounts,
                 ],
             }
         ],
         "volumes": [
-            {"name": "config", "configMap": {"name": child.name}},
+            {"name": "config", "configMap": {"name": owner.name}},
             _token(),
             {"name": "tmp", "emptyDir": {}},
             *volumes,
         ],
     }
     if selector := {**(template.node_selector or {}), **(node_selector or {})}:
-        found["nodeSelector"] = selector
+        pod["nodeSelector"] = selector
     if spec.execution.priority_class_name is not None:
-        found["priorityClassName"] = spec.execution.priority_class_name
+        pod["priorityClassName"] = spec.execution.priority_class_name
     if spec.execution.scheduler_name is not None:
-        found["schedulerName"] = spec.execution.scheduler_name
+        pod["schedulerName"] = spec.execution.scheduler_name
     if template.image_pull_secrets:
-        found["imagePullSecrets"] = [{"name": secret.name} for secret in template.image_pull_secrets]
-    return found
+        pod["imagePullSecrets"] = [{"name": secret.name} for secret in template.image_pull_secrets]
+    return pod
 
 
-def _away_from(nodes: tuple[str, ...]) -> Manifest:
-    """By the node's name: its hostname label may be another. A field takes one value only, so each node is a requirement of its own."""
+def _not_on(nodes: tuple[str, ...]) -> Manifest:
+    """A node selector that excludes nodes by name, as the hostname label may differ. `matchFields` takes one value per requirement."""
     return {"nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in nodes]}]}
 
 
 def environment(spec: Spec, own: Mapping[str, str], defaults: Mapping[str, str]) -> list[Manifest]:
-    """Of two variables with one name the later stays: the platform's defaults, the user's, ours (`own` are the child's)."""
-    # USER, because the uid has no entry in /etc/passwd, where libraries look it up.
-    ours = {"HOME": "/tmp", "USER": "lwm", "PYTHONUNBUFFERED": "1", **own}  # noqa: S108
+    """The container's variables. Later ones override earlier ones of the same name: the platform's `defaults`, the user's, the operator's.
+
+    `own` are the operator's variables for this kind of pod.
+    """
+    # USER, because libraries look the name up, and the user id has no entry in /etc/passwd.
+    operators = {"HOME": "/tmp", "USER": "lwm", "PYTHONUNBUFFERED": "1", **own}  # noqa: S108
     if endpoint := spec.checkpoint.endpoint:
-        ours |= {"STORAGE_EMULATOR_HOST": endpoint, "TENSORSTORE_GCS_HTTP_URL": endpoint, "GOOGLE_CLOUD_PROJECT": "lwm"}
-    sources = {variable.name: variable.value_from for variable in spec.pod_template.env if variable.name not in ours}
+        operators |= {"STORAGE_EMULATOR_HOST": endpoint, "TENSORSTORE_GCS_HTTP_URL": endpoint, "GOOGLE_CLOUD_PROJECT": "lwm"}
+    sources = {variable.name: variable.value_from for variable in spec.pod_template.env if variable.name not in operators}
     if secret := [name for name, source in sources.items() if source is not None and source.secret_key_ref is not None]:
-        ours[HIDDEN_VARIABLES] = ",".join(secret)
-    theirs = {variable.name: variable.model_dump(by_alias=True, exclude_none=True) for variable in spec.pod_template.env}
-    return list((_named(defaults) | theirs | _named(ours)).values())
+        operators[HIDDEN_VARIABLES] = ",".join(secret)
+    users = {variable.name: variable.model_dump(by_alias=True, exclude_none=True) for variable in spec.pod_template.env}
+    return list((_named(defaults) | users | _named(operators)).values())
 
 
 def _named(variables: Mapping[str, str]) -> dict[str, Manifest]:
     return {name: {"name": name, "value": value} for name, value in variables.items()}
 
 
-def resources(wanted: Resources | None, needs: AcceleratorRequirements) -> Manifest:
-    """Without a CPU limit: throttling stalls the heartbeats of the gang. Memory is limited by default, unless the user asks for more."""
-    asked, bounded = (wanted.requests or {}, wanted.limits or {}) if wanted is not None else ({}, {})
-    limits: dict[str, Any] = {**({} if "memory" in asked else needs.limits), **bounded, **needs.devices}
-    requests: dict[str, Any] = {**{name: value for name, value in REQUESTS.items() if name not in bounded}, **asked, **needs.devices}
+def resources(users: Resources | None, requirements: AcceleratorRequirements) -> Manifest:
+    """Requests and limits of the trainer container: the user's, or the defaults, with the accelerator's devices.
+
+    CPU has no default limit, because throttling delays the gang's heartbeats. Memory has one on CPU hosts, unless the user requests memory.
+    """
+    user_requests, user_limits = (users.requests or {}, users.limits or {}) if users is not None else ({}, {})
+    default_limits = {} if "memory" in user_requests else requirements.default_limits
+    default_requests = {name: value for name, value in REQUESTS.items() if name not in user_limits}
+    limits: dict[str, Any] = {**default_limits, **user_limits, **requirements.devices}
+    requests: dict[str, Any] = {**default_requests, **user_requests, **requirements.devices}
     return {"requests": requests, "limits": limits}
 
 

@@ -1,4 +1,4 @@
-"""The Indexed Job that prepares one data set, and what its workers need."""
+"""The Indexed Job that prepares one data set, and the objects that its workers need."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,19 @@ from lwm_operator.api.dataset import Dataset, Preparation
 from lwm_operator.api.training import Training
 from lwm_operator.manifests.accelerator_requirements import CPU_LIMITS, AcceleratorRequirements
 from lwm_operator.manifests.common import Manifest, metadata
-from lwm_operator.manifests.pod import environment, resources, restricted
+from lwm_operator.manifests.pod import environment, resources, restricted_pod
 from lwm_operator.manifests.rbac import lease, role, role_binding, service_account
 from lwm_operator.manifests.run_config import dataset_config
 from lwm_operator.manifests.storage import preparation_mounts, store_root, tokenizer_path
 from lwm_trainer.config import FATAL_EXIT_CODES, Lease, PrepareConfig
 
 RETRIES = 6
-"""Of each worker, by the Job's controller, 10 s to 6 minutes apart: 10 minutes of storage that is away."""
+"""Retries of each worker by the Job controller, 10 s to 6 minutes apart. They outlast a storage outage of 10 minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preparing:
-    """The preparation of a training's data set `number` (1-based), begun when spec.resume was `run`."""
+class PreparationSpec:
+    """The preparation of data set `number` (1-based) of a training, started when spec.resume was `run`."""
 
     training: Training
     number: int
@@ -32,11 +32,11 @@ class Preparing:
         return self.training.spec.datasets[self.number - 1]
 
     @property
-    def asked(self) -> Preparation:
-        """Raises ValueError for a data set that is not to be prepared."""
-        if (asked := self.dataset.preparation) is None:
+    def settings(self) -> Preparation:
+        """`spec.datasets[].preparation`. Raises ValueError for a data set without it."""
+        if (settings := self.dataset.preparation) is None:
             raise ValueError(f"spec.datasets[{self.dataset.name}] has no preparation")
-        return asked
+        return settings
 
     @property
     def name(self) -> str:
@@ -47,57 +47,58 @@ class Preparing:
         return names.dataset_labels(self.training.metadata.name, self.training.metadata.uid, self.dataset.name, self.run)
 
 
-def prepare_config(here: Preparing) -> PrepareConfig:
-    """All that the workers run with."""
-    spec = here.training.spec
+def prepare_config(preparation: PreparationSpec) -> PrepareConfig:
+    """The config file of the workers."""
+    spec = preparation.training.spec
     return PrepareConfig(
-        training=here.training.metadata.name,
-        dataset=dataset_config(here.dataset),
+        training=preparation.training.metadata.name,
+        dataset=dataset_config(preparation.dataset),
         tokenizer=tokenizer_path(spec),
         vocab_size=spec.model.vocab_size,
         vision_vocab_size=spec.model.vision.vocab_size if spec.model.vision is not None else None,
         seed=spec.seed,
         root=store_root(spec),
-        workers=here.asked.workers,
-        lease=Lease(namespace=here.training.metadata.namespace, name=here.name),
+        workers=preparation.settings.workers,
+        lease=Lease(namespace=preparation.training.metadata.namespace, name=preparation.name),
     )
 
 
-def preparation_companions(here: Preparing) -> tuple[Manifest, ...]:
-    """What is applied before the Job is created."""
-    account = service_account(here)
+def preparation_companions(preparation: PreparationSpec) -> tuple[Manifest, ...]:
+    """The objects that are applied before the Job is created."""
+    account = service_account(preparation)
     config = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata(here.training, here.name, here.labels),
+        "metadata": metadata(preparation.training, preparation.name, preparation.labels),
         "immutable": True,
-        "data": {names.RUN_CONFIG_KEY: prepare_config(here).model_dump_json(by_alias=True, indent=1)},
+        "data": {names.RUN_CONFIG_KEY: prepare_config(preparation).model_dump_json(by_alias=True, indent=1)},
     }
-    return (config, lease(here), *((account,) if account is not None else ()), role(here), role_binding(here))
+    return (config, lease(preparation), *((account,) if account is not None else ()), role(preparation), role_binding(preparation))
 
 
-def preparation_job(here: Preparing) -> Manifest:
-    """Workers may be made again at any time, so all tries are Kubernetes' own: only what nobody can help ends the Job."""
-    spec, workers = here.training.spec, here.asked.workers
-    volumes, paths = preparation_mounts(spec, here.dataset)
-    pod = restricted(
-        here,
+def preparation_job(preparation: PreparationSpec) -> Manifest:
+    """Kubernetes retries the workers, because a worker may start again at any time. Only a permanent failure ends the Job."""
+    spec, workers = preparation.training.spec, preparation.settings.workers
+    volumes, volume_mounts = preparation_mounts(spec, preparation.dataset)
+    pod = restricted_pod(
+        preparation,
         command=["python", "-m", "lwm_trainer.preparation"],
         environment=environment(spec, {}, {}),
-        resources=resources(here.asked.resources, AcceleratorRequirements(limits=CPU_LIMITS)),
+        resources=resources(preparation.settings.resources, AcceleratorRequirements(default_limits=CPU_LIMITS)),
         volumes=volumes,
-        paths=paths,
+        volume_mounts=volume_mounts,
     )
-    found: Manifest = {
+    job: Manifest = {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": metadata(here.training, here.name, here.labels) | {"annotations": {names.ANNOTATION_TEMPLATE: here.template}},
+        "metadata": metadata(preparation.training, preparation.name, preparation.labels)
+        | {"annotations": {names.ANNOTATION_TEMPLATE: preparation.template}},
         "spec": {
             "completionMode": "Indexed",
             "completions": workers,
             "parallelism": workers,
             "backoffLimitPerIndex": RETRIES,
-            # Worker 0 would wait for ever for the shards of one that is given up.
+            # Worker 0 would wait forever for the shards of a worker that is given up.
             "maxFailedIndexes": 0,
             "podFailurePolicy": {
                 "rules": [
@@ -108,10 +109,10 @@ def preparation_job(here: Preparing) -> Manifest:
                     {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
                 ]
             },
-            "template": {"metadata": {"labels": here.labels}, "spec": pod},
+            "template": {"metadata": {"labels": preparation.labels}, "spec": pod},
         },
     }
     if (queue := spec.execution.queue_name) is not None:
-        found["metadata"]["labels"] = {**here.labels, names.LABEL_QUEUE: queue}
-        found["spec"]["suspend"] = True
-    return found
+        job["metadata"]["labels"] = {**preparation.labels, names.LABEL_QUEUE: queue}
+        job["spec"]["suspend"] = True
+    return job

@@ -1,48 +1,48 @@
-"""The progress Lease of an attempt or a preparation, and the right of its pods: to patch that one Lease and nothing else."""
+"""The progress Lease of an attempt or a preparation, and the only right of its pods: to patch that Lease."""
 
-from lwm_operator.manifests.common import Child, Manifest, metadata
+from lwm_operator.manifests.common import Manifest, PodOwner, metadata
 
 
-def lease(child: Child) -> Manifest:
-    """Without a holder: process or worker 0 fills it in."""
+def lease(owner: PodOwner) -> Manifest:
+    """The Lease without a holder. Process 0 or worker 0 becomes the holder."""
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
-        "metadata": metadata(child.training, child.name, child.labels),
+        "metadata": metadata(owner.training, owner.name, owner.labels),
         "spec": {},
     }
 
 
-def service_account(child: Child) -> Manifest | None:
-    """None when the user names an account of their own."""
-    if child.training.spec.pod_template.service_account_name is not None:
+def service_account(owner: PodOwner) -> Manifest | None:
+    """The account of the pods; None if the user names one."""
+    if owner.training.spec.pod_template.service_account_name is not None:
         return None
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": metadata(child.training, child.name, child.labels),
+        "metadata": metadata(owner.training, owner.name, owner.labels),
         "automountServiceAccountToken": False,
     }
 
 
-def account_name(child: Child) -> str:
-    return child.training.spec.pod_template.service_account_name or child.name
+def account_name(owner: PodOwner) -> str:
+    return owner.training.spec.pod_template.service_account_name or owner.name
 
 
-def role(child: Child) -> Manifest:
+def role(owner: PodOwner) -> Manifest:
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
-        "metadata": metadata(child.training, child.name, child.labels),
-        "rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [child.name], "verbs": ["patch"]}],
+        "metadata": metadata(owner.training, owner.name, owner.labels),
+        "rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [owner.name], "verbs": ["patch"]}],
     }
 
 
-def role_binding(child: Child) -> Manifest:
+def role_binding(owner: PodOwner) -> Manifest:
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
-        "metadata": metadata(child.training, child.name, child.labels),
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": child.name},
-        "subjects": [{"kind": "ServiceAccount", "name": account_name(child), "namespace": child.training.metadata.namespace}],
+        "metadata": metadata(owner.training, owner.name, owner.labels),
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": owner.name},
+        "subjects": [{"kind": "ServiceAccount", "name": account_name(owner), "namespace": owner.training.metadata.namespace}],
     }

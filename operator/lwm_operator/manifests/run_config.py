@@ -2,36 +2,36 @@
 
 from lwm_operator.api import names
 from lwm_operator.api.dataset import Dataset as DatasetSpec
-from lwm_operator.manifests.common import Manifest, Run, metadata
+from lwm_operator.manifests.common import AttemptSpec, Manifest, metadata
 from lwm_operator.manifests.storage import checkpoint_base, init_path, source_path, tokenizer_path
 from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig, Start
 
 
-def run_config(run: Run) -> RunConfig:
-    """All that the attempt runs with. Raises ValueError for a spec that `plan.accept` would refuse."""
-    training, spec, stage, gang = run.training, run.training.spec, run.stage_spec, run.gang
+def run_config(attempt: AttemptSpec) -> RunConfig:
+    """The run config of the attempt. Raises ValueError for a spec that `plan.validation` would refuse."""
+    training, spec, stage, gang = attempt.training, attempt.training.spec, attempt.stage_spec, attempt.gang
     about = training.metadata
     root = names.run_root(checkpoint_base(spec), about.namespace, about.name, about.uid)
     return RunConfig(
         training=about.name,
         stage=stage.name,
-        stage_index=run.stage - 1,
+        stage_index=attempt.stage - 1,
         stage_count=len(spec.stages),
-        attempt=run.attempt,
+        attempt=attempt.attempt,
         seed=spec.seed,
         gang=Gang(
-            job=run.name,
+            job=attempt.name,
             service=about.name,
             slices=gang.slices,
             hosts=gang.hosts,
             devices_per_host=gang.devices_per_host,
             platform=gang.platform,
-            coordinator=f"{run.first_host}:{COORDINATOR_PORT}",
+            coordinator=f"{attempt.first_host}:{COORDINATOR_PORT}",
         ),
         mesh=stage.mesh,
-        model=spec.model_of(run.stage),
+        model=spec.model_of(attempt.stage),
         tokenizer=tokenizer_path(spec),
-        datasets=_datasets(run),
+        datasets=_datasets(attempt),
         context_length=stage.context_length,
         batch_tokens=stage.batch_tokens,
         packing=stage.packing,
@@ -41,31 +41,31 @@ def run_config(run: Run) -> RunConfig:
         loss=stage.loss,
         memory=stage.memory,
         checkpoint=Checkpoint(root=root, save_interval_steps=spec.checkpoint.save_interval_steps, max_to_keep=spec.checkpoint.max_to_keep),
-        start=_start(run),
+        start=_start(attempt),
         hang=spec.failure_policy.hang,
         compile_cache=f"{checkpoint_base(spec)}/compile-cache",
-        lease=Lease(namespace=about.namespace, name=run.name),
+        lease=Lease(namespace=about.namespace, name=attempt.name),
     )
 
 
-def _start(run: Run) -> Start:
-    """As planned; before the first stage there is none but what the spec names."""
-    if run.stage > 1:
-        return run.start
-    return run.start.model_copy(update={"stage_checkpoint": init_path(run.training.spec)})
+def _start(attempt: AttemptSpec) -> Start:
+    """The planned start. The first stage takes its parameters from spec.model.initFrom, if that is given."""
+    if attempt.stage > 1:
+        return attempt.start
+    return attempt.start.model_copy(update={"stage_checkpoint": init_path(attempt.training.spec)})
 
 
-def _datasets(run: Run) -> tuple[Dataset, ...]:
-    """What the stage draws on; a data set that is prepared with its place."""
-    weights = run.training.spec.weights_of(run.stage_spec)
+def _datasets(attempt: AttemptSpec) -> tuple[Dataset, ...]:
+    """The data sets of the stage's mixture, each with its token store if it is prepared."""
+    weights = attempt.training.spec.weights_of(attempt.stage_spec)
     return tuple(
-        dataset_config(dataset).model_copy(update={"weight": weights[dataset.name], "prepared": run.prepared.get(dataset.name)})
-        for dataset in run.training.spec.drawn_on(run.stage_spec)
+        dataset_config(dataset).model_copy(update={"weight": weights[dataset.name], "prepared": attempt.prepared.get(dataset.name)})
+        for dataset in attempt.training.spec.drawn_on(attempt.stage_spec)
     )
 
 
 def dataset_config(dataset: DatasetSpec) -> Dataset:
-    """As the trainer and the workers of its preparation are told of it."""
+    """The data set as the trainer and the workers of its preparation read it."""
     return Dataset(
         name=dataset.name,
         kind=dataset.kind,
@@ -79,11 +79,11 @@ def dataset_config(dataset: DatasetSpec) -> Dataset:
     )
 
 
-def config_map(run: Run) -> Manifest:
+def config_map(attempt: AttemptSpec) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata(run.training, run.name, run.labels),
+        "metadata": metadata(attempt.training, attempt.name, attempt.labels),
         "immutable": True,
-        "data": {names.RUN_CONFIG_KEY: run_config(run).model_dump_json(by_alias=True, indent=1)},
+        "data": {names.RUN_CONFIG_KEY: run_config(attempt).model_dump_json(by_alias=True, indent=1)},
     }

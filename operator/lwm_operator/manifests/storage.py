@@ -1,4 +1,4 @@
-"""Where things lie as the trainer sees them: `gs://` as it is, or a mount for a folder on a PVC."""
+"""Paths as the trainer sees them: a `gs://` address as it is, or the mount path of a folder on a PVC. Volumes and mounts of the PVCs."""
 
 from lwm_operator.api.dataset import Dataset
 from lwm_operator.api.spec import Spec
@@ -11,7 +11,7 @@ TOKENIZER_PATH = "/lwm/tokenizer"
 DATASET_PATH = "/lwm/datasets"
 
 Mount = tuple[Claim, str, bool]
-"""A claim, the path, and whether it is only read."""
+"""A claim, its mount path, and whether the mount is read-only."""
 
 
 def checkpoint_base(spec: Spec) -> str:
@@ -19,64 +19,64 @@ def checkpoint_base(spec: Spec) -> str:
 
 
 def store_root(spec: Spec) -> str:
-    """Below it lie the prepared data sets of all trainings that keep their checkpoints there."""
+    """The folder of prepared data sets. All trainings with the same checkpoint location share it."""
     return f"{checkpoint_base(spec).rstrip('/')}/datasets"
 
 
 def init_path(spec: Spec) -> str | None:
-    """Of the folder that holds the first stage's parameters; None: they are drawn from the seed."""
-    place = spec.model.init_from
-    if place is None:
+    """The folder with the first stage's initial parameters; None if they are drawn from the seed."""
+    location = spec.model.init_from
+    if location is None:
         return None
-    return place.uri.rstrip("/") if place.uri is not None else INIT_PATH
+    return location.uri.rstrip("/") if location.uri is not None else INIT_PATH
 
 
 def tokenizer_path(spec: Spec) -> str:
-    """Of the tokenizer.json; on a PVC it lies in the folder that subPath names."""
+    """The path of tokenizer.json. On a PVC, the file is in the folder that subPath names."""
     return spec.tokenizer.uri or f"{TOKENIZER_PATH}/tokenizer.json"
 
 
 def source_path(dataset: Dataset) -> str:
-    """Of a folder, a file, or a pattern."""
+    """The path of a folder or a file, or a pattern."""
     source = dataset.source
-    place = source.uri or f"{DATASET_PATH}/{dataset.name}"
-    return f"{place.rstrip('/')}/{source.files}" if source.files is not None else place
+    folder = source.uri or f"{DATASET_PATH}/{dataset.name}"
+    return f"{folder.rstrip('/')}/{source.files}" if source.files is not None else folder
 
 
 def mounts(spec: Spec) -> tuple[list[Manifest], list[Manifest]]:
-    """Volumes and mounts of the claims that the spec names; each claim is one volume, only checkpoints are written."""
-    wanted: list[Mount] = []
+    """Volumes and mounts of the claims that the spec names: one volume per claim. Only the mount for checkpoints is writable."""
+    claim_mounts: list[Mount] = []
     if spec.checkpoint.pvc is not None:
-        wanted.append((spec.checkpoint.pvc, CHECKPOINT_PATH, False))
+        claim_mounts.append((spec.checkpoint.pvc, CHECKPOINT_PATH, False))
     if spec.model.init_from is not None and spec.model.init_from.pvc is not None:
-        wanted.append((spec.model.init_from.pvc, INIT_PATH, True))
+        claim_mounts.append((spec.model.init_from.pvc, INIT_PATH, True))
     if spec.tokenizer.pvc is not None:
-        wanted.append((spec.tokenizer.pvc, TOKENIZER_PATH, True))
-    return _mounted([*wanted, *_sources(spec.datasets)])
+        claim_mounts.append((spec.tokenizer.pvc, TOKENIZER_PATH, True))
+    return _volumes_and_mounts([*claim_mounts, *_sources(spec.datasets)])
 
 
 def preparation_mounts(spec: Spec, dataset: Dataset) -> tuple[list[Manifest], list[Manifest]]:
-    """The same for the workers that prepare the data set: the source and the tokenizer to read, the checkpoints' place to write below."""
-    wanted = [(spec.checkpoint.pvc, CHECKPOINT_PATH, False)] if spec.checkpoint.pvc is not None else []
+    """Volumes and mounts of the workers that prepare the data set: source and tokenizer read-only, the checkpoint folder writable."""
+    claim_mounts = [(spec.checkpoint.pvc, CHECKPOINT_PATH, False)] if spec.checkpoint.pvc is not None else []
     if spec.tokenizer.pvc is not None:
-        wanted.append((spec.tokenizer.pvc, TOKENIZER_PATH, True))
-    return _mounted([*wanted, *_sources((dataset,))])
+        claim_mounts.append((spec.tokenizer.pvc, TOKENIZER_PATH, True))
+    return _volumes_and_mounts([*claim_mounts, *_sources((dataset,))])
 
 
 def _sources(datasets: tuple[Dataset, ...]) -> list[Mount]:
-    return [(each.source.pvc, f"{DATASET_PATH}/{each.name}", True) for each in datasets if each.source.pvc is not None]
+    return [(dataset.source.pvc, f"{DATASET_PATH}/{dataset.name}", True) for dataset in datasets if dataset.source.pvc is not None]
 
 
-def _mounted(wanted: list[Mount]) -> tuple[list[Manifest], list[Manifest]]:
-    claims = {claim.claim_name: f"claim-{number}" for number, claim in enumerate(dict.fromkeys(claim for claim, _, _ in wanted))}
+def _volumes_and_mounts(claim_mounts: list[Mount]) -> tuple[list[Manifest], list[Manifest]]:
+    claims = {claim.claim_name: f"claim-{number}" for number, claim in enumerate(dict.fromkeys(claim for claim, _, _ in claim_mounts))}
     volumes = [{"name": volume, "persistentVolumeClaim": {"claimName": claim}} for claim, volume in claims.items()]
-    paths = [
+    volume_mounts = [
         {
             "name": claims[claim.claim_name],
             "mountPath": path,
             "readOnly": read_only,
             **({"subPath": claim.sub_path} if claim.sub_path else {}),
         }
-        for claim, path, read_only in wanted
+        for claim, path, read_only in claim_mounts
     ]
-    return volumes, paths
+    return volumes, volume_mounts

@@ -66,12 +66,11 @@ class Profile:
     mounts: tuple[Mount, ...] = ()
     resources: Mapping[str, str] = field(default_factory=dict)
     capabilities: tuple[str, ...] = ()
-    privileged: bool = False
     sidecars: tuple[Sidecar, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = (TOLERATION,)
     node_selectors: Mapping[str, str] = field(default_factory=dict)
 
 
-PLAIN = Profile(name="", summary="", pod_security="restricted", reason="", sources=(), tolerations=())
-"""Of a host that asks for nothing."""
+NO_PROFILE = Profile(name="", summary="", pod_security="restricted", reason="", sources=(), tolerations=())
+"""Additions of a host without a profile: none."""

@@ -7,7 +7,7 @@ import pytest
 
 from lwm_operator.api.accelerator import Profile
 from lwm_operator.manifests.attempt import companions
-from lwm_operator.manifests.common import Manifest, Run
+from lwm_operator.manifests.common import AttemptSpec, Manifest
 from lwm_operator.manifests.job import jobs
 from lwm_operator.plan.validation.validate import validate
 from lwm_operator.platforms.gpu import PROFILES
@@ -17,10 +17,10 @@ from simulation.builders import stage, training
 SLICES = 2
 
 
-def run(accelerator: dict[str, Any], mesh: dict[str, int], **changes: Any) -> Run:
+def run(accelerator: dict[str, Any], mesh: dict[str, int], **changes: Any) -> AttemptSpec:
     made = training(accelerator=accelerator, stages=[stage(mesh=mesh, batchTokens=512 * 64)], **changes)
     assert validate(made.spec) == ()
-    return Run(training=made, stage=1, attempt=3, start=Start(), image="lwm-trainer:1", template="t")
+    return AttemptSpec(training=made, stage=1, attempt=3, start=Start(), image="lwm-trainer:1", template="t")
 
 
 def tpu(family: str = "v5p", topology: str = "2x2x2", **more: Any) -> dict[str, Any]:
@@ -165,7 +165,9 @@ def test_a_stage_may_run_on_something_else() -> None:
     stages = [stage("cpu"), stage("chips", mesh={"dp": 8}, accelerator=tpu(), batchTokens=512 * 64)]
     made = training(stages=stages)
     assert validate(made.spec) == ()
-    first, second = (jobs(Run(training=made, stage=number, attempt=1, start=Start(), image="i", template="t"))[0] for number in (1, 2))
+    first, second = (
+        jobs(AttemptSpec(training=made, stage=number, attempt=1, start=Start(), image="i", template="t"))[0] for number in (1, 2)
+    )
     assert "nodeSelector" not in pod(first)
     assert pod(second)["nodeSelector"]["cloud.google.com/gke-tpu-accelerator"] == "tpu-v5p-slice"
     assert "PJRT_NPROC" in environment(first)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lwm_operator.manifests.common import Run
+from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.run_config import run_config
 from lwm_trainer.config import Dataset, RunConfig, Start
 from simulation.builders import spec, stage, training
@@ -18,7 +18,7 @@ def dataset(name: str = "books", kind: str = "text", **changes: Any) -> dict[str
 
 def run_of(number: int = 1, prepared: dict[str, str] | None = None, **changes: Any) -> RunConfig:
     here = training(**changes)
-    return run_config(Run(training=here, stage=number, attempt=1, start=Start(), image="i", template="t", prepared=prepared or {}))
+    return run_config(AttemptSpec(training=here, stage=number, attempt=1, start=Start(), image="i", template="t", prepared=prepared or {}))
 
 
 def test_all_that_a_data_set_says_reaches_the_trainer() -> None:

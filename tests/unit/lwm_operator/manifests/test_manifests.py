@@ -6,19 +6,19 @@ import kubernetes_validate
 import pytest
 
 from lwm_operator.manifests.attempt import companions
-from lwm_operator.manifests.common import Run
+from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.job import jobs
 from lwm_operator.manifests.run_config import run_config
 from lwm_trainer.config import HIDDEN_VARIABLES, RunConfig, Start
 from simulation.builders import UID, spec, stage, training
 
 
-def run(**changes: Any) -> Run:
+def run(**changes: Any) -> AttemptSpec:
     start = Start(earlier_attempts=(2, 1), stage_checkpoint="gs://before/60")
-    return Run(training=training(**changes), stage=1, attempt=3, start=start, image="lwm-trainer:1", template="t")
+    return AttemptSpec(training=training(**changes), stage=1, attempt=3, start=start, image="lwm-trainer:1", template="t")
 
 
-def job(run: Run) -> dict[str, Any]:
+def job(run: AttemptSpec) -> dict[str, Any]:
     """Of the one slice."""
     (found,) = jobs(run)
     return found

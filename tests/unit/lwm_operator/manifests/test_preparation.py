@@ -6,18 +6,18 @@ import kubernetes_validate
 import pytest
 
 from lwm_operator.manifests.common import Manifest
-from lwm_operator.manifests.preparation import Preparing, preparation_companions, preparation_job, prepare_config
+from lwm_operator.manifests.preparation import PreparationSpec, preparation_companions, preparation_job, prepare_config
 from lwm_trainer.config import Lease, PrepareConfig
 from simulation.builders import UID, spec, training
 
 TPU = {"type": "tpu", "tpu": {"family": "v5p", "topology": "2x2x1"}}
 
 
-def here(preparation: dict[str, Any] | None = None, **changes: Any) -> Preparing:
+def here(preparation: dict[str, Any] | None = None, **changes: Any) -> PreparationSpec:
     """Of the second of two data sets."""
     sets = [{"name": name, "source": {"uri": f"gs://lwm/{name}"}, "preparation": preparation or {"workers": 3}} for name in ("a", "books")]
     made = training(**{"datasets": sets, "seed": 7, **changes})
-    return Preparing(training=made, number=2, run=1, image="lwm-trainer:1", template="t")
+    return PreparationSpec(training=made, number=2, run=1, image="lwm-trainer:1", template="t")
 
 
 def pod(**changes: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def containers(each: Profile) -> list[Profile | Sidecar]:
 @pytest.mark.parametrize("each", ALL, ids=PROFILES)
 def test_a_profile_claims_privileged_exactly_when_the_restricted_level_refuses_it(each: Profile) -> None:
     added = {capability for container in containers(each) for capability in container.capabilities}
-    refused = bool(each.volumes or each.host_network or each.privileged or each.sidecars or added - {"NET_BIND_SERVICE"})
+    refused = bool(each.volumes or each.host_network or each.sidecars or added - {"NET_BIND_SERVICE"})
     assert each.pod_security == ("privileged" if refused else "restricted")
     assert each.reason
     for capability in added - {"NET_BIND_SERVICE"}:
