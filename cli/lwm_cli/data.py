@@ -3,7 +3,8 @@
 import sys
 
 from lwm_cli.training import FileError
-from lwm_trainer.storage.errors import DataError, StorageDeniedError, StorageUnavailableError
+from lwm_trainer.data.errors import DataError
+from lwm_trainer.storage.errors import StorageError
 
 USAGE = """usage: lwm data COMMAND
 
@@ -34,6 +35,6 @@ def main(arguments: list[str]) -> int:
     except FileError as error:
         print(error, file=sys.stderr)
         return 2
-    except (DataError, StorageDeniedError, StorageUnavailableError) as error:
+    except (DataError, StorageError) as error:
         print(error, file=sys.stderr)
         return 1

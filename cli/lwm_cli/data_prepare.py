@@ -13,9 +13,9 @@ from pathlib import Path
 from lwm_cli.data_asked import add_arguments, place, run_of, training_of
 from lwm_cli.training import stages
 from lwm_trainer.config import PROCESS_INDEX_VARIABLE, Dataset, Preparation, PrepareConfig, RunConfig, TerminationMessage
+from lwm_trainer.data.errors import DataError
 from lwm_trainer.preparation.preparation_report import PreparationReport, progress_line
 from lwm_trainer.preparation.worker import prepare
-from lwm_trainer.storage.errors import DataError
 
 _LINE_SECONDS = 5.0
 """Between two lines of progress where there is no terminal."""

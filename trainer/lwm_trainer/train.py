@@ -37,7 +37,7 @@ def train(run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | No
     """Run the stage to its last step and commit that; the gang has been joined.
 
     `reporter` and what people read (metrics, step lines) are process 0's; every process tells its `standing` what it does. Raises what
-    `lwm_trainer.runtime.errors` and `lwm_trainer.storage.errors` name; JaxRuntimeError when a peer is lost.
+    `runtime.errors`, `data.errors` and `storage.errors` define; JaxRuntimeError when a peer is lost.
     """
     mesh, explanation = resolve_mesh(run)
     if jax.process_index() == 0:

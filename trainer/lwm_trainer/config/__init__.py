@@ -10,6 +10,8 @@ from lwm_trainer.config.contract import CONTRACT_VERSION, Contract
 from lwm_trainer.config.dataset import Chat, Dataset, Documents, Frames, Kind, OnBadRecord
 from lwm_trainer.config.exit_codes import FATAL_EXIT_CODES, SECONDARY_EXIT_CODES, ExitCode
 from lwm_trainer.config.gang import Gang, Hang, Lease
+from lwm_trainer.config.loss import Loss, Modalities
+from lwm_trainer.config.memory import Memory, Remat
 from lwm_trainer.config.mesh import Mesh, ulysses_degrees
 from lwm_trainer.config.model import Model, RopeScaling, Vision
 from lwm_trainer.config.names import (
@@ -28,10 +30,10 @@ from lwm_trainer.config.names import (
     slice_name,
     step_folder,
 )
+from lwm_trainer.config.optimizer import Optimizer
 from lwm_trainer.config.preparation import Preparation, PrepareConfig, Prepared
 from lwm_trainer.config.progress import FinalReport, Phase, Progress, TerminationMessage
 from lwm_trainer.config.run import Checkpoint, Packing, RunConfig
-from lwm_trainer.config.schedule import Loss, Memory, Modalities, Optimizer, Remat
 from lwm_trainer.config.start import Rollback, Start
 from lwm_trainer.config.theta import FITTED_HEAD_DIM, least_theta
 from lwm_trainer.config.violations import Violation, violations

@@ -7,9 +7,11 @@ from pydantic import Field, model_validator
 from lwm_trainer.config.contract import CONTRACT_VERSION, Contract
 from lwm_trainer.config.dataset import Dataset
 from lwm_trainer.config.gang import Gang, Hang, Lease
+from lwm_trainer.config.loss import Loss
+from lwm_trainer.config.memory import Memory
 from lwm_trainer.config.mesh import Mesh
 from lwm_trainer.config.model import Model
-from lwm_trainer.config.schedule import Loss, Memory, Optimizer
+from lwm_trainer.config.optimizer import Optimizer
 from lwm_trainer.config.start import Start
 from lwm_trainer.config.violations import Violation, violations
 

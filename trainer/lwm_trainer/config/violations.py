@@ -1,9 +1,9 @@
 """What does not fit together in a stage."""
 
 from lwm_trainer.config.contract import Contract
+from lwm_trainer.config.memory import Memory
 from lwm_trainer.config.mesh import Mesh, ulysses_degrees
 from lwm_trainer.config.model import Model
-from lwm_trainer.config.schedule import Memory
 
 
 class Violation(Contract):

@@ -10,12 +10,13 @@ from lwm_trainer.data.documents.store import TokenStore
 from lwm_trainer.data.documents.store_schema import PREPARED, Counts, counts_file
 from lwm_trainer.data.encoding.encoder import encoder
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.data.errors import DataCorruptError
 from lwm_trainer.data.records.shards import Shard, list_record_files
 from lwm_trainer.preparation.location import store_folder, store_recipe
 from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.preparation.shard import write_shard
 from lwm_trainer.preparation.store_metadata import read_plan, write_index, write_plan, write_prepared
-from lwm_trainer.storage.errors import DataCorruptError, changed
+from lwm_trainer.storage.errors import FileChangedError
 from lwm_trainer.storage.folder import Folder, folder
 from lwm_trainer.storage.listing import Listing
 
@@ -126,7 +127,7 @@ class _SharedProgress:
             return
         # Workers that listed different files work in different folders, and would wait for each other forever.
         if list_record_files(self._config.dataset.uri) != self._listing:
-            raise changed(self._config.dataset.uri)
+            raise FileChangedError(self._config.dataset.uri)
         self._listed_at = time.monotonic()
 
 

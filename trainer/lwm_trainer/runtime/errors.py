@@ -1,4 +1,4 @@
-"""Ways a stage can end before its end, each with the exit code that the operator reads. (Those of data: `lwm_trainer.storage.errors`.)"""
+"""Errors that end a stage early, each with the exit code that the operator reads. More of them: `data.errors` and `storage.errors`."""
 
 from lwm_trainer.config import ExitCode
 

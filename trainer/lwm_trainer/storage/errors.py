@@ -1,33 +1,36 @@
-"""What can go wrong with data, each with the exit code it leads to and the reason that people are shown."""
+"""What can go wrong with files and object stores, each with the exit code and the reason of the termination message."""
 
 from lwm_trainer.config import ExitCode
 
 
-class DataError(Exception):
-    """Data or tokenizer does not fit the training: another attempt would end the same way."""
+class StorageError(Exception):
+    """A file, bucket or volume cannot be used. Its subclasses say why."""
 
-    code = ExitCode.BAD_DATA
-    reason = "BadData"
+    code: ExitCode = ExitCode.BAD_DATA
+    """BAD_DATA: another attempt would end the same way."""
+    reason: str = "BadData"
 
 
-class DataMissingError(DataError):
-    """Nothing is where the data or the tokenizer should be."""
+class InvalidUriError(StorageError):
+    """The address is neither of an object store nor an absolute path."""
+
+
+class FileMissingError(StorageError):
+    """No file is at the address."""
 
     reason = "DataMissing"
 
 
-class DataCorruptError(DataError):
-    """Something is there, but it is not what it should be."""
+class FileChangedError(StorageError):
+    """A file is not the one that was listed."""
 
     reason = "DataCorrupt"
 
-
-def changed(uri: str) -> DataCorruptError:
-    """A file is not the one that was listed."""
-    return DataCorruptError(f"{uri}: was changed while it was read: leave it as it is until the data set is ready, then raise spec.resume")
+    def __init__(self, uri: str) -> None:
+        super().__init__(f"{uri}: was changed while it was read: leave it as it is until the data set is ready, then raise spec.resume")
 
 
-class StorageMissingError(DataError):
+class StorageMissingError(StorageError):
     """The bucket (BucketMissing) or the volume (ClaimMissing) does not exist."""
 
     def __init__(self, message: str, reason: str) -> None:
@@ -35,7 +38,7 @@ class StorageMissingError(DataError):
         self.reason = reason
 
 
-class StorageDeniedError(Exception):
+class StorageDeniedError(StorageError):
     """The object store (BucketDenied) or the file system (ClaimDenied) refused us."""
 
     code = ExitCode.STORAGE_DENIED
@@ -45,7 +48,7 @@ class StorageDeniedError(Exception):
         self.reason = reason
 
 
-class StorageUnavailableError(Exception):
+class StorageUnavailableError(StorageError):
     """The object store did not answer: worth another try."""
 
     code = ExitCode.TRANSIENT

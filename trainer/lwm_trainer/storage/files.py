@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from lwm_trainer.storage.errors import DataError, DataMissingError, StorageDeniedError, changed
+from lwm_trainer.storage.errors import FileChangedError, FileMissingError, InvalidUriError, StorageDeniedError
 from lwm_trainer.storage.gcs import list_objects, open_object
 from lwm_trainer.storage.listing import Entry, Listing, matching
 
@@ -26,7 +26,7 @@ class File:
 def list_files(uri: str, suffixes: tuple[str, ...]) -> Listing:
     """The file `uri`, or all files below the folder `uri`, that end in one of `suffixes`, sorted by path; of a pattern, what it matches.
 
-    `uri` is `gs://bucket/path` or an absolute path; `*` stands for any letters of one name, `**` for any folders. Raises DataMissingError
+    `uri` is `gs://bucket/path` or an absolute path; `*` stands for any letters of one name, `**` for any folders. Raises FileMissingError
     or StorageMissingError when nothing is there, StorageDeniedError or StorageUnavailableError when it is not given.
     """
     found = list_objects(uri, suffixes) if uri.startswith("gs://") else _list_disk(uri, suffixes)
@@ -35,8 +35,8 @@ def list_files(uri: str, suffixes: tuple[str, ...]) -> Listing:
     return found
 
 
-def missing(uri: str, suffixes: tuple[str, ...]) -> DataMissingError:
-    return DataMissingError(f"{uri}: no file ending in {' or '.join(suffixes)} is there: put the text there or correct the uri")
+def missing(uri: str, suffixes: tuple[str, ...]) -> FileMissingError:
+    return FileMissingError(f"{uri}: no file ending in {' or '.join(suffixes)} is there: put the text there or correct the uri")
 
 
 def read_files(uri: str, suffixes: tuple[str, ...]) -> list[File]:
@@ -47,7 +47,7 @@ def read_files(uri: str, suffixes: tuple[str, ...]) -> list[File]:
 
 
 def open_file(listing: Listing, entry: Entry) -> BinaryIO:
-    """The file, to be read in order or by place. Raises DataCorruptError when it is another one than was listed."""
+    """The file, to be read in order or by place. Raises FileChangedError when it is another one than was listed."""
     uri = listing.uri(entry)
     if uri.startswith("gs://"):
         return open_object(uri, entry)
@@ -56,7 +56,7 @@ def open_file(listing: Listing, entry: Entry) -> BinaryIO:
     status = os.fstat(file.fileno())
     if (status.st_size, str(status.st_mtime_ns)) != (entry.size, entry.version):
         file.close()
-        raise changed(uri)
+        raise FileChangedError(uri)
     return file
 
 
@@ -68,12 +68,12 @@ def _read(listing: Listing, entry: Entry) -> bytes:
 def _list_disk(uri: str, suffixes: tuple[str, ...]) -> Listing:
     root, pattern = Path(uri), matching(uri)
     if not root.is_absolute():
-        raise DataError(f"{uri!r} is neither gs://bucket/path nor an absolute path: write it as one of them")
+        raise InvalidUriError(f"{uri!r} is neither gs://bucket/path nor an absolute path: write it as one of them")
     if pattern is not None:
         root = Path(pattern[0] or "/")
     with _disk_errors(uri):
         if not root.exists():
-            raise DataMissingError(f"{uri}: no such file or folder: put the data there or correct the uri")
+            raise FileMissingError(f"{uri}: no such file or folder: put the data there or correct the uri")
         paths = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
         root = root if root.is_dir() else root.parent
         entries = []
@@ -94,4 +94,4 @@ def _disk_errors(uri: str) -> Iterator[None]:
             f"{error.filename}: may not be read by uid {os.getuid()}: change its owner or mode", "ClaimDenied"
         ) from error
     except FileNotFoundError as error:
-        raise DataMissingError(f"{error.filename or uri}: is gone since it was listed: put it back, then raise spec.resume") from error
+        raise FileMissingError(f"{error.filename or uri}: is gone since it was listed: put it back, then raise spec.resume") from error

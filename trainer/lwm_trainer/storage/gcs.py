@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, BinaryIO
 
-from lwm_trainer.storage.errors import StorageDeniedError, StorageMissingError, StorageUnavailableError, changed
+from lwm_trainer.storage.errors import FileChangedError, StorageDeniedError, StorageMissingError, StorageUnavailableError
 from lwm_trainer.storage.listing import Entry, Listing, matching
 
 _BLOCK = 4 * 2**20
@@ -43,7 +43,7 @@ def open_object(uri: str, entry: Entry) -> BinaryIO:
         blob = storage_client().bucket(bucket).blob(name)
         blob.reload()
     if (int(blob.size), _version(blob)) != (entry.size, entry.version):
-        raise changed(uri)
+        raise FileChangedError(uri)
     file = io.BufferedReader(_Object(uri, bucket, blob), _BLOCK)
     file.peek(1)
     return file
@@ -102,7 +102,7 @@ def object_errors(uri: str, bucket: str) -> Iterator[None]:
         try:
             yield
         except (api.NotFound, api.PreconditionFailed, api.RequestRangeNotSatisfiable) as error:
-            raise changed(uri) from error
+            raise FileChangedError(uri) from error
 
 
 @contextmanager

@@ -19,11 +19,12 @@ from lwm_trainer.config import ExitCode, Preparation, PrepareConfig, Prepared, T
 from lwm_trainer.data.documents.in_memory import InMemoryDocuments, load_documents
 from lwm_trainer.data.documents.store import TokenStore
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.data.errors import DataCorruptError, DataMissingError
 from lwm_trainer.data.records import shards as record_shards
 from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.preparation.worker import prepare
-from lwm_trainer.storage.errors import DataCorruptError, DataMissingError
+from lwm_trainer.storage.errors import FileChangedError
 from lwm_trainer.storage.folder import Folder, folder
 from support.bucket import a_bucket
 from support.builders import ALONE, a_run
@@ -275,7 +276,7 @@ def test_a_source_that_changes_is_named(source: Path, tmp_path: Path, monkeypatc
     monkeypatch.setattr("lwm_trainer.preparation.worker._LIST_SECONDS", 0.0)
     later = threading.Timer(0.3, lambda: (source / "z.txt").write_text("more"))
     later.start()
-    with pytest.raises(DataCorruptError, match=r"source: was changed while it was read: leave it as it is"):
+    with pytest.raises(FileChangedError, match=r"source: was changed while it was read: leave it as it is"):
         prepare(config(source, tmp_path / "out", workers=2), 0, PreparationReport(), poll_seconds=0.01)
     later.join()
 

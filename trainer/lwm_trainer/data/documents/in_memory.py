@@ -20,10 +20,10 @@ from lwm_trainer.data.encoding.example import (
     document_offsets,
 )
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.data.errors import DataCorruptError, DataMissingError
 from lwm_trainer.data.records.reader import read_records
 from lwm_trainer.data.records.record import record_location
 from lwm_trainer.data.records.shards import list_record_files, single_shard
-from lwm_trainer.storage.errors import DataCorruptError, DataMissingError
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from lwm_trainer.config import Prepared
 from lwm_trainer.data.documents.span import Span, make_span
 from lwm_trainer.data.documents.store_schema import INDEX, PREPARED, shard_file
+from lwm_trainer.data.errors import DataCorruptError, DataMissingError
 from lwm_trainer.data.records.record import record_location
-from lwm_trainer.storage.errors import DataCorruptError, DataMissingError
 from lwm_trainer.storage.folder import Folder, folder
 from lwm_trainer.storage.listing import file_of
 

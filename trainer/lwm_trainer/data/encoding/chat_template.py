@@ -19,8 +19,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from lwm_trainer.data.encoding.example import TextPart, token_part
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.data.errors import DataCorruptError, DataError, DataMissingError
 from lwm_trainer.data.records.record import BadRecordError
-from lwm_trainer.storage.errors import DataCorruptError, DataError, DataMissingError
+from lwm_trainer.storage.errors import FileMissingError
 from lwm_trainer.storage.files import read_files
 
 CONFIG = "tokenizer_config.json"
@@ -81,7 +82,7 @@ class ChatTemplate:
         uri = config_uri(tokenizer)
         try:
             (file, *_) = read_files(uri, (CONFIG,))
-        except DataMissingError as error:
+        except FileMissingError as error:
             raise DataMissingError(f"{uri}: is not there: put the tokenizer's own there, or set chat.template: lwm") from error
         source, token_names = parse_tokenizer_config(file.content, uri)
         return cls(source, tokenizer, token_names, uri)

@@ -6,8 +6,8 @@ from typing import Literal
 
 from lwm_trainer.data.encoding.encoder import Encoder
 from lwm_trainer.data.encoding.example import Example
+from lwm_trainer.data.errors import DataCorruptError
 from lwm_trainer.data.records.record import BadRecord, BadRecordError, Record
-from lwm_trainer.storage.errors import DataCorruptError
 
 _BATCH_RECORDS = 256
 _BATCH_SIZE = 2**20

@@ -10,9 +10,9 @@ from lwm_trainer.data.encoding.chat import chat_parts
 from lwm_trainer.data.encoding.example import Example, TextPart, encode_parts, token_part
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.encoding.vision import frame_tokens, vision_tags
+from lwm_trainer.data.errors import DataError
 from lwm_trainer.data.records.record import BadRecordError, Record
 from lwm_trainer.data.seeded_random import random_keys
-from lwm_trainer.storage.errors import DataError
 
 Encoder = Callable[[Sequence[Record]], list[Example | BadRecordError]]
 """One result per record, in their order. A result depends on its record alone, however records are batched."""

@@ -7,7 +7,7 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
-from lwm_trainer.storage.errors import DataCorruptError, DataError
+from lwm_trainer.data.errors import DataCorruptError, DataError
 from lwm_trainer.storage.files import read_files
 
 BEGIN, END = "<s>", "</s>"

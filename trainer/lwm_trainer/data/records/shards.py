@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from lwm_trainer.data.errors import DataError
 from lwm_trainer.data.records.tables import row_groups
-from lwm_trainer.storage.errors import DataError
 from lwm_trainer.storage.files import list_files, missing, open_file
 from lwm_trainer.storage.listing import Entry, Listing
 

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lwm_trainer.storage.errors import DataCorruptError
+from lwm_trainer.data.errors import DataCorruptError
 
 RowOrProblem = dict[str, Any] | str
 """A row by column name, or a string that says what is wrong with it."""

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from lwm_trainer.config import Dataset, RunConfig
 from lwm_trainer.data.documents.span import DocumentSource, Span
+from lwm_trainer.data.errors import DataMissingError
 from lwm_trainer.data.rows.loss_weights import loss_weights
 from lwm_trainer.data.rows.mixture import Mixture
 from lwm_trainer.data.rows.packing import PackingPlan
 from lwm_trainer.data.rows.selection import Segments, Selection, select_segments
-from lwm_trainer.storage.errors import DataMissingError
 
 Batch = dict[str, NDArray[Any]]
 """Arrays [B, T] by name: tokens, targets, positions, index, start (int32) and weights (float32); with a vision vocabulary also vision and

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lwm_trainer import config
 from lwm_trainer.data.documents.span import DocumentSource
-from lwm_trainer.storage.errors import DataCorruptError
+from lwm_trainer.data.errors import DataCorruptError
 
 _OUTCOMES = {"split": "split", "truncate": "truncated", "skip": "left out", "fail": "refused"}
 

@@ -11,9 +11,9 @@ from lwm_trainer.config import PrepareConfig, RunConfig
 from lwm_trainer.data.documents.in_memory import InMemoryDocuments, load_documents
 from lwm_trainer.data.documents.store import TokenStore
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.data.errors import DataCorruptError, DataError, DataMissingError
 from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.preparation.worker import prepare
-from lwm_trainer.storage.errors import DataCorruptError, DataError, DataMissingError
 from support.builders import ALONE, a_run
 from unit.lwm_trainer.data.encoding.test_tokenizer import content
 

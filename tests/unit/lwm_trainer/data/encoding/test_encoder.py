@@ -12,8 +12,8 @@ from lwm_trainer.config import Dataset
 from lwm_trainer.data.encoding.encoder import encoder
 from lwm_trainer.data.encoding.example import Example
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.data.errors import DataError
 from lwm_trainer.data.records.record import BadRecordError, Record
-from lwm_trainer.storage.errors import DataError
 from support.byte_tokenizer import byte_tokenizer, read
 
 

@@ -9,7 +9,8 @@ from tokenizers import decoders, models, pre_tokenizers
 
 from lwm_trainer.data.documents.in_memory import InMemoryDocuments
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
-from lwm_trainer.storage.errors import DataError
+from lwm_trainer.data.errors import DataError
+from lwm_trainer.storage.errors import FileMissingError
 
 
 def content(*specials: str) -> bytes:
@@ -59,7 +60,7 @@ def test_it_is_loaded_from_a_file_and_known_by_its_hash(tmp_path: Path) -> None:
     other = Tokenizer(content("<s>", "</s>", "<pad>"), "t.json", 259)
     assert len(one.sha256) == 64
     assert one.sha256 != other.sha256
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(FileMissingError, match="no such file"):
         Tokenizer.load(str(tmp_path / "none.json"), 258)
 
 

@@ -13,7 +13,7 @@ from lwm_trainer.data.records import shards as record_shards
 from lwm_trainer.data.records.reader import read_records
 from lwm_trainer.data.records.record import BadRecord, Record
 from lwm_trainer.data.records.shards import cut_shards, list_record_files, single_shard
-from lwm_trainer.storage.errors import DataCorruptError, DataError, DataMissingError, StorageDeniedError
+from lwm_trainer.storage.errors import FileChangedError, FileMissingError, InvalidUriError, StorageDeniedError, StorageMissingError
 from lwm_trainer.storage.files import read_files
 from support.bucket import Bucket, a_bucket
 
@@ -87,16 +87,18 @@ def test_a_pattern_means_the_same_on_disk_and_in_a_bucket(bucket: Bucket, tmp_pa
 
 def test_a_pattern_that_matches_nothing_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one")
-    with pytest.raises(DataMissingError, match=r"b\*\.txt: no file ending in \.txt or \.jsonl"):
+    with pytest.raises(FileMissingError, match=r"b\*\.txt: no file ending in \.txt or \.jsonl"):
         list_record_files(f"{tmp_path}/b*.txt")
 
 
 def test_a_bucket_s_errors_tell_missing_from_denied(bucket: Bucket) -> None:
-    with pytest.raises(DataError, match=r"gs://none/books: bucket 'none' does not exist: create it, then raise spec\.resume") as missing:
+    with pytest.raises(
+        StorageMissingError, match=r"gs://none/books: bucket 'none' does not exist: create it, then raise spec\.resume"
+    ) as missing:
         list_record_files("gs://none/books")
     with pytest.raises(StorageDeniedError, match=r"bucket 'secret' is denied: grant roles/storage\.objectViewer") as denied:
         list_record_files("gs://secret/books")
-    with pytest.raises(DataMissingError, match=r"gs://lwm/none: no file ending in \.txt or \.jsonl"):
+    with pytest.raises(FileMissingError, match=r"gs://lwm/none: no file ending in \.txt or \.jsonl"):
         list_record_files("gs://lwm/none")
     assert (missing.value.code, missing.value.reason) == (ExitCode.BAD_DATA, "BucketMissing")
     assert (denied.value.code, denied.value.reason) == (ExitCode.STORAGE_DENIED, "BucketDenied")
@@ -109,7 +111,7 @@ def test_an_object_that_changes_while_it_is_read_is_named(bucket: Bucket, change
         bucket.objects["books/a.txt"] = b"two"
     else:
         del bucket.objects["books/a.txt"]
-    with pytest.raises(DataCorruptError, match=r"gs://lwm/books/a\.txt: was changed while it was read: leave it as it is until"):
+    with pytest.raises(FileChangedError, match=r"gs://lwm/books/a\.txt: was changed while it was read: leave it as it is until"):
         list(read_records(listing, single_shard(listing)))
 
 
@@ -117,7 +119,7 @@ def test_a_file_that_changes_while_it_is_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one")
     listing = list_record_files(str(tmp_path))
     (tmp_path / "a.txt").write_text("other")
-    with pytest.raises(DataCorruptError, match=r"a\.txt: was changed while it was read"):
+    with pytest.raises(FileChangedError, match=r"a\.txt: was changed while it was read"):
         list(read_records(listing, single_shard(listing)))
 
 
@@ -153,9 +155,9 @@ def test_a_text_of_a_wrong_encoding_is_named(tmp_path: Path) -> None:
 
 
 def test_bad_paths_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataMissingError, match="no such file or folder"):
+    with pytest.raises(FileMissingError, match="no such file or folder"):
         list_record_files(f"{tmp_path}/none")
-    with pytest.raises(DataError, match=r"'books' is neither gs://bucket/path nor an absolute path"):
+    with pytest.raises(InvalidUriError, match=r"'books' is neither gs://bucket/path nor an absolute path"):
         list_record_files("books")
 
 

@@ -6,10 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lwm_trainer.data.errors import DataCorruptError, DataError
 from lwm_trainer.data.records.reader import read_records
 from lwm_trainer.data.records.record import BadRecord, Record
 from lwm_trainer.data.records.shards import cut_shards, list_record_files, single_shard
-from lwm_trainer.storage.errors import DataCorruptError, DataError, DataMissingError
+from lwm_trainer.storage.errors import FileMissingError
 from support.bucket import a_bucket
 
 ROWS = [{"text": f"row {number}", "vision": [number, number + 1]} for number in range(200)]
@@ -96,7 +97,7 @@ def test_tables_that_are_none_are_named(tmp_path: Path) -> None:
 def test_caches_alone_are_no_data_set(tmp_path: Path) -> None:
     (tmp_path / "cache-1.arrow").write_bytes(b"")
     (tmp_path / "cache-2.arrow").write_bytes(b"")
-    with pytest.raises(DataMissingError, match=r"no file ending in \.txt or \.jsonl or \.parquet or \.arrow"):
+    with pytest.raises(FileMissingError, match=r"no file ending in \.txt or \.jsonl or \.parquet or \.arrow"):
         list_record_files(str(tmp_path))
 
 

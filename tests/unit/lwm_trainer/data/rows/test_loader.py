@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from lwm_trainer.config import RunConfig
 from lwm_trainer.data.documents.in_memory import InMemoryDocuments
+from lwm_trainer.data.errors import DataError
 from lwm_trainer.data.rows.loader import Batches, unigram_entropy
-from lwm_trainer.storage.errors import DataError
 from support.builders import ALONE, a_run
 
 LENGTH = 16

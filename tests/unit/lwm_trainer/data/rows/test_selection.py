@@ -7,9 +7,9 @@ import pytest
 
 from lwm_trainer.config import Dataset, RunConfig
 from lwm_trainer.data.documents.in_memory import InMemoryDocuments
+from lwm_trainer.data.errors import DataCorruptError, DataError
 from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.data.rows.selection import select_segments
-from lwm_trainer.storage.errors import DataCorruptError, DataError
 from support.builders import ALONE, a_run
 
 SIZES = (3, 40, 16, 17, 5, 0, 100)

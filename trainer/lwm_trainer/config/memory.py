@@ -1,0 +1,24 @@
+"""What a step spends to save device memory."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lwm_trainer.config.contract import Contract
+
+Remat = Literal["none", "qkv", "attention", "full", "offload"]
+
+
+class Memory(Contract):
+    """What a step spends to save device memory. The results are those of a step that saves nothing, but for float32 reordering."""
+
+    remat: Remat = "attention"
+    """What the backward pass rematerializes. none: nothing, every activation is kept. qkv: each layer keeps its input, queries, keys,
+    values and attention's output. attention: each layer keeps its input and attention's output, so that ring attention runs once. full:
+    each layer keeps its input only, so that ring attention runs again. offload: as attention, with the kept values in host memory."""
+    mlp_tile: Annotated[int, Field(ge=1, le=16_777_216)] | None = Field(
+        default=None,
+        description="Tokens of a row whose MLP is computed at once: a divisor of contextLength, a multiple of mesh.sp. Default: all.",
+    )
+    gradient_accumulation_steps: Annotated[int, Field(ge=1, le=65536)] = 1
+    """Parts that a step's rows are computed in, one after the other: a divisor of the rows of each dp x fsdp shard."""
