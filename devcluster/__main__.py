@@ -10,7 +10,7 @@ from devcluster.paths import DEFAULT_NAME, Cluster, Node, binaries
 from devcluster.run import ClusterError
 from tools.kubectl import CommandError
 
-# Commands that hand words on to another program -> how many words of their own stand before those.
+# Commands that pass arguments to another program -> how many arguments of their own come first.
 PASSED_ON = {"kubectl": 0, "node-shell": 1}
 FAULTS = {"lose": faults.lose, "orphan": faults.orphan, "revive": faults.revive}
 
@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
         "check": "whether this machine can hold a cluster; where not, one sentence says why, and exit 1",
         "up": "build what is missing, start the cluster, wait until it is ready",
         "down": "end and remove all of it; caches stay",
-        "status": "what runs; exit 1 where something does not",
+        "status": "what is running; exit 1 if anything is not",
         "env": "lines for eval: KUBECONFIG and a PATH with kubectl and helm",
         "shell": "a shell with that environment",
         "images": "build the operator's and the trainer's image; prints name and archive of each",
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def split(arguments: list[str]) -> list[str]:
-    """Put `--` before the words that belong to the other program, so that none of its options is taken for ours."""
+    """Put `--` before the arguments of the other program, so that none of its options is taken for ours."""
     if not arguments or arguments[0] not in PASSED_ON or "--help" in arguments[1:2]:
         return arguments
     ours = 1
@@ -108,4 +108,4 @@ if __name__ == "__main__":
     except (ClusterError, CommandError, ValueError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted: `up` again goes on from here, `down` removes what is there")
+        sys.exit("interrupted: `up` continues from this point, `down` removes everything")

@@ -96,7 +96,7 @@ def resolv(cluster: Cluster) -> str:
 
 
 def corefile(cluster: Cluster) -> str:
-    """CoreDNS: the cluster's names; anything else does not exist, said at once, as there is no way out."""
+    """CoreDNS: the cluster's names. Any other name gets NXDOMAIN at once, as nothing outside can be reached."""
     address = cluster.nodes[0].address
     return f"""\
 cluster.local:53 in-addr.arpa:53 {{

@@ -1,4 +1,4 @@
-"""What can happen to a cluster, done to an embedded one, and how each is undone. Pods: `devcluster.pods`, `devcluster.out_of_memory`.
+"""Faults of a cluster, caused in an embedded one, and how each is undone. For pods: `devcluster.pods`, `devcluster.out_of_memory`.
 
 Both nodes share one network with the API server, so node 1 can be lost too, but the object store lives there: lose node 2."""
 
@@ -24,7 +24,7 @@ def lose(node: Node) -> None:
     API server hears nothing and calls the node NotReady 40 to 50 s later. `revive` undoes it: a machine that boots."""
     init = running(node)
     cut(node)
-    end(node.cluster, "kubelet", init.namespace)  # before any pod dies: nobody may tell
+    end(node.cluster, "kubelet", init.namespace)  # before any pod dies: it would report their end
     end(node.cluster, "containerd", init.namespace)
     os.kill(init.pid, signal.SIGKILL)  # the kernel ends the rest with it, shims and containers too
     until(
@@ -39,8 +39,8 @@ def lose(node: Node) -> None:
 
 def orphan(node: Node) -> None:
     """The node's management dies and its containers live on, which the API server cannot tell from a lost machine: zombies. What
-    they print is kept for them up to about 100 KiB; past that their writes wait. `revive` undoes it; what is to be gone by then
-    is ended by the kubelet."""
+    they print is kept for them up to about 100 KiB; past that their writes wait. `revive` undoes it; the kubelet then
+    ends the pods that were deleted meanwhile."""
     init = running(node)
     end(node.cluster, "kubelet", init.namespace)
     end(node.cluster, "containerd", init.namespace)
@@ -49,20 +49,20 @@ def orphan(node: Node) -> None:
 
 def revive(node: Node) -> None:
     """Undo `lose`, `orphan` and `cut`: link, namespaces, containerd and kubelet as at the start. Returns when the kubelet has
-    reported Ready anew and every pod whose end was asked for meanwhile is gone."""
+    reported Ready again and every pod that was deleted meanwhile is gone."""
     since = datetime.now(UTC).replace(microsecond=0)
     mend(node)
     nodes.start_containerd(node)
     nodes.wait_for_containerd(node)
     nodes.start_kubelet(node)
     hint = f"Its log: {node.state}/kubelet.log"
-    until(f"{node.name} is Ready again", lambda: ready_since(seen(node), since), seconds=RETURN_SECONDS, hint=hint)
+    until(f"{node.name} is Ready again", lambda: ready_since(node_object(node), since), seconds=RETURN_SECONDS, hint=hint)
     until(f"the old pods of {node.name} are gone", lambda: not any(map(ending, pods_on(node))), seconds=RETURN_SECONDS, hint=hint)
     say(f"{node.name} is back")
 
 
 def cut(node: Node) -> None:
-    """Drop every packet from and to the node's pods, without a word to either side, as a dead link does. The kubelet lives in the
+    """Drop every packet from and to the node's pods, without telling either side, as a dead link does. The kubelet lives in the
     cluster's own network and goes on reporting. `mend` undoes it."""
     for rule in silence(node):
         if not succeeds(iptables(node.cluster, "--check", *rule)):
@@ -82,7 +82,7 @@ def api_down(cluster: Cluster) -> None:
 
 
 def api_up(cluster: Cluster) -> None:
-    """Undo `api_down`; returns when /readyz says yes. Starts what else of the control plane has died, too."""
+    """Undo `api_down`; returns when /readyz answers 200. Starts what else of the control plane has died, too."""
     control_plane.up(cluster)
 
 
@@ -137,15 +137,15 @@ def iptables(cluster: Cluster, verb: str, *rule: str) -> list[str]:
 
 
 def ready_since(node: Mapping[str, Any], since: datetime) -> bool:
-    """Whether the kubelet itself has reported Ready at `since` or later: what it said before its end may still stand."""
-    conditions = (each for each in node["status"]["conditions"] if each["type"] == "Ready")
-    return any(each["status"] == "True" and datetime.fromisoformat(each["lastHeartbeatTime"]) >= since for each in conditions)
+    """Whether the kubelet itself has reported Ready at `since` or later: the status from before its end may still be there."""
+    ready = (condition for condition in node["status"]["conditions"] if condition["type"] == "Ready")
+    return any(it["status"] == "True" and datetime.fromisoformat(it["lastHeartbeatTime"]) >= since for it in ready)
 
 
-def seen(node: Node) -> dict[str, Any]:
+def node_object(node: Node) -> dict[str, Any]:
     """The node as the API server sees it."""
-    found: dict[str, Any] = json.loads(output(kubectl(node.cluster, "get", "node", node.name, "--output=json")))
-    return found
+    manifest: dict[str, Any] = json.loads(output(kubectl(node.cluster, "get", "node", node.name, "--output=json")))
+    return manifest
 
 
 def pods_on(node: Node) -> list[dict[str, Any]]:
@@ -153,8 +153,8 @@ def pods_on(node: Node) -> list[dict[str, Any]]:
     listing = output(
         kubectl(node.cluster, "get", "pods", "--all-namespaces", f"--field-selector=spec.nodeName={node.name}", "--output=json")
     )
-    found: list[dict[str, Any]] = json.loads(listing)["items"]
-    return found
+    pods: list[dict[str, Any]] = json.loads(listing)["items"]
+    return pods
 
 
 def ending(pod: Mapping[str, Any]) -> bool:

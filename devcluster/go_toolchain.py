@@ -11,16 +11,16 @@ from devcluster.run import ClusterError, output, say, succeeds
 
 def needed() -> tuple[int, ...]:
     """The version go.mod asks for, such as (1, 26, 6)."""
-    found = re.search(r"^go (\S+)$", (TOOL / "go" / "go.mod").read_text(), re.M)
-    if found is None:
+    directive = re.search(r"^go (\S+)$", (TOOL / "go" / "go.mod").read_text(), re.M)
+    if directive is None:
         raise ClusterError("go.mod names no version of Go")
-    return version(found[1])
+    return version(directive[1])
 
 
 def version(text: str) -> tuple[int, ...]:
     """(1, 26, 8) of 'go version go1.26.8 linux/amd64' or of '1.26.8'."""
-    found = re.search(r"(\d+(?:\.\d+)+)", text)
-    return tuple(int(number) for number in found[1].split(".")) if found else ()
+    match = re.search(r"(\d+(?:\.\d+)+)", text)
+    return tuple(int(number) for number in match[1].split(".")) if match else ()
 
 
 def find() -> Path:
@@ -37,7 +37,9 @@ def find() -> Path:
     wanted = ".".join(str(number) for number in needed())
     uv = os.environ.get("LWM_UV") or shutil.which("uv")
     if not uv:
-        raise ClusterError(f"no Go {wanted} or later here, and no uv to fetch it: install either (https://go.dev/dl, `pip install uv`)")
+        raise ClusterError(
+            f"no Go {wanted} or later on this machine, and no uv to fetch it: install either (https://go.dev/dl, `pip install uv`)"
+        )
     say(f"no Go {wanted} or later on this machine: fetching the pinned one")
     environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(cache() / "go-venv")}
     output([uv, "sync", "--frozen", "--only-group", "go", "--no-install-project"], env=environment, cwd=REPOSITORY)

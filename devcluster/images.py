@@ -17,7 +17,7 @@ def build(repository: Path = REPOSITORY) -> list[tuple[str, Path]]:
     """(image name, OCI archive) of both images of this checkout; what was built before is not built again.
 
     Layers are cached by content: a change of source takes seconds, a change of uv.lock installs packages anew."""
-    made = []
+    built = []
     with locked(cache() / "images" / "build.lock"):
         current = tag(repository)
         for target in TARGETS:
@@ -26,9 +26,9 @@ def build(repository: Path = REPOSITORY) -> list[tuple[str, Path]]:
             if not archive.exists():
                 build_one(repository, target, name, archive)
             archive.touch()
-            made.append((name, archive))
+            built.append((name, archive))
         prune()
-    return made
+    return built
 
 
 def folder() -> Path:
@@ -83,7 +83,7 @@ def pull_base() -> None:
 
 
 def wheels() -> Path:
-    """A folder of downloaded wheels that builds share: uv's own where uv is here."""
+    """A folder of downloaded wheels that builds share: uv's own cache where uv is installed."""
     uv = os.environ.get("LWM_UV") or shutil.which("uv")
     folder = Path(output([uv, "cache", "dir"]).strip()) if uv else cache() / "wheels"
     folder.mkdir(parents=True, exist_ok=True)

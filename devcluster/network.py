@@ -14,7 +14,7 @@ def inside(cluster: Cluster, *argv: str) -> list[str]:
 
 
 def plan(cluster: Cluster) -> list[list[str]]:
-    """The commands that furnish a fresh namespace, in order."""
+    """The commands that set up a new namespace, in order."""
     first, second = cluster.nodes
     ip = [
         ["link", "set", "lo", "up"],
@@ -42,7 +42,7 @@ def plan(cluster: Cluster) -> list[list[str]]:
 
 
 def make(cluster: Cluster) -> None:
-    """Create the namespace; one that an interrupted `up` left half made is made anew."""
+    """Create the namespace; one that an interrupted `up` left incomplete is created again."""
     if cluster.netns.exists() and succeeds(["ip", "address", "show", "dev", cluster.host_link, "up"]):
         return
     remove(cluster)

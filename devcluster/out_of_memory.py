@@ -39,7 +39,7 @@ def out_of_memory(pod_uid: str) -> None:
         [sys.executable, "-S", "-c", HOG, str(group), str(PROC / str(victim))], check=False, capture_output=True, timeout=LONGEST_SECONDS
     )
     # A process with much memory takes a moment to die, in which the kernel may kill the hog as well.
-    hint = "`dmesg | grep -i oom` tells whom the kernel chose"
+    hint = "`dmesg | grep -i oom` shows which process the kernel chose"
     until(f"process {victim} of pod {pod_uid} is dead", lambda: not (PROC / str(victim)).exists(), seconds=DYING_SECONDS, hint=hint)
 
 

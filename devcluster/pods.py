@@ -1,4 +1,4 @@
-"""The processes of one pod, found by its cgroup, and what can be done to them. Needs root, like the cluster itself."""
+"""The processes of one pod, found by its cgroup, and faults that can be done to them. Needs root, like the cluster itself."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ SANDBOX = b"/pause\0"
 def processes_of(pod_uid: str, proc: Path = PROC) -> list[int]:
     """Process ids of the pod's containers, as this machine counts them; [] where none runs. The sandbox is not among them:
     it stays when a container dies."""
-    found = []
+    pids = []
     for folder in proc.iterdir():
         if not folder.name.isdigit():
             continue
@@ -27,10 +27,10 @@ def processes_of(pod_uid: str, proc: Path = PROC) -> list[int]:
                 and (folder / "cmdline").read_bytes() != SANDBOX
                 and "\nState:\tZ" not in (folder / "status").read_text()
             ):
-                found.append(int(folder.name))
-        except (FileNotFoundError, ProcessLookupError):  # ended while we looked
+                pids.append(int(folder.name))
+        except (FileNotFoundError, ProcessLookupError):  # ended meanwhile
             continue
-    return sorted(found)
+    return sorted(pids)
 
 
 def main_process(pod_uid: str, proc: Path = PROC) -> int:
@@ -38,7 +38,7 @@ def main_process(pod_uid: str, proc: Path = PROC) -> int:
     first = [pid for pid in processes_of(pod_uid, proc) if number_inside(pid, proc) == 1]
     if len(first) != 1:
         raise ClusterError(
-            f"pod {pod_uid} has {len(first)} running containers on this machine, one is wanted: `kubectl get pods -A -o wide`"
+            f"pod {pod_uid} has {len(first)} running containers on this machine, expected one: `kubectl get pods -A -o wide`"
         )
     return first[0]
 
@@ -53,12 +53,12 @@ def number_inside(pid: int, proc: Path = PROC) -> int:
 
 
 def kill(pod_uid: str) -> None:
-    """SIGKILL, as of a process that the kernel or a hand ends: exit code 137, no last words. It cannot be undone."""
+    """SIGKILL, as from the kernel or an administrator: exit code 137, no termination message. It cannot be undone."""
     send(pod_uid, signal.SIGKILL)
 
 
 def freeze(pod_uid: str) -> None:
-    """SIGSTOP: a host that stands still, as on failed storage or a paused machine. Its connections stay open and nothing
+    """SIGSTOP: a host that hangs, as on failed storage or a paused machine. Its connections stay open and nothing
     answers on them; the kubelet goes on calling the pod Running, and Ready where it has no probe."""
     send(pod_uid, signal.SIGSTOP)
 
@@ -69,7 +69,7 @@ def thaw(pod_uid: str) -> None:
 
 
 def send(pod_uid: str, number: signal.Signals) -> None:
-    """The signal to every process of the pod. Raises ClusterError where none was found."""
+    """Sends the signal to every process of the pod. Raises ClusterError where the pod has none."""
     reached = 0
     for pid in processes_of(pod_uid):
         try:
@@ -82,8 +82,8 @@ def send(pod_uid: str, number: signal.Signals) -> None:
 
 
 def throttle(pod_uid: str, share: float | None, proc: Path = PROC) -> None:
-    """Leave the pod's main process this share of one core, as on a machine that is nearly dead; None: all it can get. Its siblings in
-    the container share it. (Control groups of version 1 were tried.)"""
+    """Limits the pod's main process and its siblings in the container to this share of one core, as on a machine that is nearly dead;
+    None removes the limit. Tried on cgroups version 1 only."""
     group = cgroups.of_process(main_process(pod_uid, proc), "cpu", proc)
     if (group / "cpu.cfs_quota_us").exists():
         (group / "cpu.cfs_quota_us").write_text("-1" if share is None else str(int(share * PERIOD)))

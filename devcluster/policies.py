@@ -1,4 +1,4 @@
-"""NetworkPolicies in force: the cluster's bridge plugin takes no notice of them, so packets between nodes are filtered here, by pod.
+"""Enforcement of NetworkPolicies, which the cluster's bridge plugin ignores: iptables rules for each pod.
 
 Packets within one node do not pass the kernel's filter (its bridge forwards them); those between nodes, to Services and to the nodes do.
 """
@@ -23,7 +23,7 @@ HOOKS = (("FORWARD", "LWM-EGRESS"), ("FORWARD", "LWM-INGRESS"), ("INPUT", "LWM-E
 SECONDS = 0.5
 
 
-class Enforced:
+class EnforcedPolicies:
     """A context: the policies of these namespaces are in force, for pods that come later too, until it ends."""
 
     def __init__(self, cluster: Cluster, *namespaces: str) -> None:
@@ -32,7 +32,7 @@ class Enforced:
         self._thread = threading.Thread(target=self._run, name="network policies", daemon=True)
         self._last = ""
 
-    def __enter__(self) -> "Enforced":
+    def __enter__(self) -> "EnforcedPolicies":
         self._filter()
         for hook, chain in HOOKS:
             output(inside(self._cluster, "iptables", "-w", "-I", hook, "1", "-j", chain))
@@ -53,7 +53,7 @@ class Enforced:
             self._filter()
 
     def _filter(self) -> None:
-        policies, pods = ([each for place in self._namespaces for each in self._list(kind, place)] for kind in ("networkpolicies", "pods"))
+        policies, pods = ([item for name in self._namespaces for item in self._list(kind, name)] for kind in ("networkpolicies", "pods"))
         text = rules(policies, pods)
         if text != self._last:
             output(inside(self._cluster, "iptables-restore", "-w", "--noflush"), stdin=text)
@@ -68,46 +68,46 @@ class Enforced:
             kind,
             "--output=json",
         ]
-        found: list[Object] = json.loads(output(command))["items"]
-        return found
+        items: list[Object] = json.loads(output(command))["items"]
+        return items
 
 
 def rules(policies: Iterable[Object], pods: Iterable[Object]) -> str:
-    """What `iptables-restore` takes: of each chosen pod what is allowed returns, the rest is dropped."""
+    """Rules for `iptables-restore`: allowed packets of each selected pod return, all others are dropped."""
     living = [pod for pod in pods if pod.get("status", {}).get("podIP") and pod["status"].get("phase") == "Running"]
     lines = ["*filter", *(f":{chain} - [0:0]" for chain in CHAINS.values())]
-    for way, chain in CHAINS.items():
+    for direction, chain in CHAINS.items():
         lines.append(f"-A {chain} -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN")
         for pod in living:
-            mine = [each for each in policies if way in each["spec"].get("policyTypes", ()) and _chosen(each, pod)]
-            here, there = ("-s", "-d") if way == "Egress" else ("-d", "-s")
+            in_force = [policy for policy in policies if direction in policy["spec"].get("policyTypes", ()) and _selected(policy, pod)]
+            pod_end, peer_end = ("-s", "-d") if direction == "Egress" else ("-d", "-s")
             address = pod["status"]["podIP"]
-            for policy in mine:
-                for rule in policy["spec"].get(way.lower()) or ():
-                    peers = rule.get("to" if way == "Egress" else "from")
+            for policy in in_force:
+                for rule in policy["spec"].get(direction.lower()) or ():
+                    peers = rule.get("to" if direction == "Egress" else "from")
                     lines += [
-                        f"-A {chain} {here} {address}{f' {there} {peer}' if peer else ''}{port} -j RETURN"
+                        f"-A {chain} {pod_end} {address}{f' {peer_end} {peer}' if peer else ''}{port} -j RETURN"
                         for peer in (_addresses(policy, peers, living) if peers is not None else [""])
                         for port in _ports(rule)
                     ]
-            if mine:
-                lines.append(f"-A {chain} {here} {address} -j DROP")
+            if in_force:
+                lines.append(f"-A {chain} {pod_end} {address} -j DROP")
     return "\n".join([*lines, "COMMIT", ""])
 
 
-def _chosen(policy: Object, pod: Object) -> bool:
+def _selected(policy: Object, pod: Object) -> bool:
     same = policy["metadata"]["namespace"] == pod["metadata"]["namespace"]
     return same and selects(policy["spec"].get("podSelector") or {}, pod["metadata"].get("labels") or {})
 
 
 def _addresses(policy: Object, peers: Iterable[Object], pods: Iterable[Object]) -> list[str]:
-    found: list[str] = []
+    addresses: list[str] = []
     for peer in peers:
         if "namespaceSelector" in peer or "ipBlock" in peer:
-            raise ValueError(f"a peer of {policy['metadata']['name']} is not one that is understood here: {peer}")
-        wanted = {**policy, "spec": {"podSelector": peer["podSelector"]}}
-        found += [pod["status"]["podIP"] for pod in pods if _chosen(wanted, pod)]
-    return found
+            raise ValueError(f"a peer of {policy['metadata']['name']} is of a kind that this filter does not know: {peer}")
+        as_policy = {**policy, "spec": {"podSelector": peer["podSelector"]}}
+        addresses += [pod["status"]["podIP"] for pod in pods if _selected(as_policy, pod)]
+    return addresses
 
 
 def _ports(rule: Object) -> list[str]:
@@ -115,12 +115,12 @@ def _ports(rule: Object) -> list[str]:
 
 
 def selects(selector: Object, labels: Mapping[str, str]) -> bool:
-    """Whether a label selector means these labels. Raises ValueError for an operator that is not understood here."""
+    """Whether a label selector matches these labels. Raises ValueError for an operator that this filter does not know."""
     if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
         return False
-    for each in selector.get("matchExpressions") or ():
-        if each["operator"] != "Exists":
-            raise ValueError(f"the operator {each['operator']} is not understood here")
-        if each["key"] not in labels:
+    for expression in selector.get("matchExpressions") or ():
+        if expression["operator"] != "Exists":
+            raise ValueError(f"this filter does not know the operator {expression['operator']}")
+        if expression["key"] not in labels:
             return False
     return True

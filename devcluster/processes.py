@@ -36,7 +36,7 @@ def members(cluster: Cluster) -> list[Process]:
         wanted = f"net:[{cluster.netns.stat().st_ino}]"
     except FileNotFoundError:
         return []
-    found = []
+    processes = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -44,10 +44,10 @@ def members(cluster: Cluster) -> list[Process]:
             if str((entry / "ns" / "net").readlink()) != wanted:
                 continue
             words = tuple(word for word in (entry / "cmdline").read_bytes().decode(errors="replace").split("\0") if word)
-            found.append(Process(int(entry.name), words, str((entry / "ns" / "pid").readlink())))
-        except OSError:  # ended while we looked
+            processes.append(Process(int(entry.name), words, str((entry / "ns" / "pid").readlink())))
+        except OSError:  # ended meanwhile
             continue
-    return found
+    return processes
 
 
 def init_of(node: Node) -> Process | None:

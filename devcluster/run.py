@@ -1,4 +1,4 @@
-"""Running commands, telling progress, waiting and locking: what every other file here needs."""
+"""Helpers of all other modules: commands, progress lines, waiting, locks."""
 
 import fcntl
 import subprocess
@@ -12,7 +12,7 @@ STARTED = time.monotonic()
 
 
 class ClusterError(Exception):
-    """Something a person has to act upon; its text says what and how."""
+    """An error that a person has to act upon; its text says what to do."""
 
 
 def say(text: str) -> None:
@@ -39,7 +39,7 @@ def until(what: str, true: Callable[[], bool], *, seconds: float, hint: str) -> 
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
-            raise ClusterError(f"{what}: not so after {seconds:.0f} s. {hint}")
+            raise ClusterError(f"still not after {seconds:.0f} s: {what}. {hint}")
         time.sleep(0.5)
 
 

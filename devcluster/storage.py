@@ -1,4 +1,4 @@
-"""The images a cluster cannot do without (the sandbox's and the object store's), and the object store itself."""
+"""The images that every cluster needs (the sandbox's and the object store's), and the object store itself."""
 
 from pathlib import Path
 
@@ -12,8 +12,8 @@ SINGLE_PROGRAMS = {"pause": configs.PAUSE_IMAGE, "fake-gcs-server": STORE_IMAGE}
 
 
 def archives() -> list[Path]:
-    """Archives of the images that hold one static program each, made from the programs just built where they are not there."""
-    made = []
+    """Archives of the images that hold one static program each; those that are missing are written from the programs just built."""
+    paths = []
     for program, image in SINGLE_PROGRAMS.items():
         archive = cache() / "images" / f"{program}-{programs.key()[:12]}.tar"
         with locked(cache() / "images" / "single.lock"):
@@ -24,8 +24,8 @@ def archives() -> list[Path]:
                 oci.write(archive.with_suffix(".new"), image, layer, [f"/{program}"])
                 layer.unlink()
                 archive.with_suffix(".new").rename(archive)
-        made.append(archive)
-    return made
+        paths.append(archive)
+    return paths
 
 
 def apply(cluster: Cluster) -> None:

@@ -18,7 +18,7 @@ def run(*command: str, stdin: str | None = None, seconds: float = 120, env: Mapp
 
 
 def pipe(*command: str, stdin: bytes | None = None, seconds: float = 120, env: Mapping[str, str] | None = None) -> bytes:
-    """As `run`, for what is not text."""
+    """Like `run`, for bytes."""
     try:
         done = subprocess.run(command, input=stdin, capture_output=True, timeout=seconds, check=False, env=env)
     except subprocess.TimeoutExpired as error:
@@ -26,8 +26,8 @@ def pipe(*command: str, stdin: bytes | None = None, seconds: float = 120, env: M
     except FileNotFoundError as error:
         raise CommandError(f"{command[0]}: not on the PATH: install it") from error
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).decode(errors="replace")
-        raise CommandError(f"{' '.join(command)}: exit {done.returncode}\n{said}")
+        message = (done.stderr.strip() or done.stdout.strip()).decode(errors="replace")
+        raise CommandError(f"{' '.join(command)}: exit {done.returncode}\n{message}")
     return done.stdout
 
 
@@ -47,8 +47,8 @@ class Kubectl:
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
         """The object, or an empty dict when there is none."""
-        found: dict[str, Any] = json.loads(self("get", kind, name, "--ignore-not-found", "--output=json") or "{}")
-        return found
+        manifest: dict[str, Any] = json.loads(self("get", kind, name, "--ignore-not-found", "--output=json") or "{}")
+        return manifest
 
     def apply(self, manifest: Mapping[str, Any]) -> None:
         self("apply", "--filename=-", stdin=json.dumps(manifest))

@@ -9,7 +9,7 @@ import pytest
 
 from devcluster import installation
 from devcluster.paths import Cluster
-from devcluster.policies import Enforced
+from devcluster.policies import EnforcedPolicies
 from devcluster.trainings import manifest, pods_of, status, until, wait_for_complete
 from lwm_operator.manifests.pod import CONTAINER_SECURITY, POD_SECURITY
 from support.helm_chart import rendered
@@ -44,7 +44,7 @@ def closed(cluster: Cluster, kubectl: Kubectl) -> Iterator[Kubectl]:
         policies = rendered(RELEASE, NAMESPACE, *values)
         for policy in policies:
             replace(found, namespace=policy["metadata"]["namespace"]).apply(policy)
-        with Enforced(cluster, found.namespace, NAMESPACE):
+        with EnforcedPolicies(cluster, found.namespace, NAMESPACE):
             yield found
         for policy in policies:
             replace(found, namespace=policy["metadata"]["namespace"])("delete", "networkpolicy", policy["metadata"]["name"])

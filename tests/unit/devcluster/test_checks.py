@@ -79,5 +79,5 @@ def test_without_go_and_uv_both_cures_are_said(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("LWM_UV", raising=False)
     monkeypatch.setattr("shutil.which", lambda program: None)
     monkeypatch.setattr(go_toolchain, "needed", lambda: (99, 0))
-    with pytest.raises(ClusterError, match=r"no Go 99\.0 or later here, and no uv"):
+    with pytest.raises(ClusterError, match=r"no Go 99\.0 or later on this machine, and no uv"):
         go_toolchain.find()

@@ -4,7 +4,7 @@ from devcluster.__main__ import parser, split
 
 
 @pytest.mark.parametrize(
-    ("given", "name", "words"),
+    ("arguments", "name", "words"),
     [
         (["kubectl", "-n", "x", "get", "pods"], "lwm-test", ["-n", "x", "get", "pods"]),
         (["kubectl", "--name", "lwm-b", "get", "--name=pods"], "lwm-b", ["get", "--name=pods"]),
@@ -14,10 +14,10 @@ from devcluster.__main__ import parser, split
     ],
 )
 def test_the_other_programs_words_reach_it_untouched(
-    monkeypatch: pytest.MonkeyPatch, given: list[str], name: str, words: list[str]
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], name: str, words: list[str]
 ) -> None:
     monkeypatch.delenv("LWM_CLUSTER", raising=False)
-    options = parser().parse_args(split(given))
+    options = parser().parse_args(split(arguments))
     assert (options.name, options.words) == (name, words)
 
 

@@ -41,10 +41,10 @@ class Table:
 
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch) -> Table:
-    found = Table()
-    monkeypatch.setattr(faults, "output", found.run)
-    monkeypatch.setattr(faults, "succeeds", found.succeeds)
-    return found
+    raw_table = Table()
+    monkeypatch.setattr(faults, "output", raw_table.run)
+    monkeypatch.setattr(faults, "succeeds", raw_table.succeeds)
+    return raw_table
 
 
 def test_a_cut_node_neither_hears_nor_is_heard_however_often_it_is_cut_and_mended_nothing_stays(table: Table) -> None:
@@ -93,14 +93,14 @@ def test_a_drain_cordons_first_and_evicts_only_what_runs_in_the_namespace(monkey
         pod("d", "x", "Succeeded"),
         pod("e", "y", "Running"),
     ]
-    asked: list[tuple[str, ...]] = []
+    calls: list[tuple[str, ...]] = []
     monkeypatch.setattr(faults, "pods_on", lambda node: pods)
     monkeypatch.setattr(faults, "kubectl", lambda cluster, *words: list(words))
-    monkeypatch.setattr(faults, "output", lambda words, stdin="": asked.append((*words[:3], stdin)))
+    monkeypatch.setattr(faults, "output", lambda words, stdin="": calls.append((*words[:3], stdin)))
     assert faults.drain(NODE, "x") == ["a", "b"]
-    assert asked[0][:2] == ("cordon", "node2")
-    assert [words[2] for words in asked[1:]] == [f"/api/v1/namespaces/x/pods/{name}/eviction" for name in ("a", "b")]
-    assert all('"kind": "Eviction"' in words[3] for words in asked[1:])
+    assert calls[0][:2] == ("cordon", "node2")
+    assert [words[2] for words in calls[1:]] == [f"/api/v1/namespaces/x/pods/{name}/eviction" for name in ("a", "b")]
+    assert all('"kind": "Eviction"' in words[3] for words in calls[1:])
 
 
 def test_a_node_that_is_down_cannot_be_lost_and_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,5 +39,5 @@ def test_selectors() -> None:
     assert selects({}, {})
     assert selects({"matchExpressions": [{"key": "k", "operator": "Exists"}]}, {"k": "v"})
     assert not selects({"matchExpressions": [{"key": "k", "operator": "Exists"}]}, {})
-    with pytest.raises(ValueError, match="NotIn is not understood"):
+    with pytest.raises(ValueError, match="does not know the operator NotIn"):
         selects({"matchExpressions": [{"key": "k", "operator": "NotIn", "values": []}]}, {})

@@ -30,8 +30,8 @@ def test_all_that_is_missing_is_said_in_one_error(tmp_path: Path, monkeypatch: p
 
 def test_images_that_are_there_are_neither_built_nor_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(external, "build_and_load", lambda *_: pytest.fail("they are there"))
-    found = external.images(parse(["--context=x", "--images-loaded=v1", "--image-registry=reg.example/x"]))
-    assert found == ("reg.example/x/lwm-operator:v1", "reg.example/x/lwm-trainer:v1")
+    names = external.images(parse(["--context=x", "--images-loaded=v1", "--image-registry=reg.example/x"]))
+    assert names == ("reg.example/x/lwm-operator:v1", "reg.example/x/lwm-trainer:v1")
 
 
 def test_a_bucket_that_may_not_be_written_is_told_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,10 +70,10 @@ def holds(kubectl: Kubectl, classes: list[dict[str, Any]], volumes: list[dict[st
 def test_a_context_that_is_not_there_is_told_with_those_that_are(kubectl: Kubectl, tmp_path: Path) -> None:
     answer(kubectl, "get-contexts", "kind-a\nkind-b\n")
     with pytest.raises(CommandError, match="CONTEXT=kind-c: kubectl has no such context: choose one of kind-a, kind-b"):
-        external.write_kubeconfig("kind-c", tmp_path / "found")
+        external.write_kubeconfig("kind-c", tmp_path / "kubeconfig")
     answer(kubectl, "view", "what leads there")
-    found = external.write_kubeconfig("kind-a", tmp_path / "found")
-    assert (found.read_text(), found.stat().st_mode & 0o777) == ("what leads there", 0o600)
+    kubeconfig = external.write_kubeconfig("kind-a", tmp_path / "kubeconfig")
+    assert (kubeconfig.read_text(), kubeconfig.stat().st_mode & 0o777) == ("what leads there", 0o600)
 
 
 def test_an_api_server_that_does_not_answer_is_told_with_its_last_words(kubectl: Kubectl) -> None:

@@ -25,13 +25,13 @@ def test_its_table_holds_every_variable_and_no_other() -> None:
 
 @pytest.mark.parametrize("line", LINES)
 def test_each_of_its_make_lines_names_known_variables_and_says_how_images_come(line: str) -> None:
-    given = dict(word.split("=", 1) for word in shlex.split(line, comments=True)[2:])
-    assert set(given) <= KNOWN
-    assert "$ARCHIVE" in given["IMAGE_LOAD"] or "$IMAGE" in given["IMAGE_LOAD"]
+    variables = dict(word.split("=", 1) for word in shlex.split(line, comments=True)[2:])
+    assert set(variables) <= KNOWN
+    assert "$ARCHIVE" in variables["IMAGE_LOAD"] or "$IMAGE" in variables["IMAGE_LOAD"]
 
 
 @pytest.mark.parametrize("context", ["kind-lwm", "lwm", "k3d-lwm"])
 def test_the_error_without_a_hook_gives_the_guides_command(context: str) -> None:
     hooks = [dict(word.split("=", 1) for word in shlex.split(line, comments=True)[2:]) for line in LINES]
-    (hook,) = {each["IMAGE_LOAD"] for each in hooks if each["CONTEXT"] == context}
-    assert f"IMAGE_LOAD='{hook}'" in image_load_help(context)
+    (command,) = {hook["IMAGE_LOAD"] for hook in hooks if hook["CONTEXT"] == context}
+    assert f"IMAGE_LOAD='{command}'" in image_load_help(context)

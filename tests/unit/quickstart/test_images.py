@@ -41,13 +41,13 @@ def test_an_image_is_built_once_and_its_archive_takes_the_place_of_an_older_one(
     bin_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(images, "ARCHIVES", tmp_path / "archives")
-    program(bin_, "docker", f'echo "$@" >> {tmp_path}/said; case "$2" in --output=*) echo image > "${{2#--output=}}";; esac')
+    program(bin_, "docker", f'echo "$@" >> {tmp_path}/calls; case "$2" in --output=*) echo image > "${{2#--output=}}";; esac')
     older, first = images.build("trainer", "reg.example/x/lwm-trainer:1"), images.build("operator", "reg.example/x/lwm-operator:1")
     assert older.read_text() == "image\n"
-    said = (tmp_path / "said").read_text()
-    assert "build --target=trainer --tag=reg.example/x/lwm-trainer:1" in said
+    calls = (tmp_path / "calls").read_text()
+    assert "build --target=trainer --tag=reg.example/x/lwm-trainer:1" in calls
     assert images.build("trainer", "reg.example/x/lwm-trainer:1") == older
-    assert (tmp_path / "said").read_text() == said, "nothing was built again"
+    assert (tmp_path / "calls").read_text() == calls, "nothing was built again"
     newer = images.build("trainer", "reg.example/x/lwm-trainer:2")
     assert sorted((tmp_path / "archives").iterdir()) == sorted([newer, first])
 
@@ -70,8 +70,8 @@ def test_the_base_and_the_index_of_a_machine_without_docker_io_are_handed_on(mon
 
 
 def test_the_hook_is_told_image_and_archive_and_its_words_are_shown_when_it_fails(tmp_path: Path) -> None:
-    load(f'printf "%s %s" "$IMAGE" "$ARCHIVE" > {tmp_path}/told', "lwm-trainer:1", Path("/a/b.tar"))
-    assert (tmp_path / "told").read_text() == "lwm-trainer:1 /a/b.tar"
+    load(f'printf "%s %s" "$IMAGE" "$ARCHIVE" > {tmp_path}/environment', "lwm-trainer:1", Path("/a/b.tar"))
+    assert (tmp_path / "environment").read_text() == "lwm-trainer:1 /a/b.tar"
     with pytest.raises(CommandError, match=r"IMAGE_LOAD with IMAGE=lwm-trainer:1 ARCHIVE=/a/b.tar: .*\n.*no such cluster"):
         load("echo no such cluster >&2; exit 1", "lwm-trainer:1", Path("/a/b.tar"))
 

@@ -24,8 +24,8 @@ def test_it_is_a_picture(tmp_path: Path, steps: list[int]) -> None:
 
 
 def test_the_smoothed_line_has_the_mean_around_each_step() -> None:
-    found = smooth(np.array([0, 7, 0, 0, 0, 0, 0, 0, 0, 3], np.float32))
-    assert found[4] == 1.0
-    assert found[0] == 7 / 4
-    assert found[-1] == 3 / 4
+    means = smooth(np.array([0, 7, 0, 0, 0, 0, 0, 0, 0, 3], np.float32))
+    assert means[4] == 1.0
+    assert means[0] == 7 / 4
+    assert means[-1] == 3 / 4
     assert smooth(np.array([2.0], np.float32)).tolist() == [2.0]

@@ -45,18 +45,18 @@ def records(objects: dict[str, bytes], name: str) -> Iterator[Record]:
 
 def encode(objects: dict[str, bytes], name: str, **changes: Any) -> list[Example]:
     dataset = Dataset.model_validate({"name": "a", "uri": "/data", **changes})
-    found = encoder(dataset, Tokenizer.load(str(PATH), PIECES), CODES + 2, 0)(list(records(objects, name)))
-    assert not [answer for answer in found if isinstance(answer, BadRecordError)]
-    return [answer for answer in found if isinstance(answer, Example)]
+    encoded = encoder(dataset, Tokenizer.load(str(PATH), PIECES), CODES + 2, 0)(list(records(objects, name)))
+    assert not [answer for answer in encoded if isinstance(answer, BadRecordError)]
+    return [answer for answer in encoded if isinstance(answer, Example)]
 
 
 def test_a_picture_is_known_again_from_its_codes() -> None:
     (cat,) = (frames for caption, frames in pictures() if caption == "a cat")
     frames = np.concatenate([cat, *(frames for caption, frames in clips() if caption.startswith("people"))])
-    found = patches(frames)
-    assert np.array_equal(pixels(found), frames)
-    centres = codebook(found)
-    codes = quantise(found, centres)
+    values = patches(frames)
+    assert np.array_equal(pixels(values), frames)
+    centres = codebook(values)
+    codes = quantise(values, centres)
     assert len(np.unique(codes)) > CODES / 2
     error = np.mean((pixels(centres[codes]).astype(float) - frames) ** 2)
     flat = np.mean((frames.reshape(len(frames), -1, 3).mean(axis=1)[:, None, None, :] - frames) ** 2)
@@ -73,21 +73,21 @@ def test_patches_lie_row_by_row() -> None:
 
 def test_both_orders_of_pictures_and_captions_become_examples(objects: dict[str, bytes]) -> None:
     vision = {"kind": "vision", "fields_from_example": "fields", "frames": {"tokens_per_frame": TOKENS, "codebook_size": CODES}}
-    found = encode(objects, "vision/pictures.jsonl", **vision)
-    assert len(found) == 10 * len(PICTURES)
-    assert all(example.vision_mask is not None and example.vision_mask.sum() == TOKENS + 1 for example in found)
-    told = [example.loss_mask is not None and bool(example.loss_mask[example.vision_mask].any()) for example in found]
-    assert 50 < sum(told) < 110  # 4 standard deviations from half of 160
+    examples = encode(objects, "vision/pictures.jsonl", **vision)
+    assert len(examples) == 10 * len(PICTURES)
+    assert all(example.vision_mask is not None and example.vision_mask.sum() == TOKENS + 1 for example in examples)
+    captioned = [example.loss_mask is not None and bool(example.loss_mask[example.vision_mask].any()) for example in examples]
+    assert 50 < sum(captioned) < 110  # 4 standard deviations from half of 160
     moving = encode(objects, "vision/clips.jsonl", **vision)
     assert len(moving) >= 2 * len(CLIPS)
     assert all(example.vision_mask is not None and example.vision_mask.sum() == FRAMES * (TOKENS + 1) for example in moving)
 
 
 def test_chats_ask_for_the_next_verse_of_each_chapter(objects: dict[str, bytes]) -> None:
-    found = verses()
-    assert (found[1001002][:30], len(found)) == ("And the earth was without form", 31_102)
+    texts = verses()
+    assert (texts[1001002][:30], len(texts)) == ("And the earth was without form", 31_102)
     first, *_ = records(objects, "chat/verses.jsonl")
-    assert [message["content"] for message in first.fields["messages"][1::2]] == [found[1001000 + verse] for verse in (2, 3, 4, 5)]
+    assert [message["content"] for message in first.fields["messages"][1::2]] == [texts[1001000 + verse] for verse in (2, 3, 4, 5)]
     examples = encode(objects, "chat/verses.jsonl", kind="chat")
     assert len(examples) == 1_189
     assert all(example.loss_mask is not None and 0 < example.loss_mask.sum() < len(example.tokens) for example in examples)

@@ -16,34 +16,34 @@ def example() -> Manifest:
 
 
 def test_on_a_claim_every_place_is_the_folder_of_its_name_and_nothing_else_changes(example: Manifest) -> None:
-    found = on_claim(example, "shelf")
-    spec = Spec.model_validate(found["spec"])
+    placed = on_claim(example, "shelf")
+    spec = Spec.model_validate(placed["spec"])
     places = [spec.tokenizer.pvc, spec.datasets[0].source.pvc, spec.checkpoint.pvc]
     assert [(place.claim_name, place.sub_path) for place in places if place] == [
         ("shelf", "tokenizer"),
         ("shelf", "books"),
         ("shelf", "runs"),
     ]
-    assert "gs://" not in str(found)
+    assert "gs://" not in str(placed)
     assert spec.checkpoint.endpoint is None
     storage = ("tokenizer", "datasets", "checkpoint")
-    assert {k: v for k, v in found["spec"].items() if k not in storage} == {k: v for k, v in example["spec"].items() if k not in storage}
+    assert {k: v for k, v in placed["spec"].items() if k not in storage} == {k: v for k, v in example["spec"].items() if k not in storage}
     assert (spec.checkpoint.save_interval_steps, spec.checkpoint.max_to_keep, spec.datasets[0].name) == (10, 2, "books")
     assert {name.partition("/")[0] for name in example_objects()} == {"tokenizer", "books"}, "what is written lies where it is mounted"
 
 
 def test_a_claim_of_one_node_keeps_all_pods_there(example: Manifest) -> None:
     example["spec"]["podTemplate"] = {"env": [{"name": "A", "value": "b"}]}
-    found = on_claim(example, "shelf", {"kubernetes.io/hostname": "one"})
-    assert found["spec"]["podTemplate"] == {"env": [{"name": "A", "value": "b"}], "nodeSelector": {"kubernetes.io/hostname": "one"}}
+    placed = on_claim(example, "shelf", {"kubernetes.io/hostname": "one"})
+    assert placed["spec"]["podTemplate"] == {"env": [{"name": "A", "value": "b"}], "nodeSelector": {"kubernetes.io/hostname": "one"}}
     assert "nodeSelector" not in example["spec"]["podTemplate"], "the example itself stays as it is"
 
 
 def test_in_a_bucket_of_ones_own_only_its_name_changes_and_google_serves_it(example: Manifest) -> None:
-    found = in_bucket(example, "mine")
+    placed = in_bucket(example, "mine")
     expected = (
         Path(EXAMPLE).read_text().replace("gs://lwm/", "gs://mine/").replace("    endpoint: http://fake-gcs.lwm-storage.svc:4443\n", "")
     )
     import yaml
 
-    assert found == yaml.safe_load(expected)
+    assert placed == yaml.safe_load(expected)

@@ -63,14 +63,14 @@ def test_complete_ends_it_and_the_table_tells_each_stage() -> None:
 
 
 @pytest.mark.parametrize(
-    ("conditions", "said"),
+    ("conditions", "message"),
     [
         ((("Failed", "True", "tokenizer missing"),), "Because: tokenizer missing"),
         ((("Accepted", "False", "bad mesh"),), "Because: bad mesh"),
     ],
 )
-def test_failed_and_refused_raise_with_the_reason(conditions: tuple[tuple[str, str, str], ...], said: str) -> None:
-    with pytest.raises(TrainingError, match=said):
+def test_failed_and_refused_raise_with_the_reason(conditions: tuple[tuple[str, str, str], ...], message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
         follow(Scripted(training("Failed", conditions)))
 
 
@@ -104,6 +104,6 @@ def test_a_terminal_is_redrawn_and_a_pipe_gets_few_lines() -> None:
 
 
 def test_stage_times_run_from_end_to_end() -> None:
-    found = training()
-    found["status"]["stages"] = [{"completedAt": "2026-01-01T00:01:30Z"}, {"completedAt": "2026-01-01T00:02:00Z"}, {"name": "c"}]
-    assert stage_seconds(found) == [90.0, 30.0]
+    complete = training()
+    complete["status"]["stages"] = [{"completedAt": "2026-01-01T00:01:30Z"}, {"completedAt": "2026-01-01T00:02:00Z"}, {"name": "c"}]
+    assert stage_seconds(complete) == [90.0, 30.0]
