@@ -1,4 +1,4 @@
-"""The inner loops of the ring on one GPU: one shard, no ring, beside cuDNN's attention and a plain matrix product.
+"""The backends of the ring on one GPU: one shard, no ring, beside cuDNN's attention and a plain matrix product.
 
 MHA with 32 heads of width 128 in bfloat16. cuDNN cannot skip by document, so the peer of a packed row is cuDNN on its documents as rows of
 a batch: the best that packing could give.
@@ -15,8 +15,8 @@ from jax import Array
 
 from benchmarks.measurements import Measurement
 from lwm_trainer.ring.kernels import softmax
-from lwm_trainer.ring.kernels.gpu import for_device
-from lwm_trainer.ring.kernels.protocol import Inner, QueryResiduals, Shard
+from lwm_trainer.ring.kernels.gpu import gpu_backend
+from lwm_trainer.ring.kernels.protocol import AttentionBackend, QueryResiduals, Shard
 from lwm_trainer.ring.kernels.triton import Triton
 from lwm_trainer.ring.ranges import key_ranges
 
@@ -56,22 +56,22 @@ class Shape(NamedTuple):
 def rows() -> Sequence[Measurement]:
     device = jax.devices()[0]
     if device.platform != "gpu":
-        print("no GPU on this machine: the GPU inner loops are not measured")
+        print("no GPU on this machine: the GPU backends are not measured")
         return []
-    inners = {type(inner).__name__: inner for inner in (for_device(device), Triton())}
-    return [row for tokens in TOKENS for mask in ("causal", "full", "packed16") for row in contest(Shape(mask, tokens), inners, "cudnn")]
+    backends = {type(backend).__name__: backend for backend in (gpu_backend(device), Triton())}
+    return [row for tokens in TOKENS for mask in ("causal", "full", "packed16") for row in contest(Shape(mask, tokens), backends, "cudnn")]
 
 
-def contest(shape: Shape, inners: dict[str, Inner], peer: Any) -> Iterator[Measurement]:
-    """Rows of every inner loop against `jax.nn.dot_product_attention` by the implementation `peer`, all turn by turn."""
+def contest(shape: Shape, backends: dict[str, AttentionBackend], peer: Any) -> Iterator[Measurement]:
+    """Rows of every backend against `jax.nn.dot_product_attention` by the implementation `peer`, all turn by turn."""
     matrix = jnp.ones((GEMM_SIZE, GEMM_SIZE), jnp.bfloat16)
     product = jax.jit(jnp.matmul)
     for run, times in (("fwd", 1.0), ("fwd+bwd", 3.5)):
-        calls = {name: ours(shape, inner, run) for name, inner in inners.items()}
+        calls = {name: ours(shape, backend, run) for name, backend in backends.items()}
         calls |= {"peer": theirs(shape, peer, run), "gemm": lambda: product(matrix, matrix)}
         took = seconds(calls)
         limit = 2.0 * GEMM_SIZE**3 / took["gemm"]
-        for name in inners:
+        for name in backends:
             speed = times * shape.flops / took[name]
             yield Measurement(
                 name=f"{name}:{shape.mask} {run} {shape.tokens} vs {peer}",
@@ -82,17 +82,17 @@ def contest(shape: Shape, inners: dict[str, Inner], peer: Any) -> Iterator[Measu
             )
 
 
-def ours(shape: Shape, inner: Inner, run: str) -> Callable[[], Any]:
+def ours(shape: Shape, backend: AttentionBackend, run: str) -> Callable[[], Any]:
     q, k, v, dout = shape.arrays(heads_first=True)
     low, high = shape.ranges()
 
     def forward(q: Array, k: Array, v: Array) -> tuple[Array, Array]:
-        return softmax.finish(inner.forward(softmax.empty(q), Shard(q, k, v, low, high)), q.dtype)
+        return softmax.finish(backend.forward(softmax.empty(q), Shard(q, k, v, low, high)), q.dtype)
 
     def both(q: Array, k: Array, v: Array, dout: Array) -> tuple[Array, ...]:
         out, lse = forward(q, k, v)
         delta = jnp.sum(dout.astype(jnp.float32) * out.astype(jnp.float32), axis=-1)
-        return inner.backward(jnp.zeros_like(q, jnp.float32), Shard(q, k, v, low, high), QueryResiduals(lse, dout, delta))
+        return backend.backward(jnp.zeros_like(q, jnp.float32), Shard(q, k, v, low, high), QueryResiduals(lse, dout, delta))
 
     q, dout = q[:, :, None], dout[:, :, None]
     compiled = jax.jit(forward if run == "fwd" else both)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from benchmarks.attention.document_mixes import MIXES
 from lwm_trainer.ring.kernels.blockwise import Blockwise
-from lwm_trainer.ring.layout import plan, zigzag
-from lwm_trainer.ring.work_accounting import work
+from lwm_trainer.ring.layout import plan_layout, zigzag
+from lwm_trainer.ring.work_accounting import attention_work
 
 TOKENS = 2**20
 RINGS = 8, 16, 64
@@ -41,8 +41,8 @@ def rows(
             planned, milliseconds = _timed(start, ring)
             layouts = {"contiguous": np.arange(tokens, dtype=np.int32), "zigzag": zigzag(tokens, ring), "planned": planned}
             for layout, order in layouts.items():
-                done = work(start, order, ring, block, block)
-                values = [done.waste, done.imbalance, done.critical, done.hops, milliseconds if layout == "planned" else None]
+                done = attention_work(start, order, ring, block, block)
+                values = [done.waste, done.imbalance, done.critical_path, done.hops, milliseconds if layout == "planned" else None]
                 for (name, unit), value in zip(FIGURES.items(), values, strict=True):
                     if value is not None:
                         key = {"mix": mix, "ring": ring, "layout": layout, "figure": name}
@@ -55,7 +55,7 @@ def _timed(start: NDArray[np.int32], ring: int) -> tuple[NDArray[np.int32], floa
     least = float("inf")
     for _ in range(ROUNDS):
         begin = time.thread_time()
-        order = plan(start, ring)
+        order = plan_layout(start, ring)
         least = min(least, time.thread_time() - begin)
     return order, 1e3 * least
 

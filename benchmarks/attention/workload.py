@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lwm_trainer.ring.layout import plan
+from lwm_trainer.ring.layout import plan_layout
 
 HEADS, WIDTH = 4, 128
 DEVICES = 8
@@ -42,7 +42,7 @@ def useful_flops(documents: list[int], heads: int, width: int, backward: bool) -
 
 def order(start: NDArray[np.int32], ring_size: int) -> NDArray[np.int32]:
     """Positions of the row in the order in which the ranks of our ring hold them."""
-    return plan(start, ring_size)
+    return plan_layout(start, ring_size)
 
 
 class Arrays(NamedTuple):

@@ -1,4 +1,4 @@
-"""The inner loops for GPUs: their numbers by interpretation on the CPU, and that they lower for CUDA."""
+"""The backend loops for GPUs: their numbers by interpretation on the CPU, and that they lower for CUDA."""
 
 import re
 from functools import partial
@@ -17,8 +17,8 @@ from lwm_trainer.ring.attention import ring_attention
 from lwm_trainer.ring.kernels import gpu, softmax
 from lwm_trainer.ring.kernels.blockwise import Blockwise
 from lwm_trainer.ring.kernels.gpu import Hopper
-from lwm_trainer.ring.kernels.protocol import Inner, QueryResiduals, Shard
-from lwm_trainer.ring.kernels.triton import Triton, fitting, seen_by
+from lwm_trainer.ring.kernels.protocol import AttentionBackend, QueryResiduals, Shard
+from lwm_trainer.ring.kernels.triton import Triton, query_tile_ranges, tile_size
 
 pytestmark = pytest.mark.filterwarnings("ignore:The out_shape and scratch_shapes:DeprecationWarning")  # tokamax 0.0.12 on this jax
 
@@ -51,16 +51,16 @@ def ragged(tokens: int = TOKENS) -> list[tuple[Array, Array]]:
 
 
 @partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
-def through(inner: Inner, q: Array, shards: Any, dout: Array, ranges: Any) -> tuple[Array, ...]:
+def through(backend: AttentionBackend, q: Array, shards: Any, dout: Array, ranges: Any) -> tuple[Array, ...]:
     """(output, log-sum-exp, dq, dk and dv of each shard) of queries that meet the shards one by one."""
     carry = softmax.empty(q)
     for (k, v), (low, high) in zip(shards, ranges, strict=True):
-        carry = inner.forward(carry, Shard(q, k, v, low, high))
+        carry = backend.forward(carry, Shard(q, k, v, low, high))
     out, lse = softmax.finish(carry, jnp.float32)
     delta = jnp.sum(dout.astype(jnp.float32) * out, axis=-1)
     dq, grads = jnp.zeros_like(q, jnp.float32), []
     for (k, v), (low, high) in zip(shards, ranges, strict=True):
-        dq, *more = inner.backward(dq, Shard(q, k, v, low, high), QueryResiduals(lse, dout, delta))
+        dq, *more = backend.backward(dq, Shard(q, k, v, low, high), QueryResiduals(lse, dout, delta))
         grads += more
     return out, lse, dq, *grads
 
@@ -82,7 +82,7 @@ def test_a_query_without_keys_gets_zero_and_gives_none() -> None:
     out, lse, dq, *grads = through(Triton(interpret=True), q, shards, dout, ranges)
     assert not out[..., 150:, :].any()
     assert not dq[..., 150:, :].any()
-    assert (lse[..., 150:] == softmax.NOTHING).all()
+    assert (lse[..., 150:] == softmax.EMPTY_SCORE).all()
     louder = through(Triton(interpret=True), q, shards, dout.at[..., 150:, :].mul(1000.0), ranges)[3:]
     for before, after in zip(grads, louder, strict=True):
         np.testing.assert_array_equal(before, after)
@@ -109,14 +109,14 @@ def test_key_tiles_that_no_query_sees_are_not_read() -> None:
 
 def test_query_tiles_that_see_a_key_tile_are_found_by_the_ranges() -> None:
     low, high = (jnp.asarray([[0, 0, 5, 9, 9, 30, 16, 24]], jnp.int32), jnp.asarray([[4, 2, 9, 9, 3, 2, 24, 32]], jnp.int32))
-    first, last = seen_by(low, high, keys=32, own=8, step=2)
+    first, last = query_tile_ranges(low, high, keys=32, own=8, step=2)
     assert first.tolist() == [[0, 1, 3, 3]]
     assert last.tolist() == [[2, 2, 4, 4]]
 
 
 def test_a_key_tile_that_no_query_sees_has_no_query_tiles() -> None:
     low, high = jnp.asarray([[9, 9]], jnp.int32), jnp.asarray([[12, 9]], jnp.int32)
-    first, last = seen_by(low, high, keys=16, own=8, step=1)
+    first, last = query_tile_ranges(low, high, keys=16, own=8, step=1)
     assert (last <= first).tolist() == [[True, False]]
 
 
@@ -127,8 +127,8 @@ def test_the_ring_over_eight_devices_with_the_kernels_does_what_it_does_in_plain
     start = jnp.where(index < 130, 0, jnp.where(index < 250, 130, index + 1))
 
     @partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
-    def run(inner: Inner) -> Any:
-        out, pull = jax.vjp(ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, index, start, inner=inner), q, k, v)
+    def run(backend: AttentionBackend) -> Any:
+        out, pull = jax.vjp(ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, index, start, backend=backend), q, k, v)
         return out, *pull(jnp.cos(out))
 
     for found, expected in zip(run(Triton(interpret=True)), run(Blockwise(16)), strict=True):
@@ -148,10 +148,10 @@ def test_the_hopper_kernel_is_asked_and_read_in_the_right_terms(monkeypatch: pyt
     q, shards, _ = example(jnp.bfloat16, tokens=2 * gpu.TILE, keys=gpu.TILE)
 
     @partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
-    def seen(inner: Inner) -> tuple[Array, Array]:
+    def seen(backend: AttentionBackend) -> tuple[Array, Array]:
         carry = softmax.empty(q)
         for (k, v), (low, high) in zip(shards, ragged(2 * gpu.TILE), strict=True):
-            carry = inner.forward(carry, Shard(q, k, v, low, high))
+            carry = backend.forward(carry, Shard(q, k, v, low, high))
         return softmax.finish(carry, jnp.float32)
 
     out, lse = seen(Hopper())
@@ -173,14 +173,14 @@ def like(*shape: int, dtype: Any = jnp.bfloat16) -> jax.ShapeDtypeStruct:
 
 
 @pytest.mark.parametrize("width", [64, 128, 256])
-@pytest.mark.parametrize(("inner", "forward"), [(Triton(), "__gpu$xla.gpu.triton"), (Hopper(), "mosaic_gpu_v2")])
-def test_both_inner_loops_lower_for_cuda_with_the_ranges_as_operands(inner: Inner, forward: str, width: int) -> None:
+@pytest.mark.parametrize(("backend", "forward"), [(Triton(), "__gpu$xla.gpu.triton"), (Hopper(), "mosaic_gpu_v2")])
+def test_both_inner_loops_lower_for_cuda_with_the_ranges_as_operands(backend: AttentionBackend, forward: str, width: int) -> None:
     q, k = like(2, 1, 8, 256, width), like(2, 1, 256, width)
     figure, ranges = like(2, 1, 8, 256, dtype=jnp.float32), like(2, 256, dtype=jnp.int32)
 
     def run(q: Array, k: Array, v: Array, low: Array, high: Array, lse: Array, dout: Array, delta: Array) -> Any:
         start = softmax.empty(q)
-        return inner.forward(start, Shard(q, k, v, low, high)), inner.backward(
+        return backend.forward(start, Shard(q, k, v, low, high)), backend.backward(
             start.out_BKGTC, Shard(q, k, v, low, high), QueryResiduals(lse, dout, delta)
         )
 
@@ -191,10 +191,10 @@ def test_both_inner_loops_lower_for_cuda_with_the_ranges_as_operands(inner: Inne
         assert len(re.findall(rf"tensor<2x(?:1x256|256x1)x{width}xbf16>", operands)) == 2, "one head of keys and values, not eight"
 
 
-@pytest.mark.parametrize(("inner", "name"), [(Triton(), "__gpu$xla.gpu.triton"), (Hopper(), "mosaic_gpu_v2")])
-def test_the_whole_ring_lowers_for_cuda_and_keys_travel_in_bfloat16(inner: Inner, name: str) -> None:
+@pytest.mark.parametrize(("backend", "name"), [(Triton(), "__gpu$xla.gpu.triton"), (Hopper(), "mosaic_gpu_v2")])
+def test_the_whole_ring_lowers_for_cuda_and_keys_travel_in_bfloat16(backend: AttentionBackend, name: str) -> None:
     def run(q: Array, k: Array, v: Array, index: Array, start: Array) -> Any:
-        out, pull = jax.vjp(ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, index, start, inner=inner), q, k, v)
+        out, pull = jax.vjp(ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, index, start, backend=backend), q, k, v)
         return out, pull(out)
 
     token = like(1, 2048, dtype=jnp.int32)
@@ -205,9 +205,9 @@ def test_the_whole_ring_lowers_for_cuda_and_keys_travel_in_bfloat16(inner: Inner
 
 
 def test_shapes_that_no_tile_fits_are_refused_with_the_fix() -> None:
-    assert fitting(192, 128, "tokens") == 64
+    assert tile_size(192, 128, "tokens") == 64
     with pytest.raises(ValueError, match=r"24 tokens on a device are not a multiple of 16: choose a sequence length and mesh.sp"):
-        fitting(24, 128, "tokens")
+        tile_size(24, 128, "tokens")
     q, k = jnp.zeros((1, 1, 1, 32, 48), jnp.bfloat16), jnp.zeros((1, 1, 32, 48), jnp.bfloat16)
     with pytest.raises(ValueError, match="head width 48 is not a power of two"):
         Triton().forward(softmax.empty(q), Shard(q, k, k, jnp.zeros((1, 32), jnp.int32), jnp.ones((1, 32), jnp.int32)))
@@ -219,6 +219,6 @@ def test_tokens_that_are_not_whole_tiles_go_to_triton() -> None:
     assert [name for name, _ in kernels] == ["__gpu$xla.gpu.triton"]
 
 
-@pytest.mark.parametrize(("capability", "inner"), [("8.0", Triton()), ("9.0", Hopper()), ("10.0", Triton())])
-def test_the_mosaic_kernel_is_chosen_on_hopper_only(capability: str, inner: Inner) -> None:
-    assert type(gpu.for_device(SimpleNamespace(compute_capability=capability))) is type(inner)
+@pytest.mark.parametrize(("capability", "backend"), [("8.0", Triton()), ("9.0", Hopper()), ("10.0", Triton())])
+def test_the_mosaic_kernel_is_chosen_on_hopper_only(capability: str, backend: AttentionBackend) -> None:
+    assert type(gpu.gpu_backend(SimpleNamespace(compute_capability=capability))) is type(backend)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lwm_trainer.ring.kernels import softmax, splash
 from lwm_trainer.ring.kernels.blockwise import Blockwise
-from lwm_trainer.ring.kernels.protocol import Inner, QueryResiduals, Shard
+from lwm_trainer.ring.kernels.protocol import AttentionBackend, QueryResiduals, Shard
 from lwm_trainer.ring.kernels.splash import Splash
 
 TOKENS, WIDTH = 384, 64
@@ -66,11 +66,11 @@ def example(rows: list[Ranges], heads: tuple[int, int], dtype: str = "float32") 
     return [*arrays, *(jnp.array(np.stack(side)) for side in zip(*rows, strict=True))]
 
 
-def attention(inner: Inner, q: Array, k: Array, v: Array, dout: Array, low: Array, high: Array) -> tuple[Array, ...]:
+def attention(backend: AttentionBackend, q: Array, k: Array, v: Array, dout: Array, low: Array, high: Array) -> tuple[Array, ...]:
     """(output, log-sum-exp, gradients of q, k, v) of a ring of one hop."""
-    out, lse = softmax.finish(inner.forward(softmax.empty(q), Shard(q, k, v, low, high)), jnp.dtype("float32"))
+    out, lse = softmax.finish(backend.forward(softmax.empty(q), Shard(q, k, v, low, high)), jnp.dtype("float32"))
     delta = jnp.sum(out * dout.astype(jnp.float32), -1)
-    return out, lse, *inner.backward(jnp.zeros_like(q, jnp.float32), Shard(q, k, v, low, high), QueryResiduals(lse, dout, delta))
+    return out, lse, *backend.backward(jnp.zeros_like(q, jnp.float32), Shard(q, k, v, low, high), QueryResiduals(lse, dout, delta))
 
 
 def distances(inputs: list[Any]) -> list[float]:
@@ -90,11 +90,11 @@ def test_it_equals_plain_xla(rows: str, heads: tuple[int, int], dtype: str) -> N
     assert max(distances(example(ROWS[rows], heads, dtype))) <= 1e-5
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MOST_KEYS", 128), ("MOST_VISITS", 3)])
+@pytest.mark.parametrize(("limit", "value"), [("MAX_KEYS", 128), ("MAX_BLOCKS", 3)])
 def test_more_keys_or_blocks_than_one_call_takes(limit: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows go one by one, and the keys of a row in pieces."""
     monkeypatch.setattr(splash, limit, value)
-    monkeypatch.setattr(splash, "FEWEST_KEY_BLOCKS", 1)
+    monkeypatch.setattr(splash, "MIN_KEY_BLOCKS", 1)
     assert max(distances(example(ROWS["odd edges, dead rows"], (1, 1)))) <= 1e-5
 
 
@@ -119,7 +119,7 @@ def test_blocks_that_no_query_sees_take_no_step() -> None:
 
 def test_the_first_and_last_key_of_the_longest_call_are_told_apart() -> None:
     low, high = jnp.array([0, 65535, 65535, 7], jnp.int32), jnp.array([1, 65536, 65535, 65536], jnp.int32)
-    ranges = splash._both(low, high)
+    ranges = splash._pack_range(low, high)
     seen = splash._visible(ranges[:, None], jnp.array([[0, 7, 65534, 65535]], jnp.int32))
     np.testing.assert_array_equal(seen, [[1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0], [0, 1, 1, 1]])
 

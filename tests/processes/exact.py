@@ -41,7 +41,7 @@ def main(coordinator: str, process: int) -> None:
         @jax.jit
         def both(*given: jax.Array, mesh: jax.sharding.Mesh = device_mesh) -> tuple[jax.Array, ...]:
             q, k, v, dout, index, start = given
-            out, pull = jax.vjp(ring_attention(mesh, RING_AXES, index, start, inner=Blockwise(16)), q, k, v)
+            out, pull = jax.vjp(ring_attention(mesh, RING_AXES, index, start, backend=Blockwise(16)), q, k, v)
             return out, *pull(dout)
 
         placed = [place(x) for x in (*arrays, index, start)]

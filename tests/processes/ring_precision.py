@@ -18,8 +18,8 @@ jax.config.update("jax_num_cpu_devices", 64)
 from lwm_trainer.parallel.mesh import AXIS_NAMES, RING_AXES  # noqa: E402
 from lwm_trainer.ring.attention import ring_attention  # noqa: E402
 from lwm_trainer.ring.kernels.blockwise import Blockwise  # noqa: E402
-from lwm_trainer.ring.kernels.protocol import Inner, Shard  # noqa: E402
-from lwm_trainer.ring.kernels.softmax import Softmax  # noqa: E402
+from lwm_trainer.ring.kernels.protocol import AttentionBackend, Shard  # noqa: E402
+from lwm_trainer.ring.kernels.softmax import OnlineSoftmax  # noqa: E402
 from lwm_trainer.ring.layout import zigzag  # noqa: E402
 
 LENGTH, HEADS, CHANNELS = 1024, 2, 32
@@ -28,7 +28,7 @@ LENGTH, HEADS, CHANNELS = 1024, 2, 32
 class Rounding(Blockwise):
     """The trap: partial outputs in bfloat16 from hop to hop."""
 
-    def forward(self, carry: Softmax, shard: Shard) -> Softmax:
+    def forward(self, carry: OnlineSoftmax, shard: Shard) -> OnlineSoftmax:
         carry = super().forward(carry, shard)
         return carry._replace(out_BKGTC=carry.out_BKGTC.astype(jnp.bfloat16).astype(jnp.float32))
 
@@ -39,7 +39,7 @@ def dense(q: Array, k: Array, v: Array) -> Array:
     return jnp.einsum("bhqk,bkhc->bqhc", jax.nn.softmax(score), v, precision="highest")
 
 
-def errors(inner: Inner, size: int, inputs: list[Array], expected: list[Any]) -> list[float]:
+def errors(backend: AttentionBackend, size: int, inputs: list[Array], expected: list[Any]) -> list[float]:
     order = zigzag(LENGTH, size)
     devices = np.array(jax.devices()[:size]).reshape(1, 1, size, 1, 1)
     mesh = jax.sharding.Mesh(devices, AXIS_NAMES, axis_types=(AxisType.Auto,) * 5)
@@ -47,7 +47,7 @@ def errors(inner: Inner, size: int, inputs: list[Array], expected: list[Any]) ->
 
     @jax.jit
     def ring(q: Array, k: Array, v: Array, dout: Array) -> list[Array]:
-        out, pull = jax.vjp(ring_attention(mesh, RING_AXES, index, jnp.zeros_like(index), inner=inner), q, k, v)
+        out, pull = jax.vjp(ring_attention(mesh, RING_AXES, index, jnp.zeros_like(index), backend=backend), q, k, v)
         return [out, *pull(dout)]
 
     found = ring(*(x[:, order] for x in inputs))
@@ -63,8 +63,8 @@ def main(*sizes: int) -> None:
     exact = [x.astype(jnp.float32) for x in inputs]
     out, pull = jax.vjp(dense, *exact[:3])
     expected = [np.asarray(x) for x in (out, *pull(exact[3]))]
-    inner_loops: dict[str, Inner] = {"ours": Blockwise(), "rounding": Rounding()}
-    print(json.dumps({name: {size: errors(inner, size, inputs, expected) for size in sizes} for name, inner in inner_loops.items()}))
+    backends: dict[str, AttentionBackend] = {"ours": Blockwise(), "rounding": Rounding()}
+    print(json.dumps({name: {size: errors(backend, size, inputs, expected) for size in sizes} for name, backend in backends.items()}))
 
 
 if __name__ == "__main__":

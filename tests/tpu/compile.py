@@ -14,7 +14,7 @@ from lwm_trainer.fit.compile import topology
 from lwm_trainer.fit.compile.hlo import Program
 from lwm_trainer.parallel.mesh import RING_AXES as AXES
 from lwm_trainer.ring.attention import ring_attention
-from lwm_trainer.ring.kernels.choose import choose
+from lwm_trainer.ring.kernels.choose import choose_backend
 from tpu import overlap
 
 
@@ -60,7 +60,7 @@ def compiled(case: Case) -> jax.stages.Compiled:
         return jax.ShapeDtypeStruct(shape, jnp.dtype(dtype), sharding=NamedSharding(mesh, axes))
 
     def attention(index: Array, start: Array, q: Array, k: Array, v: Array, dout: Array) -> tuple[Array, tuple[Array, ...]]:
-        out, pull = jax.vjp(ring_attention(mesh, AXES, index, start, inner=choose(mesh.devices.flat[0])), q, k, v)
+        out, pull = jax.vjp(ring_attention(mesh, AXES, index, start, backend=choose_backend(mesh.devices.flat[0])), q, k, v)
         return out, pull(dout)
 
     places = [array(rows, case.length, dtype="int32")] * 2

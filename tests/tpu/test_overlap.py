@@ -13,6 +13,7 @@ from lwm_trainer.fit.compile import topology
 from lwm_trainer.fit.compile.hlo import Program
 from lwm_trainer.ring.kernels import softmax
 from lwm_trainer.ring.kernels.protocol import Shard
+from lwm_trainer.ring.kernels.softmax import OnlineSoftmax
 from lwm_trainer.ring.kernels.splash import Splash
 from tpu import overlap
 from tpu.compile import SAMPLE, Case, compiled
@@ -40,7 +41,7 @@ def program(*, late: bool, hops: int | None) -> Program:
     mesh = topology.mesh("v5e:2x2", ring=4)
 
     def ring(last: Array, low: Array, high: Array, q: Array, k: Array, v: Array) -> Array:
-        def hop(number: Array, state: tuple[tuple[Array, Array], softmax.Softmax]) -> tuple[tuple[Array, Array], softmax.Softmax]:
+        def hop(number: Array, state: tuple[tuple[Array, Array], OnlineSoftmax]) -> tuple[tuple[Array, Array], OnlineSoftmax]:
             keys, carry = state
             seen = Splash().forward(carry, Shard(q, *keys, low, high))
             if late:

@@ -1,16 +1,16 @@
-"""The names of the mesh axes that attention knows."""
+"""The mesh axes that attention uses."""
 
 from typing import NamedTuple
 
 
 class Axes(NamedTuple):
-    """Which mesh axes shard rows, tokens and heads."""
+    """The names of the mesh axes that shard rows, tokens and heads."""
 
     rows: tuple[str, ...]
     ring: str
-    """Tokens, outer part: keys travel along it."""
+    """Outer axis of the tokens: keys and values travel along it."""
     ulysses: str
-    """Tokens, inner part: traded for heads during attention."""
+    """Inner axis of the tokens: exchanged for heads during attention."""
     heads: str
 
     @property

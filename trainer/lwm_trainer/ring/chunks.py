@@ -1,4 +1,6 @@
-"""A row as equal chunks, and what work an assignment of chunks to ranks makes at each hop: from the documents' edges, in microseconds.
+"""A row cut into equal chunks, and the attention work at each hop of an assignment of chunks to ranks.
+
+Work is counted from the edges of documents, in microseconds, without a mask of all pairs.
 
 Letters: S tokens, n chunks of g tokens, N ring size.
 """
@@ -13,27 +15,27 @@ Integers = NDArray[np.int64]
 
 
 class Chunks(NamedTuple):
-    """What the planner knows of a row. Only the document that enters a chunk from before sees keys of other chunks."""
+    """A row as the planner sees it. Only the document that continues into a chunk from before it sees keys of other chunks."""
 
     size: int
     """Tokens of a chunk, g."""
     document: Integers
-    """int64[n], the place where the document of the chunk's middle token starts."""
+    """int64[n], where the document of the chunk's middle token starts, as a place in the row."""
     start: Integers
-    """int64[n], the place where the document of the chunk's first token starts."""
+    """int64[n], where the document of the chunk's first token starts, as a place in the row."""
     head: Integers
-    """int64[n], how many of the chunk's tokens are of that document."""
+    """int64[n], how many of the chunk's tokens belong to that document."""
     own: Integers
-    """int64[n], pairs of a query and a key that are both in the chunk."""
+    """int64[n], visible pairs of a query and a key that are both in the chunk."""
 
     @property
     def begin(self) -> Integers:
-        """int64[n], the chunks' first places."""
+        """int64[n], the first place of each chunk."""
         return np.arange(len(self.start), dtype=np.int64) * self.size
 
 
-def chunks(start: NDArray[np.int32], size: int) -> Chunks:
-    """The row `start`, int32[S] and nowhere descending, as chunks of `size` tokens, a divisor of S."""
+def cut_chunks(start: NDArray[np.int32], size: int) -> Chunks:
+    """Cut a row into chunks of `size` tokens, a divisor of S. `start` is int32[S], the first place that each token sees, not descending."""
     begin = np.arange(0, len(start), size, dtype=np.int64)
     head = np.minimum(np.searchsorted(start, start[begin], side="right") - begin, size)
     first = start[begin].astype(np.int64)
@@ -42,12 +44,12 @@ def chunks(start: NDArray[np.int32], size: int) -> Chunks:
     return Chunks(size, start[begin + size // 2].astype(np.int64), first, head, seen - before)
 
 
-def hop_work(row: Chunks, ranks: Integers, ring_size: int) -> Floats:
-    """float64[N, N]: the pairs that rank r computes at hop n, where it sees the shard of rank r - n.
+def work_by_hop(row: Chunks, ranks: Integers, ring_size: int) -> Floats:
+    """The pairs that rank r computes at hop n, at which it holds the keys of rank r - n: float64[N, N] by (rank, hop).
 
     Args:
         row: the chunks.
-        ranks: int64[n], the rank that holds each; all ranks hold equally many.
+        ranks: int64[n], the rank that holds each chunk; all ranks hold the same number.
     """
     count, every = len(ranks), np.arange(len(ranks))
     held = np.zeros((count + 1, ring_size))
@@ -60,11 +62,11 @@ def hop_work(row: Chunks, ranks: Integers, ring_size: int) -> Floats:
     work *= row.head[:, None]
     work[every, ranks] += row.own
     by_holder = work[np.argsort(ranks, kind="stable")].reshape(ring_size, -1, ring_size).sum(axis=1)
-    return by_hop(by_holder)
+    return holder_to_hop(by_holder)
 
 
-def by_hop(by_holder: NDArray[Any]) -> NDArray[Any]:
-    """From work by (rank, rank that holds the keys) to work by (rank, hop)."""
+def holder_to_hop(by_holder: NDArray[Any]) -> NDArray[Any]:
+    """Reorder a matrix [N, N] by (rank, rank that holds the keys) to one by (rank, hop)."""
     rank = np.arange(len(by_holder))
     by_hop: NDArray[Any] = by_holder[rank[:, None], rank[:, None] - rank]
     return by_hop

@@ -1,4 +1,4 @@
-"""Sizes of equal parts."""
+"""Arithmetic of sizes that must divide evenly."""
 
 
 def largest_divisor(number: int, at_most: int) -> int:

@@ -1,12 +1,14 @@
-"""How `mesh.sp` is split into a ring of groups that trade tokens for heads (Ulysses): given, or the cheapest by a small cost model.
+"""How `mesh.sp` is divided between ring attention and Ulysses: as `mesh.ulysses` says, or by a small cost model.
 
-Pure and without JAX: of one run config every process and every attempt of a stage gets the same split, and with it the same bits.
+The model is pure and does not use JAX: from one run config every process and every attempt of a stage gets the same split, and with it the
+same bits.
 
-What a layer pays, forward and backward together, beside its attention itself, which no split changes:
-- A ring of R ranks makes R - 1 hops: keys and values forward, keys, values and their float32 gradients backward; then the gradients
-  move on and go home. Part of a move hides behind the attention of one shard. Documents end the ring early; a row of one is assumed.
-- A group of U trades queries, keys, values and outputs, in the forward pass, when the layer is rematerialised, and their gradients:
-  twelve exchanges that hide behind nothing. Where U does not divide the key heads, these are repeated, for the ring as well.
+It counts the communication of a layer, forward and backward; the attention itself costs the same for every split.
+- A ring of R ranks makes R - 1 hops. Keys and values travel forward; keys, values and their float32 gradients travel backward; then the
+  gradients make a last hop and return to their own rank. Part of a hop overlaps with the attention to one shard. Rows of one document are
+  assumed; shorter documents end the ring early.
+- A Ulysses group of U devices exchanges queries, keys, values and outputs: forward, in rematerialization, and for the gradients. These
+  twelve exchanges overlap with nothing. Where U does not divide the key heads, key heads are repeated, for the ring as well.
 """
 
 import math
@@ -16,69 +18,76 @@ from lwm_trainer.config import Mesh, Model, RunConfig, ulysses_degrees
 
 GRAD_BYTES = 4
 EXCHANGES = 12
-"""Queries, keys, values and outputs, three times."""
+"""Of queries, keys, values and outputs, three times cost."""
 
-HIDDEN = 0.5
-"""The share of a hop that hides, where attention is long enough. An estimate between our schedule, which could hide it all, and the one
-published comparison on long rings, which hid next to nothing: MaxText, Llama 3 8B on 64 v5p chips, where a ring of 64 loses to 16 x 4
-about what its hops take (12, 26 and 40 ms a layer at 64K, 128K and 256K; the hops take 12, 24 and 47 ms)."""
+OVERLAP = 0.5
+"""The share of a hop that overlaps with attention, if attention takes long enough. An estimate between this ring's schedule, which allows
+full overlap, and the only published comparison of long rings, which had almost none: MaxText, Llama 3 8B on 64 v5p chips, where a ring of
+64 loses to 16 x 4 about as much as its hops take (12, 26 and 40 ms per layer at 64K, 128K and 256K tokens; the hops take 12, 24, 47 ms)."""
 
 
 class Link(NamedTuple):
+    """A connection between two devices."""
+
     bytes_per_second: float
-    """One way, of one device."""
+    """Bandwidth of one device, one way."""
     seconds: float
-    """What a message takes however short it is."""
+    """Latency of a message."""
 
 
-class Chip(NamedTuple):
+class DeviceRates(NamedTuple):
+    """How fast a device computes attention and communicates."""
+
     flops: float
-    """A second, of attention in the model's dtype: what kernels reach, not the peak."""
+    """FLOP/s of attention in the model's dtype that kernels reach, not the peak."""
     inside: Link
     """To a device of the same host."""
     across: Link
-    """To another host."""
+    """To a device of another host."""
     torus: bool
-    """Whether an exchange goes by way of the devices between, as on a TPU, and not through a switch."""
+    """Whether an exchange is routed through the devices in between, as on a TPU, and not through a switch."""
 
 
-CHIPS: dict[str, Chip] = {
-    # CompileResult roughly, two processes of four devices on two busy cores: a permute or exchange of 2 KiB takes 0.1 to 0.6 ms within a
-    # process and 3 ms through Gloo, of 1 MiB 2 to 3 ms either way. The compute of a device is an estimate.
-    "cpu": Chip(2.5e10, Link(5e8, 3e-4), Link(5e8, 3e-3), torus=False),
-    # H100: 989 TF/s peak in bfloat16, FlashAttention-3 reaches 740 forward and less backward (60 % is an estimate); NVLink 450 GB/s one
-    # way; a 400 Gb/s adapter for each device; microseconds of NCCL are estimates.
-    "gpu": Chip(5.9e14, Link(4.5e11, 1e-5), Link(5e10, 3e-5), torus=False),
-    # v5p: 459 TF/s peak in bfloat16 (50 % is an estimate: published rings of long rows reach 36 % of a whole step); 90 GB/s one way over
-    # each link, and all hosts of a slice are on one torus; microseconds are an estimate.
-    "tpu": Chip(2.3e14, Link(9e10, 2e-6), Link(9e10, 2e-6), torus=True),
+DEVICE_RATES: dict[str, DeviceRates] = {
+    # Measured roughly, with two processes of four devices on two busy cores: a permute or exchange of 2 KiB takes 0.1 to 0.6 ms within a
+    # process and 3 ms through Gloo; one of 1 MiB takes 2 to 3 ms either way. The FLOP/s of a device are an estimate.
+    "cpu": DeviceRates(2.5e10, Link(5e8, 3e-4), Link(5e8, 3e-3), torus=False),
+    # H100: 989 TFLOP/s peak in bfloat16; FlashAttention-3 reaches 740 forward and less backward (60 % is an estimate). NVLink 450 GB/s one
+    # way; one 400 Gb/s adapter per device; the latencies of NCCL are estimates.
+    "gpu": DeviceRates(5.9e14, Link(4.5e11, 1e-5), Link(5e10, 3e-5), torus=False),
+    # v5p: 459 TFLOP/s peak in bfloat16 (50 % is an estimate: published rings of long rows reach 36 % over a whole step). 90 GB/s one way
+    # over each link, and all hosts of a slice are on one torus; the latencies are estimates.
+    "tpu": DeviceRates(2.3e14, Link(9e10, 2e-6), Link(9e10, 2e-6), torus=True),
 }
 """By platform."""
 
 
-class Cost(NamedTuple):
-    """Of one degree, for one layer and one device. Bytes are what the device sends."""
+class SplitCost(NamedTuple):
+    """The communication of one Ulysses degree, for one layer and one device. Bytes are those that the device sends."""
 
     degree: int
     hop_seconds: float
-    """All hops, hidden or not."""
-    shown_seconds: float
-    """What of them does not hide."""
+    """All hops."""
+    exposed_seconds: float
+    """The part of `hop_seconds` that does not overlap with attention."""
     exchange_seconds: float
     hop_bytes: int
     exchange_bytes: int
     shard_bytes: int
-    """Keys and values, own and arriving, and their float32 gradients, own and following."""
+    """Memory of keys and values, own and arriving, and of their float32 gradients, own and following."""
 
     @property
     def seconds(self) -> float:
-        return self.shown_seconds + self.exchange_seconds
+        """Communication that does not overlap with attention."""
+        return self.exposed_seconds + self.exchange_seconds
 
 
 class Split(NamedTuple):
+    """The chosen Ulysses degree."""
+
     degree: int
     text: str
-    """Why: one line for the split, then one for each degree that was possible."""
+    """The reason: a line for the choice, then one for each possible degree."""
 
 
 class ResolvedMesh(NamedTuple):
@@ -99,89 +108,92 @@ def resolve_mesh(run: RunConfig) -> ResolvedMesh:
         rows=run.rows,
         context_length=run.context_length,
         devices_per_host=run.gang.devices_per_host,
-        chip=CHIPS[run.gang.platform],
+        chip=DEVICE_RATES[run.gang.platform],
     )
     return ResolvedMesh(mesh.model_copy(update={"ulysses": split.degree}), split.text)
 
 
-def choose_split(model: Model, mesh: Mesh, *, rows: int, context_length: int, devices_per_host: int, chip: Chip) -> Split:
-    """The degree with the least cost; of equal ones the smallest.
+def choose_split(model: Model, mesh: Mesh, *, rows: int, context_length: int, devices_per_host: int, chip: DeviceRates) -> Split:
+    """Choose the Ulysses degree with the least cost; the smallest of equal ones.
 
     Args:
-        rows: of the global batch.
+        rows: rows of the global batch.
         context_length: tokens of a row.
     """
     costs = [
-        cost(model, mesh, degree, rows=rows, context_length=context_length, devices_per_host=devices_per_host, chip=chip)
+        split_cost(model, mesh, degree, rows=rows, context_length=context_length, devices_per_host=devices_per_host, chip=chip)
         for degree in ulysses_degrees(model, mesh)
     ]
-    best = min(costs, key=lambda each: (each.seconds, each.degree))
+    best = min(costs, key=lambda cost: (cost.seconds, cost.degree))
     if len(costs) == 1:
         return Split(best.degree, f"{_name(mesh, best.degree)}, the only possible one")
-    others = ", ".join(f"{_milliseconds(each.seconds)} (ulysses {each.degree})" for each in costs if each is not best)
+    others = ", ".join(f"{_milliseconds(cost.seconds)} (ulysses {cost.degree})" for cost in costs if cost is not best)
     first = f"{_name(mesh, best.degree)}: {_milliseconds(best.seconds)} of communication a layer, against {others}"
     return Split(best.degree, "\n".join([first, *map(_line, costs)]))
 
 
-def cost(model: Model, mesh: Mesh, degree: int, *, rows: int, context_length: int, devices_per_host: int, chip: Chip) -> Cost:
-    """What the split costs; `degree` is one of `config.ulysses_degrees`."""
+def split_cost(
+    model: Model, mesh: Mesh, degree: int, *, rows: int, context_length: int, devices_per_host: int, chip: DeviceRates
+) -> SplitCost:
+    """The cost of one Ulysses degree, one of `config.ulysses_degrees`. Other arguments as in `choose_split`."""
     width = model.dtype_bytes
     heads, key_heads = model.heads // mesh.tp, model.kv_heads // mesh.tp
     sent_heads = math.lcm(key_heads, degree)
     ring = mesh.sp // degree
     local_rows = rows // (mesh.dp * mesh.fsdp)
-    token_head = local_rows * context_length // mesh.sp * model.head_dim  # elements of one head of the tokens of one device
+    token_head = local_rows * context_length // mesh.sp * model.head_dim  # elements of one head for the tokens of one device
 
     pair = 2 * token_head * sent_heads  # elements of a shard's keys and values: U times the tokens, 1/U of the heads
-    forward = 2 * local_rows * context_length**2 * heads * model.head_dim / mesh.sp / chip.flops / ring  # seconds of a shard; causal
+    forward = 2 * local_rows * context_length**2 * heads * model.head_dim / mesh.sp / chip.flops / ring  # seconds for one shard, causal
     link = chip.inside if devices_per_host % (mesh.sp * mesh.tp) == 0 else chip.across
 
-    def move(of_model: int, of_float32: int, behind: float) -> tuple[int, float, float]:
-        """So many pairs on their way together, while attention takes `behind` seconds: bytes, seconds, seconds that do not hide."""
-        sent = pair * (of_model * width + of_float32 * GRAD_BYTES)
-        seconds = 2 * (of_model + of_float32) * link.seconds + sent / link.bytes_per_second
-        return sent, seconds, seconds - HIDDEN * min(seconds, behind)
+    def transfer(values: int, gradients: int, compute: float) -> tuple[int, float, float]:
+        """One hop of this many pairs of key and value arrays in the model's dtype, and of their float32 gradients, beside `compute` seconds
+        of attention: bytes, seconds, and seconds that do not overlap."""
+        sent = pair * (values * width + gradients * GRAD_BYTES)
+        seconds = 2 * (values + gradients) * link.seconds + sent / link.bytes_per_second
+        return sent, seconds, seconds - OVERLAP * min(seconds, compute)
 
-    moves = []
-    if ring > 1:  # the gradients' last move goes home, all that way at once, with nothing left to hide behind
-        hop = [move(1, 0, forward), move(1, 1, 2.5 * forward)]
-        moves = hop * (ring - 1) + [move(0, 1, 2.5 * forward), move(0, 1, 0.0)]
+    transfers = []
+    if ring > 1:  # the gradients return to their own rank in one transfer, which overlaps with nothing
+        hop = [transfer(1, 0, forward), transfer(1, 1, 2.5 * forward)]
+        transfers = hop * (ring - 1) + [transfer(0, 1, 2.5 * forward), transfer(0, 1, 0.0)]
     exchanged = 3 * 2 * token_head * (heads + sent_heads) * width if degree > 1 else 0
-    return Cost(
+    return SplitCost(
         degree=degree,
-        hop_seconds=sum(seconds for _, seconds, _ in moves),
-        shown_seconds=sum(shown for _, _, shown in moves),
+        hop_seconds=sum(seconds for _, seconds, _ in transfers),
+        exposed_seconds=sum(exposed for _, _, exposed in transfers),
         exchange_seconds=_exchange(exchanged, degree, mesh.tp, devices_per_host, chip),
-        hop_bytes=sum(sent for sent, _, _ in moves),
+        hop_bytes=sum(sent for sent, _, _ in transfers),
         exchange_bytes=exchanged * (degree - 1) // degree,
         shard_bytes=2 * pair * (width + GRAD_BYTES),
     )
 
 
-def _exchange(sent: int, degree: int, tp: int, devices_per_host: int, chip: Chip) -> float:
-    """Seconds of all exchanges of a layer within groups of `degree` neighbours that are `tp` devices apart."""
+def _exchange(sent: int, degree: int, tp: int, devices_per_host: int, chip: DeviceRates) -> float:
+    """Seconds of all exchanges of a layer within groups of `degree` devices that are `tp` devices apart."""
     if degree == 1:
         return 0.0
-    here = max(1, math.gcd(degree * tp, devices_per_host) // tp)  # members of the group on one host
-    link = chip.inside if here == degree else chip.across
-    wait = EXCHANGES * link.seconds
+    on_host = max(1, math.gcd(degree * tp, devices_per_host) // tp)  # members of the group on one host
+    link = chip.inside if on_host == degree else chip.across
+    latency = EXCHANGES * link.seconds
     if chip.torus:
-        # Groups are strips two devices wide: half of what each device sends goes through the two links in the strip's middle.
-        return wait + sent * max(1 / 2, degree / 8) / link.bytes_per_second
-    inside = sent * (here - 1) / degree / chip.inside.bytes_per_second
-    across = sent * (degree - here) / degree / chip.across.bytes_per_second
-    return wait + max(inside, across)
+        # Groups are strips two devices wide: half of what each device sends passes the two links in the middle of the strip.
+        return latency + sent * max(1 / 2, degree / 8) / link.bytes_per_second
+    inside = sent * (on_host - 1) / degree / chip.inside.bytes_per_second
+    across = sent * (degree - on_host) / degree / chip.across.bytes_per_second
+    return latency + max(inside, across)
 
 
 def _name(mesh: Mesh, degree: int) -> str:
     return f"mesh.sp {mesh.sp} = ring {mesh.sp // degree} x ulysses {degree}"
 
 
-def _line(each: Cost) -> str:
+def _line(cost: SplitCost) -> str:
     return (
-        f"  ulysses {each.degree}: {_milliseconds(each.shown_seconds)} of hops shown, {_milliseconds(each.hop_seconds)} in all, "
-        f"{_mebibytes(each.hop_bytes)} sent; {_milliseconds(each.exchange_seconds)} of exchanges, {_mebibytes(each.exchange_bytes)} sent; "
-        f"keys, values and gradients take {_mebibytes(each.shard_bytes)}"
+        f"  ulysses {cost.degree}: {_milliseconds(cost.exposed_seconds)} of exposed hops, {_milliseconds(cost.hop_seconds)} in all, "
+        f"{_mebibytes(cost.hop_bytes)} sent; {_milliseconds(cost.exchange_seconds)} of exchanges, {_mebibytes(cost.exchange_bytes)} sent; "
+        f"keys, values and gradients take {_mebibytes(cost.shard_bytes)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Who sees what at which hop, and when the ring may end: made once per batch, used by every layer.
+"""Which keys each query sees at each hop, and the hop after which the ring ends; computed once per batch, used by every layer.
 
 Letters: B rows, T tokens of a ring rank, N ring size.
 """
@@ -16,25 +16,27 @@ from lwm_trainer.ring.ranges import key_ranges
 
 
 class Schedule(NamedTuple):
+    """The key ranges of every hop."""
+
     low_NBT: Array
-    """int32, the first local key that each query may see in the shard that arrives at hop n, which is rank (this - n) mod N's."""
+    """int32, the first local key that each query may see in the shard of hop n, which belongs to rank (this rank - n) mod N."""
     high_NBT: Array
-    """int32, one past the last; not above low where the query sees nothing of the shard."""
+    """int32, one past the last; at most `low` where the query sees no key of the shard."""
     last: Array
-    """int32 scalar, equal on every device: the last hop where any query of any rank sees a key."""
+    """int32 scalar, equal on every device: the last hop at which any query of any rank sees a key."""
 
 
 def schedule_spec(axes: Axes) -> Schedule:
-    """How a schedule lies on the mesh."""
+    """The partition specs of a schedule."""
     ranges = P(None, axes.rows, axes.ring)
     return Schedule(ranges, ranges, P())  # type: ignore[arg-type]
 
 
 def make_schedule(mesh: jax.sharding.Mesh, axes: Axes, index_BT: Array, start_BT: Array, stop_BT: Array | None = None) -> Schedule:
-    """The schedule of one batch from each token's place and the places [start, stop) that it may see, see `ring_attention`."""
+    """Compute the schedule of one batch. The arguments are those of `ring_attention`."""
     tokens = P(axes.rows, axes.ring)
-    made = partial(_make, axis=axes.ring, everywhere=tuple(mesh.axis_names), size=mesh.shape[axes.ring])
-    per_device = jax.shard_map(made, mesh=mesh, in_specs=(tokens,) * 3, out_specs=schedule_spec(axes), check_vma=False)
+    make = partial(_make, axis=axes.ring, everywhere=tuple(mesh.axis_names), size=mesh.shape[axes.ring])
+    per_device = jax.shard_map(make, mesh=mesh, in_specs=(tokens,) * 3, out_specs=schedule_spec(axes), check_vma=False)
     return per_device(index_BT, start_BT, stop_BT if stop_BT is not None else index_BT + 1)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lwm_trainer import config
 from lwm_trainer.data.rows.loader import Batches
-from lwm_trainer.ring.layout import plan
+from lwm_trainer.ring.layout import plan_layout
 from lwm_trainer.step.batch import Batch, batch_names
 
 
@@ -19,7 +19,7 @@ def orders(mesh: config.Mesh, start: NDArray[np.int32]) -> NDArray[np.int32]:
 
     Each row has a layout of its own. The devices of a Ulysses group hold slices of one rank's tokens, so the order by rank is theirs too.
     """
-    return np.stack([plan(row, mesh.ring) for row in start])
+    return np.stack([plan_layout(row, mesh.ring) for row in start])
 
 
 class Feed:

@@ -20,7 +20,7 @@ from lwm_trainer.model.modules import at_once
 from lwm_trainer.parallel import mesh
 from lwm_trainer.parallel.mlp_tiling import tiled
 from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
-from lwm_trainer.ring.kernels.choose import choose
+from lwm_trainer.ring.kernels.choose import choose_backend
 from lwm_trainer.step import gradient_accumulation
 from lwm_trainer.step.batch import Batch, tokens_hash
 from lwm_trainer.step.fingerprint import tree_hash
@@ -78,7 +78,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
     sharding = State(params=params_sharding, optimizer=optimizer_sharding)
     shape = State(params=params_shape, optimizer=optimizer_shape)
     tokens, stream, table = (NamedSharding(device_mesh, spec) for spec in (mesh.TOKENS, mesh.STREAM, mesh.TABLE))
-    inner = choose(device_mesh.devices.flat[0])
+    backend = choose_backend(device_mesh.devices.flat[0])
     tile = run.memory.mlp_tile
     token_wise = at_once if tile is None else tiled(device_mesh, mesh.RING_AXES, tile)
 
@@ -102,7 +102,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
             batch["tokens"],
             batch["positions"],
             run.rope_theta,
-            attend=ring_attention(device_mesh, mesh.RING_AXES, batch["index"], batch["start"], inner=inner),
+            attend=ring_attention(device_mesh, mesh.RING_AXES, batch["index"], batch["start"], backend=backend),
             place=lambda x: jax.lax.with_sharding_constraint(x, stream),
             remat=run.memory.remat,
             attention_names=SAVED_NAMES,

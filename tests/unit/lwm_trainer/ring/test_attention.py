@@ -12,7 +12,7 @@ from lwm_trainer.config import Mesh
 from lwm_trainer.parallel.mesh import RING_AXES, make_mesh
 from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
 from lwm_trainer.ring.kernels.blockwise import Blockwise
-from lwm_trainer.ring.layout import plan, zigzag
+from lwm_trainer.ring.layout import plan_layout, zigzag
 from support.dense import LENGTH, PACKINGS, ROWS, dense, distance, example, starts
 
 BLOCKS = Blockwise(20)  # neither 10 nor 20 divides what a rank holds
@@ -33,7 +33,7 @@ def test_the_ring_equals_dense_attention(mesh: Mesh, heads: int, key_heads: int,
 
     @jax.jit
     def ring(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
-        attend = ring_attention(device_mesh, RING_AXES, jnp.array(index[:, order]), jnp.array(start[:, order]), inner=BLOCKS)
+        attend = ring_attention(device_mesh, RING_AXES, jnp.array(index[:, order]), jnp.array(start[:, order]), backend=BLOCKS)
         out, pull = jax.vjp(attend, q, k, v)
         return out, pull(jnp.array(dout[:, order]))
 
@@ -47,7 +47,7 @@ def test_the_ring_equals_dense_attention(mesh: Mesh, heads: int, key_heads: int,
 def test_rows_of_one_batch_may_each_have_a_layout_of_their_own() -> None:
     q, k, v, dout = example(4, 2)
     start = np.stack([starts(130, 40, 10, padding=12), starts(50, 70, 72)])
-    order = np.stack([plan(row, 8, link=0) for row in start])
+    order = np.stack([plan_layout(row, 8, pairs_per_token_hop=0) for row in start])
     simple = np.arange(LENGTH, dtype=np.int32), zigzag(LENGTH, 8)
     assert len({layout.tobytes() for layout in (*order, *simple)}) == 4, (
         "the rows should need layouts unlike each other and the simple ones"
@@ -59,7 +59,7 @@ def test_rows_of_one_batch_may_each_have_a_layout_of_their_own() -> None:
 
     @jax.jit
     def ring(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
-        attend = ring_attention(device_mesh, RING_AXES, jnp.array(order), jnp.array(planned(start)), inner=BLOCKS)
+        attend = ring_attention(device_mesh, RING_AXES, jnp.array(order), jnp.array(planned(start)), backend=BLOCKS)
         out, pull = jax.vjp(attend, q, k, v)
         return out, pull(jnp.array(planned(dout)))
 
@@ -77,7 +77,7 @@ def test_heads_of_any_width_equal_dense_attention(channels: int) -> None:
 
     @jax.jit
     def ring(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
-        attend = ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, jnp.array(index), jnp.array(start), inner=BLOCKS)
+        attend = ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, jnp.array(index), jnp.array(start), backend=BLOCKS)
         out, pull = jax.vjp(attend, q, k, v)
         return out, pull(jnp.array(dout))
 
@@ -99,7 +99,7 @@ def test_a_prefix_may_see_itself_whole() -> None:
     @jax.jit
     def ring(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
         places, first, behind = (jnp.array(x[:, order]) for x in (index, start, stop))
-        out, pull = jax.vjp(ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, places, first, behind, inner=BLOCKS), q, k, v)
+        out, pull = jax.vjp(ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, places, first, behind, backend=BLOCKS), q, k, v)
         return out, pull(jnp.array(dout[:, order]))
 
     out, grads = ring(*(x[:, order] for x in (q, k, v)))

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.attention.document_mixes import MIXES, lognormal, row
-from lwm_trainer.ring.chunks import chunks, hop_work
-from lwm_trainer.ring.layout import LINK, cost, plan, zigzag
-from lwm_trainer.ring.work_accounting import work
+from lwm_trainer.ring.chunks import cut_chunks, work_by_hop
+from lwm_trainer.ring.layout import PAIRS_PER_TOKEN_HOP, plan_layout, ring_cost, zigzag
+from lwm_trainer.ring.work_accounting import attention_work
 
 Starts = np.ndarray[Any, np.dtype[np.int32]]
 MILLION = 2**20
@@ -32,7 +32,7 @@ def contiguous(length: int) -> Starts:
 
 def price(start: Starts, order: Starts, ring: int) -> float:
     """The planner's own cost, on the exact account."""
-    return cost(work(start, order, ring).by_hop.astype(float), LINK * len(start) / ring)
+    return ring_cost(attention_work(start, order, ring).by_hop.astype(float), PAIRS_PER_TOKEN_HOP * len(start) / ring)
 
 
 @given(st.integers(1, 16), st.integers(1, 8))
@@ -50,7 +50,7 @@ def test_a_length_that_does_not_divide_is_refused_with_the_number_it_must_be_a_m
     with pytest.raises(ValueError, match="100 is not a multiple of 2 x ring size = 16"):
         zigzag(100, 8)
     with pytest.raises(ValueError, match="100 is not a multiple of the ring size 8"):
-        plan(contiguous(100), 8)
+        plan_layout(contiguous(100), 8)
 
 
 @given(st.data(), st.sampled_from([(1, 7), (2, 24), (3, 48), (4, 2048), (8, 24), (8, 1024), (16, 6), (5, 1)]))
@@ -59,11 +59,11 @@ def test_a_plan_holds_every_place_once_ascending_and_costs_no_more_than_the_simp
 ) -> None:
     ring, held = size
     start = data.draw(rows(ring * held)) if ring * held > 1 else np.zeros(1, np.int32)
-    order = plan(start, ring)
+    order = plan_layout(start, ring)
     assert (order.dtype.name, order.shape) == ("int32", start.shape)
     assert np.array_equal(np.sort(order), contiguous(len(start)))
     assert np.all(np.diff(order.reshape(ring, held), axis=1) > 0)
-    assert np.array_equal(order, plan(start.copy(), ring)), "another host finds another layout"
+    assert np.array_equal(order, plan_layout(start.copy(), ring)), "another host finds another layout"
     simple = [contiguous(len(start))] + ([zigzag(len(start), ring)] if held % 2 == 0 else [])
     assert price(start, order, ring) <= min(price(start, other, ring) for other in simple)
 
@@ -74,21 +74,21 @@ def test_the_work_of_chunks_is_the_exact_account(data: st.DataObject, size: tupl
     start = data.draw(rows(ring * chunk * held))
     ranks = np.array(data.draw(st.permutations(sorted(list(range(ring)) * held))), np.int64)
     order = contiguous(len(start)).reshape(-1, chunk)[np.argsort(ranks, kind="stable")].reshape(-1)
-    np.testing.assert_array_equal(hop_work(chunks(start, chunk), ranks, ring), work(start, order, ring).by_hop)
+    np.testing.assert_array_equal(work_by_hop(cut_chunks(start, chunk), ranks, ring), attention_work(start, order, ring).by_hop)
 
 
 def test_one_document_lies_in_zigzag_and_one_rank_holds_a_row_as_it_is() -> None:
-    assert np.array_equal(plan(np.zeros(4096, np.int32), 8), zigzag(4096, 8))
-    assert np.array_equal(plan(row([100, 156]), 1), contiguous(256))
+    assert np.array_equal(plan_layout(np.zeros(4096, np.int32), 8), zigzag(4096, 8))
+    assert np.array_equal(plan_layout(row([100, 156]), 1), contiguous(256))
 
 
 @pytest.mark.parametrize("ring", [8, 16, 64])
 @pytest.mark.parametrize("mix", MIXES)
 def test_every_rank_has_the_same_work_at_a_million_tokens_and_nearly_so_at_every_hop(mix: str, ring: int) -> None:
     start = MIXES[mix](MILLION)
-    found = work(start, plan(start, ring), ring, 256, 256)
+    found = attention_work(start, plan_layout(start, ring), ring, 256, 256)
     assert found.imbalance <= 1.05
-    assert found.critical <= (1.10 if ring == 64 else 1.04)
+    assert found.critical_path <= (1.10 if ring == 64 else 1.04)
     assert found.waste <= (1.13 if mix == "short" else 1.02)
     if mix == "short" or (mix == "sixteen" and ring <= 16):
         assert found.hops == 1, "documents that fit a rank stay on it"
@@ -97,12 +97,12 @@ def test_every_rank_has_the_same_work_at_a_million_tokens_and_nearly_so_at_every
 @pytest.mark.parametrize("simple", [contiguous, lambda length: zigzag(length, 64)], ids=["contiguous", "zigzag"])
 def test_the_bounds_tell_a_simple_layout_from_a_planned_one(simple: Any) -> None:
     start = lognormal(MILLION)
-    found = work(start, simple(MILLION), 64, 256, 256)
+    found = attention_work(start, simple(MILLION), 64, 256, 256)
     assert found.imbalance > 2
-    assert found.critical > 4
+    assert found.critical_path > 4
 
 
 def test_where_links_are_slow_documents_reach_fewer_ranks() -> None:
     start = MIXES["sixteen"](2**18)
-    hops = {link: work(start, plan(start, 64, link), 64).hops for link in (0, 256, 16384)}
+    hops = {link: attention_work(start, plan_layout(start, 64, link), 64).hops for link in (0, 256, 16384)}
     assert hops == {0: 32, 256: 16, 16384: 4}

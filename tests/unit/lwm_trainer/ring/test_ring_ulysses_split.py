@@ -4,24 +4,24 @@ import pytest
 
 from lwm_trainer.checkpoint.manifest import make_manifest
 from lwm_trainer.config import Mesh, Model, ulysses_degrees
-from lwm_trainer.ring.ring_ulysses_split import CHIPS, Chip, Cost, Link, Split, choose_split, cost, resolve_mesh
+from lwm_trainer.ring.ring_ulysses_split import DEVICE_RATES, DeviceRates, Link, Split, SplitCost, choose_split, resolve_mesh, split_cost
 from support.builders import a_run
 
 MHA = Model(layers=32, width=4096, heads=32, kv_heads=32, head_dim=128, mlp_width=11008, vocab_size=32000, dtype="bfloat16")
 GQA = MHA.model_copy(update={"kv_heads": 8})
 MQA = MHA.model_copy(update={"kv_heads": 1})
-V4 = Chip(1.4e14, Link(4.5e10, 2e-6), Link(4.5e10, 2e-6), torus=True)
-V5P, H100 = CHIPS["tpu"], CHIPS["gpu"]
+V4 = DeviceRates(1.4e14, Link(4.5e10, 2e-6), Link(4.5e10, 2e-6), torus=True)
+V5P, H100 = DEVICE_RATES["tpu"], DEVICE_RATES["gpu"]
 K = 1024
 
 
-def split(model: Model, mesh: Mesh, chip: Chip, length: int, *, rows: int = 1, per_host: int = 4) -> Split:
+def split(model: Model, mesh: Mesh, chip: DeviceRates, length: int, *, rows: int = 1, per_host: int = 4) -> Split:
     return choose_split(model, mesh, rows=rows, context_length=length, devices_per_host=per_host, chip=chip)
 
 
-def costs(model: Model, mesh: Mesh, chip: Chip, length: int, per_host: int = 4) -> dict[int, Cost]:
+def costs(model: Model, mesh: Mesh, chip: DeviceRates, length: int, per_host: int = 4) -> dict[int, SplitCost]:
     given: dict[str, Any] = {"rows": 1, "context_length": length, "devices_per_host": per_host, "chip": chip}
-    return {degree: cost(model, mesh, degree, **given) for degree in ulysses_degrees(model, mesh)}
+    return {degree: split_cost(model, mesh, degree, **given) for degree in ulysses_degrees(model, mesh)}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_the_recipes_meshes(length: int, degree: int) -> None:
         (GQA, H100, 8, 64, 1024 * K, 8),
     ],
 )
-def test_sequence_parallelism_alone(model: Model, chip: Chip, per_host: int, sp: int, length: int, degree: int) -> None:
+def test_sequence_parallelism_alone(model: Model, chip: DeviceRates, per_host: int, sp: int, length: int, degree: int) -> None:
     assert split(model, Mesh(sp=sp), chip, length, per_host=per_host).degree == degree
 
 
@@ -111,8 +111,8 @@ def test_slower_links_never_make_anything_cheaper_and_a_faster_chip_hides_no_mor
     for degree, found in costs(GQA, Mesh(sp=16), V5P, 128 * K).items():
         assert costs(GQA, Mesh(sp=16), slow, 128 * K)[degree].seconds >= found.seconds
         faster = costs(GQA, Mesh(sp=16), V5P._replace(flops=100 * V5P.flops), 128 * K)[degree]
-        assert found.shown_seconds <= faster.shown_seconds <= faster.hop_seconds == found.hop_seconds
-        assert degree == 16 or found.shown_seconds < faster.shown_seconds
+        assert found.exposed_seconds <= faster.exposed_seconds <= faster.hop_seconds == found.hop_seconds
+        assert degree == 16 or found.exposed_seconds < faster.exposed_seconds
 
 
 def test_bytes_of_a_layer_by_hand() -> None:
@@ -132,8 +132,8 @@ def test_the_text_names_the_split_every_other_one_and_the_numbers() -> None:
         "11.2 ms (ulysses 8)"
     )
     assert lines[2] == (
-        "  ulysses 4: 3.74 ms of hops shown, 5.99 ms in all, 512 MiB sent; 5.62 ms of exchanges, 720 MiB sent; keys, values and gradients "
-        "take 384 MiB"
+        "  ulysses 4: 3.74 ms of exposed hops, 5.99 ms in all, 512 MiB sent; 5.62 ms of exchanges, 720 MiB sent; keys, values and "
+        "gradients take 384 MiB"
     )
     assert split(GQA, Mesh(), V5P, 128 * K).text == "mesh.sp 1 = ring 1 x ulysses 1, the only possible one"
 

@@ -28,7 +28,7 @@ def assert_equals_dense(mesh: Mesh, heads: int, key_heads: int) -> None:
 
     @jax.jit
     def split(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
-        attend = ring_attention(device_mesh, RING_AXES, jnp.array(INDEX[:, order]), jnp.array(START[:, order]), inner=Blockwise(16))
+        attend = ring_attention(device_mesh, RING_AXES, jnp.array(INDEX[:, order]), jnp.array(START[:, order]), backend=Blockwise(16))
         out, pull = jax.vjp(attend, q, k, v)
         return out, pull(jnp.array(dout[:, order]))
 

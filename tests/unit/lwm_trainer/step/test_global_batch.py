@@ -10,7 +10,7 @@ from lwm_trainer.config import Mesh, Vision
 from lwm_trainer.data.documents.in_memory import InMemoryDocuments
 from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.parallel.mesh import TOKENS, make_mesh
-from lwm_trainer.ring.layout import plan
+from lwm_trainer.ring.layout import plan_layout
 from lwm_trainer.step.batch import batch_names
 from lwm_trainer.step.global_batch import Feed, orders
 from support.builders import a_run
@@ -42,12 +42,12 @@ def test_every_row_lies_in_its_own_plan_and_nothing_is_lost(mesh: dict[str, int]
     sharding = jax.sharding.NamedSharding(make_mesh(run.mesh), TOKENS)
     found, expected = Feed(run, run.mesh, source, sharding).batch(3), source.batch(3)
     ring = run.mesh.ring
-    layouts = {plan(start, ring).tobytes() for start in expected["start"]}
+    layouts = {plan_layout(start, ring).tobytes() for start in expected["start"]}
     assert (len(layouts) > 1) == (ring > 1), "the rows should need different layouts"
     for name in batch_names(run.model):
         array = np.asarray(found[name])  # type: ignore[literal-required]
         for row in range(8):
-            order = plan(expected["start"][row], ring)
+            order = plan_layout(expected["start"][row], ring)
             np.testing.assert_array_equal(array[row], expected[name][row][order])
             assert np.all(np.diff(np.asarray(found["index"])[row].reshape(ring, -1), axis=1) > 0)
 

@@ -47,14 +47,14 @@ def guess(run: RunConfig) -> Guess:
         "none": 4 * FLOAT32 * model.width + width * (2 * model.width + queries + 2 * keys + outputs + 6 * inner),
         "offload": 0,
     }[memory.remat]
-    ring = ring_ulysses_split.cost(
+    ring = ring_ulysses_split.split_cost(
         model,
         mesh,
         mesh.ulysses or 1,
         rows=run.rows // memory.gradient_accumulation_steps,
         context_length=run.context_length,
         devices_per_host=run.gang.devices_per_host,
-        chip=ring_ulysses_split.CHIPS[run.gang.platform],
+        chip=ring_ulysses_split.DEVICE_RATES[run.gang.platform],
     )
     tile = tokens if memory.mlp_tile is None else rows * memory.mlp_tile // mesh.sp
     gathered = 2 * width * each.layer // mesh.tp  # this layer's and the next one's

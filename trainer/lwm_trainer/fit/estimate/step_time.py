@@ -122,14 +122,14 @@ def _sequence(run: RunConfig, chip: Chip, share: float) -> list[Phase]:
     """The ring's hops and the exchanges of heads, by the cost model that also chooses between the two."""
     link = ring_ulysses_split.Link(chip.ici_rate * ICI_SHARE, ICI_SECONDS)
     degree, parts, layers, remat = run.mesh.ulysses or 1, run.memory.gradient_accumulation_steps, run.model.layers, run.memory.remat
-    each = ring_ulysses_split.cost(
+    each = ring_ulysses_split.split_cost(
         run.model,
         run.mesh,
         degree,
         rows=run.rows // parts,
         context_length=run.context_length,
         devices_per_host=run.gang.devices_per_host,
-        chip=ring_ulysses_split.Chip(chip.flops * share, link, link, torus=True),
+        chip=ring_ulysses_split.DeviceRates(chip.flops * share, link, link, torus=True),
     )
     # Keys and values go round once more when the ring runs again: a quarter of what hops send, if the model is in bfloat16.
     around = 1.25 if remat == "full" else 1.0
@@ -138,8 +138,8 @@ def _sequence(run: RunConfig, chip: Chip, share: float) -> list[Phase]:
     return [
         Phase(
             name="ring hops",
-            seconds=layers * parts * each.shown_seconds * around,
-            text=f"{layers} layers x {parts} parts x {each.shown_seconds:.3g} s shown of {each.hop_seconds:.3g} s x {around:g} for remat "
+            seconds=layers * parts * each.exposed_seconds * around,
+            text=f"{layers} layers x {parts} parts x {each.exposed_seconds:.3g} s shown of {each.hop_seconds:.3g} s x {around:g} for remat "
             f"{remat}; {each.hop_bytes:.3g} bytes sent by a ring of {run.mesh.ring}",
         ),
         Phase(

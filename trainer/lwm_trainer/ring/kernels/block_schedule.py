@@ -1,9 +1,9 @@
-"""Which blocks of a shard a kernel visits, found from the key ranges on the device, without a mask of all pairs.
+"""The list of blocks that a kernel computes, made on the device from the key ranges, without a mask of all pairs.
 
-A kernel with a run-time grid walks down a list of (outer block, inner block): what is not on the list is neither fetched nor computed,
-and costs no grid step.
+A kernel with a run-time grid goes through a list of (outer block, inner block). A block that is not on the list is neither fetched nor
+computed, and takes no grid step.
 
-Letters: T query tokens, S key tokens, Q and S blocks of them, V places of the list.
+Letters: T query tokens, Q query blocks, S key blocks, V entries of the list.
 """
 
 from typing import NamedTuple
@@ -11,46 +11,47 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-NONE, SOME, ALL = 0, 1, 2
-"""Of the pairs of a block: nothing is computed, each is asked, each is visible."""
+EMPTY, PARTIAL, FULL = 0, 1, 2
+"""Kinds of blocks: no pair is visible; some pairs are, and the kernel masks; all pairs are visible."""
 
 
-class Visits(NamedTuple):
-    """The list, and how much of it is valid."""
+class BlockSchedule(NamedTuple):
+    """The list of blocks, padded to a fixed length."""
 
     outer_V: Array
-    """int32, ascending; -1 beyond the list's end."""
+    """int32, ascending; -1 after the end of the list."""
     inner_V: Array
-    """int32, ascending within an outer block; -1 beyond the list's end."""
+    """int32, ascending within an outer block; -1 after the end of the list."""
     kind_V: Array
-    """int32, NONE, SOME or ALL."""
+    """int32, EMPTY, PARTIAL or FULL."""
     count_1: Array
-    """int32[1]."""
+    """int32[1], the number of entries."""
 
 
-def kinds(low_T: Array, high_T: Array, q_size: int, k_size: int, keys: int) -> Array:
-    """int32[query blocks, key blocks] of NONE, SOME and ALL; `low_T >= high_T` is a query without keys."""
+def block_kinds(low_T: Array, high_T: Array, q_size: int, k_size: int, keys: int) -> Array:
+    """The kind of each block, int32[Q, S]. A query without keys has low >= high."""
     first = jnp.arange(keys // k_size, dtype=jnp.int32) * k_size
     low, high = low_T.reshape(-1, q_size, 1), high_T.reshape(-1, q_size, 1)
     some = jnp.any(jnp.maximum(low, first) < jnp.minimum(high, first + k_size), axis=1)
     every = jnp.all((low <= first) & (high >= first + k_size), axis=1)
-    return jnp.where(every, ALL, jnp.where(some, SOME, NONE)).astype(jnp.int32)
+    return jnp.where(every, FULL, jnp.where(some, PARTIAL, EMPTY)).astype(jnp.int32)
 
 
-def by_query(kind_QS: Array) -> Visits:
-    """For outputs per query block: a query block without keys is never visited, and its output never written."""
-    return _listed(kind_QS, kind_QS > NONE)
+def schedule_by_query(kind_QS: Array) -> BlockSchedule:
+    """The list for a kernel with an output per query block. A query block without keys is not listed, and its output is not written."""
+    return _schedule(kind_QS, kind_QS > EMPTY)
 
 
-def by_key(kind_QS: Array) -> Visits:
-    """For outputs per key block: each key block is visited at least once, so that its output is written, be it with zeros."""
+def schedule_by_key(kind_QS: Array) -> BlockSchedule:
+    """The list for a kernel with an output per key block. Each key block is listed at least once, so that its output is written, if only
+    with zeros."""
     kind = kind_QS.T
-    alone = jnp.all(kind == NONE, axis=1, keepdims=True) & (jnp.arange(kind.shape[1]) == 0)
-    return _listed(kind, (kind > NONE) | alone)
+    alone = jnp.all(kind == EMPTY, axis=1, keepdims=True) & (jnp.arange(kind.shape[1]) == 0)
+    return _schedule(kind, (kind > EMPTY) | alone)
 
 
-def _listed(kind: Array, wanted: Array) -> Visits:
-    place = jnp.arange(wanted.size, dtype=jnp.int32)
-    absent, place, kind_V = lax.sort((~wanted.reshape(-1), place, kind.reshape(-1)), num_keys=1, is_stable=True)
-    outer, inner = place // wanted.shape[1], place % wanted.shape[1]
-    return Visits(jnp.where(absent, -1, outer), jnp.where(absent, -1, inner), kind_V, jnp.sum(wanted, dtype=jnp.int32)[None])
+def _schedule(kind: Array, wanted: Array) -> BlockSchedule:
+    block = jnp.arange(wanted.size, dtype=jnp.int32)
+    absent, block, kind_V = lax.sort((~wanted.reshape(-1), block, kind.reshape(-1)), num_keys=1, is_stable=True)
+    outer, inner = block // wanted.shape[1], block % wanted.shape[1]
+    return BlockSchedule(jnp.where(absent, -1, outer), jnp.where(absent, -1, inner), kind_V, jnp.sum(wanted, dtype=jnp.int32)[None])

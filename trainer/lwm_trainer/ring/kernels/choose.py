@@ -1,19 +1,19 @@
-"""Which inner loop a device runs. Imported late: an image for one platform has the libraries of that platform only."""
+"""Which backend a device runs. Backends are imported late, because an image for one platform lacks the libraries of others."""
 
 import jax
 
 from lwm_trainer.ring.kernels.blockwise import Blockwise
-from lwm_trainer.ring.kernels.protocol import Inner
+from lwm_trainer.ring.kernels.protocol import AttentionBackend
 
 
-def choose(device: jax.Device) -> Inner:
-    """The inner loop for devices like this one, also one that is only described: kernels on a TPU or GPU, plain XLA elsewhere."""
+def choose_backend(device: jax.Device) -> AttentionBackend:
+    """The backend for devices like this one: kernels on a TPU or GPU, plain XLA elsewhere. The device may be a description only."""
     if device.platform == "tpu":
         from lwm_trainer.ring.kernels.splash import Splash
 
         return Splash()
     if device.platform == "gpu":
-        from lwm_trainer.ring.kernels.gpu import for_device
+        from lwm_trainer.ring.kernels.gpu import gpu_backend
 
-        return for_device(device)
+        return gpu_backend(device)
     return Blockwise()

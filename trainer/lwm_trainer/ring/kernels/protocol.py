@@ -1,4 +1,4 @@
-"""What the ring asks of an inner loop: attention of local queries to one shard of keys. One module per backend offers it.
+"""What the ring asks of a backend: attention of local queries to one shard of keys.
 
 Letters: B rows, K key heads, G query heads per key head, T query tokens, S key tokens, C head width.
 """
@@ -7,36 +7,36 @@ from typing import NamedTuple, Protocol
 
 from jax import Array
 
-from lwm_trainer.ring.kernels.softmax import Softmax
+from lwm_trainer.ring.kernels.softmax import OnlineSoftmax
 
 
 class Shard(NamedTuple):
-    """The queries and one shard that they look at; queries, keys and values are in the model's dtype."""
+    """The local queries and one shard of keys and values, all in the model's dtype."""
 
     q_BKGTC: Array
     k_BKSC: Array
     v_BKSC: Array
     low_BT: Array
     high_BT: Array
-    """int32, the local keys [low, high) that each query may see, none where low >= high."""
+    """int32, the local keys [low, high) that each query may see; none where low >= high."""
 
 
 class QueryResiduals(NamedTuple):
-    """What the backward pass knows of the queries, over all shards."""
+    """What the backward pass needs of the queries, over all shards."""
 
     lse_BKGT: Array
     dout_BKGTC: Array
     delta_BKGT: Array
-    """The sum over C of dout * out (FlashAttention, section B.4)."""
+    """The sum over C of dout * out (Dao et al. 2022, FlashAttention, section B.4)."""
 
 
-class Inner(Protocol):
-    """A backend; all that it returns is float32."""
+class AttentionBackend(Protocol):
+    """Attention to one shard; all results are float32."""
 
-    def forward(self, carry: Softmax, shard: Shard) -> Softmax:
-        """Let the queries see one more shard."""
+    def forward(self, carry: OnlineSoftmax, shard: Shard) -> OnlineSoftmax:
+        """Add the attention to one shard to the online softmax."""
         ...
 
-    def backward(self, dq_BKGTC: Array, shard: Shard, pull: QueryResiduals) -> tuple[Array, Array, Array]:
-        """(dq with this shard's part added, dk_BKSC and dv_BKSC of this shard by these queries)."""
+    def backward(self, dq_BKGTC: Array, shard: Shard, residuals: QueryResiduals) -> tuple[Array, Array, Array]:
+        """The gradients (dq with the part of this shard added, dk_BKSC, dv_BKSC) of these queries and this shard."""
         ...

@@ -1,13 +1,13 @@
-"""Attention of local queries to one shard of keys on a TPU: the kernels of tokamax's splash attention, told by key ranges what to do.
+"""Attention of local queries to one shard of keys on a TPU, by the kernels of tokamax's splash attention, driven by key ranges.
 
-What a row may see, [low, high), goes into the kernels as one int32 per query, from which they make the mask of a block on the fly.
-Blocks that no query may see are not on the list of `visits`: forward and backward neither fetch nor compute them nor spend a grid step.
-What the kernels cannot skip: the rest of a block of which one pair is visible (the mask inside a block is by pair); in the backward
-pass a key block that nobody sees is fetched once, to write its zeros; and gradients of queries are read and written once per visit.
+The range [low, high) of each query is passed as one int32, from which the kernels compute the mask of a block on the fly. Blocks without a
+visible pair are not in the block schedule: both passes neither fetch nor compute them, and they take no grid step. The kernels cannot skip
+the rest of a block that has a visible pair; in the backward pass a key block without visible pairs is fetched once, to write its zeros;
+and the gradients of queries are read and written once per listed block.
 
-Precision: sums, outputs, log-sum-exps and gradients of a shard are float32, also when queries and keys are bfloat16, because the kernels
-return the dtype of their inputs and are given float32: queries in the forward pass, keys and values too in the backward pass. Matrix
-products take the platform's default precision: bfloat16 factors, float32 sums.
+Precision: sums, outputs, log-sum-exps and gradients of a shard are float32, also when queries and keys are bfloat16. The kernels return the
+dtype of their inputs, so they get float32: queries in the forward pass, also keys and values in the backward pass. Matrix products have
+the platform's default precision: bfloat16 factors, float32 sums.
 
 Letters: B rows, K key heads, G query heads per key head, H = K * G, T query tokens, S key tokens, C head width, N = B * T or B * S.
 """
@@ -21,62 +21,62 @@ from jax import Array, lax
 from tokamax._src.ops.experimental.tpu.splash_attention import splash_attention_kernel as kernel
 
 from lwm_trainer.ring.divisors import largest_divisor
-from lwm_trainer.ring.kernels.block_schedule import Visits, by_key, by_query, kinds
+from lwm_trainer.ring.kernels.block_schedule import BlockSchedule, block_kinds, schedule_by_key, schedule_by_query
 from lwm_trainer.ring.kernels.protocol import QueryResiduals, Shard
-from lwm_trainer.ring.kernels.softmax import NOTHING, Softmax, merge
+from lwm_trainer.ring.kernels.softmax import EMPTY_SCORE, OnlineSoftmax, merge
 
 LANES = 128
-"""Blocks are multiples of it."""
-MOST_KEYS = 1 << 16
-"""Keys of one call: the first and the last key of a query are 16 bits each."""
-MOST_VISITS = 1 << 15
-"""Places on a call's list of visits: the kernels hold 20 bytes of each in a core's 1 MiB of scalar memory."""
-FEWEST_KEY_BLOCKS = 3
-"""Of a backward call: the kernel adds in place to what it wrote that many visits ago, and a key block is one visit at least."""
-HALF = 0.5
-"""The share of visible pairs that the scheduler of permutes is told: that of a causal shard on average."""
+"""Lanes of a vector register: blocks are multiples of it."""
+MAX_KEYS = 1 << 16
+"""Keys of one call: the first and the last key of a query take 16 bits each."""
+MAX_BLOCKS = 1 << 15
+"""Entries of one call's block schedule: the kernels hold 20 bytes of each in the 1 MiB of scalar memory of a core."""
+MIN_KEY_BLOCKS = 3
+"""Key blocks of a backward call: the kernel adds in place to what it wrote that many grid steps ago, and a key block takes at least one."""
+MASK_SPARSITY = 0.5
+"""The share of visible pairs from which XLA estimates the kernel's time when it schedules permutes: the average of a causal shard."""
 
 
 class Splash(NamedTuple):
-    """The inner loop on a TPU."""
+    """The backend for TPUs."""
 
     largest_block: int = 1024
     """Tokens of a query or key block that is fetched, at most; a multiple of 128."""
     largest_compute: int = 512
     """Keys of one matrix product, at most; a multiple of 128."""
 
-    def forward(self, carry: Softmax, shard: Shard) -> Softmax:
-        def rows(carry: Softmax, q: Array, k: Array, v: Array, low: Array, high: Array) -> Softmax:
-            for keys in self._pieces(q, k):
-                carry = merge(carry, *self._see(q, k[:, :, keys], v[:, :, keys], *_inside(low, high, keys)))
+    def forward(self, carry: OnlineSoftmax, shard: Shard) -> OnlineSoftmax:
+        def rows(carry: OnlineSoftmax, q: Array, k: Array, v: Array, low: Array, high: Array) -> OnlineSoftmax:
+            for keys in self._key_slices(q, k):
+                carry = merge(carry, *self._forward_call(q, k[:, :, keys], v[:, :, keys], *_ranges_within(low, high, keys)))
             return carry
 
         self._check(shard.q_BKGTC, shard.k_BKSC)
         with jax.named_scope("ring_forward"):
-            return Softmax(*_by_rows(rows, self._together(shard.q_BKGTC, shard.k_BKSC), carry, *shard))
+            return OnlineSoftmax(*_by_rows(rows, self._is_one_call(shard.q_BKGTC, shard.k_BKSC), carry, *shard))
 
-    def backward(self, dq_BKGTC: Array, shard: Shard, pull: QueryResiduals) -> tuple[Array, Array, Array]:
+    def backward(self, dq_BKGTC: Array, shard: Shard, residuals: QueryResiduals) -> tuple[Array, Array, Array]:
         def rows(dq: Array, q: Array, k: Array, v: Array, low: Array, high: Array, *rest: Array) -> tuple[Array, Array, Array]:
             dk, dv = [], []
-            for keys in self._pieces(q, k):
-                inside = _inside(low, high, keys)
-                more, dk_part, dv_part = self._pull(q, k[:, :, keys], v[:, :, keys], *inside, *rest)
-                dq = dq + more
+            for keys in self._key_slices(q, k):
+                inside = _ranges_within(low, high, keys)
+                dq_part, dk_part, dv_part = self._backward_call(q, k[:, :, keys], v[:, :, keys], *inside, *rest)
+                dq = dq + dq_part
                 dk.append(dk_part)
                 dv.append(dv_part)
             return dq, jnp.concatenate(dk, axis=2), jnp.concatenate(dv, axis=2)
 
         self._check(shard.q_BKGTC, shard.k_BKSC)
         with jax.named_scope("ring_backward"):
-            return _by_rows(rows, self._together(shard.q_BKGTC, shard.k_BKSC), dq_BKGTC, *shard, *pull)  # type: ignore[no-any-return]
+            return _by_rows(rows, self._is_one_call(shard.q_BKGTC, shard.k_BKSC), dq_BKGTC, *shard, *residuals)  # type: ignore[no-any-return]
 
-    def _see(self, q: Array, k: Array, v: Array, low_BT: Array, high_BT: Array) -> tuple[Array, Array]:
-        """(normalised output [B, K, G, T, C], log-sum-exp [B, K, G, T]) of one call's keys, both float32."""
-        low_N, high_N = _one_row(low_BT, high_BT, k.shape[2])
+    def _forward_call(self, q: Array, k: Array, v: Array, low_BT: Array, high_BT: Array) -> tuple[Array, Array]:
+        """One call of the forward kernel: normalized output [B, K, G, T, C] and log-sum-exp [B, K, G, T], both float32."""
+        low_N, high_N = _ranges_of_long_row(low_BT, high_BT, k.shape[2])
         config = self._config(q, *_sizes(k))
-        visits = by_query(kinds(low_N, high_N, config.block_q, config.block_kv, k.shape[0] * k.shape[2]))
+        blocks = schedule_by_query(block_kinds(low_N, high_N, config.block_q, config.block_kv, k.shape[0] * k.shape[2]))
         out, stats = kernel._splash_attention_forward(
-            _mask(visits, low_N, high_N),
+            _mask(blocks, low_N, high_N),
             _heads(_scaled(q)),
             _key_heads(k),
             _key_heads(v),
@@ -87,20 +87,20 @@ class Splash(NamedTuple):
             config=config,
             save_residuals=True,
             mask_function=_visible,
-            fwd_mask_sparsity=HALF,
+            fwd_mask_sparsity=MASK_SPARSITY,
         )
-        live = low_N < high_N  # what the kernel writes for the others is no number that means anything
+        live = low_N < high_N  # the kernel writes garbage for the others
         out = jnp.where(live[:, None], out, 0.0)
-        lse = jnp.where(live, stats["logsumexp"] / kernel.LOG2E, NOTHING)
+        lse = jnp.where(live, stats["logsumexp"] / kernel.LOG2E, EMPTY_SCORE)
         return _rows(out, q.shape), _rows(lse, q.shape[:4])
 
-    def _pull(
+    def _backward_call(
         self, q: Array, k: Array, v: Array, low_BT: Array, high_BT: Array, lse: Array, dout: Array, delta: Array
     ) -> tuple[Array, Array, Array]:
-        """Gradients of one call's keys, in the shapes of q, k and v, all float32."""
-        low_N, high_N = _one_row(low_BT, high_BT, k.shape[2])
+        """One call of the backward kernel: gradients in the shapes of q, k and v, all float32."""
+        low_N, high_N = _ranges_of_long_row(low_BT, high_BT, k.shape[2])
         config = self._config(q, *_sizes(k))
-        visits = by_key(kinds(low_N, high_N, config.block_q_dkv, config.block_kv_dkv, k.shape[0] * k.shape[2]))
+        blocks = schedule_by_key(block_kinds(low_N, high_N, config.block_q_dkv, config.block_kv_dkv, k.shape[0] * k.shape[2]))
         dq, dk, dv = kernel._splash_attention_bwd_dkv(
             _heads(_scaled(q)),
             _key_heads(k.astype(jnp.float32)),
@@ -113,11 +113,11 @@ class Splash(NamedTuple):
             bkv=config.block_kv_dkv,
             bkv_compute=config.block_kv_dkv_compute,
             is_mqa=False,
-            mask_info=_mask(visits, low_N, high_N),
+            mask_info=_mask(blocks, low_N, high_N),
             mask_value=kernel.base.DEFAULT_MASK_VALUE,
             mask_function=_visible,
             config=config,
-            dkv_mask_sparsity=HALF,
+            dkv_mask_sparsity=MASK_SPARSITY,
         )
         batch, key_heads, keys, width = k.shape
         dk, dv = (jnp.moveaxis(x.reshape(key_heads, batch, keys, width), 1, 0) for x in (dk, dv))
@@ -125,10 +125,10 @@ class Splash(NamedTuple):
         return _rows(dq, q.shape) * scale, dk, dv
 
     def _config(self, q: Array, batch: int, keys: int) -> kernel.SplashConfig:
-        """Of a call with `keys` keys of each of `batch` rows."""
+        """The configuration of a call with `keys` keys of each of `batch` rows."""
         wide = max(1, q.shape[-1] // LANES)
         q_block, k_block = (_block(x, self.largest_block // wide) for x in (q.shape[-2], keys))
-        k_block_backward = _block(keys, min(self.largest_block // wide, max(LANES, batch * keys // FEWEST_KEY_BLOCKS)))
+        k_block_backward = _block(keys, min(self.largest_block // wide, max(LANES, batch * keys // MIN_KEY_BLOCKS)))
         return kernel.SplashConfig(
             block_q=q_block,
             block_kv=k_block,
@@ -140,61 +140,61 @@ class Splash(NamedTuple):
         )
 
     def _takes(self, q: Array, batch: int, keys: int) -> bool:
-        """Whether one call takes so many keys of each of `batch` rows."""
+        """Whether one call can take `keys` keys of each of `batch` rows."""
         config = self._config(q, batch, keys)
-        places = batch**2 * q.shape[-2] * keys
-        visits = max(places // (config.block_q * config.block_kv), places // (config.block_q_dkv * config.block_kv_dkv))
-        return batch * keys <= MOST_KEYS and visits <= MOST_VISITS
+        pairs = batch**2 * q.shape[-2] * keys
+        blocks = max(pairs // (config.block_q * config.block_kv), pairs // (config.block_q_dkv * config.block_kv_dkv))
+        return batch * keys <= MAX_KEYS and blocks <= MAX_BLOCKS
 
-    def _keys_of_a_call(self, q: Array, k: Array) -> int:
-        """All rows in one call, side by side as one long row; row by row, in equal pieces, where those are too many keys or blocks."""
+    def _keys_per_call(self, q: Array, k: Array) -> int:
+        """Keys of one call: those of all rows, side by side as one long row; if too many, an equal part of one row; 0 if none fits."""
         batch, keys = _sizes(k)
         if self._takes(q, batch, keys):
             return batch * keys
         blocks = keys // LANES
-        pieces = (LANES * size for size in range(blocks, 0, -1) if blocks % size == 0)
-        return next((piece for piece in pieces if self._takes(q, 1, piece)), 0)
+        parts = (LANES * size for size in range(blocks, 0, -1) if blocks % size == 0)
+        return next((part for part in parts if self._takes(q, 1, part)), 0)
 
-    def _together(self, q: Array, k: Array) -> bool:
-        """Whether all rows go in one call each; else one row after the other."""
+    def _is_one_call(self, q: Array, k: Array) -> bool:
+        """Whether all rows go into the same calls; otherwise they are computed one row after the other."""
         batch, keys = _sizes(k)
-        return batch == 1 or self._keys_of_a_call(q, k) == batch * keys
+        return batch == 1 or self._keys_per_call(q, k) == batch * keys
 
-    def _pieces(self, q: Array, k: Array) -> list[slice]:
-        """The keys of a row that go into one call each."""
+    def _key_slices(self, q: Array, k: Array) -> list[slice]:
+        """The keys of a row that go into each call."""
         _, keys = _sizes(k)
-        size = min(keys, self._keys_of_a_call(q, k))
+        size = min(keys, self._keys_per_call(q, k))
         return [slice(start, start + size) for start in range(0, keys, size)]
 
     def _check(self, q: Array, k: Array) -> None:
-        """Raises ValueError for lengths that the kernels cannot cut into blocks, or into too few."""
+        """Raises ValueError for lengths that the kernels cannot cut into blocks, or only into too few."""
         (batch, keys), tokens = _sizes(k), q.shape[-2]
-        if tokens % LANES or keys % LANES or self._keys_of_a_call(q, k) < FEWEST_KEY_BLOCKS * LANES:
+        if tokens % LANES or keys % LANES or self._keys_per_call(q, k) < MIN_KEY_BLOCKS * LANES:
             raise ValueError(
                 f"a rank of the ring holds {batch} x {keys} tokens: on a TPU it takes a multiple of {LANES}, and at least "
-                f"{FEWEST_KEY_BLOCKS * LANES} in a call; use a longer context, or a smaller mesh.sp, or a larger mesh.ulysses"
+                f"{MIN_KEY_BLOCKS * LANES} in a call; use a longer context, or a smaller mesh.sp, or a larger mesh.ulysses"
             )
 
 
 def _visible(q: Array, key: Array) -> Array:
-    """The mask of a block, called by the kernels: `q` is what `_both` made of a range, `key` the number of a key."""
+    """The mask function that the kernels call: `q` is a range packed by `_pack_range`, `key` the number of a key."""
     return (key >= lax.shift_right_logical(q, 16)) & (key <= (q & 0xFFFF))
 
 
-def _both(low_N: Array, high_N: Array) -> Array:
-    """The first and the last key of a query in one int32; 1 and 0 where there is none."""
+def _pack_range(low_N: Array, high_N: Array) -> Array:
+    """The first and the last key of a query packed in one int32; 1 and 0 for a query without keys."""
     return jnp.where(low_N < high_N, (low_N << 16) | (high_N - 1), 1 << 16)
 
 
-def _mask(visits: Visits, low_N: Array, high_N: Array) -> kernel.MaskInfo:
+def _mask(blocks: BlockSchedule, low_N: Array, high_N: Array) -> kernel.MaskInfo:
     return kernel.MaskInfo(
         mask_next=None,
-        active_rows=visits.outer_V,
-        active_cols=visits.inner_V,
-        block_mask=visits.kind_V,
-        num_active_blocks=visits.count_1,
+        active_rows=blocks.outer_V,
+        active_cols=blocks.inner_V,
+        block_mask=blocks.kind_V,
+        num_active_blocks=blocks.count_1,
         partial_mask_blocks=None,
-        q_sequence=_both(low_N, high_N),
+        q_sequence=_pack_range(low_N, high_N),
     )
 
 
@@ -204,26 +204,26 @@ def _block(tokens: int, largest: int) -> int:
 
 
 def _sizes(k: Array) -> tuple[int, int]:
-    """Rows, and keys of each."""
+    """Number of rows, and keys of each."""
     return k.shape[0], k.shape[2]
 
 
 def _by_rows(function: Callable[..., Any], together: bool, *inputs: Any) -> Any:
-    """`function` of all rows at once, or of one row after the other."""
+    """Apply `function` to all rows at once, or to one row after the other."""
     if together:
         return function(*inputs)
-    done = lax.map(lambda row: function(*jax.tree.map(lambda x: x[None], row)), inputs)
-    return jax.tree.map(lambda x: x[:, 0], done)
+    results = lax.map(lambda row: function(*jax.tree.map(lambda x: x[None], row)), inputs)
+    return jax.tree.map(lambda x: x[:, 0], results)
 
 
-def _inside(low: Array, high: Array, keys: slice) -> tuple[Array, Array]:
-    """The ranges counted from the first key of a piece; low >= high where the piece has none."""
+def _ranges_within(low: Array, high: Array, keys: slice) -> tuple[Array, Array]:
+    """The ranges relative to the first key of a slice; low >= high where a query sees none of its keys."""
     size = keys.stop - keys.start
     return jnp.clip(low - keys.start, 0, size), jnp.clip(high - keys.start, 0, size)
 
 
-def _one_row(low_BT: Array, high_BT: Array, keys: int) -> tuple[Array, Array]:
-    """Ranges in the keys of all rows side by side."""
+def _ranges_of_long_row(low_BT: Array, high_BT: Array, keys: int) -> tuple[Array, Array]:
+    """The ranges of all rows, side by side as one long row."""
     start = jnp.arange(low_BT.shape[0], dtype=jnp.int32)[:, None] * keys
     return (low_BT + start).reshape(-1), (high_BT + start).reshape(-1)
 

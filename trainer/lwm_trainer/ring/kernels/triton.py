@@ -1,8 +1,9 @@
-"""The inner loop for GPUs: three Pallas kernels for Triton, which a CPU can interpret.
+"""The backend for GPUs: three Pallas kernels for Triton, which a CPU can interpret.
 
-Forward and the queries' gradient give a program one tile of queries and walk the key tiles that its queries see; the keys' gradient gives
-a program one tile of keys and walks the query tiles that see it, over all query heads of the key head, so that grouped heads are summed
-in float32 and nothing is repeated. Tiles that no query sees are not read. Scores use base 2 inside, log-sum-exps are natural outside.
+In the forward kernel and the kernel for dq, a program has one tile of queries and goes through the key tiles that its queries see. In the
+kernel for dk and dv, a program has one tile of keys and goes through the query tiles that see it, for all query heads of the key head: so
+grouped heads are summed in float32 and nothing is computed twice. Tiles that no query sees are not read. Scores are in base 2 inside the
+kernels; log-sum-exps are natural outside.
 
 Letters: B rows, K key heads, G query heads per key head, T query tokens, S key tokens, C head width.
 """
@@ -19,21 +20,21 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as plgpu
 
 from lwm_trainer.ring.kernels.protocol import QueryResiduals, Shard
-from lwm_trainer.ring.kernels.softmax import NOTHING, Softmax, merge
+from lwm_trainer.ring.kernels.softmax import EMPTY_SCORE, OnlineSoftmax, merge
 
 LOG2_E = math.log2(math.e)
 
 
 class Tile(NamedTuple):
-    """How a kernel is cut: the tokens that a program owns and those of one step of its loop."""
+    """The tokens of a program and of one step of its loop, and its warps."""
 
     own: int
     step: int
     warps: int
 
 
-# The largest tiles that ptxas gives registers for sm_90a without spilling (width 256: 20 bytes in the queries' gradient), compiled without
-# a GPU, not yet timed on one; all products are then warpgroup instructions.
+# The largest tiles for which ptxas needs no register spills on sm_90a (head width 256: 20 bytes in the kernel for dq). They were compiled
+# without a GPU and are not timed yet; all products are warpgroup instructions.
 def forward_tile(width: int) -> Tile:
     return Tile(own=128, step=128 if width <= 128 else 64, warps=8)
 
@@ -43,30 +44,30 @@ def backward_tile(width: int) -> Tile:
 
 
 class Triton(NamedTuple):
-    """Any GPU with bfloat16 tensor cores. Raises ValueError for shapes that no tile fits."""
+    """The backend for any GPU with bfloat16 tensor cores. Raises ValueError for shapes that no tile divides."""
 
     interpret: bool = False
-    """Run on a CPU, slowly: what the tests do."""
+    """Interpret the kernels on a CPU, slowly, for tests."""
 
-    def forward(self, carry: Softmax, shard: Shard) -> Softmax:
+    def forward(self, carry: OnlineSoftmax, shard: Shard) -> OnlineSoftmax:
         return merge(carry, *_forward(shard, self.interpret))
 
-    def backward(self, dq_BKGTC: Array, shard: Shard, pull: QueryResiduals) -> tuple[Array, Array, Array]:
-        return _query_gradient(dq_BKGTC, shard, pull, self.interpret), *_key_gradients(shard, pull, self.interpret)
+    def backward(self, dq_BKGTC: Array, shard: Shard, residuals: QueryResiduals) -> tuple[Array, Array, Array]:
+        return _query_gradient(dq_BKGTC, shard, residuals, self.interpret), *_key_gradients(shard, residuals, self.interpret)
 
 
-def fitting(tokens: int, largest: int, what: str) -> int:
-    """The largest power of two, at most `largest`, that divides `tokens`; ValueError below 16, the least that tensor cores take."""
+def tile_size(tokens: int, largest: int, what: str) -> int:
+    """The largest power of two that divides `tokens` and `largest`. Raises ValueError below 16, the least that tensor cores take."""
     size = math.gcd(tokens, largest)
     if size < 16:
         raise ValueError(f"{tokens} {what} on a device are not a multiple of 16: choose a sequence length and mesh.sp that make them so")
     return size
 
 
-def _cut(tile: Tile, own: int, step: int, width: int) -> tuple[int, int]:
+def _tile_sizes(tile: Tile, own: int, step: int, width: int) -> tuple[int, int]:
     if width < 16 or width & (width - 1):
         raise ValueError(f"head width {width} is not a power of two of at least 16: the GPU kernels take 16, 32, 64, 128 and 256")
-    return fitting(own, tile.own, "tokens"), fitting(step, tile.step, "tokens")
+    return tile_size(own, tile.own, "tokens"), tile_size(step, tile.step, "tokens")
 
 
 def _dot(a: Array, b: Array) -> Array:
@@ -74,8 +75,8 @@ def _dot(a: Array, b: Array) -> Array:
     return lax.dot(a.astype(b.dtype), b, precision=exact, preferred_element_type=jnp.float32)
 
 
-def _walk(low: Array, high: Array, size: int, keys: int, body: Callable[..., Any], carry: Any) -> Any:
-    """body(j, carry, masked=...) for each key tile j that some query sees; tiles that every query sees whole need no mask."""
+def _for_key_tiles(low: Array, high: Array, size: int, keys: int, body: Callable[..., Any], carry: Any) -> Any:
+    """Loop over the key tiles j that some query sees with body(j, carry, masked=...); tiles that every query sees whole need no mask."""
     live = low < high
     first = jnp.min(jnp.where(live, low, keys)) // size
     last = (jnp.max(jnp.where(live, high, 0)) + size - 1) // size
@@ -99,7 +100,7 @@ def _forward_kernel(low_ref: Any, high_ref: Any, q_ref: Any, k_ref: Any, v_ref: 
         if masked:
             key = (j * step + jnp.arange(step, dtype=jnp.int32))[None, :]
             visible = (key >= low[:, None]) & (key < high[:, None])
-            score = jnp.where(visible, score, NOTHING)
+            score = jnp.where(visible, score, EMPTY_SCORE)
         new_top = jnp.maximum(top, score.max(1))
         weight = jnp.exp2(score - new_top[:, None])
         if masked:
@@ -108,11 +109,11 @@ def _forward_kernel(low_ref: Any, high_ref: Any, q_ref: Any, k_ref: Any, v_ref: 
         return out * shrink[:, None] + _dot(weight, v_ref[at, :]), new_top, total * shrink + weight.sum(1)
 
     zero = jnp.zeros(low.shape, jnp.float32)
-    out, top, total = _walk(low, high, step, keys, body, (jnp.zeros(q.shape, jnp.float32), zero + NOTHING, zero))
+    out, top, total = _for_key_tiles(low, high, step, keys, body, (jnp.zeros(q.shape, jnp.float32), zero + EMPTY_SCORE, zero))
     seen = total > 0
     total = jnp.where(seen, total, 1.0)
     out_ref[...] = out / total[:, None]
-    lse_ref[...] = jnp.where(seen, top / LOG2_E + jnp.log(total), NOTHING)
+    lse_ref[...] = jnp.where(seen, top / LOG2_E + jnp.log(total), EMPTY_SCORE)
 
 
 def _query_kernel(
@@ -143,7 +144,7 @@ def _query_kernel(
             weight = jnp.where((key >= low[:, None]) & (key < high[:, None]), weight, 0.0)
         return dq + _dot(weight * (_dot(dout, v_ref[at, :].T) - delta[:, None]), k)
 
-    dq_ref[...] = old_ref[...] + _walk(low, high, step, keys, body, jnp.zeros(q.shape, jnp.float32)) * scale
+    dq_ref[...] = old_ref[...] + _for_key_tiles(low, high, step, keys, body, jnp.zeros(q.shape, jnp.float32)) * scale
 
 
 def _key_kernel(
@@ -192,12 +193,12 @@ def _call(kernel: Callable[..., None], name: str, tile: Tile, interpret: bool, *
 
 
 class _ByQuery(NamedTuple):
-    """How the grid (query tile, query head, row) sees each kind of array."""
+    """Block specs of each kind of array for the grid (query tile, query head, row)."""
 
     range_BT: pl.BlockSpec
     query_BHTC: pl.BlockSpec
     key_BKSC: pl.BlockSpec
-    figure_BHT: pl.BlockSpec
+    scalar_BHT: pl.BlockSpec
     grid: tuple[int, int, int]
     step: int
 
@@ -205,7 +206,7 @@ class _ByQuery(NamedTuple):
 def _by_query(tile: Tile, q_BKGTC: Array, k_BKSC: Array) -> _ByQuery:
     batch, key_heads, group, tokens, width = q_BKGTC.shape
     keys = k_BKSC.shape[2]
-    own, step = _cut(tile, tokens, keys, width)
+    own, step = _tile_sizes(tile, tokens, keys, width)
     return _ByQuery(
         pl.BlockSpec((None, own), lambda i, _, b: (b, i)),
         pl.BlockSpec((None, None, own, width), lambda i, h, b: (b, h, i, 0)),
@@ -234,26 +235,26 @@ def _forward(shard: Shard, interpret: bool) -> tuple[Array, Array]:
         interpret,
         grid=by.grid,
         in_specs=[by.range_BT, by.range_BT, by.query_BHTC, by.key_BKSC, by.key_BKSC],
-        out_specs=[by.query_BHTC, by.figure_BHT],
+        out_specs=[by.query_BHTC, by.scalar_BHT],
         out_shape=[jax.ShapeDtypeStruct(q.shape, jnp.float32), jax.ShapeDtypeStruct(q.shape[:-1], jnp.float32)],
     )(low_BT, high_BT, q, k_BKSC, v_BKSC)
     return out.reshape(q_BKGTC.shape), lse.reshape(q_BKGTC.shape[:-1])
 
 
 @partial(jax.named_call, name="ring_query_gradient")
-def _query_gradient(dq_BKGTC: Array, shard: Shard, pull: QueryResiduals, interpret: bool) -> Array:
+def _query_gradient(dq_BKGTC: Array, shard: Shard, residuals: QueryResiduals, interpret: bool) -> Array:
     q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT = shard
     tile = backward_tile(q_BKGTC.shape[-1])
     by = _by_query(tile, q_BKGTC, k_BKSC)
-    q, lse, dout, delta, old = (_one_head_axis(x) for x in (q_BKGTC, *pull, dq_BKGTC))
-    query, key, figure = by.query_BHTC, by.key_BKSC, by.figure_BHT
+    q, lse, dout, delta, old = (_one_head_axis(x) for x in (q_BKGTC, *residuals, dq_BKGTC))
+    query, key, scalar = by.query_BHTC, by.key_BKSC, by.scalar_BHT
     dq = _call(
         partial(_query_kernel, step=by.step),
         "ring_query_gradient",
         tile,
         interpret,
         grid=by.grid,
-        in_specs=[by.range_BT, by.range_BT, query, key, key, figure, query, figure, query],
+        in_specs=[by.range_BT, by.range_BT, query, key, key, scalar, query, scalar, query],
         out_specs=query,
         out_shape=jax.ShapeDtypeStruct(old.shape, jnp.float32),
         input_output_aliases={8: 0},
@@ -262,13 +263,13 @@ def _query_gradient(dq_BKGTC: Array, shard: Shard, pull: QueryResiduals, interpr
 
 
 @partial(jax.named_call, name="ring_key_gradients")
-def _key_gradients(shard: Shard, pull: QueryResiduals, interpret: bool) -> tuple[Array, Array]:
+def _key_gradients(shard: Shard, residuals: QueryResiduals, interpret: bool) -> tuple[Array, Array]:
     q_BKGTC, k_BKSC, v_BKSC, low_BT, high_BT = shard
     batch, key_heads, group, tokens, width = q_BKGTC.shape
     keys = k_BKSC.shape[2]
     tile = backward_tile(width)
-    own, step = _cut(tile, keys, tokens, width)
-    first, last = seen_by(low_BT, high_BT, keys, own, step)
+    own, step = _tile_sizes(tile, keys, tokens, width)
+    first, last = query_tile_ranges(low_BT, high_BT, keys, own, step)
 
     def rows(x: Array) -> Array:
         return x.reshape(batch, key_heads, group * tokens, *x.shape[4:])
@@ -276,23 +277,24 @@ def _key_gradients(shard: Shard, pull: QueryResiduals, interpret: bool) -> tuple
     by_row = [pl.BlockSpec((None, size), lambda _j, _h, b: (b, 0)) for size in (keys // own, tokens)]
     query = pl.BlockSpec((None, None, group * tokens, width), lambda _, h, b: (b, h, 0, 0))
     key = pl.BlockSpec((None, None, own, width), lambda j, h, b: (b, h, j, 0))
-    figure = pl.BlockSpec((None, None, group * tokens), lambda _, h, b: (b, h, 0))
+    scalar = pl.BlockSpec((None, None, group * tokens), lambda _, h, b: (b, h, 0))
     dk, dv = _call(
         partial(_key_kernel, step=step),
         "ring_key_gradients",
         tile,
         interpret,
         grid=(keys // own, key_heads, batch),
-        in_specs=[by_row[0], by_row[0], by_row[1], by_row[1], query, key, key, figure, query, figure],
+        in_specs=[by_row[0], by_row[0], by_row[1], by_row[1], query, key, key, scalar, query, scalar],
         out_specs=[key, key],
         out_shape=[jax.ShapeDtypeStruct(k_BKSC.shape, jnp.float32)] * 2,
-    )(first, last, low_BT, high_BT, rows(q_BKGTC), k_BKSC, v_BKSC, *map(rows, pull))
+    )(first, last, low_BT, high_BT, rows(q_BKGTC), k_BKSC, v_BKSC, *map(rows, residuals))
     return dk, dv
 
 
-def seen_by(low_BT: Array, high_BT: Array, keys: int, own: int, step: int) -> tuple[Array, Array]:
-    """The query tiles [first, last) of `step` tokens from the first to the last that sees some of each key tile of `own` tokens: int32
-    [B, keys / own] each, empty where none does.
+def query_tile_ranges(low_BT: Array, high_BT: Array, keys: int, own: int, step: int) -> tuple[Array, Array]:
+    """The range [first, last) of query tiles of `step` tokens that see some key of each key tile of `own` tokens.
+
+    Both are int32 [B, keys / own]; the range is empty where no query sees the tile.
     """
     batch, tokens = low_BT.shape
     live = low_BT < high_BT

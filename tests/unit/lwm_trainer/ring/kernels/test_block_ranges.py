@@ -5,21 +5,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lwm_trainer.ring.kernels.block_ranges import cover, edge_block, query_block, query_blocks
+from lwm_trainer.ring.kernels.block_ranges import key_block_ranges, masked_block, query_block, query_block_count
 
 
 def visits(low: list[int], high: list[int], keys: int, q_size: int, k_size: int, large: int | None) -> tuple[np.ndarray, int]:
     """How often each query sees each key, and how many pairs were computed."""
     seen, computed = np.zeros((len(low), keys), np.int64), 0
     ranges = jnp.array([low], jnp.int32), jnp.array([high], jnp.int32)
-    make = jax.jit(lambda number: (queries := query_block(number, *ranges, q_size), cover(queries, keys, k_size, large)))
-    mask = jax.jit(lambda blocks, queries, number: edge_block(blocks, queries, number, keys, k_size))
-    for block in range(query_blocks(len(low), q_size)):
+    make = jax.jit(lambda number: (queries := query_block(number, *ranges, q_size), key_block_ranges(queries, keys, k_size, large)))
+    mask = jax.jit(lambda blocks, queries, number: masked_block(blocks, queries, number, keys, k_size))
+    for block in range(query_block_count(len(low), q_size)):
         queries, blocks = make(block)
-        rows = slice(int(queries.at), int(queries.at) + q_size)
+        rows = slice(int(queries.start), int(queries.start) + q_size)
         seen[rows, int(blocks.inner) : int(blocks.right)] += 1
         computed += q_size * int(blocks.right - blocks.inner)
-        for number in range(int(blocks.edges)):
+        for number in range(int(blocks.masked)):
             at, visible = mask(blocks, queries, number)
             seen[rows, int(at) : int(at) + k_size] += np.asarray(visible)
             computed += q_size * k_size

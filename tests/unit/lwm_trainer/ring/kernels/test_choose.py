@@ -6,11 +6,11 @@ import sys
 import jax
 
 from lwm_trainer.ring.kernels.blockwise import Blockwise
-from lwm_trainer.ring.kernels.choose import choose
+from lwm_trainer.ring.kernels.choose import choose_backend
 
 
 def test_a_cpu_runs_plain_xla() -> None:
-    assert choose(jax.devices()[0]) == Blockwise()
+    assert choose_backend(jax.devices()[0]) == Blockwise()
 
 
 def test_a_cpu_needs_neither_tokamax_nor_libtpu() -> None:
