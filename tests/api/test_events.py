@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Client
-from lwm_operator.cluster.events import event_name, post
+from lwm_operator.cluster.events import event_name, post_event
 from lwm_operator.plan.actions import Event
 from support.api_requests import create
 
@@ -14,7 +14,7 @@ async def test_a_repeat_raises_the_count_of_the_event_that_is_there(client: Clie
     event = Event(reason="ActionFailed", message="Service bible exists", key="ActionFailed/x", type="Warning")
     counts = []
     for _ in range(3):
-        await post(rights, about, event, datetime.now(UTC), "test")
+        await post_event(rights, about, event, datetime.now(UTC), "test")
         there = await client.get(paths.item("Event", namespace, event_name(about, event)))
         assert there is not None
         counts.append((there.get("series") or {}).get("count"))

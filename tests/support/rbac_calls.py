@@ -12,10 +12,10 @@ from lwm_operator.api.training import Training
 from lwm_operator.cluster import kueue, paths
 from lwm_operator.cluster.apply import carry_out
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
-from lwm_operator.cluster.events import post
+from lwm_operator.cluster.events import post_event
 from lwm_operator.cluster.kubernetes_cluster import KubernetesCluster
 from lwm_operator.cluster.leader import Leader
-from lwm_operator.cluster.pod_diagnostics import explained, lost_nodes
+from lwm_operator.cluster.pod_diagnostics import explain_pods, find_lost_nodes
 from lwm_operator.cluster.port import TrainingKey
 from lwm_operator.controller import handlers
 from lwm_operator.controller.queue import KeyedQueue
@@ -119,7 +119,7 @@ async def watch(client: Client, training: Training) -> None:
 
 async def tell_twice(client: Client, training: Training) -> None:
     for _ in range(2):
-        await post(client, training.metadata, Event(reason="Told", message="m", key="told"), now(), "tests")
+        await post_event(client, training.metadata, Event(reason="Told", message="m", key="told"), now(), "tests")
 
 
 async def look_at(client: Client, training: Training) -> None:
@@ -129,11 +129,11 @@ async def look_at(client: Client, training: Training) -> None:
 
 async def ask_why(client: Client, training: Training) -> None:
     slow = pod(state=PodState.PENDING, waiting=Waiting(reason="ContainerCreating", message="", since=""))
-    await explained(client, training.metadata.namespace, (slow,), {}, now())
+    await explain_pods(client, training.metadata.namespace, (slow,), {}, now())
 
 
 async def ask_about_node(client: Client, training: Training) -> None:
-    await lost_nodes(client, (pod(deleting=True),), now())
+    await find_lost_nodes(client, (pod(deleting=True),), now())
 
 
 async def delete_pod(client: Client, training: Training) -> None:
@@ -157,7 +157,7 @@ async def clean_up(client: Client, training: Training) -> None:
 async def ask_queue(client: Client, training: Training) -> None:
     """Where no Kueue is installed, there are no workloads: who may list them is told so, who may not is refused."""
     try:
-        await kueue.workloads(client, "v1beta1", training.metadata.namespace, training.metadata.uid)
+        await kueue.list_workloads(client, "v1beta1", training.metadata.namespace, training.metadata.uid)
     except ApiError as error:
         if error.code != 404:
             raise

@@ -1,1 +1,1 @@
-"""How we talk to Kubernetes: read a snapshot, apply, delete, status, Events, the leader's Lease."""
+"""How the operator talks to a cluster: the port, and Kubernetes behind it with snapshot, actions, status, Events and leader election."""

@@ -2,7 +2,7 @@
 
 from lwm_operator.api import names
 from lwm_operator.api.training import Training
-from lwm_operator.cluster import paths, views
+from lwm_operator.cluster import parse, paths
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from lwm_operator.cluster.port import NameConflictError
 from lwm_operator.manifests.attempt import companions
@@ -13,12 +13,12 @@ from lwm_operator.plan.actions import Action, CleanUp, CreateAttempt, CreatePrep
 
 
 async def carry_out(client: Client, training: Training, action: Action, default_image: str) -> None:
-    """Raises `ApiError`, or `NameConflictError` when an object of that name is not this training's."""
+    """Carry out one action. Raises ApiError, and NameConflictError when an object of that name is not this training's."""
     namespace = training.metadata.namespace
     image = training.spec.image or default_image
     match action:
         case CreateAttempt():
-            run = AttemptSpec(
+            attempt_spec = AttemptSpec(
                 training=training,
                 stage=action.stage,
                 attempt=action.attempt,
@@ -28,10 +28,10 @@ async def carry_out(client: Client, training: Training, action: Action, default_
                 avoided_nodes=action.avoided_nodes,
                 prepared=dict(action.prepared),
             )
-            await _create(client, training, companions(run), jobs(run))
+            await _create(client, training, companions(attempt_spec), jobs(attempt_spec))
         case CreatePreparation():
-            made = PreparationSpec(training=training, number=action.number, run=action.run, image=image, template=action.template)
-            await _create(client, training, preparation_companions(made), (preparation_job(made),))
+            preparation = PreparationSpec(training=training, number=action.number, run=action.run, image=image, template=action.template)
+            await _create(client, training, preparation_companions(preparation), (preparation_job(preparation),))
         case DeletePod():
             await client.delete(paths.item("Pod", namespace, action.name), action.uid, grace_seconds=action.grace_seconds)
         case DeleteAttempt():
@@ -39,62 +39,62 @@ async def carry_out(client: Client, training: Training, action: Action, default_
         case DeletePreparation():
             await _delete(client, training, action.name, ((action.name, action.uid),))
         case CleanUp():
-            # The Service before the last Job: as long as a Job is there, the rest is tried again.
-            await _delete_ours(client, training, "Service", training.metadata.name)
+            # The Service goes before the last Job: as long as a Job exists, the rest is tried again.
+            await _delete_owned(client, training, "Service", training.metadata.name)
             for attempt in action.attempts:
                 await _delete_attempt(client, training, attempt)
-            for preparation in action.preparations:
-                await _delete(client, training, preparation.name, ((preparation.name, preparation.uid),))
+            for leftover in action.preparations:
+                await _delete(client, training, leftover.name, ((leftover.name, leftover.uid),))
 
 
-async def _create(client: Client, training: Training, needs: tuple[Manifest, ...], made: tuple[Manifest, ...]) -> None:
-    """What the Jobs need is applied first, then each Job is created once; one that is already there is ours or an error."""
-    for manifest in needs:
+async def _create(client: Client, training: Training, companions: tuple[Manifest, ...], job_manifests: tuple[Manifest, ...]) -> None:
+    """Apply what the Jobs need, then create each Job once; one that exists already is this training's, or an error."""
+    for manifest in companions:
         path = paths.item(manifest["kind"], training.metadata.namespace, manifest["metadata"]["name"])
-        _own(training, manifest["kind"], await client.get(path))
+        _check_owner(training, manifest["kind"], await client.get(path))
         await client.patch(path, manifest, Patch.APPLY, manager=names.FIELD_MANAGER)
-    for manifest in made:
+    for manifest in job_manifests:
         await _create_job(client, training, manifest)
 
 
 async def _create_job(client: Client, training: Training, manifest: Manifest) -> None:
-    name, place = manifest["metadata"]["name"], paths.collection("Job", training.metadata.namespace)
+    name, collection = manifest["metadata"]["name"], paths.collection("Job", training.metadata.namespace)
     try:
-        await client.call("POST", place, query={"fieldManager": names.FIELD_MANAGER}, body=manifest)
+        await client.call("POST", collection, query={"fieldManager": names.FIELD_MANAGER}, body=manifest)
     except ApiError as error:
         if error.reason != "AlreadyExists":
             raise
-        there = await client.get(f"{place}/{name}")
-        _own(training, "Job", there)
-        if there is not None and _purpose(there) != _purpose(manifest):
+        existing = await client.get(f"{collection}/{name}")
+        _check_owner(training, "Job", existing)
+        if existing is not None and _purpose(existing) != _purpose(manifest):
             raise NameConflictError(f"Job {name} carries another one's labels: delete it") from error
 
 
 def _purpose(job: Body) -> tuple[object, ...]:
-    """The attempt or the preparation that the Job is for, by its labels."""
-    return views.numbers(job), views.preparation_of(job)
+    """Return the attempt or the preparation that the Job is for, by its labels."""
+    return parse.attempt_key(job), parse.preparation_key(job)
 
 
 async def _delete_attempt(client: Client, training: Training, action: DeleteAttempt) -> None:
     await _delete(client, training, names.job_name(training.metadata.name, action.stage, action.attempt), action.jobs)
 
 
-async def _delete(client: Client, training: Training, name: str, made: tuple[tuple[str, str], ...]) -> None:
-    """What was made under the name, and its Jobs (name and uid). These go last: as long as one is there, the rest is tried again."""
+async def _delete(client: Client, training: Training, name: str, jobs: tuple[tuple[str, str], ...]) -> None:
+    """Delete the objects of this name, then the Jobs (name and uid): as long as a Job exists, the rest is tried again."""
     for kind in ("RoleBinding", "Role", "ServiceAccount", "Lease", "ConfigMap"):
-        await _delete_ours(client, training, kind, name)
-    for job_name, uid in made:
+        await _delete_owned(client, training, kind, name)
+    for job_name, uid in jobs:
         await client.delete(paths.item("Job", training.metadata.namespace, job_name), uid)
 
 
-async def _delete_ours(client: Client, training: Training, kind: str, name: str) -> None:
+async def _delete_owned(client: Client, training: Training, kind: str, name: str) -> None:
     path = paths.item(kind, training.metadata.namespace, name)
-    there = await client.get(path)
-    if there is not None and views.owned(there, training.metadata.uid):
-        await client.delete(path, there["metadata"]["uid"])
+    existing = await client.get(path)
+    if existing is not None and parse.is_controlled_by(existing, training.metadata.uid):
+        await client.delete(path, existing["metadata"]["uid"])
 
 
-def _own(training: Training, kind: str, there: Body | None) -> None:
-    if there is not None and not views.owned(there, training.metadata.uid):
-        name = there["metadata"]["name"]
+def _check_owner(training: Training, kind: str, existing: Body | None) -> None:
+    if existing is not None and not parse.is_controlled_by(existing, training.metadata.uid):
+        name = existing["metadata"]["name"]
         raise NameConflictError(f"{kind} {name} exists and is not this training's: delete it, or give the training another name")

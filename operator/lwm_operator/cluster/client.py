@@ -1,6 +1,6 @@
-"""One thin door to the API server: dicts in, dicts out, over the official client's transport and credentials.
+"""A thin client of the API server: dicts in, dicts out, over the official client's transport and credentials.
 
-The typed classes of the client cost 30 MB and lag behind new fields; nothing here needs them.
+The typed classes of the official client cost 30 MB and lag behind new fields; nothing needs them.
 """
 
 import json
@@ -32,7 +32,10 @@ class Patch(StrEnum):
 
 
 class ApiError(ClusterError):
-    """The API server said no: `code` is the HTTP status, `reason` its word for it (Conflict, NotFound, AlreadyExists...)."""
+    """The API server refused or did not answer.
+
+    `code` is the HTTP status, or UNREACHABLE; `reason` is Kubernetes' name of it, for example Conflict, NotFound or AlreadyExists.
+    """
 
     def __init__(self, method: str, path: str, code: int, reason: str, message: str) -> None:
         super().__init__(f"{method} {path}: {code} {reason}: {message}")
@@ -42,14 +45,15 @@ class ApiError(ClusterError):
 
 
 async def configuration() -> Configuration:
-    """In a pod the service account's, elsewhere the kubeconfig's (KUBECONFIG). Raises `ConfigException` when there is neither."""
-    found = Configuration()
+    """Return the service account's configuration in a pod, elsewhere the kubeconfig's (KUBECONFIG). Raises ConfigException when there is
+    neither."""
+    settings = Configuration()
     try:
-        load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]
+        load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
     except ConfigException:
-        # Named, because the client's own default is what the variable was when it was imported.
-        await load_kube_config(config_file=os.environ.get("KUBECONFIG"), client_configuration=found)  # type: ignore[no-untyped-call]
-    return found
+        # The file is named because the client's own default is what the variable was when it was imported.
+        await load_kube_config(config_file=os.environ.get("KUBECONFIG"), client_configuration=settings)  # type: ignore[no-untyped-call]
+    return settings
 
 
 class Client:
@@ -60,7 +64,7 @@ class Client:
         self._clock = ServerClock(time.monotonic)
 
     def now(self) -> datetime:
-        """By the API server's clock, whose stamps we compare with; our own may be wrong, or set anew."""
+        """Return the time by the API server's clock, which stamps its objects; this machine's may be wrong, or set anew."""
         return self._clock.now()
 
     async def close(self) -> None:
@@ -69,12 +73,12 @@ class Client:
     async def call(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Body | None = None, content: str = "application/json"
     ) -> Body:
-        """The answer as a dict. Raises `ApiError` for every answer that is not 2xx, and for none (code 0)."""
+        """Return the answer as a dict. Raises ApiError for every answer that is not 2xx, and for none (UNREACHABLE)."""
         headers = {"Accept": "application/json", "Content-Type": content}
-        prepared = await self._api.param_serialize(
+        request = await self._api.param_serialize(
             method, path, query_params=list((query or {}).items()), header_params=headers, body=body, auth_settings=["BearerToken"]
         )
-        _, url, headers, payload, _ = prepared
+        _, url, headers, payload, _ = request
         try:
             response = await self._api.call_api(method, url, header_params=headers, body=payload, _request_timeout=REQUEST_SECONDS)
             raw: bytes = await response.read()  # type: ignore[no-untyped-call]
@@ -83,13 +87,13 @@ class Client:
             raise ApiError(method, path, UNREACHABLE, "Unreachable", repr(error)) from error
         CALLS.labels(method=method, code=str(response.status)).inc()
         self._clock.set(response.headers.get("Date"))
-        found = _decoded(raw)
+        answer = _decode(raw)
         if not 200 <= response.status < 300:
-            raise ApiError(method, path, response.status, str(found.get("reason", "")), str(found.get("message", ""))[:2000])
-        return found
+            raise ApiError(method, path, response.status, str(answer.get("reason", "")), str(answer.get("message", ""))[:2000])
+        return answer
 
     async def get(self, path: str) -> Body | None:
-        """None when there is no such object."""
+        """Return the object, or None when it does not exist."""
         try:
             return await self.call("GET", path)
         except ApiError as error:
@@ -106,7 +110,10 @@ class Client:
         return await self.call("PATCH", path, query=query, body=body, content=kind.value)
 
     async def delete(self, path: str, uid: str, *, grace_seconds: int | None = None) -> bool:
-        """False when that very object (by uid) is gone already. Background: the default for Jobs would orphan their pods."""
+        """Delete the object with this uid; return False when it is gone already.
+
+        Propagation is in the background, because the default for Jobs would orphan their pods.
+        """
         options: Body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
@@ -119,9 +126,9 @@ class Client:
         return True
 
 
-def _decoded(raw: bytes) -> Body:
+def _decode(raw: bytes) -> Body:
     try:
-        found = json.loads(raw or b"{}")
+        answer = json.loads(raw or b"{}")
     except ValueError:
         return {"message": raw[:500].decode(errors="replace")}
-    return found if isinstance(found, dict) else {"message": str(found)[:500]}
+    return answer if isinstance(answer, dict) else {"message": str(answer)[:500]}

@@ -1,4 +1,4 @@
-"""Post a plan's Events (events.k8s.io/v1). Names are deterministic: a repeat raises the count of the one that is there."""
+"""Post a plan's Events (events.k8s.io/v1). Names are deterministic: a repeat raises the count of the Event that exists."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -9,41 +9,44 @@ from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Client, Patch
 from lwm_operator.plan.actions import Event
 
-
-def event_name(about: Metadata, event: Event) -> str:
-    digest = hashlib.sha256(f"{about.uid}/{event.key}".encode()).hexdigest()[:10]
-    return f"{about.name}.{event.order}.{digest}"
+MAX_NOTE_LENGTH = 1024
+MAX_INSTANCE_LENGTH = 128
 
 
-async def post(client: Client, about: Metadata, event: Event, now: datetime, instance: str) -> None:
-    """Raises `ApiError`; the caller lets a story with a missing sentence be."""
-    name, micro = event_name(about, event), now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def event_name(regarding: Metadata, event: Event) -> str:
+    digest = hashlib.sha256(f"{regarding.uid}/{event.key}".encode()).hexdigest()[:10]
+    return f"{regarding.name}.{event.order}.{digest}"
+
+
+async def post_event(client: Client, regarding: Metadata, event: Event, now: datetime, instance: str) -> None:
+    """Post the Event, or count it again. Raises ApiError, which the caller may ignore."""
+    name, event_time = event_name(regarding, event), now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     body = {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"name": name, "namespace": about.namespace},
-        "eventTime": micro,
+        "metadata": {"name": name, "namespace": regarding.namespace},
+        "eventTime": event_time,
         "reportingController": f"{names.GROUP}/operator",
-        "reportingInstance": instance[:128],
+        "reportingInstance": instance[:MAX_INSTANCE_LENGTH],
         "action": event.reason,
         "reason": event.reason,
         "type": event.type,
-        "note": event.message[:1024],
+        "note": event.message[:MAX_NOTE_LENGTH],
         "regarding": {
             "apiVersion": names.API_VERSION,
             "kind": names.KIND,
-            "name": about.name,
-            "namespace": about.namespace,
-            "uid": about.uid,
+            "name": regarding.name,
+            "namespace": regarding.namespace,
+            "uid": regarding.uid,
         },
     }
     try:
-        await client.call("POST", paths.collection("Event", about.namespace), body=body)
+        await client.call("POST", paths.collection("Event", regarding.namespace), body=body)
     except ApiError as error:
         if error.reason != "AlreadyExists":
             raise
-        path = paths.item("Event", about.namespace, name)
-        there = await client.get(path) or {}
-        count = int((there.get("series") or {}).get("count") or 1) + 1
-        series = {"series": {"count": max(count, 2), "lastObservedTime": micro}}
+        path = paths.item("Event", regarding.namespace, name)
+        existing = await client.get(path) or {}
+        count = int((existing.get("series") or {}).get("count") or 1) + 1
+        series = {"series": {"count": max(count, 2), "lastObservedTime": event_time}}
         await client.patch(path, series, Patch.MERGE, manager=names.FIELD_MANAGER)

@@ -12,7 +12,7 @@ from lwm_operator.api.training import Metadata, Training, read
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.apply import carry_out
 from lwm_operator.cluster.client import ApiError, Client
-from lwm_operator.cluster.events import post
+from lwm_operator.cluster.events import post_event
 from lwm_operator.cluster.port import ConflictError, TrainingKey, UnreadableTrainingError
 from lwm_operator.cluster.snapshot import observe
 from lwm_operator.cluster.status import write_status
@@ -78,7 +78,7 @@ class KubernetesCluster:
             await carry_out(self._client, training, action, self._trainer_image)
 
     async def post_event(self, regarding: Metadata, event: Event) -> None:
-        await post(self._client, regarding, event, self.now(), self._instance)
+        await post_event(self._client, regarding, event, self.now(), self._instance)
 
 
 @contextmanager

@@ -1,9 +1,8 @@
-"""The leader's Lease: of several operators, one works. Losing it ends the process; leaving gives it back."""
+"""Leader election: of several operators, the holder of one Lease works. Losing it ends the process; leaving gives it back."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client
@@ -14,11 +13,11 @@ RETRY_SECONDS = 2.0
 
 
 class LeadershipLostError(Exception):
-    """Somebody else leads, or the API server could not be reached in time."""
+    """Another process leads, or the API server could not be reached in time."""
 
 
 class Leader:
-    """Holds one Lease in the operator's own namespace. `now` is UTC and aware."""
+    """Holds one Lease in the operator's own namespace. `now` returns aware UTC times."""
 
     def __init__(self, client: Client, *, namespace: str, name: str, identity: str, now: Callable[[], datetime]) -> None:
         self._client = client
@@ -32,17 +31,17 @@ class Leader:
         return paths.item("Lease", self._namespace, self._name)
 
     async def acquire(self) -> None:
-        """Returns when this process leads."""
-        while not await self._try():  # noqa: ASYNC110 - another process changes it, not one of our tasks
+        """Return when this process leads."""
+        while not await self._try_acquire():  # noqa: ASYNC110 - another process changes it, not one of our tasks
             await asyncio.sleep(RETRY_SECONDS)
 
     async def hold(self) -> None:
-        """Renews for ever. Raises `LeadershipLostError` when the Lease could not be renewed before it ran out."""
+        """Renew the Lease for ever. Raises LeadershipLostError when it could not be renewed before it ran out."""
         renewed = self._now()
         while True:
             await asyncio.sleep(RETRY_SECONDS)
             try:
-                held = await self._try()
+                held = await self._try_acquire()
             except ApiError:
                 held = False
             if held:
@@ -51,24 +50,26 @@ class Leader:
                 raise LeadershipLostError(f"Lease {self._namespace}/{self._name} was not renewed for {RENEW_SECONDS:.0f} s")
 
     async def release(self) -> None:
-        """Let the next one begin at once."""
-        there = await self._client.get(self._path)
-        if there is not None and (there.get("spec") or {}).get("holderIdentity") == self._identity:
-            await self._put({**there, "spec": {**there["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}})
+        """Let the next process lead at once."""
+        lease = await self._client.get(self._path)
+        if lease is not None and (lease.get("spec") or {}).get("holderIdentity") == self._identity:
+            await self._put({**lease, "spec": {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}})
 
-    async def _try(self) -> bool:
-        there = await self._client.get(self._path)
-        if there is None:
-            about = {"name": self._name, "namespace": self._namespace}
-            body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": about, "spec": self._spec({})}
-            return await self._won(self._client.call("POST", paths.collection("Lease", self._namespace), body=body))
-        spec = there.get("spec") or {}
+    async def _try_acquire(self) -> bool:
+        """Take or renew the Lease; return whether this process holds it."""
+        lease = await self._client.get(self._path)
+        if lease is None:
+            metadata = {"name": self._name, "namespace": self._namespace}
+            body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": self._spec({})}
+            return await self._succeeds(self._client.call("POST", paths.collection("Lease", self._namespace), body=body))
+        spec = lease.get("spec") or {}
         holder = spec.get("holderIdentity")
         if holder not in (None, "", self._identity) and not self._expired(spec):
             return False
-        return await self._won(self._put({**there, "spec": self._spec(spec)}))
+        return await self._succeeds(self._put({**lease, "spec": self._spec(spec)}))
 
-    async def _won(self, write: Any) -> bool:
+    async def _succeeds(self, write: Awaitable[Body]) -> bool:
+        """Await the write; return False when another process was faster."""
         try:
             await write
         except ApiError as error:
@@ -78,7 +79,7 @@ class Leader:
         return True
 
     async def _put(self, body: Body) -> Body:
-        """With the resourceVersion that was read: of two who try, one gets 409."""
+        """Replace the version that was read: of two processes that try, one gets 409."""
         return await self._client.call("PUT", self._path, body=body)
 
     def _expired(self, spec: Body) -> bool:

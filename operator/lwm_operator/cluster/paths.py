@@ -1,8 +1,8 @@
-"""The API paths of the kinds that we touch."""
+"""API paths of the kinds that the operator reads and writes."""
 
 from lwm_operator.api import names
 
-_PLACES = {
+_COLLECTIONS = {
     names.KIND: (f"/apis/{names.API_VERSION}", names.PLURAL),
     "Job": ("/apis/batch/v1", "jobs"),
     "Pod": ("/api/v1", "pods"),
@@ -15,13 +15,12 @@ _PLACES = {
     "Event": ("/apis/events.k8s.io/v1", "events"),
 }
 
-
 ALL_TRAININGS = f"/apis/{names.API_VERSION}/{names.PLURAL}"
 
 
 def collection(kind: str, namespace: str) -> str:
-    base, plural = _PLACES[kind]
-    return f"{base}/namespaces/{namespace}/{plural}"
+    prefix, plural = _COLLECTIONS[kind]
+    return f"{prefix}/namespaces/{namespace}/{plural}"
 
 
 def item(kind: str, namespace: str, name: str) -> str:

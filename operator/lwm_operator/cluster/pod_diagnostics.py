@@ -1,108 +1,115 @@
-"""What pods themselves do not tell: their nodes and their Events are asked, for a few pods a look, and only where there is doubt."""
+"""Find out what pods themselves do not tell: their nodes and Events are read, for a few pods at a time, and only in doubt."""
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from lwm_operator.cluster import paths, views
+from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Body, Client
+from lwm_operator.cluster.parse import MAX_MESSAGE_LENGTH
+from lwm_operator.cluster.parse_pods import CREATING_REASONS, node_not_ready
 from lwm_operator.plan.observed import PodState, PodView, Waiting
 
-PODS = 3
-"""Asked for their Events in one look. The others wait for the same, or are the first three soon."""
-NODES = 8
-"""Asked about in one look because pods are slow to start there. Nodes of pods that are being deleted are all asked about."""
+MAX_PODS = 3
+"""Pods whose Events are read in one pass. The others wait for the same, or are the first three soon."""
+MAX_NODES = 8
+"""Nodes that are read in one pass because pods are slow to start there. Nodes of deleted pods are all read."""
 
 CREATING_SECONDS = 5.0
-"""Setting up a pod takes so long without any difficulty."""
+"""Setting up a pod takes this long without any difficulty."""
 BOUND_SECONDS = 10.0
-"""A kubelet that has not started a pod by then may be away."""
+"""A kubelet that has not started a pod by then may be down."""
 
-IMAGE = ("ErrImagePull", "ImagePullBackOff")
-TELLING = ("FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox", "NetworkNotReady", "Pulling")
-SETTLED = ("Pulled", "SuccessfulAttachVolume", "Created")
-"""Whatever was told before is over."""
-VAGUE = "Unable to attach or mount volumes"
-"""The kubelet's summary, some minutes after the sentence that says why."""
-
-
-async def lost_nodes(client: Client, pods: tuple[PodView, ...], now: datetime) -> Mapping[str, Waiting]:
-    """Of the nodes of doubtful pods those that are NotReady or gone, each with what to say of its pods."""
-    live = [pod for pod in pods if pod.live and pod.node is not None]
-    doubtful = {pod.node for pod in live if pod.deleting or (pod.state == PodState.RUNNING and not pod.ready)}
-    slow = [pod for pod in live if pod.state == PodState.PENDING and _age(pod, now) > BOUND_SECONDS]
-    some = list(dict.fromkeys(pod.node for pod in sorted(slow, key=lambda pod: pod.index)))[:NODES]
-    asked = sorted({name for name in (*doubtful, *some) if name is not None})
-    found = await asyncio.gather(*(client.get(paths.node(name)) for name in asked))
-    said = {name: views.node_lost(name, body) for name, body in zip(asked, found, strict=True)}
-    return {name: waiting for name, waiting in said.items() if waiting is not None}
+IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff")
+MOUNT_EVENTS = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
+BLOCKING_EVENTS = (*MOUNT_EVENTS, "FailedCreatePodSandBox", "NetworkNotReady", "Pulling")
+RESOLVING_EVENTS = ("Pulled", "SuccessfulAttachVolume", "Created")
+"""After these, whatever an earlier Event said is over."""
+MOUNT_SUMMARY = "Unable to attach or mount volumes"
+"""The kubelet's summary, some minutes after the message that says why."""
 
 
-def given_up(pods: tuple[PodView, ...]) -> Mapping[str, Waiting]:
-    """The same from the pods alone, for an operator that may not read nodes: a pod that runs tells of its node, one that does not run
-    yet tells nothing. It is then taken from a lost node like any other, after its toleration, and not waited for when it does not go."""
-    away = [pod for pod in pods if pod.state == PodState.RUNNING and pod.node is not None and pod.given_up is not None]
+async def find_lost_nodes(client: Client, pods: tuple[PodView, ...], now: datetime) -> Mapping[str, Waiting]:
+    """Return the nodes of doubtful pods that are NotReady or gone, each with what to say of its pods."""
+    bound = [pod for pod in pods if pod.live and pod.node is not None]
+    doubtful = {pod.node for pod in bound if pod.deleting or (pod.state == PodState.RUNNING and not pod.ready)}
+    slow = [pod for pod in bound if pod.state == PodState.PENDING and _waiting_seconds(pod, now) > BOUND_SECONDS]
+    slow_nodes = list(dict.fromkeys(pod.node for pod in sorted(slow, key=lambda pod: pod.index)))[:MAX_NODES]
+    node_names = sorted({name for name in (*doubtful, *slow_nodes) if name is not None})
+    nodes = await asyncio.gather(*(client.get(paths.node(name)) for name in node_names))
+    reasons = {name: node_not_ready(name, body) for name, body in zip(node_names, nodes, strict=True)}
+    return {name: waiting for name, waiting in reasons.items() if waiting is not None}
+
+
+def infer_lost_nodes(pods: tuple[PodView, ...]) -> Mapping[str, Waiting]:
+    """Return the same from the pods alone, for an operator that may not read nodes.
+
+    A running pod that was given up tells of its node; one that does not run yet tells nothing. That one is deleted from a lost node
+    like any other, after its toleration, and not waited for when it does not go.
+    """
+    lost = [pod for pod in pods if pod.state == PodState.RUNNING and pod.node is not None and pod.given_up is not None]
     return {
         str(pod.node): Waiting(
             reason="NodeNotReady", message=f"node {pod.node} is not ready: its pods were marked so", since=str(pod.given_up)
         )
-        for pod in away
+        for pod in lost
     }
 
 
-async def explained(
-    client: Client, namespace: str, pods: tuple[PodView, ...], lost: Mapping[str, Waiting], now: datetime
+async def explain_pods(
+    client: Client, namespace: str, pods: tuple[PodView, ...], lost_nodes: Mapping[str, Waiting], now: datetime
 ) -> tuple[PodView, ...]:
-    """The pods, those on lost nodes and those that are slow to start with the best words that there are for it."""
-    away = [(pod, lost[pod.node]) for pod in pods if pod.live and pod.node is not None and pod.node in lost]
-    known = {pod.uid: replace(pod, waiting=_away(pod, node)) for pod, node in away}
-    asked = [pod for pod in sorted(pods, key=lambda pod: pod.index) if pod.uid not in known and _unclear(pod, now)][:PODS]
-    place = paths.collection("Event", namespace)
-    found = await asyncio.gather(*(client.list(place, fields=f"regarding.uid={pod.uid}") for pod in asked))
-    known |= {pod.uid: replace(pod, waiting=retold(pod.waiting, events)) for pod, events in zip(asked, found, strict=True)}
-    return tuple(known.get(pod.uid, pod) for pod in pods)
+    """Return the pods; those on lost nodes and those that are slow to start get the best explanation that there is."""
+    on_lost_nodes = [(pod, lost_nodes[pod.node]) for pod in pods if pod.live and pod.node is not None and pod.node in lost_nodes]
+    explained = {pod.uid: replace(pod, waiting=_node_waiting(pod, node)) for pod, node in on_lost_nodes}
+    unclear = [pod for pod in sorted(pods, key=lambda pod: pod.index) if pod.uid not in explained and _is_unclear(pod, now)][:MAX_PODS]
+    path = paths.collection("Event", namespace)
+    events = await asyncio.gather(*(client.list(path, fields=f"regarding.uid={pod.uid}") for pod in unclear))
+    explained |= {pod.uid: replace(pod, waiting=add_events(pod.waiting, own)) for pod, own in zip(unclear, events, strict=True)}
+    return tuple(explained.get(pod.uid, pod) for pod in pods)
 
 
-def retold(waiting: Waiting | None, events: list[Body]) -> Waiting | None:
-    """The waiting with what the pod's Events add to it."""
-    newest = sorted(events, key=lambda event: int(event["metadata"]["resourceVersion"]), reverse=True)
-    told = [(str(event.get("reason") or ""), str(event.get("note") or "")) for event in newest]
+def add_events(waiting: Waiting | None, events: list[Body]) -> Waiting | None:
+    """Return the waiting with what the pod's Events add to it."""
+    newest_first = sorted(events, key=lambda event: int(event["metadata"]["resourceVersion"]), reverse=True)
+    notes = [(str(event.get("reason") or ""), str(event.get("note") or "")) for event in newest_first]
     if waiting is None:
         return None
-    if waiting.reason in IMAGE:
-        return _image(waiting, told)
-    recent = [(reason, note) for reason, note in told if reason in TELLING or reason in SETTLED]
-    if not recent or recent[0][0] in SETTLED:
+    if waiting.reason in IMAGE_REASONS:
+        return _explain_image(waiting, notes)
+    recent = [(reason, note) for reason, note in notes if reason in BLOCKING_EVENTS or reason in RESOLVING_EVENTS]
+    if not recent or recent[0][0] in RESOLVING_EVENTS:
         return waiting
     reason, note = recent[0]
-    if note.startswith(VAGUE):
-        reason, note = next(((why, said) for why, said in recent if why in TELLING[:3] and not said.startswith(VAGUE)), (reason, note))
-    return replace(waiting, reason=reason, message=note[: views.LETTERS])
+    if note.startswith(MOUNT_SUMMARY):
+        causes = ((cause, text) for cause, text in recent if cause in MOUNT_EVENTS and not text.startswith(MOUNT_SUMMARY))
+        reason, note = next(causes, (reason, note))
+    return replace(waiting, reason=reason, message=note[:MAX_MESSAGE_LENGTH])
 
 
-def _image(waiting: Waiting, told: list[tuple[str, str]]) -> Waiting:
-    """An older kubelet's back-off names the image only; and that a pull Secret is missing is in Events alone."""
-    said = waiting.message
-    if "failed" not in said.lower() and ": " not in said:
-        said = next((note for reason, note in told if reason == "Failed" and note.startswith("Failed to pull image")), said)
-    secrets = next((note for reason, note in told if reason == "FailedToRetrieveImagePullSecret"), "").rstrip(".")
-    return replace(waiting, message="; ".join(filter(None, (secrets, said)))[: views.LETTERS])
+def _explain_image(waiting: Waiting, notes: list[tuple[str, str]]) -> Waiting:
+    """An older kubelet's back-off names the image only; that a pull Secret is missing stands in Events alone."""
+    message = waiting.message
+    if "failed" not in message.lower() and ": " not in message:
+        message = next((note for reason, note in notes if reason == "Failed" and note.startswith("Failed to pull image")), message)
+    secrets = next((note for reason, note in notes if reason == "FailedToRetrieveImagePullSecret"), "").rstrip(".")
+    return replace(waiting, message="; ".join(filter(None, (secrets, message)))[:MAX_MESSAGE_LENGTH])
 
 
-def _away(pod: PodView, node: Waiting) -> Waiting:
-    """A node that is gone has no time: then the pod's own."""
+def _node_waiting(pod: PodView, node: Waiting) -> Waiting:
+    """A node that is gone has no time: the pod's own stands in."""
     return replace(node, since=node.since or (pod.waiting.since if pod.waiting is not None else ""))
 
 
-def _unclear(pod: PodView, now: datetime) -> bool:
+def _is_unclear(pod: PodView, now: datetime) -> bool:
     if pod.state != PodState.PENDING or pod.waiting is None:
         return False
-    return pod.waiting.reason in IMAGE or (pod.waiting.reason in views.CREATING and _age(pod, now) > CREATING_SECONDS)
+    return pod.waiting.reason in IMAGE_REASONS or (pod.waiting.reason in CREATING_REASONS and _waiting_seconds(pod, now) > CREATING_SECONDS)
 
 
-def _age(pod: PodView, now: datetime) -> float:
-    """Seconds since the pod waits; infinite where its time cannot be read."""
+def _waiting_seconds(pod: PodView, now: datetime) -> float:
+    """Return how long the pod has waited; infinity where its time cannot be read."""
     try:
         return (now - datetime.fromisoformat(pod.waiting.since if pod.waiting is not None else "")).total_seconds()
     except (TypeError, ValueError):

@@ -1,51 +1,59 @@
-"""One consistent look at a training and its children. Always read from the API server, never from memory."""
+"""One consistent snapshot of a training's children, always read from the API server and never from memory."""
 
 import asyncio
 from datetime import datetime
 
 from lwm_operator.api import names
 from lwm_operator.api.training import Training
-from lwm_operator.cluster import kueue, paths, views
+from lwm_operator.cluster import kueue, parse, paths
 from lwm_operator.cluster.client import Body, Client
-from lwm_operator.cluster.pod_diagnostics import explained, given_up, lost_nodes
+from lwm_operator.cluster.parse_pods import parse_pod
+from lwm_operator.cluster.pod_diagnostics import explain_pods, find_lost_nodes, infer_lost_nodes
 from lwm_operator.plan.observed import JobView, Observed, PodView, PreparationView
 
 
 async def observe(client: Client, training: Training, now: datetime, *, read_nodes: bool = True) -> Observed:
-    """The children that this very training (by uid) owns; nodes and pods' Events are asked for only where there is doubt."""
-    about = training.metadata
-    selector = f"{names.LABEL_UID}={about.uid}"
+    """Return the children that this very training (by uid) owns; nodes and pods' Events are read only in doubt."""
+    metadata = training.metadata
+    selector = f"{names.LABEL_UID}={metadata.uid}"
     jobs, pods, leases = await asyncio.gather(
-        *(client.list(paths.collection(kind, about.namespace), selector) for kind in ("Job", "Pod", "Lease"))
+        *(client.list(paths.collection(kind, metadata.namespace), selector) for kind in ("Job", "Pod", "Lease"))
     )
-    seen = tuple(views.pod_view(pod) for pod in pods)
-    lost = await lost_nodes(client, seen, now) if read_nodes else given_up(seen)
-    told = await explained(client, about.namespace, seen, lost, now)
-    ours = [job for job in jobs if views.owned(job, about.uid)]
-    of_jobs = [(job, views.job_view(job, await _complaint(client, job, pods), await kueue.words(client, job))) for job in ours]
-    of_attempts = [lease for lease in leases if views.preparation_of(lease) is None]
+    parsed = tuple(parse_pod(pod) for pod in pods)
+    lost_nodes = await find_lost_nodes(client, parsed, now) if read_nodes else infer_lost_nodes(parsed)
+    explained = await explain_pods(client, metadata.namespace, parsed, lost_nodes, now)
+    owned = [job for job in jobs if parse.is_controlled_by(job, metadata.uid)]
+    job_views = [(job, await _observe_job(client, job, pods)) for job in owned]
+    attempt_leases = [lease for lease in leases if parse.preparation_key(lease) is None]
     return Observed(
-        jobs=tuple(view for job, view in of_jobs if views.preparation_of(job) is None),
-        pods=tuple(view for body, view in zip(pods, told, strict=True) if views.preparation_of(body) is None),
-        preparations=tuple(_preparation(job, view, pods, told, leases) for job, view in of_jobs if views.preparation_of(job) is not None),
-        reports={views.numbers(lease): report for lease in of_attempts if (report := views.progress_of(lease)) is not None},
-        lost_nodes=frozenset(lost),
-        renewed={views.numbers(lease): when for lease in of_attempts if (when := views.renewed_at(lease)) is not None},
+        jobs=tuple(view for job, view in job_views if parse.preparation_key(job) is None),
+        pods=tuple(view for body, view in zip(pods, explained, strict=True) if parse.preparation_key(body) is None),
+        preparations=tuple(
+            _preparation(job, view, pods, explained, leases) for job, view in job_views if parse.preparation_key(job) is not None
+        ),
+        reports={parse.attempt_key(lease): report for lease in attempt_leases if (report := parse.parse_progress(lease)) is not None},
+        lost_nodes=frozenset(lost_nodes),
+        renewed={parse.attempt_key(lease): time for lease in attempt_leases if (time := parse.parse_renew_time(lease)) is not None},
     )
 
 
-def _preparation(job: Body, view: JobView, pods: list[Body], told: tuple[PodView, ...], leases: list[Body]) -> PreparationView:
-    """With its own pods only: one of the same name before it may have left some."""
-    own = tuple(pod for body, pod in zip(pods, told, strict=True) if views.made_by(body, job))
-    mine = next((lease for lease in leases if views.preparation_of(lease) == views.preparation_of(job)), None)
-    return views.preparation_view(job, view, own, views.preparation_report(mine) if mine is not None else None)
+async def _observe_job(client: Client, job: Body, pods: list[Body]) -> JobView:
+    return parse.parse_job(job, await _creation_failure(client, job, pods), await kueue.explain_suspension(client, job))
 
 
-async def _complaint(client: Client, job: Body, pods: list[Body]) -> str:
-    """Why the Job's pods are not made (quota, admission): its controller says so in Events only, never in its conditions."""
-    there = sum(1 for pod in pods if views.made_by(pod, job))
-    if views.ended(job) or views.suspended(job) or there >= job["spec"].get("parallelism", 1):
+def _preparation(job: Body, view: JobView, pods: list[Body], explained: tuple[PodView, ...], leases: list[Body]) -> PreparationView:
+    """Join a preparation's Job with its own pods only: an earlier Job of the same name may have left some."""
+    own_pods = tuple(pod for body, pod in zip(pods, explained, strict=True) if parse.is_controlled_by(body, view.uid))
+    lease = next((lease for lease in leases if parse.preparation_key(lease) == parse.preparation_key(job)), None)
+    return parse.parse_preparation(job, view, own_pods, parse.parse_preparation_report(lease) if lease is not None else None)
+
+
+async def _creation_failure(client: Client, job: Body, pods: list[Body]) -> str:
+    """Return why the Job's pods are not created (quota, admission): its controller says so in Events, never in its conditions."""
+    uid = job["metadata"]["uid"]
+    created = sum(1 for pod in pods if parse.is_controlled_by(pod, uid))
+    if parse.is_finished(job) or parse.is_suspended(job) or created >= job["spec"].get("parallelism", 1):
         return ""
-    place = paths.collection("Event", job["metadata"]["namespace"])
-    said = await client.list(place, fields=f"regarding.uid={job['metadata']['uid']},reason=FailedCreate")
-    return str(max(said, key=lambda event: int(event["metadata"]["resourceVersion"])).get("note", "")) if said else ""
+    path = paths.collection("Event", job["metadata"]["namespace"])
+    events = await client.list(path, fields=f"regarding.uid={uid},reason=FailedCreate")
+    return str(max(events, key=lambda event: int(event["metadata"]["resourceVersion"])).get("note", "")) if events else ""

@@ -1,4 +1,4 @@
-"""Write the status: one server-side apply a reconcile, none when nothing changed."""
+"""Write the status: at most one server-side apply in a pass, none when nothing changed."""
 
 from typing import Any
 
@@ -9,25 +9,24 @@ from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Client, Patch
 
 
-def as_body(status: Status) -> dict[str, Any]:
+def status_body(status: Status) -> dict[str, Any]:
     return status.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 async def write_status(client: Client, training: Training, status: Status) -> bool:
-    """Whether it was written. The version that was read goes along: for a plan made from an old look, `ApiError` with code 409."""
+    """Write the status over the version of the training that was read; return False when it is the same already.
+
+    Raises ApiError with code 409 when the training has been written since.
+    """
     if status == training.status:
         return False
-    about = training.metadata
+    metadata = training.metadata
     body = {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,
-        "metadata": {"name": about.name, "namespace": about.namespace, "resourceVersion": about.resource_version},
-        "status": as_body(status),
+        "metadata": {"name": metadata.name, "namespace": metadata.namespace, "resourceVersion": metadata.resource_version},
+        "status": status_body(status),
     }
-    await client.patch(
-        paths.item(names.KIND, about.namespace, about.name) + "/status",
-        body,
-        Patch.APPLY,
-        manager=names.FIELD_MANAGER,
-    )
+    path = paths.item(names.KIND, metadata.namespace, metadata.name) + "/status"
+    await client.patch(path, body, Patch.APPLY, manager=names.FIELD_MANAGER)
     return True

@@ -1,1 +1,1 @@
-"""What wakes us: kopf's watches feed a keyed queue, workers reconcile one training at a time."""
+"""What runs the reconciler: kopf's watches feed a queue of keys, and workers reconcile one training at a time."""

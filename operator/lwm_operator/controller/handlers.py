@@ -1,6 +1,6 @@
-"""kopf's watches, turned into keys on our queue. Nothing is decided here.
+"""kopf's watches put keys of trainings into the queue. Nothing is decided here.
 
-Only `on.event` handlers: they leave no finalizer and no annotation, and make no write at all.
+All handlers are `on.event`: they leave no finalizer and no annotation, and write nothing.
 """
 
 from typing import Any
@@ -8,17 +8,17 @@ from typing import Any
 import kopf
 
 from lwm_operator.api import names
+from lwm_operator.cluster.parse import attempt_key, parse_progress
 from lwm_operator.cluster.port import TrainingKey
-from lwm_operator.cluster.views import numbers, progress_of
 from lwm_operator.controller.queue import KeyedQueue
 
 COALESCE_SECONDS = 10.0
-"""Lease events that change neither phase, attempt nor commit wait this long: they come every 10 s from each training."""
+"""How long Lease events wait that change neither attempt, phase nor commit: every training causes one every 10 s."""
 
 
 def register(registry: kopf.OperatorRegistry, queue: KeyedQueue[TrainingKey]) -> None:
-    """Attach all handlers to `registry`; importing this module attaches none. They are coroutines: kopf runs others in threads."""
-    told: dict[str, object] = {}
+    """Attach all handlers to `registry`. They are coroutines, because kopf runs other functions in threads."""
+    milestones: dict[str, object] = {}
 
     async def training(namespace: str | None, name: str | None, **_: Any) -> None:
         if namespace and name:
@@ -32,15 +32,15 @@ def register(registry: kopf.OperatorRegistry, queue: KeyedQueue[TrainingKey]) ->
         name = labels.get(names.LABEL_TRAINING)
         if not namespace or not name:
             return
-        key, report = TrainingKey(namespace, name), progress_of(body)
-        news = (numbers(body), None if report is None else (report.phase, report.committed_step, report.final))
+        key, report = TrainingKey(namespace, name), parse_progress(body)
+        milestone = (attempt_key(body), None if report is None else (report.phase, report.committed_step, report.final))
         if type == "DELETED":
-            told.pop(uid, None)
+            milestones.pop(uid, None)
             queue.add(key)
-        elif told.get(uid) == news:
+        elif milestones.get(uid) == milestone:
             queue.add_after(key, COALESCE_SECONDS)
         else:
-            told[uid] = news
+            milestones[uid] = milestone
             queue.add(key)
 
     kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)(training)
@@ -50,8 +50,8 @@ def register(registry: kopf.OperatorRegistry, queue: KeyedQueue[TrainingKey]) ->
     kopf.on.login(registry=registry)(_login)
 
 
-def configure() -> kopf.OperatorSettings:
-    """Settings with which kopf only watches: no peering, no scanning, no Events, and selectors on the server's side."""
+def kopf_settings() -> kopf.OperatorSettings:
+    """Return settings with which kopf only watches: no peering, no scanning, no Events, and label selectors at the API server."""
     settings = kopf.OperatorSettings()
     settings.peering.standalone = True
     settings.posting.enabled = False

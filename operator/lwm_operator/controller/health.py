@@ -1,4 +1,4 @@
-"""Is the operator alive? When its queue moves and its tasks run. The API server is not asked: its failures are not ours."""
+"""The liveness probe: the operator is alive when its queue moves and its tasks run. Failures of the API server do not count."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from lwm_operator.controller.queue import KeyedQueue
 STUCK_SECONDS = 300.0
 
 
-def problem(queue: KeyedQueue[TrainingKey], tasks: Sequence[asyncio.Task[None]]) -> str | None:
-    """What is wrong, in one sentence; None when nothing is."""
+def find_problem(queue: KeyedQueue[TrainingKey], tasks: Sequence[asyncio.Task[None]]) -> str | None:
+    """Return what is wrong, in one sentence; None when nothing is."""
     if dead := [task.get_name() for task in tasks if task.done()]:
         return f"these tasks have ended: {', '.join(dead)}"
     if (seconds := queue.oldest_seconds()) > STUCK_SECONDS:
@@ -22,11 +22,11 @@ def problem(queue: KeyedQueue[TrainingKey], tasks: Sequence[asyncio.Task[None]])
 
 
 def register(registry: kopf.OperatorRegistry, queue: KeyedQueue[TrainingKey], tasks: Sequence[asyncio.Task[None]]) -> None:
-    """A probe that fails at once (any other exception than PermanentError would let the request hang)."""
+    """Attach the probe. It raises PermanentError, because any other exception would let the request hang."""
 
     async def alive(**_: Any) -> str:
-        if (said := problem(queue, tasks)) is not None:
-            raise kopf.PermanentError(said)
+        if (problem := find_problem(queue, tasks)) is not None:
+            raise kopf.PermanentError(problem)
         return "ok"
 
     kopf.on.probe(id="operator", registry=registry)(alive)

@@ -7,7 +7,7 @@ import kopf
 
 from lwm_operator.cluster.port import TrainingKey
 from lwm_operator.controller import handlers, health
-from lwm_operator.controller.logs import set_up
+from lwm_operator.controller.logs import configure_logging
 from lwm_operator.controller.queue import KeyedQueue
 from lwm_operator.controller.run import run
 from lwm_operator.controller.settings import Settings, from_environment
@@ -22,7 +22,7 @@ async def operate(settings: Settings) -> int:
         health.register(registry, queue, tasks)
         await kopf.operator(
             registry=registry,
-            settings=handlers.configure(),
+            settings=handlers.kopf_settings(),
             # Without it kopf looks up the user in /etc/passwd, where the uid of a pod has no entry.
             identity=settings.identity,  # type: ignore[arg-type]  # a NewType of str that kopf keeps to itself
             clusterwide=not settings.watch_namespaces,
@@ -37,7 +37,7 @@ def main() -> int:
     """Read the settings from the environment and operate; exit code 64 when a setting is wrong."""
     try:
         settings = from_environment()
-        set_up(settings.log_level)
+        configure_logging(settings.log_level)
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 64

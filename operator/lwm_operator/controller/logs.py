@@ -1,4 +1,4 @@
-"""JSON lines on standard error: our own through structlog, kopf's and others' through the same formatter."""
+"""Logs are JSON lines on standard error: structlog's own, and through the same formatter those of kopf and other libraries."""
 
 import logging
 import sys
@@ -7,8 +7,8 @@ from typing import Any
 import structlog
 
 
-def set_up(level: str) -> None:
-    """Raises `ValueError` for a level that logging does not know."""
+def configure_logging(level: str) -> None:
+    """Send all logs of this level or above to standard error. Raises ValueError for a level that logging does not know."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -31,6 +31,6 @@ def set_up(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # What others say at each probe and each event.
+    # Libraries that log every probe and every event.
     for noisy in ("kopf.objects", "kopf.activities.probe", "aiohttp.access", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

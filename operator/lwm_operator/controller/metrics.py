@@ -1,4 +1,4 @@
-"""The operator's Prometheus metrics. Labels are bounded: namespace and name of trainings that exist."""
+"""The operator's Prometheus metrics. The number of labels is bounded by the trainings that exist."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -8,7 +8,7 @@ from lwm_operator.api.training import Training
 RECONCILE = Histogram("lwm_operator_reconcile_seconds", "Seconds of one reconcile.", buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10))
 FAILURES = Counter("lwm_operator_reconcile_failures_total", "Reconciles that ended in an error.")
 STATUS_WRITES = Counter("lwm_operator_status_writes_total", "Status writes.")
-QUEUE = Gauge("lwm_operator_queue_depth", "Keys that wait.")
+QUEUE = Gauge("lwm_operator_queue_depth", "Trainings that wait to be reconciled.")
 LEADER = Gauge("lwm_operator_is_leader", "1 while this process works.")
 
 PHASE = Gauge("lwm_training_phase", "1 for the phase that the training is in.", ["namespace", "name", "phase"])
@@ -20,23 +20,23 @@ FAILED_ATTEMPTS = Gauge(
 )
 
 
-def show(training: Training) -> None:
+def update(training: Training) -> None:
     """Set the training's gauges from its status."""
-    who = (training.metadata.namespace, training.metadata.name)
+    labels = (training.metadata.namespace, training.metadata.name)
     status = training.status
     for phase in Phase:
-        PHASE.labels(*who, phase.value).set(1 if status.phase == phase else 0)
+        PHASE.labels(*labels, phase.value).set(1 if status.phase == phase else 0)
     current = status.current_stage or 0
-    STAGE.labels(*who).set(current)
-    STEP.labels(*who).set(status.stages[current - 1].step if 0 < current <= len(status.stages) else 0)
-    RESTARTS.labels(*who).set(status.summary.restarts)
+    STAGE.labels(*labels).set(current)
+    STEP.labels(*labels).set(status.stages[current - 1].step if 0 < current <= len(status.stages) else 0)
+    RESTARTS.labels(*labels).set(status.summary.restarts)
     for failure_class in FailureClass:
-        ended = sum(getattr(stage.failures, failure_class.value.lower()) for stage in status.stages)
-        FAILED_ATTEMPTS.labels(*who, failure_class.value).set(ended)
+        failed = sum(getattr(stage.failures, failure_class.value.lower()) for stage in status.stages)
+        FAILED_ATTEMPTS.labels(*labels, failure_class.value).set(failed)
 
 
-def forget(namespace: str, name: str) -> None:
-    """Of a training that is gone."""
+def remove(namespace: str, name: str) -> None:
+    """Remove the gauges of a training that is gone."""
     for phase in Phase:
         _remove(PHASE, namespace, name, phase.value)
     for failure_class in FailureClass:

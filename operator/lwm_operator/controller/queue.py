@@ -1,6 +1,6 @@
-"""A queue of keys with client-go's semantics: adds coalesce, one worker a key at a time, failures back off.
+"""A queue of keys with client-go's semantics: adds coalesce, no key is given to two workers at once, and failures back off.
 
-A key that is added while it is worked on comes again when that work is done. Times are seconds of the injected clock.
+A key that is added while a worker has it comes again when the worker is done. Times are seconds of the injected clock.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ MAX_RETRY_SECONDS = 300.0
 
 
 class KeyedQueue(Generic[Key]):
-    def __init__(self, clock: Callable[[], float], chance: Callable[[], float] = random.random) -> None:
+    def __init__(self, clock: Callable[[], float], jitter: Callable[[], float] = random.random) -> None:
         self._clock = clock
-        self._chance = chance
+        self._jitter = jitter
         self._ready: dict[Key, float] = {}
-        """In order of arrival, with the time of it."""
+        """Keys in order of arrival, with its time."""
         self._working: dict[Key, float] = {}
         self._dirty: set[Key] = set()
         self._due: dict[Key, float] = {}
@@ -33,6 +33,7 @@ class KeyedQueue(Generic[Key]):
         return len(self._ready)
 
     def add(self, key: Key) -> None:
+        """Add the key now."""
         self._due.pop(key, None)
         if key in self._working:
             self._dirty.add(key)
@@ -41,7 +42,7 @@ class KeyedQueue(Generic[Key]):
         self._wake.set()
 
     def add_after(self, key: Key, seconds: float) -> None:
-        """Of several delays the earliest counts; a key that waits to be worked on needs no delay."""
+        """Add the key after a delay. The earliest of several delays counts, and none for a key that waits for a worker already."""
         due = self._clock() + seconds
         if key in self._ready or key in self._dirty or due >= self._due.get(key, float("inf")):
             return
@@ -51,19 +52,19 @@ class KeyedQueue(Generic[Key]):
         self._wake.set()
 
     def retry(self, key: Key) -> float:
-        """Again after a failure: 0.5 s doubling to 5 minutes, with full jitter. Returns the seconds."""
+        """Add the key after its back-off: 0.5 s doubling to 5 minutes, of which jitter takes up to half. Return the seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        seconds = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, 20), MAX_RETRY_SECONDS) * (0.5 + 0.5 * self._chance())
+        seconds = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, 20), MAX_RETRY_SECONDS) * (0.5 + 0.5 * self._jitter())
         self.add_after(key, seconds)
         return seconds
 
     def forget(self, key: Key) -> None:
-        """The key's failures no longer count."""
+        """Forget the key's failures, as `Forget` of client-go."""
         self._failures.pop(key, None)
 
     def poll(self) -> Key | None:
-        """The next key to work on, or None. The caller says `done` afterwards."""
+        """Return the next key, or None when none is ready. The caller calls `done` afterwards."""
         now = self._clock()
         while self._heap and self._heap[0][0] <= now:
             due, _, key = heapq.heappop(self._heap)
@@ -76,24 +77,25 @@ class KeyedQueue(Generic[Key]):
         return None
 
     async def get(self) -> Key:
-        """The next key to work on, when there is one."""
+        """Wait for the next key and return it. The caller calls `done` afterwards."""
         while True:
             if (key := self.poll()) is not None:
                 return key
             self._wake.clear()
-            # No wait_for: it would make a task of its own, which kopf cancels as a stranger when it stops.
+            # Not asyncio.wait_for: it creates a task, which kopf would cancel as unknown when it stops.
             alarm = asyncio.get_running_loop().call_later(self._heap[0][0] - self._clock(), self._wake.set) if self._heap else None
             await self._wake.wait()
             if alarm is not None:
                 alarm.cancel()
 
     def done(self, key: Key) -> None:
+        """The worker has finished with the key."""
         self._working.pop(key, None)
         if key in self._dirty:
             self._dirty.discard(key)
             self.add(key)
 
     def oldest_seconds(self) -> float:
-        """How long the oldest key has waited or been worked on."""
+        """Return how long the oldest key has waited, or been with its worker."""
         now = self._clock()
         return now - min((*self._ready.values(), *self._working.values()), default=now)

@@ -39,7 +39,7 @@ class Reconciler:
             await self._report_unreadable(error)
             return None
         if training is None:
-            metrics.forget(*key)
+            metrics.remove(*key)
             log.debug("training_gone")
             return None
         decided = self._plan(training, await self._cluster.observe(training))
@@ -59,7 +59,7 @@ class Reconciler:
         """Set the metrics and log what was decided."""
         if wrote_status:
             metrics.STATUS_WRITES.inc()
-        metrics.show(training.model_copy(update={"status": decided.status}))
+        metrics.update(training.model_copy(update={"status": decided.status}))
         if wrote_status or decided.actions:
             actions = [describe(action) for action in decided.actions]
             log.info("reconciled", decision=decided.decision, actions=actions, wrote_status=wrote_status)

@@ -1,4 +1,4 @@
-"""The process: lead, watch, work; stop when told to or when leadership is lost."""
+"""The operator process: acquire leadership, then watch and reconcile until told to stop or until leadership is lost."""
 
 import asyncio
 import signal
@@ -16,26 +16,26 @@ from lwm_operator.controller import metrics
 from lwm_operator.controller.queue import KeyedQueue
 from lwm_operator.controller.reconcile import Reconciler
 from lwm_operator.controller.settings import Settings
-from lwm_operator.controller.workers import resync, work
+from lwm_operator.controller.workers import resync, run_worker
 
 log = structlog.get_logger("lwm_operator")
 
 LEASE_NAME = "lwm-operator"
 STOP_SECONDS = 15.0
-SERVED_SECONDS = 30.0
-"""A CRD that is installed with us is not served at once."""
+CRD_SECONDS = 30.0
+"""How long to wait for the CRD: one that is installed together with the operator is not served at once."""
 
 FIXES = {
     403: "give the service account the chart's rights",
     404: "install the CRD: helm upgrade --install of the chart, or kubectl apply --server-side -f crds/",
 }
 
-Watch = Callable[[KeyedQueue[TrainingKey], list[asyncio.Task[None]]], Awaitable[None]]
-"""Feeds the queue until the process is told to stop."""
+Watcher = Callable[[KeyedQueue[TrainingKey], list[asyncio.Task[None]]], Awaitable[None]]
+"""Adds keys to the queue until the process is told to stop."""
 
 
-async def run(settings: Settings, watch: Watch) -> int:
-    """The exit code: 0 when told to stop, 1 when something broke."""
+async def run(settings: Settings, watch: Watcher) -> int:
+    """Run the operator; return exit code 0 when told to stop, 1 when something failed."""
     client = Client(await configuration())
     cluster = KubernetesCluster(
         client,
@@ -60,7 +60,10 @@ async def run(settings: Settings, watch: Watch) -> int:
 
 
 async def _acquired(leader: Leader) -> bool:
-    """False when told to stop first: as process 1 of a container we get no signal that we do not ask for."""
+    """Wait for leadership; return False when told to stop first.
+
+    The handlers are needed because process 1 of a container gets no signal for which it has none.
+    """
     loop, acquiring = asyncio.get_running_loop(), asyncio.ensure_future(leader.acquire())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, acquiring.cancel)
@@ -72,9 +75,12 @@ async def _acquired(leader: Leader) -> bool:
 
 
 async def _crd_served(cluster: ClusterPort) -> bool:
-    """With scanning off, kopf would stay blind for ever where the CRD is missing: wait a while for a new one, then say so and leave."""
+    """Wait a while for the CRD; log an error and return False when it does not come.
+
+    With scanning off, kopf would watch nothing for ever where the CRD is missing.
+    """
     loop = asyncio.get_running_loop()
-    end = loop.time() + SERVED_SECONDS
+    end = loop.time() + CRD_SECONDS
     while True:
         try:
             await cluster.list_trainings()
@@ -87,28 +93,28 @@ async def _crd_served(cluster: ClusterPort) -> bool:
             return True
 
 
-async def _lead(cluster: ClusterPort, settings: Settings, leader: Leader, watch: Watch) -> int:
+async def _lead(cluster: ClusterPort, settings: Settings, leader: Leader, watch: Watcher) -> int:
     queue: KeyedQueue[TrainingKey] = KeyedQueue(asyncio.get_running_loop().time)
     reconciler = Reconciler(cluster)
-    ours = [asyncio.create_task(work(queue, reconciler), name=f"worker-{number}") for number in range(settings.workers)]
-    ours.append(asyncio.create_task(resync(cluster, queue), name="resync"))
+    tasks = [asyncio.create_task(run_worker(queue, reconciler), name=f"worker-{number}") for number in range(settings.workers)]
+    tasks.append(asyncio.create_task(resync(cluster, queue), name="resync"))
     if settings.leader_election:
-        ours.append(asyncio.create_task(leader.hold(), name="leader"))
-    watching = asyncio.ensure_future(watch(queue, ours))
+        tasks.append(asyncio.create_task(leader.hold(), name="leader"))
+    watching = asyncio.ensure_future(watch(queue, tasks))
     log.info("leading", identity=settings.identity, trainer_image=settings.trainer_image, namespaces=settings.watch_namespaces or "all")
-    done, _ = await asyncio.wait([watching, *ours], return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
     if all(task.cancelled() for task in done):
-        # kopf, when it is told to stop, cancels every task that it does not know: its own end is the answer.
+        # When kopf is told to stop, it cancels every task that it does not know: the end of kopf itself decides.
         done, _ = await asyncio.wait([watching], timeout=STOP_SECONDS)
     code = 0
     for task in done:
         if not task.cancelled() and task.exception() is not None:
             log.error("task_failed", error=repr(task.exception()))
             code = 1
-    for task in ours:
+    for task in tasks:
         task.cancel()
     watching.cancel()
-    await asyncio.gather(*ours, watching, return_exceptions=True)
+    await asyncio.gather(*tasks, watching, return_exceptions=True)
     if settings.leader_election and code == 0:
         await leader.release()
     log.info("stopped", code=code)

@@ -1,4 +1,4 @@
-"""The operator's own settings, from its environment; the chart sets them."""
+"""The operator's settings, from environment variables that the chart sets."""
 
 import os
 import socket
@@ -11,14 +11,14 @@ TRUE = ("1", "true", "yes")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     trainer_image: str
-    """For trainings that name none."""
+    """The image for trainings that name none."""
     namespace: str
-    """The operator's own: where its leader's Lease lies."""
+    """The operator's own namespace, which holds the Lease of leader election."""
     identity: str
     watch_namespaces: tuple[str, ...] = ()
-    """Empty: all."""
+    """Namespaces whose trainings are reconciled; empty means all."""
     read_nodes: bool = True
-    """False where the account has no right on nodes; of a lost one the operator then knows what its pods tell."""
+    """False where the account may not read nodes: the operator then infers from pods that their node is lost."""
     leader_election: bool = True
     workers: int = 4
     log_level: str = "INFO"
@@ -27,27 +27,27 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
-    """Raises `ValueError` that names the variable."""
-    given = os.environ if environment is None else environment
-    image = given.get("LWM_TRAINER_IMAGE", "")
+    """Read the settings from os.environ or the given environment. Raises ValueError that names the variable."""
+    variables = os.environ if environment is None else environment
+    image = variables.get("LWM_TRAINER_IMAGE", "")
     if not image:
-        raise ValueError("LWM_TRAINER_IMAGE: missing: set it to the trainer's image, such as lwm-trainer:1.0 (chart value trainer.image)")
+        raise ValueError("LWM_TRAINER_IMAGE: it is missing; set the trainer's image, such as lwm-trainer:1.0 (chart value trainer.image)")
     return Settings(
         trainer_image=image,
-        namespace=given.get("POD_NAMESPACE", "default"),
-        identity=given.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
-        watch_namespaces=tuple(name.strip() for name in given.get("LWM_WATCH_NAMESPACES", "").split(",") if name.strip()),
-        read_nodes=given.get("LWM_READ_NODES", "true").lower() in TRUE,
-        leader_election=given.get("LWM_LEADER_ELECTION", "true").lower() in TRUE,
-        workers=_number(given, "LWM_WORKERS", 4),
-        log_level=given.get("LWM_LOG_LEVEL", "INFO").upper(),
-        health_port=_number(given, "LWM_HEALTH_PORT", 8080),
-        metrics_port=_number(given, "LWM_METRICS_PORT", 9090),
+        namespace=variables.get("POD_NAMESPACE", "default"),
+        identity=variables.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
+        watch_namespaces=tuple(name.strip() for name in variables.get("LWM_WATCH_NAMESPACES", "").split(",") if name.strip()),
+        read_nodes=variables.get("LWM_READ_NODES", "true").lower() in TRUE,
+        leader_election=variables.get("LWM_LEADER_ELECTION", "true").lower() in TRUE,
+        workers=_number(variables, "LWM_WORKERS", 4),
+        log_level=variables.get("LWM_LOG_LEVEL", "INFO").upper(),
+        health_port=_number(variables, "LWM_HEALTH_PORT", 8080),
+        metrics_port=_number(variables, "LWM_METRICS_PORT", 9090),
     )
 
 
-def _number(given: Mapping[str, str], name: str, default: int) -> int:
-    text = given.get(name, str(default))
+def _number(variables: Mapping[str, str], name: str, default: int) -> int:
+    text = variables.get(name, str(default))
     if not text.isdigit():
-        raise ValueError(f"{name}: {text!r} is not a number: give one such as {default}")
+        raise ValueError(f"{name}: {text!r} is not a number; set it to one, for example {default}")
     return int(text)

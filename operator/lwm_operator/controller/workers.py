@@ -1,4 +1,4 @@
-"""The loops around the queue: workers that reconcile, and the resync that enqueues every training now and then."""
+"""The loops around the queue: workers that reconcile, and the resync that adds every training now and then."""
 
 import asyncio
 import random
@@ -16,14 +16,14 @@ log = structlog.get_logger("lwm_operator")
 RESYNC_SECONDS = 300.0
 
 
-async def work(queue: KeyedQueue[TrainingKey], reconciler: Reconciler) -> None:
-    """For ever: one key after the other. No error ends it."""
+async def run_worker(queue: KeyedQueue[TrainingKey], reconciler: Reconciler) -> None:
+    """Reconcile one key after the other, for ever. No error ends it."""
     while True:
         key = await queue.get()
         structlog.contextvars.bind_contextvars(namespace=key.namespace, training=key.name)
         try:
             with metrics.RECONCILE.time():
-                again = await reconciler.reconcile(key)
+                requeue_after = await reconciler.reconcile(key)
         except ConflictError:
             # The plan was out of date, which is no failure: read and plan again.
             queue.retry(key)
@@ -35,20 +35,20 @@ async def work(queue: KeyedQueue[TrainingKey], reconciler: Reconciler) -> None:
             log.exception("reconcile_failed", retry_seconds=round(queue.retry(key), 1))
         else:
             queue.forget(key)
-            if again is not None:
-                queue.add_after(key, again)
+            if requeue_after is not None:
+                queue.add_after(key, requeue_after)
         finally:
             queue.done(key)
             metrics.QUEUE.set(len(queue))
             structlog.contextvars.clear_contextvars()
 
 
-async def resync(cluster: ClusterPort, queue: KeyedQueue[TrainingKey], chance: Callable[[], float] = random.random) -> None:
-    """For ever: a watch may miss something, a look every 5 minutes does not."""
+async def resync(cluster: ClusterPort, queue: KeyedQueue[TrainingKey], jitter: Callable[[], float] = random.random) -> None:
+    """Add every training each 5 minutes, for ever: a watch may miss something."""
     while True:
-        await asyncio.sleep(RESYNC_SECONDS * (0.9 + 0.2 * chance()))
+        await asyncio.sleep(RESYNC_SECONDS * (0.9 + 0.2 * jitter()))
         try:
             for key in await cluster.list_trainings():
-                queue.add_after(key, 30.0 * chance())
+                queue.add_after(key, 30.0 * jitter())
         except ClusterError as error:
             log.warning("resync_failed", error=str(error))

@@ -6,7 +6,7 @@ import pytest
 
 from lwm_operator.cluster import kueue
 from lwm_operator.cluster.client import ApiError
-from lwm_operator.cluster.views import job_view
+from lwm_operator.cluster.parse import parse_job
 from lwm_operator.plan.observed import Waiting
 
 JOB: dict[str, Any] = {
@@ -44,7 +44,7 @@ class Asked:
 
 
 async def words(asked: Asked, job: dict[str, Any] = JOB) -> Waiting | None:
-    return await kueue.words(asked, job)  # type: ignore[arg-type]
+    return await kueue.explain_suspension(asked, job)  # type: ignore[arg-type]
 
 
 async def test_the_workload_of_that_very_job_is_asked_for_in_the_version_that_is_served() -> None:
@@ -71,7 +71,7 @@ async def test_no_kueue_no_workload_and_no_right_to_look_are_no_errors() -> None
     assert none is not None
     assert none.message == "no Kueue is installed in this cluster, so nobody admits it"
     assert refused is not None
-    assert refused.message == "Kueue's words cannot be had: Forbidden: workloads is forbidden"
+    assert refused.message == "Kueue's Workload cannot be read: Forbidden: workloads is forbidden"
 
 
 async def test_an_api_server_that_does_not_answer_is_one() -> None:
@@ -116,13 +116,13 @@ TAKEN = condition("Evicted", "True", "Preempted", "Preempted to accommodate a wo
     ],
 )
 def test_the_condition_that_matters_is_told(body: dict[str, Any], reason: str, message: str) -> None:
-    found = kueue.said(body)
+    found = kueue.parse_workload(body)
     assert (found.reason, found.message) == (reason, message)
 
 
 def test_a_job_view_knows_whether_it_is_suspended_and_for_whom() -> None:
     said = Waiting(reason="WaitingForQuota", message="", since="")
-    found = job_view(JOB, queued=said)
+    found = parse_job(JOB, queued=said)
     assert (found.suspended, found.queue, found.queued) == (True, "team", said)
-    plain = job_view({"metadata": {"name": "j", "uid": "u"}, "spec": {}})
+    plain = parse_job({"metadata": {"name": "j", "uid": "u"}, "spec": {}})
     assert (plain.suspended, plain.queue, plain.queued) == (False, "", None)

@@ -1,7 +1,7 @@
 from datetime import timedelta
 from typing import Any
 
-from lwm_operator.cluster.pod_diagnostics import NODES, PODS, explained, given_up, lost_nodes, retold
+from lwm_operator.cluster.pod_diagnostics import MAX_NODES, MAX_PODS, add_events, explain_pods, find_lost_nodes, infer_lost_nodes
 from lwm_operator.plan.observed import PodState, PodView, Waiting
 from lwm_operator.plan.timestamps import stamp
 from simulation.builders import NOW, later, pod
@@ -36,12 +36,12 @@ def creating(index: int, seconds: float, reason: str = "ContainerCreating", mess
 
 
 async def lost(asked: Asked, *pods: PodView) -> list[str]:
-    return sorted(await lost_nodes(asked, pods, NOW))  # type: ignore[arg-type]
+    return sorted(await find_lost_nodes(asked, pods, NOW))  # type: ignore[arg-type]
 
 
 async def told(*pods: PodView, lost: dict[str, Waiting] | None = None) -> tuple[list[str], Asked]:
     asked = Asked()
-    found = await explained(asked, "default", pods, lost or {}, NOW)  # type: ignore[arg-type]
+    found = await explain_pods(asked, "default", pods, lost or {}, NOW)  # type: ignore[arg-type]
     return [each.waiting.reason if each.waiting is not None else "" for each in found], asked
 
 
@@ -59,8 +59,8 @@ async def test_a_node_is_lost_when_its_pod_is_deleted_or_not_ready_or_slow_and_i
 
 def test_without_a_right_on_nodes_a_running_pod_that_was_given_up_tells_of_its_node() -> None:
     quiet = (pod(0), pod(1, ready=False), pod(2, deleting=True), creating(3, seconds=600), pod(4, state=PodState.FAILED, given_up="t"))
-    assert given_up(quiet) == {}
-    (lost,) = given_up((*quiet, pod(5, given_up="2026-01-01T11:59:00Z", ready=False))).items()
+    assert infer_lost_nodes(quiet) == {}
+    (lost,) = infer_lost_nodes((*quiet, pod(5, given_up="2026-01-01T11:59:00Z", ready=False))).items()
     assert lost == (
         "node6",
         Waiting(reason="NodeNotReady", message="node node6 is not ready: its pods were marked so", since="2026-01-01T11:59:00Z"),
@@ -72,7 +72,7 @@ async def test_many_slow_pods_cost_few_questions_and_no_deleted_one_is_left_out(
     slow = [creating(index, seconds=60) for index in range(40)]
     leaving = [pod(index, deleting=True) for index in range(40, 60)]
     await lost(asked, *slow, *leaving)
-    assert len(asked.places) == NODES + len(leaving)
+    assert len(asked.places) == MAX_NODES + len(leaving)
 
 
 async def test_pods_on_a_lost_node_say_so_and_their_events_are_not_asked_for() -> None:
@@ -87,7 +87,7 @@ async def test_pods_on_a_lost_node_say_so_and_their_events_are_not_asked_for() -
 async def test_a_node_that_is_gone_is_missed_since_the_pod_waits() -> None:
     for when, wanted in (("", stamp(later(-60))), ("t", "t")):
         node = Waiting(reason="NodeNotReady", message="node node2 is gone", since=when)
-        (found,) = await explained(Asked(), "default", (creating(1, 60),), {"node2": node}, NOW)  # type: ignore[arg-type]
+        (found,) = await explain_pods(Asked(), "default", (creating(1, 60),), {"node2": node}, NOW)  # type: ignore[arg-type]
         assert found.waiting is not None
         assert found.waiting.since == wanted
 
@@ -95,7 +95,7 @@ async def test_a_node_that_is_gone_is_missed_since_the_pod_waits() -> None:
 async def test_events_are_asked_for_where_a_pod_is_slow_and_of_three_pods_at_most() -> None:
     reasons, asked = await told(creating(0, seconds=4), pod(1), *(creating(index, seconds=6) for index in (5, 4, 3, 2)))
     assert asked.places == [f"regarding.uid=bible-s1-a1-{index}" for index in (2, 3, 4)]
-    assert len(asked.places) == PODS
+    assert len(asked.places) == MAX_PODS
     assert reasons == ["ContainerCreating", "", "ContainerCreating", "FailedMount", "FailedMount", "FailedMount"]
 
 
@@ -106,7 +106,7 @@ async def test_a_time_that_cannot_be_read_counts_as_long_ago() -> None:
 
 
 def words(waiting: tuple[str, str], *events: dict[str, Any]) -> tuple[str, str]:
-    found = retold(Waiting(reason=waiting[0], message=waiting[1], since=""), list(events))
+    found = add_events(Waiting(reason=waiting[0], message=waiting[1], since=""), list(events))
     assert found is not None
     return found.reason, found.message
 

@@ -102,5 +102,5 @@ async def test_the_lease_of_a_preparation_waits_ten_seconds_too(queue: KeyedQueu
 
 
 def test_kopf_only_watches() -> None:
-    settings = handlers.configure()
+    settings = handlers.kopf_settings()
     assert (settings.posting.enabled, settings.scanning.disabled, settings.peering.standalone) == (False, True, True)

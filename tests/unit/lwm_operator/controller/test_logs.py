@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from lwm_operator.controller.logs import set_up
+from lwm_operator.controller.logs import configure_logging
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def _restored() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_restored")
 def test_our_lines_and_kopfs_are_json_without_kopfs_extras(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up("INFO")
+    configure_logging("INFO")
     structlog.contextvars.bind_contextvars(training="bible")
     structlog.get_logger("lwm_operator").info("reconciled", decision="nothing")
     structlog.contextvars.clear_contextvars()
@@ -36,4 +36,4 @@ def test_our_lines_and_kopfs_are_json_without_kopfs_extras(capsys: pytest.Captur
 @pytest.mark.usefixtures("_restored")
 def test_an_unknown_level_is_an_error() -> None:
     with pytest.raises(ValueError, match="LOUD"):
-        set_up("LOUD")
+        configure_logging("LOUD")

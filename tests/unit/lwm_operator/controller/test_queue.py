@@ -13,7 +13,7 @@ class Clock:
 
 def queue() -> tuple[KeyedQueue[str], Clock]:
     clock = Clock()
-    return KeyedQueue(clock, chance=lambda: 1.0), clock
+    return KeyedQueue(clock, jitter=lambda: 1.0), clock
 
 
 def test_adds_coalesce_and_keep_their_order() -> None:

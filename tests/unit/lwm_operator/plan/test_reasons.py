@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lwm_operator.cluster.views import DISRUPTIONS
+from lwm_operator.cluster.parse_pods import DISRUPTIONS
 from lwm_operator.plan import reasons
 from lwm_operator.plan.attempt.root_cause import HOST_LOST, NODE_NOT_READY, OUT_OF_MEMORY
 from lwm_operator.plan.attempt.termination import NO_ROOM

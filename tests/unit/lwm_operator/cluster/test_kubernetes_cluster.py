@@ -1,0 +1,68 @@
+"""The port to Kubernetes turns the API server's answers into the port's errors."""
+
+from typing import Any
+
+import pytest
+
+from lwm_operator.api import names
+from lwm_operator.api.status import Status
+from lwm_operator.cluster.client import ApiError
+from lwm_operator.cluster.kubernetes_cluster import KubernetesCluster
+from lwm_operator.cluster.port import ClusterError, ClusterPort, ConflictError, TrainingKey, UnreadableTrainingError
+from simulation.builders import NOW, body, training
+
+KEY = TrainingKey("default", "bible")
+
+
+class FakeClient:
+    """An API server with some trainings, which refuses writes with this code."""
+
+    def __init__(self, *trainings: dict[str, Any], refuses_with: int = 0) -> None:
+        self.trainings = trainings
+        self.refuses_with = refuses_with
+        self.listed: list[str] = []
+
+    async def get(self, path: str) -> dict[str, Any] | None:
+        return next((each for each in self.trainings if path.endswith(each["metadata"]["name"])), None)
+
+    async def list(self, path: str) -> list[dict[str, Any]]:
+        self.listed.append(path)
+        return [each for each in self.trainings if f"/namespaces/{each['metadata']['namespace']}/" in path or "/namespaces/" not in path]
+
+    async def patch(self, path: str, body: dict[str, Any], kind: str, *, manager: str) -> dict[str, Any]:
+        if self.refuses_with:
+            raise ApiError("PATCH", path, self.refuses_with, "Conflict" if self.refuses_with == 409 else "Forbidden", "no")
+        return body
+
+
+def cluster(client: FakeClient, *namespaces: str) -> ClusterPort:
+    return KubernetesCluster(client, trainer_image="i", instance="test", namespaces=namespaces, now=lambda: NOW)  # type: ignore[arg-type]
+
+
+async def test_a_training_is_read_as_it_is_stored_and_none_when_it_is_gone() -> None:
+    assert await cluster(FakeClient(body())).read_training(KEY) == training()
+    assert await cluster(FakeClient()).read_training(KEY) is None
+
+
+async def test_a_training_that_the_operator_cannot_parse_names_the_field_and_the_fix() -> None:
+    with pytest.raises(UnreadableTrainingError, match=r"^spec.stages: .* the CRD and the operator differ in version") as error:
+        await cluster(FakeClient(body(stages="none"))).read_training(KEY)
+    assert error.value.metadata.name == "bible"
+
+
+async def test_a_write_over_a_newer_version_is_a_conflict_and_no_other_refusal_is() -> None:
+    with pytest.raises(ConflictError, match="409 Conflict"):
+        await cluster(FakeClient(refuses_with=409)).write_status(training(), Status(message="new"))
+    with pytest.raises(ClusterError, match="403 Forbidden") as error:
+        await cluster(FakeClient(refuses_with=403)).write_status(training(), Status(message="new"))
+    assert not isinstance(error.value, ConflictError)
+    assert not await cluster(FakeClient(refuses_with=409)).write_status(training(), training().status), "an equal status is not written"
+
+
+async def test_trainings_are_listed_in_the_watched_namespaces_or_in_all() -> None:
+    client = FakeClient(body())
+    assert await cluster(client).list_trainings() == [KEY]
+    assert await cluster(client, "default", "other").list_trainings() == [KEY]
+    base = f"/apis/{names.API_VERSION}"
+    in_each = [f"{base}/namespaces/{namespace}/{names.PLURAL}" for namespace in ("default", "other")]
+    assert client.listed == [f"{base}/{names.PLURAL}", *in_each]

@@ -1,0 +1,84 @@
+from typing import Any
+
+from lwm_operator.cluster.parse import (
+    is_controlled_by,
+    parse_job,
+    parse_preparation,
+    parse_preparation_report,
+    parse_progress,
+    parse_renew_time,
+    preparation_key,
+)
+from lwm_trainer.config import Preparation, Prepared
+from simulation.builders import report
+
+LABELS = {"lwm.dev/stage": "2", "lwm.dev/attempt": "3"}
+
+
+def pod(status: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
+    about = {"name": "p", "uid": "u", "labels": LABELS, "annotations": {"batch.kubernetes.io/job-completion-index": "1"}, **metadata}
+    return {"metadata": about, "spec": {"nodeName": "node1"}, "status": status or {}}
+
+
+def test_the_hosts_that_failed_are_read_from_the_jobs_own_words() -> None:
+    body = {"metadata": {"name": "j", "uid": "u", "labels": LABELS}, "status": {"failedIndexes": "0,3-5,7"}}
+    assert parse_job(body).failed_indexes == {0, 3, 4, 5, 7}
+    assert parse_job({**body, "status": {}}).failed_indexes == frozenset()
+    assert parse_job(body).template is None
+    made = {**body, "metadata": {"name": "j", "uid": "u", "labels": LABELS, "annotations": {"lwm.dev/template": "t"}}}
+    assert parse_job(made).template == "t"
+
+
+def test_a_job_has_failed_as_soon_as_its_controller_knows() -> None:
+    body = {"metadata": {"name": "j", "uid": "u", "labels": LABELS}, "status": {"succeeded": 1}}
+    assert (parse_job(body).failed, parse_job(body).succeeded) == (False, 1)
+    condition = {"type": "FailureTarget", "status": "True", "message": "Pod failed"}
+    failed = parse_job({**body, "status": {"conditions": [condition]}})
+    assert (failed.failed, failed.message) == (True, "Pod failed")
+
+
+def test_only_the_controller_with_this_uid_is_the_owner() -> None:
+    body = {"metadata": {"ownerReferences": [{"uid": "a", "controller": True}, {"uid": "b"}]}}
+    assert is_controlled_by(body, "a")
+    assert not is_controlled_by(body, "b")
+    assert not is_controlled_by({"metadata": {}}, "a")
+
+
+def test_progress_is_read_from_the_lease_or_not_at_all() -> None:
+    said = report(step=5)
+    lease = {"metadata": {"annotations": {"lwm.dev/progress": said.model_dump_json(by_alias=True)}}}
+    assert parse_progress(lease) == said
+    assert parse_progress({"metadata": {"annotations": {"lwm.dev/progress": "{"}}}) is None
+    assert parse_progress({"metadata": {}}) is None
+
+
+def test_a_lease_that_nobody_renewed_has_no_time() -> None:
+    assert parse_renew_time({"spec": {"renewTime": "2026-01-01T12:00:00.123456Z"}}) == "2026-01-01T12:00:00Z"
+    assert parse_renew_time({"spec": {"renewTime": None}}) is None
+    assert parse_renew_time({"spec": {"renewTime": "once"}}) is None
+    assert parse_renew_time({"spec": {"holderIdentity": "p"}}) is None
+    assert parse_renew_time({}) is None
+
+
+def test_what_belongs_to_a_preparation_is_told_apart_from_attempts() -> None:
+    labels = {"lwm.dev/dataset": "books", "lwm.dev/run": "2"}
+    assert preparation_key(pod(labels=labels)) == ("books", 2)
+    assert preparation_key(pod()) is None
+    job: dict[str, Any] = {"metadata": {"name": "j", "uid": "u1", "labels": labels}, "spec": {"completions": 2}, "status": {"succeeded": 1}}
+    seen = parse_preparation(job, parse_job(job), (), None)
+    assert (seen.dataset, seen.run, seen.workers, seen.complete) == ("books", 2, 2, False)
+    job["status"]["succeeded"] = 2
+    assert parse_preparation(job, parse_job(job), (), None).complete
+    of_this = [{"uid": "u1", "controller": True}]
+    assert is_controlled_by(pod(ownerReferences=of_this), "u1")
+    assert not is_controlled_by(pod(), "u1"), "an earlier Job of the same name may have left pods"
+
+
+def test_what_a_preparation_says_on_its_lease_is_read_and_nothing_else() -> None:
+    def lease(text: str) -> dict[str, Any]:
+        return {"metadata": {"annotations": {"lwm.dev/progress": text}}}
+
+    said = Preparation(shards=3, prepared=Prepared(uri="gs://x", documents=1, tokens=2))
+    assert parse_preparation_report(lease(said.model_dump_json(by_alias=True))) == said
+    assert parse_preparation_report(lease(report().model_dump_json(by_alias=True))) is None
+    assert parse_progress(lease(said.model_dump_json(by_alias=True))) is None
