@@ -1,4 +1,4 @@
-"""The budgets once more, counted from what happened instead of carried along: for comparison with what status says is spent."""
+"""An oracle for the retry budgets: it counts failures from the history, for comparison with what the status says is spent."""
 
 from dataclasses import dataclass, field
 
@@ -9,14 +9,14 @@ BUDGETS = {FailureClass.APP: "app", FailureClass.INFRA: "infra", FailureClass.HA
 
 
 @dataclass
-class Recount:
-    """Of one stage. `charges`: each failure since a human last said to go on, with the newest commit that there was then."""
+class BudgetOracle:
+    """The failures of one stage. `charges` holds each failure since the last resume, with the newest commit at that time."""
 
     charges: list[tuple[int, FailureClass]] = field(default_factory=list)
     newest: int = 0
-    """The newest commit that the stage has had, whatever was rolled back since."""
+    """The newest commit that the stage has ever had, even if it was rolled back."""
 
-    def forgive(self, was: StageStatus) -> None:
+    def reset(self, was: StageStatus) -> None:
         self.charges.clear()
         self.newest = was.committed_step
 
@@ -25,29 +25,29 @@ class Recount:
         self.charges.append((self.newest, failure_class))
 
     def spent(self, failure_class: FailureClass) -> int:
-        """Failures of the class since the newest commit; divergences since a human said to go on."""
+        """Return the failures of the class since the newest commit; of divergences, those since the last resume."""
         if failure_class == FailureClass.DIVERGED:
             return sum(of == failure_class for _, of in self.charges)
         return sum(of == failure_class and at == self.charges[-1][0] for at, of in self.charges)
 
     def exhausted(self, policy: FailurePolicy, failure_class: FailureClass) -> str | None:
-        """Why the stage may not go on after a failure of this class; None when it may."""
+        """Return why the stage may not go on after a failure of this class; None when it may."""
         if failure_class in (FailureClass.PERMANENT, FailureClass.GATE):
             return f"{failure_class} is for a human"
-        most = policy.on_divergence.max_rollbacks if failure_class == FailureClass.DIVERGED else None
+        limit = policy.on_divergence.max_rollbacks if failure_class == FailureClass.DIVERGED else None
         if failure_class in BUDGETS:
-            most = getattr(policy.budgets, BUDGETS[failure_class])
-        had = self.spent(failure_class)
-        return f"{had} failures of class {failure_class}, the budget is {most}" if most is not None and had > most else None
+            limit = getattr(policy.budgets, BUDGETS[failure_class])
+        spent = self.spent(failure_class)
+        return f"{spent} failures of class {failure_class}, the budget is {limit}" if limit is not None and spent > limit else None
 
     def compare(self, now: StageStatus) -> None:
-        """Raises AssertionError when status says something else."""
-        said = {
+        """Raise AssertionError when the status says that something else is spent."""
+        reported = {
             "app": now.budgets_used.app,
             "infra": now.budgets_used.infra,
             "hang": now.budgets_used.hang,
             "rollbacks": now.budgets_used.rollbacks,
         }
         counted = {name: self.spent(of) for of, name in {**BUDGETS, FailureClass.DIVERGED: "rollbacks"}.items()}
-        assert min(said.values()) >= 0, f"stage {now.name}: spent is negative: {said}"
-        assert said == counted, f"stage {now.name}: status says {said} are spent, counted are {counted}: {self.charges}"
+        assert min(reported.values()) >= 0, f"stage {now.name}: spent is negative: {reported}"
+        assert reported == counted, f"stage {now.name}: status says {reported} are spent, counted are {counted}: {self.charges}"

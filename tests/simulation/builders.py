@@ -1,4 +1,4 @@
-"""Short ways to write down a training and its children."""
+"""Builders for trainings, statuses and children, with defaults for all that a test does not care about."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -41,7 +41,7 @@ def spec(**changes: Any) -> dict[str, Any]:
 
 
 def body(name: str = "bible", **changes: Any) -> dict[str, Any]:
-    """An LWMTraining as the API server would show it; `changes` go into the spec."""
+    """Return an LWMTraining as the API server returns it, with `changes` to its spec."""
     return {
         "apiVersion": "lwm.dev/v1alpha1",
         "kind": "LWMTraining",
@@ -51,9 +51,9 @@ def body(name: str = "bible", **changes: Any) -> dict[str, Any]:
 
 
 def training(status: Status | None = None, generation: int = 1, **changes: Any) -> Training:
-    found = read(body(**changes))
-    metadata = found.metadata.model_copy(update={"generation": generation})
-    return found.model_copy(update={"metadata": metadata, "status": status or Status()})
+    parsed = read(body(**changes))
+    metadata = parsed.metadata.model_copy(update={"generation": generation})
+    return parsed.model_copy(update={"metadata": metadata, "status": status or Status()})
 
 
 def running(number: int = 1, state: AttemptState = AttemptState.RUNNING, **changes: Any) -> Attempt:
@@ -61,7 +61,7 @@ def running(number: int = 1, state: AttemptState = AttemptState.RUNNING, **chang
 
 
 def status(*attempts: Attempt, name: str = "ctx512", **changes: Any) -> Status:
-    """With one begun stage whose attempts (newest first) are given."""
+    """Return a status with one begun stage that has these attempts, newest first."""
     entry = StageStatus(
         name=name,
         state=StageState.RUNNING,
@@ -93,10 +93,10 @@ def pod(index: int = 0, stage: int = 1, attempt: int = 1, state: PodState = PodS
 
 
 def situation(attempt: Attempt, observed: Observed, seconds: float = 0, **changes: Any) -> PlanContext:
-    """The first stage with this attempt as its newest, `seconds` after NOW; `changes` go into the spec."""
-    here = training(status(attempt), **changes)
-    entry = here.status.stages[0].model_copy(update={"total_steps": here.spec.stages[0].total_steps})
-    return PlanContext(training=here, entries=(entry,), index=0, observed=observed, now=later(seconds), spec_errors=(), node_faults=())
+    """Return the context of the first stage with this newest attempt, `seconds` after NOW, with `changes` to the spec."""
+    current = training(status(attempt), **changes)
+    entry = current.status.stages[0].model_copy(update={"total_steps": current.spec.stages[0].total_steps})
+    return PlanContext(training=current, entries=(entry,), index=0, observed=observed, now=later(seconds), spec_errors=(), node_faults=())
 
 
 def cause(failure_class: FailureClass = FailureClass.INFRA, reason: str = "Killed", **changes: Any) -> RootCause:
@@ -125,7 +125,7 @@ def seen(
     lost: tuple[str, ...] = (),
     renewed: str | None = None,
 ) -> Observed:
-    """`renewed`: of the Lease of the first stage's first attempt."""
+    """Return these children as observed; `renewed` is the renewal of the Lease of the first stage's first attempt."""
     return Observed(
         jobs=tuple(child for child in children if isinstance(child, JobView)),
         pods=tuple(child for child in children if isinstance(child, PodView)),

@@ -9,14 +9,14 @@ from simulation.moves import edit, make_move, raise_resume, repair_stages
 from simulation.simulation import Simulation
 
 PASSES = 8
-"""With nothing happening in between, so many passes come to rest: one is the rule, more when every answer is already there."""
+"""Passes after which the operator rests. One is the rule, but more are needed when their outcomes are there at once."""
 ROUNDS = 60
 LOOK_AGAIN_SECONDS = 10.0
 LATER_SECONDS = (11.0, 200.0, 4000.0, 100_000.0)
 
 
-def look_twice(simulation: Simulation) -> Plan:
-    """Raises AssertionError if the operator does not come to rest, or would have something to say before it asks to be woken."""
+def check_rest(simulation: Simulation) -> Plan:
+    """Reconcile until nothing changes. Raise AssertionError if that never comes, or if the plan changes before the time of its requeue."""
     for _ in range(PASSES):
         before = simulation.training.status
         decided = simulation.reconcile()
@@ -26,13 +26,13 @@ def look_twice(simulation: Simulation) -> Plan:
         assert decided.actions == (), f"the plan of a quiet cluster has actions: {decided.actions}"
         assert decided.status == before, "the plan of a quiet cluster changes status"
         assert not decided.events, f"the plan of a quiet cluster has Events: {decided.events}"
-        wakes_up(simulation, decided)
+        check_requeue(simulation, decided)
     simulation.state.invariants.no_job_left_to_the_queue(simulation.state)
     return decided
 
 
-def wakes_up(simulation: Simulation, decided: Plan) -> None:
-    """Before `requeue_after` is over (ever, when it is None) the plan says nothing else; where it looks every few seconds, it may."""
+def check_requeue(simulation: Simulation, decided: Plan) -> None:
+    """Check that the plan stays the same until `requeue_after` is over (for ever when it is None), unless that is only a few seconds."""
     until = decided.requeue_after
     if until is None:
         simulation.coverage[f"for ever {decided.status.phase}/{decided.status.reason}"] += 1
@@ -45,7 +45,7 @@ def wakes_up(simulation: Simulation, decided: Plan) -> None:
 
 
 def heal(simulation: Simulation) -> None:
-    """All nodes are back, pods run well, somebody says resume: raises AssertionError if the training does not complete."""
+    """Bring all nodes back, let all pods run and resume. Raise AssertionError if the training does not complete."""
     while simulation.operator.stale:
         simulation.operator.resume_stale()
     state = simulation.state

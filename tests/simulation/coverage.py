@@ -1,4 +1,4 @@
-"""What the histories must reach, each a hundred times in 5,000: a generator of happy histories would prove nothing."""
+"""What 5,000 histories must reach, each a hundred times: a generator of happy histories would prove nothing."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -43,15 +43,15 @@ WANTED: dict[str, tuple[str, ...]] = {
 
 
 def missing(reached: Mapping[str, int], least: int = LEAST) -> dict[str, int]:
-    """What was reached less often."""
+    """Return what was reached less often than `least`, with its count."""
     wanted = [f"{kind} {name}" for kind, names in WANTED.items() for name in names]
     return {name: reached.get(name, 0) for name in wanted if reached.get(name, 0) < least}
 
 
 def table(reached: Counter[str]) -> str:
-    """All of it, a line for each kind; also what nobody asked for."""
+    """Return all counts, a line for each kind, also those that need not be reached."""
     lines = []
     for kind in (*WANTED, "for ever"):
-        found = {name.removeprefix(f"{kind} "): count for name, count in sorted(reached.items()) if name.startswith(f"{kind} ")}
-        lines.append(f"{kind}: " + ", ".join(f"{name} {count}" for name, count in found.items()))
+        counts = {name.removeprefix(f"{kind} "): count for name, count in sorted(reached.items()) if name.startswith(f"{kind} ")}
+        lines.append(f"{kind}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
     return "\n".join(lines)

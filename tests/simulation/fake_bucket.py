@@ -1,4 +1,4 @@
-"""A pretend bucket and the trainers that write into it: every step a function of the one before it and of its batch."""
+"""A simulated bucket and the gangs that write into it: every step is a function of the one before it and of its batch."""
 
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +10,7 @@ Number = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """After `step` steps: the batches that they computed with, and what came of them."""
+    """A checkpoint after `step` steps, with the batches of these steps and the state that came of them."""
 
     path: str
     step: int
@@ -23,7 +23,7 @@ SEED = Commit(path="", step=0, state=0, batches=())
 
 @dataclass(slots=True)
 class Folder:
-    """Of one attempt. `origin`: where it started from, once process 0 has written that down; `of`: the attempt it took that from."""
+    """The folder of one attempt. `origin` is the commit it started from, once process 0 has written that down, and `of` its attempt."""
 
     commits: dict[int, Commit] = field(default_factory=dict)
     origin: Commit | None = None
@@ -43,10 +43,10 @@ class Bucket:
         return self.folders.setdefault(number, Folder())
 
     def find_origin(self, stage: int, start: Start) -> tuple[Commit, int | None]:
-        """As `lwm_trainer.checkpoint.lineage.find_origin`: the commit, and the attempt of this stage that made it."""
+        """As `lwm_trainer.checkpoint.lineage.find_origin`: return the commit, and the attempt of this stage that made it."""
         for attempt in start.earlier_attempts:
             folder = self.folder((stage, attempt))
-            if steps := self._counted(stage, attempt, start):
+            if steps := self._valid_steps(stage, attempt, start):
                 return folder.commits[max(steps)], attempt
             until = start.counts_until(attempt)
             if folder.origin is None or (until is not None and folder.of is not None and folder.origin.step > until):
@@ -58,7 +58,7 @@ class Bucket:
             return Commit(path=before.path, step=0, state=before.state, batches=()), None
         return SEED, None
 
-    def _counted(self, stage: int, attempt: int, start: Start) -> list[int]:
+    def _valid_steps(self, stage: int, attempt: int, start: Start) -> list[int]:
         until = start.counts_until(attempt)
         return [step for step in self.folder((stage, attempt)).commits if until is None or step <= until]
 
@@ -68,7 +68,7 @@ class Bucket:
             return
         line: dict[int, int] = {}
         for earlier in start.earlier_attempts:
-            for step in self._counted(stage, earlier, start):
+            for step in self._valid_steps(stage, earlier, start):
                 if step <= origin_step:
                     line.setdefault(step, earlier)
         own = self.folder((stage, attempt)).commits
@@ -119,7 +119,7 @@ class Gang:
         return len(self.alive) == self.hosts
 
     def begin(self, bucket: Bucket) -> None:
-        """Everybody has met: process 0 finds the origin and writes it down."""
+        """All processes have connected: process 0 finds the origin and writes it down."""
         origin, of = bucket.find_origin(self.stage, self.start)
         folder = bucket.folder(self.number)
         folder.origin, folder.of = origin, of
@@ -135,7 +135,7 @@ class Gang:
             self.step = step + 1
 
     def commit(self, bucket: Bucket) -> Commit:
-        """Save the step that stands; older ones of its own go beyond `keep`."""
+        """Save the current step; of the attempt's own commits the newest `keep` stay."""
         path = f"gs://s{self.stage}/a{self.attempt}/{self.step}"
         commit = Commit(path=path, step=self.step, state=self.state, batches=tuple(self.batches))
         own = bucket.folder(self.number).commits

@@ -1,4 +1,4 @@
-"""Random histories: a seeded generator of moves that go deep, the checks after each, and the way back to a healed cluster."""
+"""Random histories: a seeded generator of moves, the checks after each, and the way back to a healed cluster."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -7,15 +7,15 @@ from typing import Any
 from lwm_operator.api.status import Phase
 from lwm_operator.api.training import Training
 from simulation.builders import stage, training
-from simulation.convergence import heal, look_twice
+from simulation.convergence import check_rest, heal
 from simulation.moves import Move, make_move
 from simulation.sampling import script
-from simulation.scenarios import Chance
+from simulation.scenarios import Randomness
 from simulation.simulation import Simulation
 
 CPU = {"type": "cpu", "cpu": {"hosts": 2, "devicesPerHost": 4}}
 SLICES = {"type": "tpu", "tpu": {"family": "v6e", "topology": "2x2", "slices": 2}}
-"""Two hosts as well, each with a Job of its own."""
+"""Two hosts as well, each a slice with a Job of its own."""
 
 BOOKS = {"name": "books", "source": {"uri": "gs://lwm/books"}}
 PREPARED = {"preparation": {"workers": 2}}
@@ -54,57 +54,57 @@ TRAININGS: tuple[Training, ...] = tuple(
 )
 
 LENGTH = 36
-"""Moves of a history, about."""
+"""Moves of a history; the last script may add some."""
 
 
 class HistoryError(AssertionError):
-    """A history in which a promise was broken, with all that it takes to see it again."""
+    """A history in which an invariant was violated, with all that is needed to replay it."""
 
-    def __init__(self, seed: int | None, which: int, moves: list[Move], why: BaseException) -> None:
-        super().__init__(f"seed {seed}: {type(why).__name__}: {why}\nreplay({which}, {moves!r})")
-        self.moves, self.which, self.why = moves, which, why
+    def __init__(self, seed: int | None, which: int, moves: list[Move], cause: BaseException) -> None:
+        super().__init__(f"seed {seed}: {type(cause).__name__}: {cause}\nreplay({which}, {moves!r})")
+        self.moves, self.which, self.cause = moves, which, cause
 
 
 def run(seed: int) -> Counter[str]:
-    """One history. Returns how often what was reached. Raises HistoryError."""
-    chance = Chance(seed)
-    which = chance.randrange(len(TRAININGS))
+    """Run one history and return its coverage. Raises HistoryError."""
+    rng = Randomness(seed)
+    which = rng.randrange(len(TRAININGS))
     simulation = Simulation(TRAININGS[which])
     moves: list[Move] = []
     try:
         while len(moves) < LENGTH:
-            for move in script(chance, simulation):
+            for move in script(rng, simulation):
                 moves.append(move)
-                one(simulation, move)
-        end(simulation)
+                apply(simulation, move)
+        finish(simulation)
     except Exception as error:
         raise HistoryError(seed, which, moves, error) from error
     return simulation.coverage
 
 
 def replay(which: int, moves: Iterable[Move]) -> Simulation:
-    """These moves, with all checks."""
+    """Make these moves, with all checks. Raises HistoryError."""
     simulation, done = Simulation(TRAININGS[which]), []
     try:
         for move in moves:
             done.append(move)
-            one(simulation, move)
-        end(simulation)
+            apply(simulation, move)
+        finish(simulation)
     except Exception as error:
         raise HistoryError(None, which, done, error) from error
     return simulation
 
 
-def one(simulation: Simulation, move: Move) -> None:
-    if move[0] == "look twice":
-        look_twice(simulation)
+def apply(simulation: Simulation, move: Move) -> None:
+    if move[0] == "check rest":
+        check_rest(simulation)
     else:
         make_move(simulation, move)
 
 
-def end(simulation: Simulation) -> None:
-    """Whatever happened: in a healed cluster the training completes, and then nothing is left to do."""
-    look_twice(simulation)
+def finish(simulation: Simulation) -> None:
+    """Whatever happened, the training completes in a healed cluster, and then nothing is left to do."""
+    check_rest(simulation)
     heal(simulation)
-    decided = look_twice(simulation)
+    decided = check_rest(simulation)
     assert decided.status.phase == Phase.COMPLETE

@@ -1,4 +1,4 @@
-"""What must hold after every effect, whatever happens: checked against the pretend cluster's truth, not against what the plan says."""
+"""Invariants that hold after every effect, checked against the state of the simulated cluster and not against the plan."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from lwm_operator.plan.observed import OVERDUE_SECONDS, JobView, PodView, Prepar
 from lwm_operator.plan.reasons import find_reason
 from lwm_operator.plan.timestamps import seconds_since
 from lwm_trainer.config import Start
-from simulation.budget_oracle import Recount
+from simulation.budget_oracle import BudgetOracle
 from simulation.fake_bucket import advanced
 
 if TYPE_CHECKING:
@@ -22,27 +22,28 @@ ENDING = (AttemptState.STOPPING, AttemptState.SUSPENDING, *OVER)
 STOPPED = (StageState.PAUSED, StageState.FAILED)
 PREPARED = (DatasetState.READY, DatasetState.FAILED)
 SHARDS = 4
-"""Of every data set that is prepared."""
+"""Shards of every data set that is prepared."""
 VALIDATE_EVERY = 8
 
 
 class InvariantError(AssertionError):
-    """Something that must always hold does not."""
+    """An invariant is violated."""
 
 
-def require(holds: bool, said: str | Callable[[], str]) -> None:
+def require(holds: bool, violation: str | Callable[[], str]) -> None:
+    """Raise InvariantError with this sentence unless the invariant holds."""
     if not holds:
-        raise InvariantError(said if isinstance(said, str) else said())
+        raise InvariantError(violation if isinstance(violation, str) else violation())
 
 
 @dataclass
 class Invariants:
-    made: set[str] = field(default_factory=set)
-    """Names of all Jobs that ever were."""
-    charges: dict[str, Recount] = field(default_factory=dict)
-    """By stage."""
-    unsure: set[str] = field(default_factory=set)
-    """Stages whose rollbacks were forgotten with the status: their line of record is no longer known."""
+    job_names: set[str] = field(default_factory=set)
+    """Names of all Jobs that ever existed."""
+    budgets: dict[str, BudgetOracle] = field(default_factory=dict)
+    """By the name of the stage."""
+    unknown_records: set[str] = field(default_factory=set)
+    """Stages whose rollbacks were lost with the status: their line of record is no longer known."""
     writes: int = 0
 
     # Effects.
@@ -53,7 +54,7 @@ class Invariants:
         known = entry.attempts if entry is not None else 0
         if not fresh:
             require(known >= action.attempt or not known, f"{name} is created, and no intent was ever written")
-            self.made.add(name)
+            self.job_names.add(name)
             return
         newest = entry.recent_attempts[0] if entry is not None and entry.recent_attempts else None
         require(
@@ -62,17 +63,17 @@ class Invariants:
         )
         require(not state.training.spec.suspend, f"{name} is created while spec.suspend is true")
         number = action.stage, action.attempt
-        left = [pod.name for pod in state.pods.values() if lives(state, pod) and (pod.stage, pod.attempt) != number]
+        left = [pod.name for pod in state.pods.values() if may_run(state, pod) and (pod.stage, pod.attempt) != number]
         require(not left, f"{name} is created while {left} are live")
         seen = number in state.reports or any((pod.stage, pod.attempt, pod.slice) == (*number, index) for pod in state.pods.values())
-        require(name not in self.made or not seen, f"{name} is created a second time")
+        require(name not in self.job_names or not seen, f"{name} is created a second time")
         require(action.start.earlier_attempts == tuple(range(action.attempt - 1, 0, -1)), f"{name} does not know all earlier attempts")
         require(entry is not None and action.start.rollbacks == entry.rollbacks, f"{name} does not know all rollbacks")
         drawn = spec_of(state).drawn_on(spec_of(state).stages[action.stage - 1])
         wanted = {each.name: f"gs://lwm/runs/datasets/{each.name}" for each in drawn if each.preparation is not None}
         require(dict(action.prepared) == wanted, f"{name} is told of {action.prepared}, its stage draws on {wanted}")
         require(all(state.shards_written[each] >= SHARDS for each in wanted), f"{name} is created before its data is written")
-        self.made.add(name)
+        self.job_names.add(name)
 
     def preparation_created(self, state: "ClusterState", name: str, dataset: str, action: CreatePreparation, *, fresh: bool) -> None:
         if not fresh:
@@ -125,7 +126,7 @@ class Invariants:
             open_stage = open_stage or entry.state != StageState.COMPLETE
             if entry is was or entry == was:
                 if new.observed_resume > old.observed_resume:
-                    self._recount(entry.name).forgive(was)
+                    self._budget(entry.name).reset(was)
                 continue
             self._stage(state, was, entry, resumed=new.observed_resume > old.observed_resume)
             if entry.state == StageState.COMPLETE and was.state != StageState.COMPLETE:
@@ -160,26 +161,26 @@ class Invariants:
             all(ended.get(attempt.number, attempt.state) == attempt.state for attempt in now.recent_attempts),
             f"stage {name}: an attempt that was over is so no longer",
         )
-        told = {attempt.number for attempt in was.recent_attempts if attempt.state == AttemptState.SUSPENDING}
+        suspending = {attempt.number for attempt in was.recent_attempts if attempt.state == AttemptState.SUSPENDING}
         for attempt in now.recent_attempts[:1]:
-            charged = attempt.number in told and attempt.state in (AttemptState.FAILED, AttemptState.STOPPING)
+            charged = attempt.number in suspending and attempt.state in (AttemptState.FAILED, AttemptState.STOPPING)
             mute = attempt.root_cause is not None and attempt.root_cause.reason == "CompletedWithoutCheckpoint"
             require(not charged or mute, f"stage {name}: attempt {attempt.number} was told to leave, and that counts as a failure")
-        count = self._recount(name)
+        budget = self._budget(name)
         if resumed:
-            count.forgive(was)
+            budget.reset(was)
         for attempt in now.recent_attempts:
             if attempt.state == AttemptState.FAILED and attempt.number not in ended and attempt.root_cause is not None:
                 state.coverage[f"class {attempt.root_cause.failure_class}"] += 1
                 state.coverage[f"decision {attempt.root_cause.reason}"] += 1
                 self._evicted(state, attempt, attempt.root_cause)
-                count.charge(was, now, attempt, attempt.root_cause.failure_class)
-                if (stop := count.exhausted(state.training.spec.failure_policy, attempt.root_cause.failure_class)) is not None:
+                budget.charge(was, now, attempt, attempt.root_cause.failure_class)
+                if (stop := budget.exhausted(state.training.spec.failure_policy, attempt.root_cause.failure_class)) is not None:
                     require(now.state in STOPPED, f"stage {name} goes on: {stop}")
-        count.compare(now)
+        budget.compare(now)
 
     def _evicted(self, state: "ClusterState", attempt: Attempt, cause: RootCause) -> None:
-        """What the queue took is nobody's failure, and what never had a pod was not taken from anybody."""
+        """An eviction by the queue is a disruption, and an attempt that never had a pod was not evicted."""
         if attempt.job_uid in state.evicted_jobs and cause.reason != "CompletedWithoutCheckpoint":
             require(
                 cause.failure_class == FailureClass.DISRUPTION, f"attempt {attempt.number} was evicted by the queue, and told is {cause}"
@@ -189,7 +190,7 @@ class Invariants:
             require(had, f"attempt {attempt.number} never had a pod, and has ended as evicted")
 
     def no_job_left_to_the_queue(self, state: "ClusterState") -> None:
-        """In a quiet state: no Job of an ended attempt is left to a queue that might admit it."""
+        """In a quiet cluster, no Job of an ended attempt is left to a queue that might admit it."""
         ended = {
             (number, attempt.number)
             for number, entry in enumerate(state.training.status.stages, start=1)
@@ -203,30 +204,30 @@ class Invariants:
             goes_on = [view.job.name for view in state.preparations.values() if not (view.complete or view.job.failed)]
             require(not goes_on, f"{goes_on} go on, and the training is complete")
 
-    def _recount(self, name: str) -> Recount:
-        return self.charges.setdefault(name, Recount())
+    def _budget(self, name: str) -> BudgetOracle:
+        return self.budgets.setdefault(name, BudgetOracle())
 
     def _record(self, state: "ClusterState", status: Status, index: int) -> None:
-        """Every step stands once in the final record, with the batch that it should have, upon the stage before."""
+        """Every step is once in the final record, with its right batch, and the first follows on the stage before."""
         entry = status.stages[index]
-        if entry.name in self.unsure or entry.final_checkpoint is None:
+        if entry.name in self.unknown_records or entry.final_checkpoint is None:
             return
-        found = state.bucket.finals.get(entry.final_checkpoint.path)
-        require(found is not None, f"stage {entry.name}: there is no commit at {entry.final_checkpoint.path}")
-        assert found is not None
+        commit = state.bucket.finals.get(entry.final_checkpoint.path)
+        require(commit is not None, f"stage {entry.name}: there is no commit at {entry.final_checkpoint.path}")
+        assert commit is not None
         line = Start(rollbacks=entry.rollbacks)
         wanted = tuple(line.batch_of(step) for step in range(entry.total_steps))
-        require(found.batches == wanted, lambda: f"stage {entry.name}: the record is {found.batches}, it should be {wanted}")
+        require(commit.batches == wanted, lambda: f"stage {entry.name}: the record is {commit.batches}, it should be {wanted}")
         before = status.stages[index - 1].final_checkpoint if index else None
         trained_state = state.bucket.finals[before.path].state if before is not None else 0
         for step, batch in enumerate(wanted):
             trained_state = advanced(trained_state, step, batch)
-        require(found.state == trained_state, f"stage {entry.name}: its state does not come of its record")
+        require(commit.state == trained_state, f"stage {entry.name}: its state does not come of its record")
 
     def status_lost(self, state: "ClusterState") -> None:
-        """Status is lost: what only status knew cannot be held against the plan."""
-        self.unsure |= {entry.name for entry in state.training.status.stages if entry.rollbacks}
-        self.charges.clear()
+        """The status is lost: the plan cannot be held to what only the status knew."""
+        self.unknown_records |= {entry.name for entry in state.training.status.stages if entry.rollbacks}
+        self.budgets.clear()
 
     def _bounded(self, status: Status) -> None:
         require(find_reason(status.reason) is not None and bool(status.message), f"{status.reason!r} is not in plan/reasons, or no message")
@@ -241,11 +242,11 @@ def spec_of(state: "ClusterState") -> Spec:
     return state.training.spec
 
 
-def lives(state: "ClusterState", pod: PodView) -> bool:
-    """Whether the pod may still run; not one on a lost node, or long overdue.
+def may_run(state: "ClusterState", pod: PodView) -> bool:
+    """Whether the pod may still run; one on a lost node, or one that is long overdue, may not.
 
-    By the API server's clock and the operator's: one that is hours ahead takes a pod that is just ending for one that nobody ends. What
-    such a zombie commits is held against the line of record like any other's.
+    Both clocks count, the API server's and the operator's: one that is hours ahead takes a pod that is just ending for one that nobody
+    ends. What such a zombie commits is held against the line of record like any other's.
     """
     if not pod.live or pod.node in state.lost_nodes:
         return False

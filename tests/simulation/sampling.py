@@ -1,8 +1,8 @@
-"""Which script comes next, by chance and by how things stand, so that histories go deep."""
+"""Sample the next script by weights that depend on the state, so that histories go deep."""
 
 from lwm_operator.api.status import Phase
 from lwm_operator.plan.observed import PodState
-from simulation.scenarios import PASSES, SCRIPTS, Chance, Script, passes
+from simulation.scenarios import PASSES, SCRIPTS, Randomness, Script, passes
 from simulation.simulation import Simulation
 
 NAMES = list(SCRIPTS)
@@ -60,7 +60,7 @@ BY_PHASE = {
 
 
 def _weights(simulation: Simulation) -> list[float]:
-    """By what the newest pods do, and by the phase that the operator has written down."""
+    """Return the weight of each script, by what the newest pods do and by the phase in the status."""
     pods = simulation.state.newest_pods
     more = ENDED
     if any(pod.state == PodState.RUNNING and not pod.deleting for pod in pods):
@@ -84,11 +84,11 @@ def _weights(simulation: Simulation) -> list[float]:
     return [weights.get(name, 0.0) for name in NAMES]
 
 
-def script(chance: Chance, simulation: Simulation) -> Script:
-    """The next moves. Most are followed by a pass: Kubernetes tells the operator of everything."""
+def script(rng: Randomness, simulation: Simulation) -> Script:
+    """Return the next moves. Most are followed by a pass, because Kubernetes notifies the operator of every change."""
     weights = _weights(simulation)
-    moves = SCRIPTS[chance.choices(NAMES, weights)[0]](chance)
-    if chance.random() < chance.away:
-        moves += SCRIPTS[chance.choices(NAMES, weights)[0]](chance)
-        return [move for move in moves if move[0] not in PASSES] + passes(chance)
+    moves = SCRIPTS[rng.choices(NAMES, weights)[0]](rng)
+    if rng.random() < rng.absence:
+        moves += SCRIPTS[rng.choices(NAMES, weights)[0]](rng)
+        return [move for move in moves if move[0] not in PASSES] + passes(rng)
     return moves

@@ -1,7 +1,7 @@
-"""Short scripts of moves: what tends to happen together, with passes of the operator in between."""
+"""Short scripts of moves that tend to happen together, with passes of the operator in between."""
 
-import random
 from collections.abc import Callable
+from random import Random
 
 from simulation.moves import Move
 
@@ -19,78 +19,78 @@ REJECTED = (
 )
 WAITS = (2.0, 11.0, 11.0, 61.0, 130.0, 400.0, 4000.0)
 JUMPS = (-7200.0, -600.0, -60.0, 60.0, 600.0, 7200.0)
-PASSES = ("reconcile", "crash", "time out", "pause", "pause before observing", "resume stale", "look twice")
+PASSES = ("reconcile", "crash", "time out", "pause", "pause before observing", "resume stale", "check rest")
 PREPARING = ("Rendezvous", "LoadingData", "Restoring", "Compiling", "Saving")
 
 
-class Chance(random.Random):
-    """With a temper of its own for each history: how often the operator does its work in peace, and how often it is away."""
+class Randomness(Random):
+    """A seeded source for one history, which also draws how often passes complete and how often the operator is absent."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.steady = self.uniform(0.6, 0.95)
-        self.away = self.choice((0.0, 0.05, 0.2))
+        self.absence = self.choice((0.0, 0.05, 0.2))
 
 
-def passes(chance: Chance) -> Script:
-    """An operator that does its work, mostly."""
-    if chance.random() < chance.steady:
+def passes(rng: Randomness) -> Script:
+    """Return a whole pass, or now and then one that crashes, pauses or loses a request."""
+    if rng.random() < rng.steady:
         return [("reconcile",)]
     return [
-        chance.choice(
+        rng.choice(
             (
-                ("crash", chance.choice((0, 1, 1, 2))),
-                ("time out", chance.choice((0, 1)), chance.random() < 0.5),
-                ("pause", chance.choice((0, 1, 1))),
+                ("crash", rng.choice((0, 1, 1, 2))),
+                ("time out", rng.choice((0, 1)), rng.random() < 0.5),
+                ("pause", rng.choice((0, 1, 1))),
                 ("pause before observing",),
                 ("resume stale",),
-                ("look twice",),
+                ("check rest",),
             )
         )
     ]
 
 
-def _host(chance: Chance) -> int:
-    return chance.randrange(2)
+def _host(rng: Randomness) -> int:
+    return rng.randrange(2)
 
 
-def _advance(chance: Chance) -> Script:
+def _advance(rng: Randomness) -> Script:
     """To the next commit."""
-    return [("start",), *passes(chance), ("train", 5, True), *passes(chance)]
+    return [("start",), *passes(rng), ("train", 5, True), *passes(rng)]
 
 
-def _break(chance: Chance) -> Script:
+def _break(rng: Randomness) -> Script:
     """A host fails, its peer notices or not."""
-    found: Script = [("fail", _host(chance), chance.choice(CODES), chance.choice(("words", "words", "long", "mute", "mute")))]
-    if chance.random() < 0.3:
-        found += passes(chance)
-    if chance.random() < 0.6:
-        found += [("lose peers", chance.choice((79, 79, 134)))]
-    return [*found, ("sync jobs",), *passes(chance)]
+    moves: Script = [("fail", _host(rng), rng.choice(CODES), rng.choice(("words", "words", "long", "mute", "mute")))]
+    if rng.random() < 0.3:
+        moves += passes(rng)
+    if rng.random() < 0.6:
+        moves += [("lose peers", rng.choice((79, 79, 134)))]
+    return [*moves, ("sync jobs",), *passes(rng)]
 
 
-def _recover(chance: Chance) -> Script:
+def _recover(rng: Randomness) -> Script:
     """What holds the next attempt up goes by."""
-    return [("settle",), *passes(chance), ("wait", chance.choice((11.0, 61.0, 400.0))), *passes(chance)]
+    return [("settle",), *passes(rng), ("wait", rng.choice((11.0, 61.0, 400.0))), *passes(rng)]
 
 
-def _lose_nodes(chance: Chance) -> Script:
-    how = chance.choice(("dead", "cut", "alive", "alive"))
-    found: Script = [("unready", _host(chance), how)]
-    if chance.random() < 0.5:
-        found += [("unready", 0, how), ("unready", 1, how)]
-    if chance.random() < 0.5:
-        found += [("wait", 31.0), *passes(chance)]
-    return [*found, ("taint",), *passes(chance)]
+def _lose_nodes(rng: Randomness) -> Script:
+    how = rng.choice(("dead", "cut", "alive", "alive"))
+    moves: Script = [("unready", _host(rng), how)]
+    if rng.random() < 0.5:
+        moves += [("unready", 0, how), ("unready", 1, how)]
+    if rng.random() < 0.5:
+        moves += [("wait", 31.0), *passes(rng)]
+    return [*moves, ("taint",), *passes(rng)]
 
 
-def _zombie_returns(chance: Chance) -> Script:
+def _zombie_returns(rng: Randomness) -> Script:
     """Its node comes back just when the next attempt has been decided upon."""
     lost: Script = [("unready", 1, "alive"), ("taint",), ("reconcile",), ("settle",), ("wait", 11.0), ("reconcile",), ("settle",)]
-    return [*lost, ("crash", 1), ("wait", 11.0), ("crash", 1), ("recover nodes",), ("reconcile",), ("settle",), *passes(chance)]
+    return [*lost, ("crash", 1), ("wait", 11.0), ("crash", 1), ("recover nodes",), ("reconcile",), ("settle",), *passes(rng)]
 
 
-def _avoid(chance: Chance) -> Script:
+def _avoid(rng: Randomness) -> Script:
     """A node is avoided, and without it there is no room."""
     broken: Script = [("avoid", 1), ("fail", 1, 137, "mute"), ("lose peers", 79), ("sync jobs",), ("reconcile",), ("settle",)]
     return [
@@ -101,42 +101,42 @@ def _avoid(chance: Chance) -> Script:
         ("schedule",),
         ("reconcile",),
         ("wait", 61.0),
-        *passes(chance),
+        *passes(rng),
         ("capacity", None),
     ]
 
 
-def _prepare(chance: Chance) -> Script:
-    phase = chance.choice(PREPARING)
-    return [("start",), *([("train", 1, False)] if phase == "Saving" else []), ("enter phase", phase), *passes(chance)]
+def _prepare(rng: Randomness) -> Script:
+    phase = rng.choice(PREPARING)
+    return [("start",), *([("train", 1, False)] if phase == "Saving" else []), ("enter phase", phase), *passes(rng)]
 
 
-def _lag(chance: Chance) -> Script:
+def _lag(rng: Randomness) -> Script:
     """The Job controller sleeps."""
-    happens = chance.choice((("force delete pod", _host(chance)), ("delete pod", _host(chance)), ("reconcile",)))
-    return [("lag", True), happens, ("settle",), *passes(chance), ("wait", 11.0), *passes(chance), ("lag", False), ("sync jobs",)]
+    happens = rng.choice((("force delete pod", _host(rng)), ("delete pod", _host(rng)), ("reconcile",)))
+    return [("lag", True), happens, ("settle",), *passes(rng), ("wait", 11.0), *passes(rng), ("lag", False), ("sync jobs",)]
 
 
-def _end_mute(chance: Chance) -> Script:
+def _end_mute(rng: Randomness) -> Script:
     """All leave with 0, and nobody hears which checkpoint is the last one."""
-    return [("start",), ("train", 5, True), ("silence",), ("train", 100, True), ("finish mute",), ("sync jobs",), *passes(chance)]
+    return [("start",), ("train", 5, True), ("silence",), ("train", 100, True), ("finish mute",), ("sync jobs",), *passes(rng)]
 
 
-def _go_silent(chance: Chance) -> Script:
-    sign = chance.choice((("hang",), ("silence",)))
-    return [("train", 1, False), sign, ("wait", 400.0), ("reconcile",), ("wait", 61.0), *passes(chance)]
+def _go_silent(rng: Randomness) -> Script:
+    sign = rng.choice((("hang",), ("silence",)))
+    return [("train", 1, False), sign, ("wait", 400.0), ("reconcile",), ("wait", 61.0), *passes(rng)]
 
 
-def _edit(chance: Chance) -> Script:
+def _edit(rng: Randomness) -> Script:
     return [
-        chance.choice(
+        rng.choice(
             (
-                ("budgets", chance.randrange(3), chance.randrange(4), chance.randrange(3)),
-                ("divergence", chance.choice(("Rollback", "Rollback", "Pause", "Fail")), chance.randrange(3)),
-                ("exhausted", chance.choice(("Pause", "Fail"))),
-                ("history", chance.randrange(3)),
-                ("avoid", chance.randrange(3)),
-                ("ttl", chance.choice((None, 0, 60))),
+                ("budgets", rng.randrange(3), rng.randrange(4), rng.randrange(3)),
+                ("divergence", rng.choice(("Rollback", "Rollback", "Pause", "Fail")), rng.randrange(3)),
+                ("exhausted", rng.choice(("Pause", "Fail"))),
+                ("history", rng.randrange(3)),
+                ("avoid", rng.randrange(3)),
+                ("ttl", rng.choice((None, 0, 60))),
                 ("append stage",),
                 ("append stage",),
                 ("remove stage",),
@@ -145,81 +145,81 @@ def _edit(chance: Chance) -> Script:
                 ("lose status",),
             )
         ),
-        *passes(chance),
+        *passes(rng),
     ]
 
 
-def _suspend(chance: Chance) -> Script:
-    found: Script = [("suspend", True), *passes(chance)]
-    if chance.random() < 0.7:
-        found += [("settle",), *passes(chance)]
-    return found
+def _suspend(rng: Randomness) -> Script:
+    moves: Script = [("suspend", True), *passes(rng)]
+    if rng.random() < 0.7:
+        moves += [("settle",), *passes(rng)]
+    return moves
 
 
-def _place(chance: Chance) -> Script:
+def _place(rng: Randomness) -> Script:
     """Some pods find no node."""
-    found: Script = [("capacity", chance.choice((0, 1, 1))), ("schedule",), *passes(chance)]
-    return [*found, ("wait", chance.choice((61.0, 901.0))), *passes(chance), ("capacity", None)]
+    moves: Script = [("capacity", rng.choice((0, 1, 1))), ("schedule",), *passes(rng)]
+    return [*moves, ("wait", rng.choice((61.0, 901.0))), *passes(rng), ("capacity", None)]
 
 
-def _hold_up(chance: Chance) -> Script:
-    host, reason = _host(chance), chance.choice(IMAGE)
+def _hold_up(rng: Randomness) -> Script:
+    host, reason = _host(rng), rng.choice(IMAGE)
     first: Script = [] if reason == "SchedulingGated" else [("schedule",)]
-    return [*first, ("hold up", host, reason), *passes(chance)]
+    return [*first, ("hold up", host, reason), *passes(rng)]
 
 
-def _bad_image(chance: Chance) -> Script:
-    return [("image", True), *passes(chance), ("start",), *passes(chance), ("image", False), *passes(chance)]
+def _bad_image(rng: Randomness) -> Script:
+    return [("image", True), *passes(rng), ("start",), *passes(rng), ("image", False), *passes(rng)]
 
 
-def _admit(chance: Chance) -> Script:
+def _admit(rng: Randomness) -> Script:
     """Late, and after the queue has said why."""
-    before: Script = [("explain",), *passes(chance)] if chance.random() < 0.3 else []
-    return [*before, ("admit",), *passes(chance)]
+    before: Script = [("explain",), *passes(rng)] if rng.random() < 0.3 else []
+    return [*before, ("admit",), *passes(rng)]
 
 
-def _take_back(chance: Chance) -> Script:
+def _take_back(rng: Randomness) -> Script:
     """Sometimes the Job is admitted again before anybody has seen that it was evicted."""
-    again: Script = [("admit",)] if chance.random() < 0.3 else []
-    return [("preempt",), *([] if again else passes(chance)), ("settle",), *again, *passes(chance)]
+    again: Script = [("admit",)] if rng.random() < 0.3 else []
+    return [("preempt",), *([] if again else passes(rng)), ("settle",), *again, *passes(rng)]
 
 
-def _in_and_out(chance: Chance) -> Script:
+def _in_and_out(rng: Randomness) -> Script:
     """Admitted and evicted before there is any pod."""
-    return [("lag", True), ("admit",), *passes(chance), ("preempt",), *passes(chance), ("lag", False), ("sync jobs",), *passes(chance)]
+    return [("lag", True), ("admit",), *passes(rng), ("preempt",), *passes(rng), ("lag", False), ("sync jobs",), *passes(rng)]
 
 
-def _work(chance: Chance) -> Script:
+def _work(rng: Randomness) -> Script:
     """Data sets are encoded, in some steps or at once."""
-    found: Script = [("work", 1), *passes(chance)] if chance.random() < 0.5 else []
-    return [*found, ("work", chance.choice((1, 100))), *passes(chance)]
+    moves: Script = [("work", 1), *passes(rng)] if rng.random() < 0.5 else []
+    return [*moves, ("work", rng.choice((1, 100))), *passes(rng)]
 
 
-def _lose_worker(chance: Chance) -> Script:
-    return [("work", 1), *passes(chance), ("fail worker", _host(chance), chance.choice(WORKER_CODES)), *passes(chance)]
+def _lose_worker(rng: Randomness) -> Script:
+    return [("work", 1), *passes(rng), ("fail worker", _host(rng), rng.choice(WORKER_CODES)), *passes(rng)]
 
 
-def _bad_data(chance: Chance) -> Script:
+def _bad_data(rng: Randomness) -> Script:
     return [
         ("corrupt data",),
         ("work", 1),
-        *passes(chance),
-        *([("repair data",), ("resume",), *passes(chance)] if chance.random() < 0.5 else []),
+        *passes(rng),
+        *([("repair data",), ("resume",), *passes(rng)] if rng.random() < 0.5 else []),
     ]
 
 
-def _one(*moves: Move) -> Callable[[Chance], Script]:
-    return lambda chance: [chance.choice(moves), *passes(chance)]
+def _one(*moves: Move) -> Callable[[Randomness], Script]:
+    return lambda rng: [rng.choice(moves), *passes(rng)]
 
 
-SCRIPTS: dict[str, Callable[[Chance], Script]] = {
-    "pass": lambda chance: [*passes(chance)],
+SCRIPTS: dict[str, Callable[[Randomness], Script]] = {
+    "pass": lambda rng: [*passes(rng)],
     "advance": _advance,
-    "to the end": lambda chance: [("run to the end",), *passes(chance)],
+    "to the end": lambda rng: [("run to the end",), *passes(rng)],
     "break": _break,
     "recover": _recover,
     "lose nodes": _lose_nodes,
-    "nodes back": lambda chance: [("recover nodes",), *passes(chance), ("settle",), *passes(chance)],
+    "nodes back": lambda rng: [("recover nodes",), *passes(rng), ("settle",), *passes(rng)],
     "zombies": _one(("train zombies", 5)),
     "go silent": _go_silent,
     "speak": _one(("recover trainers",)),
@@ -232,8 +232,8 @@ SCRIPTS: dict[str, Callable[[Chance], Script]] = {
     "work": _work,
     "lose worker": _lose_worker,
     "bad data": _bad_data,
-    "work mute": lambda chance: [("work mute",), *passes(chance)],
-    "hold up worker": lambda chance: [("hold up worker", _host(chance), chance.choice(IMAGE)), *passes(chance)],
+    "work mute": lambda rng: [("work mute",), *passes(rng)],
+    "hold up worker": lambda rng: [("hold up worker", _host(rng), rng.choice(IMAGE)), *passes(rng)],
     "drop preparations": _one(("delete preparations",), ("repair data",)),
     "bad image": _bad_image,
     "prepare": _prepare,
@@ -244,18 +244,16 @@ SCRIPTS: dict[str, Callable[[Chance], Script]] = {
     "admit": _admit,
     "take back": _take_back,
     "in and out": _in_and_out,
-    "evict": lambda chance: [("evict", _host(chance), chance.choice(DISRUPTED)), *passes(chance), ("settle",), *passes(chance)],
-    "reject": lambda chance: [("schedule",), ("reject", _host(chance), chance.choice(("", "", *REJECTED))), *passes(chance)],
-    "drain": lambda chance: [("drain", _host(chance)), *passes(chance), ("settle",), *passes(chance), ("uncordon",)],
-    "delete": lambda chance: [
-        chance.choice(
-            (("delete pod", _host(chance)), ("force delete pod", _host(chance)), ("delete job",), ("forget node", _host(chance)))
-        ),
-        *passes(chance),
+    "evict": lambda rng: [("evict", _host(rng), rng.choice(DISRUPTED)), *passes(rng), ("settle",), *passes(rng)],
+    "reject": lambda rng: [("schedule",), ("reject", _host(rng), rng.choice(("", "", *REJECTED))), *passes(rng)],
+    "drain": lambda rng: [("drain", _host(rng)), *passes(rng), ("settle",), *passes(rng), ("uncordon",)],
+    "delete": lambda rng: [
+        rng.choice((("delete pod", _host(rng)), ("force delete pod", _host(rng)), ("delete job",), ("forget node", _host(rng)))),
+        *passes(rng),
     ],
-    "memory": lambda chance: [("oom", _host(chance)), *passes(chance)],
-    "wait": lambda chance: [("wait", chance.choice(WAITS)), *passes(chance)],
-    "jump": lambda chance: [("set clock", chance.choice(JUMPS)), *passes(chance)],
+    "memory": lambda rng: [("oom", _host(rng)), *passes(rng)],
+    "wait": lambda rng: [("wait", rng.choice(WAITS)), *passes(rng)],
+    "jump": lambda rng: [("set clock", rng.choice(JUMPS)), *passes(rng)],
     "slow": _one(
         ("lag", True),
         ("lag", False),
@@ -266,6 +264,6 @@ SCRIPTS: dict[str, Callable[[Chance], Script]] = {
         ("schedule",),
         ("lose peers", 79),
     ),
-    "quota": lambda chance: [("quota", True), *passes(chance), *passes(chance), ("quota", False)],
+    "quota": lambda rng: [("quota", True), *passes(rng), *passes(rng), ("quota", False)],
     "no more": _one(("pause before observing",), ("resume stale",)),
 }

@@ -185,7 +185,7 @@ def test_planted_bugs_are_found(bug: str, monkeypatch: pytest.MonkeyPatch) -> No
         try:
             run(seed)
         except HistoryError as error:
-            if sign in str(error.why):
-                print(f"{bug}: found by history {seed + 1}: {error.why}")
+            if sign in str(error.cause):
+                print(f"{bug}: found by history {seed + 1}: {error.cause}")
                 return
     pytest.fail(f"{WITHIN} histories do not find that {bug}")

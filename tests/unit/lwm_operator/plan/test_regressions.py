@@ -31,8 +31,8 @@ def test_a_pod_without_a_node_is_looked_at_again_even_when_the_operators_clock_i
 
 
 def test_histories_that_broke_a_promise_once() -> None:
-    replay(2, [("reconcile",), ("start",), ("train", 5, True), ("delete job",), ("reconcile",), ("settle",), ("look twice",)])
-    replay(0, [("set clock", -7200.0), ("reconcile",), ("capacity", 1), ("schedule",), ("reconcile",), ("look twice",)])
+    replay(2, [("reconcile",), ("start",), ("train", 5, True), ("delete job",), ("reconcile",), ("settle",), ("check rest",)])
+    replay(0, [("set clock", -7200.0), ("reconcile",), ("capacity", 1), ("schedule",), ("reconcile",), ("check rest",)])
 
 
 def test_pods_made_from_an_edit_that_was_taken_back_are_made_anew() -> None:
