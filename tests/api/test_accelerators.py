@@ -17,8 +17,8 @@ from lwm_operator.manifests.attempt import companions
 from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.job import jobs
 from lwm_operator.plan.validation.validate import validate
+from lwm_operator.platforms.gke_tpu_families import GKE_TPU_FAMILIES
 from lwm_operator.platforms.gpu import PROFILES
-from lwm_operator.platforms.tpu_families import FAMILIES
 from lwm_trainer.config import Start
 from quickstart.options import EXAMPLE
 from simulation.builders import stage
@@ -97,12 +97,12 @@ async def test_every_stage_of_every_example_is_admitted_where_only_restricted_po
 
 
 @pytest.mark.parametrize("slices", [1, 2])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", GKE_TPU_FAMILIES)
 async def test_tpu_hosts_are_restricted_pods(client: Client, namespace: str, family: str, slices: int) -> None:
-    for topology, row in list(FAMILIES[family].rows.items())[:4]:
+    for topology, row in list(GKE_TPU_FAMILIES[family].topologies.items())[:4]:
         for machine in row.machines:
             accelerator = tpu(family, topology, slices, **({"chipsPerHost": machine.chips} if len(row.machines) > 1 else {}))
-            body = wanted(namespace, accelerator, dp=slices, fsdp=row.chips * FAMILIES[family].devices_per_chip)
+            body = wanted(namespace, accelerator, dp=slices, fsdp=row.chips * GKE_TPU_FAMILIES[family].chip.devices_per_chip)
             made = await objects(client, run(await admitted(client, body)))
             assert len(made) == slices
             found = await asyncio.gather(*(dry(client, pod(job)) for job in made))

@@ -9,16 +9,17 @@ import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
 from lwm_trainer.config import RunConfig
+from lwm_trainer.config.accelerator_families import TPU_FAMILIES
 from lwm_trainer.fit.compile import topology
 from lwm_trainer.fit.compile.compile_result import refusal
-from lwm_trainer.fit.compile.target import AVAILABLE, Target
+from lwm_trainer.fit.compile.target import Target
 from lwm_trainer.fit.fit import Fit, fit
 from support.builders import a_run, tpus
 
 SMALL = {"layers": 4, "width": 256, "heads": 2, "kv_heads": 2, "head_dim": 128, "mlp_width": 512, "vocab_size": 1024, "dtype": "bfloat16"}
 LAYER = 4 * 256 * 256 + 3 * 256 * 512  # without norms
 NORMS = 256 * (2 * 4 + 1)
-TOPOLOGIES = {"v4": "v4:2x2x1", "v5e": "v5e:2x2", "v5p": "v5p:2x2x1", "v6e": "v6e:2x2"}
+TOPOLOGIES = {"v4": "v4:2x2x1", "v5e": "v5e:2x2", "v5p": "v5p:2x2x1", "v6e": "v6e:2x2", "v7x": "v7x:2x2x1"}
 
 
 def a_tpu_run(**changes: Any) -> RunConfig:
@@ -57,7 +58,7 @@ def test_what_does_not_fit_is_an_answer(tmp_path: Path) -> None:
     assert found.margin_bytes < 0
 
 
-@pytest.mark.parametrize("family", sorted(AVAILABLE))
+@pytest.mark.parametrize("family", TPU_FAMILIES)
 def test_the_memory_of_a_chip_is_what_its_compiler_says(family: str) -> None:
     everywhere = NamedSharding(topology.mesh(TOPOLOGIES[family], ring=4), PartitionSpec())
 
@@ -70,4 +71,4 @@ def test_the_memory_of_a_chip_is_what_its_compiler_says(family: str) -> None:
         jax.jit(large).lower(jax.ShapeDtypeStruct((1024,), jnp.float32, sharding=everywhere)).compile()
     found = refusal(str(caught.value))
     assert found is not None
-    assert found.available_bytes == AVAILABLE[family]
+    assert found.available_bytes == TPU_FAMILIES[family].usable_hbm_bytes

@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
+from lwm_operator.platforms.gke_tpu_families import GKE_TPU_FAMILIES, GkeTpuFamily
 from lwm_operator.platforms.gpu import PROFILES
 from lwm_operator.platforms.profile import Profile
 from lwm_operator.platforms.tpu import ACCELERATOR_LABEL, CHIPS_LABEL, RESOURCE, TOPOLOGY_LABEL, selectors
-from lwm_operator.platforms.tpu_families import FAMILIES, Family
 
 SHOWN = 256
 """Chips up to which topologies are listed one by one; the rule of the family says the rest."""
@@ -32,34 +32,34 @@ admit says why; its namespace must allow `privileged`.
 
 def page() -> str:
     return "\n".join(
-        [HEAD, *(_family(family) for family in FAMILIES.values()), PROFILES_HEAD, _profiles(), *map(_details, PROFILES.values())]
+        [HEAD, *(_family(family) for family in GKE_TPU_FAMILIES.values()), PROFILES_HEAD, _profiles(), *map(_details, PROFILES.values())]
     )
 
 
-def _family(family: Family) -> str:
+def _family(family: GkeTpuFamily) -> str:
     rows = [
         (
-            f"`{row.topology}`",
+            f"`{row.name}`",
             row.chips,
             row.chips // machine.chips,
             machine.chips,
-            machine.chips * family.devices_per_chip,
+            machine.chips * family.chip.devices_per_chip,
             f"`{machine.name}`",
-            _pairs(selectors(family.name, row.topology, chips_per_host=machine.chips)),
+            _pairs(selectors(family.name, row.name, chips_per_host=machine.chips)),
         )
-        for row in family.rows.values()
+        for row in family.topologies.values()
         if row.chips <= SHOWN
         for machine in row.machines
     ]
-    more = sum(row.chips > SHOWN for row in family.rows.values())
-    largest = max(row.chips for row in family.rows.values())
+    more = sum(row.chips > SHOWN for row in family.topologies.values())
+    largest = max(row.chips for row in family.topologies.values())
     rest = f"{more} more topologies of up to {largest:,} chips follow the same rule.\n" if more else ""
     return "\n".join(
         [
             f"### {family.name}",
             "",
-            f"Topologies: {family.rule}.",
-            f"HBM per chip: {family.hbm_bytes_per_chip / 1e9:g} GB. JAX devices per chip: {family.devices_per_chip}.",
+            f"Topologies: {family.topology_rule}.",
+            f"HBM per chip: {family.chip.hbm_bytes / 1e9:g} GB. JAX devices per chip: {family.chip.devices_per_chip}.",
             f"Sources: {'; '.join(family.sources)}.",
             "",
             *_table(("topology", "chips", "hosts", "chips per host", "JAX devices per host", "machine", "node selectors"), rows),

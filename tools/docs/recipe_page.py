@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lwm_trainer.config import Memory
+from lwm_trainer.config.accelerator_families import TPU_FAMILIES
 from lwm_trainer.fit.compile.compiler import FitError, known
-from lwm_trainer.fit.estimate.chips import CHIPS
 from lwm_trainer.fit.estimate.step_time import estimate
 from lwm_trainer.fit.fit import Fit, fit
 from lwm_trainer.fit.recipe import SLICES, STAGES, Case, cases, with_memory
@@ -119,7 +119,7 @@ def section(family: str, answers: Sequence[Answer]) -> str:
 
 
 def _row(case: Case, found: Fit | None, chat: bool) -> tuple[str, ...]:
-    guess = estimate(case.run, CHIPS[case.family])
+    guess = estimate(case.run, TPU_FAMILIES[case.family].device)
     topology = case.target.topology.partition(":")[2]
     return (
         case.stage.name + (", chat" if chat else ""),
@@ -162,7 +162,7 @@ def savers(case: Case, only_kept: bool) -> tuple[str, list[str]]:
         for other, found in answers:
             used = found.measured.memory if found is not None else None
             host = size(used.host) if used is not None and used.host else ""
-            rows.append((words, *_memory(found), host, f"{estimate(other.run, CHIPS[case.family]).seconds:.3g} s"))
+            rows.append((words, *_memory(found), host, f"{estimate(other.run, TPU_FAMILIES[case.family].device).seconds:.3g} s"))
     head = ("what layers keep", "HBM", "margin", "host's memory", "step, predicted")
     lines = [
         f"## What saves memory: {case.stage.name} on {case.family}",

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from lwm_operator.api.resource import Quantity, Resource
 from lwm_operator.api.rules import guarded, rule
+from lwm_trainer.config.accelerator_families import TpuFamilyName
 
 ExtendedResource = Annotated[
     str, Field(min_length=3, max_length=128, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9][-A-Za-z0-9_.]*$")
@@ -36,7 +37,7 @@ class Tpu(Resource):
         json_schema_extra=guarded(rule("!self.spot || !has(self.reservation)", "spot and reservation exclude each other: give one of them"))
     )
 
-    family: Literal["v4", "v5e", "v5p", "v6e", "v7x"]
+    family: TpuFamilyName
     """Generation of the TPU; it fixes the chips of a host and the topologies on offer (docs/platforms.md)."""
     topology: Annotated[str, Field(min_length=3, max_length=11, pattern=r"^[1-9][0-9]{0,2}(x[1-9][0-9]{0,2}){1,2}$")]
     """Chips along each axis, such as 4x4x8 (v4, v5p, v7x) or 16x16 (v5e, v6e)."""

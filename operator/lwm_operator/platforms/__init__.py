@@ -1,1 +1,1 @@
-"""What the hardware platforms ask of a pod, as tables with their sources. Imports the standard library only."""
+"""What the hardware platforms ask of a pod, as tables with their sources. Pure data and functions."""

@@ -1,22 +1,21 @@
-"""A slice of TPU chips: how many hosts and devices it is, where its pods may run, and what they must be told."""
+"""A TPU slice on GKE: its hosts and devices, the selectors, tolerations and environment of its pods."""
 
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from lwm_operator.platforms.error import PlatformError
-from lwm_operator.platforms.tpu_families import FAMILIES, Family, Row
-
-__all__ = ["FAMILIES", "PlatformError", "SliceShape", "environment", "selectors", "slice_shape", "tolerations"]
+from lwm_operator.platforms.gke_tpu_families import GKE_TPU_FAMILIES, GkeTpuFamily, Topology
 
 RESOURCE = "google.com/tpu"
 ACCELERATOR_LABEL = "cloud.google.com/gke-tpu-accelerator"
 TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
 CHIPS_LABEL = "cloud.google.com/gke-accelerator-count"
-"""Chips of the node; GKE's TPU device plugin does not start without it (ai-on-gke/tpu-device-plugin@4626a9f pkg/tpu/util/util.go)."""
+"""The number of chips of the node. GKE's TPU device plugin does not start without it (ai-on-gke/tpu-device-plugin@4626a9f
+pkg/tpu/util/util.go)."""
 
 NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
-"""A slice of several hosts is one node pool, and all of it (GKE: "About TPUs in GKE"; xpk's exclusive topology)."""
+"""A slice of several hosts is one whole node pool (GKE: "About TPUs in GKE"; xpk's exclusive topology)."""
 
 SPOT_LABEL = "cloud.google.com/gke-spot"
 RESERVATION_LABEL = "cloud.google.com/reservation-name"
@@ -40,15 +39,15 @@ SET_BY_GKE = (
     "VBAR_CONTROL_SERVICE_URL",
     "WRAP",
 )
-"""GKE's TPU device plugin gives these to every container that asks for chips, from the labels of the node it is on (util.go, InitEnvs).
-A pod's own value would win over the plugin's, right or wrong: so nobody sets them."""
+"""GKE's TPU device plugin sets these in every container that requests chips, from the node's labels (util.go, InitEnvs). A value of the
+pod would override the plugin's, so the operator refuses them."""
 
 NEAREST = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceShape:
-    """One slice: `hosts` pods of `chips_per_host` chips, each with `devices_per_host` JAX devices."""
+    """One slice: `hosts` pods with `chips_per_host` chips and `devices_per_host` JAX devices each."""
 
     hosts: int
     chips_per_host: int
@@ -62,18 +61,19 @@ class SliceShape:
 
 
 def slice_shape(family: str, topology: str, chips_per_host: int | None = None) -> SliceShape:
-    """The shape of a slice; PlatformError when the family has no such topology or no machine with that many chips builds it."""
-    row = _row(_family(family), topology)
-    wanted = chips_per_host if chips_per_host is not None else row.machines[0].chips
-    machine = next((machine for machine in row.machines if machine.chips == wanted), None)
+    """The shape of a slice. Raises PlatformError if the family has no such topology, or no machine with that many chips builds it."""
+    gke_family = _family(family)
+    offered = _topology(gke_family, topology)
+    chips = chips_per_host if chips_per_host is not None else offered.machines[0].chips
+    machine = next((machine for machine in offered.machines if machine.chips == chips), None)
     if machine is None:
-        right = _either([str(machine.chips) for machine in row.machines])
-        raise PlatformError(f"{family} {topology} has no hosts of {wanted} chips: use chipsPerHost {right}")
+        choices = _either([str(machine.chips) for machine in offered.machines])
+        raise PlatformError(f"{family} {topology} has no hosts of {chips} chips: use chipsPerHost {choices}")
     return SliceShape(
-        hosts=row.chips // machine.chips,
+        hosts=offered.chips // machine.chips,
         chips_per_host=machine.chips,
-        devices_per_host=machine.chips * _family(family).devices_per_chip,
-        chips=row.chips,
+        devices_per_host=machine.chips * gke_family.chip.devices_per_chip,
+        chips=offered.chips,
         machine=machine.name,
     )
 
@@ -81,43 +81,43 @@ def slice_shape(family: str, topology: str, chips_per_host: int | None = None) -
 def selectors(
     family: str, topology: str, *, spot: bool = False, reservation: str | None = None, chips_per_host: int | None = None
 ) -> dict[str, str]:
-    """Labels of the nodes of such a slice.
+    """Node labels of such a slice.
 
-    A reservation is `NAME`, or `projects/PROJECT/reservations/NAME` when another project shares it.
+    A reservation is `NAME`, or `projects/PROJECT/reservations/NAME` if another project shares it.
     """
     shape = slice_shape(family, topology, chips_per_host)
-    found = {ACCELERATOR_LABEL: FAMILIES[family].accelerator, TOPOLOGY_LABEL: topology}
-    if len(FAMILIES[family].rows[topology].machines) > 1:
-        # Else a pod that asks for four chips fits a host of eight, too, and the slice is never whole.
-        found[CHIPS_LABEL] = str(shape.chips_per_host)
+    labels = {ACCELERATOR_LABEL: GKE_TPU_FAMILIES[family].accelerator_label, TOPOLOGY_LABEL: topology}
+    if len(GKE_TPU_FAMILIES[family].topologies[topology].machines) > 1:
+        # Otherwise a pod that requests four chips also fits on a host of eight, and the slice is never complete.
+        labels[CHIPS_LABEL] = str(shape.chips_per_host)
     if spot and reservation:
         raise PlatformError("spot and reservation exclude each other: set one of them")
     if spot:
-        found[SPOT_LABEL] = "true"
+        labels[SPOT_LABEL] = "true"
     if reservation:
         parts = RESERVATION.fullmatch(reservation)
         if parts is None:
             raise PlatformError(f"{reservation} is no reservation: use NAME or projects/PROJECT/reservations/NAME")
-        found |= {RESERVATION_LABEL: parts["name"], RESERVATION_AFFINITY_LABEL: "specific"}
+        labels |= {RESERVATION_LABEL: parts["name"], RESERVATION_AFFINITY_LABEL: "specific"}
         if parts["project"]:
-            found[RESERVATION_PROJECT_LABEL] = parts["project"]
-    return found
+            labels[RESERVATION_PROJECT_LABEL] = parts["project"]
+    return labels
 
 
 def tolerations(spot: bool = False) -> list[dict[str, Any]]:
-    """Of the taint on every TPU node, and of the one that spot node pools usually carry."""
-    found: list[dict[str, Any]] = [{"key": RESOURCE, "operator": "Exists", "effect": "NoSchedule"}]
+    """Tolerations of the taint on every TPU node, and of the taint that spot node pools usually have."""
+    taints: list[dict[str, Any]] = [{"key": RESOURCE, "operator": "Exists", "effect": "NoSchedule"}]
     if spot:
-        found.append({"key": SPOT_LABEL, "operator": "Equal", "value": "true", "effect": "NoSchedule"})
-    return found
+        taints.append({"key": SPOT_LABEL, "operator": "Equal", "value": "true", "effect": "NoSchedule"})
+    return taints
 
 
 def environment(*, slices: int, slice_index: int, coordinator: str) -> dict[str, str]:
-    """What all hosts of slice `slice_index` (from 0) are told; `coordinator` is the DNS name of host 0 of slice 0, without a port.
+    """Variables of all hosts of slice `slice_index` (0-based). `coordinator` is the DNS name of host 0 of slice 0, without a port.
 
-    One slice needs nothing beyond what GKE sets (SET_BY_GKE). Several need the three variables that libtpu and JAX read
-    (jax/_src/clusters/cloud_tpu_cluster.py); the port is libtpu's own default. TPU_WORKER_ID and TPU_WORKER_HOSTNAMES differ by host:
-    the trainer computes them.
+    A single slice needs nothing beyond what GKE sets (SET_BY_GKE). Several slices need the three variables that libtpu and JAX read
+    (jax/_src/clusters/cloud_tpu_cluster.py). The port is libtpu's default. The trainer computes TPU_WORKER_ID and TPU_WORKER_HOSTNAMES,
+    because they differ by host.
     """
     if slices == 1:
         return {}
@@ -130,35 +130,35 @@ def environment(*, slices: int, slice_index: int, coordinator: str) -> dict[str,
     }
 
 
-def _family(name: str) -> Family:
-    if name not in FAMILIES:
-        raise PlatformError(f"{name} is no TPU family: use {_either(list(FAMILIES))}")
-    return FAMILIES[name]
+def _family(name: str) -> GkeTpuFamily:
+    if name not in GKE_TPU_FAMILIES:
+        raise PlatformError(f"{name} is no TPU family: use {_either(list(GKE_TPU_FAMILIES))}")
+    return GKE_TPU_FAMILIES[name]
 
 
-def _row(family: Family, topology: str) -> Row:
-    if topology in family.rows:
-        return family.rows[topology]
-    if not re.fullmatch(r"[1-9]\d{0,5}(x[1-9]\d{0,5})*", topology):
+def _topology(family: GkeTpuFamily, name: str) -> Topology:
+    if name in family.topologies:
+        return family.topologies[name]
+    if not re.fullmatch(r"[1-9]\d{0,5}(x[1-9]\d{0,5})*", name):
         raise PlatformError(
-            f"{topology!r} is no topology: write the chips along each axis, as {'4x4x4' if family.dimensions == 3 else '4x4'}"
+            f"{name!r} is no topology: write the chips along each axis, as {'4x4x4' if family.chip.dimensions == 3 else '4x4'}"
         )
-    wanted = Row(topology, (), "")
-    near = sorted(family.rows.values(), key=lambda row: _distance(wanted, row))[:NEAREST]
-    right = _either([row.topology for row in near])
-    if len(wanted.axes) != family.dimensions:
+    unknown = Topology(name, (), "")
+    nearest = sorted(family.topologies.values(), key=lambda topology: _distance(unknown, topology))[:NEAREST]
+    choices = _either([topology.name for topology in nearest])
+    if len(unknown.axes) != family.chip.dimensions:
         raise PlatformError(
-            f"{topology} has {len(wanted.axes)} axes, and topologies of {family.name} have {family.dimensions}: use {right}"
+            f"{name} has {len(unknown.axes)} axes, and topologies of {family.name} have {family.chip.dimensions}: use {choices}"
         )
-    if sorted(wanted.axes) == sorted(near[0].axes):
-        raise PlatformError(f"{topology} has its axes in another order than {family.name}: write {near[0].topology}")
-    raise PlatformError(f"{topology} is no topology of {family.name}: use {right}")
+    if sorted(unknown.axes) == sorted(nearest[0].axes):
+        raise PlatformError(f"{name} has its axes in another order than {family.name}: write {nearest[0].name}")
+    raise PlatformError(f"{name} is no topology of {family.name}: use {choices}")
 
 
-def _distance(wanted: Row, row: Row) -> tuple[int, int, int]:
-    """By chips, then by shape, then the larger first."""
-    axes = zip(sorted(wanted.axes, reverse=True), sorted(row.axes, reverse=True), strict=False)
-    return abs(wanted.chips - row.chips), sum(abs(one - other) for one, other in axes), -row.chips
+def _distance(unknown: Topology, topology: Topology) -> tuple[int, int, int]:
+    """Sort key: difference in chips, then in shape, then the larger topology first."""
+    axes = zip(sorted(unknown.axes, reverse=True), sorted(topology.axes, reverse=True), strict=False)
+    return abs(unknown.chips - topology.chips), sum(abs(one - other) for one, other in axes), -topology.chips
 
 
 def _either(words: list[str]) -> str:

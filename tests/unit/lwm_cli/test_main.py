@@ -9,9 +9,10 @@ from lwm_cli.__main__ import main
 from lwm_cli.targets import target_of
 from lwm_cli.training import FileError, load, stages
 from lwm_trainer.config import RunConfig, least_theta
+from lwm_trainer.config.accelerator_families import GIB
 from lwm_trainer.fit.compile.compile_result import CompileResult
 from lwm_trainer.fit.compile.memory import Memory
-from lwm_trainer.fit.compile.target import GIB, Target
+from lwm_trainer.fit.compile.target import Target
 from lwm_trainer.fit.fit import Fit
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"

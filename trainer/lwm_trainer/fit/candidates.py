@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from lwm_trainer.config import Memory, Mesh, Remat, RunConfig, ulysses_degrees
-from lwm_trainer.fit.estimate.chips import Chip
+from lwm_trainer.config.accelerator_families import Device
 from lwm_trainer.fit.estimate.memory_estimate import guess
 from lwm_trainer.fit.estimate.step_time import estimate
 
@@ -15,19 +15,19 @@ TILE = 2048
 """Tokens of a device whose MLP is computed at once, where memory is short otherwise."""
 
 
-def candidates(run: RunConfig, chip: Chip) -> list[RunConfig]:
+def candidates(run: RunConfig, device: Device) -> list[RunConfig]:
     """Settled runs with the mesh and memory settings changed and nothing else: same devices, slices, rows and context."""
     found = []
     for mesh in _meshes(run):
         for memory in _memories(run, mesh):
             other = run.model_copy(update={"mesh": mesh, "memory": memory})
             size = guess(other).total
-            if size > chip.hbm_bytes and run.context_length > (tile := TILE * mesh.sp):  # a tile costs nothing by estimate, but it does
+            if size > device.hbm_bytes and run.context_length > (tile := TILE * mesh.sp):  # a tile costs nothing by estimate, but it does
                 tiled = run.model_copy(update={"mesh": mesh, "memory": memory.model_copy(update={"mlp_tile": tile})})
                 if not tiled.violations():
                     other, size = tiled, guess(tiled).total
-            if size <= CLEARLY_ABOVE * chip.hbm_bytes and not other.violations():
-                found.append((estimate(other, chip).seconds, size, other))
+            if size <= CLEARLY_ABOVE * device.hbm_bytes and not other.violations():
+                found.append((estimate(other, device).seconds, size, other))
     return [other for _, _, other in sorted(found, key=lambda each: each[:2])]
 
 

@@ -8,7 +8,6 @@ from lwm_trainer.config import RunConfig
 from lwm_trainer.fit.compile.compile_result import CompileResult
 from lwm_trainer.fit.compile.compiler import compiled
 from lwm_trainer.fit.compile.target import Target
-from lwm_trainer.fit.estimate.chips import CHIPS
 from lwm_trainer.fit.estimate.step_time import Estimate, estimate
 from lwm_trainer.ring.ring_ulysses_split import resolve_mesh
 
@@ -52,5 +51,11 @@ def fit(run: RunConfig, target: Target, say: Callable[[str], None], *, keep: Pat
     """Compile the stage's train step for the target, or take a kept answer. Raises FitError, see `compiled`."""
     run = with_resolved_mesh(run)
     measured, known = compiled(run, target, say, keep=keep)
-    chip = CHIPS.get(target.family)
-    return Fit(run=run, target=target, measured=measured, estimate=estimate(run, chip) if chip is not None else None, kept=known)
+    family = target.tpu_family
+    return Fit(
+        run=run,
+        target=target,
+        measured=measured,
+        estimate=estimate(run, family.device) if family is not None else None,
+        kept=known,
+    )

@@ -6,7 +6,6 @@ from pathlib import Path
 from lwm_trainer.config import RunConfig
 from lwm_trainer.fit.candidates import candidates
 from lwm_trainer.fit.compile.target import Target
-from lwm_trainer.fit.estimate.chips import CHIPS
 from lwm_trainer.fit.estimate.memory_estimate import guess
 from lwm_trainer.fit.fit import Fit, fit
 
@@ -18,17 +17,17 @@ LEAST_SAVING = 0.85
 
 
 def search(run: RunConfig, target: Target, say: Callable[[str], None], *, limit: int = LIMIT, keep: Path | None = None) -> Iterator[Fit]:
-    """Every candidate that was compiled; the last one fits, if any does. None for a target whose chips are not known.
+    """Every candidate that was compiled; the last one fits, if any does. None for a CPU target.
 
     A refusal for HBM passes over all candidates that are guessed to need hardly less; one for a kernel's own memory speaks of that
     split of sp only.
     """
-    chip = CHIPS.get(target.family)
-    if chip is None:
+    family = target.tpu_family
+    if family is None:
         return
     bound, kernels = float("inf"), set[tuple[int, int]]()
     left = limit
-    for other in candidates(run, chip):
+    for other in candidates(run, family.device):
         ring = (other.context_length // other.mesh.ring, other.mesh.ulysses or 1)
         if guess(other).total >= bound or ring in kernels:
             continue

@@ -6,9 +6,10 @@ import pytest
 
 from lwm_operator import platforms
 from lwm_operator.platforms.error import PlatformError
+from lwm_operator.platforms.gke_tpu_families import GKE_TPU_FAMILIES
 from lwm_operator.platforms.gpu import PROFILES, RESOURCE, profile
 from lwm_operator.platforms.profile import Profile, Sidecar
-from lwm_operator.platforms.tpu_families import FAMILIES
+from lwm_trainer.config import accelerator_families
 from tools.docs import __main__
 from tools.docs import platforms as platforms_page
 
@@ -100,9 +101,9 @@ def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
 def test_the_committed_page_shows_every_family_profile_and_small_topology() -> None:
     text = (__main__.DOCS / "platforms.md").read_text()
     assert text == platforms_page.page()
-    for family in FAMILIES.values():
+    for family in GKE_TPU_FAMILIES.values():
         assert [
-            row.topology for row in family.rows.values() if row.chips <= platforms_page.SHOWN and f"| `{row.topology}` |" not in text
+            row.name for row in family.topologies.values() if row.chips <= platforms_page.SHOWN and f"| `{row.name}` |" not in text
         ] == []
         assert f"### {family.name}\n" in text
     assert [name for name in PROFILES if f"| `{name}` |" not in text or f"### {name}\n" not in text] == []
@@ -118,10 +119,11 @@ def test_a_changed_page_of_platforms_is_found(tmp_path: Path, monkeypatch: pytes
     assert "+| `2x2x1` | 4 | 1 | 4 | 4 | `ct5p-hightpu-4t`" in __main__.difference()
 
 
-def test_the_tables_import_nothing_but_the_standard_library() -> None:
-    tables = [path for path in Path(platforms.__file__).parent.glob("*.py") if path.stem != "gang"]  # which reads the spec
+def test_the_tables_import_nothing_but_the_standard_library_and_the_families() -> None:
+    families = Path(accelerator_families.__file__)
+    tables = [families, *(path for path in Path(platforms.__file__).parent.glob("*.py") if path.stem != "gang")]  # which reads the spec
     lines = [line for path in tables for line in path.read_text().splitlines()]
     modules = {line.split()[1].split(".")[0] for line in lines if line.startswith(("import ", "from "))}
-    assert modules == {"lwm_operator", "collections", "dataclasses", "itertools", "json", "math", "re", "types", "typing"}
-    ours = {line.split()[1] for line in lines if line.startswith("from lwm_operator")}
-    assert [module for module in ours if not module.startswith("lwm_operator.platforms")] == []
+    assert modules == {"lwm_operator", "lwm_trainer", "collections", "dataclasses", "itertools", "json", "math", "re", "types", "typing"}
+    ours = {line.split()[1] for line in lines if line.startswith("from lwm_")}
+    assert {module for module in ours if not module.startswith("lwm_operator.platforms")} == {accelerator_families.__name__}

@@ -3,7 +3,9 @@
 import pytest
 
 from lwm_operator.platforms import tpu
-from lwm_operator.platforms.tpu import FAMILIES, PlatformError, environment, selectors, slice_shape, tolerations
+from lwm_operator.platforms.error import PlatformError
+from lwm_operator.platforms.gke_tpu_families import GKE_TPU_FAMILIES
+from lwm_operator.platforms.tpu import environment, selectors, slice_shape, tolerations
 
 V4, V5E, V5P, V6E, V7X = "tpu-v4-podslice", "tpu-v5-lite-podslice", "tpu-v5p-slice", "tpu-v6e-slice", "tpu7x"
 
@@ -91,20 +93,20 @@ def test_a_wrong_value_is_refused_with_the_nearest_right_ones(family: str, topol
     ("family", "largest", "beyond"), [("v4", "16x16x16", "16x16x20"), ("v5p", "16x20x28", "16x24x24"), ("v7x", "16x24x24", "16x20x32")]
 )
 def test_cubes_end_with_the_largest_pod(family: str, largest: str, beyond: str) -> None:
-    assert slice_shape(family, largest).chips == max(row.chips for row in FAMILIES[family].rows.values())
+    assert slice_shape(family, largest).chips == max(row.chips for row in GKE_TPU_FAMILIES[family].topologies.values())
     with pytest.raises(PlatformError, match=f"^{beyond} is no topology of {family}: use "):
         slice_shape(family, beyond)
 
 
 def test_hosts_fill_every_topology_and_what_is_said_of_a_family_has_a_source() -> None:
-    for family in FAMILIES.values():
+    for family in GKE_TPU_FAMILIES.values():
         assert family.sources
-        assert family.hbm_bytes_per_chip > 16e9
-        for row in family.rows.values():
+        assert family.chip.hbm_bytes > 16e9
+        for row in family.topologies.values():
             assert row.source
-            assert len(row.axes) == family.dimensions
+            assert len(row.axes) == family.chip.dimensions
             assert [row.chips % machine.chips for machine in row.machines] == [0] * len(row.machines)
-            assert row.topology == "2x2x1" or list(row.axes) == sorted(row.axes)
+            assert row.name == "2x2x1" or list(row.axes) == sorted(row.axes)
 
 
 def test_spot_and_reserved_nodes_are_chosen_by_googles_labels() -> None:

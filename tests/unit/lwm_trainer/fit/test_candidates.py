@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lwm_trainer.config import RunConfig, violations
+from lwm_trainer.config.accelerator_families import TPU_FAMILIES
 from lwm_trainer.fit.candidates import CLEARLY_ABOVE, candidates
-from lwm_trainer.fit.estimate.chips import CHIPS
 from lwm_trainer.fit.estimate.memory_estimate import guess
 from lwm_trainer.fit.estimate.step_time import estimate
 from support.builders import SEVEN_B, a_run, tpus
@@ -35,7 +35,7 @@ runs = st.builds(
 )
 
 
-@given(run=runs, chip=st.sampled_from(list(CHIPS.values())))
+@given(run=runs, chip=st.sampled_from([family.device for family in TPU_FAMILIES.values()]))
 @settings(max_examples=10, deadline=None)
 def test_every_candidate_fits_the_same_devices_and_batch_and_they_are_in_order(run: RunConfig, chip: Any) -> None:
     found = candidates(run, chip)
@@ -59,27 +59,27 @@ def test_every_candidate_fits_the_same_devices_and_batch_and_they_are_in_order(r
 
 
 def test_between_slices_there_is_data_parallelism_only() -> None:
-    found = candidates(a_tpu_run(16, 2, 32 * K, 4), CHIPS["v5p"])
+    found = candidates(a_tpu_run(16, 2, 32 * K, 4), TPU_FAMILIES["v5p"].device)
     assert found
     assert all(other.mesh.dp % 2 == 0 for other in found)
 
 
 def test_what_is_clearly_too_large_is_left_out() -> None:
     run = a_tpu_run(4, 1, 1024 * K, 1)
-    assert candidates(run, CHIPS["v5p"])
-    assert not candidates(run, CHIPS["v5e"])
+    assert candidates(run, TPU_FAMILIES["v5p"].device)
+    assert not candidates(run, TPU_FAMILIES["v5e"].device)
 
 
 def test_all_meshes_of_256_devices_take_seconds() -> None:
     start = time.monotonic()
-    assert candidates(a_tpu_run(256, 1, 1024 * K, 4), CHIPS["v4"])
+    assert candidates(a_tpu_run(256, 1, 1024 * K, 4), TPU_FAMILIES["v4"].device)
     assert time.monotonic() - start < 30, "seconds of one busy core; a minute would mean that it no longer prunes"
 
 
 def test_the_mlp_is_tiled_only_where_memory_is_short() -> None:
     run = a_tpu_run(64, 1, 1024 * K, 4)
-    roomy, short = candidates(run, CHIPS["v5p"]), candidates(run, CHIPS["v6e"])
+    roomy, short = candidates(run, TPU_FAMILIES["v5p"].device), candidates(run, TPU_FAMILIES["v6e"].device)
     assert any(other.memory.mlp_tile for other in short)
     for other in roomy:
         whole = other.model_copy(update={"memory": other.memory.model_copy(update={"mlp_tile": None})})
-        assert (other.memory.mlp_tile is None) or guess(whole).total > CHIPS["v5p"].hbm_bytes
+        assert (other.memory.mlp_tile is None) or guess(whole).total > TPU_FAMILIES["v5p"].device.hbm_bytes

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from lwm_trainer.config import least_theta
+from lwm_trainer.config.accelerator_families import GIB
 from lwm_trainer.fit.compile.compile_result import CompileResult
 from lwm_trainer.fit.compile.compiler import FitError, canonical
 from lwm_trainer.fit.compile.memory import Memory
-from lwm_trainer.fit.compile.target import GIB
 from lwm_trainer.fit.fit import Fit
 from lwm_trainer.fit.recipe import SLICES, STAGES, cases
 from tools.docs import recipe_page

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from lwm_trainer.config import Memory, Mesh, RunConfig
+from lwm_trainer.config.accelerator_families import GIB
 from lwm_trainer.fit import search as module
 from lwm_trainer.fit.compile.compile_result import CompileResult, Refusal
 from lwm_trainer.fit.compile.memory import Memory as Bytes
-from lwm_trainer.fit.compile.target import GIB, Target
+from lwm_trainer.fit.compile.target import Target
 from lwm_trainer.fit.estimate.memory_estimate import guess
 from lwm_trainer.fit.fit import Fit
 from lwm_trainer.fit.search import search, snippet

@@ -11,6 +11,7 @@ from jax.experimental import topologies
 from jax.sharding import AxisType, Mesh
 
 from lwm_trainer import config
+from lwm_trainer.config.accelerator_families import TPU_FAMILIES
 from lwm_trainer.fit.compile.target import NO_LIBTPU
 from lwm_trainer.parallel.mesh import AXIS_NAMES, placed
 
@@ -30,12 +31,12 @@ os.environ |= {
 
 
 def devices(topology: str, slices: int = 1) -> list[Any]:
-    """Descriptions of the devices of `slices` slices such as "v5p:2x2x1", one a chip."""
-    described: dict[str, Any] = {"num_slices": slices} if slices > 1 else {}
-    if topology.startswith("v4"):
-        described["chip_config_name"] = "megacore"  # else each of a chip's two cores counts as a device
-    found: list[Any] = topologies.get_topology_desc(platform="tpu", topology_name=topology, **described).devices
-    return found
+    """Descriptions of the JAX devices of `slices` slices such as "v5p:2x2x1"."""
+    name, shape = topology.split(":")
+    family = TPU_FAMILIES[name]
+    options: dict[str, Any] = {**family.libtpu_options, **({"num_slices": slices} if slices > 1 else {})}
+    description = topologies.get_topology_desc(platform="tpu", topology_name=f"{family.libtpu_name}:{shape}", **options)
+    return list(description.devices)
 
 
 def mesh(topology: str, *, ring: int, ulysses: int = 1, tp: int = 1) -> Mesh:
@@ -44,11 +45,11 @@ def mesh(topology: str, *, ring: int, ulysses: int = 1, tp: int = 1) -> Mesh:
 
 
 def mesh_of(axes: config.Mesh, slices: int, topology: str) -> Mesh:
-    """The mesh that the trainer would make of the slices. Raises ValueError when the topology has another number of chips."""
-    chips = devices(topology, slices)
-    if len(chips) != axes.size:
-        raise ValueError(f"mesh: its product is {axes.size}, but {slices} x {topology} has {len(chips)} chips")
-    return _mesh(placed(chips, (axes.dp, axes.fsdp, axes.ring, axes.sp // axes.ring, axes.tp)))
+    """The mesh that the trainer would make of the slices. Raises ValueError if the topology has another number of devices."""
+    described = devices(topology, slices)
+    if len(described) != axes.size:
+        raise ValueError(f"mesh: its product is {axes.size}, but {slices} x {topology} has {len(described)} devices")
+    return _mesh(placed(described, (axes.dp, axes.fsdp, axes.ring, axes.sp // axes.ring, axes.tp)))
 
 
 def _mesh(array: Any) -> Mesh:

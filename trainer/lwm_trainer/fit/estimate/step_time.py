@@ -6,7 +6,7 @@ The total is the sum of the phases. What hides behind compute is taken off withi
 from dataclasses import dataclass
 
 from lwm_trainer.config import RunConfig
-from lwm_trainer.fit.estimate.chips import Chip
+from lwm_trainer.config.accelerator_families import Device
 from lwm_trainer.fit.estimate.flops import Flops, flops, weights
 from lwm_trainer.ring import ring_ulysses_split
 
@@ -26,7 +26,7 @@ mean of their sides, weighed by their products."""
 
 ICI_SHARE = 0.9
 """Of a link's rate, that collectives reach: v4's published all-reduce rate is 4.5e10 of 5e10 bytes a second and link
-(see `chips`)."""
+(see `lwm_trainer.config.accelerator_families`)."""
 
 ICI_SECONDS = 2e-6
 """What a message takes however short it is: an estimate, as in `lwm_trainer.ring.ring_ulysses_split`."""
@@ -71,7 +71,7 @@ def attention_share(block: int) -> float:
     return ATTENTION_MOST * block / (block + BLOCK_COST)
 
 
-def estimate(run: RunConfig, chip: Chip, *, block: int = BLOCK) -> Estimate:
+def estimate(run: RunConfig, device: Device, *, block: int = BLOCK) -> Estimate:
     """Time of a step of a run whose `mesh.ulysses` is given, with rows of one document each. Raises ValueError where it is not given.
 
     Args:
@@ -81,28 +81,28 @@ def estimate(run: RunConfig, chip: Chip, *, block: int = BLOCK) -> Estimate:
         raise ValueError("mesh.ulysses: not given, so exchanges cannot be estimated: see lwm_trainer.ring.ring_ulysses_split.resolve_mesh")
     work = flops(run)
     share = attention_share(block)
-    compute = _compute(run, chip, work, share)
+    compute = _compute(run, device, work, share)
     busy = sum(phase.seconds for phase in compute)
     phases = (
         *compute,
-        *_sequence(run, chip, share),
-        _parameters(run, chip, busy),
-        _tensor(run, chip),
-        _optimizer(run, chip),
-        *_replicas(run, chip),
+        *_sequence(run, device, share),
+        _parameters(run, device, busy),
+        _tensor(run, device),
+        _optimizer(run, device),
+        *_replicas(run, device),
     )
     if run.memory.remat == "offload":
-        phases = (*phases, _offload(run, chip, busy))
+        phases = (*phases, _offload(run, device, busy))
     seconds = sum(phase.seconds for phase in phases)
     return Estimate(
         phases=phases,
         model_flops=work.model,
         hardware_flops=work.hardware,
-        mfu=work.model / seconds / (run.mesh.size * chip.flops),
+        mfu=work.model / seconds / (run.mesh.size * device.flops),
     )
 
 
-def _compute(run: RunConfig, chip: Chip, work: Flops, attention: float) -> list[Phase]:
+def _compute(run: RunConfig, device: Device, work: Flops, attention: float) -> list[Phase]:
     parts = (
         ("matmul", work.layers, MATMUL_SHARE),
         ("attention", work.attention, attention),
@@ -111,16 +111,16 @@ def _compute(run: RunConfig, chip: Chip, work: Flops, attention: float) -> list[
     return [
         Phase(
             name=name,
-            seconds=count / run.mesh.size / (chip.flops * share),
-            text=f"{count:.3g} FLOPs / {run.mesh.size} devices / ({chip.flops:.3g} a second x {share:.3g})",
+            seconds=count / run.mesh.size / (device.flops * share),
+            text=f"{count:.3g} FLOPs / {run.mesh.size} devices / ({device.flops:.3g} a second x {share:.3g})",
         )
         for name, count, share in parts
     ]
 
 
-def _sequence(run: RunConfig, chip: Chip, share: float) -> list[Phase]:
+def _sequence(run: RunConfig, device: Device, share: float) -> list[Phase]:
     """The ring's hops and the exchanges of heads, by the cost model that also chooses between the two."""
-    link = ring_ulysses_split.Link(chip.ici_rate * ICI_SHARE, ICI_SECONDS)
+    link = ring_ulysses_split.Link(device.ici_rate * ICI_SHARE, ICI_SECONDS)
     degree, parts, layers, remat = run.mesh.ulysses or 1, run.memory.gradient_accumulation_steps, run.model.layers, run.memory.remat
     each = ring_ulysses_split.split_cost(
         run.model,
@@ -129,7 +129,7 @@ def _sequence(run: RunConfig, chip: Chip, share: float) -> list[Phase]:
         rows=run.rows // parts,
         context_length=run.context_length,
         devices_per_host=run.gang.devices_per_host,
-        chip=ring_ulysses_split.DeviceRates(chip.flops * share, link, link, torus=True),
+        chip=ring_ulysses_split.DeviceRates(device.flops * share, link, link, torus=True),
     )
     # Keys and values go round once more when the ring runs again: a quarter of what hops send, if the model is in bfloat16.
     around = 1.25 if remat == "full" else 1.0
@@ -151,12 +151,12 @@ def _sequence(run: RunConfig, chip: Chip, share: float) -> list[Phase]:
     ]
 
 
-def _parameters(run: RunConfig, chip: Chip, busy: float) -> Phase:
+def _parameters(run: RunConfig, device: Device, busy: float) -> Phase:
     """Parameters are gathered twice, forward and backward, and gradients scattered once, for every part of the accumulation."""
     each = run.model.dtype_bytes
     mesh, shards, parts = run.mesh, run.mesh.fsdp * run.mesh.sp, run.memory.gradient_accumulation_steps
     count = weights(run.model).total // mesh.tp
-    rate = _ring_rate(run, chip, shards)
+    rate = _ring_rate(run, device, shards)
     whole = 3 * parts * count * each * (shards - 1) / shards / rate
     return Phase(
         name="parameter gathers",
@@ -166,13 +166,13 @@ def _parameters(run: RunConfig, chip: Chip, busy: float) -> Phase:
     )
 
 
-def _tensor(run: RunConfig, chip: Chip) -> Phase:
+def _tensor(run: RunConfig, device: Device) -> Phase:
     """Attention and MLP each end in a sum over tp, and so do their gradients; attention's runs again with its output projection."""
     each = run.model.dtype_bytes
     tp, layers = run.mesh.tp, run.model.layers
     sums = 4 if run.memory.remat == "none" else 5
     tokens = run.batch_tokens // (run.mesh.size // tp)
-    rate = _ring_rate(run, chip, tp)
+    rate = _ring_rate(run, device, tp)
     sent = layers * sums * 2 * tokens * run.model.width * each * (tp - 1) / tp
     return Phase(
         name="tp all-reduces",
@@ -182,21 +182,21 @@ def _tensor(run: RunConfig, chip: Chip) -> Phase:
     )
 
 
-def _optimizer(run: RunConfig, chip: Chip) -> Phase:
+def _optimizer(run: RunConfig, device: Device) -> Phase:
     """Reads gradient (twice: its norm first), parameter and two moments; writes the last three; all float32."""
     count = _own(run)
     return Phase(
         name="optimizer",
-        seconds=8 * FLOAT32 * count / chip.hbm_rate,
-        text=f"8 x {FLOAT32} bytes x {count:.3g} parameters of a device / {chip.hbm_rate:.3g} bytes of HBM a second",
+        seconds=8 * FLOAT32 * count / device.hbm_rate,
+        text=f"8 x {FLOAT32} bytes x {count:.3g} parameters of a device / {device.hbm_rate:.3g} bytes of HBM a second",
     )
 
 
-def _replicas(run: RunConfig, chip: Chip) -> list[Phase]:
+def _replicas(run: RunConfig, device: Device) -> list[Phase]:
     """Gradients are summed over dp: within a slice over its torus, then between slices over the data center's network."""
     slices, within, count = run.gang.slices, run.mesh.dp // run.gang.slices, _own(run)
     found = []
-    for name, members, rate in (("dp in a slice", within, _ring_rate(run, chip, within)), ("dp between slices", slices, chip.dcn_rate)):
+    for name, members, rate in (("dp in a slice", within, _ring_rate(run, device, within)), ("dp between slices", slices, device.dcn_rate)):
         found.append(
             Phase(
                 name=name,
@@ -207,16 +207,16 @@ def _replicas(run: RunConfig, chip: Chip) -> list[Phase]:
     return found
 
 
-def _offload(run: RunConfig, chip: Chip, busy: float) -> Phase:
+def _offload(run: RunConfig, device: Device, busy: float) -> Phase:
     """Each layer's input and attention's output go to the host and come back; both ways at once, and behind compute."""
     each = run.model.dtype_bytes
     tokens = run.batch_tokens // (run.mesh.size // run.mesh.tp)
     width = run.model.width + run.model.heads * run.model.head_dim // run.mesh.tp
-    whole = 2 * run.model.layers * tokens * width * each / chip.host_rate
+    whole = 2 * run.model.layers * tokens * width * each / device.host_rate
     return Phase(
         name="offload",
         seconds=max(0.0, whole - busy),
-        text=f"2 x {run.model.layers} layers x {tokens} tokens x {width} x {each} bytes / {chip.host_rate:.3g} bytes a second = "
+        text=f"2 x {run.model.layers} layers x {tokens} tokens x {width} x {each} bytes / {device.host_rate:.3g} bytes a second = "
         f"{whole:.3g} s behind {busy:.3g} s of compute",
     )
 
@@ -226,15 +226,15 @@ def _own(run: RunConfig) -> int:
     return weights(run.model).total // (run.mesh.fsdp * run.mesh.sp * run.mesh.tp)
 
 
-def _ring_rate(run: RunConfig, chip: Chip, members: int) -> float:
-    """Bytes a second of a gather within so many neighbours of a slice, taken as a cube.
+def _ring_rate(run: RunConfig, device: Device, members: int) -> float:
+    """Bytes a second of a gather within so many neighbours of a slice, taken as a cube of devices.
 
     Both directions of as many torus axes as they fill; one direction where they fill none, as a line's ends are not joined.
     """
-    side = (run.mesh.size / run.gang.slices) ** (1 / chip.dimensions)
+    side = (run.mesh.size / run.gang.slices) ** (1 / device.dimensions)
     if members < 0.99 * side:
-        return chip.ici_rate * ICI_SHARE
+        return device.ici_rate * ICI_SHARE
     axes, reach = 1, side
-    while axes < chip.dimensions and members >= 0.99 * reach * side:
+    while axes < device.dimensions and members >= 0.99 * reach * side:
         axes, reach = axes + 1, reach * side
-    return 2 * axes * chip.ici_rate * ICI_SHARE
+    return 2 * axes * device.ici_rate * ICI_SHARE

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lwm_trainer.fit.compile.target import GIB
+from lwm_trainer.config.accelerator_families import GIB
 from lwm_trainer.fit.fit import Fit
 
 SMALLEST = 0.03

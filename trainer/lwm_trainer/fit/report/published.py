@@ -17,7 +17,7 @@ attention. Its blocks and what it kept are not published; 512 and whole layers a
 from dataclasses import dataclass
 
 from lwm_trainer.config import Memory, Mesh, Model, Remat, RunConfig
-from lwm_trainer.fit.estimate.chips import CHIPS
+from lwm_trainer.config.accelerator_families import TPU_FAMILIES
 from lwm_trainer.fit.estimate.flops import flops
 from lwm_trainer.fit.estimate.step_time import Estimate, estimate
 from lwm_trainer.fit.synthetic_runs import LLAMA_2_7B, tpu_run
@@ -42,7 +42,7 @@ class Case:
 
     @property
     def estimate(self) -> Estimate:
-        return estimate(self.run, CHIPS[self.chip], block=self.block)
+        return estimate(self.run, TPU_FAMILIES[self.chip].device, block=self.block)
 
     @property
     def estimated(self) -> float:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from lwm_trainer.config.accelerator_families import GIB
 from lwm_trainer.fit.compile.memory import Memory
-from lwm_trainer.fit.compile.target import GIB
 from lwm_trainer.fit.fit import Fit
 
 WORDS = {True: "fits", False: "does NOT fit", None: "compiles; how much memory there is, is not known"}

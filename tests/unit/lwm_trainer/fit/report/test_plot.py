@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from lwm_trainer.config.accelerator_families import TPU_FAMILIES
 from lwm_trainer.fit.compile.compile_result import CompileResult, Refusal
 from lwm_trainer.fit.compile.memory import Memory
 from lwm_trainer.fit.compile.target import Target
-from lwm_trainer.fit.estimate.chips import CHIPS
 from lwm_trainer.fit.estimate.step_time import estimate
 from lwm_trainer.fit.fit import Fit
 from lwm_trainer.fit.report.plot import draw, grouped
@@ -15,11 +15,12 @@ RUN = a_run(gang=tpus(8), mesh={"sp": 8, "ulysses": 1})
 MEMORY = Memory(parameters=1, optimizer=2, batch=3, temporaries=4, used=10, host=0)
 REFUSAL = Refusal(space="hbm", needed_bytes=2, available_bytes=1, message="no room")
 
+V5P = Target(platform="tpu", topology="v5p:2x2x2")
 
-def a_fit(family: str = "v5p", *, refused: bool = False) -> Fit:
+
+def a_fit(target: Target = V5P, *, refused: bool = False) -> Fit:
     measured = CompileResult(seconds=1, mesh="", refusal=REFUSAL) if refused else CompileResult(seconds=1, mesh="", memory=MEMORY)
-    target = Target(platform="tpu", topology=f"{family}:2x2x2")
-    return Fit(run=RUN, target=target, measured=measured, estimate=estimate(RUN, CHIPS["v5p"]), kept=False)
+    return Fit(run=RUN, target=target, measured=measured, estimate=estimate(RUN, TPU_FAMILIES["v5p"].device), kept=False)
 
 
 def test_a_picture_is_written(tmp_path: Path) -> None:
@@ -27,7 +28,7 @@ def test_a_picture_is_written(tmp_path: Path) -> None:
     assert (tmp_path / "fits.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("found", [a_fit(refused=True), a_fit("v7x")])
+@pytest.mark.parametrize("found", [a_fit(refused=True), a_fit(Target(platform="cpu"))])
 def test_what_was_refused_or_has_no_known_memory_is_not_drawn(found: Fit, tmp_path: Path) -> None:
     assert not draw([("32K", found)], tmp_path / "fits.png")
     assert not (tmp_path / "fits.png").exists()
