@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m devcluster", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
     helps = {
-        "check": "whether this machine can hold a cluster; where not, one sentence says why, and exit 1",
+        "check": "check whether this machine can run the cluster; if not, print one sentence with the reason and exit 1",
         "up": "build what is missing, start the cluster, wait until it is ready",
         "down": "end and remove all of it; caches stay",
         "status": "what is running; exit 1 if anything is not",
@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
             for image, archive in images.build():
                 print(f"{image} {archive}")
         case "load-image":
-            load.into(cluster, options.archives or [archive for _, archive in images.build()])
+            load.import_archives(cluster, options.archives or [archive for _, archive in images.build()])
         case "shell":
             shell = os.environ.get("SHELL", "/bin/sh")
             os.execvpe(shell, [shell], environment(cluster))  # noqa: S606

@@ -9,7 +9,7 @@ from devcluster.run import locked, output, say
 
 BASE_IMAGE = "localhost/lwm-base:bookworm"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
-# What no program of ours reads.
+# Folders that the images do not need.
 DROPPED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale", "var/log")
 
 

@@ -33,7 +33,7 @@ ROOT_NEEDED = (
 
 
 def require_machine() -> None:
-    """Raise ClusterError with every problem at once; install missing Debian packages where apt-get is there."""
+    """Raise ClusterError with every problem at once; install missing Debian packages where apt-get exists."""
     if os.geteuid() != 0:
         raise ClusterError(ROOT_NEEDED)
     install(missing_packages())

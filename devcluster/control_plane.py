@@ -46,7 +46,7 @@ def commands(cluster: Cluster) -> dict[str, list[str]]:
             f"--service-account-private-key-file={keys}/service-accounts.key",
             f"--root-ca-file={keys}/ca.crt",
             f"--cluster-cidr={POD_SUBNET}",
-            "--allocate-node-cidrs=false",  # each node's CNI configuration says its subnet
+            "--allocate-node-cidrs=false",  # each node's CNI configuration has its subnet
             "--use-service-account-credentials",
             "--leader-elect=false",
         ],

@@ -31,7 +31,7 @@ def lose(node: Node) -> None:
         f"{node.name} is dead",
         lambda: not any(p.namespace == init.namespace for p in members(node.cluster)),
         seconds=30,
-        hint="`cat /proc/<pid>/stack` tells where a process is stuck",
+        hint="`cat /proc/<pid>/stack` shows where a process is stuck",
     )
     cgroups.remove(node.cgroup.strip("/"))  # raises where a container lives on; and a machine that boots has none
     say(f"{node.name} is lost")
@@ -63,7 +63,7 @@ def revive(node: Node) -> None:
 
 def cut(node: Node) -> None:
     """Drop every packet from and to the node's pods, without telling either side, as a dead link does. The kubelet lives in the
-    cluster's own network and goes on reporting. `mend` undoes it."""
+    cluster's own network and keeps reporting. `mend` undoes it."""
     for rule in silence(node):
         if not succeeds(iptables(node.cluster, "--check", *rule)):
             output(iptables(node.cluster, "--insert", *rule))
@@ -119,7 +119,7 @@ def end(cluster: Cluster, program: str, namespace: str | None = None) -> None:
 
     for process in living():
         os.kill(process.pid, signal.SIGKILL)
-    until(f"{program} of {cluster.name} is dead", lambda: not living(), seconds=10, hint="`cat /proc/<pid>/stack` tells where it is stuck")
+    until(f"{program} of {cluster.name} is dead", lambda: not living(), seconds=10, hint="`cat /proc/<pid>/stack` shows where it is stuck")
 
 
 def silence(node: Node) -> list[list[str]]:

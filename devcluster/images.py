@@ -16,7 +16,7 @@ KEPT_TAGS = 3
 def build(repository: Path = REPOSITORY) -> list[tuple[str, Path]]:
     """(image name, OCI archive) of both images of this checkout; what was built before is not built again.
 
-    Layers are cached by content: a change of source takes seconds, a change of uv.lock installs packages anew."""
+    Layers are cached by content: a change of source takes seconds, a change of uv.lock installs packages again."""
     built = []
     with locked(cache() / "images" / "build.lock"):
         current = tag(repository)
@@ -37,13 +37,13 @@ def folder() -> Path:
 
 
 def kept() -> list[str]:
-    """Names of the images whose archives are there, oldest first."""
+    """Names of the images whose archives exist, oldest first."""
     archives = sorted(folder().glob("*.tar"), key=lambda path: path.stat().st_mtime)
     return [name_of(archive) for archive in archives]
 
 
 def name_of(archive: Path) -> str:
-    """The image that an archive of ours holds."""
+    """The image in an archive that this module wrote."""
     return archive.stem.replace("_", ":")
 
 

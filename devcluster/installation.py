@@ -15,7 +15,7 @@ from tools.operator_chart import install
 def load_images(cluster: Cluster) -> tuple[str, str]:
     """Names of the operator's and the trainer's image of this checkout, which both nodes have then."""
     built = images.build()
-    load.into(cluster, [archive for _, archive in built])
+    load.import_archives(cluster, [archive for _, archive in built])
     operator, trainer = (image for image, _ in built)
     return operator, trainer
 

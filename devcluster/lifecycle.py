@@ -21,7 +21,7 @@ def up(cluster: Cluster) -> None:
         pki.make(cluster)
         control_plane.up(cluster)
         nodes.up(cluster)
-        load.into(cluster, storage.archives())
+        load.import_archives(cluster, storage.archives())
         nodes.start_kubelets(cluster)
         storage.apply(cluster)
         until("both nodes are Ready", lambda: ready_nodes(cluster) == 2, seconds=120, hint=f"Their logs: {cluster.state}/node*/kubelet.log")

@@ -1,4 +1,4 @@
-"""Putting image archives into both nodes, side by side, and taking out what earlier checkouts left there."""
+"""Imports image archives into both nodes at once, and removes images of earlier checkouts."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +11,8 @@ from devcluster.run import output, say
 from tools.image_names import TARGETS, full_name
 
 
-def into(cluster: Cluster, archives: Sequence[Path]) -> None:
-    """Import every archive into every node; what a node has is not read again."""
-
+def import_archives(cluster: Cluster, archives: Sequence[Path]) -> None:
+    """Import every archive into every node; an image that a node has is not imported again."""
     listings = {node: output(ctr(node, "images", "ls")) for node in cluster.nodes}
     for archive in archives:
         nodes = [node for node in cluster.nodes if not holds(listings[node], archive)]
@@ -27,13 +26,13 @@ def into(cluster: Cluster, archives: Sequence[Path]) -> None:
 
 
 def holds(listing: str, archive: Path) -> bool:
-    """Whether a node has the image already: the tags of our own archives tell their content, those of others do not."""
+    """Whether a node has the image already: the tags of this checkout's archives name their content, those of others do not."""
     names = {row.split()[0] for row in listing.splitlines()[1:]}
     return archive.parent == images.folder() and full_name(images.name_of(archive)) in names
 
 
 def outdated(listing: str, containers: str, kept: Iterable[str]) -> list[str]:
-    """References to images of ours whose archive is gone and which no container uses: a gigabyte each, and nobody else removes them.
+    """References to operator and trainer images whose archive is gone and which no container uses: a gigabyte each.
 
     `listing` and `containers` are what `ctr images ls` and `ctr containers ls` print; one image has several references."""
     digests = {row.split()[0]: row.split()[2] for row in listing.splitlines()[1:]}

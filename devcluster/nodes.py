@@ -28,7 +28,7 @@ def start_kubelets(cluster: Cluster) -> None:
 
 
 def start_containerd(node: Node) -> None:
-    """Open the node's namespaces and start its containerd, where they are not there."""
+    """Open the node's namespaces and start its containerd, unless they exist."""
     open_namespaces(node)
     configure(node)
     start(node.cluster, [binaries() / "containerd", f"--config={node.state}/containerd.toml"], node.state / "containerd.log", node)

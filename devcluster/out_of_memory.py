@@ -1,4 +1,4 @@
-"""A pod's main process killed by the kernel because its container's memory is used up: the kubelet says OOMKilled.
+"""A pod's main process killed by the kernel because its container has used up its memory: the kubelet reports OOMKilled.
 
 Tried on cgroups version 1. Version 2 differs by the names of three files only and has not been tried."""
 
@@ -15,7 +15,7 @@ LONGEST_SECONDS = 60
 DYING_SECONDS = 10
 
 # Joins the cgroup and fills a nameless file in memory, 4 MiB a time, as long as the victim lives. A file, because the kernel weighs
-# processes by what they have mapped: it would find an array of ours heavier than a small victim, and choose us.
+# processes by what they have mapped: an array would make this process heavier than a small victim, and the kernel would kill it instead.
 HOG = """
 import os, pathlib, sys
 group, victim = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
@@ -29,8 +29,8 @@ while victim.exists():
 def out_of_memory(pod_uid: str) -> None:
     """Make the kernel kill the pod's main process for memory: exit code 137, reason OOMKilled, and the container ends with it.
 
-    The limit is drawn down to little above what is in use, so that the machine itself never runs short; a process of ours in
-    the container's cgroup then uses that up, and the kernel is told to choose the pod's process, not ours. It cannot be undone."""
+    The limit is lowered to little above what is in use, so that the machine itself never runs short. A process of this module then
+    fills the container's cgroup, and oom_score_adj makes the kernel choose the pod's process. It cannot be undone."""
     victim = main_process(pod_uid)
     group = cgroups.of_process(victim, "memory")
     lower_limit(group)

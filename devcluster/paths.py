@@ -92,7 +92,7 @@ class Cluster:
 
     @property
     def number(self) -> int:
-        """1 to 254, from the name: tells the host links of clusters apart."""
+        """1 to 254, from the name: gives each cluster a host link of its own."""
         return zlib.crc32(self.name.encode()) % 254 + 1
 
     @property

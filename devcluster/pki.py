@@ -8,7 +8,7 @@ from pathlib import Path
 from devcluster.paths import SERVICE_API_IP, Cluster
 from devcluster.run import output
 
-# Kubeconfig's name -> user and groups, as the API server's token file tells them.
+# Kubeconfig's name -> user and groups, as the API server's token file has them.
 USERS = {
     "admin": ("admin", "system:masters"),
     "controller-manager": ("system:kube-controller-manager", ""),
@@ -24,7 +24,7 @@ def folder(cluster: Cluster) -> Path:
 
 
 def make(cluster: Cluster) -> None:
-    """Write keys, certificates (valid for a year), the token file and the kubeconfigs, unless they are there."""
+    """Write keys, certificates (valid for a year), the token file and the kubeconfigs, unless they exist."""
     if folder(cluster).exists():
         return
     work = cluster.state / "pki.new"

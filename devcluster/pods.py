@@ -21,7 +21,7 @@ def processes_of(pod_uid: str, proc: Path = PROC) -> list[int]:
         if not folder.name.isdigit():
             continue
         try:
-            # The end of a cgroup's name tells pod 1a from pod 1ab. No words at all is a process in the midst of exec, or a zombie.
+            # The end of a cgroup's name distinguishes pod 1a from pod 1ab. An empty command line is a process during exec, or a zombie.
             if (
                 f"pod{pod_uid}/" in (folder / "cgroup").read_text()
                 and (folder / "cmdline").read_bytes() != SANDBOX
@@ -59,12 +59,12 @@ def kill(pod_uid: str) -> None:
 
 def freeze(pod_uid: str) -> None:
     """SIGSTOP: a host that hangs, as on failed storage or a paused machine. Its connections stay open and nothing
-    answers on them; the kubelet goes on calling the pod Running, and Ready where it has no probe."""
+    answers on them; the kubelet keeps calling the pod Running, and Ready where it has no probe."""
     send(pod_uid, signal.SIGSTOP)
 
 
 def thaw(pod_uid: str) -> None:
-    """Undo `freeze`: everything goes on as if no time had passed."""
+    """Undo `freeze`: everything continues as if no time had passed."""
     send(pod_uid, signal.SIGCONT)
 
 

@@ -77,7 +77,7 @@ def runs(cluster: Cluster, program: str, node: Node | None = None) -> bool:
 
 
 def start(cluster: Cluster, argv: Sequence[str | Path], log: Path, node: Node | None = None) -> None:
-    """Start a program of ours in the background, its output appended to `log`; nothing happens where it runs already."""
+    """Start a program of the cluster in the background, its output appended to `log`, unless it is running."""
     program = Path(argv[0]).name
     if runs(cluster, program, node):
         return

@@ -29,13 +29,13 @@ def archives() -> list[Path]:
 
 
 def apply(cluster: Cluster) -> None:
-    """Create the object store; ready() tells when it serves."""
+    """Create the object store; wait() returns when it serves."""
     output(kubectl(cluster, "apply", "--filename", TOOL / "manifests" / "fake-gcs.yaml"))
 
 
 def wait(cluster: Cluster) -> None:
     """Return once the object store answers on this machine's side of the Service."""
-    hint = "`kubectl -n lwm-storage describe pods` tells why"
+    hint = "`kubectl -n lwm-storage describe pods` shows why"
     until("the object store answers", lambda: answers(f"{cluster.storage_url}/_internal/healthcheck"), seconds=120, hint=hint)
     say(f"object store ready: {cluster.storage_url}")
 

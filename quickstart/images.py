@@ -11,7 +11,7 @@ from tools.kubectl import CommandError, run
 
 ARCHIVES = REPOSITORY / "build" / "quickstart" / "images"
 BUILD_ARGUMENTS = ("BASE", "PIP_INDEX_URL", "UV_DEFAULT_INDEX")
-"""Arguments of the Dockerfile that are taken from the environment where it has them: for whoever cannot reach docker.io or pypi.org."""
+"""Arguments of the Dockerfile that are taken from the environment, for machines that cannot reach docker.io or pypi.org."""
 _BUILD_SECONDS = 3600
 _LOAD_SECONDS = 1800
 

@@ -25,7 +25,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="quickstart", description="From nothing to a finished training: images, operator, data, picture.")
     parser.add_argument("--name", default="lwm-quickstart", help="name of the embedded cluster (default: %(default)s)")
     parser.add_argument("--example", type=Path, default=EXAMPLE, help="the training, with its data in gs:// (default: %(default)s)")
-    parser.add_argument("--keep", action="store_true", help="follow the training that is already there instead of starting anew")
+    parser.add_argument("--keep", action="store_true", help="follow the training that exists already instead of starting a new one")
     parser.add_argument("--timeout", type=float, default=30, metavar="MINUTES", help="time limit of the training (default: %(default)g)")
     group = parser.add_argument_group("external clusters")
     for name, text in EXTERNAL_OPTIONS.items():

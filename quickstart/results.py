@@ -17,7 +17,7 @@ from tools.kubectl import CommandError, Kubectl
 
 @dataclass(frozen=True)
 class StageRecord:
-    """One stage as its final checkpoint tells it. Arrays are [steps]: loss in nats per token, hash of the step's tokens."""
+    """One stage, read from its final checkpoint. Arrays are [steps]: loss in nats per token, hash of the step's tokens."""
 
     name: str
     checkpoint: str

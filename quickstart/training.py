@@ -22,7 +22,7 @@ ReadResults = Callable[[dict[str, Any]], tuple[list[StageRecord], LearningCheck]
 
 @dataclass(frozen=True)
 class PreparedCluster:
-    """A cluster that has images, operator and data, whoever's it is; `training` names its storage there.
+    """A cluster that has images, operator and data, embedded or external; `training` names its storage there.
 
     `setup` is a shell line that comes before kubectl, `kubectl_command` is kubectl as the user types it, `teardown` are the commands that
     remove everything."""

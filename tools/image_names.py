@@ -1,4 +1,4 @@
-"""What this checkout's images are called."""
+"""Names and tags of this checkout's images."""
 
 import hashlib
 from pathlib import Path
@@ -23,5 +23,5 @@ def tag(repository: Path = REPOSITORY) -> str:
 
 
 def full_name(name: str) -> str:
-    """The name by which a kubelet asks for an image; one that says no registry is Docker's."""
+    """The name by which a kubelet asks for an image; a name without a registry is Docker's."""
     return name if "/" in name else f"docker.io/library/{name}"

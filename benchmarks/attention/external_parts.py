@@ -25,7 +25,7 @@ def work(sizes: Sizes) -> Iterator[Measurement]:
 
 
 def gpu(_: Sizes) -> list[Measurement]:
-    """Runs in a process of its own: in this one JAX is configured for eight CPU devices and nothing else."""
+    """Runs in a separate process: in this one JAX is configured for eight CPU devices and nothing else."""
     if not GPU.exists():
         say("  no GPU on this machine")
         return []

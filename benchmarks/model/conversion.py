@@ -63,7 +63,7 @@ def _measured(model: config.Model, folder: Path) -> list[Measurement]:
     _make(source, model)
     file = source / SINGLE
     total = disk.size(file)
-    calls: dict[str, tuple[Path, Path | None, Callable[[], None]]] = {  # what is read and what is written anew
+    calls: dict[str, tuple[Path, Path | None, Callable[[], None]]] = {  # what it reads, what it writes again, and the call
         READ: (file, None, lambda: disk.read(file)),
         PEER: (file, None, lambda: _drop(load_file(file))),
         PLACE: (file, None, lambda: _drop(_placed(source, model))),
