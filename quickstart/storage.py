@@ -23,7 +23,7 @@ def use_endpoint(endpoint: str | None) -> None:
     """Points Google's clients, gcsfs and TensorStore of this process to an emulator at `endpoint`; None: to Google itself."""
     if endpoint is not None:
         os.environ |= {"STORAGE_EMULATOR_HOST": endpoint, "TENSORSTORE_GCS_HTTP_URL": endpoint, "GOOGLE_CLOUD_PROJECT": "lwm"}
-        emulator.prepare()
+        emulator.configure_clients()
 
 
 def example_objects() -> dict[str, bytes]:

@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("exported", type=Path)
     arguments = parser.parse_args()
     jax.config.update("jax_platforms", "cpu")
-    emulator.prepare()
+    emulator.configure_clients()
     vocabulary = read_model_manifest(arguments.step_folder).model.vocab_size
     tokens = np.random.default_rng(0).integers(0, vocabulary, (ROWS, LENGTH), np.int32)
     np.savez_compressed(arguments.exported / "logits.npz", tokens=tokens, logits=logits(arguments.step_folder, tokens))

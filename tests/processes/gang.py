@@ -56,10 +56,10 @@ def free_port() -> int:
 
 def patched(patch: Callable[[], None]) -> list[str]:
     """The command of a trainer in which a function of `processes.patches` runs first. It imports JAX, whose threads must find SIGTERM
-    held, as in main."""
+    blocked, as in main."""
     lines = (
         "from lwm_trainer.runtime import sigterm",
-        "sigterm.hold()",
+        "sigterm.block()",
         f"from {patch.__module__} import {patch.__name__}",
         f"{patch.__name__}()",
         "from lwm_trainer.__main__ import main",

@@ -12,7 +12,7 @@ import numpy as np
 
 import lwm_trainer.train as train_module
 from lwm_trainer import config
-from lwm_trainer.checkpoint.checkpointer import Saver
+from lwm_trainer.runtime import sigterm
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
 from lwm_trainer.step.batch import Batch
 from lwm_trainer.step.global_batch import Feed
@@ -85,10 +85,10 @@ def long_compile() -> None:
 def stop_at_the_last_step() -> None:
     """All hosts agree to stop at step LAST_STEP."""
 
-    def stop_requested(self: Saver, step: int) -> bool:
+    def stop_requested(step: int) -> bool:
         return step >= LAST_STEP
 
-    replace(Saver, "stop_requested", stop_requested)
+    replace(sigterm, "stop_requested", stop_requested)
 
 
 def sigterm_as_training_begins() -> None:

@@ -10,51 +10,54 @@ from lwm_trainer import config
 from lwm_trainer.config import ExitCode
 from lwm_trainer.config.extras import require_extra
 from lwm_trainer.runtime import console, sigterm, watchdog
-from lwm_trainer.runtime.exit import leave
+from lwm_trainer.runtime.exit import exit_process
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
-from lwm_trainer.runtime.progress import Reporter
-from lwm_trainer.runtime.redaction import hidden
-from lwm_trainer.runtime.startup import given, mounted, number
+from lwm_trainer.runtime.progress import ProgressReporter
+from lwm_trainer.runtime.redaction import redact
+from lwm_trainer.runtime.startup import or_exit, read_index, read_mounted_config
 from lwm_trainer.storage import emulator
+
+NOISY_LOGGERS = ("gcsfs", "gcsfs.credentials", "absl", "orbax")
+"""Each would print hundreds of lines a process that say nothing about the training."""
 
 
 def main() -> NoReturn:
-    """Read the run config, join the gang, train; the exit code says how it ended, the termination message says it in words."""
+    """Read the run config, join the gang, train. The exit code and the termination message say how it ended."""
     require_extra("lwm-trainer", "trainer", "jax", "flax", "optax", "orbax")
-    sigterm.hold()  # before anything starts a thread
-    # Of the crashing thread only: a signal's handler cannot safely read the frames of threads that run on.
+    sigterm.block()  # before anything starts a thread
+    # The crashing thread only, because a signal handler cannot safely read the frames of threads that are running.
     faulthandler.enable(all_threads=False)
-    run = mounted(config.RunConfig)
-    index = given(lambda: process_index(run.gang))
+    run = read_mounted_config(config.RunConfig)
+    index = or_exit(lambda: process_index(run.gang))
 
-    standing = PhaseTracker(run.hang)
-    sigterm.watch(standing)
-    watchdog.watch(standing, run.steps, coordinator=_coordinates(run, index))
-    _attempt(run, index, standing)
+    tracker = PhaseTracker(run.hang)
+    sigterm.start(tracker)
+    watchdog.start(tracker, run.steps, coordinator=_is_coordinator(run, index))
+    _run_attempt(run, index, tracker)
 
 
 def process_index(gang: config.Gang) -> int:
-    """This host's number over all slices. Raises ValueError when Kubernetes (or whoever starts us) did not say it."""
-    inside = number(config.PROCESS_INDEX_VARIABLE, "this host's index", gang.hosts_per_slice)
-    index = number(config.SLICE_VARIABLE, "the index of this host's slice", gang.slices) if gang.slices > 1 else 0
-    return index * gang.hosts_per_slice + inside
+    """This host's index over all slices. Raises ValueError when Kubernetes (or whoever starts the process) has not set it."""
+    host = read_index(config.PROCESS_INDEX_VARIABLE, "this host's index", gang.hosts_per_slice)
+    tpu_slice = read_index(config.SLICE_VARIABLE, "the index of this host's slice", gang.slices) if gang.slices > 1 else 0
+    return tpu_slice * gang.hosts_per_slice + host
 
 
-def _coordinates(run: config.RunConfig, index: int) -> bool:
+def _is_coordinator(run: config.RunConfig, index: int) -> bool:
     return index == 0 and run.gang.hosts > 1
 
 
-def _attempt(run: config.RunConfig, index: int, standing: PhaseTracker) -> NoReturn:
-    reporter = Reporter(run, standing) if index == 0 else None
+def _run_attempt(run: config.RunConfig, index: int, tracker: PhaseTracker) -> NoReturn:
+    reporter = ProgressReporter(run, tracker) if index == 0 else None
     os.environ.setdefault("NNX_GRAPH_MODE", "false")
-    for noisy in ("gcsfs", "gcsfs.credentials", "absl", "orbax"):  # hundreds of lines a process, none about us
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    emulator.prepare()
-    # Only here: importing JAX takes seconds, in which a SIGTERM is heard and a wrong config has long been told.
+    for name in NOISY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    emulator.configure_clients()
+    # Imported late: JAX takes seconds to import, and by now a SIGTERM is answered and a wrong config has been reported.
     import jax
 
     from lwm_trainer.parallel import distributed
-    from lwm_trainer.runtime.exit_classification import judge
+    from lwm_trainer.runtime.exit_classification import classify_exception
     from lwm_trainer.train import train
 
     def close() -> None:
@@ -63,15 +66,17 @@ def _attempt(run: config.RunConfig, index: int, standing: PhaseTracker) -> NoRet
 
     try:
         distributed.join(run, index)
-        final = train(run, standing, reporter)
+        final = train(run, tracker, reporter)
         jax.distributed.shutdown()
     except BaseException as error:
-        found = judge(error, gang=run.gang.hosts > 1)
-        if found.unexpected:
-            console.warn(hidden(traceback.format_exc().rstrip()))
-        step = getattr(error, "step", standing.now().done)
-        leave(found.code, found.message, reason=found.reason, step=step, coordinator=_coordinates(run, index), before=close)
-    leave(ExitCode.COMPLETE, f"stage {run.stage} is complete at step {final.step}", step=final.step, final=final, before=close)
+        cause = classify_exception(error, gang=run.gang.hosts > 1)
+        if cause.unexpected:
+            console.warn(redact(traceback.format_exc().rstrip()))
+        step = getattr(error, "step", tracker.snapshot().steps_done)
+        coordinator = _is_coordinator(run, index)
+        exit_process(cause.code, cause.message, reason=cause.reason, step=step, coordinator=coordinator, before_exit=close)
+    message = f"stage {run.stage} is complete at step {final.step}"
+    exit_process(ExitCode.COMPLETE, message, step=final.step, final=final, before_exit=close)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.parallel.distributed import barrier
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.ring.ring_ulysses_split import resolve_mesh
-from lwm_trainer.runtime import console
-from lwm_trainer.runtime.errors import DivergedError, SavedOnRequest
+from lwm_trainer.runtime import console, sigterm
+from lwm_trainer.runtime.errors import DivergedError
 from lwm_trainer.runtime.metrics import Metrics
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
-from lwm_trainer.runtime.progress import Reporter
+from lwm_trainer.runtime.progress import ProgressReporter
 from lwm_trainer.runtime.step_report import StepReport, print_step_line
 from lwm_trainer.step import fingerprint
 from lwm_trainer.step.batch import abstract_batch
@@ -33,11 +33,11 @@ from lwm_trainer.step.train_step import Program, State, make_program
 from lwm_trainer.storage.write_probe import require_writable
 
 
-def train(run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | None) -> config.FinalReport:
-    """Run the stage to its last step and commit that; the gang has been joined.
+def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReporter | None) -> config.FinalReport:
+    """Run the stage to its last step and commit that. The process must have joined the gang.
 
-    `reporter` and what people read (metrics, step lines) are process 0's; every process tells its `standing` what it does. Raises what
-    `runtime.errors`, `data.errors` and `storage.errors` define; JaxRuntimeError when a peer is lost.
+    Only process 0 has a `reporter`, metrics and step lines; every process has a `tracker`. Raises the errors of `runtime.errors`,
+    `data.errors` and `storage.errors`, `sigterm.SavedOnRequest`, and JaxRuntimeError when a peer is lost.
     """
     mesh, explanation = resolve_mesh(run)
     if jax.process_index() == 0:
@@ -45,60 +45,60 @@ def train(run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | No
         require_writable(run.attempt_folder())
         require_init_checkpoint(run)
 
-    standing.enter(Phase.COMPILING)
+    tracker.enter(Phase.COMPILING)
     program = make_program(run, make_mesh(mesh))
     pool = ThreadPoolExecutor(2, "prepare")
     compiled: Future[Any] = pool.submit(_compile, run, program)
-    data: Future[_Data] = pool.submit(_load, run)
+    data: Future[_LoadedData] = pool.submit(_load, run)
     for ready in as_completed((compiled, data)):
         ready.result()  # missing data ends the stage at once, however long the compiler still takes
         if ready is compiled:
-            standing.enter(Phase.LOADING_DATA)
+            tracker.enter(Phase.LOADING_DATA)
     train_step, loaded = compiled.result(), data.result()
 
     if jax.process_index() == 0:
         console.say("\n".join(loaded.batches.summaries))
-    standing.enter(Phase.RESTORING)
+    tracker.enter(Phase.RESTORING)
     barrier("compiled")
     origin = agree_on_origin(run)
     state, record = _start(run, program, origin, loaded.tokenizer_sha256)
     saver = Saver(run, mesh, loaded.tokenizer_sha256, origin.step)
     feed = Feed(run, mesh, loaded.batches, program.batch_sharding)
-    standing.resumed(origin.step)
+    tracker.resumed(origin.step)
     if reporter is not None:
         reporter.resumed(origin.step)
 
     barrier("restored")
-    standing.enter(Phase.TRAINING)
-    observer = StepObserver(run, standing, reporter, record)
+    tracker.enter(Phase.TRAINING)
+    observer = StepObserver(run, tracker, reporter, record)
     try:
         for step in range(origin.step, run.steps):
             batch = feed.batch(step)
-            standing.handing_over(step)
+            tracker.dispatching(step)
             state, step_metrics = train_step(state, batch)
             observer.dispatched(step, step_metrics)
             done = step + 1
             last = done == run.steps
-            leaving = saver.stop_requested(done) and not last  # what ends anyway ends as complete
-            if leaving or last or done % run.checkpoint.save_interval_steps == 0:
-                observer.flush()  # a state whose loss has not been looked at is never saved
-                with standing.during(Phase.SAVING):
+            stopping = sigterm.stop_requested(done) and not last  # after the last step the stage ends as complete
+            if stopping or last or done % run.checkpoint.save_interval_steps == 0:
+                observer.flush()  # a state is saved only after its loss has been read
+                with tracker.during(Phase.SAVING):
                     observer.committed(saver.wait())
                     saver.save(done, state, record)
-            if leaving:
-                standing.enter(Phase.SAVING)
+            if stopping:
+                tracker.enter(Phase.SAVING)
                 observer.committed(saver.wait())
-                raise SavedOnRequest(f"SIGTERM: step {done} is saved")
+                raise sigterm.SavedOnRequest(f"SIGTERM: step {done} is saved")
             observer.committed(saver.newly_committed())
     except DivergedError:
-        standing.enter(Phase.SAVING)
-        observer.committed(saver.wait())  # what is still being saved is from before it, and is what a rollback wants
+        tracker.enter(Phase.SAVING)
+        observer.committed(saver.wait())  # a save in progress is from before the divergence: a rollback may need it
         raise
 
-    standing.enter(Phase.SAVING)
-    # An earlier attempt may have committed the last step and died before it could say so.
-    already = origin.step == run.steps
-    folder = str(origin.checkpoint) if already else config.step_folder(run.attempt_folder(), run.steps)
+    tracker.enter(Phase.SAVING)
+    # An earlier attempt may have committed the last step and died before it could report that.
+    committed_before = origin.step == run.steps
+    folder = str(origin.checkpoint) if committed_before else config.step_folder(run.attempt_folder(), run.steps)
     state_hash = fingerprint.as_text(program.state_hash(state))
     observer.committed(saver.wait())
     saver.close()
@@ -107,12 +107,12 @@ def train(run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | No
     )
     if reporter is not None:
         reporter.final(final)
-    standing.enter(Phase.COMPLETE)
+    tracker.enter(Phase.COMPLETE)
     return final
 
 
 @dataclass(frozen=True, slots=True)
-class _Data:
+class _LoadedData:
     batches: Batches
     tokenizer_sha256: str
 
@@ -121,29 +121,29 @@ def _compile(run: config.RunConfig, program: Program) -> Any:
     return program.train_step.lower(program.abstract_state, abstract_batch(run, program.batch_sharding)).compile()  # type: ignore[attr-defined]
 
 
-def _load(run: config.RunConfig) -> _Data:
+def _load(run: config.RunConfig) -> _LoadedData:
     tokenizer = Tokenizer.load(run.tokenizer, run.model.vocab_size)
-    return _Data(Batches(run, load_documents(run, tokenizer)), tokenizer.sha256)
+    return _LoadedData(Batches(run, load_documents(run, tokenizer)), tokenizer.sha256)
 
 
 def _start(run: config.RunConfig, program: Program, origin: Origin, tokenizer_sha256: str) -> tuple[State, Record]:
-    """State and record at the origin: drawn, another stage's parameters with all else fresh, or an earlier attempt's whole."""
-    nothing = Record.empty(run.steps, vision=run.model.vision is not None)
+    """State and record at the origin: drawn from the seed, another stage's parameters and all else fresh, or all of an earlier attempt."""
+    empty = Record.empty(run.steps, vision=run.model.vision is not None)
     match origin:
         case Origin(kind="attempt", checkpoint=str(folder), step=step):
             return restore_all(run, tokenizer_sha256, folder, step, program.abstract_state)
         case Origin(kind="stage", checkpoint=str(folder)):
             params = restore_params(run, tokenizer_sha256, folder, program.abstract_state["params"])
-            return State(params=params, optimizer=program.fresh_optimizer(params)), nothing
+            return State(params=params, optimizer=program.fresh_optimizer(params)), empty
         case _:
-            return program.init(jax.random.key(run.seed)), nothing
+            return program.init(jax.random.key(run.seed)), empty
 
 
 class StepObserver:
     """Fetches a step's numbers once the next step is dispatched, so that the devices never wait for the host, and reports them."""
 
-    def __init__(self, run: config.RunConfig, standing: PhaseTracker, reporter: Reporter | None, record: Record) -> None:
-        self._run, self._standing, self._reporter, self._record = run, standing, reporter, record
+    def __init__(self, run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReporter | None, record: Record) -> None:
+        self._run, self._tracker, self._reporter, self._record = run, tracker, reporter, record
         self._metrics = Metrics(run.training, run.stage) if reporter is not None else None
         self._pending: tuple[int, Any] | None = None
         self._clock = time.monotonic()
@@ -175,7 +175,7 @@ class StepObserver:
             raise DivergedError(
                 f"step {report.step}: loss {loss}, gradient norm {grad_norm}: lower optimizer.peakLearningRate or clipNorm", step=step
             )
-        self._standing.step(report.step, report.seconds)
+        self._tracker.step(report.step, report.seconds)
         if self._reporter is not None and self._metrics is not None:
             self._reporter.step(report)
             self._metrics.step(report)

@@ -78,10 +78,6 @@ class Saver:
         self._manager.wait_until_finished()
         return self.newly_committed()
 
-    def stop_requested(self, step: int) -> bool:
-        """Whether a SIGTERM reached any process: true at the same step on all of them."""
-        return bool(self._manager.reached_preemption(step))
-
     def close(self) -> None:
         self._manager.close()
         if self._pruning is not None:

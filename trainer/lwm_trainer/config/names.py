@@ -4,7 +4,7 @@ CONFIG_PATH = "/etc/lwm/run.json"
 """Where the run config is mounted (`LWM_CONFIG` overrides it outside a pod)."""
 
 TERMINATION_PATH = "/dev/termination-log"
-"""Where the last words go (`LWM_TERMINATION_PATH` overrides it outside a pod)."""
+"""Where the termination message is written (`LWM_TERMINATION_PATH` overrides it outside a pod)."""
 
 PROCESS_INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 """Set by Kubernetes in every pod of an Indexed Job: the host's index in its slice."""

@@ -1,4 +1,4 @@
-"""What the workers of a preparation run with, what they report, and their last words: the contract of `lwm_trainer.preparation`."""
+"""What preparation workers run with and what they report: the contract of `lwm_trainer.preparation`."""
 
 from typing import Annotated, Literal
 

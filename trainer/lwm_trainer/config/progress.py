@@ -1,4 +1,4 @@
-"""What process 0 reports, and every process's last words."""
+"""What process 0 reports while it runs, and what every process reports when it ends."""
 
 from enum import StrEnum
 

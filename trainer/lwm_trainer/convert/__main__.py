@@ -24,8 +24,8 @@ from lwm_trainer.convert.names import leaves
 from lwm_trainer.convert.placement import Progress, conversion_mesh, load
 from lwm_trainer.convert.rotation import ROTATIONS, rotated
 from lwm_trainer.convert.step_folder import StepFolder, require_absent, write_step
-from lwm_trainer.runtime.exit_classification import judge
-from lwm_trainer.runtime.redaction import hidden
+from lwm_trainer.runtime.exit_classification import classify_exception
+from lwm_trainer.runtime.redaction import redact
 from lwm_trainer.storage import emulator
 
 DTYPES = ("float32", "bfloat16")
@@ -35,15 +35,15 @@ NEW_STEP = "new step folder: a path or gs://…"
 def main(argv: Sequence[str] | None = None) -> int:
     """Convert; the exit code, with a line on stderr if it is not 0."""
     arguments = _parser().parse_args(argv)
-    emulator.prepare()
+    emulator.configure_clients()
     if not jax.config.jax_platforms:  # type: ignore[attr-defined]  # an accelerator would be taken from a training, and has less memory
         jax.config.update("jax_platforms", "cpu")
     try:
         arguments.run(arguments)
     except Exception as error:
-        found = judge(error, gang=False)
+        found = classify_exception(error, gang=False)
         if found.unexpected:
-            print(hidden(traceback.format_exc()), file=sys.stderr, end="")
+            print(redact(traceback.format_exc()), file=sys.stderr, end="")
         print(f"convert: {found.message}", file=sys.stderr)
         return int(found.code)
     return int(ExitCode.COMPLETE)

@@ -5,7 +5,6 @@ That is, with an exit code of the contract and a termination message; worker 0 n
 
 import faulthandler
 import os
-import signal
 import socket
 import sys
 import time
@@ -14,33 +13,34 @@ from typing import NoReturn
 
 from lwm_trainer.config import PROCESS_INDEX_VARIABLE, PROGRESS_SECONDS, ExitCode, Preparation, PrepareConfig
 from lwm_trainer.preparation.preparation_report import PreparationReport, progress_line
-from lwm_trainer.runtime.exit import leave
-from lwm_trainer.runtime.exit_classification import judge
-from lwm_trainer.runtime.progress import Renewer
-from lwm_trainer.runtime.redaction import hidden
-from lwm_trainer.runtime.startup import given, mounted, number
+from lwm_trainer.runtime import sigterm
+from lwm_trainer.runtime.exit import exit_process
+from lwm_trainer.runtime.exit_classification import classify_exception
+from lwm_trainer.runtime.progress import LeaseRenewer
+from lwm_trainer.runtime.redaction import redact
+from lwm_trainer.runtime.startup import or_exit, read_index, read_mounted_config
 
 
 def main() -> NoReturn:
     """Run one worker and exit the process."""
     faulthandler.enable(all_threads=False)
-    signal.signal(signal.SIGTERM, lambda *_: leave(ExitCode.SAVED_ON_REQUEST, "SIGTERM: shards that are whole stay"))
-    config = mounted(PrepareConfig)
-    worker = given(lambda: number(PROCESS_INDEX_VARIABLE, "this worker's index", config.workers))
+    sigterm.exit_at_once("SIGTERM: shards that are complete stay")
+    config = read_mounted_config(PrepareConfig)
+    worker = or_exit(lambda: read_index(PROCESS_INDEX_VARIABLE, "this worker's index", config.workers))
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     report = PreparationReport(_Log())
-    renewer = Renewer(config.lease, socket.gethostname(), report.now)
+    renewer = LeaseRenewer(config.lease, socket.gethostname(), report.now)
     from lwm_trainer.preparation.worker import prepare
 
     try:
         prepared = prepare(config, worker, report)
     except BaseException as error:
-        classification = judge(error, gang=False)
+        classification = classify_exception(error, gang=False)
         if classification.unexpected:
-            print(hidden(traceback.format_exc()), file=sys.stderr, end="", flush=True)
-        leave(classification.code, classification.message, reason=classification.reason, before=renewer.close)
+            print(redact(traceback.format_exc()), file=sys.stderr, end="", flush=True)
+        exit_process(classification.code, classification.message, reason=classification.reason, before_exit=renewer.close)
     message = f"data set {config.dataset.name}: {progress_line(report.now())}"
-    leave(ExitCode.COMPLETE, message, prepared=prepared if worker == 0 else None, before=renewer.close)
+    exit_process(ExitCode.COMPLETE, message, prepared=prepared if worker == 0 else None, before_exit=renewer.close)
 
 
 class _Log:
@@ -52,7 +52,7 @@ class _Log:
     def __call__(self, progress: Preparation) -> None:
         if time.monotonic() - self._printed_at >= PROGRESS_SECONDS:
             self._printed_at = time.monotonic()
-            print(hidden(progress_line(progress)), file=sys.stderr, flush=True)
+            print(redact(progress_line(progress)), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

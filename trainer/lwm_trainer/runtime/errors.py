@@ -10,9 +10,9 @@ class CheckpointMismatchError(Exception):
 
 
 class DivergedError(Exception):
-    """Loss or gradient norm is not finite; every process sees the same number, so all leave together.
+    """Loss or gradient norm is not finite. Every process sees the same numbers, so all of them exit together.
 
-    `step`: how many steps were done before the one that diverged, which is therefore step `step` counted from 0, and `step` + 1 from 1.
+    `step`: steps done before the one that diverged, which is therefore step `step` counted from 0 and `step` + 1 counted from 1.
     """
 
     code = ExitCode.DIVERGED
@@ -23,12 +23,6 @@ class DivergedError(Exception):
 
 
 class AttemptReusedError(Exception):
-    """Other processes have committed for this very attempt: its Job was suspended and unsuspended before the operator saw it."""
-
-    code = ExitCode.SAVED_ON_REQUEST
-
-
-class SavedOnRequest(Exception):  # noqa: N818 - an ending, not an error
-    """SIGTERM came and the state is saved."""
+    """Other processes have committed in this very attempt: its Job was suspended and resumed before the operator saw it."""
 
     code = ExitCode.SAVED_ON_REQUEST

@@ -1,4 +1,4 @@
-"""The one way out of the process: last words, then gone at once."""
+"""The one way out of a process: write the termination message, then end at once."""
 
 import json
 import os
@@ -6,18 +6,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
-from lwm_trainer.config import ExitCode, FinalReport, Prepared, TerminationMessage
+from lwm_trainer.config import TERMINATION_PATH, ExitCode, FinalReport, Prepared, TerminationMessage
 from lwm_trainer.runtime import console
-from lwm_trainer.runtime.progress import write_last_words
-from lwm_trainer.runtime.redaction import hidden
+from lwm_trainer.runtime.redaction import redact
 
-COORDINATOR_STAYS = {ExitCode.SAVED_ON_REQUEST: 2.0, ExitCode.DIVERGED: 2.0, ExitCode.HANG: 10.0}
-"""Seconds for which process 0 lets the others say their last words too, where all end for one reason: JAX aborts them within a fifth of
-a second when it goes."""
+COORDINATOR_DELAY_SECONDS = {ExitCode.SAVED_ON_REQUEST: 2.0, ExitCode.DIVERGED: 2.0, ExitCode.HANG: 10.0}
+"""How long process 0 waits for the others to write their termination messages, where all exit for the same reason: JAX aborts them within
+a fifth of a second after process 0 is gone."""
 
-_leaving = threading.Lock()
+_MOST_BYTES = 4096  # the kubelet cuts a longer termination message, which would break the JSON
+
+_exiting = threading.Lock()
 
 
 def reason_of(code: ExitCode) -> str:
@@ -25,7 +27,7 @@ def reason_of(code: ExitCode) -> str:
     return code.name.title().replace("_", "")
 
 
-def leave(
+def exit_process(
     code: ExitCode,
     message: str,
     *,
@@ -34,23 +36,43 @@ def leave(
     final: FinalReport | None = None,
     prepared: Prepared | None = None,
     coordinator: bool = False,
-    before: Callable[[], None] = lambda: None,
+    before_exit: Callable[[], None] = lambda: None,
 ) -> NoReturn:
-    """Write the last words, call `before`, end the process. A normal exit would sit in JAX's shutdown barrier for a minute.
+    """Write the termination message, call `before_exit`, end the process. A normal exit would wait in JAX's shutdown barrier for a minute.
 
-    Any thread may leave: the first one decides, and one that comes later waits here for its end. `coordinator`: this is process 0 of
-    several.
+    Any thread may call this. The first call decides; a later one blocks until the process ends.
+
+    Args:
+        reason: narrower than the code's own, such as BucketMissing.
+        coordinator: this is process 0 of several.
     """
-    if not _leaving.acquire(blocking=False):
+    if not _exiting.acquire(blocking=False):
         while True:
             time.sleep(3600)
-    words = TerminationMessage(
-        code=int(code), reason=reason or reason_of(code), message=hidden(message), step=step, final=final, prepared=prepared
+    termination = TerminationMessage(
+        code=int(code), reason=reason or reason_of(code), message=redact(message), step=step, final=final, prepared=prepared
     )
-    write_last_words(words)
-    console.warn(json.dumps({"exit": words.code, "reason": words.reason, "message": words.message}))
-    before()
+    write_termination_message(termination)
+    console.warn(json.dumps({"exit": termination.code, "reason": termination.reason, "message": termination.message}))
+    before_exit()
     if coordinator:
-        time.sleep(COORDINATOR_STAYS.get(code, 0))
+        time.sleep(COORDINATOR_DELAY_SECONDS.get(code, 0))
     sys.stdout.flush()
     os._exit(int(code))
+
+
+def write_termination_message(termination: TerminationMessage) -> None:
+    """Write the message as JSON, shortened to what Kubernetes keeps. Never raises, because the process exits anyway."""
+    try:
+        text = _to_json(termination)
+        # A character takes at most six bytes in JSON, so no more is cut than must be.
+        while (excess := len(text.encode()) - _MOST_BYTES) > 0 and termination.message:
+            termination = termination.model_copy(update={"message": termination.message[: -(excess // 6 + 1)]})
+            text = _to_json(termination)
+        Path(os.environ.get("LWM_TERMINATION_PATH", TERMINATION_PATH)).write_text(text, encoding="utf-8")
+    except Exception as error:
+        console.warn(f"termination message not written: {error}")
+
+
+def _to_json(termination: TerminationMessage) -> str:
+    return termination.model_dump_json(by_alias=True, exclude_none=True)

@@ -1,4 +1,4 @@
-"""What an exception that ended the stage means: exit code, reason and one line."""
+"""Classifies the exception that ended a process: exit code, reason and one line."""
 
 import errno
 import re
@@ -14,11 +14,13 @@ from lwm_trainer.runtime.exit import reason_of
 _PACKAGE = Path(__file__).parents[1]
 _DENIED_STATUS = {401, 403}
 _TRANSIENT_STATUS = {404, 408, 429, *range(500, 600)}
-"""404 too: storage was there when the attempt began, and what is gone for good is named at the start of the next one."""
+"""404 too: storage was there when the attempt began. If it is gone for good, the checks at the start of the next attempt say so."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ExitClassification:
+    """How the process exits."""
+
     code: ExitCode
     message: str
     reason: str
@@ -26,72 +28,75 @@ class Verdict:
     """Whether the whole traceback is worth printing."""
 
 
-def judge(error: BaseException, *, gang: bool) -> Verdict:
-    """`gang`: there are peers that can be lost."""
+def classify_exception(error: BaseException, *, gang: bool) -> ExitClassification:
+    """An exception with a `code` of its own says itself what it means; any other is classified by type and text.
+
+    `gang`: there are peers that can be lost.
+    """
     code = getattr(error, "code", None)
     if isinstance(code, ExitCode):
-        return Verdict(code, str(error), getattr(error, "reason", "") or reason_of(code), unexpected=False)
-    code, reason = _outside(error, gang)
-    return Verdict(code, f"{_line(error)}{_place(error)}", reason or reason_of(code), unexpected=True)
+        return ExitClassification(code, str(error), getattr(error, "reason", "") or reason_of(code), unexpected=False)
+    code, reason = _classify_foreign(error, gang)
+    return ExitClassification(code, f"{_summary(error)}{_location(error)}", reason or reason_of(code), unexpected=True)
 
 
-def _outside(error: BaseException, gang: bool) -> tuple[ExitCode, str]:
-    for each in _chain(error):
-        if (found := _storage(each)) is not None:
-            return found
-    if isinstance(error, _loaded("jax.errors", "JaxRuntimeError")) and gang and not _own_fault(str(error)):
+def _classify_foreign(error: BaseException, gang: bool) -> tuple[ExitCode, str]:
+    for cause in _causes(error):
+        if (failure := _storage_failure(cause)) is not None:
+            return failure
+    if isinstance(error, _imported("jax.errors", "JaxRuntimeError")) and gang and not _own_fault(str(error)):
         return ExitCode.PEER_LOST, ""
     if isinstance(error, OSError):
         return ExitCode.TRANSIENT, ""
     return ExitCode.UNCAUGHT, ""
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _storage(error: BaseException) -> tuple[ExitCode, str] | None:
-    """Of the libraries between us and the object store, each has its own way to say what the store answered."""
+def _storage_failure(error: BaseException) -> tuple[ExitCode, str] | None:
+    """Code and reason of a failure of storage. Each library between us and the object store reports the store's answer in its own way."""
     if (number := _errno(error)) == errno.ENOSPC:
         return ExitCode.TRANSIENT, "StorageFull"
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ExitCode.STORAGE_DENIED, "ClaimDenied"
     status = _http_status(error)
-    refused = _loaded("google.auth.exceptions", "DefaultCredentialsError", "RefreshError")
+    refused = _imported("google.auth.exceptions", "DefaultCredentialsError", "RefreshError")
     if status in _DENIED_STATUS or (isinstance(error, refused) and not getattr(error, "retryable", False)):
         return ExitCode.STORAGE_DENIED, "BucketDenied"
     no_answer = (
         ConnectionError,
         TimeoutError,
-        *_loaded("aiohttp", "ClientConnectionError"),
-        *_loaded("requests", "RequestException"),
-        *_loaded("google.auth.exceptions", "TransportError", "RefreshError"),
+        *_imported("aiohttp", "ClientConnectionError"),
+        *_imported("requests", "RequestException"),
+        *_imported("google.auth.exceptions", "TransportError", "RefreshError"),
     )
     if status in _TRANSIENT_STATUS or isinstance(error, no_answer):
         return ExitCode.TRANSIENT, "StorageUnavailable"
     return None
 
 
-def _loaded(module: str, *names: str) -> tuple[type, ...]:
-    """Exceptions of a library, none when it was never imported: there is no time to import anything when a peer is gone."""
-    found = sys.modules.get(module)
-    return tuple(getattr(found, name) for name in names) if found is not None else ()
+def _imported(module: str, *names: str) -> tuple[type, ...]:
+    """Exceptions of a library; none when it was never imported, since there is no time to import anything once a peer is lost."""
+    library = sys.modules.get(module)
+    return tuple(getattr(library, name) for name in names) if library is not None else ()
 
 
 def _errno(error: BaseException) -> int | None:
-    """The system's error number, of Python or of TensorStore."""
+    """The system's error number, in an exception of Python or of TensorStore."""
     if isinstance(error, OSError):
         return error.errno
-    found = re.search(r"\[os_error_code='(\d+)'\]", str(error)) if isinstance(error, ValueError) else None
-    return int(found[1]) if found else None
+    match = re.search(r"\[os_error_code='(\d+)'\]", str(error)) if isinstance(error, ValueError) else None
+    return int(match[1]) if match else None
 
 
 def _http_status(error: BaseException) -> int | None:
-    """What the object store answered; of an answer that never came, 503."""
-    if isinstance(error, _loaded("jax.errors", "JaxRuntimeError")):
-        return None  # its texts look like TensorStore's, but speak of the gang
+    """The HTTP status that the object store answered; 503 where no answer came."""
+    if isinstance(error, _imported("jax.errors", "JaxRuntimeError")):
+        return None  # its messages look like TensorStore's, but are about the gang
     for name in ("code", "status"):  # gcsfs and Google's client; aiohttp
         if str(value := getattr(error, name, None)).isdigit():
             return int(str(value))
@@ -99,8 +104,8 @@ def _http_status(error: BaseException) -> int | None:
     if isinstance(error, OSError) and text.startswith("Forbidden: "):  # gcsfs
         return 403
     if isinstance(error, ValueError):  # TensorStore
-        if found := re.search(r"\[http_response_code='(\d+)'\]", text):
-            return int(found[1])
+        if match := re.search(r"\[http_response_code='(\d+)'\]", text):
+            return int(match[1])
         if text.startswith(("PERMISSION_DENIED: ", "UNAUTHENTICATED: ")):
             return 403
         if text.startswith(("UNAVAILABLE: ", "DEADLINE_EXCEEDED: ", "ABORTED: ")):
@@ -109,17 +114,17 @@ def _http_status(error: BaseException) -> int | None:
 
 
 def _own_fault(text: str) -> bool:
-    """Whether a runtime error is this process's own (memory, a program that makes no sense) and not the loss of a peer."""
+    """Whether a runtime error has its cause in this process (memory, an invalid program), and not in the loss of a peer."""
     return any(status in text for status in ("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT", "UNIMPLEMENTED", "FAILED_PRECONDITION"))
 
 
-def _line(error: BaseException) -> str:
+def _summary(error: BaseException) -> str:
     first, *_ = f"{type(error).__name__}: {error}".strip().splitlines()
     return first
 
 
-def _place(error: BaseException) -> str:
-    """The innermost frame of our own code: ` at lwm_trainer/step/global_batch.py:33 batch`."""
+def _location(error: BaseException) -> str:
+    """The innermost frame of the trainer's own code: ` at lwm_trainer/step/global_batch.py:33 batch`."""
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(_PACKAGE)]
     if not own:
         return ""

@@ -1,6 +1,7 @@
-"""Where this process stands: phase, step, and since when neither has changed.
+"""The phase and step that this process is in, and since when neither has changed.
 
-The training thread tells it; the watchdog, the reporter and the last words read it. Every process of the gang has its own.
+The training thread reports to it; the watchdog, the progress reporter and the termination message read it. Every process of the gang has
+its own.
 """
 
 import math
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from lwm_trainer.config import RENDEZVOUS_SECONDS, Hang, Phase
 
 DEADLINES = {
-    Phase.RENDEZVOUS: RENDEZVOUS_SECONDS + 60,  # JAX's own abort comes first and says which host is missing
+    Phase.RENDEZVOUS: RENDEZVOUS_SECONDS + 60,  # JAX's own abort comes first and names the missing host
     Phase.LOADING_DATA: 1800,
     Phase.RESTORING: 1800,
     Phase.COMPILING: 3600,
@@ -22,87 +23,90 @@ DEADLINES = {
     Phase.SAVING: 1800,
     Phase.COMPLETE: 600,
 }
-"""Seconds that each phase may go without a new step before it counts as a hang; in training, of the first steps of an attempt only."""
+"""Seconds that each phase may go without a new step before it counts as a hang; for training, during the first steps of an attempt only."""
 
-_RECENT, _ENOUGH = 64, 3
+_WINDOW_STEPS, _FEWEST_STEPS = 64, 3
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseSnapshot:
-    """What `PhaseTracker.now` saw."""
+    """The state of a `PhaseTracker` at one moment."""
 
     phase: Phase
     deadline_seconds: int
     idle_seconds: float
-    done: int
-    """Steps since the stage began whose loss has been looked at."""
-    handed_over: int
-    """Steps that this host has handed to its devices: of a gang that hangs, the host with the smallest number holds up the others."""
+    steps_done: int
+    """Steps since the stage began whose loss has been read."""
+    steps_dispatched: int
+    """Steps that this host has handed to its devices. In a gang that hangs, the host with the smallest number holds up the others."""
 
 
 class PhaseTracker:
-    """Its methods may be called from any thread. `clock` gives seconds that only grow."""
+    """Its methods may be called from any thread. `clock` returns seconds and never goes back."""
 
     def __init__(self, hang: Hang, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.listener: Callable[[], None] = lambda: None
         """Called when a phase is entered."""
-        self._trains = False
+        self._training_started = False
         self._hang, self._clock = hang, clock
         self._lock = threading.Lock()
         self._phase = Phase.RENDEZVOUS
         self._changed = clock()
-        self._done = self._handed_over = 0
-        self._recent: deque[float] = deque(maxlen=_RECENT)
-        self._first = True
+        self._steps_done = self._steps_dispatched = 0
+        self._recent_seconds: deque[float] = deque(maxlen=_WINDOW_STEPS)
+        self._first_step = True
 
     def enter(self, phase: Phase) -> None:
+        """Enter a phase and call the listener."""
         self._set(phase)
         self.listener()
 
     @contextmanager
     def during(self, phase: Phase) -> Iterator[None]:
-        """Be in `phase` for a while that is mostly short: who asks meanwhile is told, but nobody is called."""
+        """Be in `phase` for a while that is mostly short: a snapshot shows it, but the listener is not called."""
         before = self._phase
         self._set(phase)
         yield
         self._set(before)
 
-    def trains(self) -> bool:
+    def training_started(self) -> bool:
         """Whether the step loop has begun."""
         with self._lock:
-            return self._trains
+            return self._training_started
 
     def resumed(self, step: int) -> None:
-        """The attempt begins at `step` steps done."""
+        """The attempt begins with `step` steps done."""
         with self._lock:
-            self._done = self._handed_over = step
+            self._steps_done = self._steps_dispatched = step
 
-    def handing_over(self, step: int) -> None:
+    def dispatching(self, step: int) -> None:
         """Step `step` (from 0) has its batch and goes to the devices now."""
         with self._lock:
-            self._handed_over, self._changed = step + 1, self._clock()
+            self._steps_dispatched, self._changed = step + 1, self._clock()
 
     def step(self, done: int, seconds: float) -> None:
         """`done` steps are done, the last one in `seconds`."""
         with self._lock:
-            self._done, self._changed = done, self._clock()
-            if not self._first:  # the first one warms everything up, which says nothing of a usual step
-                self._recent.append(seconds)
-            self._first = False
+            self._steps_done, self._changed = done, self._clock()
+            if not self._first_step:  # the first one includes warm-up, so it is no measure of a usual step
+                self._recent_seconds.append(seconds)
+            self._first_step = False
 
-    def now(self) -> PhaseSnapshot:
+    def snapshot(self) -> PhaseSnapshot:
+        """The state at this moment."""
         with self._lock:
-            return PhaseSnapshot(self._phase, self._deadline(), self._clock() - self._changed, self._done, self._handed_over)
+            idle_seconds = self._clock() - self._changed
+            return PhaseSnapshot(self._phase, self._deadline(), idle_seconds, self._steps_done, self._steps_dispatched)
 
     def _set(self, phase: Phase) -> None:
         with self._lock:
             self._phase, self._changed = phase, self._clock()
-            self._trains |= phase is Phase.TRAINING
+            self._training_started |= phase is Phase.TRAINING
 
     def _deadline(self) -> int:
         if self._phase is not Phase.TRAINING:
             return DEADLINES[self._phase]
-        if len(self._recent) < _ENOUGH:
+        if len(self._recent_seconds) < _FEWEST_STEPS:
             return max(DEADLINES[Phase.TRAINING], self._hang.min_seconds)
-        usual = sorted(self._recent)[math.ceil(0.95 * len(self._recent)) - 1]
-        return max(self._hang.min_seconds, math.ceil(self._hang.step_factor * usual))
+        percentile_95 = sorted(self._recent_seconds)[math.ceil(0.95 * len(self._recent_seconds)) - 1]
+        return max(self._hang.min_seconds, math.ceil(self._hang.step_factor * percentile_95))

@@ -1,21 +1,21 @@
-"""What this process knows and must not tell: what it says ends up in the training's status, in Events and in logs."""
+"""Removes secrets from what this process says, because that ends up in the training's status, in Events and in logs."""
 
 import os
 import re
 
 from lwm_trainer.config import HIDDEN_VARIABLES
 
-SHORTEST = 6
-"""Characters of a value, or of a line of one, that is hidden: hiding `true` or `1` would leave no sentence whole."""
-_USER = re.compile(r"(?<=://)[^\s/@]+@")
-"""Of an address with a user, and mostly a password: `http://user:password@proxy:3128`."""
+FEWEST_CHARACTERS = 6
+"""A shorter value, or line of a value, is not redacted: without every `true` or `1` no sentence could be read."""
+_USER_IN_ADDRESS = re.compile(r"(?<=://)[^\s/@]+@")
+"""User and password of an address such as `http://user:password@proxy:3128`."""
 
 
-def hidden(text: str) -> str:
+def redact(text: str) -> str:
     """The text with `…` for the value of every variable that comes from a Secret, and for users in addresses."""
     names = os.environ.get(HIDDEN_VARIABLES, "").split(",")
-    parts = {line.strip() for name in names for line in os.environ.get(name, "").splitlines()}
-    for part in sorted(parts, key=len, reverse=True):
-        if len(part) >= SHORTEST:
-            text = text.replace(part, "…")
-    return _USER.sub("…@", text)
+    secrets = {line.strip() for name in names for line in os.environ.get(name, "").splitlines()}
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= FEWEST_CHARACTERS:
+            text = text.replace(secret, "…")
+    return _USER_IN_ADDRESS.sub("…@", text)

@@ -1,36 +1,62 @@
-"""SIGTERM before there is anything to save.
+"""SIGTERM, from the first line of a process to its last: how it is received, agreed on by the gang, and answered.
 
-JAX's handler only sets a flag that is looked at between steps, and Python runs no handler while the main thread is inside XLA's
-compiler; as process 1 of a container we would not even die of the signal. So it is blocked in every thread, and one thread waits for it.
+A training answers it in two ways:
+
+1. Before the first step there is nothing to save, so a thread exits the process at once. JAX's handler would not do: it only sets a flag
+   that is read between steps, Python runs no handler while the main thread is inside XLA's compiler, and as process 1 of a container we
+   would not even die of the signal. So the signal is blocked in every thread, and one thread waits for it.
+2. Once training has begun, the thread lets the signal through to JAX's handler. `stop_requested` is true at the same step in every
+   process; `train` then saves that step and raises `SavedOnRequest`, which becomes exit code 81.
+
+A preparation worker exits at once: whatever shards it has written are complete.
 """
 
 import signal
 import threading
 
 from lwm_trainer.config import ExitCode
-from lwm_trainer.runtime.exit import leave
+from lwm_trainer.runtime.exit import exit_process
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
 
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
-def hold() -> None:
-    """Block SIGTERM in this thread and all that it starts from now on; the kernel keeps one that comes meanwhile."""
+class SavedOnRequest(Exception):  # noqa: N818 - an ending, not an error
+    """SIGTERM came, and the state is saved."""
+
+    code = ExitCode.SAVED_ON_REQUEST
+
+
+def block() -> None:
+    """Block SIGTERM in this thread and in all that it starts from now on; the kernel keeps a signal that arrives meanwhile."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
-def watch(standing: PhaseTracker) -> None:
-    """Start the thread: until training begins a SIGTERM ends the process, from then on this thread lets it through to JAX's handler."""
-    threading.Thread(target=_run, args=(standing,), name="stop", daemon=True).start()
+def start(tracker: PhaseTracker) -> None:
+    """Start the thread that answers SIGTERM until training begins, and lets it through to JAX's handler from then on."""
+    threading.Thread(target=_run, args=(tracker,), name="sigterm", daemon=True).start()
 
 
-def _run(standing: PhaseTracker) -> None:
-    while not standing.trains():
-        if signal.sigtimedwait({signal.SIGTERM}, _LOOK_SECONDS) is None:
+def stop_requested(step: int) -> bool:
+    """Whether SIGTERM has reached any process of the gang: true at the same step in all of them. Asked once after every step."""
+    from jax.experimental import multihost_utils
+
+    return bool(multihost_utils.reached_preemption_sync_point(step))
+
+
+def exit_at_once(message: str) -> None:
+    """Install a handler that exits the process with `message`, for one that has nothing to save."""
+    signal.signal(signal.SIGTERM, lambda *_: exit_process(ExitCode.SAVED_ON_REQUEST, message))
+
+
+def _run(tracker: PhaseTracker) -> None:
+    while not tracker.training_started():
+        if signal.sigtimedwait({signal.SIGTERM}, _POLL_SECONDS) is None:
             continue
-        if standing.trains():  # it came in the very moment, and is not lost: JAX's handler gets it as soon as it is let through
+        if tracker.training_started():  # it came in that very moment: send it again, so that JAX's handler gets it once it is unblocked
             signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
             break
-        leave(ExitCode.SAVED_ON_REQUEST, "SIGTERM before the first step: nothing new to save", step=standing.now().done)
+        step = tracker.snapshot().steps_done
+        exit_process(ExitCode.SAVED_ON_REQUEST, "SIGTERM before the first step: nothing new to save", step=step)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    threading.Event().wait()  # the only thread to which the kernel can deliver it
+    threading.Event().wait()  # the only thread to which the kernel can deliver the signal

@@ -1,4 +1,4 @@
-"""What a process is started with: a mounted config and variables. Of what makes no sense, the last words say which and the fix."""
+"""Reads the mounted config and the variables that a process is started with; if they are wrong, the process exits with a message."""
 
 import os
 from collections.abc import Callable
@@ -8,36 +8,36 @@ from typing import TypeVar
 import pydantic
 
 from lwm_trainer.config import CONFIG_PATH, Contract, ExitCode
-from lwm_trainer.runtime.exit import leave
+from lwm_trainer.runtime.exit import exit_process
 
 C = TypeVar("C", bound=Contract)
 T = TypeVar("T")
 
 
-def mounted(kind: type[C]) -> C:
-    """The config of this kind; where there is none, the process ends."""
+def read_mounted_config(kind: type[C]) -> C:
+    """The mounted config of this kind. Without a valid one the process exits."""
     path = Path(os.environ.get("LWM_CONFIG", CONFIG_PATH))
     try:
         return kind.model_validate_json(path.read_bytes())
     except OSError as error:
-        leave(ExitCode.BAD_ARGUMENTS, f"LWM_CONFIG={path}: {error.strerror}: mount the run config there")
+        exit_process(ExitCode.BAD_ARGUMENTS, f"LWM_CONFIG={path}: {error.strerror}: mount the run config there")
     except pydantic.ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        leave(ExitCode.BAD_CONFIG, f"run config: {where + ': ' if where else ''}{first['msg']}")
+        field = ".".join(str(part) for part in first["loc"])
+        exit_process(ExitCode.BAD_CONFIG, f"run config: {field + ': ' if field else ''}{first['msg']}")
 
 
-def number(variable: str, what: str, below: int) -> int:
-    """Raises ValueError when Kubernetes (or whoever starts us) did not set the variable to 0 to `below` - 1."""
+def read_index(variable: str, meaning: str, count: int) -> int:
+    """The index, 0 to `count` - 1, in a variable that Kubernetes sets. Raises ValueError when it is not set to one."""
     text = os.environ.get(variable, "")
-    if not text.isdigit() or int(text) >= below:
-        raise ValueError(f"{variable}={text!r}: set it to {what}, 0 to {below - 1}")
+    if not text.isdigit() or int(text) >= count:
+        raise ValueError(f"{variable}={text!r}: set it to {meaning}, 0 to {count - 1}")
     return int(text)
 
 
-def given(read: Callable[[], T]) -> T:
-    """What `read` returns; when it raises ValueError, the process ends."""
+def or_exit(read: Callable[[], T]) -> T:
+    """What `read` returns. When it raises ValueError, the process exits."""
     try:
         return read()
     except ValueError as error:
-        leave(ExitCode.BAD_ARGUMENTS, str(error))
+        exit_process(ExitCode.BAD_ARGUMENTS, str(error))

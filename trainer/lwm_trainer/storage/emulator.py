@@ -4,7 +4,7 @@ answers."""
 import os
 
 
-def prepare() -> None:
+def configure_clients() -> None:
     """When STORAGE_EMULATOR_HOST names an emulator: gcsfs (Orbax's files, the compile cache) and TensorStore (Orbax's arrays) ask for no
     credentials. Called before either is first imported."""
     if not os.environ.get("STORAGE_EMULATOR_HOST"):

@@ -14,7 +14,7 @@ from lwm_trainer.checkpoint.init_from import JSON_FILES, REQUIRED, require_init_
 from lwm_trainer.checkpoint.manifest import ModelManifest
 from lwm_trainer.config import ExitCode, Model, RunConfig, Start
 from lwm_trainer.runtime.errors import CheckpointMismatchError
-from lwm_trainer.runtime.exit_classification import judge
+from lwm_trainer.runtime.exit_classification import classify_exception
 from support.builders import a_run
 
 MODEL = a_run().model
@@ -41,7 +41,7 @@ def run(folder: Path, model: Model = MODEL, **changes: Any) -> RunConfig:
 def refusal(found: RunConfig) -> str:
     with pytest.raises(CheckpointMismatchError) as raised:
         require_init_checkpoint(found)
-    verdict = judge(raised.value, gang=False)
+    verdict = classify_exception(raised.value, gang=False)
     assert (verdict.code, verdict.unexpected) == (ExitCode.BAD_CHECKPOINT, False)
     assert verdict.message.startswith("spec.model.initFrom: ")
     return verdict.message

@@ -7,7 +7,7 @@ import pytest
 from lwm_trainer.checkpoint.lineage import Origin, agree_on_origin, find_origin
 from lwm_trainer.config import ExitCode, Rollback, Start
 from lwm_trainer.runtime.errors import AttemptReusedError
-from lwm_trainer.runtime.exit_classification import judge
+from lwm_trainer.runtime.exit_classification import classify_exception
 from support.builders import a_run
 
 FINAL = "/runs/s1-first/a1/60"
@@ -38,8 +38,8 @@ def test_a_second_gang_of_one_attempt_leaves_as_if_told_to(tmp_path: Path) -> No
     commit(tmp_path / "s1-s" / "a1", 10)
     with pytest.raises(AttemptReusedError, match="attempt 1 has committed step 10 before") as raised:
         agree_on_origin(run)
-    assert judge(raised.value, gang=True).code == ExitCode.SAVED_ON_REQUEST
-    assert not judge(raised.value, gang=True).unexpected
+    assert classify_exception(raised.value, gang=True).code == ExitCode.SAVED_ON_REQUEST
+    assert not classify_exception(raised.value, gang=True).unexpected
 
 
 def test_without_commits_it_is_the_stage_before_or_the_seed(tmp_path: Path) -> None:

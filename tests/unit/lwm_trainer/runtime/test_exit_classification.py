@@ -14,14 +14,14 @@ import tensorstore
 
 from lwm_trainer.config import ExitCode
 from lwm_trainer.runtime.errors import CheckpointMismatchError, DivergedError
-from lwm_trainer.runtime.exit_classification import Verdict, judge
+from lwm_trainer.runtime.exit_classification import ExitClassification, classify_exception
 from support.object_store import object_store
 
 
-def told(work: Callable[[], object], *, gang: bool = True) -> Verdict:
+def told(work: Callable[[], object], *, gang: bool = True) -> ExitClassification:
     with pytest.raises(BaseException) as raised:  # noqa: PT011 - any
         work()
-    return judge(raised.value, gang=gang)
+    return classify_exception(raised.value, gang=gang)
 
 
 def raising(error: BaseException) -> Callable[[], None]:

@@ -22,13 +22,13 @@ def clock() -> Clock:
 
 
 def trained(clock: Clock, seconds: Sequence[float], **hang: float) -> PhaseTracker:
-    standing = PhaseTracker(Hang.model_validate(hang), clock=clock)
-    standing.enter(Phase.TRAINING)
-    for done, each in enumerate(seconds, start=1):
-        standing.handing_over(done - 1)
-        clock.now += each
-        standing.step(done, each)
-    return standing
+    tracker = PhaseTracker(Hang.model_validate(hang), clock=clock)
+    tracker.enter(Phase.TRAINING)
+    for done, step_seconds in enumerate(seconds, start=1):
+        tracker.dispatching(done - 1)
+        clock.now += step_seconds
+        tracker.step(done, step_seconds)
+    return tracker
 
 
 def test_every_phase_has_a_deadline() -> None:
@@ -36,45 +36,47 @@ def test_every_phase_has_a_deadline() -> None:
 
 
 def test_the_first_steps_have_the_time_that_warming_up_takes(clock: Clock) -> None:
-    assert trained(clock, [], min_seconds=10).now().deadline_seconds == 1800
-    assert trained(clock, [600, 1, 1], min_seconds=10).now().deadline_seconds == 1800
-    assert trained(clock, [600, 1, 1], min_seconds=7200).now().deadline_seconds == 7200
+    assert trained(clock, [], min_seconds=10).snapshot().deadline_seconds == 1800
+    assert trained(clock, [600, 1, 1], min_seconds=10).snapshot().deadline_seconds == 1800
+    assert trained(clock, [600, 1, 1], min_seconds=7200).snapshot().deadline_seconds == 7200
 
 
 def test_later_ones_are_measured_by_a_usual_step_and_the_first_is_none(clock: Clock) -> None:
-    assert trained(clock, [600, 2, 2, 2], min_seconds=10, step_factor=10).now().deadline_seconds == 20
-    assert trained(clock, [600, 2, 2, 2], min_seconds=300, step_factor=10).now().deadline_seconds == 300
-    assert trained(clock, [600] + 60 * [2] + [50], min_seconds=10, step_factor=10).now().deadline_seconds == 20, "one slow step in 60"
-    assert trained(clock, [600] + 20 * [2, 2, 2, 30], min_seconds=10, step_factor=10).now().deadline_seconds == 300, "each fourth saves"
+    assert trained(clock, [600, 2, 2, 2], min_seconds=10, step_factor=10).snapshot().deadline_seconds == 20
+    assert trained(clock, [600, 2, 2, 2], min_seconds=300, step_factor=10).snapshot().deadline_seconds == 300
+    assert trained(clock, [600] + 60 * [2] + [50], min_seconds=10, step_factor=10).snapshot().deadline_seconds == 20, "one slow step in 60"
+    assert trained(clock, [600] + 20 * [2, 2, 2, 30], min_seconds=10, step_factor=10).snapshot().deadline_seconds == 300, (
+        "each fourth saves"
+    )
 
 
 def test_idle_counts_from_the_last_step_or_phase(clock: Clock) -> None:
-    standing = trained(clock, [1, 1])
+    tracker = trained(clock, [1, 1])
     clock.now += 7
-    assert standing.now().idle_seconds == 7
-    standing.handing_over(2)
-    assert (standing.now().idle_seconds, standing.now().done, standing.now().handed_over) == (0, 2, 3)
+    assert tracker.snapshot().idle_seconds == 7
+    tracker.dispatching(2)
+    assert (tracker.snapshot().idle_seconds, tracker.snapshot().steps_done, tracker.snapshot().steps_dispatched) == (0, 2, 3)
     clock.now += 5
-    with standing.during(Phase.SAVING):
+    with tracker.during(Phase.SAVING):
         clock.now += 60
-        assert (standing.now().phase, standing.now().idle_seconds, standing.now().deadline_seconds) == (Phase.SAVING, 60, 1800)
-    assert (standing.now().phase, standing.now().idle_seconds) == (Phase.TRAINING, 0)
+        assert (tracker.snapshot().phase, tracker.snapshot().idle_seconds, tracker.snapshot().deadline_seconds) == (Phase.SAVING, 60, 1800)
+    assert (tracker.snapshot().phase, tracker.snapshot().idle_seconds) == (Phase.TRAINING, 0)
 
 
-def test_only_a_phase_that_lasts_is_told_at_once(clock: Clock) -> None:
-    told: list[Phase] = []
-    standing = PhaseTracker(Hang(), clock=clock)
-    standing.listener = lambda: told.append(standing.now().phase)
-    standing.enter(Phase.COMPILING)
-    assert not standing.trains()
-    standing.enter(Phase.TRAINING)
-    with standing.during(Phase.SAVING):
+def test_only_a_phase_that_is_entered_calls_the_listener(clock: Clock) -> None:
+    phases: list[Phase] = []
+    tracker = PhaseTracker(Hang(), clock=clock)
+    tracker.listener = lambda: phases.append(tracker.snapshot().phase)
+    tracker.enter(Phase.COMPILING)
+    assert not tracker.training_started()
+    tracker.enter(Phase.TRAINING)
+    with tracker.during(Phase.SAVING):
         pass
-    assert told == [Phase.COMPILING, Phase.TRAINING]
-    assert standing.trains()
+    assert phases == [Phase.COMPILING, Phase.TRAINING]
+    assert tracker.training_started()
 
 
 def test_a_resumed_attempt_counts_on(clock: Clock) -> None:
-    standing = PhaseTracker(Hang(), clock=clock)
-    standing.resumed(40)
-    assert (standing.now().done, standing.now().handed_over) == (40, 40)
+    tracker = PhaseTracker(Hang(), clock=clock)
+    tracker.resumed(40)
+    assert (tracker.snapshot().steps_done, tracker.snapshot().steps_dispatched) == (40, 40)

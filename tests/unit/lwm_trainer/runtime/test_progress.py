@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from lwm_trainer.config import PROGRESS_ANNOTATION, FinalReport, Hang, Lease, Phase, Preparation, Prepared, RunConfig, TerminationMessage
+from lwm_trainer.config import PROGRESS_ANNOTATION, FinalReport, Hang, Lease, Phase, Preparation, Prepared, RunConfig
 from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.runtime import progress
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
-from lwm_trainer.runtime.progress import Renewer, Reporter, write_last_words
+from lwm_trainer.runtime.progress import LeaseRenewer, ProgressReporter
 from support.builders import ALONE, a_run, a_step_report
 
 FINAL = FinalReport(checkpoint="gs://lwm/runs/x/60", step=60, state_hash="a" * 64, record_hash="b" * 64)
@@ -115,22 +115,22 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_phases_commits_and_the_end_are_sent_at_once_steps_are_not(server: ApiServer, account: Path) -> None:
-    standing = PhaseTracker(Hang())
-    reporter = Reporter(config(), standing, seconds=3600)
-    standing.resumed(10)
+    tracker = PhaseTracker(Hang())
+    reporter = ProgressReporter(config(), tracker, seconds=3600)
+    tracker.resumed(10)
     reporter.resumed(10)
-    standing.enter(Phase.TRAINING)
+    tracker.enter(Phase.TRAINING)
     wait_for(lambda: server.reports()[-1:] != [] and server.reports()[-1]["phase"] == "Training")
     (account / "token").write_text("second")
     sent = len(server.patches)
-    standing.step(11, 1.25)
+    tracker.step(11, 1.25)
     reporter.step(a_step_report(11, loss=5.5, grad_norm=0.5, seconds=1.25, batch_tokens=5000))
     time.sleep(0.2)
     assert len(server.patches) == sent
     reporter.committed(11)
     wait_for(lambda: len(server.patches) > sent)
     reporter.final(FINAL)
-    standing.enter(Phase.COMPLETE)
+    tracker.enter(Phase.COMPLETE)
     reporter.close()
     assert reporter.failures == 0
 
@@ -163,7 +163,7 @@ def test_phases_commits_and_the_end_are_sent_at_once_steps_are_not(server: ApiSe
 
 def test_the_lease_is_renewed_while_nothing_changes_and_says_for_how_long(server: ApiServer) -> None:
     clock = iter(range(1000, 10**6, 7))
-    reporter = Reporter(config(), PhaseTracker(Hang(), clock=lambda: next(clock)), seconds=0.02)
+    reporter = ProgressReporter(config(), PhaseTracker(Hang(), clock=lambda: next(clock)), seconds=0.02)
     wait_for(lambda: len(server.patches) >= 4)
     reporter.close()
     idle = [report["idleSeconds"] for report in server.reports()]
@@ -173,7 +173,7 @@ def test_the_lease_is_renewed_while_nothing_changes_and_says_for_how_long(server
 
 def test_a_preparation_s_lease_ends_with_the_store(server: ApiServer) -> None:
     report = PreparationReport(clock=lambda: 0.0)
-    renewer = Renewer(Lease(namespace="trainings", name="bible-d1-r0"), "bible-d1-r0-0", report.now, seconds=3600)
+    renewer = LeaseRenewer(Lease(namespace="trainings", name="bible-d1-r0"), "bible-d1-r0-0", report.now, seconds=3600)
     wait_for(lambda: len(server.patches) == 1)
     report.planned(2, 1000, {})
     report.ended(Prepared(uri="gs://lwm/runs/datasets/x", documents=3, tokens=40))
@@ -188,7 +188,7 @@ def test_a_preparation_s_lease_ends_with_the_store(server: ApiServer) -> None:
 
 def test_failures_are_counted_logged_once_and_hold_nobody_up(server: ApiServer, capsys: pytest.CaptureFixture[str]) -> None:
     server.status = 403
-    reporter = Reporter(config(), PhaseTracker(Hang()), seconds=0.01)
+    reporter = ProgressReporter(config(), PhaseTracker(Hang()), seconds=0.01)
     wait_for(lambda: reporter.failures >= 5)
     began = time.monotonic()
     for _ in range(1000):
@@ -203,35 +203,17 @@ def test_failures_are_counted_logged_once_and_hold_nobody_up(server: ApiServer, 
 def test_a_server_that_is_gone_is_survived(account: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "1")
-    reporter = Reporter(config(), PhaseTracker(Hang()), seconds=0.01)
+    reporter = ProgressReporter(config(), PhaseTracker(Hang()), seconds=0.01)
     wait_for(lambda: reporter.failures >= 2)
     reporter.close()
 
 
 def test_without_a_lease_and_in_other_processes_nothing_is_sent(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    reporters = [Reporter(config(lease=None), PhaseTracker(Hang()), seconds=0.01)]
+    reporters = [ProgressReporter(config(lease=None), PhaseTracker(Hang()), seconds=0.01)]
     monkeypatch.setenv("JOB_COMPLETION_INDEX", "1")
-    reporters.append(Reporter(config(), PhaseTracker(Hang()), seconds=0.01))
+    reporters.append(ProgressReporter(config(), PhaseTracker(Hang()), seconds=0.01))
     for reporter in reporters:
         reporter.resumed(20)
         reporter.close()
         assert (reporter.progress.resumed_from, reporter.progress.committed_step) == (20, 20)
     assert server.patches == []
-
-
-@pytest.mark.parametrize("message", ["short", "long " * 3000, 'ü\n"' * 3000, "\x00🙂" * 3000])
-def test_last_words_fit_and_stay_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, message: str) -> None:
-    monkeypatch.setenv("LWM_TERMINATION_PATH", str(tmp_path / "log"))
-    write_last_words(TerminationMessage(code=65, reason="BadData", message=message, step=3, final=FINAL))
-    written = (tmp_path / "log").read_bytes()
-    assert len(written) <= 4096
-    words = TerminationMessage.model_validate_json(written)
-    assert message.startswith(words.message)
-    assert len(words.message) > 200 or words.message == message
-    assert words.final == FINAL
-
-
-def test_last_words_never_raise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("LWM_TERMINATION_PATH", str(tmp_path / "none" / "log"))
-    write_last_words(TerminationMessage(code=70, reason="Uncaught"))
-    assert "termination message not written" in capsys.readouterr().err
