@@ -12,8 +12,11 @@ from lwm_operator.api.stage import Stage
 from lwm_operator.api.training import Training, read
 from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.run_config import run_config
+from lwm_operator.plan.observed import Observed
+from lwm_operator.plan.stage_handover import start_of
+from lwm_operator.plan.stage_status import stage_entries
 from lwm_operator.plan.validation.validate import validate
-from lwm_trainer.config import RunConfig, Start
+from lwm_trainer.config import RunConfig
 
 
 class FileError(Exception):
@@ -51,7 +54,10 @@ def stages(training: Training, name: str | None) -> Iterator[tuple[Stage, RunCon
     known = [stage.name for stage in training.spec.stages]
     if name is not None and name not in known:
         raise FileError(f"--stage {name}: no such stage: use one of {', '.join(known)}")
+    entries = stage_entries(training.spec, training.status, Observed())
     for number, stage in enumerate(training.spec.stages, 1):
         if name in (None, stage.name):
-            run = AttemptSpec(training=training, stage=number, attempt=1, start=Start(), image="", template="")
+            run = AttemptSpec(
+                training=training, stage=number, attempt=1, start=start_of(training.spec, entries, number - 1, 1), image="", template=""
+            )
             yield stage, run_config(run)

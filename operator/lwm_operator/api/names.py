@@ -35,6 +35,8 @@ LABEL_QUEUED_JOB = "kueue.x-k8s.io/job-uid"
 
 RUN_CONFIG_KEY = "run.json"
 CONTAINER = "trainer"
+INIT_PATH = "/lwm/init"
+"""Where the pods mount the claim of `spec.model.initFrom`."""
 
 MAX_NAME_LENGTH = 40
 """Pod `<name>-s32-a999-x63-2047-xxxxx` still fits into the 63 characters of a host name."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from lwm_operator.api import names
 from lwm_operator.cluster import parse
 from lwm_operator.cluster.client import UNREACHABLE, ApiError, Body, Client
+from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH
 from lwm_operator.plan.observed import Waiting
 
 GROUP = "/apis/kueue.x-k8s.io"
@@ -43,7 +44,7 @@ def parse_workload(workload: Body) -> Waiting:
         if reserved.get("status") != "False" or pending.message == eviction.message:
             return eviction
         message = f"{eviction.message}; {pending.reason}: {pending.message}"
-        return replace(eviction, message=message[: parse.MAX_MESSAGE_LENGTH])
+        return replace(eviction, message=message[:MAX_MESSAGE_LENGTH])
     if reserved.get("status") == "False":
         return _parse_condition(reserved)
     if reserved.get("status") == "True" and admitted.get("status") != "True":
@@ -53,5 +54,5 @@ def parse_workload(workload: Body) -> Waiting:
 
 
 def _parse_condition(condition: Body) -> Waiting:
-    message = str(condition.get("message") or "")[: parse.MAX_MESSAGE_LENGTH]
+    message = str(condition.get("message") or "")[:MAX_MESSAGE_LENGTH]
     return Waiting(reason=str(condition.get("reason") or ""), message=message, since=str(condition.get("lastTransitionTime") or ""))

@@ -13,8 +13,6 @@ from lwm_trainer.config import PROGRESS_ANNOTATION, Preparation, Progress
 
 Object = Mapping[str, Any]
 
-MAX_MESSAGE_LENGTH = 1000
-"""Characters that are kept of what the scheduler, a kubelet or a queue says."""
 FINISHED_CONDITIONS = ("Complete", "Failed", "FailureTarget")
 
 

@@ -3,16 +3,18 @@
 from pydantic import ValidationError
 
 from lwm_operator.api import names
-from lwm_operator.cluster.parse import MAX_MESSAGE_LENGTH, Object, annotations, attempt_key, conditions, first_host, slice_index
+from lwm_operator.cluster.parse import Object, annotations, attempt_key, conditions, first_host, slice_index
+from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH
 from lwm_operator.plan.observed import PodState, PodView, Waiting
+from lwm_operator.plan.reasons import KubernetesReason, PendingReason
 from lwm_trainer.config import TerminationMessage
 
 DISRUPTIONS = {
-    "DeletionByPodGC": "NodeGone",
-    "DeletionByTaintManager": "TaintedNode",
-    "EvictionByEvictionAPI": "Evicted",
-    "PreemptionByScheduler": "Preempted",
-    "TerminationByKubelet": "Evicted",
+    "DeletionByPodGC": KubernetesReason.NODE_GONE,
+    "DeletionByTaintManager": KubernetesReason.TAINTED_NODE,
+    "EvictionByEvictionAPI": KubernetesReason.EVICTED,
+    "PreemptionByScheduler": KubernetesReason.PREEMPTED,
+    "TerminationByKubelet": KubernetesReason.EVICTED,
 }
 """Reasons of the condition DisruptionTarget, and ours for them."""
 CREATING_REASONS = ("ContainerCreating", "PodInitializing")
@@ -56,12 +58,12 @@ def parse_pod(body: Object) -> PodView:
 def node_not_ready(name: str, body: Object | None) -> Waiting | None:
     """Return what to say of the pods on a node that is not ready or gone; None when the node is ready."""
     if body is None:
-        return Waiting(reason="NodeNotReady", message=f"node {name} is gone", since="")
+        return Waiting(reason=PendingReason.NODE_NOT_READY, message=f"node {name} is gone", since="")
     ready: Object = next((each for each in conditions(body) if each.get("type") == "Ready"), {})
     if ready.get("status") == "True":
         return None
     message = f"node {name} is not ready: {ready.get('message') or 'its kubelet has never reported'}"
-    return Waiting(reason="NodeNotReady", message=message, since=str(ready.get("lastTransitionTime") or ""))
+    return Waiting(reason=PendingReason.NODE_NOT_READY, message=message, since=str(ready.get("lastTransitionTime") or ""))
 
 
 def _given_up_since(body: Object) -> str | None:
@@ -88,12 +90,12 @@ def _state(status: Object, terminated: Object) -> PodState:
 
 def _reason(status: Object, terminated: Object, disruption: Object | None) -> str:
     """Return why the pod ended: out of memory, the pod's own reason, its disruption, or the container's reason, in this order."""
-    if terminated.get("reason") == "OOMKilled":
-        return "OOMKilled"
+    if terminated.get("reason") == KubernetesReason.OUT_OF_MEMORY:
+        return KubernetesReason.OUT_OF_MEMORY
     if status.get("reason"):
         return str(status["reason"])
     if disruption is not None and terminated.get("exitCode") != 0:
-        return DISRUPTIONS.get(str(disruption.get("reason")), "Evicted")
+        return DISRUPTIONS.get(str(disruption.get("reason")), KubernetesReason.EVICTED)
     return str(terminated.get("reason") or "")
 
 
@@ -123,7 +125,8 @@ def _waiting(body: Object) -> Waiting | None:
     if scheduled.get("status") == "False":
         message = str(scheduled.get("message") or "no node takes it")
         message += _claim_names(spec) if "unbound" in message else ""
-        return Waiting(reason=str(scheduled.get("reason") or "Unschedulable"), message=message[:MAX_MESSAGE_LENGTH], since=since)
+        reason = str(scheduled.get("reason") or PendingReason.UNSCHEDULABLE)
+        return Waiting(reason=reason, message=message[:MAX_MESSAGE_LENGTH], since=since)
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
         waiting: Object = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") and waiting["reason"] not in CREATING_REASONS:

@@ -7,9 +7,10 @@ from datetime import datetime
 
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Body, Client
-from lwm_operator.cluster.parse import MAX_MESSAGE_LENGTH
 from lwm_operator.cluster.parse_pods import CREATING_REASONS, node_not_ready
+from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH
 from lwm_operator.plan.observed import PodState, PodView, Waiting
+from lwm_operator.plan.reasons import PendingReason
 
 MAX_PODS = 3
 """Pods whose Events are read in one pass. The others wait for the same, or are the first three soon."""
@@ -51,7 +52,7 @@ def infer_lost_nodes(pods: tuple[PodView, ...]) -> Mapping[str, Waiting]:
     lost = [pod for pod in pods if pod.state == PodState.RUNNING and pod.node is not None and pod.given_up is not None]
     return {
         str(pod.node): Waiting(
-            reason="NodeNotReady", message=f"node {pod.node} is not ready: its pods were marked so", since=str(pod.given_up)
+            reason=PendingReason.NODE_NOT_READY, message=f"node {pod.node} is not ready: its pods were marked so", since=str(pod.given_up)
         )
         for pod in lost
     }

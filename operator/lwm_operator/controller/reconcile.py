@@ -1,13 +1,15 @@
 """One pass over one training: read, plan, write the status, act, post Events. Nothing is kept from one pass to the next."""
 
+from dataclasses import replace
+
 import structlog
 
-from lwm_operator.api.status import Status
 from lwm_operator.api.training import Metadata, Training
 from lwm_operator.cluster.port import ClusterError, ClusterPort, TrainingKey, UnreadableTrainingError
 from lwm_operator.controller import metrics
 from lwm_operator.plan.actions import (
     Action,
+    ActionFailure,
     CleanUp,
     CreateAttempt,
     CreatePreparation,
@@ -17,10 +19,8 @@ from lwm_operator.plan.actions import (
     Event,
     Plan,
 )
-from lwm_operator.plan.dataset_preparation import holds_up
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.plan import plan
-from lwm_operator.plan.stage_reconciler import CREATE_FAILED
 
 log = structlog.get_logger("lwm_operator")
 
@@ -43,14 +43,18 @@ class Reconciler:
             log.debug("training_gone")
             return None
         decided = self._plan(training, await self._cluster.observe(training))
+        # Status and Events before actions: an action that fails must not swallow the sentence about what led to it.
+        await self._write(training, decided)
+        for action in decided.actions:
+            await self._carry_out(training, action)
+        return decided.requeue_after
+
+    async def _write(self, training: Training, decided: Plan) -> None:
+        """Write the status and post the Events of the plan."""
         wrote_status = await self._cluster.write_status(training, decided.status)
         self._report(training, decided, wrote_status=wrote_status)
-        # Events before actions: an action that fails must not swallow the sentence about what led to it.
         for event in decided.events if wrote_status else ():
             await self._post_event(training.metadata, event)
-        for action in decided.actions:
-            await self._carry_out(training, decided.status, action)
-        return decided.requeue_after
 
     def _plan(self, training: Training, observed: Observed) -> Plan:
         return plan(training, observed, self._cluster.now())
@@ -64,24 +68,27 @@ class Reconciler:
             actions = [describe(action) for action in decided.actions]
             log.info("reconciled", decision=decided.decision, actions=actions, wrote_status=wrote_status)
 
-    async def _carry_out(self, training: Training, status: Status, action: Action) -> None:
+    async def _carry_out(self, training: Training, action: Action) -> None:
         try:
             await self._cluster.carry_out(training, action)
         except ClusterError as error:
             message = f"{describe(action)}: {error}"
-            if holds_up(action, status):
-                await self._write_refusal(training, message)
+            if isinstance(action, CreateAttempt | CreatePreparation):
+                await self._write_failure(training, ActionFailure(action=action, message=message))
             event = Event(reason="ActionFailed", message=message, key=f"ActionFailed/{message}", type="Warning")
             await self._post_event(training.metadata, event)
             raise
 
-    async def _write_refusal(self, training: Training, message: str) -> None:
-        """Say in the status why nothing starts. The Job may still come later, so a failed write is no error."""
+    async def _write_failure(self, training: Training, failure: ActionFailure) -> None:
+        """Plan again with the failed creation, so that the status says why nothing starts. The actions are left to the next pass.
+
+        A failed write is no error: the next pass may succeed.
+        """
         key = TrainingKey(training.metadata.namespace, training.metadata.name)
         try:
             if (current := await self._cluster.read_training(key)) is not None:
-                refused = current.status.model_copy(update={"reason": CREATE_FAILED, "message": message[:1024]})
-                await self._cluster.write_status(current, refused)
+                observed = await self._cluster.observe(current)
+                await self._write(current, self._plan(current, replace(observed, failed_action=failure)))
         except ClusterError as error:
             log.warning("status_not_written", error=str(error))
 

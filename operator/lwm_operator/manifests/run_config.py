@@ -3,8 +3,8 @@
 from lwm_operator.api import names
 from lwm_operator.api.dataset import Dataset as DatasetSpec
 from lwm_operator.manifests.common import AttemptSpec, Manifest, metadata
-from lwm_operator.manifests.storage import checkpoint_base, init_path, source_path, tokenizer_path
-from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig, Start
+from lwm_operator.manifests.storage import checkpoint_base, source_path, tokenizer_path
+from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig
 
 
 def run_config(attempt: AttemptSpec) -> RunConfig:
@@ -41,18 +41,11 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
         loss=stage.loss,
         memory=stage.memory,
         checkpoint=Checkpoint(root=root, save_interval_steps=spec.checkpoint.save_interval_steps, max_to_keep=spec.checkpoint.max_to_keep),
-        start=_start(attempt),
+        start=attempt.start,
         hang=spec.failure_policy.hang,
         compile_cache=f"{checkpoint_base(spec)}/compile-cache",
         lease=Lease(namespace=about.namespace, name=attempt.name),
     )
-
-
-def _start(attempt: AttemptSpec) -> Start:
-    """The planned start. The first stage takes its parameters from spec.model.initFrom, if that is given."""
-    if attempt.stage > 1:
-        return attempt.start
-    return attempt.start.model_copy(update={"stage_checkpoint": init_path(attempt.training.spec)})
 
 
 def _datasets(attempt: AttemptSpec) -> tuple[Dataset, ...]:

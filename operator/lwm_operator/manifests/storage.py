@@ -1,12 +1,12 @@
 """Paths as the trainer sees them: a `gs://` address as it is, or the mount path of a folder on a PVC. Volumes and mounts of the PVCs."""
 
 from lwm_operator.api.dataset import Dataset
+from lwm_operator.api.names import INIT_PATH
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.storage import Claim
 from lwm_operator.manifests.common import Manifest
 
 CHECKPOINT_PATH = "/lwm/checkpoint"
-INIT_PATH = "/lwm/init"
 TOKENIZER_PATH = "/lwm/tokenizer"
 DATASET_PATH = "/lwm/datasets"
 
@@ -21,14 +21,6 @@ def checkpoint_base(spec: Spec) -> str:
 def store_root(spec: Spec) -> str:
     """The folder of prepared data sets. All trainings with the same checkpoint location share it."""
     return f"{checkpoint_base(spec).rstrip('/')}/datasets"
-
-
-def init_path(spec: Spec) -> str | None:
-    """The folder with the first stage's initial parameters; None if they are drawn from the seed."""
-    location = spec.model.init_from
-    if location is None:
-        return None
-    return location.uri.rstrip("/") if location.uri is not None else INIT_PATH
 
 
 def tokenizer_path(spec: Spec) -> str:

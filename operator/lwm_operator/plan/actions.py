@@ -1,4 +1,4 @@
-"""What a plan consists of: actions, the status, Events, when to look again, and the decision in words."""
+"""What a plan consists of: the status, actions, Events, the time of the next reconcile, and the decision as a sentence."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,60 +9,60 @@ from lwm_trainer.config import Start
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateAttempt:
-    """Create the Job of an attempt and what it needs. Numbers are 1-based, as in names."""
+    """Create the Jobs of an attempt and the objects that they need. Numbers are 1-based, as in names."""
 
     stage: int
     attempt: int
     start: Start
     template: str
-    """A hash of the parts of the spec that its pods carry."""
+    """A hash of the parts of the spec that the pods are created from."""
     avoided_nodes: tuple[str, ...] = ()
     prepared: tuple[tuple[str, str], ...] = ()
-    """Name and place of each prepared data set of the stage."""
+    """Name and folder of each prepared data set of the stage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreatePreparation:
-    """Create the Job that prepares data set `number` (1-based) and what it needs; `run`: the value of spec.resume."""
+    """Create the Job that prepares data set `number` (1-based), and the objects that it needs. `run` is the value of spec.resume."""
 
     number: int
     run: int
     template: str
-    """A hash of the parts of the spec that its pods carry."""
+    """A hash of the parts of the spec that the pods are created from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletePreparation:
-    """Remove the Job of a preparation with its pods, and what was made for it. What was written stays, and shortens the next one."""
+    """Delete the Job of a preparation with its pods and the objects that it needed. The data that was written stays and is reused."""
 
     name: str
     uid: str
-    """Of the Job."""
+    """Uid of the Job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletePod:
-    """End a survivor that cannot get on without its peers, or tell a pod to save and leave."""
+    """Delete a survivor that cannot continue without its peers, or a pod that shall save and exit."""
 
     name: str
     uid: str
     grace_seconds: int | None
-    """None: what the pod itself allows."""
+    """None: the grace period of the pod itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteAttempt:
-    """Remove an old attempt: its Jobs with their pods, and what was made for it."""
+    """Delete an old attempt: its Jobs with their pods, and the objects that they needed."""
 
     stage: int
     attempt: int
     jobs: tuple[tuple[str, str], ...]
-    """Name and uid of each."""
+    """Name and uid of each Job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanUp:
-    """Remove all children of a finished training; checkpoints are none."""
+    """Delete all children of a finished training. Checkpoints are no children and stay."""
 
     attempts: tuple[DeleteAttempt, ...]
     preparations: tuple[DeletePreparation, ...] = ()
@@ -72,10 +72,18 @@ Action = CreateAttempt | CreatePreparation | DeletePod | DeleteAttempt | DeleteP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """For `kubectl describe`. `key` makes its name deterministic, so that the same one is never posted twice.
+class ActionFailure:
+    """An action that the API server rejected."""
 
-    `order` begins the name: `kubectl describe` shows Events by name, because their new kind has no time that it sorts by.
+    action: Action
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An Event for `kubectl describe`. Its name is derived from `key`, so that the same Event is never posted twice.
+
+    The name begins with `order`, because `kubectl describe` sorts Events of events.k8s.io/v1 by name.
     """
 
     reason: str
@@ -87,12 +95,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The status is written before the actions are done: intent before effect."""
+    """The decision of one pass. The status is written before the actions are carried out: intent before effect."""
 
     status: Status
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
-    """Seconds until the plan would say something else without any event."""
+    """Seconds until the plan would change without any event; None when it would not."""
     decision: str
-    """The sentence that the log shows."""
+    """The decision as a sentence for the log."""

@@ -1,4 +1,4 @@
-"""Where a training stands, for the policies: the current stage with its attempt, its children, and the time."""
+"""What the policies decide on: the current stage with its attempt, the observed children, and the time."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +16,7 @@ from lwm_trainer.config import Progress
 
 @dataclass(frozen=True, kw_only=True)
 class PlanContext:
-    """`index` (0-based) is the current stage in `entries`; `spec_errors` holds the sentences for which no pod may be made."""
+    """`index` (0-based) is the current stage in `entries`. With any `spec_errors` no pod may be created."""
 
     training: Training
     entries: tuple[StageStatus, ...]
@@ -26,10 +26,10 @@ class PlanContext:
     spec_errors: tuple[str, ...]
     node_faults: tuple[NodeFault, ...]
     datasets: tuple[DatasetStatus, ...] = ()
-    """Of the data sets that are prepared."""
+    """The data sets that are prepared."""
 
     def with_entry(self, entry: StageStatus) -> "PlanContext":
-        """With the current stage's entry replaced."""
+        """The context with the entry of the current stage replaced."""
         return replace(self, entries=(*self.entries[: self.index], entry, *self.entries[self.index + 1 :]))
 
     @property
@@ -38,7 +38,7 @@ class PlanContext:
 
     @property
     def stage_number(self) -> int:
-        """Of the stage, 1-based, as in names."""
+        """The number of the current stage, 1-based as in names."""
         return self.index + 1
 
     @property
@@ -51,7 +51,7 @@ class PlanContext:
 
     @cached_property
     def gang(self) -> Gang | None:
-        """None of a spec that is refused."""
+        """The gang of the current stage; None for an invalid spec."""
         spec = self.training.spec
         try:
             return gang_of(spec.accelerator_of(spec.stages[self.index]))
@@ -60,10 +60,10 @@ class PlanContext:
 
     @property
     def prepared_datasets(self) -> tuple[DatasetStatus, ...]:
-        """The prepared data sets of the current stage."""
+        """The data sets with a preparation that the current stage draws on."""
         spec = self.training.spec
         names = spec.weights_of(spec.stages[self.index])
-        return tuple(each for each in self.datasets if each.name in names)
+        return tuple(entry for entry in self.datasets if entry.name in names)
 
     @property
     def hosts(self) -> int:
@@ -71,22 +71,22 @@ class PlanContext:
 
     @cached_property
     def pods(self) -> tuple[PodView, ...]:
-        """Of the newest attempt."""
+        """The pods of the newest attempt."""
         return self.observed.pods_of(self.stage_number, self.entry.attempts)
 
     @property
     def survivors(self) -> list[PodView]:
-        """Of the newest attempt: the pods that keep the next one from starting."""
+        """The pods of the newest attempt that keep the next one from starting."""
         return [pod for pod in self.pods if self.observed.blocks_next_attempt(pod, self.now)]
 
     @cached_property
     def jobs(self) -> tuple[JobView, ...]:
-        """Of the newest attempt, one for each slice as far as they are there."""
+        """The Jobs of the newest attempt, one for each slice, as far as they exist."""
         return self.observed.jobs_of(self.stage_number, self.entry.attempts)
 
     @cached_property
     def job(self) -> JobView | None:
-        """All of them as one; None unless all are there."""
+        """The Jobs of all slices merged into one; None unless all of them exist."""
         return merge_jobs(self.jobs, self.gang.slices if self.gang is not None else 1)
 
     @property
@@ -95,5 +95,5 @@ class PlanContext:
 
     @property
     def renewed(self) -> str | None:
-        """When process 0 last renewed the attempt's Lease."""
+        """When process 0 last renewed the Lease of the newest attempt."""
         return self.observed.renewed.get((self.stage_number, self.entry.attempts))

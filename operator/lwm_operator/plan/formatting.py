@@ -1,4 +1,7 @@
-"""Numbers as people read them, for columns and messages."""
+"""Text for people: numbers and durations, and how long a message may be."""
+
+MAX_MESSAGE_LENGTH = 1000
+"""Characters of a message that is assembled for the status; the API admits 1024."""
 
 
 def count(value: float) -> str:
@@ -10,7 +13,7 @@ def count(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`45s`, `12m`, `3h20m`, `2d4h`: rounded, so that it does not change with every look."""
+    """`45s`, `12m`, `3h20m`, `2d4h`: rounded, so that it does not change with every reconcile."""
     if seconds < 60:
         return f"{max(5, round(seconds / 5) * 5)}s"
     if seconds < 3600:

@@ -1,4 +1,4 @@
-"""What is left over: live pods of attempts that status does not name, Jobs of old failed attempts, and everything after a finished one."""
+"""Garbage collection: stray pods, old failed attempts, suspended Jobs of ended attempts, and the children of a finished training."""
 
 from datetime import datetime
 
@@ -12,49 +12,54 @@ from lwm_operator.plan.timestamps import seconds_since
 
 
 def delete_stray_pods(stage: int, newest: Attempt | None, observed: Observed) -> tuple[DeletePod, ...]:
-    """Pods that run for an attempt other than the newest of the current `stage`, e.g. of a node that came back; or for that one although it
-    has ended: its Job may make pods that it had not made yet."""
+    """Delete live pods that do not belong to the active attempt of the current `stage`.
+
+    They come from a node that returned, or from the Job of an ended attempt that creates its last pods late.
+    """
     live = newest.number if newest is not None and newest.state not in ENDED else None
     return fast_delete([pod for pod in observed.pods if pod.live and (pod.stage, pod.attempt) != (stage, live)])
 
 
 def delete_old_attempts(entries: tuple[StageStatus, ...], kept: int, observed: Observed) -> tuple[DeleteAttempt, ...]:
-    """The newest attempt of each stage stays (it is current, or holds the stage's last words), and so do the last `kept` failed ones."""
+    """Delete failed attempts except the last `kept` and the newest of each stage, which is current or holds the logs of the stage's end."""
     newest = {(number, entry.attempts) for number, entry in enumerate(entries, start=1)}
-    failed = [each for each in attempt_deletions(observed) if (each.stage, each.attempt) not in newest]
+    failed = [deletion for deletion in attempt_deletions(observed) if (deletion.stage, deletion.attempt) not in newest]
     live = {(pod.stage, pod.attempt) for pod in observed.pods if pod.live}
-    return tuple(each for each in failed[: len(failed) - kept if kept < len(failed) else 0] if (each.stage, each.attempt) not in live)
+    return tuple(deletion for deletion in failed[: max(len(failed) - kept, 0)] if (deletion.stage, deletion.attempt) not in live)
 
 
 def attempt_deletions(observed: Observed) -> list[DeleteAttempt]:
-    """Every attempt of which Jobs are there, the oldest first, as what would remove it."""
-    found = sorted({(job.stage, job.attempt) for job in observed.jobs})
+    """The actions that delete every attempt with a Job, the oldest first."""
     return [
         DeleteAttempt(stage=stage, attempt=attempt, jobs=tuple((job.name, job.uid) for job in observed.jobs_of(stage, attempt)))
-        for stage, attempt in found
+        for stage, attempt in sorted({(job.stage, job.attempt) for job in observed.jobs})
     ]
 
 
 def delete_queued_leftovers(entries: tuple[StageStatus, ...], observed: Observed) -> tuple[DeleteAttempt, ...]:
-    """Suspended Jobs of attempts that have ended: admitted once more, they would run without anybody. One that has failed never is."""
+    """Delete suspended Jobs of ended attempts, which would run unsupervised if a queue admitted them. A failed Job is never admitted."""
     live = {(pod.stage, pod.attempt) for pod in observed.pods if pod.live}
-    on = {
+    active = {
         (number, attempt.number)
         for number, entry in enumerate(entries, start=1)
         for attempt in entry.recent_attempts[:1]
         if attempt.state not in ENDED
     }
-    waits = {(job.stage, job.attempt) for job in observed.jobs if job.suspended and not job.failed}
-    return tuple(each for each in attempt_deletions(observed) if (each.stage, each.attempt) in waits - on - live)
+    suspended = {(job.stage, job.attempt) for job in observed.jobs if job.suspended and not job.failed}
+    return tuple(deletion for deletion in attempt_deletions(observed) if (deletion.stage, deletion.attempt) in suspended - active - live)
 
 
 def clean_up_finished(
     conditions: tuple[Condition, ...], ttl_seconds: int | None, observed: Observed, now: datetime
 ) -> tuple[tuple[CleanUp, ...], float | None]:
-    """The clean-up of a finished training when its time is over, and the seconds until then."""
-    ends = [each.last_transition_time for each in conditions if each.type in ("Complete", "Failed") and each.status == "True"]
-    if ttl_seconds is None or not ends or not (observed.jobs or observed.preparations):
+    """The clean-up of a finished training once its time to live is over, and before that the seconds until then."""
+    ended_at = [
+        condition.last_transition_time
+        for condition in conditions
+        if condition.type in ("Complete", "Failed") and condition.status == "True"
+    ]
+    if ttl_seconds is None or not ended_at or not (observed.jobs or observed.preparations):
         return (), None
-    if (left := ttl_seconds - seconds_since(ends[0], now)) > 0:
-        return (), left
+    if (remaining := ttl_seconds - seconds_since(ended_at[0], now)) > 0:
+        return (), remaining
     return (CleanUp(attempts=tuple(attempt_deletions(observed)), preparations=preparation_deletions(observed)),), None

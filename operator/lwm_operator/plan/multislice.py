@@ -1,10 +1,10 @@
-"""The Jobs of an attempt's slices are one: they come together, and with any of them the attempt ends."""
+"""Multislice attempts have one Job per slice. The plan treats them as one Job: all must exist, and when one ends the attempt ends."""
 
 from lwm_operator.plan.observed import JobView, PodState, PodView
 
 
 def merge_jobs(jobs: tuple[JobView, ...], slices: int) -> JobView | None:
-    """All Jobs of an attempt as one; None as long as, or as soon as, one of them is not there."""
+    """The Jobs of an attempt merged into one; None while any of them does not exist."""
     if not jobs or {job.slice for job in jobs} != set(range(slices)):
         return None
     if len(jobs) == 1:
@@ -26,5 +26,5 @@ def merge_jobs(jobs: tuple[JobView, ...], slices: int) -> JobView | None:
 
 
 def still_being_created(jobs: tuple[JobView, ...], pods: tuple[PodView, ...]) -> bool:
-    """Whether the Jobs that lack were never there (of one that was, pods are left), and no host has given up waiting for theirs."""
+    """Whether the missing Jobs were never created (a deleted one leaves pods behind), and no host has failed waiting for them."""
     return {pod.slice for pod in pods} <= {job.slice for job in jobs} and not any(pod.state == PodState.FAILED for pod in pods)

@@ -1,15 +1,16 @@
-"""What is there: small views of Kubernetes objects, parsed once at the edge."""
+"""What exists in the cluster: small views of Kubernetes objects, parsed once by `cluster.views`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from lwm_operator.plan.actions import ActionFailure
 from lwm_operator.plan.timestamps import seconds_since
 from lwm_trainer.config import Preparation, Progress, TerminationMessage
 
 OVERDUE_SECONDS = 120.0
-"""Past the grace of its deletion, a pod that is still there is not waited for: nobody acknowledges it."""
+"""A pod that still exists this long after its grace period is not waited for: its node does not confirm the deletion."""
 
 
 class PodState(StrEnum):
@@ -21,7 +22,7 @@ class PodState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Why a pod does not run yet (or, NodeNotReady, not any longer), in the words of the scheduler, the kubelet or an Event."""
+    """Why a pod does not run yet, or (NodeNotReady) no longer, as the scheduler, the kubelet or an Event reports it."""
 
     reason: str
     message: str
@@ -35,35 +36,35 @@ class PodView:
     stage: int
     attempt: int
     index: int
-    """Of its host, 0-based over all slices."""
+    """Number of the host, 0-based over all slices."""
     state: PodState
     slice: int = 0
     node: str | None = None
     deleting: bool = False
     grace_seconds: int = 30
-    """Only meaningful while deleting."""
+    """Meaningful only while deleting."""
     gone_by: str | None = None
-    """While deleting: when its grace is over (deletionTimestamp)."""
+    """When the grace period ends (deletionTimestamp), while deleting."""
     exit_code: int | None = None
     reason: str = ""
-    """Of a failed pod: OOMKilled, Evicted, Error and the like."""
+    """Reason of a failed pod, for example OOMKilled, Evicted or Error."""
     message: str = ""
     termination_message: TerminationMessage | None = None
     waiting: Waiting | None = None
     memory_limit: str = ""
     ready: bool = True
-    """False of a running pod: the node controller has given its node up."""
+    """False for a running pod whose node the node controller considers lost."""
     given_up: str | None = None
-    """Since when it is surely that: its containers were ready when their kubelet was last heard."""
+    """Since when the node controller considers the node lost. Set only where it is certain: the containers themselves are ready."""
 
     @property
     def ran(self) -> bool:
-        """Whether its containers have ever started."""
+        """Whether the containers have ever started."""
         return self.state != PodState.PENDING
 
     @property
     def live(self) -> bool:
-        """Containers may still run."""
+        """Whether the containers may still run."""
         return self.state in (PodState.PENDING, PodState.RUNNING)
 
 
@@ -75,60 +76,62 @@ class JobView:
     attempt: int
     slice: int = 0
     template: str | None = None
-    """A hash of the parts of the spec that its pods carry, as they were when it was made."""
+    """A hash of the parts of the spec that the pods were created from."""
     succeeded: int = 0
     failed: bool = False
-    """Condition Failed or FailureTarget: all its pods have ended."""
+    """Whether the Job has the condition Failed or FailureTarget: all its pods have ended."""
     failed_indexes: frozenset[int] = frozenset()
-    """Hosts, counted over all slices, whose pod failed or was deleted."""
+    """Hosts, numbered over all slices, whose pod failed or was deleted."""
     message: str = ""
     since: str = ""
-    """When it was created."""
+    """When the Job was created."""
     suspended: bool = False
-    """Its controller makes no pods, and takes away those that there are."""
+    """Whether the Job controller creates no pods and deletes the existing ones."""
     queue: str = ""
-    """The LocalQueue that it waits for; empty when it was made for none."""
+    """The LocalQueue that the Job is submitted to; empty when there is none."""
     queued: Waiting | None = None
-    """Of a suspended Job: what its queue says, with or without a reason. None: nobody has said anything yet."""
+    """What the queue reports about a suspended Job; None when it has not reported anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparationView:
-    """The Job that prepares a data set, with its pods and what worker 0 reports. Stage and attempt of Job and pods are 0."""
+    """The Job that prepares a data set, with its pods and the report of worker 0. Stage and attempt of Job and pods are 0."""
 
     dataset: str
     run: int
-    """The value of spec.resume with which it was begun."""
+    """The value of spec.resume when the preparation began."""
     job: JobView
     workers: int
     complete: bool = False
-    """All workers have left with 0."""
+    """Whether all workers exited with 0."""
     pods: tuple[PodView, ...] = ()
-    """Of this very Job."""
+    """The pods of this Job only."""
     report: Preparation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """A training's children. Only those that its uid owns."""
+    """The children of a training that its uid owns, and what became of the last action."""
 
     jobs: tuple[JobView, ...] = ()
-    """Of attempts."""
+    """The Jobs of attempts."""
     pods: tuple[PodView, ...] = ()
-    """Of attempts."""
+    """The pods of attempts."""
     preparations: tuple[PreparationView, ...] = ()
     reports: Mapping[tuple[int, int], Progress] = field(default_factory=dict)
-    """The progress on the Lease of (stage, attempt)."""
+    """The progress report on the Lease of (stage, attempt)."""
     lost_nodes: frozenset[str] = frozenset()
-    """Nodes that are NotReady or gone: what runs there is a zombie, which writes only into its own attempt's folder."""
+    """Nodes that are NotReady or deleted. What still runs there is a zombie, which writes only into the folder of its own attempt."""
     renewed: Mapping[tuple[int, int], str] = field(default_factory=dict)
-    """When the Lease of (stage, attempt) was last renewed, by process 0's clock, in whole seconds; absent until it was once."""
+    """When the Lease of (stage, attempt) was last renewed, by the clock of process 0, in whole seconds; absent before the first renewal."""
+    failed_action: ActionFailure | None = None
+    """The action of this pass that failed, when its plan is made again because of that."""
 
     def preparation_of(self, dataset: str, run: int) -> PreparationView | None:
         return next((view for view in self.preparations if (view.dataset, view.run) == (dataset, run)), None)
 
     def jobs_of(self, stage: int, attempt: int) -> tuple[JobView, ...]:
-        """One for each slice, in their order, as far as they are there."""
+        """The Jobs of the attempt in the order of their slices, as far as they exist."""
         return tuple(sorted((job for job in self.jobs if (job.stage, job.attempt) == (stage, attempt)), key=lambda job: job.slice))
 
     def pods_of(self, stage: int, attempt: int) -> tuple[PodView, ...]:

@@ -1,7 +1,7 @@
-"""The one decision: from the training as it is written and the children as they are, to what happens next.
+"""The decision of the operator: from the training as it is written and its children as they are, to what happens next.
 
-Reads as a list: refuse what makes no sense, look at the current attempt, hand over to the next stage when it is complete, start the
-next attempt when it failed, sweep what is left over, and say all of it in the status.
+It reads as a list: refuse an invalid spec, observe the current attempt, hand over to the next stage when it is complete, start the next
+attempt when it failed, delete what is left over, and write all of it into the status.
 """
 
 from dataclasses import replace
@@ -15,6 +15,7 @@ from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.failure.retry_budgets import reset_budgets
 from lwm_operator.plan.garbage_collection import clean_up_finished, delete_old_attempts, delete_queued_leftovers, delete_stray_pods
 from lwm_operator.plan.observed import Observed
+from lwm_operator.plan.reasons import RunningReason
 from lwm_operator.plan.stage_reconciler import StageDecision, reconcile_stage
 from lwm_operator.plan.stage_status import newest_attempt, stage_entries
 from lwm_operator.plan.status.conditions import conditions
@@ -25,9 +26,9 @@ from lwm_operator.plan.validation.warnings import warnings
 
 
 def plan(training: Training, observed: Observed, now: datetime) -> Plan:
-    """Total and idempotent: the plan of the world in which this plan was carried out has no actions."""
+    """The next status, actions and Events. Total and idempotent: once a plan is carried out, the next plan has no actions."""
     if training.metadata.deletion_timestamp is not None:
-        return Plan(status=training.status, decision="nothing: it is being deleted, its children go with it")
+        return Plan(status=training.status, decision="nothing: the training is being deleted, and its children with it")
     entries = stage_entries(training.spec, training.status, observed)
     if training.spec.resume > training.status.observed_resume:
         entries = tuple(entry if entry.state == StageState.COMPLETE else reset_budgets(entry) for entry in entries)
@@ -49,15 +50,19 @@ def plan(training: Training, observed: Observed, now: datetime) -> Plan:
         ctx = ctx.with_entry(decision.entry)
         if decision.entry.state != StageState.COMPLETE:
             return _assemble(ctx, decision)
-    last = ctx.entries[-1]
-    where = last.final_checkpoint.path if last.final_checkpoint is not None else ""
-    said = f"{len(entries)} of {len(entries)} stages complete, loss {last.loss or 'not reported'}, checkpoint {where}"
-    done = StageDecision(entry=last, phase=Phase.COMPLETE, reason="Complete", message=said, node_faults=ctx.node_faults)
-    return _assemble(replace(ctx, index=len(entries) - 1), done)
+    return _assemble(replace(ctx, index=len(entries) - 1), _complete(ctx))
+
+
+def _complete(ctx: PlanContext) -> StageDecision:
+    """The decision once all stages are complete."""
+    last, stages = ctx.entries[-1], len(ctx.entries)
+    checkpoint = last.final_checkpoint.path if last.final_checkpoint is not None else ""
+    message = f"{stages} of {stages} stages complete, loss {last.loss or 'not reported'}, checkpoint {checkpoint}"
+    return StageDecision(entry=last, phase=Phase.COMPLETE, reason=RunningReason.COMPLETE, message=message, node_faults=ctx.node_faults)
 
 
 def _assemble(ctx: PlanContext, decision: StageDecision) -> Plan:
-    """The plan with its status written out, and what is left over swept."""
+    """The plan: the status in full, the actions of the stage, and the deletion of what is left over."""
     spec, old, generation = ctx.training.spec, ctx.training.status, ctx.training.metadata.generation
     entries, observed = ctx.entries, ctx.observed
     begun_stages = [number for number, entry in enumerate(entries, start=1) if entry.state != StageState.PENDING]
@@ -75,7 +80,7 @@ def _assemble(ctx: PlanContext, decision: StageDecision) -> Plan:
         datasets=ctx.datasets,
         conditions=conditions(
             old.conditions,
-            problems=ctx.spec_errors,
+            spec_errors=ctx.spec_errors,
             warnings=warnings(spec),
             phase=decision.phase,
             reason=decision.reason,
@@ -84,18 +89,23 @@ def _assemble(ctx: PlanContext, decision: StageDecision) -> Plan:
             now=ctx.now,
         ),
     )
-    kept = spec.failure_policy.failed_attempts_history_limit
     clean_up, seconds = clean_up_finished(status.conditions, spec.ttl_seconds_after_finished, observed, ctx.now)
-    queued = () if clean_up else delete_queued_leftovers(entries, observed)
-    old_jobs = tuple(each for each in delete_old_attempts(entries, kept, observed) if each not in queued)
-    data_sets = (
-        () if clean_up else tuple(dataset_preparation.preparation_actions(ctx.training, entries, ctx.datasets, observed, decision.phase))
-    )
-    sweep: tuple[Action, ...] = clean_up or (*delete_stray_pods(ctx.stage_number, newest_attempt(ctx.entry), observed), *old_jobs)
     return Plan(
         status=status,
-        actions=(*queued, *decision.actions, *data_sets, *sweep),  # what a queue might admit first, whatever comes of the rest
+        actions=_actions(ctx, decision, clean_up),
         events=new_events(ctx.training, old, status),
         requeue_after=min((wait for wait in (decision.wait_seconds, seconds) if wait is not None), default=None),
         decision=f"{decision.phase.value}: {decision.reason}: {decision.message}",
     )
+
+
+def _actions(ctx: PlanContext, decision: StageDecision, clean_up: tuple[Action, ...]) -> tuple[Action, ...]:
+    """All actions. Jobs that a queue might still admit come first, so that they are deleted even when a later action fails."""
+    if clean_up:
+        return (*decision.actions, *clean_up)
+    spec, entries, observed = ctx.training.spec, ctx.entries, ctx.observed
+    queued = delete_queued_leftovers(entries, observed)
+    preparations = dataset_preparation.preparation_actions(ctx.training, entries, ctx.datasets, observed, decision.phase)
+    stray_pods = delete_stray_pods(ctx.stage_number, newest_attempt(ctx.entry), observed)
+    old_attempts = delete_old_attempts(entries, spec.failure_policy.failed_attempts_history_limit, observed)
+    return (*queued, *decision.actions, *preparations, *stray_pods, *(action for action in old_attempts if action not in queued))

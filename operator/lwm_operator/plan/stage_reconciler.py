@@ -1,14 +1,14 @@
-"""The current stage brought one step further: look at its attempt, start the next one, wait, or give up."""
+"""The current stage, one step further: observe its attempt, then start the next attempt, wait, or stop."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lwm_operator.api.status import Attempt, AttemptState, NodeFault, Phase, RootCause, StageState, StageStatus
 from lwm_operator.plan import dataset_preparation
-from lwm_operator.plan.actions import Action, CreateAttempt
+from lwm_operator.plan.actions import Action, CreateAttempt, CreatePreparation
 from lwm_operator.plan.attempt import queueing, template_change
 from lwm_operator.plan.attempt.lifecycle import ENDED, RECHECK_SECONDS, observe_attempt
-from lwm_operator.plan.attempt.termination import NO_ROOM, AttemptObservation
+from lwm_operator.plan.attempt.termination import AttemptObservation
 from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.failure import retry_budgets
 from lwm_operator.plan.failure.divergence_rollback import roll_back_divergence
@@ -16,25 +16,24 @@ from lwm_operator.plan.failure.node_avoidance import nodes_to_avoid, record_node
 from lwm_operator.plan.failure.retry_backoff import backoff_seconds
 from lwm_operator.plan.formatting import count
 from lwm_operator.plan.pending import pending_pods
-from lwm_operator.plan.stage_status import apply_report, begin_attempt, complete_stage, newest_attempt, replace_newest_attempt, start_of
+from lwm_operator.plan.reasons import LifecycleReason, RunningReason, TrainerReason
+from lwm_operator.plan.stage_handover import start_of
+from lwm_operator.plan.stage_status import apply_report, begin_attempt, complete_stage, newest_attempt, replace_newest_attempt
 from lwm_operator.plan.timestamps import elapsed, parse, stamp
-from lwm_trainer.config import Phase as Step
+from lwm_trainer.config import Phase as TrainerPhase
 from lwm_trainer.config import Progress
 
-CREATE_FAILED = "CreateFailed"
-"""Written by the reconcile that could not carry a creation out; it stays until one succeeds."""
-
-STARTING = {
-    Step.RENDEZVOUS: "meeting each other",
-    Step.LOADING_DATA: "loading data",
-    Step.RESTORING: "restoring the checkpoint",
-    Step.COMPILING: "compiling the step",
+STARTUP_TEXT = {
+    TrainerPhase.RENDEZVOUS: "meeting each other",
+    TrainerPhase.LOADING_DATA: "loading data",
+    TrainerPhase.RESTORING: "restoring the checkpoint",
+    TrainerPhase.COMPILING: "compiling the step",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageDecision:
-    """What the current stage came to: its entry, phase, reason and message, actions, and seconds until the next look."""
+    """What happens with the current stage: its entry, phase, reason, message and actions, and the seconds until the next reconcile."""
 
     entry: StageStatus
     phase: Phase
@@ -49,133 +48,135 @@ def reconcile_stage(ctx: PlanContext) -> StageDecision:
     """Bring the current stage one step further."""
     attempt = newest_attempt(ctx.entry)
     if attempt is None or attempt.state in ENDED:
-        return _decide_next_attempt(ctx)
-    observation = observe_attempt(attempt, ctx)
-    ctx = ctx.with_entry(apply_report(replace_newest_attempt(ctx.entry, observation.attempt), observation.attempt, ctx.report))
-    match observation.attempt.state:
+        return _next_attempt(ctx)
+    ctx = ctx.with_entry(apply_report(ctx.entry, ctx.report))
+    observation = observe_attempt(ctx.entry.recent_attempts[0], ctx)
+    attempt = observation.attempt
+    ctx = ctx.with_entry(replace_newest_attempt(ctx.entry, attempt))
+    match attempt.state:
         case AttemptState.COMPLETE if observation.final is not None:
-            return _decide(
-                ctx.with_entry(complete_stage(ctx.entry, observation.final, stamp(ctx.now))), Phase.RUNNING, "StageComplete", "complete"
-            )
+            ctx = ctx.with_entry(complete_stage(ctx.entry, observation.final, stamp(ctx.now)))
+            return _decide(ctx, Phase.RUNNING, LifecycleReason.STAGE_COMPLETE, "complete")
         case AttemptState.FAILED:
-            return _decide_next_attempt(_settle_failure(ctx, observation.attempt))
+            return _next_attempt(_charge_failure(ctx, attempt))
         case AttemptState.CREATING:
-            return _decide_creation(ctx)
+            return _create_attempt(ctx)
         case AttemptState.STARTING:
-            return _decide_starting(ctx, observation)
+            return _starting(ctx, observation)
         case AttemptState.RUNNING:
-            reason = ctx.report.phase.value if ctx.report is not None else Step.TRAINING.value
+            reason = ctx.report.phase.value if ctx.report is not None else RunningReason.TRAINING
             return _decide(ctx, Phase.RUNNING, reason, _progress_text(ctx.entry) + _lost_nodes_text(ctx), wait=observation.wait_seconds)
         case AttemptState.SUSPENDING:
             live = sum(1 for pod in ctx.pods if pod.live)
-            said = f"attempt {observation.attempt.number} saves and leaves, {live} of {ctx.hosts} pods are still there"
-            return _decide(ctx, Phase.SUSPENDED, "Suspending", said, observation.actions, observation.wait_seconds)
+            message = f"attempt {attempt.number} saves and exits, {live} of {ctx.hosts} pods are still there"
+            return _decide(ctx, Phase.SUSPENDED, LifecycleReason.SUSPENDING, message, observation.actions, observation.wait_seconds)
         case AttemptState.STOPPING:
-            cause = observation.attempt.root_cause
-            said = f"attempt {observation.attempt.number} is ending: {_cause_text(cause)}"
-            return _decide(
-                ctx, Phase.RECOVERING, cause.reason if cause else "HostLost", said, observation.actions, observation.wait_seconds
-            )
+            cause = attempt.root_cause
+            message = f"attempt {attempt.number} is ending: {_cause_text(cause)}"
+            reason = cause.reason if cause is not None else TrainerReason.HOST_LOST
+            return _decide(ctx, Phase.RECOVERING, reason, message, observation.actions, observation.wait_seconds)
         case _:
-            return _decide_next_attempt(ctx)
+            return _next_attempt(ctx)
 
 
 def _decide(
     ctx: PlanContext, phase: Phase, reason: str, message: str, actions: tuple[Action, ...] = (), wait: float | None = None
 ) -> StageDecision:
-    message = f"{ctx.stage_label}: {message}"
-    return StageDecision(
-        entry=ctx.entry, phase=phase, reason=reason, message=message, node_faults=ctx.node_faults, actions=actions, wait_seconds=wait
-    )
+    return replace(_decide_unlabelled(ctx, phase, reason, f"{ctx.stage_label}: {message}"), actions=actions, wait_seconds=wait)
 
 
-def _decide_starting(ctx: PlanContext, observation: AttemptObservation) -> StageDecision:
-    """Its pods come up, or the reason why they do not."""
+def _decide_unlabelled(ctx: PlanContext, phase: Phase, reason: str, message: str) -> StageDecision:
+    """A decision whose message does not begin with the stage."""
+    return StageDecision(entry=ctx.entry, phase=phase, reason=reason, message=message, node_faults=ctx.node_faults)
+
+
+def _starting(ctx: PlanContext, observation: AttemptObservation) -> StageDecision:
+    """The pods of the attempt start, or something holds them up."""
+    number, phase = ctx.entry.attempts, _phase_before_running(ctx.entry.attempts)
     if ctx.job is not None and queueing.is_queued(ctx.job, ctx.pods, ctx.report):
-        reason, said, soon = queueing.explain_queueing(ctx.job)
-        return _decide(ctx, _phase_before_running(ctx.entry.attempts), reason, f"attempt {ctx.entry.attempts}: {said}", wait=soon)
-    held = pending_pods.explain_pending(ctx.job, ctx.pods, ctx.hosts)
-    reason, said = held or _startup_text(ctx.report, ctx.hosts)
-    again = RECHECK_SECONDS if reason in pending_pods.RECHECKED else None
-    wait = min((seconds for seconds in (again, observation.wait_seconds) if seconds is not None), default=None)
-    return _decide(ctx, _phase_before_running(ctx.entry.attempts), reason, f"attempt {ctx.entry.attempts}: {said}", wait=wait)
+        reason, message, wait = queueing.explain_queueing(ctx.job)
+        return _decide(ctx, phase, reason, f"attempt {number}: {message}", wait=wait)
+    pending = pending_pods.explain_pending(ctx.job, ctx.pods, ctx.hosts)
+    word, message = pending or _startup_progress(ctx.report, ctx.hosts)
+    recheck = RECHECK_SECONDS if word in pending_pods.RECHECKED else None
+    waits = [seconds for seconds in (recheck, observation.wait_seconds) if seconds is not None]
+    return _decide(ctx, phase, word, f"attempt {number}: {message}", wait=min(waits, default=None))
 
 
-def _settle_failure(ctx: PlanContext, attempt: Attempt) -> PlanContext:
-    """An attempt has just failed: charge it, remember its node, and decide whether another one follows. Done once for each attempt."""
+def _charge_failure(ctx: PlanContext, attempt: Attempt) -> PlanContext:
+    """The context after an attempt has failed: its budget is charged, its node remembered, and the stage stopped if need be.
+
+    This happens once for each attempt.
+    """
     cause = attempt.root_cause
     if cause is None:
         return ctx
-    faults = () if cause.reason == NO_ROOM else record_node_fault(ctx.node_faults, cause, ctx.now)
-    ctx = replace(ctx.with_entry(retry_budgets.charge(ctx.entry, cause)), node_faults=faults)
+    no_room = cause.reason == LifecycleReason.NO_ROOM_WITHOUT_AVOIDED
+    node_faults = () if no_room else record_node_fault(ctx.node_faults, cause, ctx.now)
+    ctx = replace(ctx.with_entry(retry_budgets.charge(ctx.entry, cause)), node_faults=node_faults)
     stop = retry_budgets.stop_after_failure(ctx.entry, ctx.policy)
     return ctx if stop is None else ctx.with_entry(ctx.entry.model_copy(update={"state": stop[0]}))
 
 
-def _decide_next_attempt(ctx: PlanContext) -> StageDecision:
-    """No attempt is on: start one, wait, or stay where a human is needed."""
+def _next_attempt(ctx: PlanContext) -> StageDecision:
+    """No attempt is active: start the next one, wait for its time, or stay stopped until a user acts."""
     spec, entry = ctx.training.spec, ctx.entry
     attempt = newest_attempt(entry)
     if entry.state in (StageState.PAUSED, StageState.FAILED):
-        return _decide_stopped(ctx, attempt)
+        return _stay_stopped(ctx, attempt)
     if spec.suspend:
-        return _decide(ctx, Phase.SUSPENDED, "Suspended", "nothing runs until spec.suspend is false")
+        return _decide(ctx, Phase.SUSPENDED, LifecycleReason.SUSPENDED, "nothing runs until spec.suspend is false")
     if ctx.spec_errors:
-        return StageDecision(
-            entry=entry, phase=Phase.PENDING, reason="Refused", message="; ".join(ctx.spec_errors), node_faults=ctx.node_faults
-        )
+        return _refuse(ctx)
     if attempt is not None:
-        seconds = backoff_seconds(entry.recent_attempts, f"{ctx.training.metadata.uid}/{ctx.index}/{attempt.number}")
-        left = seconds - elapsed(attempt.finished_at, ctx.now)
-        if left > 0 and attempt.finished_at is not None:
-            when = stamp(datetime.fromtimestamp(parse(attempt.finished_at).timestamp() + seconds, tz=ctx.now.tzinfo))
-            said = f"attempt {attempt.number + 1} at {when}, after {_cause_text(attempt.root_cause)}"
-            return _decide(ctx, Phase.RECOVERING, "BackingOff", said, wait=left)
-    if (unready := _decide_unprepared(ctx)) is not None:
-        return unready
+        delay = backoff_seconds(entry.recent_attempts, f"{ctx.training.metadata.uid}/{ctx.index}/{attempt.number}")
+        remaining = delay - elapsed(attempt.finished_at, ctx.now)
+        if remaining > 0 and attempt.finished_at is not None:
+            start_at = stamp(datetime.fromtimestamp(parse(attempt.finished_at).timestamp() + delay, tz=ctx.now.tzinfo))
+            message = f"attempt {attempt.number + 1} at {start_at}, after {_cause_text(attempt.root_cause)}"
+            return _decide(ctx, Phase.RECOVERING, LifecycleReason.BACKING_OFF, message, wait=remaining)
+    if (waiting := _wait_for_datasets(ctx)) is not None:
+        return waiting
     entry = roll_back_divergence(entry, spec.checkpoint.save_interval_steps, ctx.policy.on_divergence)
-    away = nodes_to_avoid(ctx.node_faults, ctx.policy, ctx.now)
-    return _decide_creation(ctx.with_entry(begin_attempt(entry, entry.attempts + 1, stamp(ctx.now), away)))
+    avoided_nodes = nodes_to_avoid(ctx.node_faults, ctx.policy, ctx.now)
+    return _create_attempt(ctx.with_entry(begin_attempt(entry, entry.attempts + 1, stamp(ctx.now), avoided_nodes)))
 
 
-def _decide_stopped(ctx: PlanContext, attempt: Attempt | None) -> StageDecision:
-    """Paused or Failed, until spec.resume is raised."""
+def _stay_stopped(ctx: PlanContext, attempt: Attempt | None) -> StageDecision:
+    """The stage is Paused or Failed until spec.resume is raised."""
     cause = attempt.root_cause if attempt is not None else None
     stop = retry_budgets.stop_after_failure(ctx.entry, ctx.policy)
-    why = stop[1] if stop is not None else "it stopped"
-    said = (
-        f"attempt {ctx.entry.attempts} failed: {_cause_text(cause)}; {why}: mend it, then set spec.resume to {ctx.training.spec.resume + 1}"
-    )
+    explanation = stop[1] if stop is not None else "it stopped"
+    message = f"attempt {ctx.entry.attempts} failed: {_cause_text(cause)}; {explanation}: {_resume_text(ctx)}"
     phase = Phase.PAUSED if ctx.entry.state == StageState.PAUSED else Phase.FAILED
-    return _decide(ctx, phase, cause.reason if cause is not None else "Failed", said)
+    return _decide(ctx, phase, cause.reason if cause is not None else LifecycleReason.FAILED, message)
 
 
-def _decide_creation(ctx: PlanContext) -> StageDecision:
-    """The intent stands; the Job comes as soon as no pod of an earlier attempt is left."""
-    entry = ctx.entry
-    number = entry.attempts
+def _refuse(ctx: PlanContext) -> StageDecision:
+    return _decide_unlabelled(ctx, Phase.PENDING, LifecycleReason.REFUSED, "; ".join(ctx.spec_errors))
+
+
+def _create_attempt(ctx: PlanContext) -> StageDecision:
+    """The intent is recorded; the Job is created as soon as no pod of an earlier attempt is left."""
+    entry, number = ctx.entry, ctx.entry.attempts
+    phase = _phase_before_running(number)
     if ctx.spec_errors:
-        return StageDecision(
-            entry=entry, phase=Phase.PENDING, reason="Refused", message="; ".join(ctx.spec_errors), node_faults=ctx.node_faults
-        )
-    if (unready := _decide_unprepared(ctx)) is not None:
-        return unready
+        return _refuse(ctx)
+    if (waiting := _wait_for_datasets(ctx)) is not None:
+        return waiting
     earlier = [pod for pod in ctx.observed.pods if (pod.stage, pod.attempt) != (ctx.stage_number, number)]
-    if left := [pod for pod in earlier if ctx.observed.blocks_next_attempt(pod, ctx.now)]:
-        names = ", ".join(pod.name for pod in left[:3])
-        said = f"attempt {number} waits until {len(left)} pods of an earlier one are gone: {names}"
-        return _decide(ctx, _phase_before_running(number), "WaitingForPods", said, wait=RECHECK_SECONDS)
-    old = ctx.training.status
-    if old.reason == CREATE_FAILED and (old.current_stage, old.attempt) == (ctx.stage_number, number):
-        decision = StageDecision(
-            entry=entry, phase=_phase_before_running(number), reason=CREATE_FAILED, message=old.message, node_faults=ctx.node_faults
-        )
+    if blocking := [pod for pod in earlier if ctx.observed.blocks_next_attempt(pod, ctx.now)]:
+        names = ", ".join(pod.name for pod in blocking[:3])
+        message = f"attempt {number} waits until {len(blocking)} pods of an earlier one are gone: {names}"
+        return _decide(ctx, phase, LifecycleReason.WAITING_FOR_PODS, message, wait=RECHECK_SECONDS)
+    if (failure := _attempt_creation_failure(ctx)) is not None:
+        decision = _decide_unlabelled(ctx, phase, LifecycleReason.CREATE_FAILED, failure)
     else:
-        decision = _decide(ctx, _phase_before_running(number), "Creating", f"attempt {number} is being created")
+        decision = _decide(ctx, phase, LifecycleReason.CREATING, f"attempt {number} is being created")
     action = CreateAttempt(
         stage=ctx.stage_number,
         attempt=number,
-        start=start_of(ctx.entries, ctx.index, number),
+        start=start_of(ctx.training.spec, ctx.entries, ctx.index, number),
         template=template_change.template_hash(ctx.training.spec),
         avoided_nodes=entry.recent_attempts[0].avoided_nodes,
         prepared=dataset_preparation.prepared_places(ctx.prepared_datasets),
@@ -183,41 +184,68 @@ def _decide_creation(ctx: PlanContext) -> StageDecision:
     return replace(decision, actions=(action,))
 
 
-def _decide_unprepared(ctx: PlanContext) -> StageDecision | None:
-    """The stage draws on data sets that are not ready; None: they are."""
-    why = dataset_preparation.explain_unprepared(ctx.prepared_datasets)
-    if why is None:
+def _attempt_creation_failure(ctx: PlanContext) -> str | None:
+    """Why the attempt could not be created: in this pass, or in an earlier one as the status still says. None: nothing failed."""
+    attempt = (ctx.stage_number, ctx.entry.attempts)
+    failure = ctx.observed.failed_action
+    if failure is not None and isinstance(failure.action, CreateAttempt) and (failure.action.stage, failure.action.attempt) == attempt:
+        return failure.message
+    status = ctx.training.status
+    if status.reason == LifecycleReason.CREATE_FAILED and (status.current_stage, status.attempt) == attempt:
+        return status.message
+    return None
+
+
+def _wait_for_datasets(ctx: PlanContext) -> StageDecision | None:
+    """The decision while data sets of the stage are not ready; None when they are."""
+    explanation = dataset_preparation.explain_unprepared(ctx.prepared_datasets)
+    if explanation is None:
         return None
-    reason, said = why
+    reason, message = explanation
     if dataset_preparation.has_failed(ctx.prepared_datasets):
-        return _decide(ctx, Phase.FAILED, reason, f"{said}: mend it, then set spec.resume to {ctx.training.spec.resume + 1}")
-    if ctx.training.status.reason == CREATE_FAILED and dataset_preparation.lacks_job(ctx.prepared_datasets, ctx.observed):
-        return StageDecision(
-            entry=ctx.entry, phase=Phase.STARTING, reason=CREATE_FAILED, message=ctx.training.status.message, node_faults=ctx.node_faults
-        )
-    return _decide(ctx, Phase.STARTING, reason, said, wait=RECHECK_SECONDS if reason in pending_pods.RECHECKED else None)
+        return _decide(ctx, Phase.FAILED, reason, f"{message}: {_resume_text(ctx)}")
+    if (failure := _preparation_creation_failure(ctx, reason)) is not None:
+        return _decide_unlabelled(ctx, Phase.STARTING, LifecycleReason.CREATE_FAILED, failure)
+    return _decide(ctx, Phase.STARTING, reason, message, wait=RECHECK_SECONDS if reason in pending_pods.RECHECKED else None)
+
+
+def _preparation_creation_failure(ctx: PlanContext, reason: str) -> str | None:
+    """Why a preparation that the stage waits for could not be created, now or in an earlier pass; None: nothing failed."""
+    status, failure = ctx.training.status, ctx.observed.failed_action
+    failed_before = status.reason == LifecycleReason.CREATE_FAILED
+    if not dataset_preparation.lacks_job(ctx.prepared_datasets, ctx.observed):
+        return None
+    if failure is not None and isinstance(failure.action, CreatePreparation):
+        name = ctx.training.spec.datasets[failure.action.number - 1].name
+        if any(entry.name == name for entry in ctx.prepared_datasets) and (failed_before or reason == RunningReason.PREPARING):
+            return failure.message
+    return status.message if failed_before else None
 
 
 def _phase_before_running(attempt: int) -> Phase:
     return Phase.RECOVERING if attempt > 1 else Phase.STARTING
 
 
+def _resume_text(ctx: PlanContext) -> str:
+    return f"fix it, then set spec.resume to {ctx.training.spec.resume + 1}"
+
+
 def _cause_text(cause: RootCause | None) -> str:
     return "an unknown cause" if cause is None else f"{cause.reason}: {cause.message}"
 
 
-def _startup_text(report: Progress | None, hosts: int) -> tuple[str, str]:
-    """All hosts run, no step is done yet."""
+def _startup_progress(report: Progress | None, hosts: int) -> tuple[str, str]:
+    """Reason and message while all hosts run and no step is done yet."""
     if report is None:
-        return "Rendezvous", f"{hosts} of {hosts} hosts run and look for each other"
+        return RunningReason.RENDEZVOUS, f"{hosts} of {hosts} hosts run and connect to each other"
     from_step = f" from step {report.resumed_from}" if report.resumed_from else ""
-    return report.phase.value, f"{hosts} of {hosts} hosts run, {STARTING.get(report.phase, report.phase.value)}{from_step}"
+    return report.phase.value, f"{hosts} of {hosts} hosts run, {STARTUP_TEXT.get(report.phase, report.phase.value)}{from_step}"
 
 
 def _lost_nodes_text(ctx: PlanContext) -> str:
-    """A node whose management is away while its pod trains on: the pod will be taken from it, unless it comes back."""
-    away = sorted({pod.node for pod in ctx.pods if pod.live and pod.node in ctx.observed.lost_nodes and pod.node is not None})
-    return f"; node {', '.join(away)} is not ready" if away else ""
+    """Names nodes that are not ready while their pods still train: such a pod is evicted unless its node returns."""
+    lost = sorted({pod.node for pod in ctx.pods if pod.live and pod.node in ctx.observed.lost_nodes and pod.node is not None})
+    return f"; node {', '.join(lost)} is not ready" if lost else ""
 
 
 def _progress_text(entry: StageStatus) -> str:

@@ -1,9 +1,9 @@
-"""Instants as the API writes them: RFC 3339, UTC; ours in whole seconds."""
+"""Timestamps as the API writes them: RFC 3339 in UTC; the operator's own have whole seconds."""
 
 from datetime import UTC, datetime
 
 CLOCK_SECONDS = 5.0
-"""By how much clocks that agree may differ, and stamps of whole seconds with them."""
+"""The tolerance between synchronized clocks, including the rounding to whole seconds."""
 
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -17,11 +17,11 @@ def parse(text: str) -> datetime:
 
 
 def seconds_since(text: str | None, now: datetime) -> float:
-    """Seconds from the instant to `now`; infinite when there is none."""
+    """Seconds from the timestamp to `now`; infinite for None."""
     return float("inf") if text is None else (now - parse(text)).total_seconds()
 
 
 def elapsed(text: str | None, now: datetime) -> float:
-    """As `seconds_since`, of a stamp of our own: one that lies in the future was made before a clock was set back, and is long past."""
+    """As `seconds_since`, for the operator's own timestamps: one in the future was written before the clock was set back, so it is past."""
     seconds = seconds_since(text, now)
     return float("inf") if seconds < -CLOCK_SECONDS else seconds

@@ -1,52 +1,59 @@
-"""Does a running attempt still move? The trainer declares the deadline of its phase, and its own watchdog is the first line.
+"""Hang detection for a running attempt. The trainer declares the deadline of its phase, and its own watchdog acts first.
 
-Two signs: process 0 says itself that no step has come for longer than the deadline (its own clock on both sides), or process 0 says
-nothing at all for that long; on a node that is not ready, half a minute without a word is enough. Silence alone proves little, for
-the API server may have been away for either side (then nodes look NotReady for a while, too): it is written down first, and counts
-when the Lease has still not been renewed some time later.
+There are two signs. Process 0 reports that no step has completed for longer than the deadline (by its own clock at both ends); or process
+0 has not renewed its Lease for that long. On a node that is not ready, 30 s without a renewal are enough. Silence alone is weak evidence,
+because the API server may have been unreachable for either side, and nodes look NotReady then, too. It is therefore recorded first, and
+counts only when the Lease has still not been renewed some time later.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from lwm_operator.api.status import Attempt, FailureClass, RootCause, StaleLease
+from lwm_operator.plan.reasons import TrainerReason
 from lwm_operator.plan.timestamps import elapsed, seconds_since, stamp
 from lwm_trainer.config import Progress
 
 MARGIN_SECONDS = 60.0
-"""What the trainer's own watchdog has beyond its deadline to do its work."""
+"""Time beyond the deadline in which the trainer's own watchdog does its work."""
 CONFIRM_SECONDS = 60.0
 LOST_SECONDS = 30.0
-"""Process 0 renews its Lease every 10 s."""
+"""Three missed renewals: process 0 renews its Lease every 10 s."""
 LOST_CONFIRM_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HangCheck:
+    """The attempt with its recorded silence, the cause when it hangs, and the seconds until the next check."""
+
     attempt: Attempt
     cause: RootCause | None = None
     wait_seconds: float | None = None
 
 
 def detect_hang(attempt: Attempt, report: Progress | None, renewed: str | None, now: datetime, *, lost: bool = False) -> HangCheck:
-    """`renewed`: the Lease's renewTime; `lost`: a host's node is not ready. Without a report there is no deadline: nothing is judged."""
+    """Whether the attempt hangs. `renewed` is the renewTime of its Lease; `lost`: the node of a host is not ready.
+
+    Without a report there is no deadline, so nothing is detected.
+    """
     if report is None or renewed is None:
         return HangCheck(attempt=attempt)
     limit = report.phase_deadline_seconds + MARGIN_SECONDS
     if report.idle_seconds > limit:
-        said = (
+        message = (
             f"no step for {report.idle_seconds} s in phase {report.phase.value} (deadline {report.phase_deadline_seconds} s), at step "
-            f"{report.step}, and its own watchdog did not end it"
+            f"{report.step}, and the trainer's own watchdog did not end it"
         )
-        return HangCheck(attempt=attempt, cause=RootCause(failure_class=FailureClass.HANG, reason="Hang", message=said))
-    limit, confirm = (LOST_SECONDS, LOST_CONFIRM_SECONDS) if lost else (limit, CONFIRM_SECONDS)
-    silent = seconds_since(renewed, now)
-    if silent <= limit:
-        return HangCheck(attempt=attempt.model_copy(update={"stale_lease": None}), wait_seconds=limit - silent + 1.0)
+        return HangCheck(attempt=attempt, cause=RootCause(failure_class=FailureClass.HANG, reason=TrainerReason.HANG, message=message))
+    limit, confirm_seconds = (LOST_SECONDS, LOST_CONFIRM_SECONDS) if lost else (limit, CONFIRM_SECONDS)
+    silent_seconds = seconds_since(renewed, now)
+    if silent_seconds <= limit:
+        return HangCheck(attempt=attempt.model_copy(update={"stale_lease": None}), wait_seconds=limit - silent_seconds + 1.0)
     if attempt.stale_lease is None or attempt.stale_lease.renew_time != renewed:
-        noticed = StaleLease(since=stamp(now), renew_time=renewed)
-        return HangCheck(attempt=attempt.model_copy(update={"stale_lease": noticed}), wait_seconds=confirm)
-    if (left := confirm - elapsed(attempt.stale_lease.since, now)) > 0:
-        return HangCheck(attempt=attempt, wait_seconds=left)
-    said = f"host 0 has not renewed its Lease since {renewed}, at step {report.step} in phase {report.phase.value}"
-    return HangCheck(attempt=attempt, cause=RootCause(failure_class=FailureClass.HANG, reason="LeaseSilent", message=said, host=0))
+        stale_lease = StaleLease(since=stamp(now), renew_time=renewed)
+        return HangCheck(attempt=attempt.model_copy(update={"stale_lease": stale_lease}), wait_seconds=confirm_seconds)
+    if (remaining := confirm_seconds - elapsed(attempt.stale_lease.since, now)) > 0:
+        return HangCheck(attempt=attempt, wait_seconds=remaining)
+    message = f"host 0 has not renewed its Lease since {renewed}, at step {report.step} in phase {report.phase.value}"
+    cause = RootCause(failure_class=FailureClass.HANG, reason=TrainerReason.LEASE_SILENT, message=message, host=0)
+    return HangCheck(attempt=attempt, cause=cause)

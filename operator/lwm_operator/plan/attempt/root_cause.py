@@ -1,57 +1,53 @@
-"""Why did an attempt end? By precedence, not by time: `finishedAt` has one-second resolution and victims die within milliseconds.
+"""The root cause of an attempt's end, by precedence and not by time: `finishedAt` has one-second resolution and victims die within
+milliseconds.
 
-A host that failed for a reason of its own comes before one that was killed, that before one that was evicted or deleted, and victims
-of a lost peer count only when nothing else is there.
+A host that failed for a reason of its own comes first, then one that was killed, then one that was evicted or deleted. Victims of a lost
+peer count only when there is nothing else.
 """
 
 from lwm_operator.api.status import FailureClass, RootCause
-from lwm_operator.plan.attempt.queueing import EVICTED, eviction_cause, failed_before_suspension
-from lwm_operator.plan.failure.failure_classes import CLASSES, EVIDENCE
+from lwm_operator.plan.attempt.queueing import eviction_cause, failed_before_suspension
+from lwm_operator.plan.failure.failure_classes import EXIT_CODES, POD_REASONS, SEGMENTATION_FAULT_CODE, SIGKILL_CODE
+from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH
 from lwm_operator.plan.observed import JobView, PodState, PodView
-from lwm_operator.plan.reasons import find_reason
+from lwm_operator.plan.reasons import KubernetesReason, LifecycleReason, PendingReason, TrainerReason, exit_code_reason, find_reason
 from lwm_trainer.config import SECONDARY_EXIT_CODES, ExitCode
 
-LIMIT = 1000
-"""Of a message in status."""
-
-HOST_LOST = "HostLost"
-"""All that is left are victims: a host went, and why is not known yet."""
-NODE_NOT_READY = "NodeNotReady"
-POD_DELETED = "PodDeleted"
-OUT_OF_MEMORY = "OOMKilled"
-
-ABORTED_AS_FIRST = 139
-FORCED = (137, 143)
-"""Exit codes of a container that was told to end."""
+SIGTERM_CODE = 143
+TERMINATION_CODES = (SIGKILL_CODE, SIGTERM_CODE)
+"""Exit codes of a container that was told to terminate."""
+EVICTED_RANK = 3
 
 
 def root_cause(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: frozenset[str] = frozenset()) -> RootCause:
-    """The one cause of an attempt's end; always one, be it that the Job is gone."""
+    """The one cause of an attempt's end. There always is one, if only that the Job does not exist."""
     if job is None or not job.suspended:
         return _pod_cause(pods, job, lost_nodes)
-    own = _pod_cause(failed_before_suspension(pods), job, lost_nodes)
-    blamed = own.pod is not None and own.failure_class != FailureClass.DISRUPTION and own.reason != HOST_LOST
-    return own if blamed else eviction_cause(job)
+    cause = _pod_cause(failed_before_suspension(pods), job, lost_nodes)
+    is_own_failure = cause.pod is not None and cause.failure_class != FailureClass.DISRUPTION and cause.reason != TrainerReason.HOST_LOST
+    return cause if is_own_failure else eviction_cause(job)
 
 
 def _pod_cause(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: frozenset[str]) -> RootCause:
-    silent = any(pod.live for pod in pods)
-    # Once a Job is gone, garbage collection deletes its pods: those are victims.
-    guilty = [
+    any_live = any(pod.live for pod in pods)
+    # Once a Job no longer exists, garbage collection deletes its pods: those are victims.
+    suspects = [
         pod for pod in pods if pod.state == PodState.FAILED or pod.node in lost_nodes or (pod.deleting and pod.live and job is not None)
     ]
-    first = min(guilty, key=lambda pod: (_rank(pod, lost_nodes, silent), _hang_step(pod), pod.index, pod.name), default=None)
-    if job is not None and (first is None or _rank(first, lost_nodes, silent) > 3) and (gone := _missing_pod_cause(pods, job)) is not None:
-        return gone
+    first = min(suspects, key=lambda pod: (_rank(pod, lost_nodes, any_live), _hang_step(pod), pod.index, pod.name), default=None)
+    if job is not None and (first is None or _rank(first, lost_nodes, any_live) > EVICTED_RANK):
+        missing = _missing_pod_cause(pods, job)
+        if missing is not None:
+            return missing
     if first is None:
         return _job_cause(job)
-    failure_class, reason = _classify(first, lost_nodes, silent)
-    if reason == HOST_LOST:
+    failure_class, reason = _classify(first, lost_nodes, any_live)
+    if reason == TrainerReason.HOST_LOST:
         return _lost_host_cause(pods, first)
     return RootCause(
         failure_class=failure_class,
         reason=reason,
-        message=_message(first, reason)[:LIMIT],
+        message=_message(first, reason)[:MAX_MESSAGE_LENGTH],
         exit_code=first.exit_code,
         host=first.index,
         pod=first.name,
@@ -60,125 +56,124 @@ def _pod_cause(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: froze
 
 
 def _missing_pod_cause(pods: tuple[PodView, ...], job: JobView) -> RootCause | None:
-    """A pod that fails by itself stays to be read; where a host counts as failed and its pod is not there, it was deleted or drained."""
+    """A pod that fails by itself stays. So a host that counts as failed without a pod was deleted or drained."""
     missing = sorted(job.failed_indexes - {pod.index for pod in pods})
     if not missing:
         return None
-    said = f"host {missing[0]}: its pod is gone: it was evicted, preempted or deleted"
-    return RootCause(failure_class=FailureClass.DISRUPTION, reason=POD_DELETED, message=said, host=missing[0])
+    message = f"host {missing[0]}: its pod is gone: it was evicted, preempted or deleted"
+    return RootCause(failure_class=FailureClass.DISRUPTION, reason=KubernetesReason.POD_DELETED, message=message, host=missing[0])
 
 
 def more_specific_cause(old: RootCause | None, new: RootCause) -> RootCause:
-    """Of two looks at one attempt: the later one knows more, unless all that it has are victims, or a pod that is gone with its reason."""
-    if old is None or old.reason == HOST_LOST:
-        return new if old is None or new.reason != HOST_LOST else old
-    if EVICTED in (old.reason, new.reason):
-        return new if old.failure_class == FailureClass.DISRUPTION and old.reason != EVICTED else old
-    return old if new.reason in (HOST_LOST, POD_DELETED) else new
+    """The better of two causes of one attempt. The later one wins, unless it is only a victim or a pod that disappeared with its reason."""
+    if old is None or old.reason == TrainerReason.HOST_LOST:
+        return new if old is None or new.reason != TrainerReason.HOST_LOST else old
+    if LifecycleReason.EVICTED_BY_QUEUE in (old.reason, new.reason):
+        is_other_disruption = old.failure_class == FailureClass.DISRUPTION and old.reason != LifecycleReason.EVICTED_BY_QUEUE
+        return new if is_other_disruption else old
+    return old if new.reason in (TrainerReason.HOST_LOST, KubernetesReason.POD_DELETED) else new
 
 
 def describe_endings(pods: tuple[PodView, ...]) -> str:
     """How every host ended, in one line: the evidence that outlives the pods."""
-    said = [
-        f"host {pod.index}: {'still running' if pod.live else pod.exit_code if pod.exit_code is not None else pod.reason or 'no exit code'}"
-        for pod in sorted(pods, key=lambda pod: (pod.index, pod.name))
-    ]
-    return ", ".join(said)[:LIMIT]
+    endings = [f"host {pod.index}: {_ending(pod)}" for pod in sorted(pods, key=lambda pod: (pod.index, pod.name))]
+    return ", ".join(endings)[:MAX_MESSAGE_LENGTH]
+
+
+def _ending(pod: PodView) -> str:
+    if pod.live:
+        return "still running"
+    return str(pod.exit_code) if pod.exit_code is not None else pod.reason or "no exit code"
 
 
 def _job_cause(job: JobView | None) -> RootCause:
     if job is None:
-        said = "the Job of the attempt is gone: somebody deleted it"
-        return RootCause(failure_class=FailureClass.DISRUPTION, reason="JobDeleted", message=said)
+        message = "the Job of the attempt was deleted"
+        return RootCause(failure_class=FailureClass.DISRUPTION, reason=KubernetesReason.JOB_DELETED, message=message)
     if job.failed:
-        said = (job.message or "the Job failed and its pods are gone")[:LIMIT]
-        return RootCause(failure_class=FailureClass.INFRA, reason="JobFailed", message=said)
+        message = (job.message or "the Job failed and its pods no longer exist")[:MAX_MESSAGE_LENGTH]
+        return RootCause(failure_class=FailureClass.INFRA, reason=KubernetesReason.JOB_FAILED, message=message)
     return RootCause(
         failure_class=FailureClass.APP,
-        reason="CompletedWithoutCheckpoint",
-        message="all hosts left with 0, but none reported the stage's final checkpoint",
+        reason=TrainerReason.COMPLETED_WITHOUT_CHECKPOINT,
+        message="all hosts exited with 0, but none reported the final checkpoint of the stage",
         exit_code=int(ExitCode.COMPLETE),
     )
 
 
 def _lost_host_cause(pods: tuple[PodView, ...], victim: PodView) -> RootCause:
-    """Only victims speak. The host that says nothing is the suspect; with none or several of those, no node is blamed."""
+    """The cause when only victims report. A single silent host is the suspect; with none or several, no node is blamed."""
     silent = [pod for pod in pods if pod.live]
-    said = f"its peers lost it: {_message(victim, HOST_LOST)}"
+    report = f"its peers lost it: {_message(victim, TrainerReason.HOST_LOST)}"
     if len(silent) == 1:
         suspect = silent[0]
-        said = f"host {suspect.index} ({suspect.name}{_on_node(suspect)}) went silent; {said}"
+        message = f"host {suspect.index} ({suspect.name}{_on_node(suspect)}) went silent; {report}"
         return RootCause(
             failure_class=FailureClass.INFRA,
-            reason=HOST_LOST,
-            message=said[:LIMIT],
+            reason=TrainerReason.HOST_LOST,
+            message=message[:MAX_MESSAGE_LENGTH],
             host=suspect.index,
             pod=suspect.name,
             node=suspect.node,
         )
-    return RootCause(failure_class=FailureClass.INFRA, reason=HOST_LOST, message=f"a host went, {said}"[:LIMIT], exit_code=victim.exit_code)
+    message = f"a host was lost, {report}"
+    return RootCause(
+        failure_class=FailureClass.INFRA, reason=TrainerReason.HOST_LOST, message=message[:MAX_MESSAGE_LENGTH], exit_code=victim.exit_code
+    )
 
 
-def _rank(pod: PodView, lost_nodes: frozenset[str], silent: bool) -> int:
-    """0 is the most telling."""
+def _rank(pod: PodView, lost_nodes: frozenset[str], any_live: bool) -> int:
+    """How much the end of the pod explains; 0 explains most."""
     code = pod.exit_code
-    if pod.reason == OUT_OF_MEMORY:
+    if pod.reason == KubernetesReason.OUT_OF_MEMORY:
         return 0
-    if pod.node in lost_nodes and (code is None or code in SECONDARY_EXIT_CODES or code in FORCED):
-        return 3
-    if pod.reason in EVIDENCE or (pod.deleting and (code is None or code in FORCED)):
-        return 3
-    if _is_victim(code, silent):
+    if pod.node in lost_nodes and (code is None or code in SECONDARY_EXIT_CODES or code in TERMINATION_CODES):
+        return EVICTED_RANK
+    if pod.reason in POD_REASONS or (pod.deleting and (code is None or code in TERMINATION_CODES)):
+        return EVICTED_RANK
+    if _is_victim(code, any_live):
         return 6
     if code == ExitCode.SAVED_ON_REQUEST:
         return 4
-    if code in (137, 139):
+    if code in (SIGKILL_CODE, SEGMENTATION_FAULT_CODE):
         return 2
     return 1 if code is not None else 5
 
 
-def _is_victim(code: int | None, silent: bool) -> bool:
-    """Whether this is how a process ends that lost a peer. JAX aborts then; process 1 of a container does not die of SIGABRT, and the
-    abort goes on to an instruction that is one segmentation fault: 139, too, is a victim's while another host says nothing."""
-    return code in SECONDARY_EXIT_CODES or (code == ABORTED_AS_FIRST and silent)
+def _is_victim(code: int | None, any_live: bool) -> bool:
+    """Whether a process that lost a peer ends with this code.
+
+    JAX aborts then. Process 1 of a container does not die of SIGABRT: the abort continues to an instruction that is a segmentation fault.
+    So 139, too, is a victim's code while another host is still silent.
+    """
+    return code in SECONDARY_EXIT_CODES or (code == SEGMENTATION_FAULT_CODE and any_live)
 
 
-def _classify(pod: PodView, lost_nodes: frozenset[str], silent: bool) -> tuple[FailureClass, str]:
-    """Class and reason of this pod's end."""
+def _classify(pod: PodView, lost_nodes: frozenset[str], any_live: bool) -> tuple[FailureClass, str]:
+    """Class and reason of the pod's end."""
     code = pod.exit_code
-    if pod.reason == OUT_OF_MEMORY:
-        return FailureClass.APP, OUT_OF_MEMORY
-    if pod.node in lost_nodes and _rank(pod, lost_nodes, silent) == 3:
-        return FailureClass.INFRA, NODE_NOT_READY
-    if pod.reason in EVIDENCE:
-        return EVIDENCE[pod.reason], pod.reason
-    if pod.deleting and (code is None or code in FORCED):
-        return FailureClass.DISRUPTION, POD_DELETED
+    if pod.reason == KubernetesReason.OUT_OF_MEMORY:
+        return FailureClass.APP, KubernetesReason.OUT_OF_MEMORY
+    if pod.node in lost_nodes and _rank(pod, lost_nodes, any_live) == EVICTED_RANK:
+        return FailureClass.INFRA, PendingReason.NODE_NOT_READY
+    if pod.reason in POD_REASONS:
+        return POD_REASONS[pod.reason], pod.reason
+    if pod.deleting and (code is None or code in TERMINATION_CODES):
+        return FailureClass.DISRUPTION, KubernetesReason.POD_DELETED
     if code is None:
-        return FailureClass.INFRA, "PodFailed"
-    if _is_victim(code, silent):
-        return FailureClass.INFRA, HOST_LOST
-    return CLASSES.get(code, FailureClass.APP), _code_reason(pod, code)
-
-
-def _code_reason(pod: PodView, code: int) -> str:
-    """The trainer's own narrower word for its code, where it is one that we know, else the code's name."""
-    if (
-        pod.termination_message is not None
-        and pod.termination_message.code == code
-        and find_reason(pod.termination_message.reason) is not None
-    ):
-        return pod.termination_message.reason
-    if code in (137, 139):
-        return "Killed" if code == 137 else "SegmentationFault"
-    try:
-        return "".join(part.capitalize() for part in ExitCode(code).name.split("_"))
-    except ValueError:
-        return f"ExitCode{code}"
+        return FailureClass.INFRA, KubernetesReason.POD_FAILED
+    if _is_victim(code, any_live):
+        return FailureClass.INFRA, TrainerReason.HOST_LOST
+    failure_class, reason = EXIT_CODES.get(code, (FailureClass.APP, exit_code_reason(code)))
+    reported = pod.termination_message
+    # The trainer may have a narrower reason for its code, for example BucketMissing.
+    if reported is not None and reported.code == code and find_reason(reported.reason) is not None:
+        return failure_class, reported.reason
+    return failure_class, reason
 
 
 def _hang_step(pod: PodView) -> int:
-    """Of hosts that hang together, the one that is behind is the one that the others wait for."""
+    """The step at which the host hangs: of hosts that hang together, the others wait for the one that is behind."""
     return pod.termination_message.step if pod.exit_code == ExitCode.HANG and pod.termination_message is not None else 0
 
 
@@ -187,17 +182,17 @@ def _on_node(pod: PodView) -> str:
 
 
 def _message(pod: PodView, reason: str) -> str:
-    if reason == NODE_NOT_READY:
-        said = f"node {pod.node} is not ready"
-    elif reason == OUT_OF_MEMORY:
+    if reason == PendingReason.NODE_NOT_READY:
+        text = f"node {pod.node} is not ready"
+    elif reason == KubernetesReason.OUT_OF_MEMORY:
         limit = f" of {pod.memory_limit}" if pod.memory_limit else ""
-        said = f"out of memory: the container's limit{limit} was reached: raise podTemplate.resources.limits.memory"
+        text = f"out of memory: the container's limit{limit} was reached: raise podTemplate.resources.limits.memory"
     elif pod.termination_message is not None and pod.termination_message.message:
-        said = pod.termination_message.message
+        text = pod.termination_message.message
     elif pod.message:
-        said = pod.message
+        text = pod.message
     elif pod.exit_code is not None:
-        said = f"exit code {pod.exit_code}"
+        text = f"exit code {pod.exit_code}"
     else:
-        said = "it was deleted" if pod.deleting else "it failed without an exit code"
-    return f"host {pod.index} ({pod.name}{_on_node(pod)}): {said}"
+        text = "it was deleted" if pod.deleting else "it failed without an exit code"
+    return f"host {pod.index} ({pod.name}{_on_node(pod)}): {text}"

@@ -1,7 +1,7 @@
-"""After a divergence: go back past the newest commits, and past the data that led there, on a line of its own.
+"""After a divergence the next attempt starts before the newest commits and skips the batches that led to the divergence.
 
-Later attempts take nothing that earlier ones committed after the rollback's step, so no later "newest commit" can bring the divergence
-back. PaLM (Chowdhery et al. 2022, section 5.1) restarted about 100 steps before a spike and skipped some 200 to 500 batches.
+Later attempts ignore everything that earlier ones committed after the rollback's step, so the divergence cannot return through a "newest
+commit". PaLM (Chowdhery et al. 2022, section 5.1) restarted about 100 steps before a spike and skipped some 200 to 500 batches.
 """
 
 from lwm_operator.api.failure_policy import OnDivergence
@@ -10,14 +10,14 @@ from lwm_trainer.config import Rollback
 
 
 def roll_back_divergence(entry: StageStatus, save_interval_steps: int, policy: OnDivergence) -> StageStatus:
-    """The entry before its next attempt: with a rollback when the newest attempt diverged, else as it is."""
-    diverged = entry.recent_attempts[0] if entry.recent_attempts else None
-    if diverged is None or not _has_diverged(diverged) or len(entry.rollbacks) >= ROLLBACKS:
+    """The entry for the next attempt: with a rollback when the newest attempt diverged, else unchanged."""
+    newest = entry.recent_attempts[0] if entry.recent_attempts else None
+    if newest is None or not _has_diverged(newest) or len(entry.rollbacks) >= ROLLBACKS:
         return entry
     step = max(0, entry.committed_step - policy.discard_checkpoints * save_interval_steps)
-    passed = diverged.step + 1 - step
-    rollback = Rollback(attempt=entry.attempts + 1, step=step, skip_batches=max(0, passed) + policy.skip_batches)
-    # The budgets still remember the commits that were passed over: making them again is no progress.
+    steps_lost = newest.step + 1 - step
+    rollback = Rollback(attempt=entry.attempts + 1, step=step, skip_batches=max(0, steps_lost) + policy.skip_batches)
+    # `budgets_used.committed_step` keeps the discarded commits: reaching them again is no progress.
     return entry.model_copy(update={"rollbacks": (*entry.rollbacks, rollback), "committed_step": step, "step": step})
 
 

@@ -1,39 +1,83 @@
-"""Which class a failure is of: by exit code, and by what Kubernetes says of a pod that it ended itself."""
+"""The failure classes: what follows a failure of each class, and which class an exit code or a Kubernetes reason belongs to.
 
-from lwm_operator.api.status import FailureClass
+A new class needs its member in `api.status.FailureClass`, its counter in `api.status.Failures`, and one rule here.
+"""
+
+from dataclasses import dataclass
+
+from lwm_operator.api.status import FailureClass, StageState
+from lwm_operator.plan.reasons import KubernetesReason, Reason, RunningReason, TrainerReason
 from lwm_trainer.config import ExitCode
 
-CLASSES: dict[int, FailureClass] = {
-    ExitCode.BAD_ARGUMENTS: FailureClass.PERMANENT,
-    ExitCode.BAD_DATA: FailureClass.PERMANENT,
-    ExitCode.BAD_CHECKPOINT: FailureClass.PERMANENT,
-    ExitCode.BAD_CONFIG: FailureClass.PERMANENT,
-    ExitCode.UNCAUGHT: FailureClass.APP,
-    ExitCode.TRANSIENT: FailureClass.INFRA,
-    ExitCode.HANG: FailureClass.HANG,
-    ExitCode.STORAGE_DENIED: FailureClass.INFRA,
-    ExitCode.DIVERGED: FailureClass.DIVERGED,
-    ExitCode.SAVED_ON_REQUEST: FailureClass.DISRUPTION,
-    ExitCode.GATE_FAILED: FailureClass.GATE,
-    137: FailureClass.INFRA,
-    139: FailureClass.INFRA,
-}
-"""By exit code; any other is the program's own fault. Secondary codes are not here: they are nobody's cause."""
 
-EVIDENCE: dict[str, FailureClass] = {
-    "Evicted": FailureClass.DISRUPTION,
-    "Preempted": FailureClass.DISRUPTION,
-    "Preempting": FailureClass.DISRUPTION,
-    "NodeShutdown": FailureClass.DISRUPTION,
-    "Shutdown": FailureClass.DISRUPTION,
-    "TaintedNode": FailureClass.DISRUPTION,
-    "Terminated": FailureClass.DISRUPTION,
-    "NodeAffinity": FailureClass.INFRA,
-    "NodeGone": FailureClass.INFRA,
-    "NodeLost": FailureClass.INFRA,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureRule:
+    """What follows a failure of one class."""
+
+    meaning: str
+    """For messages and readers."""
+    budget: str | None = None
+    """Field of `status.stages[].budgetsUsed` that is charged; None: the failure is free, or the stage stops at once."""
+    stops: StageState | None = None
+    """The state in which the stage stops at once; None: the budget decides."""
+    immediate_retries: int | None = 0
+    """Failures in a row that are retried without a delay; None: all of them."""
+    may_blame_node: bool = False
+    """Whether the node of the root cause counts as faulty."""
+
+
+RULES: dict[FailureClass, FailureRule] = {
+    FailureClass.PERMANENT: FailureRule(meaning="another attempt would end the same way", stops=StageState.FAILED),
+    FailureClass.APP: FailureRule(meaning="the program or its memory limit is at fault", budget="app"),
+    FailureClass.INFRA: FailureRule(
+        meaning="a host, its node, the network or the storage failed",
+        budget="infra",
+        # The next attempt usually gets other nodes.
+        immediate_retries=1,
+        may_blame_node=True,
+    ),
+    FailureClass.HANG: FailureRule(meaning="no step within the deadline", budget="hang", may_blame_node=True),
+    FailureClass.DIVERGED: FailureRule(meaning="the loss or the gradient norm is not finite", budget="rollbacks"),
+    FailureClass.GATE: FailureRule(meaning="the stage's gate was not met", stops=StageState.PAUSED),
+    FailureClass.DISRUPTION: FailureRule(meaning="preempted, evicted, drained or deleted", immediate_retries=None),
+}
+
+SIGKILL_CODE = 137
+SEGMENTATION_FAULT_CODE = 139
+
+EXIT_CODES: dict[int, tuple[FailureClass, Reason]] = {
+    ExitCode.COMPLETE: (FailureClass.APP, RunningReason.COMPLETE),
+    ExitCode.BAD_ARGUMENTS: (FailureClass.PERMANENT, TrainerReason.BAD_ARGUMENTS),
+    ExitCode.BAD_DATA: (FailureClass.PERMANENT, TrainerReason.BAD_DATA),
+    ExitCode.BAD_CHECKPOINT: (FailureClass.PERMANENT, TrainerReason.BAD_CHECKPOINT),
+    ExitCode.BAD_CONFIG: (FailureClass.PERMANENT, TrainerReason.BAD_CONFIG),
+    ExitCode.UNCAUGHT: (FailureClass.APP, TrainerReason.UNCAUGHT),
+    ExitCode.TRANSIENT: (FailureClass.INFRA, TrainerReason.TRANSIENT),
+    ExitCode.HANG: (FailureClass.HANG, TrainerReason.HANG),
+    ExitCode.STORAGE_DENIED: (FailureClass.INFRA, TrainerReason.STORAGE_DENIED),
+    ExitCode.DIVERGED: (FailureClass.DIVERGED, TrainerReason.DIVERGED),
+    ExitCode.SAVED_ON_REQUEST: (FailureClass.DISRUPTION, TrainerReason.SAVED_ON_REQUEST),
+    ExitCode.GATE_FAILED: (FailureClass.GATE, TrainerReason.GATE_FAILED),
+    SIGKILL_CODE: (FailureClass.INFRA, KubernetesReason.KILLED),
+    SEGMENTATION_FAULT_CODE: (FailureClass.INFRA, KubernetesReason.SEGMENTATION_FAULT),
+}
+"""Class and reason of each exit code. Any other code is the program's own fault (App). The codes of victims (a lost peer) are absent,
+because a victim is never the root cause."""
+
+POD_REASONS: dict[str, FailureClass] = {
+    KubernetesReason.EVICTED: FailureClass.DISRUPTION,
+    KubernetesReason.PREEMPTED: FailureClass.DISRUPTION,
+    KubernetesReason.PREEMPTING: FailureClass.DISRUPTION,
+    KubernetesReason.NODE_SHUTDOWN: FailureClass.DISRUPTION,
+    KubernetesReason.SHUTDOWN: FailureClass.DISRUPTION,
+    KubernetesReason.TAINTED_NODE: FailureClass.DISRUPTION,
+    KubernetesReason.TERMINATED: FailureClass.DISRUPTION,
+    KubernetesReason.NODE_AFFINITY: FailureClass.INFRA,
+    KubernetesReason.NODE_GONE: FailureClass.INFRA,
+    KubernetesReason.NODE_LOST: FailureClass.INFRA,
     "OutOfcpu": FailureClass.INFRA,
     "OutOfmemory": FailureClass.INFRA,
     "OutOfpods": FailureClass.INFRA,
-    "UnexpectedAdmissionError": FailureClass.INFRA,
+    KubernetesReason.UNEXPECTED_ADMISSION: FailureClass.INFRA,
 }
-"""By what Kubernetes says of a pod that it ended itself (status.reason, or the reason of DisruptionTarget)."""
+"""Class of a pod that Kubernetes itself ended, by the pod's status.reason or by the reason of its condition DisruptionTarget."""

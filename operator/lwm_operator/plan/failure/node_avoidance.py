@@ -1,31 +1,40 @@
-"""Which nodes later attempts keep away from: those that were the root cause again and again within a day."""
+"""The nodes that later attempts avoid: those that were the root cause repeatedly within a day."""
 
 from collections import Counter
 from datetime import datetime
 
 from lwm_operator.api.failure_policy import FailurePolicy
-from lwm_operator.api.status import AVOIDED_NODES, KEPT_FAULTS, FailureClass, NodeFault, RootCause
+from lwm_operator.api.status import AVOIDED_NODES, KEPT_FAULTS, NodeFault, RootCause
+from lwm_operator.plan.failure.failure_classes import RULES
+from lwm_operator.plan.reasons import TrainerReason
 from lwm_operator.plan.timestamps import seconds_since, stamp
 
 DAY_SECONDS = 86400.0
 LIFT_SECONDS = 60.0
-"""When an attempt finds no node for so long, it is better to run on a node that failed than not at all."""
+"""When an attempt finds no node for this long, running on a node that failed before is better than not running."""
 
-BLAMED = (FailureClass.INFRA, FailureClass.HANG)
-"""Failures that may lie with the node; storage and the like name no node, or are no node's fault."""
-BLAMELESS = ("StorageUnavailable", "BucketDenied", "ClaimDenied", "StorageDenied", "Transient")
+STORAGE_REASONS = frozenset[str](
+    {
+        TrainerReason.STORAGE_UNAVAILABLE,
+        TrainerReason.BUCKET_DENIED,
+        TrainerReason.CLAIM_DENIED,
+        TrainerReason.STORAGE_DENIED,
+        TrainerReason.TRANSIENT,
+    }
+)
+"""Causes of class Infra that are not the fault of a node."""
 
 
 def record_node_fault(faults: tuple[NodeFault, ...], cause: RootCause, now: datetime) -> tuple[NodeFault, ...]:
-    """The faults of the last day, and this one if the cause may lie with a node."""
+    """The faults of the last day, with this one added when its cause may lie with a node."""
     recent = tuple(fault for fault in faults if seconds_since(fault.at, now) < DAY_SECONDS)
-    if cause.node is None or cause.failure_class not in BLAMED or cause.reason in BLAMELESS:
+    if cause.node is None or not RULES[cause.failure_class].may_blame_node or cause.reason in STORAGE_REASONS:
         return recent
     return (*recent, NodeFault(node=cause.node, at=stamp(now)))[-KEPT_FAULTS:]
 
 
 def nodes_to_avoid(faults: tuple[NodeFault, ...], policy: FailurePolicy, now: datetime) -> tuple[str, ...]:
-    """The nodes that the next attempt keeps away from, the worst first."""
+    """The nodes that the next attempt avoids, the one with most faults first."""
     if policy.avoid_nodes_after == 0:
         return ()
     counts = Counter(fault.node for fault in faults if seconds_since(fault.at, now) < DAY_SECONDS)

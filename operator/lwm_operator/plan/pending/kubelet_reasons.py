@@ -1,4 +1,4 @@
-"""From the words of scheduler, kubelet, API server and Events to one of our reasons, and to a sentence that stays the same."""
+"""Maps what scheduler, kubelet, API server and Events report to one of our reasons and to a message that does not change by itself."""
 
 import re
 
@@ -27,7 +27,7 @@ BY_REASON = {
     "PodInitializing": PendingReason.CONTAINER_CREATING,
     "ContainerCreating": PendingReason.CONTAINER_CREATING,
 }
-"""From the words of kubelet, scheduler and Events. Whatever else a kubelet says is a ContainerError."""
+"""Our reason for each reason of kubelet, scheduler and Events. Any other reason of a kubelet is a ContainerError."""
 
 BY_MESSAGE = {
     PendingReason.IMAGE_PULL: ((r"couldn't parse image name|invalid reference format", PendingReason.INVALID_IMAGE),),
@@ -52,39 +52,42 @@ BY_MESSAGE = {
         (r"error looking up service account", PendingReason.MISSING_ACCOUNT),
     ),
 }
-"""What the sentence tells beyond the reason; the first pattern that is found counts."""
+"""A narrower reason, by the first pattern that the message matches."""
 
 NOISE = (
     (r'^Back-off pulling image "[^"]*": (?:\w+: )?', ""),
     (r'^Error creating: (?:pods "[^"]*" is forbidden: )?', ""),
     (r"\b[0-9a-f]{24,}\b", "…"),
 )
-"""Parts that differ from look to look, or say the reason once more."""
+"""Parts of a message that change from one reconcile to the next, or repeat the reason."""
 
-SETS_UP = "the node sets them up"
+SETTING_UP = "the node sets them up"
 
 
 def classify_waiting(waiting: Waiting | None, *, bound: bool) -> tuple[PendingReason, str]:
-    """The reason why a pod does not run, and the words that go with it. `bound`: it has a node."""
+    """Reason and message for a pod that does not run. `bound`: the pod has a node."""
     if waiting is None:
-        return (PendingReason.CONTAINER_CREATING, SETS_UP) if bound else (PendingReason.SCHEDULING, "no scheduler has looked at them yet")
-    said = normalize(waiting.message)
+        return (
+            (PendingReason.CONTAINER_CREATING, SETTING_UP) if bound else (PendingReason.SCHEDULING, "no scheduler has looked at them yet")
+        )
+    message = normalize(waiting.message)
     if waiting.reason not in BY_REASON:
-        return PendingReason.CONTAINER_ERROR, f"{waiting.reason}: {said}"
-    return _narrow(BY_REASON[waiting.reason], said), said or SETS_UP
+        return PendingReason.CONTAINER_ERROR, f"{waiting.reason}: {message}"
+    return _narrow(BY_REASON[waiting.reason], message), message or SETTING_UP
 
 
-def classify_refusal(said: str) -> tuple[PendingReason, str]:
-    """The reason why a Job's pods are not made, from its controller's words; empty when it has said nothing."""
-    said = normalize(said)
-    return _narrow(PendingReason.PODS_REFUSED, said) if said else PendingReason.PODS_MISSING, said
+def classify_refusal(message: str) -> tuple[PendingReason, str]:
+    """Reason and message for pods that do not exist, from the message of the Job controller, which may be empty."""
+    message = normalize(message)
+    return _narrow(PendingReason.PODS_REFUSED, message) if message else PendingReason.PODS_MISSING, message
 
 
-def normalize(said: str) -> str:
-    for pattern, instead in NOISE:
-        said = re.sub(pattern, instead, said)
-    return " ".join(said.split())
+def normalize(message: str) -> str:
+    """The message without noise and extra white space."""
+    for pattern, replacement in NOISE:
+        message = re.sub(pattern, replacement, message)
+    return " ".join(message.split())
 
 
-def _narrow(reason: PendingReason, said: str) -> PendingReason:
-    return next((narrower for pattern, narrower in BY_MESSAGE.get(reason, ()) if re.search(pattern, said)), reason)
+def _narrow(reason: PendingReason, message: str) -> PendingReason:
+    return next((narrower for pattern, narrower in BY_MESSAGE.get(reason, ()) if re.search(pattern, message)), reason)

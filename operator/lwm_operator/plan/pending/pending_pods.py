@@ -1,4 +1,4 @@
-"""Why do the pods not run yet? One reason and one line, with the words of whoever holds them up."""
+"""Why pods do not run yet: one reason and one line, which quotes the component that is blocking."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -23,35 +23,35 @@ RECHECKED = frozenset[str](
         PendingReason.CONTAINER_CREATING,
     }
 )
-"""Told by Events, by nodes or by the passing of time, none of which wakes us: look again after some seconds."""
+"""Reasons that change through Events, nodes or time, none of which triggers a reconcile: check again after some seconds."""
 
 PROGRESSING = (PendingReason.PULLING, PendingReason.CONTAINER_CREATING, PendingReason.SCHEDULING)
 BLOCKED = frozenset[str](
-    {*(each for each in PendingReason if each not in PROGRESSING), LifecycleReason.WAITING_FOR_PODS, LifecycleReason.CREATE_FAILED}
+    {*(reason for reason in PendingReason if reason not in PROGRESSING), LifecycleReason.WAITING_FOR_PODS, LifecycleReason.CREATE_FAILED}
 )
-"""Reasons with which nothing advances until somebody does something."""
+"""Reasons with which nothing progresses until somebody acts."""
 
 SHOWN = 3
-"""Causes in one line."""
+"""Most causes in one line."""
 FIRST_LETTERS, LATER_LETTERS = 520, 110
-"""Of the words of the worst cause, and of each other one: the line stays below 900 characters."""
+"""Most characters of the most serious cause, and of each other one: the line stays below 900 characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingCause:
-    """What holds some of the pods up. `since` is empty where nobody knows."""
+    """What blocks some of the pods. `since` is empty when it is unknown."""
 
     reason: PendingReason
     count: int
     since: str
-    said: str
+    message: str
     verb: str = ""
 
 
 def explain_pending(job: JobView | None, pods: tuple[PodView, ...], hosts: int) -> tuple[str, str] | None:
-    """The worst reason, and a line with up to three causes, each with its count and since when; None when all pods run."""
-    worst = list(PendingReason)
-    causes = sorted(_pending_causes(job, pods, hosts), key=lambda cause: (worst.index(cause.reason), -cause.count, cause.said))
+    """The most serious reason, and a line with up to three causes, each with its count and time; None when all pods run."""
+    severity = list(PendingReason)
+    causes = sorted(_pending_causes(job, pods, hosts), key=lambda cause: (severity.index(cause.reason), -cause.count, cause.message))
     if not causes:
         return None
     parts = [_describe(cause, hosts, FIRST_LETTERS if number == 0 else LATER_LETTERS) for number, cause in enumerate(causes[:SHOWN])]
@@ -61,25 +61,27 @@ def explain_pending(job: JobView | None, pods: tuple[PodView, ...], hosts: int) 
 
 
 def _pending_causes(job: JobView | None, pods: tuple[PodView, ...], hosts: int) -> list[PendingCause]:
-    """Pods that wait alike are one cause; pods that do not exist are one more."""
-    alike: dict[tuple[PendingReason, str], list[str]] = defaultdict(list)
+    """Pods that wait for the same reason are one cause; pods that do not exist are another one."""
+    waiting_since: dict[tuple[PendingReason, str], list[str]] = defaultdict(list)
     for pod in pods:
         if pod.state == PodState.PENDING or (pod.live and pod.waiting is not None):
             since = pod.waiting.since if pod.waiting is not None else ""
-            alike[classify_waiting(pod.waiting, bound=pod.node is not None)].append(since)
-    found = [
-        PendingCause(reason=reason, count=len(times), since=min(filter(None, times), default=""), said=said)
-        for (reason, said), times in alike.items()
+            waiting_since[classify_waiting(pod.waiting, bound=pod.node is not None)].append(since)
+    causes = [
+        PendingCause(reason=reason, count=len(times), since=min(filter(None, times), default=""), message=message)
+        for (reason, message), times in waiting_since.items()
     ]
     missing = hosts - sum(1 for pod in pods if pod.live or pod.state == PodState.SUCCEEDED)
     if missing > 0:
-        reason, said = classify_refusal(job.message if job is not None else "")
-        found.append(PendingCause(reason=reason, count=missing, since=job.since if job is not None else "", said=said, verb=" missing"))
-    return found
+        reason, message = classify_refusal(job.message if job is not None else "")
+        causes.append(
+            PendingCause(reason=reason, count=missing, since=job.since if job is not None else "", message=message, verb=" missing")
+        )
+    return causes
 
 
 def _describe(cause: PendingCause, hosts: int, letters: int) -> str:
     since = f" since {cause.since}" if cause.since else ""
-    said = f": {cause.said}" if cause.said else ""
-    said = f"{said[: letters - 1]}…" if len(said) > letters else said
-    return f"{cause.count} of {hosts} pods{cause.verb}{since}{said}"
+    message = f": {cause.message}" if cause.message else ""
+    message = f"{message[: letters - 1]}…" if len(message) > letters else message
+    return f"{cause.count} of {hosts} pods{cause.verb}{since}{message}"

@@ -1,25 +1,41 @@
-"""Every value that `status.reason` may take: the one source of the table in docs/reasons.md and of the names in the code."""
+"""Every value of `status.reason`: the only source of docs/reasons.md and of the reasons that the code writes."""
 
 import re
 
 from lwm_operator.plan.reasons.failures import KubernetesReason, TrainerReason
 from lwm_operator.plan.reasons.pending import PendingReason
 from lwm_operator.plan.reasons.reason import Reason
-from lwm_operator.plan.reasons.running import LifecycleReason, RunningReason
+from lwm_operator.plan.reasons.running import ConditionReason, LifecycleReason, RunningReason
 
-__all__ = ["GROUPS", "KubernetesReason", "LifecycleReason", "PendingReason", "Reason", "RunningReason", "TrainerReason", "find_reason"]
+__all__ = [
+    "GROUPS",
+    "ConditionReason",
+    "KubernetesReason",
+    "LifecycleReason",
+    "PendingReason",
+    "Reason",
+    "RunningReason",
+    "TrainerReason",
+    "exit_code_reason",
+    "find_reason",
+]
 
-GROUPS: tuple[type[Reason], ...] = (PendingReason, RunningReason, LifecycleReason, TrainerReason, KubernetesReason)
-"""In the order of the page; a class's docstring is its heading."""
+GROUPS: tuple[type[Reason], ...] = (PendingReason, RunningReason, LifecycleReason, TrainerReason, KubernetesReason, ConditionReason)
+"""The groups in the order of the page; the docstring of a class is the heading of its group."""
 
 FAMILIES = ((re.compile(r"ExitCode\d+"), KubernetesReason.EXIT_CODE), (re.compile(r"OutOf\w+"), KubernetesReason.OUT_OF))
-"""Reasons with a part that varies."""
+"""Reasons with a variable part."""
 
-_KNOWN: dict[str, Reason] = {str(reason): reason for group in reversed(GROUPS) for reason in group}
+_BY_WORD: dict[str, Reason] = {str(reason): reason for group in reversed(GROUPS) for reason in group}
 
 
 def find_reason(word: str) -> Reason | None:
-    """The reason with this word; of a word in two groups, the first group's. None: the table lacks it."""
-    if (known := _KNOWN.get(word)) is not None:
-        return known
+    """The reason with this word, or None when there is none."""
+    if (reason := _BY_WORD.get(word)) is not None:
+        return reason
     return next((reason for pattern, reason in FAMILIES if pattern.fullmatch(word)), None)
+
+
+def exit_code_reason(code: int) -> str:
+    """The reason for an exit code that is not one of the trainer's, for example `ExitCode3`."""
+    return f"{KubernetesReason.EXIT_CODE.removesuffix('N')}{code}"

@@ -1,4 +1,4 @@
-"""What holds pods up before they run, the worst first: `waiting` shows the first that applies."""
+"""Why pods do not run yet, the most serious reason first: `explain_pending` shows the first that applies."""
 
 from lwm_operator.plan.reasons.reason import Reason
 
@@ -8,133 +8,133 @@ class PendingReason(Reason):
 
     QUEUED = (
         "Queued",
-        "The attempt's Job is suspended until the queue of `spec.execution.queueName` admits it; the words behind the queue are Kueue's.",
+        "The attempt's Job is suspended until the queue of `spec.execution.queueName` admits it. The message quotes Kueue.",
         "waits in queue team since …: WaitingForQuota: couldn't assign flavors to pod set main: insufficient unused quota for cpu",
-        "Wait, or do as Kueue's words say (`kubectl describe workload`). With no Kueue installed: install it, or remove the queue's name.",
+        "Wait, or follow Kueue's message (`kubectl describe workload`). Without Kueue in the cluster: install it, or remove `queueName`.",
     )
     INVALID_IMAGE = (
         "InvalidImage",
-        "The image's name is not one that a node can read.",
+        "The name of the image is not valid.",
         '2 of 2 pods since …: couldn\'t parse image name "registry.example/Trainer": repository name must be lowercase',
         "Correct `spec.image` (or the chart's `trainer.image`).",
     )
     IMAGE_PULL = (
         "ImagePull",
-        "The image cannot be pulled: it is not there, the registry does not answer, or it wants credentials.",
+        "The image cannot be pulled: it does not exist, the registry does not answer, or it requires credentials.",
         '2 of 2 pods since …: failed to pull and unpack image "registry.example/lwm-trainer:v9": not found',
-        "Correct `spec.image`, or give credentials in `spec.podTemplate.imagePullSecrets`. The node tries again by itself.",
+        "Correct `spec.image`, or give credentials in `spec.podTemplate.imagePullSecrets`. The node retries by itself.",
     )
     MISSING_SECRET = (
         "MissingSecret",
-        "A Secret that the pods name does not exist, or lacks the key.",
+        "A Secret that the pods refer to does not exist or has no such key.",
         '2 of 2 pods since …: secret "hf-token" not found',
-        "Create the Secret with that key, or correct `spec.podTemplate.env`. The pods go on by themselves.",
+        "Create the Secret with that key, or correct `spec.podTemplate.env`. The pods then start by themselves.",
     )
     MISSING_CONFIG_MAP = (
         "MissingConfigMap",
-        "A ConfigMap that the pods name does not exist, or lacks the key.",
+        "A ConfigMap that the pods refer to does not exist or has no such key.",
         '2 of 2 pods since …: configmap "settings" not found',
-        "Create the ConfigMap with that key, or correct `spec.podTemplate.env`. The pods go on by themselves.",
+        "Create the ConfigMap with that key, or correct `spec.podTemplate.env`. The pods then start by themselves.",
     )
     CONFIG_ERROR = (
         "ConfigError",
-        "The node cannot make the container from what its spec says.",
+        "The kubelet cannot create the container from its spec.",
         "2 of 2 pods since …: container has runAsNonRoot and image will run as root",
-        "Do as the message says: it is the node's own.",
+        "Follow the message, which is the kubelet's.",
     )
     CONTAINER_ERROR = (
         "ContainerError",
-        "The node's container runtime refuses to create or start the container.",
+        "The container runtime of the node cannot create or start the container.",
         "1 of 2 pods since …: failed to reserve container name",
-        "Look at the node that the pod is on; deleting the pod starts the next attempt.",
+        "Check the pod's node. Deleting the pod starts the next attempt.",
     )
     MISSING_CLAIM = (
         "MissingClaim",
-        "A PersistentVolumeClaim that the training names does not exist.",
+        "A PersistentVolumeClaim that the training refers to does not exist.",
         '2 of 2 pods since …: 0/2 nodes are available: persistentvolumeclaim "shelf" not found.',
-        "Create the claim in the training's namespace. The pods go on by themselves.",
+        "Create the claim in the training's namespace. The pods then start by themselves.",
     )
     MISSING_ACCOUNT = (
         "MissingAccount",
-        "The service account of `spec.podTemplate.serviceAccountName` does not exist, so no pod is made.",
+        "The service account of `spec.podTemplate.serviceAccountName` does not exist, so no pod is created.",
         '2 of 2 pods missing since …: error looking up service account default/trainer: serviceaccount "trainer" not found',
-        "Create the account in the training's namespace. The pods come by themselves.",
+        "Create the account in the training's namespace. The pods are then created by themselves.",
     )
     QUOTA_EXCEEDED = (
         "QuotaExceeded",
-        "The namespace's ResourceQuota leaves no room for the pods.",
+        "The ResourceQuota of the namespace does not allow the pods.",
         "2 of 2 pods missing since …: exceeded quota: team, requested: pods=1, used: pods=10, limited: pods=10",
-        "Wait, free room, or have the quota raised. The pods come by themselves.",
+        "Wait, free quota, or have the quota raised. The pods are then created by themselves.",
     )
     POD_SECURITY = (
         "PodSecurity",
-        "The namespace's Pod Security level refuses the pods: a GPU profile needs more than it admits, or something injects into them.",
+        "The Pod Security level of the namespace rejects the pods: a GPU profile needs more rights, or a webhook injects something.",
         '2 of 2 pods missing since …: violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true)',
-        "Pods fit `restricted`, but for most of `gpu.profile`: take a namespace that admits it (docs/platforms.md); else end injection.",
+        "Without a `gpu.profile` pods fit `restricted`: stop the injection. With one: use a namespace that admits it (docs/platforms.md).",
     )
     PODS_REFUSED = (
         "PodsRefused",
-        "The API server refuses the pods for another reason, such as an admission policy.",
+        "The API server rejects the pods for another reason, for example an admission policy.",
         "2 of 2 pods missing since …: ValidatingAdmissionPolicy 'costs' denied request: label team is missing",
-        "Do as the message says: it is the API server's own. The pods come by themselves.",
+        "Follow the message, which is the API server's. The pods are then created by themselves.",
     )
     NODE_NOT_READY = (
         "NodeNotReady",
-        "A pod is bound to a node that is not ready or gone.",
+        "A pod is bound to a node that is not ready or no longer exists.",
         "1 of 2 pods since …: node node2 is not ready: Kubelet stopped posting node status.",
-        "Nothing: after 30 s the pod leaves the node and the next attempt starts elsewhere. Look at the node if it stays away.",
+        "Nothing: after 30 s the pod is evicted and the next attempt starts on other nodes. Check the node if it does not return.",
     )
     MOUNT = (
         "Mount",
         "A volume cannot be attached or mounted on the node.",
         '1 of 2 pods since …: MountVolume.SetUp failed for volume "checkpoint": mount.nfs: Connection refused',
-        "Look at the volume and its server; the node tries again by itself.",
+        "Check the volume and its server. The node retries by itself.",
     )
     SANDBOX = (
         "Sandbox",
-        "The node cannot set up the pod's network or sandbox.",
+        "The node cannot set up the network or the sandbox of the pod.",
         "1 of 2 pods since …: Failed to create pod sandbox: no free address in the node's range",
-        "Look at the node's network plugin; the node tries again by itself.",
+        "Check the network plugin of the node. The node retries by itself.",
     )
     CLAIM_UNBOUND = (
         "ClaimUnbound",
-        "A PersistentVolumeClaim exists, but has no volume yet.",
+        "A PersistentVolumeClaim exists, but is not bound to a volume yet.",
         "2 of 2 pods since …: pod has unbound immediate PersistentVolumeClaims (claims: shelf)",
-        "Look at the claim (`kubectl describe pvc`): its storage class, or a volume that fits.",
+        "Check the claim (`kubectl describe pvc`): its storage class, or whether a matching volume exists.",
     )
     UNSCHEDULABLE = (
         "Unschedulable",
-        "The scheduler finds no node for a pod; the sentence is its own.",
+        "The scheduler finds no node for a pod. The message quotes it.",
         "2 of 2 pods since …: 0/2 nodes are available: 2 Insufficient memory.",
-        "Free or add nodes, or ask for less in `spec.podTemplate`. The pods go on by themselves.",
+        "Free or add nodes, or request less in `spec.podTemplate`. The pods then start by themselves.",
     )
     SCHEDULING_GATED = (
         "SchedulingGated",
-        "Another controller, such as a queue, holds the pods back with a scheduling gate.",
+        "Another controller, for example a queue, holds the pods with a scheduling gate.",
         "2 of 2 pods since …: Scheduling is blocked due to non-empty scheduling gates",
-        "Ask the controller that set the gate, such as Kueue.",
+        "Check the controller that set the gate, for example Kueue.",
     )
     PODS_MISSING = (
         "PodsMissing",
-        "The Job's controller has not made all pods yet, and has not said why.",
+        "The Job controller has not created all pods yet and has reported no error.",
         "1 of 2 pods missing since …",
-        "Nothing, for some seconds. If it stays, look at kube-controller-manager.",
+        "Nothing for some seconds. If it persists, check kube-controller-manager.",
     )
     SCHEDULING = (
         "Scheduling",
-        "No scheduler has looked at the pods yet.",
+        "No scheduler has considered the pods yet.",
         "2 of 2 pods since …: no scheduler has looked at them yet",
-        "Nothing, for some seconds. If it stays, look at kube-scheduler.",
+        "Nothing for some seconds. If it persists, check kube-scheduler.",
     )
     PULLING = (
         "Pulling",
-        "A node pulls the image.",
+        "A node is pulling the image.",
         '2 of 2 pods since …: Pulling image "registry.example/lwm-trainer:v9"',
         "Nothing: the first pull of a large image takes minutes.",
     )
     CONTAINER_CREATING = (
         "ContainerCreating",
-        "The node sets the pod up: volumes, network, container.",
+        "The node is setting up the pod: volumes, network, container.",
         "2 of 2 pods since …: the node sets them up",
-        "Nothing, for some seconds; if the node meets a difficulty, it is shown instead.",
+        "Nothing for some seconds. If the node runs into a problem, the problem is shown instead.",
     )

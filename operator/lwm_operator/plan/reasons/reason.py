@@ -1,22 +1,22 @@
-"""What one reason is: the word in the REASON column, and what a user needs to know about it."""
+"""One reason: the word in the REASON column, and what a user needs to know about it."""
 
 from enum import StrEnum
 from typing import Self
 
 
 class Reason(StrEnum):
-    """A value of `status.reason`; its subclasses list them, a group each. The page docs/reasons.md is made from nothing else."""
+    """A value of `status.reason`. Each subclass is one group of the page docs/reasons.md, which is generated from these enums alone."""
 
     _value_: str
     meaning: str
     """One sentence."""
     example: str
-    """An example of the line in `status.message`, without the words about stage and attempt that stand before it."""
+    """An example of `status.message`, without the stage and attempt that it begins with."""
     fix: str
-    """What to do; "Nothing" and why where it passes by itself."""
+    """What the user should do; "Nothing" where the state passes by itself."""
 
     def __new__(cls, value: str, meaning: str, example: str, fix: str) -> Self:
-        made = str.__new__(cls, value)
-        made._value_ = value
-        made.meaning, made.example, made.fix = meaning, example, fix
-        return made
+        reason = str.__new__(cls, value)
+        reason._value_ = value
+        reason.meaning, reason.example, reason.fix = meaning, example, fix
+        return reason

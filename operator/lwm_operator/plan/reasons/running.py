@@ -1,4 +1,4 @@
-"""What a training does, from the first attempt's intent to the last stage's end."""
+"""What a training is doing while pods run, between attempts, and in conditions that are not true."""
 
 from lwm_operator.plan.reasons.reason import Reason
 
@@ -8,9 +8,9 @@ class RunningReason(Reason):
 
     RENDEZVOUS = (
         "Rendezvous",
-        "All pods run and look for each other.",
-        "2 of 2 hosts run and look for each other",
-        "Nothing: it takes seconds, and ends in Transient after 15 minutes.",
+        "All pods run and connect to each other.",
+        "2 of 2 hosts run and connect to each other",
+        "Nothing: it takes seconds. After 15 minutes the attempt fails with Transient.",
     )
     LOADING_DATA = (
         "LoadingData",
@@ -20,19 +20,19 @@ class RunningReason(Reason):
     )
     RESTORING = (
         "Restoring",
-        "The hosts read the checkpoint that they start from.",
+        "The hosts read the checkpoint that the attempt starts from.",
         "2 of 2 hosts run, restoring the checkpoint",
         "Nothing.",
     )
     COMPILING = (
         "Compiling",
-        "The step's program is compiled, or taken from the cache on the run's storage.",
+        "The train step is compiled, or loaded from the compile cache on the checkpoint storage.",
         "2 of 2 hosts run, compiling the step from step 40",
-        "Nothing: long contexts take minutes the first time.",
+        "Nothing: the first compile for a long context takes minutes.",
     )
     TRAINING = (
         "Training",
-        "Steps are computed.",
+        "The hosts compute steps.",
         "step 29/30, loss 4.6994, 1.7k tokens/s",
         "Nothing.",
     )
@@ -44,13 +44,13 @@ class RunningReason(Reason):
     )
     COMPLETE = (
         "Complete",
-        "The stage's final checkpoint is committed, or (phase Complete) that of the last stage.",
+        "The final checkpoint is committed: the stage's, or in phase Complete the last stage's.",
         "3 of 3 stages complete, loss 4.3830, checkpoint gs://lwm/runs/default/bible-22678b87/s3-ctx4096/a1/30",
         "Nothing.",
     )
     PREPARING = (
         "Preparing",
-        "A data set that the stage draws on is encoded by pods of its own (`spec.datasets[].preparation`).",
+        "Preparation pods encode a data set that the stage needs (`spec.datasets[].preparation`).",
         "data set books: 3 of 8 shards, 1.2M tokens, 35 MB/s, 40s left",
         "Nothing.",
     )
@@ -67,7 +67,7 @@ class LifecycleReason(Reason):
 
     REFUSED = (
         "Refused",
-        "The spec makes no sense, and nothing is created for it.",
+        "The spec is invalid, so nothing is created for it.",
         "spec.model.width: 126 is not a multiple of fsdp x sp = 4, its shards: use 128 or another mesh",
         "Correct the field that the message names.",
     )
@@ -79,67 +79,82 @@ class LifecycleReason(Reason):
     )
     CREATE_FAILED = (
         "CreateFailed",
-        "The API server refuses what the attempt needs, or something of its name belongs to somebody else.",
-        "create attempt 1 of stage 1: Service bible exists and is not this training's: delete it, or name the training otherwise",
-        "Do as the message says. It is tried again.",
+        "The API server rejects an object that is needed next, or an object of that name belongs to somebody else.",
+        "create attempt 1 of stage 1: Service bible exists and is not this training's: delete it, or give the training another name",
+        "Follow the message. The operator retries by itself.",
     )
     WAITING_FOR_PODS = (
         "WaitingForPods",
-        "Pods of an earlier attempt still run; they write nowhere where the next one reads, but hold its place.",
+        "Pods of an earlier attempt still hold the nodes. They cannot disturb the next attempt's checkpoints.",
         "attempt 2 waits until 1 pods of an earlier one are gone: bible-s1-a1-0-x7k2p",
-        "Nothing, for half a minute. If it stays, look at the pod and its node.",
+        "Nothing for half a minute. If it persists, check the pod and its node.",
     )
     BACKING_OFF = (
         "BackingOff",
-        "The last attempt failed without a new commit, so the next one waits: 10 s, doubling to 5 minutes.",
+        "The last attempt failed without a new commit, so the next one is delayed: 10 s, doubling up to 5 minutes.",
         "attempt 3 at 2026-01-01T12:00:40Z, after Uncaught: host 0 (bible-s1-a2-0-x7k2p on node node1): division by zero",
-        "Read what it failed of: the reason after the word `after` stands below.",
+        "Look up the reason that follows the word `after` in the tables below.",
     )
     STAGE_COMPLETE = (
         "StageComplete",
-        "A stage has ended, and the next one begins.",
+        "A stage is complete, and the next one begins.",
         "stage 1/3 ctx512: complete",
         "Nothing.",
     )
     SUSPENDING = (
         "Suspending",
-        "`spec.suspend` is true: the hosts save and leave.",
-        "attempt 2 saves and leaves, 1 of 2 pods are still there",
+        "`spec.suspend` is true: the hosts save a checkpoint and exit.",
+        "attempt 2 saves and exits, 1 of 2 pods are still there",
         "Nothing.",
     )
     SUSPENDED = (
         "Suspended",
         "`spec.suspend` is true and no pod runs.",
         "nothing runs until spec.suspend is false",
-        "Set `spec.suspend` to false to go on.",
+        "Set `spec.suspend` to false to continue.",
     )
     SUPERSEDED = (
         "Superseded",
-        "The spec was edited before the attempt's pods ran: it is made anew.",
-        "image, podTemplate or execution was edited before its pods ran: they are made anew",
+        "The spec was edited before the attempt's pods ran, so the pods are created again.",
+        "image, podTemplate or execution was edited before the pods ran: they are created again",
         "Nothing.",
     )
     PLACEMENT_TIMEOUT = (
         "PlacementTimeout",
-        "Some pods found a node and others did not for too long: all are released, so that two trainings cannot hold each other up.",
+        "Only some pods found a node within the timeout. All nodes are released, so that two trainings cannot deadlock.",
         "1 of 2 pods found no node for 900 s while the others held theirs: 0/2 nodes are available: 2 Insufficient memory.",
-        "Nothing: it is tried again. Free or add nodes if it comes again and again.",
+        "Nothing: the operator retries. If it recurs, free or add nodes.",
     )
     EVICTED_BY_QUEUE = (
         "EvictedByQueue",
-        "The queue took the nodes back (its Job was suspended): the hosts saved and left. Not charged to any budget.",
+        "The queue took the nodes back by suspending the Job; the hosts saved and exited. Not charged to any budget.",
         "queue team took the nodes back: Preempted: Preempted to accommodate a workload due to prioritization in the ClusterQueue",
-        "Nothing: the next attempt waits in the queue and goes on from the last commit.",
+        "Nothing: the next attempt waits in the queue and resumes from the last commit.",
     )
     FAILED = (
         "Failed",
-        "The training has stopped, and its last attempt is no longer in its status.",
-        "attempt 12 failed: an unknown cause: mend it, then set spec.resume to 1",
+        "The training has stopped, and its status no longer contains the last attempt.",
+        "attempt 12 failed: an unknown cause; it stopped: fix it, then set spec.resume to 1",
         "Look at the Events and the pods' logs, then raise `spec.resume`.",
     )
     NO_ROOM_WITHOUT_AVOIDED = (
         "NoRoomWithoutAvoided",
-        "No node is left but those that failed before: they are used again.",
+        "No node is free except those that failed before, so they are used again.",
         "no node was found for 60 s without node2: they are avoided no longer",
         "Repair or replace those nodes.",
     )
+
+
+class ConditionReason(Reason):
+    """In conditions only"""
+
+    SPEC_VALID = (
+        "SpecMakesSense",
+        "The condition Accepted is True: the spec can be run.",
+        "warning: spec.stages[ctx4096].ropeTheta: 1e+04 lies below 2.8e+04, the least for 4096 tokens",
+        "Nothing, or follow the warning.",
+    )
+    NOT_SUSPENDED = ("NotSuspended", "The condition Suspended is False.", "(no message)", "Nothing.")
+    NOT_STALLED = ("NotStalled", "The condition Stalled is False: no user needs to act.", "(no message)", "Nothing.")
+    NOT_COMPLETE = ("NotComplete", "The condition Complete is False.", "(no message)", "Nothing.")
+    NOT_FAILED = ("NotFailed", "The condition Failed is False.", "(no message)", "Nothing.")

@@ -5,17 +5,18 @@ from typing import Literal
 
 from lwm_operator.api.status import Condition, Phase
 from lwm_operator.plan.pending.pending_pods import BLOCKED
+from lwm_operator.plan.reasons import ConditionReason, LifecycleReason
 from lwm_operator.plan.timestamps import stamp
 
 Truth = Literal["True", "False"]
 STALLED = (Phase.PAUSED, Phase.FAILED)
-"""Nothing goes on without a human."""
+"""Nothing continues until a user acts."""
 
 
 def conditions(
     old: tuple[Condition, ...],
     *,
-    problems: tuple[str, ...],
+    spec_errors: tuple[str, ...],
     warnings: tuple[str, ...],
     phase: Phase,
     reason: str,
@@ -23,35 +24,37 @@ def conditions(
     generation: int,
     now: datetime,
 ) -> tuple[Condition, ...]:
-    """All six, each with a transition time that moves only when its status does. Warnings are Accepted's message, not the training's."""
-    before = {condition.type: condition for condition in old}
+    """All six conditions. A transition time changes only together with its status. Warnings appear in the message of Accepted."""
+    before = {known.type: known for known in old}
     advancing = phase in (Phase.STARTING, Phase.RUNNING, Phase.RECOVERING) and reason not in BLOCKED
-    stalled = phase in STALLED or bool(problems)
-    suspended = phase == Phase.SUSPENDED
 
-    def one(kind: str, holds: bool, why: str, said: str) -> Condition:
-        status: Truth = "True" if holds else "False"
-        known = before.get(kind)
-        since = known.last_transition_time if known is not None and known.status == status else stamp(now)
+    def condition(kind: str, holds: bool, condition_reason: str, condition_message: str) -> Condition:
+        truth: Truth = "True" if holds else "False"
+        previous = before.get(kind)
+        since = previous.last_transition_time if previous is not None and previous.status == truth else stamp(now)
         return Condition(
-            type=kind, status=status, reason=why, message=said[:2048], observed_generation=generation, last_transition_time=since
+            type=kind,
+            status=truth,
+            reason=condition_reason,
+            message=condition_message[:2048],
+            observed_generation=generation,
+            last_transition_time=since,
         )
 
+    def explained_if_true(kind: str, holds: bool, otherwise: ConditionReason) -> Condition:
+        return condition(kind, holds, reason if holds else otherwise, message if holds else "")
+
+    accepted_reason = LifecycleReason.REFUSED if spec_errors else ConditionReason.SPEC_VALID
     return (
-        one("Accepted", not problems, "Refused" if problems else "SpecMakesSense", "; ".join(problems) or warning_text(warnings)),
-        one("Progressing", advancing, reason, message),
-        one("Suspended", suspended, reason if suspended else "NotSuspended", message if suspended else ""),
-        one("Stalled", stalled, reason if stalled else "NotStalled", message if stalled else ""),
-        one(
-            "Complete",
-            phase == Phase.COMPLETE,
-            reason if phase == Phase.COMPLETE else "NotComplete",
-            message if phase == Phase.COMPLETE else "",
-        ),
-        one("Failed", phase == Phase.FAILED, reason if phase == Phase.FAILED else "NotFailed", message if phase == Phase.FAILED else ""),
+        condition("Accepted", not spec_errors, accepted_reason, "; ".join(spec_errors) or warning_text(warnings)),
+        condition("Progressing", advancing, reason, message),
+        explained_if_true("Suspended", phase == Phase.SUSPENDED, ConditionReason.NOT_SUSPENDED),
+        explained_if_true("Stalled", phase in STALLED or bool(spec_errors), ConditionReason.NOT_STALLED),
+        explained_if_true("Complete", phase == Phase.COMPLETE, ConditionReason.NOT_COMPLETE),
+        explained_if_true("Failed", phase == Phase.FAILED, ConditionReason.NOT_FAILED),
     )
 
 
-def warning_text(sentences: tuple[str, ...]) -> str:
-    """Of a spec that is run all the same; empty when there is nothing to be said."""
-    return f"warning: {'; '.join(sentences)}" if sentences else ""
+def warning_text(warnings: tuple[str, ...]) -> str:
+    """The message of Accepted for a spec that is run despite warnings; empty without warnings."""
+    return f"warning: {'; '.join(warnings)}" if warnings else ""

@@ -1,92 +1,105 @@
-"""The Events of `kubectl describe`: what changed from the old status to the new one, told once."""
+"""The Events of `kubectl describe`: each change from the old status to the new one becomes one Event."""
+
+from typing import Literal
 
 from lwm_operator.api.names import job_name
 from lwm_operator.api.status import Attempt, AttemptState, Phase, StageState, StageStatus, Status
 from lwm_operator.api.training import Training
 from lwm_operator.plan.actions import Event
-from lwm_operator.plan.formatting import count
-from lwm_operator.plan.status import dataset_events
+from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH, count
+from lwm_operator.plan.reasons import LifecycleReason
+from lwm_operator.plan.status.dataset_events import new_dataset_events
+
+STOPPED_EVENTS = {Phase.FAILED: "TrainingFailed", Phase.PAUSED: "TrainingPaused"}
 
 
 def new_events(training: Training, old: Status, new: Status) -> tuple[Event, ...]:
-    """In the order in which things happened."""
-    found: list[Event] = []
-    said = next((condition.message for condition in new.conditions if condition.type == "Accepted"), "")
-    if _is_refused(new) and not _is_refused(old):
-        found.append(_event("Refused", said, f"{new.observed_generation}", _order(0, 0, 0), warning=True))
-    if said and not _is_refused(new) and new.observed_generation != old.observed_generation:
-        found.append(_event("SpecWarning", said.removeprefix("warning: "), f"{new.observed_generation}", _order(0, 0, 1), warning=True))
-    found += dataset_events.new_dataset_events(old.datasets, new.datasets)
+    """The Events in the order in which things happened."""
+    events = _spec_events(old, new)
+    events += new_dataset_events(old.datasets, new.datasets)
     before = {stage.name: stage for stage in old.stages}
     for number, stage in enumerate(new.stages, start=1):
-        found += _stage_events(training, number, before.get(stage.name, StageStatus(name=stage.name)), stage)
-    if new.phase != old.phase:
-        if new.phase == Phase.COMPLETE:
-            found.append(_event("TrainingComplete", new.message, str(len(new.stages)), _order(99, 0, 0)))
-        stopped = {Phase.FAILED: "TrainingFailed", Phase.PAUSED: "TrainingPaused"}.get(new.phase)
-        key = f"{new.current_stage}/{new.attempt}"
-        # A stage that failed before its first attempt, for its data, may do so again.
-        stop = key if new.attempt is not None else f"{key}/{new.observed_resume}"
-        if stopped is not None:
-            found.append(_event(stopped, new.message, stop, _order(new.current_stage or 0, new.attempt or 0, 9), warning=True))
-        if new.phase == Phase.SUSPENDED:
-            said = f"spec.suspend is true: {new.message}"
-            found.append(
-                _event("TrainingSuspended", said, f"{key}/{new.observed_generation}", _order(new.current_stage or 0, new.attempt or 0, 8))
-            )
-    return tuple(found)
+        events += _stage_events(training, number, before.get(stage.name, StageStatus(name=stage.name)), stage)
+    return (*events, *(_phase_events(new) if new.phase != old.phase else ()))
+
+
+def _spec_events(old: Status, new: Status) -> list[Event]:
+    """Events about a spec that is refused, or accepted with warnings."""
+    message = next((condition.message for condition in new.conditions if condition.type == "Accepted"), "")
+    generation = str(new.observed_generation)
+    events = []
+    if _is_refused(new) and not _is_refused(old):
+        events.append(_event(LifecycleReason.REFUSED, message, generation, _order(0, 0, 0), warning=True))
+    if message and not _is_refused(new) and new.observed_generation != old.observed_generation:
+        events.append(_event("SpecWarning", message.removeprefix("warning: "), generation, _order(0, 0, 1), warning=True))
+    return events
 
 
 def _is_refused(status: Status) -> bool:
     return any(condition.type == "Accepted" and condition.status == "False" for condition in status.conditions)
 
 
+def _phase_events(new: Status) -> list[Event]:
+    """Events about the phase that has begun."""
+    key = f"{new.current_stage}/{new.attempt}"
+    stage, attempt = new.current_stage or 0, new.attempt or 0
+    if new.phase == Phase.COMPLETE:
+        return [_event("TrainingComplete", new.message, str(len(new.stages)), _order(99, 0, 0))]
+    if new.phase == Phase.SUSPENDED:
+        message = f"spec.suspend is true: {new.message}"
+        return [_event("TrainingSuspended", message, f"{key}/{new.observed_generation}", _order(stage, attempt, 8))]
+    if (stopped := STOPPED_EVENTS.get(new.phase)) is not None:
+        # A stage whose data failed before its first attempt may fail again after spec.resume.
+        key = key if new.attempt is not None else f"{key}/{new.observed_resume}"
+        return [_event(stopped, new.message, key, _order(stage, attempt, 9), warning=True)]
+    return []
+
+
 def _stage_events(training: Training, number: int, old: StageStatus, new: StageStatus) -> list[Event]:
-    found: list[Event] = []
-    settings, stages = training.spec.stages[number - 1], len(training.spec.stages)
+    events: list[Event] = []
+    stage_spec, label = training.spec.stages[number - 1], f"stage {number}/{len(training.spec.stages)} {new.name}"
     if new.state != StageState.PENDING and old.state == StageState.PENDING:
-        said = (
-            f"stage {number}/{stages} {new.name}: context {settings.context_length}, theta {settings.rope_theta:g}, "
-            f"{new.total_steps} steps of {count(settings.batch_tokens)} tokens{_first_parameters(training) if number == 1 else ''}"
+        message = (
+            f"{label}: context {stage_spec.context_length}, theta {stage_spec.rope_theta:g}, "
+            f"{new.total_steps} steps of {count(stage_spec.batch_tokens)} tokens{_initial_parameters(training) if number == 1 else ''}"
         )
-        found.append(_event("StageStarted", said, f"{number}", _order(number, 0, 0)))
+        events.append(_event("StageStarted", message, f"{number}", _order(number, 0, 0)))
     known = {attempt.number: attempt for attempt in old.recent_attempts}
     for attempt in reversed(new.recent_attempts):
-        found += _attempt_events(training, number, new, known.get(attempt.number), attempt)
+        events += _attempt_events(training, number, new, known.get(attempt.number), attempt)
     if new.state == StageState.COMPLETE and old.state != StageState.COMPLETE and new.final_checkpoint is not None:
-        said = f"stage {number}/{stages} {new.name}: step {new.step}, loss {new.loss}, checkpoint {new.final_checkpoint.path}"
-        found.append(_event("StageComplete", said, f"{number}", _order(number, 99999, 9)))
-    return found
+        message = f"{label}: step {new.step}, loss {new.loss}, checkpoint {new.final_checkpoint.path}"
+        events.append(_event(LifecycleReason.STAGE_COMPLETE, message, f"{number}", _order(number, 99999, 9)))
+    return events
 
 
-def _first_parameters(training: Training) -> str:
-    place = training.spec.model.init_from
-    if place is None:
+def _initial_parameters(training: Training) -> str:
+    location = training.spec.model.init_from
+    if location is None:
         return ""
-    where = place.uri or (f"claim {place.pvc.claim_name}, folder {place.pvc.sub_path or '/'}" if place.pvc is not None else "")
-    return f", from spec.model.initFrom: {where}"
+    claim = location.pvc
+    place = location.uri or (f"claim {claim.claim_name}, folder {claim.sub_path or '/'}" if claim is not None else "")
+    return f", from spec.model.initFrom: {place}"
 
 
 def _attempt_events(training: Training, number: int, stage: StageStatus, old: Attempt | None, new: Attempt) -> list[Event]:
-    found: list[Event] = []
-    key = f"{number}/{new.number}"
+    events: list[Event] = []
+    key, label = f"{number}/{new.number}", f"attempt {new.number} of stage {stage.name}"
     if old is None:
-        said = f"attempt {new.number} of stage {stage.name}, Job {job_name(training.metadata.name, number, new.number)}"
+        message = f"{label}, Job {job_name(training.metadata.name, number, new.number)}"
         if new.avoided_nodes:
-            said += f", away from {', '.join(new.avoided_nodes)}"
-        if rollback := next((each for each in stage.rollbacks if each.attempt == new.number), None):
-            said += f", rolled back to step {rollback.step}, {rollback.skip_batches} batches passed over"
-        found.append(_event("AttemptStarted", said, key, _order(number, new.number, 1)))
+            message += f", avoiding {', '.join(new.avoided_nodes)}"
+        if rollback := next((rollback for rollback in stage.rollbacks if rollback.attempt == new.number), None):
+            message += f", rolled back to step {rollback.step}, {rollback.skip_batches} batches skipped"
+        events.append(_event("AttemptStarted", message, key, _order(number, new.number, 1)))
     if new.committed_step > new.from_step and (old is None or old.committed_step <= old.from_step):
-        said = f"attempt {new.number} of stage {stage.name} committed step {new.committed_step}, its first; later ones show in status"
-        found.append(_event("CheckpointCommitted", said, key, _order(number, new.number, 2)))
+        message = f"{label} committed step {new.committed_step}, its first commit; later ones show in status"
+        events.append(_event("CheckpointCommitted", message, key, _order(number, new.number, 2)))
     if new.state == AttemptState.FAILED and new.root_cause is not None and (old is None or old.state != AttemptState.FAILED):
         cause = new.root_cause
-        said = (
-            f"attempt {new.number} of stage {stage.name} ended at step {new.step}: {cause.reason} ({cause.failure_class}): {cause.message}"
-        )
-        found.append(_event("AttemptFailed", said, key, _order(number, new.number, 3), warning=True))
-    return found
+        message = f"{label} ended at step {new.step}: {cause.reason} ({cause.failure_class}): {cause.message}"
+        events.append(_event("AttemptFailed", message, key, _order(number, new.number, 3), warning=True))
+    return events
 
 
 def _order(stage: int, attempt: int, rank: int) -> str:
@@ -94,4 +107,5 @@ def _order(stage: int, attempt: int, rank: int) -> str:
 
 
 def _event(reason: str, message: str, key: str, order: str, *, warning: bool = False) -> Event:
-    return Event(reason=reason, message=message[:1000], key=f"{reason}/{key}", order=order, type="Warning" if warning else "Normal")
+    kind: Literal["Normal", "Warning"] = "Warning" if warning else "Normal"
+    return Event(reason=str(reason), message=message[:MAX_MESSAGE_LENGTH], key=f"{reason}/{key}", order=order, type=kind)

@@ -1,4 +1,4 @@
-"""The columns of `kubectl get`, in ready words."""
+"""The columns of `kubectl get`, as text."""
 
 from lwm_operator.api.status import StageState, StageStatus, Summary
 from lwm_operator.plan.context import PlanContext
@@ -8,7 +8,7 @@ from lwm_trainer.config import Progress
 
 
 def summarize(ctx: PlanContext) -> Summary:
-    """Of the current stage, the last one when all are complete."""
+    """The columns for the current stage, which is the last one when all are complete."""
     entry, entries = ctx.entry, ctx.entries
     running = sum(1 for pod in ctx.pods if pod.state == PodState.RUNNING)
     return Summary(

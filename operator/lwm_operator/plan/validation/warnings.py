@@ -1,14 +1,14 @@
-"""What in a spec can be run, but will probably not give what is wanted: told, never refused."""
+"""Warnings about a spec that can be run but will probably not give the intended result. They never refuse a spec."""
 
 from lwm_operator.api.spec import Spec
 from lwm_trainer.config import FITTED_HEAD_DIM, least_theta
 
 
 def warnings(spec: Spec) -> tuple[str, ...]:
-    """Sentences that name the field and the fix; empty when there is nothing to be said.
+    """Sentences that name the field and the fix; empty without a warning.
 
-    A model with rope scaling is not asked for its theta: the bound was fitted to the plain embedding, and the scaling slows the same
-    channels by a factor of its own.
+    Models with rope scaling are exempt: the bound was fitted to the plain embedding, and the scaling slows the same channels by a factor of
+    its own.
     """
     if spec.model.rope_scaling is not None:
         return ()

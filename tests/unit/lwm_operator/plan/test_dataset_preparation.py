@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lwm_operator.api.status import AttemptState, DatasetState, DatasetStatus, Phase, StageState, StageStatus, Status
-from lwm_operator.plan.actions import CleanUp, CreateAttempt, CreatePreparation, DeletePod, DeletePreparation, Plan
+from lwm_operator.plan.actions import ActionFailure, CleanUp, CreateAttempt, CreatePreparation, DeletePod, DeletePreparation, Plan
 from lwm_operator.plan.attempt.template_change import template_hash
 from lwm_operator.plan.observed import Observed, PodState, PodView, PreparationView, Waiting
 from lwm_operator.plan.plan import plan
@@ -150,7 +150,7 @@ def test_the_next_stage_waits_for_its_own_when_the_one_before_is_complete() -> N
             ),
             "Preparing",
             "Preparing",
-            "3 of 8 shards, 1.2M tokens, 35 MB/s, 40s left; worker 1 is tried again after: the store is away",
+            "3 of 8 shards, 1.2M tokens, 35 MB/s, 40s left; worker 1 is retried after: the store is away",
         ),
         (
             preparation(suspended=True, queue="team"),
@@ -162,7 +162,7 @@ def test_the_next_stage_waits_for_its_own_when_the_one_before_is_complete() -> N
             preparation(*BOTH, complete=True),
             "Failed",
             "PreparedNowhere",
-            "all 2 workers left with 0, but none said where the data lies",
+            "all 2 workers exited with 0, but none reported where the data is",
         ),
     ],
 )
@@ -222,7 +222,7 @@ def test_bad_data_fails_the_training_with_file_and_line_until_somebody_says_resu
     found = decided.status
     said = "data set books: worker 1 (bible-d1-r0-1): gs://lwm/books/a.jsonl, line 7: no field text"
     assert (found.phase, found.reason) == (Phase.FAILED, "DataCorrupt")
-    assert found.message == f"stage 1/1 ctx512: {said}: mend it, then set spec.resume to 1"
+    assert found.message == f"stage 1/1 ctx512: {said}: fix it, then set spec.resume to 1"
     assert {event.reason for event in decided.events} == {"DatasetFailed", "TrainingFailed"}
     assert found.stages[0].state == StageState.PENDING, "its mixture may be edited"
     again = after(there=found)
@@ -308,3 +308,13 @@ def test_a_creation_that_is_refused_stays_in_the_status_until_it_is_carried_out(
     decided = after(there=refused)
     assert (decided.status.reason, decided.status.message, created(decided)) == ("CreateFailed", "exceeded quota", [(1, 0)])
     assert after(preparation(*BOTH), there=refused).status.reason == "Preparing"
+
+
+@pytest.mark.parametrize(("number", "reason"), [(1, "CreateFailed"), (2, "Preparing")])
+def test_a_failed_creation_shows_where_the_stage_waits_for_it(number: int, reason: str) -> None:
+    stages = [stage("a", mixture=[{"dataset": "books"}]), stage("b", mixture=[{"dataset": "poems"}])]
+    failure = ActionFailure(action=CreatePreparation(number=number, run=0, template="t"), message="exceeded quota")
+    decided = plan(here(stages=stages, datasets=[dataset(), dataset("poems")]), Observed(failed_action=failure), NOW)
+    assert decided.status.reason == reason
+    assert (decided.status.message == "exceeded quota") == (reason == "CreateFailed")
+    assert created(decided) == [(1, 0), (2, 0)]

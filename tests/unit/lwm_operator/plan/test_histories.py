@@ -11,10 +11,11 @@ from lwm_operator.api.status import AttemptState, DatasetState, FailureClass, Ro
 from lwm_operator.api.training import Training
 from lwm_operator.cluster.port import TrainingKey
 from lwm_operator.controller.reconcile import Reconciler
-from lwm_operator.plan import dataset_preparation, plan, stage_reconciler, stage_status
+from lwm_operator.plan import dataset_preparation, plan, stage_handover, stage_reconciler, stage_status
 from lwm_operator.plan.actions import Action, DeletePreparation
 from lwm_operator.plan.attempt import lifecycle, queueing, root_cause, termination
 from lwm_operator.plan.failure import retry_budgets
+from lwm_operator.plan.failure.failure_classes import RULES
 from lwm_operator.plan.observed import Observed
 from lwm_trainer.config import Start
 from simulation.coverage import COUNT, LEAST, missing
@@ -51,7 +52,7 @@ def _never_charged(patch: pytest.MonkeyPatch) -> None:
 
 
 def _disruption_charged(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(retry_budgets.CHARGED, FailureClass.DISRUPTION, "infra")
+    patch.setitem(RULES, FailureClass.DISRUPTION, replace(RULES[FailureClass.DISRUPTION], budget="infra"))
 
 
 def _refunded(patch: pytest.MonkeyPatch) -> None:
@@ -88,7 +89,7 @@ def _rolled_back_commits_read(patch: pytest.MonkeyPatch) -> None:
 
 
 def _rollbacks_lost(patch: pytest.MonkeyPatch) -> None:
-    right = stage_status.start_of
+    right = stage_handover.start_of
     patch.setattr(stage_reconciler, "start_of", lambda *given: right(*given).model_copy(update={"rollbacks": ()}))
 
 

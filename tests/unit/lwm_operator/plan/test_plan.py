@@ -1,7 +1,8 @@
+from dataclasses import replace
 from typing import Any
 
 from lwm_operator.api.status import AttemptState, Failures, Phase, Status
-from lwm_operator.plan.actions import CleanUp, CreateAttempt, DeleteAttempt, DeletePod, Plan
+from lwm_operator.plan.actions import ActionFailure, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, Plan
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.plan import plan
 from lwm_trainer.config import Rollback, Start
@@ -183,7 +184,7 @@ def test_a_permanent_code_fails_the_training_until_resume_is_raised() -> None:
     decided = here.reconcile()
     assert (decided.status.phase, decided.status.reason, decided.actions) == (Phase.FAILED, "BadData", ())
     assert [event.reason for event in decided.events] == ["AttemptFailed", "TrainingFailed"]
-    assert "mend it, then set spec.resume to 1" in decided.status.message
+    assert "fix it, then set spec.resume to 1" in decided.status.message
     here.wait(3600)
     here.edit()
     assert here.reconcile().actions == (), "an edit alone is no word to go on"
@@ -258,7 +259,7 @@ def test_a_divergence_goes_back_past_the_newest_commit_on_a_line_of_its_own() ->
     decided = here.reconcile()
     assert created(decided)[0].start == Start(earlier_attempts=(1,), rollbacks=(Rollback(attempt=2, step=20, skip_batches=18),))
     started = next(event for event in decided.events if event.reason == "AttemptStarted")
-    assert "rolled back to step 20, 18 batches passed over" in started.message
+    assert "rolled back to step 20, 18 batches skipped" in started.message
 
 
 def test_nodes_are_avoided_no_longer_when_there_is_no_room_without_them() -> None:
@@ -295,6 +296,35 @@ def test_a_creation_that_was_refused_keeps_its_reason_until_one_succeeds() -> No
     assert (again.status.reason, again.status.message) == ("CreateFailed", refused.message)
     here.reconcile()
     assert here.reconcile().status.reason != "CreateFailed"
+
+
+def test_a_failed_creation_is_planned_again_and_its_status_is_written_once() -> None:
+    here = world()
+    here.state.quota_exceeded = True
+    here.reconcile()
+    status = here.training.status
+    assert (status.phase, status.reason, status.attempt) == (Phase.STARTING, "CreateFailed", 1)
+    assert status.message.startswith("create attempt 1 of stage 1: ")
+    (progressing,) = (condition for condition in status.conditions if condition.type == "Progressing")
+    assert (progressing.status, progressing.reason, progressing.message) == ("False", "CreateFailed", status.message)
+    version = here.training.metadata.resource_version
+    here.reconcile()
+    assert here.training.metadata.resource_version == version, "the same failure changes nothing"
+    here.state.quota_exceeded = False
+    here.reconcile()
+    assert here.reconcile().status.reason == "Unschedulable"
+
+
+def test_only_the_failed_creation_of_the_current_attempt_counts() -> None:
+    action = CreateAttempt(stage=1, attempt=1, start=Start(), template="t")
+    for failed, reason in (
+        (action, "CreateFailed"),
+        (replace(action, attempt=2), "Creating"),
+        (replace(action, stage=2), "Creating"),
+        (CreatePreparation(number=1, run=0, template="t"), "Creating"),
+    ):
+        observed = Observed(failed_action=ActionFailure(action=failed, message="exceeded quota"))
+        assert plan(training(), observed, NOW).status.reason == reason
 
 
 def test_a_finished_training_is_cleaned_up_once_and_not_run_again() -> None:

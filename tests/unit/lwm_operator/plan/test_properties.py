@@ -1,5 +1,6 @@
 """1,000 histories by hypothesis, which shrinks one that breaks a promise to its shortest list of moves: to be replayed as a plain test."""
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lwm_operator.api.status import FailureClass
-from lwm_operator.plan.failure import retry_budgets
+from lwm_operator.plan.failure.failure_classes import RULES
 from lwm_operator.plan.plan import plan
 from simulation.histories import TRAININGS, HistoryError, replay
 from simulation.moves import MOVES, Move
@@ -82,7 +83,7 @@ def test_any_history_keeps_the_promises(which: int, history: list[Move]) -> None
 
 
 def test_a_broken_promise_is_shrunk_to_a_few_moves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(retry_budgets.CHARGED, FailureClass.DISRUPTION, "infra")
+    monkeypatch.setitem(RULES, FailureClass.DISRUPTION, replace(RULES[FailureClass.DISRUPTION], budget="infra"))
 
     @settings(max_examples=200, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(which=st.integers(0, len(TRAININGS) - 1), history=HISTORIES)

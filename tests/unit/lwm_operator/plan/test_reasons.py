@@ -1,19 +1,31 @@
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import lwm_operator
 from lwm_operator.cluster.parse_pods import DISRUPTIONS
 from lwm_operator.plan import reasons
-from lwm_operator.plan.attempt.root_cause import HOST_LOST, NODE_NOT_READY, OUT_OF_MEMORY
-from lwm_operator.plan.attempt.termination import NO_ROOM
-from lwm_operator.plan.failure.failure_classes import EVIDENCE
-from lwm_operator.plan.failure.node_avoidance import BLAMELESS
-from lwm_operator.plan.failure.retry_backoff import PLACEMENT_TIMEOUT
+from lwm_operator.plan.attempt.termination import OPERATOR_DECISIONS
+from lwm_operator.plan.failure.failure_classes import EXIT_CODES, POD_REASONS
+from lwm_operator.plan.failure.node_avoidance import STORAGE_REASONS
 from lwm_operator.plan.pending.kubelet_reasons import BY_MESSAGE, BY_REASON
-from lwm_operator.plan.reasons import GROUPS, PendingReason, Reason, find_reason
-from lwm_operator.plan.stage_reconciler import CREATE_FAILED
+from lwm_operator.plan.reasons import GROUPS, PendingReason, Reason, exit_code_reason, find_reason
 from lwm_trainer.config import ExitCode, Phase
 from tools.docs import __main__
+
+WORDS_OF_KUBERNETES = {
+    "cluster/kueue.py": {"Evicted"},  # types of conditions
+    "cluster/pod_diagnostics.py": {"Failed", "Pulling"},  # reasons of Events
+    "cluster/parse.py": {"Complete", "Failed"},  # types of conditions
+    "cluster/parse_pods.py": {"ContainerCreating"},  # a reason of the kubelet
+    "plan/garbage_collection.py": {"Complete", "Failed"},  # types of conditions
+    "plan/observed.py": {"Failed"},  # a pod's phase
+    "plan/pending/kubelet_reasons.py": {"ContainerCreating", "NodeNotReady", "Pulling", "SchedulingGated", "Unschedulable"},
+    "plan/status/conditions.py": {"Complete", "Failed", "Suspended"},  # types of conditions
+}
+"""Literals that are equal to a reason, but are words of an API that are compared or mapped, and never written as a reason."""
 
 ALL = [reason for group in GROUPS for reason in group]
 
@@ -44,8 +56,25 @@ def test_whatever_the_trainer_can_say_is_in_the_table() -> None:
 
 
 def test_whatever_the_operator_says_of_an_attempts_end_is_in_the_table() -> None:
-    constants = [HOST_LOST, NODE_NOT_READY, OUT_OF_MEMORY, NO_ROOM, PLACEMENT_TIMEOUT, CREATE_FAILED, *BLAMELESS]
-    assert [word for word in (*EVIDENCE, *DISRUPTIONS.values(), *constants) if find_reason(word) is None] == []
+    by_code = [reason for _, reason in EXIT_CODES.values()]
+    words = [*POD_REASONS, *DISRUPTIONS.values(), *OPERATOR_DECISIONS, *STORAGE_REASONS, *by_code, exit_code_reason(3)]
+    assert [word for word in words if find_reason(word) is None] == []
+
+
+def test_reasons_are_members_of_the_enums_and_stand_nowhere_else_as_literals() -> None:
+    package = Path(lwm_operator.__file__).parent
+    values = {str(reason) for reason in ALL}
+    literals: dict[str, set[str]] = {}
+    for path in sorted(path for room in ("cluster", "controller", "manifests", "plan") for path in (package / room).rglob("*.py")):
+        if path.parent.name != "reasons" and (equal := values & set(_literals(path))):
+            literals[path.relative_to(package).as_posix()] = equal
+    assert literals == WORDS_OF_KUBERNETES
+
+
+def _literals(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def test_whatever_holds_pods_up_can_come_about() -> None:

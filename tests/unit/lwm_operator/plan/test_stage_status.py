@@ -1,6 +1,6 @@
 from lwm_operator.api.status import AttemptState, StageStatus, Status
 from lwm_operator.plan.observed import Observed
-from lwm_operator.plan.stage_status import apply_report, complete_stage, stage_entries, start_of
+from lwm_operator.plan.stage_status import apply_report, complete_stage, stage_entries
 from simulation.builders import final, job, pod, report, running, seen, stage, status, training
 
 FAILED = AttemptState.FAILED
@@ -8,22 +8,22 @@ FAILED = AttemptState.FAILED
 
 def test_a_commit_that_its_attempt_could_not_tell_of_is_credited_when_the_next_one_resumes_from_it() -> None:
     attempts = (running(3), running(2, FAILED), running(1, FAILED, step=9))
-    entry = apply_report(StageStatus(name="a", recent_attempts=attempts), attempts[0], report(attempt=3, resumed_from=8))
+    entry = apply_report(StageStatus(name="a", recent_attempts=attempts), report(attempt=3, resumed_from=8))
     assert [attempt.committed_step for attempt in entry.recent_attempts] == [0, 0, 8]
     assert (entry.step, entry.committed_step) == (8, 8)
 
 
 def test_a_commit_that_is_known_is_not_credited_again() -> None:
     attempts = (running(2), running(1, FAILED, step=9, committed_step=8))
-    entry = apply_report(StageStatus(name="a", recent_attempts=attempts), attempts[0], report(attempt=2, resumed_from=8))
+    entry = apply_report(StageStatus(name="a", recent_attempts=attempts), report(attempt=2, resumed_from=8))
     assert entry.recent_attempts[1] == attempts[1]
 
 
 def test_the_first_attempt_credits_nobody() -> None:
     entry = StageStatus(name="a", recent_attempts=(running(),))
-    assert apply_report(entry, running(), report(step=5, loss=4.25)).loss == "4.2500"
-    assert apply_report(entry, running(), report(attempt=2, step=5)) == entry
-    assert apply_report(entry, running(), None) == entry
+    assert apply_report(entry, report(step=5, loss=4.25)).loss == "4.2500"
+    assert apply_report(entry, report(attempt=2, step=5)) == entry
+    assert apply_report(entry, None) == entry
 
 
 def test_the_ledger_follows_the_spec_and_takes_up_attempts_that_status_lost() -> None:
@@ -33,12 +33,6 @@ def test_the_ledger_follows_the_spec_and_takes_up_attempts_that_status_lost() ->
     found = stage_entries(spec, status(name="a"), seen(job(1, 3), job(1, 2)))
     assert (found[0].attempts, found[0].restarts, found[0].recent_attempts[0].state) == (3, 2, AttemptState.CREATING)
     assert [entry.name for entry in stage_entries(spec, status(running(), name="gone"), Observed())] == ["a", "b"]
-
-
-def test_an_attempt_starts_from_its_own_stage_first() -> None:
-    entries = (StageStatus(name="a"), StageStatus(name="b"))
-    assert start_of(entries, 1, 3).earlier_attempts == (2, 1)
-    assert start_of(entries, 0, 1).stage_checkpoint is None
 
 
 def test_a_stage_whose_last_report_was_lost_has_its_loss_from_the_last_words() -> None:

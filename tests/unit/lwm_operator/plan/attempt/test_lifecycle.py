@@ -3,12 +3,14 @@ from lwm_operator.plan.actions import DeletePod
 from lwm_operator.plan.attempt.lifecycle import observe_attempt
 from lwm_operator.plan.attempt.termination import AttemptObservation
 from lwm_operator.plan.observed import Observed, PodState
+from lwm_operator.plan.stage_status import apply_report
 from lwm_trainer.config import Phase, TerminationMessage
 from simulation.builders import NOW, final, job, pod, report, running, seen, situation
 
 
 def looked(attempt: Attempt, observed: Observed, seconds: float = 0) -> AttemptObservation:
-    return observe_attempt(attempt, situation(attempt, observed, seconds))
+    ctx = situation(attempt, observed, seconds)
+    return observe_attempt(apply_report(ctx.entry, ctx.report).recent_attempts[0], ctx)
 
 
 def test_an_intent_becomes_an_attempt_when_its_job_is_there() -> None:

@@ -11,8 +11,8 @@ from lwm_operator.plan.attempt.lifecycle import observe_attempt
 from lwm_operator.plan.attempt.root_cause import more_specific_cause, root_cause
 from lwm_operator.plan.attempt.template_change import template_hash
 from lwm_operator.plan.attempt.termination import AttemptObservation
+from lwm_operator.plan.failure.failure_classes import RULES
 from lwm_operator.plan.failure.retry_backoff import backoff_seconds
-from lwm_operator.plan.failure.retry_budgets import CHARGED
 from lwm_operator.plan.garbage_collection import delete_queued_leftovers
 from lwm_operator.plan.observed import JobView, Observed, PodState, PodView, Waiting
 from lwm_operator.plan.plan import plan
@@ -74,7 +74,7 @@ def test_a_report_of_process_0_shows_that_there_were_pods() -> None:
         ),
         (
             job(suspended=True, since=SINCE),
-            f"its Job is suspended since {SINCE}, and by no queue that spec.execution.queueName names: unsuspend it",
+            f"the Job is suspended since {SINCE}, but not by a queue of spec.execution.queueName: unsuspend it",
             30,
         ),
     ],
@@ -189,7 +189,7 @@ def test_a_host_that_had_failed_by_itself_is_the_cause_still(code: int, reason: 
 
 def test_somebody_who_suspends_a_job_without_a_queue_is_told_how_to() -> None:
     found = root_cause((pod(0),), job(suspended=True))
-    assert (found.reason, found.message) == ("EvictedByQueue", "the Job was suspended by somebody: spec.suspend is the way to do that")
+    assert (found.reason, found.message) == ("EvictedByQueue", "somebody suspended the Job: use spec.suspend instead")
 
 
 def test_an_eviction_without_kueues_reason_has_none() -> None:
@@ -209,7 +209,7 @@ def test_an_eviction_tells_more_than_a_deletion_and_less_than_a_failure() -> Non
 
 def test_an_eviction_costs_no_budget_and_no_time() -> None:
     why = queueing.eviction_cause(held())
-    assert why.failure_class not in CHARGED
+    assert RULES[why.failure_class].budget is None
     assert [backoff_seconds(tuple(failed(number, why=why) for number in range(count, 0, -1)), "k") for count in (1, 5, 10)] == [0, 0, 0]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from lwm_operator.api.status import FailureClass
 from lwm_operator.plan.attempt.root_cause import more_specific_cause, root_cause
-from lwm_operator.plan.failure.failure_classes import CLASSES
+from lwm_operator.plan.failure.failure_classes import EXIT_CODES
 from lwm_operator.plan.observed import PodState, PodView
 from lwm_trainer.config import SECONDARY_EXIT_CODES, ExitCode, TerminationMessage
 from simulation.builders import job, pod
@@ -79,8 +79,8 @@ def test_every_ending_has_its_class(ended: PodView, failure_class: FailureClass)
 
 def test_every_exit_code_of_the_contract_has_a_class() -> None:
     own = set(ExitCode) - {ExitCode.COMPLETE, ExitCode.PEER_LOST}
-    assert own <= set(CLASSES)
-    assert not SECONDARY_EXIT_CODES & set(CLASSES)
+    assert own <= set(EXIT_CODES)
+    assert not SECONDARY_EXIT_CODES & set(EXIT_CODES)
 
 
 def test_a_node_that_is_not_ready_explains_its_pod() -> None:

@@ -7,7 +7,7 @@ from simulation.builders import NOW, later
 
 def made(old: tuple[Condition, ...] = (), **changes: Any) -> dict[str, Condition]:
     given: dict[str, Any] = {
-        "problems": (),
+        "spec_errors": (),
         "warnings": (),
         "phase": Phase.RUNNING,
         "reason": "Training",
@@ -47,7 +47,7 @@ def test_a_hold_up_is_no_progress_and_keeps_its_reason() -> None:
 
 
 def test_refusal_names_all_problems() -> None:
-    found = made(problems=("a: b", "c: d"))
+    found = made(spec_errors=("a: b", "c: d"))
     assert (found["Accepted"].status, found["Accepted"].reason, found["Accepted"].message) == ("False", "Refused", "a: b; c: d")
 
 
@@ -58,5 +58,5 @@ def test_a_warning_is_accepteds_message_and_nobody_elses() -> None:
 
 
 def test_refusal_comes_before_any_warning() -> None:
-    found = made(problems=("a: b",), warnings=("c: d",))
+    found = made(spec_errors=("a: b",), warnings=("c: d",))
     assert (found["Accepted"].status, found["Accepted"].message) == ("False", "a: b")
