@@ -1,4 +1,4 @@
-"""What Kueue says of a Job, as its Workload's conditions have it."""
+"""What Kueue says of a Job in the conditions of its Workload."""
 
 from typing import Any
 
@@ -23,60 +23,60 @@ def workload(*conditions: dict[str, str], version: int = 1, **status: Any) -> di
     return {"metadata": {"resourceVersion": str(version)}, "status": {"conditions": list(conditions), **status}}
 
 
-class Asked:
+class FakeClient:
     """An API server with these Workloads, or without Kueue, or one that refuses."""
 
-    def __init__(self, *found: dict[str, Any], installed: bool = True, refuses: int = 0, unreachable: bool = False) -> None:
-        self.found, self.installed, self.refuses, self.unreachable = list(found), installed, refuses, unreachable
-        self.places: list[tuple[str, str]] = []
+    def __init__(self, *workloads: dict[str, Any], installed: bool = True, refuses: int = 0, unreachable: bool = False) -> None:
+        self.workloads, self.installed, self.refuses, self.unreachable = list(workloads), installed, refuses, unreachable
+        self.requests: list[tuple[str, str]] = []
 
     async def get(self, path: str) -> dict[str, Any] | None:
-        self.places.append((path, ""))
+        self.requests.append((path, ""))
         if self.unreachable:
             raise ApiError("GET", path, 0, "Unreachable", "")
         return {"preferredVersion": {"version": "v1beta2"}} if self.installed else None
 
     async def list(self, path: str, labels: str = "") -> list[dict[str, Any]]:
-        self.places.append((path, labels))
+        self.requests.append((path, labels))
         if self.refuses:
             raise ApiError("GET", path, self.refuses, "Forbidden", "workloads is forbidden")
-        return self.found
+        return self.workloads
 
 
-async def words(asked: Asked, job: dict[str, Any] = JOB) -> Waiting | None:
-    return await kueue.explain_suspension(asked, job)  # type: ignore[arg-type]
+async def explain(client: FakeClient, job: dict[str, Any] = JOB) -> Waiting | None:
+    return await kueue.explain_suspension(client, job)  # type: ignore[arg-type]
 
 
-async def test_the_workload_of_that_very_job_is_asked_for_in_the_version_that_is_served() -> None:
-    asked = Asked(
+async def test_the_jobs_own_workload_is_read_in_the_served_version() -> None:
+    client = FakeClient(
         workload(condition("QuotaReserved", "False", "Old", "")), workload(condition("QuotaReserved", "False", "New", ""), version=10)
     )
-    found = await words(asked)
-    assert found is not None
-    assert found.reason == "New"
+    waiting = await explain(client)
+    assert waiting is not None
+    assert waiting.reason == "New"
     place = "/apis/kueue.x-k8s.io/v1beta2/namespaces/default/workloads"
-    assert asked.places == [("/apis/kueue.x-k8s.io", ""), (place, "kueue.x-k8s.io/job-uid=u")]
+    assert client.requests == [("/apis/kueue.x-k8s.io", ""), (place, "kueue.x-k8s.io/job-uid=u")]
 
 
 @pytest.mark.parametrize("job", [{**JOB, "spec": {}}, {**JOB, "spec": {"suspend": False}}, {**JOB, "metadata": {"name": "j", "uid": "u"}}])
-async def test_nobody_is_asked_about_a_job_that_runs_or_has_no_queue(job: dict[str, Any]) -> None:
-    asked = Asked()
-    assert await words(asked, job) is None
-    assert asked.places == []
+async def test_nothing_is_read_for_a_job_that_runs_or_has_no_queue(job: dict[str, Any]) -> None:
+    client = FakeClient()
+    assert await explain(client, job) is None
+    assert client.requests == []
 
 
-async def test_no_kueue_no_workload_and_no_right_to_look_are_no_errors() -> None:
-    assert await words(Asked()) is None
-    none, refused = await words(Asked(installed=False)), await words(Asked(refuses=403))
+async def test_a_missing_kueue_workload_or_right_is_no_error() -> None:
+    assert await explain(FakeClient()) is None
+    none, refused = await explain(FakeClient(installed=False)), await explain(FakeClient(refuses=403))
     assert none is not None
     assert none.message == "no Kueue is installed in this cluster, so nobody admits it"
     assert refused is not None
     assert refused.message == "Kueue's Workload cannot be read: Forbidden: workloads is forbidden"
 
 
-async def test_an_api_server_that_does_not_answer_is_one() -> None:
+async def test_an_api_server_that_does_not_answer_is_an_error() -> None:
     with pytest.raises(ApiError):
-        await words(Asked(unreachable=True))
+        await explain(FakeClient(unreachable=True))
 
 
 QUOTA = condition("QuotaReserved", "False", "WaitingForQuota", "insufficient unused quota for cpu")
@@ -115,14 +115,14 @@ TAKEN = condition("Evicted", "True", "Preempted", "Preempted to accommodate a wo
         ),
     ],
 )
-def test_the_condition_that_matters_is_told(body: dict[str, Any], reason: str, message: str) -> None:
-    found = kueue.parse_workload(body)
-    assert (found.reason, found.message) == (reason, message)
+def test_the_decisive_condition_explains_the_suspension(body: dict[str, Any], reason: str, message: str) -> None:
+    waiting = kueue.parse_workload(body)
+    assert (waiting.reason, waiting.message) == (reason, message)
 
 
-def test_a_job_view_knows_whether_it_is_suspended_and_for_whom() -> None:
-    said = Waiting(reason="WaitingForQuota", message="", since="")
-    found = parse_job(JOB, queued=said)
-    assert (found.suspended, found.queue, found.queued) == (True, "team", said)
+def test_a_parsed_job_says_whether_it_is_suspended_and_in_which_queue() -> None:
+    waiting = Waiting(reason="WaitingForQuota", message="", since="")
+    job = parse_job(JOB, queued=waiting)
+    assert (job.suspended, job.queue, job.queued) == (True, "team", waiting)
     plain = parse_job({"metadata": {"name": "j", "uid": "u"}, "spec": {}})
     assert (plain.suspended, plain.queue, plain.queued) == (False, "", None)

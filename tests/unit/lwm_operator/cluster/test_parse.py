@@ -16,17 +16,17 @@ LABELS = {"lwm.dev/stage": "2", "lwm.dev/attempt": "3"}
 
 
 def pod(status: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
-    about = {"name": "p", "uid": "u", "labels": LABELS, "annotations": {"batch.kubernetes.io/job-completion-index": "1"}, **metadata}
-    return {"metadata": about, "spec": {"nodeName": "node1"}, "status": status or {}}
+    metadata = {"name": "p", "uid": "u", "labels": LABELS, "annotations": {"batch.kubernetes.io/job-completion-index": "1"}, **metadata}
+    return {"metadata": metadata, "spec": {"nodeName": "node1"}, "status": status or {}}
 
 
-def test_the_hosts_that_failed_are_read_from_the_jobs_own_words() -> None:
+def test_the_hosts_that_failed_are_read_from_the_jobs_status() -> None:
     body = {"metadata": {"name": "j", "uid": "u", "labels": LABELS}, "status": {"failedIndexes": "0,3-5,7"}}
     assert parse_job(body).failed_indexes == {0, 3, 4, 5, 7}
     assert parse_job({**body, "status": {}}).failed_indexes == frozenset()
     assert parse_job(body).template is None
-    made = {**body, "metadata": {"name": "j", "uid": "u", "labels": LABELS, "annotations": {"lwm.dev/template": "t"}}}
-    assert parse_job(made).template == "t"
+    annotated = {**body, "metadata": {"name": "j", "uid": "u", "labels": LABELS, "annotations": {"lwm.dev/template": "t"}}}
+    assert parse_job(annotated).template == "t"
 
 
 def test_a_job_has_failed_as_soon_as_its_controller_knows() -> None:
@@ -45,9 +45,9 @@ def test_only_the_controller_with_this_uid_is_the_owner() -> None:
 
 
 def test_progress_is_read_from_the_lease_or_not_at_all() -> None:
-    said = report(step=5)
-    lease = {"metadata": {"annotations": {"lwm.dev/progress": said.model_dump_json(by_alias=True)}}}
-    assert parse_progress(lease) == said
+    progress = report(step=5)
+    lease = {"metadata": {"annotations": {"lwm.dev/progress": progress.model_dump_json(by_alias=True)}}}
+    assert parse_progress(lease) == progress
     assert parse_progress({"metadata": {"annotations": {"lwm.dev/progress": "{"}}}) is None
     assert parse_progress({"metadata": {}}) is None
 
@@ -60,7 +60,7 @@ def test_a_lease_that_nobody_renewed_has_no_time() -> None:
     assert parse_renew_time({}) is None
 
 
-def test_what_belongs_to_a_preparation_is_told_apart_from_attempts() -> None:
+def test_objects_of_a_preparation_are_told_apart_from_those_of_attempts() -> None:
     labels = {"lwm.dev/dataset": "books", "lwm.dev/run": "2"}
     assert preparation_key(pod(labels=labels)) == ("books", 2)
     assert preparation_key(pod()) is None
@@ -74,11 +74,11 @@ def test_what_belongs_to_a_preparation_is_told_apart_from_attempts() -> None:
     assert not is_controlled_by(pod(), "u1"), "an earlier Job of the same name may have left pods"
 
 
-def test_what_a_preparation_says_on_its_lease_is_read_and_nothing_else() -> None:
+def test_the_report_on_a_preparations_lease_is_parsed_and_no_other() -> None:
     def lease(text: str) -> dict[str, Any]:
         return {"metadata": {"annotations": {"lwm.dev/progress": text}}}
 
-    said = Preparation(shards=3, prepared=Prepared(uri="gs://x", documents=1, tokens=2))
-    assert parse_preparation_report(lease(said.model_dump_json(by_alias=True))) == said
+    preparation = Preparation(shards=3, prepared=Prepared(uri="gs://x", documents=1, tokens=2))
+    assert parse_preparation_report(lease(preparation.model_dump_json(by_alias=True))) == preparation
     assert parse_preparation_report(lease(report().model_dump_json(by_alias=True))) is None
-    assert parse_progress(lease(said.model_dump_json(by_alias=True))) is None
+    assert parse_progress(lease(preparation.model_dump_json(by_alias=True))) is None

@@ -7,8 +7,8 @@ LABELS = {"lwm.dev/stage": "2", "lwm.dev/attempt": "3"}
 
 
 def pod(status: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
-    about = {"name": "p", "uid": "u", "labels": LABELS, "annotations": {"batch.kubernetes.io/job-completion-index": "1"}, **metadata}
-    return {"metadata": about, "spec": {"nodeName": "node1"}, "status": status or {}}
+    metadata = {"name": "p", "uid": "u", "labels": LABELS, "annotations": {"batch.kubernetes.io/job-completion-index": "1"}, **metadata}
+    return {"metadata": metadata, "spec": {"nodeName": "node1"}, "status": status or {}}
 
 
 def ended(code: int, reason: str = "Error", message: str = "") -> dict[str, Any]:
@@ -27,7 +27,7 @@ def test_an_ended_container_decides_before_the_phase_does() -> None:
     assert (failed.stage, failed.attempt, failed.index, failed.node) == (2, 3, 1, "node1")
 
 
-def test_words_that_are_no_words_are_ignored() -> None:
+def test_a_termination_message_that_cannot_be_parsed_is_ignored() -> None:
     assert parse_pod(pod(ended(1, message="Traceback ..."))).termination_message is None
 
 
@@ -40,18 +40,18 @@ def test_out_of_memory_and_evictions_keep_their_reason() -> None:
 
 
 def test_a_disruption_says_which_one_it_was() -> None:
-    for said, reason in (
+    for condition_reason, reason in (
         ("PreemptionByScheduler", "Preempted"),
         ("EvictionByEvictionAPI", "Evicted"),
         ("DeletionByTaintManager", "TaintedNode"),
         ("DeletionByPodGC", "NodeGone"),
         ("SomethingNew", "Evicted"),
     ):
-        condition = {"type": "DisruptionTarget", "status": "True", "reason": said}
+        condition = {"type": "DisruptionTarget", "status": "True", "reason": condition_reason}
         assert parse_pod(pod({**ended(137), "conditions": [condition]})).reason == reason
 
 
-def test_the_memory_limit_goes_along_for_whoever_runs_out_of_it() -> None:
+def test_the_memory_limit_is_parsed_for_pods_that_run_out_of_it() -> None:
     body = pod(ended(137, "OOMKilled"))
     body["spec"]["containers"] = [{"resources": {"limits": {"memory": "2Gi"}}}]
     assert parse_pod(body).memory_limit == "2Gi"
@@ -73,20 +73,20 @@ def waits(reason: str, message: str = "", image: str = "lwm-trainer:v9", **statu
     return pod({"phase": "Pending", "containerStatuses": [{"name": "trainer", "image": image, "state": state}], **status})
 
 
-def said(body: dict[str, Any]) -> tuple[str, str]:
+def waiting_of(body: dict[str, Any]) -> tuple[str, str]:
     waiting = parse_pod(body).waiting
     return (waiting.reason, waiting.message) if waiting is not None else ("", "")
 
 
-def test_the_images_name_is_in_the_words_about_it() -> None:
-    assert said(waits("ImagePullBackOff", 'Back-off pulling image "lwm-trainer:v9"')) == (
+def test_a_message_about_an_image_has_its_name() -> None:
+    assert waiting_of(waits("ImagePullBackOff", 'Back-off pulling image "lwm-trainer:v9"')) == (
         "ImagePullBackOff",
         'Back-off pulling image "lwm-trainer:v9"',
     )
-    assert said(waits("ErrImagePull", "no route to host")) == ("ErrImagePull", 'image "lwm-trainer:v9": no route to host')
-    assert said(waits("ErrImagePull")) == ("ErrImagePull", 'image "lwm-trainer:v9"')
+    assert waiting_of(waits("ErrImagePull", "no route to host")) == ("ErrImagePull", 'image "lwm-trainer:v9": no route to host')
+    assert waiting_of(waits("ErrImagePull")) == ("ErrImagePull", 'image "lwm-trainer:v9"')
     missing = "CreateContainerConfigError", 'secret "x" not found'
-    assert said(waits(*missing)) == missing
+    assert waiting_of(waits(*missing)) == missing
 
 
 def test_a_pod_that_has_a_node_and_no_container_yet_is_being_set_up_since_it_has_the_node() -> None:
@@ -94,7 +94,7 @@ def test_a_pod_that_has_a_node_and_no_container_yet_is_being_set_up_since_it_has
     fresh = parse_pod(pod({"phase": "Pending", "conditions": [scheduled]}, creationTimestamp="t1")).waiting
     assert fresh is not None
     assert (fresh.reason, fresh.message, fresh.since) == ("ContainerCreating", "", "t2")
-    assert said(waits("ContainerCreating")) == said(waits("PodInitializing")) == ("ContainerCreating", "")
+    assert waiting_of(waits("ContainerCreating")) == waiting_of(waits("PodInitializing")) == ("ContainerCreating", "")
     nowhere = pod({"phase": "Pending"})
     del nowhere["spec"]["nodeName"]
     assert parse_pod(nowhere).waiting is None
@@ -102,7 +102,7 @@ def test_a_pod_that_has_a_node_and_no_container_yet_is_being_set_up_since_it_has
 
 def test_an_injected_container_that_cannot_be_pulled_is_told_of_and_only_the_trainers_end_is_an_end() -> None:
     injected = {"name": "proxy", "image": "proxy:1", "state": {"waiting": {"reason": "ErrImagePull", "message": "proxy:1: not found"}}}
-    assert said(waits("PodInitializing", initContainerStatuses=[injected])) == ("ErrImagePull", "proxy:1: not found")
+    assert waiting_of(waits("PodInitializing", initContainerStatuses=[injected])) == ("ErrImagePull", "proxy:1: not found")
     proxy = {"name": "proxy", "state": {"terminated": {"exitCode": 1}}}
     both = {"phase": "Running", "containerStatuses": [proxy, {"name": "trainer", "state": {"running": {}}}]}
     assert parse_pod(pod(both)).state == PodState.RUNNING
@@ -113,9 +113,9 @@ def test_claims_without_a_volume_are_named() -> None:
     body = pod({"phase": "Pending", "conditions": [scheduled]})
     claims = [{"name": name, "persistentVolumeClaim": {"claimName": "shelf"}} for name in ("data", "checkpoint")]
     body["spec"] |= {"volumes": [{"name": "tmp", "emptyDir": {}}, *claims]}
-    assert said(body) == ("Unschedulable", "unbound (claims: shelf)")
+    assert waiting_of(body) == ("Unschedulable", "unbound (claims: shelf)")
     scheduled["message"] = "2 Insufficient memory."
-    assert said(body) == ("Unschedulable", "2 Insufficient memory.")
+    assert waiting_of(body) == ("Unschedulable", "2 Insufficient memory.")
 
 
 def test_a_running_pod_that_is_not_ready_is_one_whose_node_was_given_up() -> None:
@@ -153,15 +153,15 @@ def test_a_node_that_is_gone_or_not_ready_is_lost_and_says_why() -> None:
 
 
 def test_only_the_node_controller_clears_ready_alone() -> None:
-    def said(ready: str, containers: str, reason: str = "") -> str | None:
+    def given_up_since(ready: str, containers: str, reason: str = "") -> str | None:
         conditions = [
             {"type": "Ready", "status": ready, "reason": reason, "lastTransitionTime": "t"},
             {"type": "ContainersReady", "status": containers},
         ]
         return parse_pod(pod({"phase": "Running", "conditions": conditions})).given_up
 
-    assert said("False", "True") == "t"
-    assert said("True", "True") is None
-    assert said("False", "False", "ContainersNotReady") is None
-    assert said("False", "True", "ReadinessGatesNotReady") is None
+    assert given_up_since("False", "True") == "t"
+    assert given_up_since("True", "True") is None
+    assert given_up_since("False", "False", "ContainersNotReady") is None
+    assert given_up_since("False", "True", "ReadinessGatesNotReady") is None
     assert parse_pod(pod({"phase": "Running"})).given_up is None

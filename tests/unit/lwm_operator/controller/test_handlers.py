@@ -34,16 +34,16 @@ def queue(clock: Clock) -> KeyedQueue[TrainingKey]:
 def registered(queue: KeyedQueue[TrainingKey]) -> dict[str, Any]:
     registry = kopf.OperatorRegistry()
     handlers.register(registry, queue)
-    found: dict[str, Any] = {}
+    handlers_by_kind: dict[str, Any] = {}
     for handler in registry._watching.get_all_handlers():
         assert handler.selector is not None
-        found[str(handler.selector.any_name or handler.selector.plural)] = handler.fn
-    return found
+        handlers_by_kind[str(handler.selector.any_name or handler.selector.plural)] = handler.fn
+    return handlers_by_kind
 
 
 def lease(**changes: Any) -> dict[str, Any]:
-    said = report(**changes).model_dump_json(by_alias=True)
-    return {"metadata": {"labels": LABELS, "annotations": {"lwm.dev/progress": said}}}
+    progress = report(**changes).model_dump_json(by_alias=True)
+    return {"metadata": {"labels": LABELS, "annotations": {"lwm.dev/progress": progress}}}
 
 
 def taken(queue: KeyedQueue[TrainingKey]) -> TrainingKey | None:
@@ -54,14 +54,14 @@ def taken(queue: KeyedQueue[TrainingKey]) -> TrainingKey | None:
 
 
 async def test_every_kind_leads_to_its_training(queue: KeyedQueue[TrainingKey]) -> None:
-    found = registered(queue)
-    assert set(found) == {"lwmtrainings", "jobs", "pods", "leases"}
-    await found["lwmtrainings"](namespace="default", name="bible")
+    callbacks = registered(queue)
+    assert set(callbacks) == {"lwmtrainings", "jobs", "pods", "leases"}
+    await callbacks["lwmtrainings"](namespace="default", name="bible")
     assert taken(queue) == KEY
     for kind in ("jobs", "pods"):
-        await found[kind](namespace="default", labels=LABELS)
+        await callbacks[kind](namespace="default", labels=LABELS)
         assert taken(queue) == KEY
-    await found["pods"](namespace="default", labels={})
+    await callbacks["pods"](namespace="default", labels={})
     assert taken(queue) is None
 
 
@@ -93,8 +93,8 @@ async def test_the_lease_of_a_preparation_waits_ten_seconds_too(queue: KeyedQueu
     tell = registered(queue)["leases"]
     labels = {"lwm.dev/training": "bible", "lwm.dev/dataset": "books", "lwm.dev/run": "0"}
     for done, key in ((0, KEY), (1, None)):
-        said = Preparation(shards=8, shards_done=done).model_dump_json(by_alias=True)
-        body = {"metadata": {"labels": labels, "annotations": {"lwm.dev/progress": said}}}
+        progress = Preparation(shards=8, shards_done=done).model_dump_json(by_alias=True)
+        body = {"metadata": {"labels": labels, "annotations": {"lwm.dev/progress": progress}}}
         await tell(namespace="default", labels=labels, uid="l", type="MODIFIED", body=body)
         assert taken(queue) == key
     clock.now += 10

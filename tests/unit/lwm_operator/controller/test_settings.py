@@ -4,13 +4,18 @@ from lwm_operator.controller.settings import from_environment
 
 
 def test_the_defaults_need_an_image_only() -> None:
-    found = from_environment({"LWM_TRAINER_IMAGE": "lwm-trainer:1"})
-    assert (found.trainer_image, found.namespace, found.watch_namespaces, found.leader_election) == ("lwm-trainer:1", "default", (), True)
-    assert found.read_nodes
+    settings = from_environment({"LWM_TRAINER_IMAGE": "lwm-trainer:1"})
+    assert (settings.trainer_image, settings.namespace, settings.watch_namespaces, settings.leader_election) == (
+        "lwm-trainer:1",
+        "default",
+        (),
+        True,
+    )
+    assert settings.read_nodes
 
 
 def test_all_is_taken_from_the_environment() -> None:
-    found = from_environment(
+    settings = from_environment(
         {
             "LWM_TRAINER_IMAGE": "x",
             "POD_NAMESPACE": "lwm-system",
@@ -22,9 +27,9 @@ def test_all_is_taken_from_the_environment() -> None:
             "LWM_LOG_LEVEL": "debug",
         }
     )
-    assert (found.namespace, found.identity, found.watch_namespaces) == ("lwm-system", "me", ("a", "b"))
-    assert not found.read_nodes
-    assert (found.leader_election, found.workers, found.log_level) == (False, 9, "DEBUG")
+    assert (settings.namespace, settings.identity, settings.watch_namespaces) == ("lwm-system", "me", ("a", "b"))
+    assert not settings.read_nodes
+    assert (settings.leader_election, settings.workers, settings.log_level) == (False, 9, "DEBUG")
 
 
 @pytest.mark.parametrize(("variable", "value"), [("LWM_TRAINER_IMAGE", ""), ("LWM_WORKERS", "many")])

@@ -1,0 +1,139 @@
+"""The reconciler and its workers against a cluster that refuses: what ends a pass, and what is said about it."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from lwm_operator.api.status import Status
+from lwm_operator.api.training import Metadata, Training
+from lwm_operator.cluster.port import ClusterError, ConflictError, NameConflictError, TrainingKey, UnreadableTrainingError
+from lwm_operator.controller import metrics
+from lwm_operator.controller.queue import KeyedQueue
+from lwm_operator.controller.reconcile import Reconciler
+from lwm_operator.controller.workers import run_worker
+from lwm_operator.plan.actions import Action, CreateAttempt, Event
+from lwm_operator.plan.observed import Observed
+from simulation.builders import NOW, training
+
+KEY = TrainingKey("default", "bible")
+
+
+class FakeCluster:
+    """Implements ClusterPort with one training and no children. `requests` are its effects in order; `errors` are raised by methods."""
+
+    def __init__(self, **errors: ClusterError) -> None:
+        self.training: Training | None = training()
+        self.errors = errors
+        self.requests: list[str] = []
+        self.actions: list[Action] = []
+        self.events: list[Event] = []
+
+    def now(self) -> datetime:
+        return NOW
+
+    async def list_trainings(self) -> list[TrainingKey]:
+        return [KEY]
+
+    async def read_training(self, key: TrainingKey) -> Training | None:
+        self._raise("read_training")
+        return self.training
+
+    async def observe(self, training: Training) -> Observed:
+        return Observed()
+
+    async def write_status(self, training: Training, status: Status) -> bool:
+        self.requests.append("write_status")
+        self._raise("write_status")
+        assert self.training is not None
+        changed = status != self.training.status
+        self.training = self.training.model_copy(update={"status": status})
+        return changed
+
+    async def carry_out(self, training: Training, action: Action) -> None:
+        self.requests.append("carry_out")
+        self.actions.append(action)
+        self._raise("carry_out")
+
+    async def post_event(self, regarding: Metadata, event: Event) -> None:
+        self.requests.append("post_event")
+        self.events.append(event)
+        self._raise("post_event")
+
+    def _raise(self, method: str) -> None:
+        if method in self.errors:
+            raise self.errors[method]
+
+
+async def test_the_status_is_written_before_events_and_these_before_actions() -> None:
+    cluster = FakeCluster()
+    await Reconciler(cluster).reconcile(KEY)
+    assert cluster.requests[0] == "write_status"
+    assert cluster.requests[-1] == "carry_out"
+    assert set(cluster.requests[1:-1]) == {"post_event"}
+    assert [type(action) for action in cluster.actions] == [CreateAttempt]
+
+
+async def test_a_conflict_ends_the_pass_before_anything_is_done() -> None:
+    cluster = FakeCluster(write_status=ConflictError("the training has been written since it was read"))
+    with pytest.raises(ConflictError):
+        await Reconciler(cluster).reconcile(KEY)
+    assert (cluster.actions, cluster.events) == ([], [])
+
+
+async def test_a_refused_creation_is_explained_in_the_status_and_in_an_event() -> None:
+    cluster = FakeCluster(carry_out=NameConflictError("Service bible exists and is not this training's"))
+    with pytest.raises(NameConflictError):
+        await Reconciler(cluster).reconcile(KEY)
+    assert cluster.training is not None
+    status = cluster.training.status
+    explanation = "create attempt 1 of stage 1: Service bible exists and is not this training's"
+    assert (status.reason, status.message) == ("CreateFailed", explanation)
+    assert (cluster.events[-1].reason, cluster.events[-1].type, cluster.events[-1].message) == ("ActionFailed", "Warning", explanation)
+
+
+async def test_events_that_cannot_be_posted_do_not_stop_a_training() -> None:
+    cluster = FakeCluster(post_event=ClusterError("events is forbidden"))
+    await Reconciler(cluster).reconcile(KEY)
+    assert [type(action) for action in cluster.actions] == [CreateAttempt]
+
+
+async def test_a_training_that_cannot_be_parsed_gets_an_event_and_nothing_else() -> None:
+    cluster = FakeCluster(read_training=UnreadableTrainingError(training().metadata, "spec.stages: the CRD and the operator differ"))
+    assert await Reconciler(cluster).reconcile(KEY) is None
+    assert cluster.requests == ["post_event"]
+    assert (cluster.events[0].reason, cluster.events[0].message) == ("Unreadable", "spec.stages: the CRD and the operator differ")
+
+
+async def test_a_training_that_is_gone_has_no_metrics_any_longer() -> None:
+    cluster = FakeCluster()
+    await Reconciler(cluster).reconcile(KEY)
+    assert KEY in {labels[:2] for labels in metrics.STEP._metrics}
+    cluster.training = None
+    assert await Reconciler(cluster).reconcile(KEY) is None
+    assert KEY not in {labels[:2] for labels in metrics.STEP._metrics}
+
+
+async def work_until(cluster: FakeCluster, done: Callable[[KeyedQueue[TrainingKey]], Any]) -> KeyedQueue[TrainingKey]:
+    """A worker with the key in its queue, stopped as soon as `done`."""
+    queue: KeyedQueue[TrainingKey] = KeyedQueue(lambda: 0.0)
+    queue.add(KEY)
+    worker = asyncio.create_task(run_worker(queue, Reconciler(cluster)))
+    async with asyncio.timeout(10):
+        while not done(queue):  # noqa: ASYNC110 - the worker changes it
+            await asyncio.sleep(0)
+    worker.cancel()
+    await asyncio.gather(worker, return_exceptions=True)
+    return queue
+
+
+@pytest.mark.parametrize(
+    ("error", "failures"), [(ConflictError("written since"), 0.0), (ClusterError("503"), 1.0), (NameConflictError("taken"), 1.0)]
+)
+async def test_every_error_is_retried_with_back_off_and_a_conflict_is_no_failure(error: ClusterError, failures: float) -> None:
+    before = metrics.FAILURES._value.get()
+    queue = await work_until(FakeCluster(write_status=error), lambda queue: queue._failures.get(KEY))
+    assert queue._failures.get(KEY) == 1
+    assert metrics.FAILURES._value.get() - before == failures
