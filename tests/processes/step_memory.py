@@ -19,8 +19,8 @@ STEPS = 2
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", RUN.mesh.size)
 
-from lwm_trainer.fit.compile.hlo import Program  # noqa: E402
-from lwm_trainer.fit.compile.memory import measure  # noqa: E402
+from lwm_trainer.fit.compile.hlo import HloProgram  # noqa: E402
+from lwm_trainer.fit.compile.memory import device_memory  # noqa: E402
 from lwm_trainer.parallel.mesh import make_mesh  # noqa: E402
 from lwm_trainer.step.batch import abstract_batch  # noqa: E402
 from lwm_trainer.step.global_batch import orders  # noqa: E402
@@ -60,7 +60,7 @@ def main() -> None:
     batch = abstract_batch(RUN, program.batch_sharding)
     step: Any = program.train_step
     compiled = step.lower(program.abstract_state, batch).compile()
-    said = measure(compiled, Program(compiled.as_text()), program.abstract_state, batch)
+    said = device_memory(compiled, HloProgram(compiled.as_text()), program.abstract_state, batch)
     before = settle()
     state = jax.block_until_ready(program.init(jax.random.key(0)))
     placed = columns(program.batch_sharding)

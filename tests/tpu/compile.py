@@ -11,7 +11,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from lwm_trainer.fit.compile import topology
-from lwm_trainer.fit.compile.hlo import Program
+from lwm_trainer.fit.compile.hlo import HloProgram
 from lwm_trainer.parallel.mesh import RING_AXES as AXES
 from lwm_trainer.ring.attention import ring_attention
 from lwm_trainer.ring.kernels.choose import choose_backend
@@ -75,7 +75,7 @@ def main() -> int:
         start = time.monotonic()
         try:
             program = compiled(case)
-            faults = overlap.broken(Program(program.as_text() or ""), case.ring, {"bfloat16": "bf16", "float32": "f32"}[case.dtype])
+            faults = overlap.broken(HloProgram(program.as_text() or ""), case.ring, {"bfloat16": "bf16", "float32": "f32"}[case.dtype])
             analysis: Any = program.memory_analysis()
             memory = f"{analysis.temp_size_in_bytes / 2**20:7.0f} MiB"
         except Exception as error:  # one of many, all are to be seen

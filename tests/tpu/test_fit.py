@@ -11,9 +11,9 @@ from jax.sharding import NamedSharding, PartitionSpec
 from lwm_trainer.config import RunConfig
 from lwm_trainer.config.accelerator_families import TPU_FAMILIES
 from lwm_trainer.fit.compile import topology
-from lwm_trainer.fit.compile.compile_result import refusal
+from lwm_trainer.fit.compile.compile_result import parse_refusal
 from lwm_trainer.fit.compile.target import Target
-from lwm_trainer.fit.fit import Fit, fit
+from lwm_trainer.fit.fit import FitResult, fit
 from support.builders import a_run, tpus
 
 SMALL = {"layers": 4, "width": 256, "heads": 2, "kv_heads": 2, "head_dim": 128, "mlp_width": 512, "vocab_size": 1024, "dtype": "bfloat16"}
@@ -26,13 +26,13 @@ def a_tpu_run(**changes: Any) -> RunConfig:
     return a_run(**{"gang": tpus(4), "mesh": {"fsdp": 2, "tp": 2}, "model": SMALL, "context_length": 4096, "batch_tokens": 8192, **changes})
 
 
-def asked(run: RunConfig, keep: Path) -> Fit:
-    return fit(run, Target(platform="tpu", topology="v5e:2x2"), print, keep=keep)
+def asked(run: RunConfig, cache: Path) -> FitResult:
+    return fit(run, Target(platform="tpu", topology="v5e:2x2"), print, cache=cache)
 
 
 def test_memory_and_wire_are_those_of_arithmetic_by_hand(tmp_path: Path) -> None:
     found = asked(a_tpu_run(), tmp_path)
-    memory = found.measured.memory
+    memory = found.compiled.memory
     assert memory is not None
     weights = (4 * LAYER + 2 * 1024 * 256) // 4 + NORMS  # norms lie on every device
     assert memory.parameters == 4 * weights
@@ -41,19 +41,19 @@ def test_memory_and_wire_are_those_of_arithmetic_by_hand(tmp_path: Path) -> None
     saved = 4 * 4096 * 2 * (256 + 128)  # what layers keep: their input, and attention's output of half the heads
     assert memory.parameters + memory.optimizer + memory.batch + saved < memory.used < 100 * saved
     assert found.fits
-    sums = [each for each in found.measured.wire if each.kind == "all-reduce" and each.axes == "tp"]
+    sums = [each for each in found.compiled.collectives if each.kind == "all-reduce" and each.axes == "tp"]
     stream = 2 * 4096 * 256  # bytes of the stream on a device; reduced forward twice and once again, backward twice
     assert len(sums) == 1
     assert 4 * 4 * stream <= sums[0].bytes <= 4 * 7 * stream
-    assert asked(a_tpu_run(stage="chat"), tmp_path).kept
+    assert asked(a_tpu_run(stage="chat"), tmp_path).cached
 
 
 def test_what_does_not_fit_is_an_answer(tmp_path: Path) -> None:
     wide = SMALL | {"layers": 32, "width": 4096, "heads": 32, "kv_heads": 32, "mlp_width": 11008}
     found = asked(a_tpu_run(model=wide, context_length=32768, batch_tokens=32768 * 8), tmp_path)
     assert found.fits is False
-    assert found.measured.refusal is not None
-    assert found.measured.refusal.space == "hbm"
+    assert found.compiled.refusal is not None
+    assert found.compiled.refusal.space == "hbm"
     assert found.margin_bytes is not None
     assert found.margin_bytes < 0
 
@@ -69,6 +69,6 @@ def test_the_memory_of_a_chip_is_what_its_compiler_says(family: str) -> None:
 
     with pytest.raises(jax.errors.JaxRuntimeError) as caught:
         jax.jit(large).lower(jax.ShapeDtypeStruct((1024,), jnp.float32, sharding=everywhere)).compile()
-    found = refusal(str(caught.value))
+    found = parse_refusal(str(caught.value))
     assert found is not None
     assert found.available_bytes == TPU_FAMILIES[family].usable_hbm_bytes

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from lwm_trainer.config import Memory
 from lwm_trainer.config.accelerator_families import TPU_FAMILIES
-from lwm_trainer.fit.compile.compiler import FitError, known
-from lwm_trainer.fit.estimate.step_time import estimate
-from lwm_trainer.fit.fit import Fit, fit
-from lwm_trainer.fit.recipe import SLICES, STAGES, Case, cases, with_memory
-from lwm_trainer.fit.report.plot import draw
-from lwm_trainer.fit.report.text import size, table, verdict
-from lwm_trainer.fit.search import name
+from lwm_trainer.fit.compile.compiler import FitError, is_cached
+from lwm_trainer.fit.estimate.step_time import estimate_step_time
+from lwm_trainer.fit.fit import FitResult, fit
+from lwm_trainer.fit.recipe import SLICES, STAGES, RecipeCase, cases, with_memory
+from lwm_trainer.fit.report.plot import plot_fits
+from lwm_trainer.fit.report.text import format_bytes, markdown_table, verdict_line
+from lwm_trainer.fit.search import settings_line
 
-Answer = tuple[Case, Fit | None]
+Answer = tuple[RecipeCase, FitResult | None]
 """None for a program that was not compiled."""
 
 NOT_COMPILED = "not compiled"
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = [
         case for case in cases() if given.family in (None, case.family) and given.stage in (None, case.stage.name)
     ]  # a kept answer costs nothing, so chat stages are asked like all others
-    answers, broken = _ask(asked, given.kept)
+    answers, broken = _compile_all(asked, given.kept)
     sections = [ABOUT, missing(answers), longest(answers), *(section(family, answers) for family in SLICES)]
     if given.stage in (None, LONGEST) and given.family in (None, SAVERS_ON):
         text, failed = savers(next(case for case in cases((SAVERS_ON,)) if case.stage.name == LONGEST), given.kept)
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (given.docs / "images").mkdir(parents=True, exist_ok=True)
         (given.docs / "recipe.md").write_text(page)
         shown = [(case.stage.name, found) for case, found in answers if found is not None and not case.stage.chat]
-        draw(shown, given.docs / "images" / "recipe.png")
+        plot_fits(shown, given.docs / "images" / "recipe.png")
     else:
         print(page)
     for line in broken:
@@ -78,11 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if broken or any(found is not None and found.fits is not True for _, found in answers) else 0
 
 
-def _ask(asked: Sequence[Case], only_kept: bool) -> tuple[list[Answer], list[str]]:
+def _compile_all(asked: Sequence[RecipeCase], only_kept: bool) -> tuple[list[Answer], list[str]]:
     answers, broken = list[Answer](), list[str]()
     for number, case in enumerate(asked, 1):
         where = f"{number} of {len(asked)}: {case.family} {case.stage.name}"
-        if only_kept and not known(case.run, case.target):
+        if only_kept and not is_cached(case.run, case.target):
             print(f"{where}: {NOT_COMPILED}", flush=True)
             answers.append((case, None))
             continue
@@ -91,7 +91,7 @@ def _ask(asked: Sequence[Case], only_kept: bool) -> tuple[list[Answer], list[str
         except FitError as error:
             broken.append(f"{where}: {error}")
             continue
-        print(f"{where}: {verdict(found)} ({found.measured.seconds:.0f} s{', kept' if found.kept else ''})", flush=True)
+        print(f"{where}: {verdict_line(found)} ({found.compiled.seconds:.0f} s{', kept' if found.cached else ''})", flush=True)
         answers.append((case, found))
     return answers, broken
 
@@ -106,44 +106,46 @@ def missing(answers: Sequence[Answer]) -> str:
 def longest(answers: Sequence[Answer]) -> str:
     """What is left of a chip's memory at the longest context, by family."""
     lines = [
-        f"- {case.family}: {verdict(found) if found is not None else NOT_COMPILED}" for case, found in answers if case.stage.name == LONGEST
+        f"- {case.family}: {verdict_line(found) if found is not None else NOT_COMPILED}"
+        for case, found in answers
+        if case.stage.name == LONGEST
     ]
     return "\n".join([f"One row of a million tokens ({LONGEST}), on each chip:", "", *lines, ""]) if lines else ""
 
 
 def section(family: str, answers: Sequence[Answer]) -> str:
     """The table of one family; a chat stage has the program of its text stage, and shares its row."""
-    chats = {case.stage.twin for case, _ in answers if case.stage.chat}
+    chats = {case.stage.same_shapes_as for case, _ in answers if case.stage.chat}
     rows = [_row(case, found, case.stage.name in chats) for case, found in answers if case.family == family and not case.stage.chat]
-    return "\n".join([f"## TPU {family}", "", *table(HEAD, rows), ""]) if rows else ""
+    return "\n".join([f"## TPU {family}", "", *markdown_table(HEAD, rows), ""]) if rows else ""
 
 
-def _row(case: Case, found: Fit | None, chat: bool) -> tuple[str, ...]:
-    guess = estimate(case.run, TPU_FAMILIES[case.family].device)
+def _row(case: RecipeCase, found: FitResult | None, chat: bool) -> tuple[str, ...]:
+    guess = estimate_step_time(case.run, TPU_FAMILIES[case.family].device)
     topology = case.target.topology.partition(":")[2]
     return (
         case.stage.name + (", chat" if chat else ""),
         f"{case.run.gang.slices} x {topology}",
-        name(case.run),
+        settings_line(case.run),
         *_memory(found),
         f"{guess.model_flops:.3g}",
-        size(sum(each.bytes for each in found.measured.wire)) if found is not None else "",
+        format_bytes(sum(each.bytes for each in found.compiled.collectives)) if found is not None else "",
         f"{guess.seconds:.3g} s, MFU {guess.mfu:.0%}",
         f"{case.stage.seconds:.3g} s" if case.stage.seconds is not None else "",
     )
 
 
-def _memory(found: Fit | None) -> tuple[str, str]:
+def _memory(found: FitResult | None) -> tuple[str, str]:
     """What is needed of a chip's HBM, and what that leaves; what the compiler says where it does not say how much."""
     if found is None:
         return NOT_COMPILED, ""
     available, margin = found.target.available_bytes, found.margin_bytes
     if available is None or margin is None:
-        return verdict(found), ""
-    return f"{size(available - margin)} of {size(available)}" + ("" if found.fits else ": refused"), size(margin)
+        return verdict_line(found), ""
+    return f"{format_bytes(available - margin)} of {format_bytes(available)}" + ("" if found.fits else ": refused"), format_bytes(margin)
 
 
-def savers(case: Case, only_kept: bool) -> tuple[str, list[str]]:
+def savers(case: RecipeCase, only_kept: bool) -> tuple[str, list[str]]:
     """What each memory saver saves in the stage: compiled again with another setting; Markdown, and what could not be compiled."""
     local = case.run.context_length // case.run.mesh.sp
     logits = 4 * local * case.run.model.vocab_size // case.run.mesh.tp
@@ -157,19 +159,19 @@ def savers(case: Case, only_kept: bool) -> tuple[str, list[str]]:
     }
     rows, broken = [], []
     for words, memory in ways.items():
-        answers, failed = _ask([with_memory(case, memory)], only_kept)
+        answers, failed = _compile_all([with_memory(case, memory)], only_kept)
         broken += failed
         for other, found in answers:
-            used = found.measured.memory if found is not None else None
-            host = size(used.host) if used is not None and used.host else ""
-            rows.append((words, *_memory(found), host, f"{estimate(other.run, TPU_FAMILIES[case.family].device).seconds:.3g} s"))
+            used = found.compiled.memory if found is not None else None
+            host = format_bytes(used.host) if used is not None and used.host else ""
+            rows.append((words, *_memory(found), host, f"{estimate_step_time(other.run, TPU_FAMILIES[case.family].device).seconds:.3g} s"))
     head = ("what layers keep", "HBM", "margin", "host's memory", "step, predicted")
     lines = [
         f"## What saves memory: {case.stage.name} on {case.family}",
         "",
-        *table(head, rows),
+        *markdown_table(head, rows),
         "",
-        f"Whatever is kept, the loss is computed in chunks: whole, its logits alone would be {size(logits)} of float32 on each device.",
+        f"The loss is always computed in chunks: at once, its logits alone would take {format_bytes(logits)} of float32 on each device.",
         f"`memory.gradientAccumulationSteps` saves nothing here: a device has {local:,} tokens of a single row.",
         "",
     ]

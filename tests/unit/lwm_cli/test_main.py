@@ -11,9 +11,9 @@ from lwm_cli.training import FileError, load, stages
 from lwm_trainer.config import RunConfig, least_theta
 from lwm_trainer.config.accelerator_families import GIB
 from lwm_trainer.fit.compile.compile_result import CompileResult
-from lwm_trainer.fit.compile.memory import Memory
+from lwm_trainer.fit.compile.memory import DeviceMemory
 from lwm_trainer.fit.compile.target import Target
-from lwm_trainer.fit.fit import Fit
+from lwm_trainer.fit.fit import FitResult
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 LADDER = EXAMPLES / "gke-tpu-v5p-ladder.yaml"
@@ -55,9 +55,9 @@ def test_a_gpu_stage_is_arithmetic_and_says_so(capsys: pytest.CaptureFixture[str
 def test_the_exit_code_says_whether_all_fits(
     used: int, code: int, word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fit(run: RunConfig, target: Target, say: object) -> Fit:
-        memory = Memory(parameters=0, optimizer=0, batch=0, temporaries=used * GIB, used=used * GIB, host=0)
-        return Fit(run=run, target=target, measured=CompileResult(seconds=1, mesh="", memory=memory), estimate=None, kept=False)
+    def fit(run: RunConfig, target: Target, say: object) -> FitResult:
+        memory = DeviceMemory(parameters=0, optimizer=0, batch=0, temporaries=used * GIB, used=used * GIB, host=0)
+        return FitResult(run=run, target=target, compiled=CompileResult(seconds=1, mesh="", memory=memory), estimate=None, cached=False)
 
     monkeypatch.setattr(module, "fit", fit)
     assert main(["fit", str(LADDER), "--stage", "ctx32k", "--search", "0", "--out", str(tmp_path)]) == code

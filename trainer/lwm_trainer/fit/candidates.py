@@ -1,38 +1,38 @@
-"""Other ways to run the same stage on the same devices, the fastest by estimate first."""
+"""Other settings of the same stage on the same devices, the fastest by estimate first."""
 
 from collections.abc import Iterator
 from typing import get_args
 
 from lwm_trainer.config import Memory, Mesh, Remat, RunConfig, ulysses_degrees
 from lwm_trainer.config.accelerator_families import Device
-from lwm_trainer.fit.estimate.memory_estimate import guess
-from lwm_trainer.fit.estimate.step_time import estimate
+from lwm_trainer.fit.estimate.memory_estimate import estimate_memory
+from lwm_trainer.fit.estimate.step_time import estimate_step_time
 
 CLEARLY_ABOVE = 1.3
-"""Times a chip's memory: a run whose guess is above is not worth compiling. The guess is coarse, so not 1."""
+"""A run whose estimated memory is more than this many times the chip's is not compiled. Above 1, because the estimate is coarse."""
 
 TILE = 2048
-"""Tokens of a device whose MLP is computed at once, where memory is short otherwise."""
+"""Tokens of a device whose MLP is computed at once, if memory is short without tiling."""
 
 
 def candidates(run: RunConfig, device: Device) -> list[RunConfig]:
     """Settled runs with the mesh and memory settings changed and nothing else: same devices, slices, rows and context."""
-    found = []
+    ranked = []
     for mesh in _meshes(run):
         for memory in _memories(run, mesh):
-            other = run.model_copy(update={"mesh": mesh, "memory": memory})
-            size = guess(other).total
-            if size > device.hbm_bytes and run.context_length > (tile := TILE * mesh.sp):  # a tile costs nothing by estimate, but it does
+            candidate = run.model_copy(update={"mesh": mesh, "memory": memory})
+            size = estimate_memory(candidate).total
+            if size > device.hbm_bytes and run.context_length > (tile := TILE * mesh.sp):  # tiles take time that the estimate ignores
                 tiled = run.model_copy(update={"mesh": mesh, "memory": memory.model_copy(update={"mlp_tile": tile})})
                 if not tiled.violations():
-                    other, size = tiled, guess(tiled).total
-            if size <= CLEARLY_ABOVE * device.hbm_bytes and not other.violations():
-                found.append((estimate(other, device).seconds, size, other))
-    return [other for _, _, other in sorted(found, key=lambda each: each[:2])]
+                    candidate, size = tiled, estimate_memory(tiled).total
+            if size <= CLEARLY_ABOVE * device.hbm_bytes and not candidate.violations():
+                ranked.append((estimate_step_time(candidate, device).seconds, size, candidate))
+    return [candidate for _, _, candidate in sorted(ranked, key=lambda entry: entry[:2])]
 
 
 def _meshes(run: RunConfig) -> Iterator[Mesh]:
-    """Every mesh of all devices, with each split of sp, that fits the model and the batch whatever the memory settings."""
+    """Every mesh of all devices, with each Ulysses degree, that is valid for the model and the batch."""
     devices = run.mesh.size
     for tp in _divisors(devices):
         for sp in _divisors(devices // tp):
@@ -44,6 +44,7 @@ def _meshes(run: RunConfig) -> Iterator[Mesh]:
 
 
 def _memories(run: RunConfig, mesh: Mesh) -> Iterator[Memory]:
+    """Every rematerialization policy with each useful number of gradient accumulation steps."""
     rows = run.rows // (mesh.dp * mesh.fsdp)
     for remat in get_args(Remat):
         for accumulation in sorted({1, *(part for part in (2, 4, 8) if rows % part == 0), rows}):

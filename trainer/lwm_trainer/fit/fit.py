@@ -1,4 +1,4 @@
-"""Will a stage fit, and how fast will it be: what the compiler measured and what arithmetic predicts, in one record."""
+"""Fit of one stage: the compiler's result and the estimated step time in one record."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,38 +6,40 @@ from pathlib import Path
 
 from lwm_trainer.config import RunConfig
 from lwm_trainer.fit.compile.compile_result import CompileResult
-from lwm_trainer.fit.compile.compiler import compiled
+from lwm_trainer.fit.compile.compiler import compile_step
 from lwm_trainer.fit.compile.target import Target
-from lwm_trainer.fit.estimate.step_time import Estimate, estimate
+from lwm_trainer.fit.estimate.step_time import StepTimeEstimate, estimate_step_time
 from lwm_trainer.ring.ring_ulysses_split import resolve_mesh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
+class FitResult:
+    """Whether a stage fits a target, and how fast it will be."""
+
     run: RunConfig
     """With the Ulysses degree given."""
     target: Target
-    measured: CompileResult
-    estimate: Estimate | None
-    """None where the chip's rates are not known."""
-    kept: bool
-    """Whether the compiler had been asked before."""
+    compiled: CompileResult
+    estimate: StepTimeEstimate | None
+    """None when the rates of the chip are not known."""
+    cached: bool
+    """Whether the compile result was read from the cache."""
 
     @property
     def fits(self) -> bool | None:
-        """None: the compiler says what is used, but how much there is is not known."""
-        memory, available = self.measured.memory, self.target.available_bytes
+        """Whether the step fits the HBM; None when the HBM of the target is not known."""
+        memory, available = self.compiled.memory, self.target.available_bytes
         if memory is None:
             return False
         return None if available is None else memory.used <= available
 
     @property
     def margin_bytes(self) -> int | None:
-        """Of the HBM that a program may use; negative when it does not suffice."""
+        """HBM that stays free; negative when there is too little, None when either number is not known."""
         available = self.target.available_bytes
         if available is None:
             return None
-        memory, refusal = self.measured.memory, self.measured.refusal
+        memory, refusal = self.compiled.memory, self.compiled.refusal
         used = memory.used if memory is not None else refusal.needed_bytes if refusal is not None and refusal.space == "hbm" else None
         return None if used is None else available - used
 
@@ -47,15 +49,10 @@ def with_resolved_mesh(run: RunConfig) -> RunConfig:
     return run.model_copy(update={"mesh": resolve_mesh(run).mesh})
 
 
-def fit(run: RunConfig, target: Target, say: Callable[[str], None], *, keep: Path | None = None) -> Fit:
-    """Compile the stage's train step for the target, or take a kept answer. Raises FitError, see `compiled`."""
+def fit(run: RunConfig, target: Target, log: Callable[[str], None], *, cache: Path | None = None) -> FitResult:
+    """Compile the stage's train step for the target, or read the cached result. Arguments and errors as of `compile_step`."""
     run = with_resolved_mesh(run)
-    measured, known = compiled(run, target, say, keep=keep)
+    compiled, cached = compile_step(run, target, log, cache=cache)
     family = target.tpu_family
-    return Fit(
-        run=run,
-        target=target,
-        measured=measured,
-        estimate=estimate(run, family.device) if family is not None else None,
-        kept=known,
-    )
+    estimate = estimate_step_time(run, family.device) if family is not None else None
+    return FitResult(run=run, target=target, compiled=compiled, estimate=estimate, cached=cached)

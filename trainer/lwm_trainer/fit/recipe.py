@@ -1,7 +1,7 @@
 """The recipe of the Large World Model as data: LLaMA-2 7B from 32K to 1M tokens, text, then chat, then vision-language.
 
 Lengths, thetas and batches are the paper's (Liu et al. 2024, tables 11 to 13), with batches of powers of two for its "4M" and "8M". The
-slices are its numbers of chips, 256 for text and 512 for vision, in each family's shape.
+slices have the paper's numbers of chips, 256 for text and 512 for vision, in the shapes of each family.
 """
 
 from collections.abc import Iterator
@@ -12,45 +12,45 @@ from lwm_trainer.fit.compile.target import Target
 from lwm_trainer.fit.synthetic_runs import LLAMA_2_7B, tpu_run
 
 TEXT_TOKENS, VISION_TOKENS = 4 * 2**20, 8 * 2**20
-"""Of a batch."""
+"""Tokens of a batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """A stage as published."""
+class RecipeStage:
+    """One stage of the recipe, as published."""
 
     name: str
     context_length: int
     rope_theta: float
     vision: bool = False
     seconds: float | None = None
-    """Of the paper's own step, on TPU v4: wall-clock over steps."""
+    """Seconds of the paper's own step on TPU v4: wall-clock time over steps."""
 
     @property
     def chat(self) -> bool:
         return self.name.startswith("chat")
 
     @property
-    def twin(self) -> str:
-        """The stage of equal shapes: a chat stage's text stage, else itself."""
+    def same_shapes_as(self) -> str:
+        """Name of the stage with equal shapes: the text stage of a chat stage, otherwise the stage itself."""
         return self.name.replace("chat", "text")
 
 
 STAGES = (
-    Stage(name="text-32k", context_length=2**15, rope_theta=1e6, seconds=24),
-    Stage(name="text-128k", context_length=2**17, rope_theta=1e7, seconds=54),
-    Stage(name="text-256k", context_length=2**18, rope_theta=1e7, seconds=100),
-    Stage(name="text-512k", context_length=2**19, rope_theta=2.5e7, seconds=235),
-    Stage(name="text-1m", context_length=2**20, rope_theta=5e7, seconds=464),
-    Stage(name="chat-128k", context_length=2**17, rope_theta=1e7),
-    Stage(name="chat-256k", context_length=2**18, rope_theta=1e7),
-    Stage(name="chat-512k", context_length=2**19, rope_theta=2.5e7),
-    Stage(name="chat-1m", context_length=2**20, rope_theta=5e7),
-    Stage(name="vision-1k", context_length=2**10, rope_theta=5e7, vision=True, seconds=83 * 3600 / 45000),
-    Stage(name="vision-8k", context_length=2**13, rope_theta=5e7, vision=True, seconds=32 * 3600 / 14000),
-    Stage(name="vision-32k", context_length=2**15, rope_theta=5e7, vision=True, seconds=10 * 3600 / 1200),
-    Stage(name="vision-128k", context_length=2**17, rope_theta=5e7, vision=True, seconds=6 * 3600 / 450),
-    Stage(name="vision-1m", context_length=2**20, rope_theta=5e7, vision=True, seconds=8 * 3600 / 50),
+    RecipeStage(name="text-32k", context_length=2**15, rope_theta=1e6, seconds=24),
+    RecipeStage(name="text-128k", context_length=2**17, rope_theta=1e7, seconds=54),
+    RecipeStage(name="text-256k", context_length=2**18, rope_theta=1e7, seconds=100),
+    RecipeStage(name="text-512k", context_length=2**19, rope_theta=2.5e7, seconds=235),
+    RecipeStage(name="text-1m", context_length=2**20, rope_theta=5e7, seconds=464),
+    RecipeStage(name="chat-128k", context_length=2**17, rope_theta=1e7),
+    RecipeStage(name="chat-256k", context_length=2**18, rope_theta=1e7),
+    RecipeStage(name="chat-512k", context_length=2**19, rope_theta=2.5e7),
+    RecipeStage(name="chat-1m", context_length=2**20, rope_theta=5e7),
+    RecipeStage(name="vision-1k", context_length=2**10, rope_theta=5e7, vision=True, seconds=83 * 3600 / 45000),
+    RecipeStage(name="vision-8k", context_length=2**13, rope_theta=5e7, vision=True, seconds=32 * 3600 / 14000),
+    RecipeStage(name="vision-32k", context_length=2**15, rope_theta=5e7, vision=True, seconds=10 * 3600 / 1200),
+    RecipeStage(name="vision-128k", context_length=2**17, rope_theta=5e7, vision=True, seconds=6 * 3600 / 450),
+    RecipeStage(name="vision-1m", context_length=2**20, rope_theta=5e7, vision=True, seconds=8 * 3600 / 50),
 )
 
 SLICES = {
@@ -58,7 +58,7 @@ SLICES = {
     "v5p": {False: ("4x8x8", 1), True: ("8x8x8", 1)},
     "v6e": {False: ("16x16", 1), True: ("16x16", 2)},
 }
-"""By family, for text and for vision: topology as GKE names it, number of slices."""
+"""Topology, as GKE names it, and number of slices, by family and by whether the stage is a vision stage."""
 
 MESHES = {
     "text-32k": Mesh(fsdp=128, sp=2, ulysses=2),
@@ -72,39 +72,39 @@ MESHES = {
     "vision-128k": Mesh(fsdp=64, sp=8, ulysses=8),
     "vision-1m": Mesh(fsdp=8, sp=64, ulysses=16),
 }
-"""By stage, on one slice; a chat stage has its text stage's. Several slices share what fsdp does among them as dp."""
+"""By stage, on one slice; a chat stage has the mesh of its text stage. With several slices, a part of fsdp becomes dp between them."""
 
 MEMORY = Memory(remat="qkv")
-"""Of every stage. Meshes are the fastest of `candidates` by estimate. Keeping all was refused where it was tried (v4 vision-1k in 4 parts:
-36.3 of 30.75 GiB), and the seconds of offloading rest on an estimated speed of the host's memory."""
+"""The memory settings of every stage. Meshes are the fastest of `candidates` by estimate. `remat: none` did not fit where it was tried (v4
+vision-1k in 4 accumulation steps: 36.3 of 30.75 GiB), and the time of offloading rests on an estimated rate of host memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A stage on a family's slices."""
+class RecipeCase:
+    """A stage of the recipe on the slices of a family."""
 
     family: str
-    stage: Stage
+    stage: RecipeStage
     target: Target
     run: RunConfig
 
 
-def cases(families: tuple[str, ...] = tuple(SLICES)) -> Iterator[Case]:
-    """The whole recipe on each family, in its order."""
+def cases(families: tuple[str, ...] = tuple(SLICES)) -> Iterator[RecipeCase]:
+    """All stages of the recipe on each family, in their order."""
     for family in families:
         for stage in STAGES:
             topology, slices = SLICES[family][stage.vision]
-            yield Case(
+            yield RecipeCase(
                 family=family,
                 stage=stage,
                 target=Target(platform="tpu", topology=f"{family}:{topology}"),
-                run=run_of(stage, slices),
+                run=recipe_run(stage, slices),
             )
 
 
-def run_of(stage: Stage, slices: int) -> RunConfig:
-    """The run config of the stage on so many slices; raises ValueError when its settings do not go together."""
-    mesh = MESHES[stage.twin]
+def recipe_run(stage: RecipeStage, slices: int) -> RunConfig:
+    """The run config of a stage on `slices` slices. Raises ValueError when its settings contradict each other."""
+    mesh = MESHES[stage.same_shapes_as]
     return tpu_run(
         LLAMA_2_7B.model_copy(update={"vision": Vision()}) if stage.vision else LLAMA_2_7B,
         mesh.model_copy(update={"dp": slices, "fsdp": mesh.fsdp // slices}),
@@ -117,6 +117,6 @@ def run_of(stage: Stage, slices: int) -> RunConfig:
     )
 
 
-def with_memory(case: Case, memory: Memory) -> Case:
+def with_memory(case: RecipeCase, memory: Memory) -> RecipeCase:
     """The case with other memory settings."""
     return replace(case, run=case.run.model_copy(update={"memory": memory}))

@@ -1,4 +1,4 @@
-"""When a stage does not fit: other settings of it, fastest by estimate first, compiled until one fits."""
+"""Search for settings that fit: candidates of a stage are compiled, the fastest by estimate first, until one fits."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,56 +6,63 @@ from pathlib import Path
 from lwm_trainer.config import RunConfig
 from lwm_trainer.fit.candidates import candidates
 from lwm_trainer.fit.compile.target import Target
-from lwm_trainer.fit.estimate.memory_estimate import guess
-from lwm_trainer.fit.fit import Fit, fit
+from lwm_trainer.fit.estimate.memory_estimate import estimate_memory
+from lwm_trainer.fit.fit import FitResult, fit
 
-LIMIT = 6
-"""Compiles of one search: each takes minutes."""
+MAX_COMPILES = 6
+"""Compilations of one search; each takes minutes."""
 
 LEAST_SAVING = 0.85
-"""Of the guessed memory of the last one that did not fit: a candidate is compiled only if it is guessed to need clearly less."""
+"""A candidate is compiled only if its estimated memory is below this share of that of the last candidate that did not fit."""
 
 
-def search(run: RunConfig, target: Target, say: Callable[[str], None], *, limit: int = LIMIT, keep: Path | None = None) -> Iterator[Fit]:
-    """Every candidate that was compiled; the last one fits, if any does. None for a CPU target.
+def search(
+    run: RunConfig, target: Target, log: Callable[[str], None], *, limit: int = MAX_COMPILES, cache: Path | None = None
+) -> Iterator[FitResult]:
+    """Yield every candidate that was compiled; the last one fits, if any does. Yields nothing for a CPU target.
 
-    A refusal for HBM passes over all candidates that are guessed to need hardly less; one for a kernel's own memory speaks of that
-    split of sp only.
+    After a refusal for lack of HBM, candidates whose estimated memory is hardly smaller are skipped. After a refusal for lack of a core's
+    memory, candidates with the same ring and Ulysses sizes are skipped.
+
+    Args:
+        log: called with a line on the progress.
+        limit: compilations, at most.
+        cache: the folder of compile results.
     """
     family = target.tpu_family
     if family is None:
         return
-    bound, kernels = float("inf"), set[tuple[int, int]]()
+    memory_bound, refused_rings = float("inf"), set[tuple[int, int]]()
     left = limit
-    for other in candidates(run, family.device):
-        ring = (other.context_length // other.mesh.ring, other.mesh.ulysses or 1)
-        if guess(other).total >= bound or ring in kernels:
+    for candidate in candidates(run, family.device):
+        ring = (candidate.context_length // candidate.mesh.ring, candidate.mesh.ulysses or 1)
+        if estimate_memory(candidate).total >= memory_bound or ring in refused_rings:
             continue
         if left == 0:
             return
         left -= 1
-        say(f"candidate {limit - left} of at most {limit}: {name(other)}")
-        found = fit(other, target, say, keep=keep)
-        yield found
-        if found.fits:
+        log(f"candidate {limit - left} of at most {limit}: {settings_line(candidate)}")
+        result = fit(candidate, target, log, cache=cache)
+        yield result
+        if result.fits:
             return
-        refusal = found.measured.refusal
+        refusal = result.compiled.refusal
         if refusal is not None and refusal.space != "hbm":
-            kernels.add(ring)
+            refused_rings.add(ring)
         else:
-            bound = LEAST_SAVING * guess(other).total
+            memory_bound = LEAST_SAVING * estimate_memory(candidate).total
 
 
-def name(run: RunConfig) -> str:
-    """The settings in one line."""
+def settings_line(run: RunConfig) -> str:
+    """Mesh and memory settings in one line."""
     mesh, memory = run.mesh, run.memory
     axes = " ".join(f"{axis} {value}" for axis, value in mesh.model_dump(by_alias=True, exclude_none=True).items() if value != 1)
     tile = f", mlpTile {memory.mlp_tile}" if memory.mlp_tile else ""
     return f"{axes}; remat {memory.remat}, accumulation {memory.gradient_accumulation_steps}{tile}"
 
 
-def snippet(run: RunConfig) -> str:
-    """Mesh and memory as YAML, to be pasted into the stage."""
+def yaml_snippet(run: RunConfig) -> str:
+    """Mesh and memory settings as YAML, to be pasted into the stage."""
     parts = []
     for field, record in (("mesh", run.mesh), ("memory", run.memory)):
         values = record.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)

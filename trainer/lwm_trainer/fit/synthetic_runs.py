@@ -1,4 +1,4 @@
-"""Run configs that are only looked at: a mesh, a model and a shape, and no data, storage or peers."""
+"""Run configs for estimates and compilation only: they have a mesh, a model and a shape, but no data, storage or peers."""
 
 from lwm_trainer.config import Checkpoint, Dataset, Gang, Memory, Mesh, Model, RunConfig
 
@@ -6,13 +6,13 @@ LLAMA_2_7B = Model(layers=32, width=4096, heads=32, kv_heads=32, head_dim=128, m
 """Activations in bfloat16, parameters and optimizer in float32."""
 
 HOST = 4
-"""Chips of a host of v4, of v5p and of a large v6e slice."""
+"""Chips per host of v4, v5p and large v6e slices."""
 
 
 def tpu_run(
     model: Model, mesh: Mesh, memory: Memory, *, context_length: int, rows: int, rope_theta: float, stage: str = "fit", slices: int = 1
 ) -> RunConfig:
-    """Raises ValueError when these do not go together."""
+    """The run config of a stage on TPUs; `rows` is rows of the global batch. Raises ValueError when the settings contradict each other."""
     return RunConfig(
         training="fit",
         stage=stage,

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from lwm_trainer.config import RunConfig, violations
 from lwm_trainer.config.accelerator_families import TPU_FAMILIES
 from lwm_trainer.fit.candidates import CLEARLY_ABOVE, candidates
-from lwm_trainer.fit.estimate.memory_estimate import guess
-from lwm_trainer.fit.estimate.step_time import estimate
+from lwm_trainer.fit.estimate.memory_estimate import estimate_memory
+from lwm_trainer.fit.estimate.step_time import estimate_step_time
 from support.builders import SEVEN_B, a_run, tpus
 
 K = 1024
@@ -53,8 +53,8 @@ def test_every_candidate_fits_the_same_devices_and_batch_and_they_are_in_order(r
         assert other.mesh.size == run.mesh.size
         assert other.mesh.ulysses is not None
         assert other.model_copy(update={"mesh": run.mesh, "memory": run.memory}) == run
-        assert guess(other).total <= CLEARLY_ABOVE * chip.hbm_bytes
-    seconds = [estimate(other, chip).seconds for other in found]
+        assert estimate_memory(other).total <= CLEARLY_ABOVE * chip.hbm_bytes
+    seconds = [estimate_step_time(other, chip).seconds for other in found]
     assert seconds == sorted(seconds)
 
 
@@ -82,4 +82,4 @@ def test_the_mlp_is_tiled_only_where_memory_is_short() -> None:
     assert any(other.memory.mlp_tile for other in short)
     for other in roomy:
         whole = other.model_copy(update={"memory": other.memory.model_copy(update={"mlp_tile": None})})
-        assert (other.memory.mlp_tile is None) or guess(whole).total > TPU_FAMILIES["v5p"].device.hbm_bytes
+        assert (other.memory.mlp_tile is None) or estimate_memory(whole).total > TPU_FAMILIES["v5p"].device.hbm_bytes

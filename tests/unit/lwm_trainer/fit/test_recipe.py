@@ -8,8 +8,8 @@ from lwm_trainer.config import least_theta
 from lwm_trainer.config.accelerator_families import GIB
 from lwm_trainer.fit.compile.compile_result import CompileResult
 from lwm_trainer.fit.compile.compiler import FitError, canonical
-from lwm_trainer.fit.compile.memory import Memory
-from lwm_trainer.fit.fit import Fit
+from lwm_trainer.fit.compile.memory import DeviceMemory
+from lwm_trainer.fit.fit import FitResult
 from lwm_trainer.fit.recipe import SLICES, STAGES, cases
 from tools.docs import recipe_page
 
@@ -36,9 +36,9 @@ def test_the_papers_thetas_from_256k_on_are_below_the_published_bound() -> None:
 
 
 def answer(used: int) -> object:
-    def fit(run: object, target: object, say: object) -> Fit:
-        memory = Memory(parameters=0, optimizer=0, batch=0, temporaries=used, used=used, host=0)
-        return Fit(run=run, target=target, measured=CompileResult(seconds=1, mesh="", memory=memory), estimate=None, kept=False)  # type: ignore[arg-type]
+    def fit(run: object, target: object, say: object) -> FitResult:
+        memory = DeviceMemory(parameters=0, optimizer=0, batch=0, temporaries=used, used=used, host=0)
+        return FitResult(run=run, target=target, compiled=CompileResult(seconds=1, mesh="", memory=memory), estimate=None, cached=False)  # type: ignore[arg-type]
 
     return fit
 
@@ -67,7 +67,7 @@ def test_the_page_has_a_row_for_every_program_and_names_what_is_left_at_a_millio
 
 def test_of_what_no_compiler_was_asked_the_page_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipe_page, "fit", answer(20 * GIB))
-    monkeypatch.setattr(recipe_page, "known", lambda run, target: target.family == "v4")
+    monkeypatch.setattr(recipe_page, "is_cached", lambda run, target: target.family == "v4")
     assert recipe_page.main(["--kept", "--docs", str(tmp_path)]) == 0
     page = (tmp_path / "recipe.md").read_text()
     assert "- v6e: not compiled\n" in page
@@ -77,7 +77,7 @@ def test_of_what_no_compiler_was_asked_the_page_says_so(tmp_path: Path, monkeypa
 
 
 def test_a_compiler_that_fails_is_named_and_ends_with_1(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(run: object, target: object, say: object) -> Fit:
+    def fails(run: object, target: object, say: object) -> FitResult:
         raise FitError("the compiler ended with signal 11")
 
     monkeypatch.setattr(recipe_page, "fit", fails)

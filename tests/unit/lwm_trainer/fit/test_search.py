@@ -8,11 +8,11 @@ from lwm_trainer.config import Memory, Mesh, RunConfig
 from lwm_trainer.config.accelerator_families import GIB
 from lwm_trainer.fit import search as module
 from lwm_trainer.fit.compile.compile_result import CompileResult, Refusal
-from lwm_trainer.fit.compile.memory import Memory as Bytes
+from lwm_trainer.fit.compile.memory import DeviceMemory
 from lwm_trainer.fit.compile.target import Target
-from lwm_trainer.fit.estimate.memory_estimate import guess
-from lwm_trainer.fit.fit import Fit
-from lwm_trainer.fit.search import search, snippet
+from lwm_trainer.fit.estimate.memory_estimate import estimate_memory
+from lwm_trainer.fit.fit import FitResult
+from lwm_trainer.fit.search import search, yaml_snippet
 from support.builders import a_run, tpus
 
 V5E = Target(platform="tpu", topology="v5e:4x4")
@@ -34,13 +34,13 @@ RUN = a_run(
 )
 
 
-def compiler(needed: Callable[[RunConfig], int | Refusal]) -> Callable[..., Fit]:
-    def fit(run: RunConfig, target: Target, say: object, *, keep: object = None) -> Fit:
+def compiler(needed: Callable[[RunConfig], int | Refusal]) -> Callable[..., FitResult]:
+    def fit(run: RunConfig, target: Target, say: object, *, cache: object = None) -> FitResult:
         found = needed(run)
         refusal = found if isinstance(found, Refusal) else None
-        memory = Bytes(parameters=0, optimizer=0, batch=0, temporaries=found, used=found, host=0) if isinstance(found, int) else None
-        return Fit(
-            run=run, target=target, measured=CompileResult(seconds=0, mesh="", memory=memory, refusal=refusal), estimate=None, kept=False
+        memory = DeviceMemory(parameters=0, optimizer=0, batch=0, temporaries=found, used=found, host=0) if isinstance(found, int) else None
+        return FitResult(
+            run=run, target=target, compiled=CompileResult(seconds=0, mesh="", memory=memory, refusal=refusal), estimate=None, cached=False
         )
 
     return fit
@@ -51,11 +51,11 @@ def refused(space: str) -> Refusal:
 
 
 def test_the_search_ends_at_the_first_that_fits_and_each_try_is_guessed_to_need_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "fit", compiler(lambda run: 3 * guess(run).total))
+    monkeypatch.setattr(module, "fit", compiler(lambda run: 3 * estimate_memory(run).total))
     tried = list(search(RUN, V5E, lambda said: None, limit=20))
     assert len(tried) > 1
     assert [each.fits for each in tried] == [False] * (len(tried) - 1) + [True]
-    sizes = [guess(each.run).total for each in tried]
+    sizes = [estimate_memory(each.run).total for each in tried]
     assert sizes == sorted(sizes, reverse=True)
 
 
@@ -80,5 +80,5 @@ def test_a_kernel_without_room_passes_over_its_split_and_not_over_all_that_need_
 
 def test_the_snippet_is_what_a_stage_has() -> None:
     run = RUN.model_copy(update={"memory": Memory(remat="full", gradient_accumulation_steps=2)})
-    assert snippet(run) == "mesh: {fsdp: 4, sp: 4, ulysses: 1}\nmemory: {remat: full, gradientAccumulationSteps: 2}"
-    assert snippet(RUN) == "mesh: {fsdp: 4, sp: 4, ulysses: 1}"
+    assert yaml_snippet(run) == "mesh: {fsdp: 4, sp: 4, ulysses: 1}\nmemory: {remat: full, gradientAccumulationSteps: 2}"
+    assert yaml_snippet(RUN) == "mesh: {fsdp: 4, sp: 4, ulysses: 1}"

@@ -1,11 +1,11 @@
-"""What the compiler says of one train step: what a child process hands to its parent, and what is kept for the next time."""
+"""The compiler's result for one train step: what the worker process prints, and what is cached."""
 
 import re
 from typing import Literal
 
 from lwm_trainer.config.contract import Contract
-from lwm_trainer.fit.compile.collectives import Transfer
-from lwm_trainer.fit.compile.memory import Memory
+from lwm_trainer.fit.compile.collectives import CollectiveTraffic
+from lwm_trainer.fit.compile.memory import DeviceMemory
 
 HBM = re.compile(r"(?:total memory required for [^(]*|Used )\(?([\d.]+)([KMGT]?)\)?.{0,40}?(?:available HBM \(|of )([\d.]+)([KMGT]?)")
 SPACE = re.compile(r"memory space (\w+)")
@@ -13,33 +13,33 @@ UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 class Refusal(Contract):
-    """The compiler found no place: an answer, not a failure of ours."""
+    """The compiler refused the program for lack of memory: a result, not a failure."""
 
     space: Literal["hbm", "smem", "vmem", "other"]
-    """hbm: the stage does not fit. smem, vmem: a kernel asks for more than a core's own memory, whatever the HBM is."""
+    """hbm: the stage does not fit. smem, vmem: a kernel needs more than the memory of a core, whatever the HBM."""
     needed_bytes: int | None
     available_bytes: int | None
     message: str
-    """The compiler's first line."""
+    """First line of the compiler's message."""
 
 
 class CompileResult(Contract):
-    """One of `memory` and `refusal` is there."""
+    """The result of one compilation: exactly one of `memory` and `refusal` is given."""
 
     seconds: float
-    """What the compiler took."""
+    """Compile time."""
     mesh: str
-    """With the split of sp that was chosen."""
-    memory: Memory | None = None
-    wire: tuple[Transfer, ...] = ()
+    """Names and sizes of the mesh axes, with the Ulysses degree that was chosen."""
+    memory: DeviceMemory | None = None
+    collectives: tuple[CollectiveTraffic, ...] = ()
     refusal: Refusal | None = None
 
 
-def refusal(text: str) -> Refusal | None:
-    """Of an error's text; None when it is about something else than memory."""
+def parse_refusal(text: str) -> Refusal | None:
+    """Parse the compiler's error message; None when it is not about memory."""
     if "RESOURCE_EXHAUSTED" not in text and "Ran out of memory" not in text:
         return None
-    space = (found[1].lower() if (found := SPACE.search(text)) else "hbm") if "on HBM" not in text else "hbm"
+    space = (match[1].lower() if (match := SPACE.search(text)) else "hbm") if "on HBM" not in text else "hbm"
     sizes = HBM.search(text)
     return Refusal(
         space=space if space in ("hbm", "smem", "vmem") else "other",

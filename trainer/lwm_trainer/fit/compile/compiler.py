@@ -1,4 +1,4 @@
-"""Asks the compiler in a child process, and keeps its answers."""
+"""Compiles train steps in a worker process, and caches the results."""
 
 import hashlib
 import os
@@ -11,25 +11,25 @@ from pathlib import Path
 
 from lwm_trainer.config import Checkpoint, Dataset, Optimizer, RunConfig, Start
 from lwm_trainer.fit.compile import compile_worker
-from lwm_trainer.fit.compile.compile_result import CompileResult, refusal
+from lwm_trainer.fit.compile.compile_result import CompileResult, parse_refusal
 from lwm_trainer.fit.compile.compile_worker import Request
 from lwm_trainer.fit.compile.imported_sources import imported_sources
 from lwm_trainer.fit.compile.target import NO_LIBTPU, Target
 
-TELL_SECONDS = 5
+LOG_SECONDS = 5
 
 
 class FitError(Exception):
-    """A sentence that says what cannot be answered, and the fix."""
+    """A stage cannot be compiled here: says why, and the fix."""
 
 
-def folder() -> Path:
-    """Where answers are kept: beside everything else that is built outside the clone."""
+def cache_folder() -> Path:
+    """Where results are cached: `fit` in LWM_CACHE, by default ~/.cache/lwm-operator."""
     return Path(os.environ.get("LWM_CACHE") or Path.home() / ".cache" / "lwm-operator") / "fit"
 
 
 def canonical(run: RunConfig) -> RunConfig:
-    """The run without what decides no operation: stages that differ in names, data, theta or rates only are one program."""
+    """The run without the fields that do not change the program: stages that differ only in names, data, theta or rates are one program."""
     return run.model_copy(
         update={
             "training": "fit",
@@ -52,59 +52,63 @@ def canonical(run: RunConfig) -> RunConfig:
     )
 
 
-def compiled(run: RunConfig, target: Target, say: Callable[[str], None], *, keep: Path | None = None) -> tuple[CompileResult, bool]:
-    """The compiler's answer, and whether it was a kept one. `say` hears every few seconds how long it has been compiling.
+def compile_step(run: RunConfig, target: Target, log: Callable[[str], None], *, cache: Path | None = None) -> tuple[CompileResult, bool]:
+    """Compile the train step of a run, or read the cached result; the result, and whether it was cached.
 
-    Raises FitError when there is no compiler for the target, or when it fails for another reason than memory.
+    Args:
+        log: called every few seconds with a line on the progress.
+        cache: the folder of results; by default `cache_folder()`.
+
+    Raises FitError when there is no compiler for the target, or when it fails for a reason other than memory.
     """
     if target.platform == "tpu" and util.find_spec("libtpu") is None:
         raise FitError(NO_LIBTPU)
     request = _request(run, target)
-    file = (keep or folder()) / f"{_key(request)}.json"
+    file = (cache or cache_folder()) / f"{_key(request)}.json"
     if file.exists():
         return CompileResult.model_validate_json(file.read_bytes()), True
-    found = _ask(request, say)
+    result = _run_worker(request, log)
     file.parent.mkdir(parents=True, exist_ok=True)
-    whole = file.with_suffix(f".{os.getpid()}")
-    whole.write_text(found.model_dump_json(by_alias=True))
-    whole.replace(file)
-    return found, False
+    temporary = file.with_suffix(f".{os.getpid()}")
+    temporary.write_text(result.model_dump_json(by_alias=True))
+    temporary.replace(file)
+    return result, False
 
 
-def known(run: RunConfig, target: Target, *, keep: Path | None = None) -> bool:
-    """Whether the compiler's answer is a kept one; `run` has its Ulysses degree given."""
-    return ((keep or folder()) / f"{_key(_request(run, target))}.json").exists()
+def is_cached(run: RunConfig, target: Target, *, cache: Path | None = None) -> bool:
+    """Whether the result is cached; `run` has its Ulysses degree given."""
+    return ((cache or cache_folder()) / f"{_key(_request(run, target))}.json").exists()
 
 
 def _request(run: RunConfig, target: Target) -> str:
     return Request(run=canonical(run), target=target).model_dump_json(by_alias=True)
 
 
-def _ask(request: str, say: Callable[[str], None]) -> CompileResult:
+def _run_worker(request: str, log: Callable[[str], None]) -> CompileResult:
     start = time.monotonic()
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-m", "lwm_trainer.fit.compile.compile_worker"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as child:
+    ) as worker:
         text: str | None = request
         while True:
             try:
-                out, errors = child.communicate(text, timeout=TELL_SECONDS)
+                out, errors = worker.communicate(text, timeout=LOG_SECONDS)
                 break
             except subprocess.TimeoutExpired:
                 text = None
-                say(f"compiling, {time.monotonic() - start:.0f} s so far")
+                log(f"compiling, {time.monotonic() - start:.0f} s so far")
             except BaseException:
-                child.kill()
+                worker.kill()
                 raise
-    if child.returncode == 0:
+    if worker.returncode == 0:
         return CompileResult.model_validate_json(out.strip().splitlines()[-1])
-    if (found := refusal(errors)) is not None:
-        return CompileResult(seconds=time.monotonic() - start, mesh="", refusal=found)
-    how = f"signal {-child.returncode}" if child.returncode < 0 else f"exit code {child.returncode}"
-    last = "\n".join(errors.strip().splitlines()[-3:])
-    raise FitError(f"the compiler ended with {how} and no answer; its last words:\n{last}")
+    if (refusal := parse_refusal(errors)) is not None:
+        return CompileResult(seconds=time.monotonic() - start, mesh="", refusal=refusal)
+    status = f"signal {-worker.returncode}" if worker.returncode < 0 else f"exit code {worker.returncode}"
+    last_lines = "\n".join(errors.strip().splitlines()[-3:])
+    raise FitError(f"the compiler ended with {status} and no answer; its last lines:\n{last_lines}")
 
 
 def _key(request: str) -> str:

@@ -1,4 +1,4 @@
-"""The order in which a TPU runs a compiled program, read from its text: XLA prints scheduled programs in the order of the schedule."""
+"""Compiled programs parsed from their text (XLA HLO), which XLA prints in the order in which a device runs them."""
 
 import math
 import re
@@ -21,48 +21,51 @@ class Operation(NamedTuple):
 
     name: str
     shape: str
-    """Such as bf16[1,2,8192,128]{3,2,1,0}, or a tuple of them."""
+    """For example bf16[1,2,8192,128]{3,2,1,0}, or a tuple of such arrays."""
     code: str
     rest: str
     """Operands and attributes."""
 
     @property
     def dtype(self) -> str:
-        """Of the result, of its first part if it has many."""
+        """The dtype of the result, or of its first array if it is a tuple."""
         return self.shape.lstrip("(").split("[")[0]
 
     @property
     def arrays(self) -> list[tuple[str, tuple[int, ...], str]]:
-        """(dtype, shape, memory space) of each part of the result; the space is empty for HBM."""
-        found = ARRAY.findall(self.shape)
-        return [(dtype, tuple(int(side) for side in sides.split(",") if side), space) for dtype, sides, space in found if dtype in BITS]
+        """(dtype, shape, memory space) of each array of the result; the space is empty for HBM."""
+        matches = ARRAY.findall(self.shape)
+        return [(dtype, tuple(int(size) for size in sizes.split(",") if size), space) for dtype, sizes, space in matches if dtype in BITS]
 
     @property
     def origin(self) -> str:
-        """The JAX operation that it comes from, as a path; empty when XLA made it."""
-        found = OP_NAME.search(self.rest)
-        return found[1] if found else ""
+        """Path of the JAX operation that it comes from; empty when XLA added it."""
+        match = OP_NAME.search(self.rest)
+        return match[1] if match else ""
 
     @property
     def operands(self) -> list[str]:
+        """Names of the operands."""
         return NAME.findall(self.rest.split(")")[0])
 
     @property
     def called(self) -> list[str]:
+        """Names of the computations that it calls."""
         return [name for names in CALLED.findall(self.rest) for name in NAME.findall(names)]
 
 
-def size(dtype: str, shape: tuple[int, ...]) -> int:
-    """Bytes, unpadded."""
+def array_bytes(dtype: str, shape: tuple[int, ...]) -> int:
+    """Bytes of an array, without padding."""
     return math.prod(shape) * BITS[dtype] // 8
 
 
-class Program:
-    """A compiled program."""
+class HloProgram:
+    """A compiled and scheduled program."""
 
     def __init__(self, text: str) -> None:
+        """Parse the text. Raises ValueError when the program is not scheduled."""
         if "is_scheduled=true" not in text.split("\n", 1)[0]:
-            raise ValueError("the program is not scheduled: the order of its lines means nothing")
+            raise ValueError("the program is not scheduled, so the order of its lines has no meaning: compile it first")
         self.computations: dict[str, list[Operation]] = {}
         self.entry = ""
         for line in text.splitlines():
@@ -73,26 +76,26 @@ class Program:
             elif operation := LINE.match(line):
                 current.append(Operation(*operation.groups()))
 
-    def everywhere(self) -> Iterator[Operation]:
+    def operations(self) -> Iterator[Operation]:
         """All operations of all computations."""
         for operations in self.computations.values():
             yield from operations
 
     @cached_property
-    def loops(self) -> list[tuple[list[Operation], list[Operation]]]:
-        """(condition, body) of every loop whose body itself sends something to a neighbour."""
-        whiles = [operation.called for operation in self.everywhere() if operation.code == "while"]
+    def ring_loops(self) -> list[tuple[list[Operation], list[Operation]]]:
+        """Condition and body of every loop whose body itself has a collective permute."""
+        whiles = [operation.called for operation in self.operations() if operation.code == "while"]
         pairs = [sorted(called, key=lambda name: len(self.computations[name]))[:2] for called in whiles]
         loops = [(self.computations[condition], self.computations[body]) for condition, body in pairs]
         return [loop for loop in loops if any(is_permute(operation) for operation in loop[1])]
 
-    def computes(self, operation: Operation) -> bool:
-        """Whether it is an attention kernel or has one inside."""
+    def is_attention(self, operation: Operation) -> bool:
+        """Whether an operation is an attention kernel or calls one."""
         if operation.code == "custom-call":
             return operation.name.startswith("splash")
-        return any(self.computes(inner) for name in operation.called for inner in self.computations[name])
+        return any(self.is_attention(inner) for name in operation.called for inner in self.computations[name])
 
 
 def is_permute(operation: Operation) -> bool:
-    """Whether it begins to send something, or sends and waits."""
+    """Whether an operation is a collective permute or the start of one."""
     return operation.code in ("collective-permute-start", "collective-permute")

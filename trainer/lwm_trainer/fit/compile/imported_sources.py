@@ -1,4 +1,4 @@
-"""The sources of this package that a module imports, directly or not: what an answer of the compiler depends on."""
+"""The sources of this package that a module imports, directly or indirectly: what a compiled program depends on."""
 
 import ast
 from pathlib import Path
@@ -8,17 +8,17 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def imported_sources(module: str) -> dict[str, bytes]:
-    """Name and source of `module` and of every module of its package that it imports, sorted by name; imports in functions count."""
-    package, sources, waiting = module.split(".")[0], dict[str, bytes](), [module]
-    while waiting:
-        name = waiting.pop()
+    """Name and source of `module` and of every module of its package that it imports, also inside functions; sorted by name."""
+    package, sources, pending = module.split(".")[0], dict[str, bytes](), [module]
+    while pending:
+        name = pending.pop()
         file = _file(name)
         if name in sources or file is None:
             continue
         sources[name] = file.read_bytes()
-        waiting += [imported for imported in _imports(sources[name]) if imported.split(".")[0] == package]
+        pending += [imported for imported in _imports(sources[name]) if imported.split(".")[0] == package]
         if "." in name:
-            waiting.append(name.rsplit(".", 1)[0])  # a package's __init__ runs before its modules
+            pending.append(name.rsplit(".", 1)[0])  # a package's __init__ runs before its modules
     return dict(sorted(sources.items()))
 
 
@@ -28,7 +28,7 @@ def _file(name: str) -> Path | None:
 
 
 def _imports(source: bytes) -> set[str]:
-    """What is imported, with each imported name as it might be a module."""
+    """The imported modules; each imported name is listed as well, because it may be a module."""
     modules: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""HBM of one device, by kind, of a compiled train step."""
+"""The HBM of one device that a compiled train step uses, by kind."""
 
 from typing import Any
 
@@ -6,27 +6,27 @@ import jax
 import numpy as np
 
 from lwm_trainer.config.contract import Contract
-from lwm_trainer.fit.compile.hlo import Operation, Program, size
+from lwm_trainer.fit.compile.hlo import HloProgram, Operation, array_bytes
 
-LARGEST = 12
+LISTED = 12
 """Tensors that are listed."""
 
 NO_BUFFER = {"parameter", "get-tuple-element", "tuple", "bitcast", "while", "conditional", "constant", "optimization-barrier"}
-"""Operations whose result lies where another operation put it."""
+"""Operations whose result is the buffer of another operation."""
 
 
 class Tensor(Contract):
-    """An array of the program that lies in HBM, on one device."""
+    """An array of the program in HBM, on one device."""
 
     dtype: str
     shape: tuple[int, ...]
     bytes: int
     origin: str
-    """The JAX operation that makes it."""
+    """Path of the JAX operation that makes it; empty when XLA added it."""
 
 
-class Memory(Contract):
-    """Bytes of one device. `used` is the peak while a step runs: what is alive together, not the sum of all kinds."""
+class DeviceMemory(Contract):
+    """Bytes of one device. `used` is the peak during a step: what is live at the same time."""
 
     parameters: int
     optimizer: int
@@ -35,19 +35,19 @@ class Memory(Contract):
     """used - parameters - optimizer - batch: activations, gradients, gathered weights, the compiled code."""
     used: int
     host: int
-    """Of the host's memory for this device: what is offloaded."""
+    """Memory of the host for this device, for what is offloaded."""
     largest: tuple[Tensor, ...] = ()
-    """Of the temporaries; not all of them are alive together."""
+    """The largest temporaries; they are not all live at the same time."""
 
 
-def measure(compiled: Any, program: Program, state: Any, batch: Any) -> Memory:
-    """`state` and `batch` are the abstract arguments that were compiled for.
+def device_memory(compiled: Any, program: HloProgram, state: Any, batch: Any) -> DeviceMemory:
+    """Read the memory use of a compiled step. `state` and `batch` are the abstract arguments that it was compiled for.
 
-    XLA's `peak_memory_in_bytes` is the largest sum of buffers alive together, arguments included. Its `temp_size_in_bytes` is no peak:
-    it was above what libtpu says a v4 chip has (32.0 of 30.75 GiB) for a program that libtpu accepts.
+    XLA's `peak_memory_in_bytes` is the largest sum of buffers live at the same time, arguments included. Its `temp_size_in_bytes` is not a
+    peak: for a program that libtpu accepts for v4 it was above the HBM of the chip (32.0 of 30.75 GiB).
 
-    A CPU's peak leaves all temporaries out. They are one buffer there, as large as `temp_size_in_bytes` says, and a process that runs
-    the step comes to hold it: tests/processes/test_step_memory.py.
+    On CPUs the peak does not include temporaries. There, they are one buffer of `temp_size_in_bytes`, which the process that runs the step
+    comes to hold (tests/processes/test_step_memory.py).
     """
     stats: Any = compiled.memory_analysis()
     peak = stats.peak_memory_in_bytes
@@ -56,46 +56,47 @@ def measure(compiled: Any, program: Program, state: Any, batch: Any) -> Memory:
     parameters, optimizer, inputs = (_local_bytes(tree) for tree in (state["params"], state["optimizer"], batch))
     arguments = parameters + optimizer + inputs
     used = max(peak, arguments) + stats.generated_code_size_in_bytes
-    return Memory(
+    return DeviceMemory(
         parameters=parameters,
         optimizer=optimizer,
         batch=inputs,
         temporaries=used - arguments,
         used=used,
         host=stats.host_temp_size_in_bytes + stats.host_argument_size_in_bytes,
-        largest=largest(program),
+        largest=largest_tensors(program),
     )
 
 
-def largest(program: Program) -> tuple[Tensor, ...]:
-    """The largest arrays that operations outside fusions write to HBM; of equal shapes that come from one operation, one."""
-    inside = {name for each in program.everywhere() if each.code == "fusion" for name in each.called}
-    found: dict[tuple[str, tuple[int, ...], str], Tensor] = {}
+def largest_tensors(program: HloProgram) -> tuple[Tensor, ...]:
+    """The largest arrays that operations outside fusions write to HBM, one for each shape and JAX operation."""
+    fused = {name for operation in program.operations() if operation.code == "fusion" for name in operation.called}
+    tensors: dict[tuple[str, tuple[int, ...], str], Tensor] = {}
     for name, operations in program.computations.items():
-        if name in inside:
+        if name in fused:
             continue
-        for each in operations:
-            if each.code not in NO_BUFFER:
-                for tensor in _written(each):
-                    found.setdefault((tensor.dtype, tensor.shape, tensor.origin), tensor)
-    ordered = sorted(found.values(), key=lambda tensor: -tensor.bytes)
-    return tuple(ordered[:LARGEST])
+        for operation in operations:
+            if operation.code not in NO_BUFFER:
+                for tensor in _written(operation):
+                    tensors.setdefault((tensor.dtype, tensor.shape, tensor.origin), tensor)
+    ordered = sorted(tensors.values(), key=lambda tensor: -tensor.bytes)
+    return tuple(ordered[:LISTED])
 
 
 def _written(operation: Operation) -> list[Tensor]:
+    """The arrays that an operation writes to HBM."""
     return [
-        Tensor(dtype=dtype, shape=shape, bytes=size(dtype, shape), origin=operation.origin)
+        Tensor(dtype=dtype, shape=shape, bytes=array_bytes(dtype, shape), origin=operation.origin)
         for dtype, shape, space in operation.arrays
         if not space
     ]
 
 
 def _platform(tree: Any) -> str:
-    """Of the devices that it was compiled for."""
+    """The platform of the devices that the arrays are sharded over."""
     return str(next(iter(jax.tree.leaves(tree)[0].sharding.device_set)).platform)
 
 
 def _local_bytes(tree: Any) -> int:
-    """Of the arrays' shards on one device."""
+    """Bytes of the arrays' shards on one device."""
     leaves = jax.tree.leaves(tree)
     return sum(int(np.prod(leaf.sharding.shard_shape(leaf.shape))) * np.dtype(leaf.dtype).itemsize for leaf in leaves)

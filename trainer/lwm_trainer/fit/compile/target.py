@@ -9,7 +9,7 @@ NO_LIBTPU = "libtpu, the TPU compiler, is not installed: install the extra `fit`
 
 
 class Target(Contract):
-    """One kind of device. All that a run config does not say of the machine."""
+    """The kind of device: what a run config does not say about the machine."""
 
     platform: Literal["cpu", "tpu"]
     topology: str = ""

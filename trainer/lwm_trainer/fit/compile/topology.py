@@ -1,6 +1,6 @@
-"""TPU devices that are not there: the real TPU compiler, libtpu, takes their descriptions.
+"""Descriptions of TPU devices that are not attached, for libtpu, the TPU compiler.
 
-libtpu reads its environment once, when it is loaded; this module sets it on import and asks it for nothing.
+libtpu reads its environment once, when it is loaded; importing this module sets it and does not load libtpu.
 """
 
 import os
@@ -21,8 +21,8 @@ except ImportError as error:
     raise ImportError(NO_LIBTPU) from error
 
 os.environ |= {
-    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # nothing here runs on a TPU that two processes could both want
-    "TPU_ACCELERATOR_TYPE": "v5litepod-16",  # of the host that compiles, not of the target; any will do
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # nothing runs on a TPU, so processes cannot compete for one
+    "TPU_ACCELERATOR_TYPE": "v5litepod-16",  # of the host that compiles, not of the target; any value works
     "TPU_LIBRARY_PATH": libtpu.get_library_path(),
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_WORKER_HOSTNAMES": "localhost",
@@ -40,7 +40,7 @@ def devices(topology: str, slices: int = 1) -> list[Any]:
 
 
 def mesh(topology: str, *, ring: int, ulysses: int = 1, tp: int = 1) -> Mesh:
-    """The trainer's axes over the devices of a slice in libtpu's order; what the sizes leave over is data parallel."""
+    """A mesh of the trainer's axes over the devices of a slice, in libtpu's order; the remaining devices are data parallel."""
     return _mesh(np.array(devices(topology)).reshape(-1, 1, ring, ulysses, tp))
 
 

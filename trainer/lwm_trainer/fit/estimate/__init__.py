@@ -1,1 +1,1 @@
-"""Arithmetic: FLOPs, memory and the seconds of a step."""
+"""Arithmetic estimates of FLOPs, memory and step time; pure and without JAX."""

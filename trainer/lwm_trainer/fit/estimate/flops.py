@@ -1,6 +1,6 @@
-"""Floating-point operations of one step over all devices: what the model needs, and what the hardware computes to save memory.
+"""Floating-point operations of one step over all devices: those of the model, and those of the hardware, with recomputation.
 
-A multiply-add counts as two. Norms, rotary embedding, softmax and the optimizer are left out: under one percent of a large model.
+A multiply-add counts as two. Norms, rotary embedding, softmax and optimizer are left out: less than one percent for a large model.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from lwm_trainer.config import Model, Remat, RunConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """Numbers of parameters, of the whole model and not of one device's shard."""
+class ParameterCounts:
+    """Numbers of parameters of the whole model, by kind."""
 
     queries: int
     """Query, key and value projections of one layer."""
@@ -22,15 +22,15 @@ class Weights:
     down: int
     """The MLP's down projection of one layer."""
     head: int
-    """From the stream to logits, vision's included."""
+    """The output heads, that of the vision vocabulary included."""
     embedding: int
-    """AttemptObservation up and not multiplied; none of its own when it is tied to the head."""
+    """The embeddings, which are looked up and not multiplied; 0 for one that is tied to the head."""
     norms: int
     layers: int
 
     @property
     def layer(self) -> int:
-        """Matrices of one layer."""
+        """Parameters of the matrices of one layer."""
         return self.queries + self.output + self.gates + self.down
 
     @property
@@ -39,14 +39,14 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flops:
-    """Of one step. `model` is what utilisation (MFU) counts; the others are what the hardware computes, recomputation included."""
+class StepFlops:
+    """FLOPs of one step. `model` counts for model FLOPs utilization (MFU); the others are those of the hardware, with recomputation."""
 
     model: int
     layers: int
     """Matrix products of the layers."""
     attention: int
-    """Scores and weighted values."""
+    """Attention scores and weighted values."""
     loss: int
     """Matrix products of the head."""
 
@@ -55,11 +55,12 @@ class Flops:
         return self.layers + self.attention + self.loss
 
 
-def weights(model: Model) -> Weights:
+def parameter_counts(model: Model) -> ParameterCounts:
+    """Count the parameters of a model."""
     inner = model.heads * model.head_dim
     vocabulary = model.vocab_size * model.width
     vision = 0 if model.vision is None else model.vision.vocab_size * model.width
-    return Weights(
+    return ParameterCounts(
         queries=model.width * (inner + 2 * model.kv_heads * model.head_dim),
         output=inner * model.width,
         gates=2 * model.width * model.mlp_width,
@@ -71,35 +72,35 @@ def weights(model: Model) -> Weights:
     )
 
 
-def recomputed(each: Weights, remat: Remat) -> int:
-    """Parameters of a layer whose products run once more in the backward pass.
+def recomputed_parameters(counts: ParameterCounts, remat: Remat) -> int:
+    """Parameters of a layer whose matrix products are recomputed in the backward pass.
 
-    The down projection never does: nothing in the backward pass reads what it gives, and the compiler drops it.
+    The down projection never is: the backward pass does not read its result, and the compiler removes it.
     """
     if remat == "none":
         return 0
-    return each.output + each.gates + (0 if remat == "qkv" else each.queries)
+    return counts.output + counts.gates + (0 if remat == "qkv" else counts.queries)
 
 
-def flops(run: RunConfig, documents: Sequence[int] | None = None) -> Flops:
-    """Of one step.
+def step_flops(run: RunConfig, documents: Sequence[int] | None = None) -> StepFlops:
+    """The FLOPs of one step.
 
     Args:
-        documents: lengths in tokens of all documents of a step's rows; None: one document a row. Attention is causal within each.
+        documents: lengths in tokens of all documents of a step; None: one document per row. Attention is causal within each document.
 
     Raises ValueError when the lengths do not sum to `batch_tokens`.
     """
     lengths = [run.context_length] * run.rows if documents is None else documents
     if sum(lengths) != run.batch_tokens:
         raise ValueError(f"documents: their lengths sum to {sum(lengths)}, not to batchTokens {run.batch_tokens}: give those of one step")
-    each, tokens = weights(run.model), run.batch_tokens
-    # Two matrix products of 2 x length^2 x heads x headDim, half of each behind the causal mask.
+    counts, tokens = parameter_counts(run.model), run.batch_tokens
+    # Two matrix products of 2 x length^2 x heads x headDim, half of each masked.
     forward = 2 * run.model.layers * run.model.heads * run.model.head_dim * sum(length**2 for length in lengths)
-    again = recomputed(each, run.memory.remat)
-    return Flops(
-        model=6 * tokens * (run.model.layers * each.layer + each.head) + 3 * forward,
-        layers=tokens * run.model.layers * (6 * each.layer + 2 * again),
-        # The backward pass computes scores again beside its four products, so it costs five halves of the forward pass.
+    recomputed = recomputed_parameters(counts, run.memory.remat)
+    return StepFlops(
+        model=6 * tokens * (run.model.layers * counts.layer + counts.head) + 3 * forward,
+        layers=tokens * run.model.layers * (6 * counts.layer + 2 * recomputed),
+        # The backward pass recomputes the scores and has four more products: five halves of the forward pass.
         attention=forward * (9 if run.memory.remat == "full" else 7) // 2,
-        loss=tokens * each.head * 6,  # logits, computed once, and two gradients
+        loss=tokens * counts.head * 6,  # logits, computed once, and two gradients
     )

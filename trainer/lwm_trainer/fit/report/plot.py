@@ -1,40 +1,40 @@
-"""A picture of fits: memory by kind against what the chip has, and below it the seconds of a step, shared out among its phases."""
+"""A plot of fits: memory by kind against the HBM of the chip, and below it the share of each phase in the step time."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lwm_trainer.config.accelerator_families import GIB
-from lwm_trainer.fit.fit import Fit
+from lwm_trainer.fit.fit import FitResult
 
 SMALLEST = 0.03
-"""Of a bar: a phase or kind that is nowhere more than this is drawn as part of `other`."""
+"""A phase or kind that is at most this share of every bar is drawn as part of `other`."""
 
 
-def draw(fits: Sequence[tuple[str, Fit]], path: Path) -> bool:
-    """Write the picture, one column a family in the order they come in; whether there was anything to draw. Needs matplotlib.
+def plot_fits(fits: Sequence[tuple[str, FitResult]], path: Path) -> bool:
+    """Write the plot, one column per family in their order of appearance; returns whether there was anything to plot. Needs matplotlib.
 
     Args:
-        fits: each with the words under its bar. What was refused, or is for a device whose memory or speed is not known, has no bar.
+        fits: pairs of the label of a bar and a fit. A fit that was refused, or whose memory or speed is not known, has no bar.
     """
-    bars = [(label, found, *parts) for label, found in fits if (parts := _parts(found)) is not None]
+    bars = [(label, fit, *parts) for label, fit in fits if (parts := _parts(fit)) is not None]
     if not bars:
         return False
     from matplotlib.figure import Figure
 
-    families = list(dict.fromkeys(found.target.family for _, found, *_ in bars))
-    kinds, phases = grouped([each for *_, each, _ in bars]), grouped([each for *_, each in bars])
-    wide = [max(2, sum(found.target.family == family for _, found, *_ in bars)) for family in families]
-    figure = Figure(figsize=(3 + 0.4 * sum(wide), 8), layout="constrained")
-    axes = figure.subplots(2, len(families), squeeze=False, sharex="col", width_ratios=wide)
+    families = list(dict.fromkeys(fit.target.family for _, fit, *_ in bars))
+    kinds, phases = group_parts([by_kind for *_, by_kind, _ in bars]), group_parts([by_phase for *_, by_phase in bars])
+    widths = [max(2, sum(fit.target.family == family for _, fit, *_ in bars)) for family in families]
+    figure = Figure(figsize=(3 + 0.4 * sum(widths), 8), layout="constrained")
+    axes = figure.subplots(2, len(families), squeeze=False, sharex="col", width_ratios=widths)
     for index, family in enumerate(families):
-        own = [at for at, (_, found, *_) in enumerate(bars) if found.target.family == family]
+        own = [at for at, (_, fit, *_) in enumerate(bars) if fit.target.family == family]
         above, below = axes[0, index], axes[1, index]
         labels = [bars[at][0] for at in own]
         _bars(above, labels, [kinds[at] for at in own], [f"{sum(kinds[at].values()):.1f}" for at in own])
         seconds = [sum(phases[at].values()) for at in own]
-        shares = [{name: 100 * part / whole for name, part in phases[at].items()} for at, whole in zip(own, seconds, strict=True)]
-        _bars(below, labels, shares, [f"{whole:.3g} s" for whole in seconds])
+        shares = [{name: 100 * part / total for name, part in phases[at].items()} for at, total in zip(own, seconds, strict=True)]
+        _bars(below, labels, shares, [f"{total:.3g} s" for total in seconds])
         limit = bars[own[0]][1].target.available_bytes or 0
         above.axhline(limit / GIB, color="black", linestyle="--", linewidth=1, label="HBM for a program")
         above.set_ylim(0, 1.08 * max(limit / GIB, *(sum(kinds[at].values()) for at in own)))
@@ -49,20 +49,20 @@ def draw(fits: Sequence[tuple[str, Fit]], path: Path) -> bool:
     return True
 
 
-def grouped(bars: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
-    """Every bar with the same parts in the same order: those that are large in any bar, then `other`, the rest, if there is one."""
+def group_parts(bars: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+    """Give every bar the same parts in the same order: those that are large in any bar, then the rest as `other`, if there is any."""
     names = list(dict.fromkeys(name for bar in bars for name in bar))
     large = [name for name in names if name != "other" and any(bar.get(name, 0) > SMALLEST * sum(bar.values()) for bar in bars)]
-    found = []
+    grouped = []
     for bar in bars:
         parts = {name: bar.get(name, 0.0) for name in large}
-        found.append(parts | {"other": sum(count for name, count in bar.items() if name not in parts)})
-    return found if any(bar["other"] > 0 for bar in found) else [{name: bar[name] for name in large} for bar in found]
+        grouped.append(parts | {"other": sum(count for name, count in bar.items() if name not in parts)})
+    return grouped if any(bar["other"] > 0 for bar in grouped) else [{name: bar[name] for name in large} for bar in grouped]
 
 
-def _parts(found: Fit) -> tuple[dict[str, float], dict[str, float]] | None:
-    """GiB by kind, seconds by phase."""
-    memory, available, estimate = found.measured.memory, found.target.available_bytes, found.estimate
+def _parts(fit: FitResult) -> tuple[dict[str, float], dict[str, float]] | None:
+    """GiB by kind and seconds by phase; None when one of them is not known."""
+    memory, available, estimate = fit.compiled.memory, fit.target.available_bytes, fit.estimate
     if memory is None or available is None or estimate is None:
         return None
     kinds = {kind: getattr(memory, kind) / GIB for kind in ("parameters", "optimizer", "batch", "temporaries")}

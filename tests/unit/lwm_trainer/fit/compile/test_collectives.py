@@ -1,7 +1,7 @@
 """Bytes on the wire against arithmetic by hand, of a program small enough to be read."""
 
-from lwm_trainer.fit.compile.collectives import Transfer, transfers
-from lwm_trainer.fit.compile.hlo import Program
+from lwm_trainer.fit.compile.collectives import CollectiveTraffic, collective_traffic
+from lwm_trainer.fit.compile.hlo import HloProgram
 
 TEXT = """HloModule step, is_scheduled=true
 
@@ -78,13 +78,13 @@ ENTRY %main (a: f32[8]) -> f32[8] {
 
 def test_every_kind_is_counted_as_often_as_its_loops_run() -> None:
     mesh = {"dp": 1, "fsdp": 2, "ring": 2, "ulysses": 1, "tp": 2}  # device = 4 fsdp + 2 ring + tp
-    assert transfers(Program(TEXT), mesh) == (
-        Transfer(kind="all-gather", axes="fsdp+ring", times=3, bytes=3 * 1024 * 3 // 4, largest=1024 * 3 // 4),
-        Transfer(kind="reduce-scatter", axes="fsdp+ring", times=3, bytes=3 * 1024 * 3 // 4, largest=1024 * 3 // 4),
+    assert collective_traffic(HloProgram(TEXT), mesh) == (
+        CollectiveTraffic(kind="all-gather", axes="fsdp+ring", times=3, bytes=3 * 1024 * 3 // 4, largest=1024 * 3 // 4),
+        CollectiveTraffic(kind="reduce-scatter", axes="fsdp+ring", times=3, bytes=3 * 1024 * 3 // 4, largest=1024 * 3 // 4),
         # 1 hop of 200 bytes, as the ring has 2 ranks; then the longer of two ways home.
-        Transfer(kind="collective-permute", axes="fsdp", times=3, bytes=200 + 2 * 24, largest=200),
-        Transfer(kind="all-reduce", axes="tp", times=3, bytes=3 * 2 * 64 // 2, largest=64),
+        CollectiveTraffic(kind="collective-permute", axes="fsdp", times=3, bytes=200 + 2 * 24, largest=200),
+        CollectiveTraffic(kind="all-reduce", axes="tp", times=3, bytes=3 * 2 * 64 // 2, largest=64),
         # 8 turns in steps of 2.
-        Transfer(kind="collective-permute", axes="ring", times=4, bytes=4 * 40, largest=40),
-        Transfer(kind="all-reduce", axes="fsdp+ring+tp", times=1, bytes=2 * 8 * 7 // 8, largest=14),
+        CollectiveTraffic(kind="collective-permute", axes="ring", times=4, bytes=4 * 40, largest=40),
+        CollectiveTraffic(kind="all-reduce", axes="fsdp+ring+tp", times=1, bytes=2 * 8 * 7 // 8, largest=14),
     )

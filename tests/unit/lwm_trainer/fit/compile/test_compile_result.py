@@ -1,6 +1,6 @@
 """What the compiler says when there is no room, in its own words."""
 
-from lwm_trainer.fit.compile.compile_result import refusal
+from lwm_trainer.fit.compile.compile_result import parse_refusal
 
 HBM = "RESOURCE_EXHAUSTED: Ran out of memory on HBM, the total memory required for HLO temporaries (95.78G) exceeds available HBM (30.75G)."
 SMEM = (
@@ -15,17 +15,17 @@ SPACE = (
 
 def test_too_little_hbm_is_an_answer_with_both_numbers() -> None:
     for text, needed in ((HBM, 95.78), (SPACE, 40.5)):
-        found = refusal(text)
+        found = parse_refusal(text)
         assert found is not None
         assert (found.space, found.needed_bytes, found.available_bytes) == ("hbm", int(needed * 2**30), int(30.75 * 2**30))
 
 
 def test_a_kernel_that_wants_too_much_smem_does_not_count_as_too_little_hbm() -> None:
-    found = refusal(SMEM)
+    found = parse_refusal(SMEM)
     assert found is not None
     assert (found.space, found.needed_bytes, found.available_bytes) == ("smem", int(1.25 * 2**20), 2**20)
     assert found.message == SMEM.splitlines()[0]
 
 
 def test_another_error_is_no_refusal() -> None:
-    assert refusal("INVALID_ARGUMENT: Mosaic failed to compile TPU kernel") is None
+    assert parse_refusal("INVALID_ARGUMENT: Mosaic failed to compile TPU kernel") is None

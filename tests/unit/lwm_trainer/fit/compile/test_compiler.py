@@ -8,7 +8,7 @@ import pytest
 from lwm_trainer.config import RunConfig
 from lwm_trainer.fit.compile import compiler as module
 from lwm_trainer.fit.compile.compile_result import CompileResult
-from lwm_trainer.fit.compile.compiler import FitError, canonical, compiled
+from lwm_trainer.fit.compile.compiler import FitError, canonical, compile_step
 from lwm_trainer.fit.compile.target import Target
 from support.builders import a_run
 
@@ -39,8 +39,8 @@ def test_the_compiler_is_asked_once_and_again_for_another_program(tmp_path: Path
         asked.append(request)
         return CompileResult(seconds=1.0, mesh="fsdp 2")
 
-    monkeypatch.setattr(module, "_ask", ask)
-    answers = [compiled(each, CPU, print, keep=tmp_path) for each in (run(), run(stage="chat"), run(memory={"remat": "full"}))]
+    monkeypatch.setattr(module, "_run_worker", ask)
+    answers = [compile_step(each, CPU, print, cache=tmp_path) for each in (run(), run(stage="chat"), run(memory={"remat": "full"}))]
     assert [known for _, known in answers] == [False, True, False]
     assert len(asked) == 2
 
@@ -48,11 +48,11 @@ def test_the_compiler_is_asked_once_and_again_for_another_program(tmp_path: Path
 def test_a_machine_without_libtpu_is_told_which_extra_brings_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(FitError, match=r"extra `fit` \(pip install 'lwm-operator\[fit\]'\)"):
-        compiled(run(), Target(platform="tpu", topology="v5e:2x2"), print, keep=tmp_path)
+        compile_step(run(), Target(platform="tpu", topology="v5e:2x2"), print, cache=tmp_path)
 
 
 def test_a_child_that_dies_is_told_with_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
     with pytest.raises(FitError, match="exit code 1 and no answer"):
-        compiled(run(), CPU, print, keep=tmp_path)
+        compile_step(run(), CPU, print, cache=tmp_path)
     assert not list(tmp_path.iterdir())

@@ -1,7 +1,7 @@
 from typing import Any
 
 from lwm_trainer.config import Memory
-from lwm_trainer.fit.estimate.memory_estimate import LOGIT_BYTES, Guess, guess
+from lwm_trainer.fit.estimate.memory_estimate import LOGIT_BYTES, MemoryEstimate, estimate_memory
 from lwm_trainer.fit.recipe import cases
 from lwm_trainer.step.loss import MOST_LOGIT_BYTES
 from support.builders import SEVEN_B, a_run, tpus
@@ -9,9 +9,9 @@ from support.builders import SEVEN_B, a_run, tpus
 K = 1024
 
 
-def of(memory: dict[str, Any] | None = None, **changes: Any) -> Guess:
+def of(memory: dict[str, Any] | None = None, **changes: Any) -> MemoryEstimate:
     given = {"gang": tpus(64), "model": SEVEN_B, "mesh": {"fsdp": 4, "sp": 16, "ulysses": 4}}
-    return guess(a_run(**(given | {"context_length": 128 * K, "batch_tokens": 1024 * K, "memory": memory or {}} | changes)))
+    return estimate_memory(a_run(**(given | {"context_length": 128 * K, "batch_tokens": 1024 * K, "memory": memory or {}} | changes)))
 
 
 def test_parameters_and_moments_are_float32_and_lie_over_all_devices_but_dps() -> None:
@@ -31,7 +31,7 @@ def test_each_policy_keeps_more_than_the_one_that_computes_more_again() -> None:
 def test_keeping_all_is_guessed_near_what_the_compiler_needed() -> None:
     """36.3 GiB for 1K rows of the recipe's vision stage in 4 parts on v4, by libtpu 0.0.42.1."""
     run = next(case.run for case in cases(("v4",)) if case.stage.name == "vision-1k")
-    found = guess(run.model_copy(update={"memory": Memory(remat="none", gradient_accumulation_steps=4)}))
+    found = estimate_memory(run.model_copy(update={"memory": Memory(remat="none", gradient_accumulation_steps=4)}))
     assert 0.8 <= found.total / (36.3 * 2**30) <= 1.0
 
 

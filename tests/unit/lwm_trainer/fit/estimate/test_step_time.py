@@ -7,8 +7,8 @@ import pytest
 
 from lwm_trainer.config import RunConfig
 from lwm_trainer.config.accelerator_families import TPU_FAMILIES
-from lwm_trainer.fit.estimate.flops import flops
-from lwm_trainer.fit.estimate.step_time import ICI_SHARE, Estimate, Phase, estimate
+from lwm_trainer.fit.estimate.flops import step_flops
+from lwm_trainer.fit.estimate.step_time import ICI_SHARE, Phase, StepTimeEstimate, estimate_step_time
 from support.builders import SEVEN_B, a_run, tpus
 
 K = 1024
@@ -21,12 +21,12 @@ def a_tpu_run(mesh: dict[str, int], *, devices: int = 64, slices: int = 1, rows:
     return a_run(**(given | {"context_length": 32 * K, "batch_tokens": rows * 32 * K} | changes))
 
 
-def phase(found: Estimate, name: str) -> Phase:
+def phase(found: StepTimeEstimate, name: str) -> Phase:
     return next(each for each in found.phases if each.name == name)
 
 
 def test_the_step_is_the_sum_of_its_phases_and_each_says_how() -> None:
-    found = estimate(a_tpu_run({"fsdp": 4, "sp": 16, "ulysses": 4}), V5P)
+    found = estimate_step_time(a_tpu_run({"fsdp": 4, "sp": 16, "ulysses": 4}), V5P)
     assert found.seconds == pytest.approx(sum(each.seconds for each in found.phases))
     lines = found.text.splitlines()
     assert len(lines) == len(found.phases) + 1
@@ -35,40 +35,40 @@ def test_the_step_is_the_sum_of_its_phases_and_each_says_how() -> None:
 
 def test_utilisation_counts_the_models_flops_and_not_those_computed_again() -> None:
     run = a_tpu_run({"fsdp": 4, "sp": 16}, memory={"remat": "full"})
-    found = estimate(run, V5P)
-    assert found.mfu == pytest.approx(flops(run).model / found.seconds / (64 * 4.59e14))
+    found = estimate_step_time(run, V5P)
+    assert found.mfu == pytest.approx(step_flops(run).model / found.seconds / (64 * 4.59e14))
     assert found.hardware_flops > found.model_flops
 
 
 def test_a_run_without_its_ulysses_degree_is_refused() -> None:
     run = a_tpu_run({"fsdp": 4, "sp": 16})
     with pytest.raises(ValueError, match=r"mesh\.ulysses: not given"):
-        estimate(run.model_copy(update={"mesh": run.mesh.model_copy(update={"ulysses": None})}), V5P)
+        estimate_step_time(run.model_copy(update={"mesh": run.mesh.model_copy(update={"ulysses": None})}), V5P)
 
 
 def test_what_a_mesh_does_not_use_takes_no_time() -> None:
-    found = estimate(a_tpu_run({"fsdp": 4}, devices=4), V5P)
+    found = estimate_step_time(a_tpu_run({"fsdp": 4}, devices=4), V5P)
     for name in ("ring hops", "ulysses exchanges", "tp all-reduces", "dp in a slice", "dp between slices"):
         assert phase(found, name).seconds == 0, name
 
 
 @pytest.mark.parametrize(("tp", "links"), [(2, 1), (4, 2)])
 def test_tensor_parallel_layers_sum_the_stream_five_times(tp: int, links: int) -> None:
-    found = estimate(a_tpu_run({"fsdp": 4, "sp": 16 // tp, "tp": tp}), V5P)
+    found = estimate_step_time(a_tpu_run({"fsdp": 4, "sp": 16 // tp, "tp": tp}), V5P)
     tokens = 4 * 32 * K // (64 // tp)
     sent = 32 * 5 * 2 * tokens * 4096 * 2 * (tp - 1) / tp
     assert phase(found, "tp all-reduces").seconds == pytest.approx(sent / (links * 1e11 * ICI_SHARE)), "four fill an axis of 4 x 4 x 4"
 
 
 def test_slices_sum_their_gradients_over_the_data_centers_network() -> None:
-    found = estimate(a_tpu_run({"dp": 2, "fsdp": 2, "sp": 32}, devices=128, slices=2), V5P)
+    found = estimate_step_time(a_tpu_run({"dp": 2, "fsdp": 2, "sp": 32}, devices=128, slices=2), V5P)
     assert phase(found, "dp between slices").seconds == pytest.approx(2 * 4 * (PARAMETERS // 64) / 2 / 6.25e9)
     assert phase(found, "dp in a slice").seconds == 0
 
 
 def test_each_part_of_an_accumulation_gathers_the_parameters_again() -> None:
     once, twice = (
-        estimate(a_tpu_run({"fsdp": 4, "sp": 16}, rows=8, memory={"gradient_accumulation_steps": parts}), V5P) for parts in (1, 2)
+        estimate_step_time(a_tpu_run({"fsdp": 4, "sp": 16}, rows=8, memory={"gradient_accumulation_steps": parts}), V5P) for parts in (1, 2)
     )
     assert phase(twice, "parameter gathers").seconds == pytest.approx(2 * phase(once, "parameter gathers").seconds)
     assert phase(twice, "matmul") == phase(once, "matmul")
@@ -76,8 +76,8 @@ def test_each_part_of_an_accumulation_gathers_the_parameters_again() -> None:
 
 def test_offload_shows_only_what_compute_does_not_hide() -> None:
     run = a_tpu_run({"fsdp": 4, "sp": 16}, memory={"remat": "offload"})
-    assert phase(estimate(run, V5P), "offload").seconds == 0
-    found = estimate(run, replace(V5P, host_rate=1e9))
+    assert phase(estimate_step_time(run, V5P), "offload").seconds == 0
+    found = estimate_step_time(run, replace(V5P, host_rate=1e9))
     whole = 2 * 32 * (4 * 32 * K // 64) * 8192 * 2 / 1e9
     busy = sum(phase(found, name).seconds for name in ("matmul", "attention", "loss"))
     assert phase(found, "offload").seconds == pytest.approx(whole - busy)
