@@ -22,10 +22,10 @@ REASONS = (
     "ConfigError ContainerCreating ImagePull PodsMissing Queued SchedulingGated Unschedulable "
     # what the trainer does
     "Preparing Rendezvous LoadingData Restoring Compiling Training Saving "
-    # why an attempt ended: the trainer's words and codes
+    # why an attempt ended: the trainer's reasons and codes
     "BadArguments BadCheckpoint BadConfig BadData BucketDenied BucketMissing Diverged ExitCode1 GateFailed Hang HostLost Killed "
     "CompletedWithoutCheckpoint DataCorrupt PreparedNowhere SavedOnRequest SegmentationFault StorageDenied Transient Uncaught "
-    # and Kubernetes' words, people's deeds, the operator's own decisions
+    # and Kubernetes' reasons, what users do, the operator's own decisions
     "Evicted EvictedByQueue JobDeleted LeaseSilent NoRoomWithoutAvoided NodeAffinity NodeGone NodeLost NodeNotReady NodeShutdown OOMKilled "
     "OutOfcpu OutOfmemory OutOfpods PlacementTimeout PodDeleted PodFailed Preempted Preempting Shutdown Superseded TaintedNode Terminated "
     "UnexpectedAdmissionError"

@@ -29,7 +29,7 @@ GOOD_MESH, BAD_MESH = Mesh(dp=2, fsdp=2, sp=2), Mesh(dp=3)
 
 
 def fail(simulation: Simulation, index: int, code: int, how: str) -> None:
-    """A host fails with a termination message (`words`), with far too long a one (`long`), or with none (`mute`)."""
+    """A host fails with a termination message (`message`), with far too long a one (`long`), or with none (`mute`)."""
     gang = simulation.state.newest_gang
     if gang is None or how == "mute" or code > 128:
         simulation.trainers.fail(index, code)
@@ -37,7 +37,7 @@ def fail(simulation: Simulation, index: int, code: int, how: str) -> None:
     letters = 4000 if how == "long" else 10
     reason = "Long" + 80 * "x" if how == "long" else REASONS.get(code) or f"ExitCode{code}"
     message = TerminationMessage(code=code, reason=reason, message="w" * letters, step=gang.step)
-    simulation.trainers.fail(index, code, words=message)
+    simulation.trainers.fail(index, code, termination_message=message)
 
 
 def edit(simulation: Simulation, **changes: object) -> None:

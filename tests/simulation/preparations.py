@@ -155,19 +155,19 @@ class Preparations:
             self.state.preparations[name] = replace(view, report=report)
             return
         prepared = Prepared(uri=store_uri(view.dataset), documents=done, tokens=1000 * done, skipped=1)
-        words = TerminationMessage(code=0, reason="Complete", prepared=None if mute else prepared)
+        message = TerminationMessage(code=0, reason="Complete", prepared=None if mute else prepared)
         pods = tuple(
-            replace(pod, state=PodState.SUCCEEDED, exit_code=0, termination_message=words) if pod.state == PodState.RUNNING else pod
+            replace(pod, state=PodState.SUCCEEDED, exit_code=0, termination_message=message) if pod.state == PodState.RUNNING else pod
             for pod in view.pods
         )
         job = replace(view.job, succeeded=view.workers)
         self.state.preparations[name] = replace(view, job=job, pods=pods, complete=True, report=None if mute else report)
 
-    def _fail(self, name: str, pod: PodView, words: TerminationMessage | None) -> None:
+    def _fail(self, name: str, pod: PodView, message: TerminationMessage | None) -> None:
         """A worker fails. A fatal exit code, or too many tries, ends the Job and all its workers."""
         view = self.state.preparations[name]
-        code = words.code if words is not None else 137
-        failed = replace(pod, state=PodState.FAILED, exit_code=code, reason="Error", termination_message=words)
+        code = message.code if message is not None else 137
+        failed = replace(pod, state=PodState.FAILED, exit_code=code, reason="Error", termination_message=message)
         pods = tuple(failed if other is pod else other for other in view.pods)
         tries = sum(1 for other in pods if other.index == pod.index and other.state == PodState.FAILED)
         if code not in FATAL_EXIT_CODES and tries < TRIES:

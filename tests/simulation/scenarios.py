@@ -61,7 +61,7 @@ def _advance(rng: Randomness) -> Script:
 
 def _break(rng: Randomness) -> Script:
     """A host fails, its peer notices or not."""
-    moves: Script = [("fail", _host(rng), rng.choice(CODES), rng.choice(("words", "words", "long", "mute", "mute")))]
+    moves: Script = [("fail", _host(rng), rng.choice(CODES), rng.choice(("message", "message", "long", "mute", "mute")))]
     if rng.random() < 0.3:
         moves += passes(rng)
     if rng.random() < 0.6:

@@ -45,7 +45,7 @@ class Trainers:
         """As `lwm_trainer.checkpoint.lineage.agree_on_origin`: other processes have committed for this attempt."""
         for pod in [pod for pod in self.state.pods.values() if self.state.gang_by_pod[pod.uid] is gang]:
             message = TerminationMessage(code=81, reason="SavedOnRequest", message="it has committed before", step=0)
-            self.exit(pod, 81 if pod.index == 0 else 79, words=message if pod.index == 0 else None)
+            self.exit(pod, 81 if pod.index == 0 else 79, termination_message=message if pod.index == 0 else None)
 
     def enter_phase(self, phase: Phase) -> None:
         """The newest gang does something else than training."""
@@ -105,13 +105,13 @@ class Trainers:
             checkpoint=commit.path, step=commit.step, state_hash=f"{commit.state:x}", record_hash=f"{hash(commit.batches):x}"
         )
         gang.phase = Phase.COMPLETE
-        words = None if mute else TerminationMessage(code=0, reason="Complete", step=gang.step, final=final)
+        message = None if mute else TerminationMessage(code=0, reason="Complete", step=gang.step, final=final)
         if not mute:
             self.report(gang, final)
         for pod in self.state.newest_pods:
-            self.exit(pod, 0, words=words)
+            self.exit(pod, 0, termination_message=message)
 
-    def exit(self, pod: PodView, code: int, reason: str = "Error", words: TerminationMessage | None = None) -> None:
+    def exit(self, pod: PodView, code: int, reason: str = "Error", termination_message: TerminationMessage | None = None) -> None:
         """A process exits; where its node is not ready, the API server does not learn of it."""
         gang = self.state.gang_by_pod[pod.uid]
         if not pod.live or pod.index not in gang.alive:
@@ -120,13 +120,13 @@ class Trainers:
         if pod.node not in self.state.lost_nodes:
             state = PodState.SUCCEEDED if code == 0 else PodState.FAILED
             reason = "Completed" if code == 0 else pod.reason or reason
-            self.state.pods[pod.name] = replace(pod, state=state, exit_code=code, reason=reason, termination_message=words)
+            self.state.pods[pod.name] = replace(pod, state=state, exit_code=code, reason=reason, termination_message=termination_message)
 
-    def fail(self, index: int, code: int, reason: str = "Error", words: TerminationMessage | None = None) -> None:
+    def fail(self, index: int, code: int, reason: str = "Error", termination_message: TerminationMessage | None = None) -> None:
         """One host fails; its peers live on for the moment."""
         for pod in self.state.newest_pods:
             if pod.index == index:
-                self.exit(pod, code, reason, words)
+                self.exit(pod, code, reason, termination_message)
 
     def save_and_exit(self, gang: Gang) -> None:
         """SIGTERM has reached one process: a whole gang saves at the same step and exits; of any other, the deleted pods just end."""
@@ -134,11 +134,11 @@ class Trainers:
         if saved and gang.step > gang.resumed_from:
             gang.commit(self.state.bucket)
             self.report(gang)
-        words = TerminationMessage(code=81, reason="SavedOnRequest", message=f"saved step {gang.step}", step=gang.step) if saved else None
+        message = TerminationMessage(code=81, reason="SavedOnRequest", message=f"saved step {gang.step}", step=gang.step) if saved else None
         pods = [pod for pod in self.state.pods.values() if self.state.gang_by_pod[pod.uid] is gang]
         for pod in [pod for pod in pods if pod.node not in self.state.lost_nodes]:
             if saved:
-                self.exit(pod, ExitCode.SAVED_ON_REQUEST, words=words)
+                self.exit(pod, ExitCode.SAVED_ON_REQUEST, termination_message=message)
             elif pod.deleting:
                 self.exit(pod, 143)
 
@@ -148,4 +148,6 @@ class Trainers:
             gang = self.state.gang_by_pod[pod.uid]
             connected = gang.begun or gang.phase != Phase.RENDEZVOUS
             if pod.index in gang.alive and not gang.whole and pod.state == PodState.RUNNING and connected:
-                self.exit(pod, code, words=TerminationMessage(code=79, reason="PeerLost", step=gang.step) if code == 79 else None)
+                self.exit(
+                    pod, code, termination_message=TerminationMessage(code=79, reason="PeerLost", step=gang.step) if code == 79 else None
+                )

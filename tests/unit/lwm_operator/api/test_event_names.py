@@ -16,15 +16,15 @@ def test_names_are_deterministic_and_differ_by_training_and_key() -> None:
 
 
 def test_the_names_of_a_story_sort_as_it_happened() -> None:
-    world = Simulation(training())
-    told = list(world.reconcile().events)
-    world.start()
-    told += world.reconcile().events
-    world.train(60, commit=True)
-    told += world.reconcile().events
-    world.finish()
-    told += world.reconcile().events
-    names = [event_name(world.training.metadata, event) for event in told]
+    simulation = Simulation(training())
+    events = list(simulation.reconcile().events)
+    simulation.start()
+    events += simulation.reconcile().events
+    simulation.train(60, commit=True)
+    events += simulation.reconcile().events
+    simulation.finish()
+    events += simulation.reconcile().events
+    names = [event_name(simulation.training.metadata, event) for event in events]
     assert names == sorted(names)
     assert len(set(names)) == len(names) == 5
     assert all(re.fullmatch(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?", name) for name in names)

@@ -1,4 +1,4 @@
-"""Random histories keep the promises, reach what they should, and find planted bugs. `make test` runs 5,000, `make soak` 100,000."""
+"""Random histories keep the invariants, reach what they should, and find planted bugs. `make test` runs 5,000, `make soak` 100,000."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ WITHIN = 300
 """Histories in which each planted bug has to be found."""
 
 
-def test_a_few_hundred_histories_keep_the_promises_and_reach_everything() -> None:
+def test_a_few_hundred_histories_keep_the_invariants_and_reach_everything() -> None:
     reached: Counter[str] = Counter()
     for seed in range(FEW):
         reached.update(run(seed))
@@ -36,10 +36,10 @@ def test_a_few_hundred_histories_keep_the_promises_and_reach_everything() -> Non
 
 
 def test_a_history_can_be_replayed_from_its_moves() -> None:
-    world = replay(
-        1, [("reconcile",), ("start",), ("train", 5, True), ("fail", 0, 70, "words"), ("lose peers", 79), ("sync jobs",), ("reconcile",)]
+    simulation = replay(
+        1, [("reconcile",), ("start",), ("train", 5, True), ("fail", 0, 70, "message"), ("lose peers", 79), ("sync jobs",), ("reconcile",)]
     )
-    assert world.coverage["class App"] == 1
+    assert simulation.coverage["class App"] == 1
     assert set(MOVES) > {"crash", "resume stale", "lose status", "set clock"}
 
 
@@ -100,9 +100,9 @@ def _resume_ignored(patch: pytest.MonkeyPatch) -> None:
 def _suspension_charged(patch: pytest.MonkeyPatch) -> None:
     right = termination.finish_attempt
 
-    def wrong(attempt: Any, state: AttemptState, here: Any) -> Any:
-        told = state == AttemptState.SUSPENDED and attempt.job_uid is not None
-        return right(attempt, AttemptState.FAILED if told else state, here)
+    def wrong(attempt: Any, state: AttemptState, ctx: Any) -> Any:
+        suspended = state == AttemptState.SUSPENDED and attempt.job_uid is not None
+        return right(attempt, AttemptState.FAILED if suspended else state, ctx)
 
     patch.setattr(lifecycle, "finish_attempt", wrong)
 

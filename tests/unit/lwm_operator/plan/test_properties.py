@@ -1,4 +1,4 @@
-"""1,000 histories by hypothesis, which shrinks one that breaks a promise to its shortest list of moves: to be replayed as a plain test."""
+"""1,000 histories by hypothesis, which shrinks a violation of an invariant to its shortest list of moves, to be replayed as a test."""
 
 from dataclasses import replace
 from itertools import product
@@ -27,7 +27,7 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], ...]] = {
     "enter phase": (PREPARING,),
     "train": ((1, 5, 100), TRUTHS),
     "train zombies": ((5,),),
-    "fail": (HOSTS, tuple(sorted(set(CODES))), ("words", "long", "mute")),
+    "fail": (HOSTS, tuple(sorted(set(CODES))), ("message", "long", "mute")),
     "oom": (HOSTS,),
     "reject": (HOSTS, tuple(REJECTED)),
     "lose peers": ((79, 134),),
@@ -66,7 +66,7 @@ START: list[Move] = [("start",), ("reconcile",)]
 ADVANCE: list[Move] = [("admit",), ("start",), ("reconcile",), ("train", 5, True), ("reconcile",)]
 RECOVER: list[Move] = [("sync jobs",), ("reconcile",), ("settle",), ("reconcile",), ("wait", 400.0), ("reconcile",)]
 
-PARTS = st.one_of(  # a broken promise is shrunk towards the first of them
+PARTS = st.one_of(  # a violation is shrunk towards the first of them
     st.builds(lambda move: [move], st.sampled_from(ALL)),
     st.builds(lambda move: [move, ("reconcile",)], st.sampled_from(ALL)),
     st.just(START),
@@ -78,11 +78,11 @@ HISTORIES = st.lists(PARTS, min_size=1, max_size=24).map(lambda parts: [move for
 
 @settings(max_examples=1000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(which=st.integers(0, len(TRAININGS) - 1), history=HISTORIES)
-def test_any_history_keeps_the_promises(which: int, history: list[Move]) -> None:
+def test_any_history_keeps_the_invariants(which: int, history: list[Move]) -> None:
     replay(which, history)
 
 
-def test_a_broken_promise_is_shrunk_to_a_few_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_violation_is_shrunk_to_a_few_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RULES, FailureClass.DISRUPTION, replace(RULES[FailureClass.DISRUPTION], budget="infra"))
 
     @settings(max_examples=200, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
@@ -90,9 +90,9 @@ def test_a_broken_promise_is_shrunk_to_a_few_moves(monkeypatch: pytest.MonkeyPat
     def find(which: int, history: list[Move]) -> None:
         replay(which, history)
 
-    with pytest.raises(HistoryError) as found:
+    with pytest.raises(HistoryError) as violation:
         find()
-    assert len(found.value.moves) <= 6, found.value.moves
+    assert len(violation.value.moves) <= 6, violation.value.moves
 
 
 def test_every_move_has_a_name_and_all_of_them_are_tried() -> None:
@@ -104,5 +104,5 @@ def test_every_move_has_a_name_and_all_of_them_are_tried() -> None:
 
 
 def test_nothing_in_a_plan_is_left_to_chance() -> None:
-    world = Simulation(TRAININGS[0])
-    assert len({repr(plan(world.training, world.observed(), world.now)) for _ in range(5)}) == 1
+    simulation = Simulation(TRAININGS[0])
+    assert len({repr(plan(simulation.training, simulation.observed(), simulation.now)) for _ in range(5)}) == 1

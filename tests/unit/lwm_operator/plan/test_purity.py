@@ -48,18 +48,18 @@ def forbidden(name: str) -> Callable[..., Any]:
 
 
 def test_the_plan_runs_with_the_world_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = Simulation(training())
-    world.reconcile()
-    world.start()
-    world.reconcile()
-    world.train(10, commit=True)
-    world.fail(0, 137)
-    observed = world.observed()
+    simulation = Simulation(training())
+    simulation.reconcile()
+    simulation.start()
+    simulation.reconcile()
+    simulation.train(10, commit=True)
+    simulation.fail(0, 137)
+    observed = simulation.observed()
     with monkeypatch.context() as gone:
         for owner, name in FORBIDDEN:
             gone.setattr(owner, name, forbidden(name))
         first = plan(training(), Simulation(training()).observed(), NOW)
-        second = plan(world.training, observed, later(30))
+        second = plan(simulation.training, observed, later(30))
         with pytest.raises(Touched):
             time.time()
     assert first.actions
@@ -67,8 +67,8 @@ def test_the_plan_runs_with_the_world_removed(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_plan_changes_nothing_that_it_is_given() -> None:
-    given, world = training(), Simulation(training())
+    given, simulation = training(), Simulation(training())
     before = given.model_dump_json()
-    plan(given, world.observed(), NOW)
+    plan(given, simulation.observed(), NOW)
     assert given.model_dump_json() == before
     assert body()["spec"]["stages"][0]["name"] == "ctx512"
