@@ -84,14 +84,14 @@ def build() -> Path:
 def compile_programs(names: Sequence[str], folder: Path) -> None:
     """Compile the programs into `folder`, all by one `go build`: packages that they share are compiled once, on every core."""
     go = str(go_toolchain.find())
-    say(f"building {len(names)} programs of Kubernetes {kubernetes_version()} with {go} (once)")
+    say(f"programs to build, once: {len(names)} (Kubernetes {kubernetes_version()}, {go})")
     fresh = folder / "new"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     packages = [PACKAGES[name] for name in names]
 
     progress = BuildProgress(source_bytes(_list_packages(go, packages)), len(names))
-    say(f"{progress.packages} packages to compile, {len(names)} programs to link")
+    say(f"packages to compile: {progress.packages}, programs to link: {len(names)}")
     line = ProgressLine(sys.stderr)
     began = time.monotonic()
     outputs = [output_name(package) for package in packages]
@@ -107,7 +107,7 @@ def compile_programs(names: Sequence[str], folder: Path) -> None:
     for name, output in zip(names, outputs, strict=True):
         (fresh / output).rename(folder / name)
     fresh.rmdir()
-    say(f"{len(names)} programs built in {minutes(time.monotonic() - began)}")
+    say(f"programs built in {minutes(time.monotonic() - began)}")
 
 
 def output_name(package: str) -> str:
