@@ -30,11 +30,13 @@ async def test_it_works_with_the_charts_rights_and_leaves_its_lease_free(client:
     async with asyncio.timeout(60):
         while (await look(client, made)).status.reason in ("", "Creating", "PodsMissing"):  # noqa: ASYNC110
             await asyncio.sleep(0.3)
-        # Two attempts that end, so that pods are deleted and the next ones made.
+        # An attempt that ends, so that its pods are deleted and the next ones made.
         pods = await client.list(paths.collection("Pod", namespace), f"{names.LABEL_ATTEMPT}=1")
         await client.call("DELETE", paths.item("Pod", namespace, pods[0]["metadata"]["name"]))
-        while (await look(client, made)).status.reason not in ("PodDeleted", "BackingOff", "JobFailed"):  # noqa: ASYNC110
+        while not await client.list(paths.collection("Job", namespace), f"{names.LABEL_ATTEMPT}=2"):  # noqa: ASYNC110
             await asyncio.sleep(0.3)
+    record = (await look(client, made)).status.stages[0].recent_attempts[-1]
+    assert record.root_cause is not None
     held = await client.get(lease)
     assert held is not None
     assert held["spec"]["holderIdentity"] == "operator-under-test"

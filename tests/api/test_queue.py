@@ -94,6 +94,10 @@ class Team:
         lease = {"metadata": {"annotations": {PROGRESS_ANNOTATION: words}}, "spec": {"renewTime": when}}
         await self.client.patch(paths.item("Lease", about["namespace"], about["name"]), lease, Patch.MERGE, manager="trainer")
 
+    async def unschedulable(self) -> Status:
+        """Passes until the status speaks of both pods: the Job's controller makes them one after the other."""
+        return await self.until(lambda status: status.reason == "Unschedulable" and "2 of 2 pods" in status.message)
+
     async def pods(self, count: int) -> None:
         """Waits until the Job's controller has made or taken away all but so many."""
         async with asyncio.timeout(30):
@@ -186,7 +190,7 @@ async def test_it_waits_with_kueues_words_and_runs_when_it_is_admitted(client: C
     await say(client, kueue, before, ("QuotaReserved", "False", "WaitingForQuota", "insufficient unused quota for cpu"))
     await team.until(lambda status: status.message.endswith(": WaitingForQuota: insufficient unused quota for cpu"))
     await team.suspend(False)
-    status = await team.until(lambda status: status.reason == "Unschedulable")
+    status = await team.unschedulable()
     assert (status.attempt, len(await team.list("Pod"))) == (1, 2)
     after = await team.job()
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
@@ -199,7 +203,7 @@ async def test_it_waits_with_kueues_words_and_runs_when_it_is_admitted(client: C
 async def test_an_evicted_attempt_costs_nothing_and_the_next_one_queues_in_a_job_of_its_own(client: Client, team: Team, kueue: str) -> None:
     await team.status()
     await team.suspend(False)
-    await team.until(lambda status: status.reason == "Unschedulable")
+    await team.unschedulable()
     await team.train(5)
     await team.until(lambda status: status.phase == Phase.RUNNING)
     first = await team.job()
@@ -214,15 +218,16 @@ async def test_an_evicted_attempt_costs_nothing_and_the_next_one_queues_in_a_job
     assert record.root_cause.message == "queue team took the nodes back: Preempted: Preempted to accommodate a workload"
     assert (status.stages[0].budgets_used.infra, status.stages[0].budgets_used.app, status.stages[0].failures.disruption) == (0, 0, 1)
     await team.suspend(False)
-    status = await team.until(lambda status: status.reason == "Unschedulable")
+    status = await team.unschedulable()
     assert (status.phase, status.attempt) == (Phase.RECOVERING, 2)
+    await team.pods(2)  # those of the first attempt are gone
     assert {pod["metadata"]["labels"][names.LABEL_ATTEMPT] for pod in await team.list("Pod")} == {"2"}
 
 
 async def test_an_eviction_and_a_second_admission_that_nobody_saw_cost_nothing_either(client: Client, team: Team) -> None:
     await team.status()
     await team.suspend(False)
-    await team.until(lambda status: status.reason == "Unschedulable")
+    await team.unschedulable()
     await team.train(5)
     await team.suspend(True)
     await team.pods(0)
@@ -241,12 +246,12 @@ async def test_an_eviction_of_pods_that_have_not_run_changes_nothing(client: Cli
     await team.status()
     first = await team.job()
     await team.suspend(False)
-    await team.until(lambda status: status.reason == "Unschedulable")
+    await team.unschedulable()
     await team.suspend(True)
     await team.pods(0)
     status = await team.until(lambda status: status.reason == "Queued")
     await team.suspend(False)
-    status = await team.until(lambda status: status.reason == "Unschedulable")
+    status = await team.unschedulable()
     assert (status.attempt, (await team.job())["metadata"]["uid"]) == (1, first["metadata"]["uid"])
 
 
@@ -278,5 +283,5 @@ async def test_a_wrong_name_of_a_queue_can_be_mended(client: Client, team: Team)
     await team.until(lambda status: "waits in queue other" in status.message)
     assert (await team.job())["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "other"
     assert await change(client, team.training, {"spec": {"execution": {"queueName": None}}}) == ""
-    await team.until(lambda status: status.reason == "Unschedulable")
+    await team.unschedulable()
     assert "kueue.x-k8s.io/queue-name" not in (await team.job())["metadata"]["labels"]

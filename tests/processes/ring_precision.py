@@ -21,6 +21,7 @@ from lwm_trainer.ring.kernels.blockwise import Blockwise  # noqa: E402
 from lwm_trainer.ring.kernels.protocol import AttentionBackend, Shard  # noqa: E402
 from lwm_trainer.ring.kernels.softmax import OnlineSoftmax  # noqa: E402
 from lwm_trainer.ring.layout import zigzag  # noqa: E402
+from support import compiled_programs  # noqa: E402
 
 LENGTH, HEADS, CHANNELS = 1024, 2, 32
 
@@ -58,6 +59,7 @@ def errors(backend: AttentionBackend, size: int, inputs: list[Array], expected: 
 
 
 def main(*sizes: int) -> None:
+    compiled_programs.keep()
     random = np.random.default_rng(0)
     inputs = [jnp.array(random.standard_normal((1, LENGTH, HEADS, CHANNELS)), jnp.bfloat16) for _ in range(4)]
     exact = [x.astype(jnp.float32) for x in inputs]

@@ -58,7 +58,7 @@ def test_another_mesh_draws_the_same_model_sees_the_same_tokens_and_has_the_same
     np.testing.assert_allclose(losses, ring[0], rtol=2e-5)
 
 
-def test_the_partitioner_replicates_nothing_as_a_last_resort(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_partitioner_replicates_nothing_as_a_last_resort(capfd: pytest.CaptureFixture[str], no_compile_cache: None) -> None:
     """XLA warns where it finds no way from one sharding to another but through the whole array: it has one from table to stream."""
     run = a_run(mesh={"fsdp": 2, "sp": 4})
     program = make_program(run, make_mesh(run.mesh))

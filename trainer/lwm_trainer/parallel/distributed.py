@@ -1,14 +1,10 @@
 """Joining the gang: one process per host, addresses given, nothing detected."""
 
-import hashlib
-import platform
-from pathlib import Path
-
 import jax
 import orbax.checkpoint as ocp
 
 from lwm_trainer import config
-from lwm_trainer.parallel import devices
+from lwm_trainer.parallel import compile_cache, devices
 
 HEARTBEAT_SECONDS = 30
 """A frozen or unreachable peer is noticed within this time: JAX then aborts every process of the gang with 134."""
@@ -25,8 +21,7 @@ def join(run: config.RunConfig, index: int) -> None:
     """
     devices.prepare(run.gang, index)
     if run.compile_cache is not None:
-        jax.config.update("jax_compilation_cache_dir", f"{run.compile_cache}/{_compiler()}")
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+        compile_cache.use(run.compile_cache)
     jax.distributed.initialize(
         coordinator_address=run.gang.coordinator,
         num_processes=run.gang.hosts,
@@ -44,10 +39,3 @@ def barrier(name: str) -> None:
     Needed before the first run of a program that communicates: Gloo gives the peers 30 s to come, but one may compile for longer.
     """
     ocp.multihost.get_barrier_sync_fn()(key=name, timeout_ms=config.RENDEZVOUS_SECONDS * 1000)
-
-
-def _compiler() -> str:
-    """What a compiled program depends on besides what JAX hashes itself: its version and, on CPU, the processor's instructions."""
-    processor = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else platform.processor()
-    flags = sorted({line for line in processor.splitlines() if line.startswith(("flags", "Features", "model name"))})
-    return f"jax-{jax.__version__}-{hashlib.sha256('|'.join(flags).encode()).hexdigest()[:12]}"

@@ -1,5 +1,7 @@
 """The ring against dense attention in float32, forward and all gradients."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jax
@@ -18,6 +20,19 @@ from support.dense import LENGTH, PACKINGS, ROWS, dense, distance, example, star
 BLOCKS = Blockwise(20)  # neither 10 nor 20 divides what a rank holds
 
 
+@cache
+def ring(mesh: Mesh) -> Callable[..., tuple[Array, Any]]:
+    """Output and gradients of the ring over that mesh. Layouts come with the rows, as in training: one program serves all of a shape."""
+    device_mesh = make_mesh(mesh)
+
+    @jax.jit
+    def both(q: Array, k: Array, v: Array, dout: Array, index: Array, start: Array) -> tuple[Array, Any]:
+        out, pull = jax.vjp(ring_attention(device_mesh, RING_AXES, index, start, backend=BLOCKS), q, k, v)
+        return out, pull(dout)
+
+    return both
+
+
 @pytest.mark.parametrize("packing", PACKINGS)
 @pytest.mark.parametrize(
     ("mesh", "heads", "key_heads"),
@@ -29,15 +44,7 @@ def test_the_ring_equals_dense_attention(mesh: Mesh, heads: int, key_heads: int,
     start = np.stack(PACKINGS[packing])
     index = np.tile(np.arange(LENGTH, dtype=np.int32), (ROWS, 1))
     order = zigzag(LENGTH, mesh.ring)
-    device_mesh = make_mesh(mesh)
-
-    @jax.jit
-    def ring(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
-        attend = ring_attention(device_mesh, RING_AXES, jnp.array(index[:, order]), jnp.array(start[:, order]), backend=BLOCKS)
-        out, pull = jax.vjp(attend, q, k, v)
-        return out, pull(jnp.array(dout[:, order]))
-
-    out, grads = ring(*(x[:, order] for x in (q, k, v)))
+    out, grads = ring(mesh)(*(x[:, order] for x in (q, k, v, dout, index, start)))
     expected, pull = jax.vjp(lambda q, k, v: dense(q, k, v, jnp.array(start)), q, k, v)
     assert distance(out, np.asarray(expected)[:, order]) <= 1e-5
     for found, wanted in zip(grads, pull(jnp.array(dout)), strict=True):
@@ -52,18 +59,11 @@ def test_rows_of_one_batch_may_each_have_a_layout_of_their_own() -> None:
     assert len({layout.tobytes() for layout in (*order, *simple)}) == 4, (
         "the rows should need layouts unlike each other and the simple ones"
     )
-    device_mesh = make_mesh(Mesh(sp=8))
 
     def planned(x: Any) -> Any:
         return np.take_along_axis(np.asarray(x), order.reshape(ROWS, LENGTH, *[1] * (x.ndim - 2)), axis=1)
 
-    @jax.jit
-    def ring(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
-        attend = ring_attention(device_mesh, RING_AXES, jnp.array(order), jnp.array(planned(start)), backend=BLOCKS)
-        out, pull = jax.vjp(attend, q, k, v)
-        return out, pull(jnp.array(planned(dout)))
-
-    out, grads = ring(*(planned(x) for x in (q, k, v)))
+    out, grads = ring(Mesh(sp=8))(*(planned(x) for x in (q, k, v, dout)), order.astype(np.int32), planned(start))
     expected, pull = jax.vjp(lambda q, k, v: dense(q, k, v, jnp.array(start)), q, k, v)
     assert distance(out, planned(expected)) <= 1e-5
     for found, wanted in zip(grads, pull(jnp.array(dout)), strict=True):
@@ -74,14 +74,7 @@ def test_rows_of_one_batch_may_each_have_a_layout_of_their_own() -> None:
 def test_heads_of_any_width_equal_dense_attention(channels: int) -> None:
     q, k, v, dout = example(2, 1, channels)
     start, index = np.stack(PACKINGS["odd edges"]), np.tile(np.arange(LENGTH, dtype=np.int32), (ROWS, 1))
-
-    @jax.jit
-    def ring(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
-        attend = ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, jnp.array(index), jnp.array(start), backend=BLOCKS)
-        out, pull = jax.vjp(attend, q, k, v)
-        return out, pull(jnp.array(dout))
-
-    out, grads = ring(q, k, v)
+    out, grads = ring(Mesh(sp=8))(q, k, v, dout, index, start)
     expected, pull = jax.vjp(lambda q, k, v: dense(q, k, v, jnp.array(start)), q, k, v)
     for found, wanted in zip((out, *grads), (expected, *pull(jnp.array(dout))), strict=True):
         assert distance(found, wanted) <= 1e-5
@@ -97,12 +90,12 @@ def test_a_prefix_may_see_itself_whole() -> None:
     order = zigzag(LENGTH, 8)
 
     @jax.jit
-    def ring(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
+    def with_prefix(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
         places, first, behind = (jnp.array(x[:, order]) for x in (index, start, stop))
         out, pull = jax.vjp(ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, places, first, behind, backend=BLOCKS), q, k, v)
         return out, pull(jnp.array(dout[:, order]))
 
-    out, grads = ring(*(x[:, order] for x in (q, k, v)))
+    out, grads = with_prefix(*(x[:, order] for x in (q, k, v)))
     expected, pull = jax.vjp(lambda q, k, v: dense(q, k, v, jnp.array(start), jnp.array(stop)), q, k, v)
     for found, wanted in zip((out, *grads), (expected, *pull(jnp.array(dout))), strict=True):
         assert distance(found, np.asarray(wanted)[:, order]) <= 1e-5
