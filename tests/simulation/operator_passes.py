@@ -1,8 +1,9 @@
 """The operator of a simulated cluster: its real reconciler, stopped before each request. Between any two it may die or pause."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from datetime import datetime
 from types import coroutine
+from typing import Literal
 
 from lwm_operator.api.status import Status
 from lwm_operator.api.training import Metadata, Training
@@ -39,8 +40,8 @@ class SimulatedCluster:
         self.api_server = api_server
         self.fresh = True
         """Nothing has happened since the pass observed the children."""
-        self.loses_answer = False
-        """The next effect happens, and its answer does not arrive."""
+        self.loss: Literal["request", "answer"] | None = None
+        """What of the next effect gets lost; without its answer the pass does not know that it happened."""
 
     def now(self) -> datetime:
         return self.state.now
@@ -61,22 +62,24 @@ class SimulatedCluster:
             return False
         if training.metadata.resource_version != self.state.training.metadata.resource_version:
             raise ConflictError("the training has been written since it was read")
+        self._lose("request")
         self.state.write_status(status)
-        self._answer()
+        self._lose("answer")
         return True
 
     async def carry_out(self, training: Training, action: Action) -> None:
         await stop()
+        self._lose("request")
         self.api_server.carry_out(action, training.spec, fresh=self.fresh)
-        self._answer()
-
-    def _answer(self) -> None:
-        if self.loses_answer:
-            self.loses_answer = False
-            raise UnansweredError("the API server did not answer in time")
+        self._lose("answer")
 
     async def post_event(self, regarding: Metadata, event: Event) -> None:
         assert 0 < len(event.message) <= 1024, f"an Event with the message {event.message!r}"
+
+    def _lose(self, part: Literal["request", "answer"]) -> None:
+        if self.loss == part:
+            self.loss = None
+            raise UnansweredError("the API server did not answer in time")
 
 
 class RecordingReconciler(Reconciler):
@@ -103,19 +106,8 @@ class Pass:
 
     def step(self) -> bool:
         """Run up to the next request; False when the pass has ended. A conflict or a refusal ends it."""
-        return self._run(lambda: self._running.send(None))
-
-    def time_out(self, *, happened: bool) -> bool:
-        """The next request gets no answer, whether it was carried out or not; False when that ends the pass."""
-        if happened:
-            self.cluster.loses_answer = True
-            return self.step()
-        return self._run(lambda: self._running.throw(UnansweredError("the API server did not answer in time")))
-
-    @staticmethod
-    def _run(resume: Callable[[], object]) -> bool:
         try:
-            resume()
+            self._running.send(None)
         except (StopIteration, ClusterError):
             return False
         return True
@@ -161,7 +153,8 @@ class OperatorPasses:
     def time_out(self, effects: int, *, happened: bool) -> None:
         """The request after so many effects times out; it was carried out, or not."""
         current = self._begin()
-        if current.advance(effects) and current.time_out(happened=happened):
+        if current.advance(effects):
+            current.cluster.loss = "answer" if happened else "request"
             current.advance()
 
     def pause(self, effects: int) -> None:
