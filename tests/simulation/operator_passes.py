@@ -1,85 +1,17 @@
-"""The operator of a simulated cluster: its real reconciler, stopped before each request. Between any two it may die or pause."""
+"""The operator of a simulated cluster: its real reconciler, effect by effect. Between any two effects it may die or pause."""
 
-from collections.abc import Generator
-from datetime import datetime
-from types import coroutine
-from typing import Literal
-
-from lwm_operator.api.status import Status
-from lwm_operator.api.training import Metadata, Training
-from lwm_operator.cluster.port import ClusterError, ConflictError, TrainingKey
+from lwm_operator.api.training import Training
+from lwm_operator.cluster.port import ClusterError
 from lwm_operator.controller.reconcile import Reconciler
-from lwm_operator.plan.actions import Action, CreateAttempt, CreatePreparation, Event, Plan
+from lwm_operator.plan.actions import CreateAttempt, CreatePreparation, Plan
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.plan import plan
 from simulation.api_server import ApiServer
+from simulation.simulated_cluster import SimulatedCluster, key_of
 from simulation.state import ClusterState
 
 MAX_STALE_PASSES = 3
 ALL_EFFECTS = 1000
-
-
-class UnansweredError(ClusterError):
-    """A request got no answer; it may have been carried out."""
-
-
-@coroutine
-def stop() -> Generator[None, None, None]:
-    """Give control back to `Pass.step`."""
-    yield
-
-
-class SimulatedCluster:
-    """Implements ClusterPort for one pass, which stops before it observes and before each of its effects.
-
-    The status write is an effect, needed or not; so is each action. Events are none.
-    """
-
-    def __init__(self, state: ClusterState, api_server: ApiServer) -> None:
-        self.state = state
-        self.api_server = api_server
-        self.fresh = True
-        """Nothing has happened since the pass observed the children."""
-        self.loss: Literal["request", "answer"] | None = None
-        """What of the next effect gets lost; without its answer the pass does not know that it happened."""
-
-    def now(self) -> datetime:
-        return self.state.now
-
-    async def list_trainings(self) -> list[TrainingKey]:
-        return [key_of(self.state.training)]
-
-    async def read_training(self, key: TrainingKey) -> Training | None:
-        return self.state.training if key == key_of(self.state.training) else None
-
-    async def observe(self, training: Training) -> Observed:
-        await stop()
-        return self.state.observed()
-
-    async def write_status(self, training: Training, status: Status) -> bool:
-        await stop()
-        if status == training.status:
-            return False
-        if training.metadata.resource_version != self.state.training.metadata.resource_version:
-            raise ConflictError("the training has been written since it was read")
-        self._lose("request")
-        self.state.write_status(status)
-        self._lose("answer")
-        return True
-
-    async def carry_out(self, training: Training, action: Action) -> None:
-        await stop()
-        self._lose("request")
-        self.api_server.carry_out(action, training.spec, fresh=self.fresh)
-        self._lose("answer")
-
-    async def post_event(self, regarding: Metadata, event: Event) -> None:
-        assert 0 < len(event.message) <= 1024, f"an Event with the message {event.message!r}"
-
-    def _lose(self, part: Literal["request", "answer"]) -> None:
-        if self.loss == part:
-            self.loss = None
-            raise UnansweredError("the API server did not answer in time")
 
 
 class RecordingReconciler(Reconciler):
@@ -206,7 +138,3 @@ class OperatorPasses:
             coverage[f"stage {entry.state}"] += 1
             if entry.recent_attempts:
                 coverage[f"attempt {entry.recent_attempts[0].state}"] += 1
-
-
-def key_of(training: Training) -> TrainingKey:
-    return TrainingKey(training.metadata.namespace, training.metadata.name)

@@ -46,11 +46,11 @@ async def run(settings: Settings, watch: Watcher) -> int:
     )
     leader = Leader(client, namespace=settings.namespace, name=LEASE_NAME, identity=settings.identity, now=utc_now)
     try:
-        if not await _crd_served(cluster):
+        if not await _wait_for_crd(cluster):
             return 1
         if settings.leader_election:
             log.info("waiting_for_leadership", lease=f"{settings.namespace}/{LEASE_NAME}")
-            if not await _acquired(leader):
+            if not await _acquire_leadership(leader):
                 return 0
         metrics.LEADER.set(1)
         start_http_server(settings.metrics_port)
@@ -59,7 +59,7 @@ async def run(settings: Settings, watch: Watcher) -> int:
         await client.close()
 
 
-async def _acquired(leader: Leader) -> bool:
+async def _acquire_leadership(leader: Leader) -> bool:
     """Wait for leadership; return False when told to stop first.
 
     The handlers are needed because process 1 of a container gets no signal for which it has none.
@@ -74,8 +74,8 @@ async def _acquired(leader: Leader) -> bool:
     return True
 
 
-async def _crd_served(cluster: ClusterPort) -> bool:
-    """Wait a while for the CRD; log an error and return False when it does not come.
+async def _wait_for_crd(cluster: ClusterPort) -> bool:
+    """Wait until the CRD is served; log an error and return False when it takes too long.
 
     With scanning off, kopf would watch nothing for ever where the CRD is missing.
     """
@@ -94,6 +94,7 @@ async def _crd_served(cluster: ClusterPort) -> bool:
 
 
 async def _lead(cluster: ClusterPort, settings: Settings, leader: Leader, watch: Watcher) -> int:
+    """Watch and reconcile until one of the tasks ends; return the exit code."""
     queue: KeyedQueue[TrainingKey] = KeyedQueue(asyncio.get_running_loop().time)
     reconciler = Reconciler(cluster)
     tasks = [asyncio.create_task(run_worker(queue, reconciler), name=f"worker-{number}") for number in range(settings.workers)]

@@ -21,7 +21,7 @@ from lwm_trainer.config import Start
 from simulation.coverage import COUNT, LEAST, missing
 from simulation.histories import HistoryError, replay, run
 from simulation.moves import MOVES
-from simulation.operator_passes import SimulatedCluster
+from simulation.simulated_cluster import SimulatedCluster
 
 FEW = 400
 WITHIN = 300
