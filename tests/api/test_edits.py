@@ -49,7 +49,7 @@ async def test_a_stage_that_has_begun_is_fixed_and_later_ones_are_not(client: Cl
         current_stage=2, stages=(StageStatus(name="a", state=StageState.COMPLETE), StageStatus(name="b", state=StageState.RUNNING))
     )
     await write_status(client, await look(client, made), begun)
-    said = "a stage that has begun cannot change, move or go"
+    said = "a stage that has begun cannot change, move or be removed"
     for stages in (
         [stage("a", steps=61), *three[1:]],
         [three[0], stage("b", ropeTheta=1e6), three[2]],

@@ -52,7 +52,7 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     ),
     "heads over tensor": (
         {"stages": [stage(mesh={"dp": 2, "tp": 4})]},
-        "mesh.tp: it must divide model.heads and model.kvHeads",
+        "mesh.tp must divide model.heads and model.kvHeads",
         {"stages": [stage(mesh={"dp": 4, "tp": 2})]},
     ),
     "groups over the ring": (
@@ -67,7 +67,7 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     ),
     "mixture names data sets": (
         {"stages": [stage(mixture=[{"dataset": "poems"}])]},
-        "mixture: it names a data set that is not in datasets",
+        "mixture names a data set that is not in datasets",
         {"stages": [stage(mixture=[{"dataset": "books"}])]},
     ),
     "stage names differ": ({"stages": [stage("a"), stage("a")]}, "Duplicate value", {"stages": TWO}),
@@ -85,7 +85,7 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "checkpoint: none": ({"checkpoint": {}}, "give exactly one of uri", {"checkpoint": CLAIM}),
     "no password in the endpoint": (
         {"checkpoint": {**PLACE, "endpoint": "http://user:pass@store:4443"}},
-        "endpoint must name no user and no password",
+        "endpoint must contain no user and no password",
         {"checkpoint": {**PLACE, "endpoint": "http://store:4443"}},
     ),
     "tokenizer: both": ({"tokenizer": {**PLACE, **CLAIM}}, "give exactly one of uri", {"tokenizer": CLAIM}),

@@ -52,7 +52,7 @@ async def test_a_secrets_value_is_in_nothing_that_the_operator_or_the_kubelet_te
 async def test_an_endpoint_with_a_password_is_refused_and_not_repeated(client: Client, namespace: str) -> None:
     wanted = manifest(namespace, checkpoint={"uri": "gs://lwm/runs", "endpoint": f"http://user:{VALUE}@store:4443"})
     said = await refusal(client, wanted)
-    assert "endpoint must name no user and no password" in said
+    assert "endpoint must contain no user and no password" in said
     assert VALUE not in said
     wanted["spec"]["checkpoint"]["endpoint"] = "http://store:4443"
     assert (await submit(client, wanted)).spec.checkpoint.endpoint == "http://store:4443"

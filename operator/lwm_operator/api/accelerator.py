@@ -1,4 +1,4 @@
-"""What a training or a stage runs on: CPU, TPU or GPU hosts."""
+"""The accelerator of a training or a stage: CPU, TPU or GPU hosts."""
 
 from typing import Annotated, Literal
 
@@ -18,56 +18,59 @@ Profile = Literal["aws-efa", "aws-efa-p5", "gke-a3-high", "gke-a3-mega", "gke-a3
 
 
 class Cpu(Resource):
-    """Hosts (pods) of CPU devices: for trying things out and for tests."""
+    """CPU hosts, for trials and tests."""
 
     hosts: Annotated[int, Field(ge=1, le=64)]
-    """Pods of a gang."""
+    """Number of hosts. Each host is a pod."""
     devices_per_host: Annotated[int, Field(ge=1, le=64)] = 1
-    """Virtual CPU devices of a pod; hosts x devicesPerHost is the product of every mesh."""
+    """Virtual CPU devices per host. The product of each mesh must be hosts x devicesPerHost."""
     threads: Annotated[int, Field(ge=1, le=256)] = Field(
         default=2,
-        description="XLA's threads in a pod: part of what makes a run repeat bit for bit, so it does not follow the node's cores.",
+        description="XLA threads per host. Bitwise reproducible runs need a fixed number, so it does not depend on the node's cores.",
     )
 
 
 class Tpu(Resource):
-    """One or more TPU slices as GKE offers them; hosts and chips of a host follow from family and topology."""
+    """TPU slices on GKE. Family and topology determine the hosts of a slice and the chips of a host."""
 
     model_config = ConfigDict(
-        json_schema_extra=guarded(rule("!self.spot || !has(self.reservation)", "spot and reservation exclude each other: give one of them"))
+        json_schema_extra=guarded(
+            rule("!self.spot || !has(self.reservation)", "spot and reservation exclude each other: remove one of them")
+        )
     )
 
     family: TpuFamilyName
-    """Generation of the TPU; it fixes the chips of a host and the topologies on offer (docs/platforms.md)."""
+    """TPU generation. It determines the available topologies: docs/platforms.md."""
     topology: Annotated[str, Field(min_length=3, max_length=11, pattern=r"^[1-9][0-9]{0,2}(x[1-9][0-9]{0,2}){1,2}$")]
-    """Chips along each axis, such as 4x4x8 (v4, v5p, v7x) or 16x16 (v5e, v6e)."""
+    """Number of chips along each axis of a slice, such as 4x4x8 (v4, v5p, v7x) or 16x16 (v5e, v6e)."""
     slices: Annotated[int, Field(ge=1, le=64)] = 1
-    """They come up together or not at all; mesh.dp is a multiple of their number, as the network between them is slow."""
+    """Number of slices. They start together or not at all. mesh.dp must be a multiple of it, because the network between slices is slow."""
     chips_per_host: Annotated[int, Field(ge=1, le=8)] | None = Field(
-        default=None, description="Only where the topology exists on two kinds of machine, such as v6e 2x4 with 4 or 8 chips a host."
+        default=None,
+        description="Chips per host, for topologies with two machine types, such as v6e 2x4 with 4 or 8 chips. Default: docs/platforms.md.",
     )
     spot: bool = False
-    """True: spot capacity, by GKE's selector and toleration."""
+    """True: use spot capacity, by GKE's node selector and toleration."""
     reservation: (
         Annotated[str, Field(min_length=1, max_length=160, pattern=r"^(projects/[a-z0-9-]+/reservations/)?[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
         | None
     ) = Field(
         default=None,
-        description="A reservation whose capacity is to be used: its name, or projects/PROJECT/reservations/NAME of another project.",
+        description="Reservation to use: its name, or projects/PROJECT/reservations/NAME in another project. Default: none.",
     )
 
 
 class Gpu(Resource):
-    """Hosts of GPUs."""
+    """GPU hosts."""
 
     hosts: Annotated[int, Field(ge=1, le=2048)]
-    """Pods of a gang."""
+    """Number of hosts. Each host is a pod."""
     per_host: Annotated[int, Field(ge=1, le=16)] = 8
-    """GPUs of a pod; hosts x perHost is the product of every mesh."""
+    """GPUs per host. The product of each mesh must be hosts x perHost."""
     resource: ExtendedResource = "nvidia.com/gpu"
-    """The name under which the nodes offer their GPUs."""
+    """Resource name of the GPUs on the nodes."""
     shared_memory: Quantity = "16Gi"
-    """Size of /dev/shm, which NCCL uses between the GPUs of a host; it counts as memory of the pod."""
+    """Size of /dev/shm, which NCCL uses between the GPUs of a host. It counts as memory of the pod."""
     rdma: (
         Annotated[
             dict[str, Quantity],
@@ -76,13 +79,16 @@ class Gpu(Resource):
                 json_schema_extra=guarded(
                     rule(
                         "self.all(name, name.contains('/'))",
-                        "rdma: a resource's name has a domain, such as rdma/hca or vpc.amazonaws.com/efa",
+                        "rdma: a resource's name has a domain: use a name such as rdma/hca",
                     )
                 ),
             ),
         ]
         | None
-    ) = Field(default=None, description="Network devices of a pod by resource name, such as rdma/hca or vpc.amazonaws.com/efa.")
+    ) = Field(
+        default=None,
+        description="RDMA devices per host by resource name, such as rdma/hca or vpc.amazonaws.com/efa.",
+    )
     hugepages: (
         Annotated[
             dict[str, Quantity],
@@ -91,13 +97,13 @@ class Gpu(Resource):
                 json_schema_extra=guarded(
                     rule(
                         "self.all(name, name in ['hugepages-2Mi', 'hugepages-1Gi'])",
-                        "hugepages: the sizes are hugepages-2Mi and hugepages-1Gi",
+                        "hugepages: the sizes are hugepages-2Mi and hugepages-1Gi: use one of them",
                     )
                 ),
             ),
         ]
         | None
-    ) = Field(default=None, description="Huge pages of a pod, such as hugepages-2Mi: 5Gi.")
+    ) = Field(default=None, description="Huge pages per host, such as hugepages-2Mi: 5Gi.")
     nccl: (
         Annotated[
             dict[str, Annotated[str, Field(max_length=512)]],
@@ -106,22 +112,22 @@ class Gpu(Resource):
                 json_schema_extra=guarded(
                     rule(
                         "self.all(name, name.startsWith('NCCL_'))",
-                        "nccl: its names begin with NCCL_; other variables go into podTemplate.env",
+                        "nccl: its names begin with NCCL_: put other variables into podTemplate.env",
                     )
                 ),
             ),
         ]
         | None
-    ) = Field(default=None, description="NCCL's variables, such as NCCL_IB_HCA. They win over the profile's.")
+    ) = Field(default=None, description="NCCL variables, such as NCCL_IB_HCA. They override the profile's.")
     profile: Profile | None = Field(
         default=None,
-        description="What a provider's fast network needs of a pod, by name: docs/platforms.md. All but aws-efa and aws-efa-p5 need a"
-        " namespace that admits privileged pods.",
+        description="Provider profile for the fast network: docs/platforms.md. All profiles except aws-efa and aws-efa-p5 need a namespace"
+        " that admits privileged pods. Default: none.",
     )
 
 
 class Accelerator(Resource):
-    """`type` and the one block of that name."""
+    """The accelerator type and its settings, in the block with the name of the type."""
 
     model_config = ConfigDict(
         json_schema_extra=guarded(
@@ -136,7 +142,7 @@ class Accelerator(Resource):
     )
 
     type: Literal["cpu", "tpu", "gpu"] = "cpu"
-    """Which of the three blocks counts; it must be there, and no other."""
+    """Accelerator type. The block with this name is required, and no other block may be given."""
     cpu: Cpu | None = None
     tpu: Tpu | None = None
     gpu: Gpu | None = None

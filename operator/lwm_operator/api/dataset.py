@@ -1,4 +1,4 @@
-"""A data set: where its records lie, how they become examples, and whether that is done before the stages that draw on it."""
+"""A data set: the files of its records, how records become examples, and whether it is encoded before the stages that use it."""
 
 from typing import Annotated
 
@@ -14,26 +14,26 @@ MAX_WORKERS = 1024
 
 
 class Source(Location):
-    """Where the files of a data set lie: `gs://bucket/folder` (or one file, or a pattern with `*`), or a folder on a PVC."""
+    """Files of a data set: `gs://bucket/folder`, a file or a pattern with `*` in a bucket, or a folder on a PersistentVolumeClaim."""
 
     files: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^/\s][^\s]*$")] | None = Field(
-        default=None, description="Which files below the place: one, or a pattern such as `1945/*.jsonl`. Default: all that can be read."
+        default=None, description="File or pattern below uri or pvc, such as `1945/*.jsonl`. Default: all files of a known type."
     )
 
 
 class Preparation(Resource):
-    """Pods of their own encode the data set before the first stage that draws on it. What they write lies below `spec.checkpoint` in
-    `datasets/`, and is shared by all trainings there that ask for the same."""
+    """Encodes the data set once, in separate pods, before the first stage that uses it. The token store is below `datasets/` in
+    spec.checkpoint, and trainings with equal settings share it."""
 
     workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)]
-    """Pods; each takes every so-manieth shard of the files."""
+    """Number of worker pods. Worker i of n encodes shards i, i + n, i + 2n and so on."""
     resources: Resources | None = Field(
-        default=None, description="Of each pod. Default: requests of 250m of cpu and 1Gi of memory, a limit of 2Gi of memory."
+        default=None, description="Resources of each worker pod. Default: requests of 250m CPU and 1Gi memory, and a limit of 2Gi memory."
     )
 
 
 class Dataset(Resource):
-    """A source of examples that stages draw on by name."""
+    """A source of examples. Stages refer to it by name."""
 
     model_config = ConfigDict(
         json_schema_extra=guarded(
@@ -49,17 +49,17 @@ class Dataset(Resource):
     )
 
     name: Name
-    """What stages[].mixture calls it."""
+    """Unique name of the data set, for stages[].mixture."""
     kind: Kind = "text"
-    """text: fields of text. chat: conversations. vision: fields of text and of vision codes; the model needs `vision`."""
+    """Type of the records. text: text fields. chat: conversations. vision: text fields and vision codes; it needs model.vision."""
     source: Source
-    """Its files: `.jsonl`, `.txt` (one record a file), `.parquet`, or a folder that Hugging Face's `datasets` saved."""
+    """Files of the data set: `.jsonl`, `.txt` (one record per file), `.parquet`, or a folder saved by Hugging Face `datasets`."""
     fields: Annotated[str, Field(min_length=1, max_length=1024)] = "text"
-    """Which fields of a record make an example, and which count in the loss (not those in brackets), in LWM's words: `[question],answer`.
-    A plain text file has one, `text`."""
+    """Fields of a record that make an example, in LWM's notation: `[question],answer`. Fields in brackets do not count in the loss. A plain
+    text file has one field, `text`."""
     fields_from_example: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
         default=None,
-        description="The record's own field that holds its field line, or a list of them of which one is drawn; instead of fields.",
+        description="Record field that holds the value for fields, or a list of values of which one is drawn. It replaces fields.",
     )
     chat: Chat = Chat()
     frames: Frames = Frames()
@@ -67,12 +67,13 @@ class Dataset(Resource):
         Documents,
         Field(
             json_schema_extra=guarded(
-                rule("!has(self.maxTokens) || self.maxTokens >= self.minTokens", "maxTokens must be at least minTokens: raise it")
+                rule("!has(self.maxTokens) || self.maxTokens >= self.minTokens", "maxTokens must be at least minTokens: raise maxTokens")
             )
         ),
     ] = Documents()
     on_bad_record: OnBadRecord = "fail"
-    """What becomes of a record that makes no example. fail: the stage ends with its file and line. skip: it is counted and reported."""
+    """Handling of a record that makes no example. fail: the stage fails with file and line. skip: the record is left out and counted."""
     preparation: Preparation | None = Field(
-        default=None, description="Default: none; every host of a stage reads and encodes the files while it starts."
+        default=None,
+        description="Preparation before the first stage that uses the data set. Default: none; every host encodes the files at startup.",
     )

@@ -1,4 +1,4 @@
-"""What is trained, and the parameters that it begins with."""
+"""The model, and the parameters from which the first stage starts."""
 
 from pydantic import Field
 
@@ -7,15 +7,15 @@ from lwm_trainer.config import Model
 
 
 class InitialModel(Model):
-    """A Llama-family decoder, and where its first parameters come from. Widths are in units of one activation."""
+    """A Llama-family decoder and its initial parameters. Widths are numbers of activations."""
 
     init_from: Location | None = Field(
         default=None,
-        description="The first stage's parameters: a folder that `lwm convert` wrote, or the final checkpoint of another training (its "
-        "status.stages[].finalCheckpoint.path). Every other field of model must be as there. Default: drawn from the seed.",
+        description="Initial parameters of the first stage: a folder written by `lwm convert`, or the final checkpoint of another training "
+        "(status.stages[].finalCheckpoint.path). All other fields of model must match it. Default: random parameters from seed.",
     )
 
     @property
     def plain(self) -> Model:
-        """What manifests compare: two models are equal wherever their parameters came from."""
+        """The model without `init_from`, for the run config."""
         return Model.model_validate(self.model_dump(exclude={"init_from"}))

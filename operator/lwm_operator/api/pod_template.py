@@ -1,4 +1,4 @@
-"""The few things of a training's pods that a user may set."""
+"""Settings of a training's pods."""
 
 from typing import Annotated, Literal
 
@@ -9,33 +9,33 @@ from lwm_operator.api.rules import guarded, list_map, rule
 
 
 class Toleration(Resource):
-    """As in a pod."""
+    """A toleration, as in a pod's spec."""
 
     key: Annotated[str, Field(max_length=317)] | None = None
-    """The taint's key; absent, with operator Exists: every taint."""
+    """Key of the taint. Absent with operator Exists: every taint."""
     operator: Literal["Exists", "Equal"] = "Equal"
-    """Exists: whatever the taint's value is; Equal: only `value`."""
+    """Exists: matches every value of the taint. Equal: matches only `value`."""
     value: Annotated[str, Field(max_length=63)] | None = None
-    """The taint's value, with operator Equal."""
+    """Value of the taint, for operator Equal."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    """The taint's effect; absent: every one."""
+    """Effect of the taint. Absent: every effect."""
     toleration_seconds: Annotated[int, Field(ge=0, le=31_536_000)] | None = None
-    """With effect NoExecute: how long a pod stays on the node once it is tainted; absent: for ever, 0: it goes at once."""
+    """Seconds that a pod stays on the node after the taint is added, for effect NoExecute. Absent: forever. 0: evicted at once."""
 
 
 class KeyRef(Resource):
-    """One key of a Secret or ConfigMap of the training's namespace."""
+    """A key of a Secret or ConfigMap in the training's namespace."""
 
     name: ClaimName
-    """Of the Secret or ConfigMap."""
+    """Name of the Secret or ConfigMap."""
     key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._A-Za-z0-9]+$")]
-    """Whose value the variable gets."""
+    """Key whose value the variable takes."""
     optional: bool | None = None
-    """True: where it is missing the variable is not set; else the pods wait for it."""
+    """True: the variable stays unset if the key is missing. False or absent: the pods wait for the key."""
 
 
 class Source(Resource):
-    """Where a variable's value is taken from when a pod starts."""
+    """Source of the variable's value, read when a pod starts."""
 
     model_config = ConfigDict(
         json_schema_extra=guarded(
@@ -48,16 +48,16 @@ class Source(Resource):
 
 
 class Variable(Resource):
-    """A variable of the trainer's environment. The operator's own variables win."""
+    """An environment variable of the trainer. The operator's own variables take precedence."""
 
     model_config = ConfigDict(
         json_schema_extra=guarded(rule("has(self.value) != has(self.valueFrom)", "give exactly one of value and valueFrom"))
     )
 
     name: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-    """On TPU hosts, those that GKE sets itself are refused."""
+    """Name of the variable. On TPU hosts, the variables that GKE sets are refused."""
     value: Annotated[str, Field(max_length=4096)] | None = None
-    """As it stands: `$(NAME)` refers to a variable named before it."""
+    """Value of the variable. `$(NAME)` refers to a variable earlier in the list."""
     value_from: Source | None = None
 
 
@@ -65,30 +65,31 @@ class PullSecret(Resource):
     """A Secret of type kubernetes.io/dockerconfigjson in the training's namespace."""
 
     name: ClaimName
-    """Of the Secret."""
+    """Name of the Secret."""
 
 
 class Resources(Resource):
-    """As in a container. A CPU limit throttles the heartbeat of the gang: leave it out unless you must."""
+    """Resources of the container. Avoid a CPU limit, because throttling delays the gang's heartbeats."""
 
     requests: Annotated[dict[str, Quantity], Field(max_length=16)] | None = None
-    """What the scheduler sets aside for a pod. Default: 250m of cpu and 1Gi of memory; the accelerator's devices are added."""
+    """Resource requests. Default: 250m CPU and 1Gi memory. The accelerator's devices are added."""
     limits: Annotated[dict[str, Quantity], Field(max_length=16)] | None = None
-    """What a pod may use at most; beyond its memory it is killed. Default, on CPU hosts that request no memory: 2Gi of memory."""
+    """Resource limits. Default: 2Gi memory on CPU hosts without a memory request, else none. The accelerator's devices are added."""
 
 
 class PodTemplate(Resource):
-    """The few things of a pod that a user may set."""
+    """Settings of the pods."""
 
     resources: Resources | None = None
     node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=32)] | None = None
-    """Labels that a node must have; on TPU hosts and with a GPU profile, the accelerator's own win."""
+    """Labels that a node must have. The accelerator's own labels take precedence (TPU hosts, GPU profiles)."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] = ()
-    """Taints that the pods bear, beside the accelerator's own."""
+    """Tolerations of the pods, in addition to the accelerator's own."""
     env: Annotated[tuple[Variable, ...], Field(max_length=64, json_schema_extra=list_map("name"))] = ()
-    """Variables of the trainer, told apart by name."""
+    """Environment variables of the trainer. Names are unique."""
     image_pull_secrets: Annotated[tuple[PullSecret, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
-    """For a registry that asks who pulls, told apart by name."""
+    """Secrets for pulling images from private registries. Names are unique."""
     service_account_name: ClaimName | None = Field(
-        default=None, description="An existing account for the pods, e.g. one with rights on a bucket. Default: one made for each attempt."
+        default=None,
+        description="Existing ServiceAccount of the pods, for example one with access to a bucket. Default: a new one for each attempt.",
     )

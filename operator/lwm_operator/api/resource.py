@@ -1,4 +1,4 @@
-"""What every part of the resource is made of: the base of its models, and the bounded strings."""
+"""The base class of the API models, and string types with bounds."""
 
 from typing import Annotated
 
@@ -13,6 +13,6 @@ Quantity = Annotated[int | str, Field()]
 
 
 class Resource(BaseModel):
-    """A frozen record with camelCase names. The API server prunes unknown fields, so an older operator ignores newer ones."""
+    """A frozen model with camelCase names in JSON. Unknown fields are ignored, so that an older operator can read newer objects."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True)

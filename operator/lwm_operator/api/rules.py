@@ -1,4 +1,4 @@
-"""How a CEL rule stands beside the field that it guards."""
+"""CEL rules and list types as `json_schema_extra` of a field or model."""
 
 from pydantic.config import JsonDict
 
@@ -8,22 +8,22 @@ LIST_TYPE = "x-kubernetes-list-type"
 
 
 def rule(expression: str, message: str) -> dict[str, str]:
-    """One CEL rule and the sentence, with the fix, that the user reads when it does not hold."""
+    """A CEL rule and the message that the user reads if it is violated. The message includes the fix."""
     return {"rule": expression, "message": message}
 
 
 def guarded(*rules: dict[str, str]) -> JsonDict:
     """`json_schema_extra` of a field or a model with these rules."""
-    return {VALIDATIONS: [{**each} for each in rules]}
+    return {VALIDATIONS: [{**rule} for rule in rules]}
 
 
 def list_map(key: str, *rules: dict[str, str]) -> JsonDict:
-    """`json_schema_extra` of a list whose items are told apart by `key`: duplicates are refused by the API server itself."""
+    """`json_schema_extra` of a list whose items have a unique `key`. The API server refuses duplicates."""
     extra: JsonDict = {LIST_TYPE: "map", MAP_KEYS: [key]}
     if rules:
-        extra[VALIDATIONS] = [{**each} for each in rules]
+        extra[VALIDATIONS] = [{**rule} for rule in rules]
     return extra
 
 
-def immutable(what: str) -> dict[str, str]:
-    return rule("self == oldSelf", f"{what} cannot change after creation: create a new LWMTraining instead")
+def immutable(field: str) -> dict[str, str]:
+    return rule("self == oldSelf", f"{field} cannot change after creation: create a new LWMTraining instead")

@@ -1,7 +1,7 @@
-"""From pydantic's JSON Schema to the structural schema that the API server takes.
+"""Converts pydantic's JSON Schema to the structural schema that the API server requires.
 
-The server forbids `$ref`, types inside `anyOf`, numeric exclusive bounds and more; each conversion here is one of its rules. What
-cannot be said in a structural schema is an error of the model's author, raised at generation time.
+The server forbids `$ref`, types inside `anyOf`, numeric exclusive bounds and more. Each conversion here follows one of its rules. A model
+that has no structural schema is an error at generation time.
 """
 
 from typing import Any
@@ -13,15 +13,15 @@ Schema = dict[str, Any]
 DROPPED = ("title", "$defs", "examples", "discriminator", "exclude")
 KNOWN_FORMATS = ("date-time", "int32", "int64")
 BAD_NAMES = ("y", "n", "yes", "no", "on", "off", "true", "false")
-"""YAML 1.1 reads these as booleans when they stand unquoted."""
+"""YAML 1.1 reads these as booleans if they are not quoted."""
 
 
 class SchemaError(ValueError):
-    """The model says something that a structural schema cannot."""
+    """The model has no structural schema."""
 
 
 def structural(model: type[BaseModel]) -> Schema:
-    """The structural schema of `model`, as camelCase dict without references."""
+    """The structural schema of `model`, with camelCase names and without references."""
     raw = model.model_json_schema(by_alias=True, mode="validation")
     return _convert(raw, raw.get("$defs", {}), model.__name__)
 
@@ -29,39 +29,39 @@ def structural(model: type[BaseModel]) -> Schema:
 def _convert(node: Schema, definitions: dict[str, Schema], where: str) -> Schema:
     node = _resolved(node, definitions)
     node = _without_null(node, definitions, where)
-    found = {key: value for key, value in node.items() if key not in DROPPED}
-    if "const" in found:
-        found["enum"] = [found.pop("const")]
-    if found.get("additionalProperties") is False:
-        del found["additionalProperties"]
-    if found.get("format") not in (None, *KNOWN_FORMATS):
-        del found["format"]
-    if isinstance(found.get("default"), dict):
-        found["default"] = {key: value for key, value in found["default"].items() if value not in (None, [])}
-    if "default" in found and found["default"] in (None, [], {}):
-        del found["default"]
+    schema = {key: value for key, value in node.items() if key not in DROPPED}
+    if "const" in schema:
+        schema["enum"] = [schema.pop("const")]
+    if schema.get("additionalProperties") is False:
+        del schema["additionalProperties"]
+    if schema.get("format") not in (None, *KNOWN_FORMATS):
+        del schema["format"]
+    if isinstance(schema.get("default"), dict):
+        schema["default"] = {key: value for key, value in schema["default"].items() if value not in (None, [])}
+    if "default" in schema and schema["default"] in (None, [], {}):
+        del schema["default"]
     for bound in ("minimum", "maximum"):
         name = f"exclusive{bound.capitalize()}"
-        if name in found:
-            found[bound] = found[name]
-            found[name] = True
-    if "properties" in found:
-        if bad := [name for name in found["properties"] if name in BAD_NAMES]:
+        if name in schema:
+            schema[bound] = schema[name]
+            schema[name] = True
+    if "properties" in schema:
+        if bad := [name for name in schema["properties"] if name in BAD_NAMES]:
             raise SchemaError(f"{where}.{bad[0]}: YAML 1.1 reads this name as a boolean, choose another")
-        found["properties"] = {name: _convert(child, definitions, f"{where}.{name}") for name, child in found["properties"].items()}
-    if isinstance(found.get("additionalProperties"), dict):
-        found["additionalProperties"] = _convert(found["additionalProperties"], definitions, f"{where}.*")
-    if found.get("type") == "array":
-        if "items" not in found:
+        schema["properties"] = {name: _convert(child, definitions, f"{where}.{name}") for name, child in schema["properties"].items()}
+    if isinstance(schema.get("additionalProperties"), dict):
+        schema["additionalProperties"] = _convert(schema["additionalProperties"], definitions, f"{where}.*")
+    if schema.get("type") == "array":
+        if "items" not in schema:
             raise SchemaError(f"{where}: a list needs one type of items")
-        found["items"] = _convert(found["items"], definitions, f"{where}[]")
-    if "type" not in found and "x-kubernetes-int-or-string" not in found:
-        raise SchemaError(f"{where}: no type in {sorted(found)}")
-    return found
+        schema["items"] = _convert(schema["items"], definitions, f"{where}[]")
+    if "type" not in schema and "x-kubernetes-int-or-string" not in schema:
+        raise SchemaError(f"{where}: no type in {sorted(schema)}")
+    return schema
 
 
 def _resolved(node: Schema, definitions: dict[str, Schema]) -> Schema:
-    """The node with its reference inlined; what stands beside the reference wins, rules of both are kept."""
+    """The node with its reference inlined. Keys next to the reference take precedence; rules of both are kept."""
     if "$ref" not in node:
         return node
     target = definitions[node["$ref"].rsplit("/", 1)[1]]
@@ -72,7 +72,7 @@ def _resolved(node: Schema, definitions: dict[str, Schema]) -> Schema:
 
 
 def _without_null(node: Schema, definitions: dict[str, Schema], where: str) -> Schema:
-    """`X | None` becomes X (absent is the only spelling of None), `int | str` becomes int-or-string."""
+    """`X | None` becomes an optional X, and `int | str` becomes int-or-string."""
     if "anyOf" not in node:
         return node
     options = [option for option in node["anyOf"] if option.get("type") != "null"]
@@ -81,4 +81,4 @@ def _without_null(node: Schema, definitions: dict[str, Schema], where: str) -> S
         return {**_resolved(options[0], definitions), **beside}
     if sorted(str(option.get("type")) for option in options) == ["integer", "string"]:
         return {"x-kubernetes-int-or-string": True, **beside}
-    raise SchemaError(f"{where}: a union cannot be said in a structural schema, use sibling fields and a rule")
+    raise SchemaError(f"{where}: a structural schema has no unions: use sibling fields and a rule")

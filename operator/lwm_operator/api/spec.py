@@ -1,7 +1,7 @@
 """The spec of an LWMTraining: what the user writes.
 
-CEL rules stand beside the fields they guard; rules over several fields stand on `Spec`. Bounds are everywhere, because the API
-server refuses a CRD whose rules might cost too much.
+CEL rules are next to the fields that they guard. Rules over several fields are on `Spec`. Every list and string has a bound, because the
+API server refuses a CRD whose rules might cost too much.
 """
 
 from collections.abc import Mapping
@@ -27,12 +27,12 @@ MESH = "s.mesh.dp * s.mesh.fsdp * s.mesh.tp * s.mesh.sp"
 
 
 def _each_stage(holds: str, message: str) -> dict[str, str]:
-    """A rule over all stages, in which `s` is the stage. (An expression for the message that names it would be over the cost budget.)"""
+    """A rule over all stages, in which `s` is the stage. (A message expression that names the stage would exceed the CEL cost budget.)"""
     return rule(f"self.stages.all(s, {holds})", f"stages[].{message}")
 
 
 class Spec(Resource):
-    """What is to be trained, on what, and what is done about failures."""
+    """The desired training: model, data, stages, accelerator, and what happens on failures."""
 
     model_config = ConfigDict(
         json_schema_extra=guarded(
@@ -46,24 +46,24 @@ class Spec(Resource):
             ),
             _each_stage(
                 "self.model.heads % s.mesh.tp == 0 && self.model.kvHeads % s.mesh.tp == 0",
-                "mesh.tp: it must divide model.heads and model.kvHeads: use a divisor of both",
+                "mesh.tp must divide model.heads and model.kvHeads: use a common divisor",
             ),
             _each_stage(
                 "!has(s.mixture) || s.mixture.all(m, self.datasets.exists(d, d.name == m.dataset))",
-                "mixture: it names a data set that is not in datasets: use the name of one of datasets",
+                "mixture names a data set that is not in datasets: use a name from datasets",
             ),
             rule(
                 "has(self.model.vision) || self.datasets.all(d, d.kind != 'vision')",
-                "datasets[].kind: vision needs model.vision: add it, for LWM's codes with vocabSize 8448",
+                "datasets[].kind: vision needs model.vision: add it, with vocabSize 8448 for LWM's codes",
             ),
         )
     )
 
     image: Annotated[str, Field(max_length=512, pattern=r"^[^\s]*$")] = Field(
-        default="", description="The trainer's image. Default: the one that the operator was installed with."
+        default="", description="Trainer image. Default: the trainer image of the operator's installation."
     )
     seed: Annotated[int, Field(ge=0, le=2**31 - 1, json_schema_extra=guarded(immutable("seed")))] = 0
-    """Of the first stage's parameters (without model.initFrom) and of the order of data: equal seeds and settings draw the same batches."""
+    """Random seed of the initial parameters (without model.initFrom) and of the data order. Equal seeds and settings give equal batches."""
     model: Annotated[
         InitialModel,
         Field(
@@ -74,9 +74,9 @@ class Spec(Resource):
         ),
     ]
     tokenizer: Annotated[Location, Field(json_schema_extra=guarded(immutable("tokenizer")))]
-    """A Hugging Face tokenizer.json with `<s>` and `</s>`: its own `gs://` address, or the folder of a PVC in which it lies."""
+    """A Hugging Face tokenizer.json with the tokens `<s>` and `</s>`: the `gs://` address of the file, or the PVC folder that holds it."""
     datasets: Annotated[tuple[Dataset, ...], Field(min_length=1, max_length=16, json_schema_extra=list_map("name", immutable("datasets")))]
-    """What stages draw rows from, told apart by name."""
+    """Data sets from which stages draw rows. Names are unique."""
     checkpoint: Annotated[
         Checkpoint,
         Field(
@@ -91,35 +91,41 @@ class Spec(Resource):
         ),
     ]
     accelerator: Accelerator
-    """What stages run on that name nothing of their own."""
+    """Accelerator of every stage without `accelerator`."""
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=32, json_schema_extra=list_map("name"))]
-    """The ladder, in the order in which they run; each begins with the parameters that the one before ended with."""
+    """Stages in the order in which they run. Each stage starts from the final parameters of the previous stage."""
     pod_template: PodTemplate = PodTemplate()
     execution: Execution = Execution()
     failure_policy: FailurePolicy = FailurePolicy()
-    suspend: bool = Field(default=False, description="True: the pods save and leave, nothing is charged; false: it goes on from there.")
+    suspend: bool = Field(
+        default=False,
+        description="True: the pods save a checkpoint and exit, which uses no budget. False: the training resumes from that checkpoint.",
+    )
     resume: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
-        default=0, description="Raise it by one to let a Paused or Failed training go on, with fresh budgets."
+        default=0, description="Counter. Raise it by one to resume a Paused or Failed training with reset failure budgets."
     )
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=315_360_000)] | None = Field(
-        default=None, description="So long after Complete or Failed, Jobs, pods and what was made for them go. Checkpoints stay."
+        default=None,
+        description="Seconds after Complete or Failed until Jobs, pods and their objects are deleted. Default: never. Checkpoints stay.",
     )
 
     def accelerator_of(self, stage: Stage) -> Accelerator:
         return stage.accelerator if stage.accelerator is not None else self.accelerator
 
     def weights_of(self, stage: Stage) -> Mapping[str, float]:
-        """The share of each data set that the stage draws on, by name: its mixture; without one, all with equal weights."""
+        """Weights of the data sets in the stage's mixture, by name. Without a mixture, all data sets have equal weights."""
         return {share.dataset: share.weight for share in stage.mixture} or {dataset.name: 1.0 for dataset in self.datasets}
 
     def drawn_on(self, stage: Stage) -> tuple[Dataset, ...]:
-        """In the order of `datasets`."""
+        """The data sets in the stage's mixture, in the order of `datasets`."""
         weights = self.weights_of(stage)
         return tuple(dataset for dataset in self.datasets if dataset.name in weights)
 
     def model_of(self, number: int) -> Model:
-        """The model of stage `number` (1-based): without the tables of vision before the first stage that draws on a data set of that kind,
-        so that the text stages of a ladder do not carry them. A model from elsewhere (`initFrom`) may have some, which stay."""
+        """The model of stage `number` (1-based).
+
+        Stages before the first one with a vision data set have no vision vocabulary. A model with `initFrom` always keeps it.
+        """
         sees = [any(dataset.kind == "vision" for dataset in self.drawn_on(stage)) for stage in self.stages]
         plain = self.model.plain
         blind = self.model.init_from is None and any(sees) and not any(sees[:number])

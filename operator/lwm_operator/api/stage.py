@@ -1,4 +1,4 @@
-"""One stage of the ladder, with the rules that its numbers keep among themselves."""
+"""One stage, with the CEL rules over its fields."""
 
 from typing import Annotated
 
@@ -7,12 +7,20 @@ from pydantic import ConfigDict, Field
 from lwm_operator.api.accelerator import Accelerator
 from lwm_operator.api.resource import Name, Resource
 from lwm_operator.api.rules import guarded, list_map, rule
-from lwm_operator.api.storage import Share
 from lwm_trainer.config import Loss, Memory, Mesh, Optimizer, Packing
 
 
+class MixtureEntry(Resource):
+    """A data set of a stage's mixture and its weight."""
+
+    dataset: Name
+    """Name from spec.datasets. Names are unique within a mixture."""
+    weight: Annotated[float, Field(gt=0, le=1_000_000)] = 1.0
+    """Share of the mixture, relative to the weights of the other data sets."""
+
+
 class Stage(Resource):
-    """One stage of the ladder: a context length with its theta, batch, mesh, data and schedule."""
+    """One stage: a context length with its rotary base, batch size, mesh, data and schedule."""
 
     model_config = ConfigDict(
         json_schema_extra=guarded(
@@ -23,11 +31,12 @@ class Stage(Resource):
             ),
             rule(
                 "self.batchTokens % self.contextLength == 0",
-                "batchTokens must be a multiple of contextLength: a step holds whole rows",
+                "batchTokens must be a multiple of contextLength, because a step holds whole rows: use a multiple",
             ),
             rule(
                 "self.contextLength % (2 * self.mesh.sp) == 0",
-                "contextLength must be a multiple of 2 x mesh.sp: each rank of the ring holds two equal chunks",
+                "contextLength must be a multiple of 2 x mesh.sp, because each rank of the ring holds two equal chunks: use a multiple or a"
+                " smaller mesh.sp",
             ),
             rule(
                 "(self.batchTokens / self.contextLength) % (self.mesh.dp * self.mesh.fsdp) == 0",
@@ -38,38 +47,40 @@ class Stage(Resource):
     )
 
     name: Name
-    """Part of the storage path: a-z, 0-9 and hyphens."""
+    """Unique name of the stage: a-z, 0-9 and hyphens. It is part of the storage path."""
     context_length: Annotated[int, Field(ge=8, le=16_777_216)]
-    """Tokens of a row; a multiple of 2 x mesh.sp."""
+    """Tokens per row: a multiple of 2 x mesh.sp."""
     rope_theta: Annotated[float, Field(gt=1, le=1e12)] = 10000.0
-    """Base of the rotary embedding: grows with the context."""
+    """Base of the rotary embedding (RoPE theta). Longer contexts need a larger base."""
     batch_tokens: Annotated[int, Field(ge=8, le=1_073_741_824)]
-    """Tokens of a step over the whole gang; a multiple of contextLength."""
+    """Tokens per step over all hosts: a multiple of contextLength."""
     steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    """Exactly one of steps and tokens."""
+    """Length of the stage in steps. Give either steps or tokens."""
     tokens: Annotated[int, Field(ge=8, le=1_000_000_000_000_000)] | None = None
-    """Exactly one of steps and tokens; a multiple of batchTokens."""
+    """Length of the stage in tokens: a multiple of batchTokens. Give either steps or tokens."""
     mesh: Annotated[
         Mesh,
         Field(
             json_schema_extra=guarded(
                 rule(
                     "!has(self.ulysses) || self.sp % self.ulysses == 0",
-                    "ulysses must divide sp: use a divisor of it, or leave it out and the fastest is chosen",
+                    "ulysses must divide sp: use a divisor of sp, or leave ulysses out to let the trainer choose",
                 )
             )
         ),
     ] = Mesh()
-    mixture: Annotated[tuple[Share, ...], Field(max_length=16, json_schema_extra=list_map("dataset"))] = Field(
-        default=(), description="Default: all data sets, with equal weights."
+    mixture: Annotated[tuple[MixtureEntry, ...], Field(max_length=16, json_schema_extra=list_map("dataset"))] = Field(
+        default=(), description="Data sets of the stage with their weights. Default: all data sets with equal weights."
     )
     packing: Packing = "mixed"
-    """Which documents may share a row. mixed: all, rows are fullest. bucketed: those of one class of lengths, from a power of two to
-    below the next, so that the rows of a class cost attention about the same; short documents' rows are sparse, long ones' dense."""
+    """Documents that may share a row. mixed: all, which fills rows best. bucketed: documents of one length class, from a power of two up to
+    the next, so that the rows of a class have about equal attention cost."""
     optimizer: Optimizer = Optimizer()
     loss: Loss = Loss()
     memory: Memory = Memory()
-    accelerator: Accelerator | None = Field(default=None, description="What this stage runs on, whole. Default: the training's.")
+    accelerator: Accelerator | None = Field(
+        default=None, description="Accelerator of this stage; it replaces spec.accelerator as a whole. Default: spec.accelerator."
+    )
 
     @property
     def total_steps(self) -> int:

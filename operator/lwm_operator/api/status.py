@@ -1,4 +1,4 @@
-"""The status of an LWMTraining: what the operator writes. Floats are strings, as the API conventions want."""
+"""The status of an LWMTraining: what the operator writes. Decimal numbers are strings, as the API conventions require."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ NodeName = Annotated[str, Field(max_length=253)]
 Time = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
 
 RECENT_ATTEMPTS = 10
-"""Attempts of a stage that status tells about; older ones live on in the count only."""
+"""Newest attempts of a stage that status lists. Older ones are only counted."""
 
 AVOIDED_NODES = 16
 KEPT_FAULTS = 64
@@ -30,20 +30,20 @@ class Phase(StrEnum):
     RECOVERING = "Recovering"
     SUSPENDED = "Suspended"
     PAUSED = "Paused"
-    """Waits for a human: `spec.resume` goes on."""
+    """Stopped until a person raises spec.resume."""
     COMPLETE = "Complete"
     FAILED = "Failed"
 
 
 class AttemptState(StrEnum):
     CREATING = "Creating"
-    """The intent: written before the Job is created."""
+    """Written before the Job is created."""
     STARTING = "Starting"
     RUNNING = "Running"
     STOPPING = "Stopping"
-    """A host was lost; its peers are given a moment to leave."""
+    """A host was lost, and the other hosts have time to exit."""
     SUSPENDING = "Suspending"
-    """Its pods were asked to save and leave."""
+    """The pods were asked to save a checkpoint and exit."""
     SUSPENDED = "Suspended"
     COMPLETE = "Complete"
     FAILED = "Failed"
@@ -58,157 +58,159 @@ class StageState(StrEnum):
 
 
 class FailureClass(StrEnum):
-    """What is done about a failure, and which budget it is charged to."""
+    """Class of a failure. It decides the reaction and the budget that is charged."""
 
     PERMANENT = "Permanent"
-    """Another attempt would end the same way: Failed at once."""
+    """A retry would fail the same way: the training fails at once."""
     APP = "App"
-    """The program's own fault, or its memory limit's: budget `app`."""
+    """A failure of the program, or its memory limit: budget `app`."""
     INFRA = "Infra"
-    """A host, its node, the network or the storage: budget `infra`."""
+    """A failure of a host, node, network or storage: budget `infra`."""
     HANG = "Hang"
-    """No step within the declared deadline: budget `hang`."""
+    """No step within the deadline: budget `hang`."""
     DIVERGED = "Diverged"
-    """Loss or gradient is not finite: `onDivergence`."""
+    """A loss or gradient that is not finite: `onDivergence`."""
     GATE = "Gate"
-    """The stage's evaluation gate was not met: Paused."""
+    """The evaluation gate of the stage was not met: the training is paused."""
     DISRUPTION = "Disruption"
-    """Preempted, evicted, drained, deleted: never charged."""
+    """Preemption, eviction, drain or deletion: no budget is charged."""
 
 
 class RootCause(Resource):
-    """Why an attempt ended: the first host that failed for a reason of its own."""
+    """Root cause of an attempt's end: the first host that failed on its own, not because of another host."""
 
     failure_class: Annotated[FailureClass, Field(alias="class")]
     reason: Short
-    """In one word: docs/reasons.md."""
+    """Reason in one word: docs/reasons.md."""
     message: Sentence = ""
-    """What the host said last, or what Kubernetes says of its pod."""
+    """Termination message of the host, or the status of its pod."""
     exit_code: int | None = None
-    """Of the host's container; absent where none is known."""
+    """Exit code of the host's container; absent if unknown."""
     host: int | None = None
-    """The host's index in the gang."""
+    """Index of the host in the gang (0-based)."""
     pod: Annotated[str, Field(max_length=253)] | None = None
     """Name of the host's pod."""
     node: NodeName | None = None
-    """Where the pod ran; absent where it had none."""
+    """Name of the pod's node; absent if the pod had none."""
 
 
 class StaleLease(Resource):
-    """Process 0 does not renew its Lease, as far as the operator can see."""
+    """Set while process 0 does not renew its Lease."""
 
     since: Time
-    """When it was noticed, by the operator's clock."""
+    """Time at which the operator noticed it, by the operator's clock."""
     renew_time: Short
-    """The Lease's renewTime then: a newer one breaks the silence, whatever the clocks say."""
+    """renewTime of the Lease at that time. A newer renewTime clears this field, whatever the clocks say."""
 
 
 class Attempt(Resource):
-    """One gang of pods: it runs a stage to its end, or until a host is lost."""
+    """One attempt: a gang of pods that runs a stage until the stage ends or a host fails."""
 
     number: int
-    """1-based, within the stage; part of the Job's name."""
+    """Number of the attempt within its stage (1-based); part of the Job's name."""
     state: AttemptState
-    """Creating: its Job may not be there yet. Stopping: a host was lost, the others leave. Suspending: they save, then leave."""
+    """State of the attempt. Creating: the Job may not exist yet. Stopping: a host failed and the others exit. Suspending: the pods save a
+    checkpoint and exit."""
     job_uid: Short | None = None
-    """UID of its Job, of the first slice's where there are several; another Job of the same name is not its own."""
+    """UID of the attempt's Job; with several slices, of the first slice's Job."""
     started_at: Time | None = None
-    """When the intent was written; absent for an attempt that was taken up from its Job."""
+    """Start time, written before the Job is created; absent for an attempt that was adopted from its Job."""
     finished_at: Time | None = None
-    """When it ended, or its hosts began to be stopped."""
+    """Time at which the attempt ended or the operator began to stop its hosts."""
     from_step: int = 0
-    """Step of the stage that it resumed from; 0: it began the stage."""
+    """Step from which the attempt resumed; 0: the beginning of the stage."""
     step: int = 0
-    """The newest step that it reported."""
+    """Newest reported step."""
     committed_step: int = 0
-    """The newest step that it committed; 0: none."""
+    """Step of the newest checkpoint of the attempt; 0: none."""
     avoided_nodes: Annotated[tuple[NodeName, ...], Field(max_length=AVOIDED_NODES)] = ()
-    """Nodes that its pods keep away from, the worst first: failurePolicy.avoidNodesAfter."""
+    """Nodes that the pods avoid, most failures first: failurePolicy.avoidNodesAfter."""
     stale_lease: StaleLease | None = None
     root_cause: RootCause | None = None
     host_exits: Sentence | None = None
-    """How every host ended, such as `host 0: 79, host 1: 137`."""
+    """Exit code of each host, such as `host 0: 79, host 1: 137`."""
 
 
 class FinalCheckpoint(Resource):
-    """Where a stage's result lies, and the hashes that two equal runs share."""
+    """Final checkpoint of a stage, and hashes that are equal for equal runs."""
 
     path: Path
-    """Orbax folder of the last step, under spec.checkpoint."""
+    """Orbax folder of the last step, below spec.checkpoint."""
     step: int
-    """The last step of the stage."""
+    """Last step of the stage."""
     state_hash: Short
-    """Of parameters and optimizer, 16 hexadecimal digits, equal on any mesh."""
+    """Hash of parameters and optimizer state in 16 hexadecimal digits. It does not depend on the mesh."""
     record_hash: Short
-    """SHA-256 of the bits of loss and gradient norm and of the tokens of every step."""
+    """SHA-256 over the loss, gradient norm and tokens of every step."""
 
 
 class Failures(Resource):
-    """How many attempts of a stage ended in each class."""
+    """Number of failed attempts of a stage by failure class."""
 
     permanent: int = 0
-    """Bad data, checkpoints or configs: another attempt would end the same way."""
+    """Bad data, checkpoints or configs, for which a retry would fail the same way."""
     app: int = 0
-    """The program's own fault, or its memory limit's."""
+    """Failures of the program, and out of memory."""
     infra: int = 0
-    """A host, its node, the network or the storage."""
+    """Failures of a host, node, network or storage."""
     hang: int = 0
-    """No step within the declared deadline."""
+    """Hangs: no step within the deadline."""
     diverged: int = 0
-    """Loss or gradient norm was not finite."""
+    """Divergences: the loss or gradient norm was not finite."""
     gate: int = 0
-    """The stage's evaluation gate was not met."""
+    """Evaluation gates that were not met."""
     disruption: int = 0
-    """Preempted, evicted, drained or deleted: never charged."""
+    """Preemptions, evictions, drains and deletions, which use no budget."""
 
 
 class BudgetsUsed(Resource):
-    """What failures have taken from the stage's budgets since the newest commit, or since a human said to go on."""
+    """Failures charged to the stage's budgets since the newest checkpoint or the newest change of spec.resume."""
 
     app: int = 0
-    """Of failurePolicy.budgets.app: the stage stops when it is more."""
+    """Failures charged to failurePolicy.budgets.app. The stage stops when they exceed it."""
     infra: int = 0
-    """Of failurePolicy.budgets.infra: the stage stops when it is more."""
+    """Failures charged to failurePolicy.budgets.infra. The stage stops when they exceed it."""
     hang: int = 0
-    """Of failurePolicy.budgets.hang: the stage stops when it is more."""
+    """Failures charged to failurePolicy.budgets.hang. The stage stops when they exceed it."""
     rollbacks: int = 0
-    """Not refilled by commits: a run that diverges again and again makes commits in between."""
+    """Rollbacks charged to onDivergence.maxRollbacks. Checkpoints do not reset them, because a run that diverges repeatedly also saves
+    checkpoints."""
     committed_step: int = 0
-    """The newest commit when this was charged: a newer one refills the budgets."""
+    """Step of the newest checkpoint when this was charged. A newer checkpoint resets the budgets."""
 
 
 class StageStatus(Resource):
-    """How far one stage is, and what happened to it."""
+    """Progress and history of one stage."""
 
     name: Short
-    """As in spec.stages."""
+    """Name of the stage in spec.stages."""
     state: StageState = StageState.PENDING
-    """Paused and Failed: stopped until spec.resume is raised."""
+    """State of the stage. Paused, Failed: stopped until spec.resume is raised."""
     step: int = 0
-    """Steps done, at least the committed ones; a rollback sets it back."""
+    """Completed steps. A rollback sets it back."""
     total_steps: int = 0
-    """Steps that the stage has."""
+    """Number of steps of the stage."""
     loss: Short | None = None
-    """Of the newest step, in nats a token, four decimals."""
+    """Loss of the newest step in nats per token, with four decimals."""
     tokens_per_second: Short | None = None
-    """Of the whole gang, rounded to a whole number."""
+    """Throughput of all hosts in tokens per second, rounded to an integer."""
     committed_step: int = 0
-    """The newest commit, where the next attempt resumes; 0: none."""
+    """Step of the newest checkpoint, from which the next attempt resumes; 0: none."""
     attempts: int = 0
-    """How many were started; also the number of the newest one."""
+    """Number of started attempts, which is the number of the newest attempt."""
     restarts: int = 0
-    """Attempts beyond the first."""
+    """Number of attempts after the first."""
     started_at: Time | None = None
-    """When its first attempt began."""
+    """Start time of the first attempt."""
     completed_at: Time | None = None
-    """When its final checkpoint was reported."""
+    """Time at which the final checkpoint was reported."""
     final_checkpoint: FinalCheckpoint | None = None
     failures: Failures = Failures()
     budgets_used: BudgetsUsed = BudgetsUsed()
     rollbacks: Annotated[tuple[Rollback, ...], Field(max_length=ROLLBACKS)] = ()
-    """What divergences led to, oldest first."""
+    """Rollbacks after divergences, oldest first."""
     recent_attempts: Annotated[tuple[Attempt, ...], Field(max_length=RECENT_ATTEMPTS)] = ()
-    """Newest first."""
+    """Newest attempts, newest first."""
 
 
 class DatasetState(StrEnum):
@@ -219,108 +221,109 @@ class DatasetState(StrEnum):
 
 
 class DatasetStatus(Resource):
-    """How far the preparation of one data set is."""
+    """Progress of the preparation of one data set."""
 
     name: Short
-    """As in spec.datasets."""
+    """Name of the data set in spec.datasets."""
     state: DatasetState = DatasetState.PENDING
-    """Pending: no worker has begun. Failed: until spec.resume is raised."""
+    """State of the preparation. Pending: no worker has started. Failed: stopped until spec.resume is raised."""
     run: int = 0
-    """The value of spec.resume with which it was begun; part of its Job's name."""
+    """Value of spec.resume when the preparation started; part of the Job's name."""
     shards: int = 0
-    """Parts that it is encoded in; 0 while they are being counted."""
+    """Number of shards; 0 while they are being counted."""
     shards_done: int = 0
-    """Of them those that are written."""
+    """Number of completed shards."""
     documents: int = 0
-    """Examples encoded so far, by all workers."""
+    """Number of encoded examples, over all workers."""
     tokens: int = 0
-    """Of these examples."""
+    """Number of tokens of these examples."""
     bytes_per_second: Short | None = None
-    """Of source, all workers together, rounded to a whole number."""
+    """Read rate of source data over all workers in bytes per second, rounded to an integer."""
     eta_seconds: int | None = None
-    """Until all shards are done, at the present pace."""
+    """Estimated seconds until all shards are completed."""
     skipped: int = 0
-    """Records that made no example."""
+    """Number of skipped records, which made no example."""
     first_skipped: Sentence | None = None
-    """Why the first of them made none, with its file and line."""
+    """Error of the first skipped record, with file and line."""
     path: Path | None = None
-    """The folder of what was prepared; set once it is Ready."""
+    """Folder of the prepared token store; set when the state is Ready."""
     reason: Short = ""
-    """Why it is in this state, in one word: docs/reasons.md."""
+    """Reason of the state in one word: docs/reasons.md."""
     message: Sentence = ""
-    """How far it is, what holds its pods up, or why it failed."""
+    """Progress, what the pods wait for, or why the preparation failed."""
 
 
 class Summary(Resource):
-    """Ready-made words for the columns of `kubectl get`: JSONPath cannot compute."""
+    """Formatted values for the columns of `kubectl get`, because JSONPath cannot format."""
 
     stage: Short = ""
-    """The stage's number of how many, and its name, such as `2/3 ctx1024`."""
+    """Number and name of the current stage, such as `2/3 ctx1024`."""
     step: Short = ""
-    """Steps done of the stage's, such as `120/400`."""
+    """Completed and total steps of the stage, such as `120/400`."""
     loss: Short = ""
-    """Of the newest step, in nats a token."""
+    """Loss of the newest step in nats per token."""
     tokens_per_second: Short = ""
-    """Of the whole gang."""
+    """Throughput of all hosts in tokens per second."""
     restarts: int = 0
-    """Attempts beyond the first of each stage, all stages together."""
+    """Number of attempts after the first of each stage, over all stages."""
     hosts: Short = ""
-    """Running pods of wanted ones, such as `3/4`."""
+    """Running and desired hosts, such as `3/4`."""
     checkpoint: Short = ""
-    """The stage's newest committed step; empty before the first."""
+    """Step of the stage's newest checkpoint; empty before the first."""
     eta: Short = ""
-    """Time to the end of the stage at the present pace; empty while no step is reported."""
+    """Estimated time to the end of the stage; empty until a step is reported."""
 
 
 class NodeFault(Resource):
-    """A node on which an attempt of this training failed for a cause that lies with the node."""
+    """A node that was the root cause of a failed attempt of this training."""
 
     node: NodeName
-    """Its name."""
+    """Name of the node."""
     at: Time
-    """When it was found to be the root cause, in UTC."""
+    """Time at which the root cause was found, in UTC."""
 
 
 class Condition(Resource):
-    """One thing that holds of the training or does not, as the API conventions have it."""
+    """A condition of the training, as in the Kubernetes API conventions."""
 
     type: Short
-    """Accepted, Progressing, Suspended, Stalled, Complete or Failed."""
+    """Type of the condition: Accepted, Progressing, Suspended, Stalled, Complete or Failed."""
     status: Literal["True", "False", "Unknown"]
-    """True: it holds."""
+    """Whether the condition holds."""
     reason: Short
-    """Why, in one word: docs/reasons.md."""
+    """Reason of the status in one word: docs/reasons.md."""
     message: Annotated[str, Field(max_length=2048)] = ""
-    """The story in one line; for Accepted, every field that makes no sense, or is worth a warning, with the fix."""
+    """Explanation in one line. For Accepted: every invalid or doubtful field, with the fix."""
     observed_generation: int = 0
-    """metadata.generation of the spec that it speaks of."""
+    """metadata.generation of the spec for which the condition holds."""
     last_transition_time: Time
-    """When `status` last changed."""
+    """Time of the last change of `status`."""
 
 
 class Status(Resource):
-    """What the operator writes. Numbers with decimals are strings, as the API conventions want."""
+    """Status of the training, written by the operator. Decimal numbers are strings, as the API conventions require."""
 
     observed_generation: int = 0
-    """metadata.generation of the spec that this speaks of: less than the object's, the newest edit has not been looked at."""
+    """metadata.generation of the spec that the operator has processed. If it is less than the object's, the newest edit is pending."""
     phase: Phase = Phase.PENDING
-    """Pending: reason says what it waits for. Recovering: a further attempt is on its way. Paused, Failed: until spec.resume is raised."""
+    """Phase of the training. Pending: `reason` says what it waits for. Recovering: the next attempt follows. Paused, Failed: stopped until
+    spec.resume is raised."""
     reason: Short = ""
-    """Why it is in this phase, in one word: docs/reasons.md."""
+    """Reason of the phase in one word: docs/reasons.md."""
     message: Sentence = ""
-    """The whole story in one line: stage, attempt, and what is going on."""
+    """Explanation of the phase in one line: stage, attempt, and what happens."""
     current_stage: int | None = None
-    """1-based; absent until the first stage begins. Stages up to it can no longer be edited."""
+    """Number of the current stage (1-based); absent until the first stage starts. Stages up to it can no longer be edited."""
     attempt: int | None = None
-    """Number of the current stage's newest attempt; absent before the first."""
+    """Number of the newest attempt of the current stage; absent before the first."""
     observed_resume: int = 0
-    """The value of spec.resume that has been acted on."""
+    """Value of spec.resume that the operator has processed."""
     node_faults: Annotated[tuple[NodeFault, ...], Field(max_length=KEPT_FAULTS)] = ()
-    """Oldest first, of the last 24 hours."""
+    """Node failures of the last 24 hours, oldest first."""
     summary: Summary = Summary()
     stages: Annotated[tuple[StageStatus, ...], Field(max_length=32, json_schema_extra=list_map("name"))] = ()
-    """One entry for each of spec.stages, in their order, also for those to come."""
+    """One entry per stage of spec.stages, in the same order, including future stages."""
     datasets: Annotated[tuple[DatasetStatus, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
-    """One entry for each of spec.datasets that is prepared, in their order."""
+    """One entry per data set with preparation, in the order of spec.datasets."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=list_map("type"))] = ()
-    """All six, always: `kubectl wait --for=condition=Complete` and the like."""
+    """All six conditions, always present, for example for `kubectl wait --for=condition=Complete`."""

@@ -31,12 +31,12 @@ class Training(Resource):
             rule(
                 f"self.metadata.name.size() <= {MAX_NAME_LENGTH} && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
                 f"metadata.name must be at most {MAX_NAME_LENGTH} characters of a-z, 0-9 and '-', and begin with a letter:"
-                " it becomes part of host names, choose a shorter or simpler one",
+                " choose a shorter or simpler name, because it becomes part of host names",
             ),
             rule(
                 f"!({BEGUN}) || (self.spec.stages.size() >= oldSelf.status.currentStage && oldSelf.spec.stages.all(i, s,"
                 " i >= oldSelf.status.currentStage || (i < self.spec.stages.size() && s == self.spec.stages[i])))",
-                "spec.stages: a stage that has begun cannot change, move or go: edit later stages, image, podTemplate, execution,"
+                "spec.stages: a stage that has begun cannot change, move or be removed: edit later stages, image, podTemplate, execution,"
                 " failurePolicy, checkpoint.saveIntervalSteps, checkpoint.maxToKeep, suspend or resume, or create a new LWMTraining",
             ),
             rule(
@@ -52,5 +52,5 @@ class Training(Resource):
 
 
 def read(body: Mapping[str, Any]) -> Training:
-    """The typed form of an API object."""
+    """Parse an API object. Raises `pydantic.ValidationError` for an object that the CRD would not admit."""
     return Training.model_validate(body)

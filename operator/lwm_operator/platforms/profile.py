@@ -44,7 +44,7 @@ class Toleration:
 
 RESOURCE = "nvidia.com/gpu"
 TOLERATION = Toleration(key=RESOURCE)
-"""Of the taint that GKE and NVIDIA's GPU operator put on GPU nodes."""
+"""Tolerates the taint that GKE and NVIDIA's GPU operator put on GPU nodes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

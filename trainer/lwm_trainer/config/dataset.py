@@ -1,4 +1,4 @@
-"""A data set as the trainer is told of it: where its records lie, how one becomes an example, and which examples rows are made of."""
+"""A data set in the run config: the files of its records, how records become examples, and which examples are used."""
 
 from typing import Annotated, Literal
 
@@ -11,46 +11,47 @@ OnBadRecord = Literal["fail", "skip"]
 
 
 class Chat(Contract):
-    """How a conversation becomes tokens; only what the assistant says counts in the loss."""
+    """Encoding of conversations. Only the assistant's messages count in the loss."""
 
     template: Literal["lwm", "tokenizer"] = "lwm"
-    """lwm: `You are a helpful assistant. USER: … ASSISTANT: …`, each answer ended by `</s>`. tokenizer: the chat template that Hugging
-    Face saves beside the tokenizer, which must mark what the assistant says by `{% generation %}`."""
+    """Chat template. lwm: `You are a helpful assistant. USER: … ASSISTANT: …`, each answer ends with `</s>`. tokenizer: the template in the
+    tokenizer's Hugging Face config, which must mark the assistant's messages with `{% generation %}`."""
     messages_field: Annotated[str, Field(min_length=1, max_length=64)] = "messages"
-    """Of a record: a list of objects with `role` (system, user or assistant) and `content`."""
+    """Record field with the messages: a list of objects with `role` (system, user or assistant) and `content`."""
 
 
 class Frames(Contract):
-    """How lists of vision codes become tokens."""
+    """Encoding of lists of vision codes."""
 
     tokens_per_frame: Annotated[int, Field(ge=1, le=65536)] = 256
-    """Codes of one frame. A tail shorter than a frame is a bad record."""
+    """Codes per frame. A list that does not divide into whole frames is a bad record."""
     codebook_size: Annotated[int, Field(ge=1, le=1_048_574)] = 8192
-    """Size of the codebook. The vision vocabulary's two tokens after it are end of frame and end of vision, by default LWM's 8192 and
-    8193."""
+    """Number of codes. The next two tokens of the vision vocabulary are end of frame and end of vision: 8192 and 8193 by default, as in
+    LWM."""
     max_frames: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        default=None, description="Frames of one field: of more, so many are taken at even distances. Default: all."
+        default=None,
+        description="Maximum number of frames per field. Of more frames, this many are kept, evenly spaced. Default: no limit.",
     )
     unconditional: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the examples whose vision counts in the loss that lose all but it, so that the model learns what to be guided away from
-    (classifier-free guidance)."""
+    """Probability of dropping everything but the vision tokens, for examples whose vision tokens count in the loss (classifier-free
+    guidance)."""
 
 
 class Documents(Contract):
-    """Which examples of a data set rows are made of. Only lengths decide, so that data sets that differ here share what is prepared."""
+    """Selection of examples by length, in tokens. It does not change the prepared token store."""
 
     min_tokens: Annotated[int, Field(ge=1, le=1_073_741_824)] = 1
-    """Shorter examples are left out and counted."""
+    """Minimum length. Shorter examples are left out and counted."""
     max_tokens: Annotated[int, Field(ge=1, le=1_073_741_824)] | None = Field(
-        default=None, description="Longer examples are left out and counted. Default: none is too long."
+        default=None, description="Maximum length. Longer examples are left out and counted. Default: no limit."
     )
     overlong: Literal["split", "truncate", "skip", "fail"] = "split"
-    """What becomes of an example that is longer than the row. split: rows' lengths and a rest, each a document of its own. truncate: its
-    first row's length. skip: left out and counted. fail: the stage ends with the example's file and line."""
+    """Handling of examples longer than a row. split: cut into documents of at most a row. truncate: keep the first row. skip: leave the
+    example out and count it. fail: the stage fails with file and line."""
 
 
 class Dataset(Contract):
-    """A source of examples, or where they lie prepared."""
+    """A source of examples, or its prepared token store."""
 
     name: str
     kind: Kind = "text"
@@ -66,7 +67,7 @@ class Dataset(Contract):
     frames: Frames = Frames()
     documents: Documents = Documents()
     on_bad_record: OnBadRecord = "fail"
-    """What becomes of a record that makes no example. fail: the stage ends with its file and line. skip: it is counted and reported."""
+    """Handling of a record that makes no example. fail: the stage fails with file and line. skip: the record is left out and counted."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Share of the mixture, relative to the other data sets of the stage."""
     prepared: str | None = None

@@ -9,12 +9,12 @@ from lwm_trainer.config.names import slice_name
 
 
 class Hang(Contract):
-    """When a step counts as hanging: after `stepFactor` times a usual step, but never before `minSeconds`."""
+    """Hang detection. The deadline of a step is the larger of `minSeconds` and `stepFactor` times the duration of recent steps."""
 
     min_seconds: Annotated[int, Field(ge=10, le=86400)] = 300
-    """Seconds without a step that are never a hang; the first steps of an attempt have at least 30 minutes, as none is usual yet."""
+    """Lower bound of the deadline in seconds. For the first steps of an attempt the bound is at least 30 minutes."""
     step_factor: Annotated[float, Field(ge=2, le=1000)] = 10.0
-    """Times the 95th percentile of the last 64 steps."""
+    """Factor of the deadline over the 95th percentile of the last 64 step durations."""
 
 
 class Gang(Contract):

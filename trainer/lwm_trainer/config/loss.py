@@ -8,26 +8,26 @@ from lwm_trainer.config.contract import Contract
 
 
 class Modalities(Contract):
-    """The weights of the means over text and over vision targets in the loss."""
+    """Weights of the text mean and the vision mean in the loss."""
 
     text: Annotated[float, Field(ge=0, le=1000)] = 0.5
-    """Of the mean over text targets. Default: LWM's."""
+    """Weight of the mean over text targets. Default: LWM's value."""
     vision: Annotated[float, Field(ge=0, le=1000)] = 0.5
-    """Of the mean over vision targets. Default: LWM's."""
+    """Weight of the mean over vision targets. Default: LWM's value."""
 
 
 class Loss(Contract):
-    """What is minimised: cross-entropy in nats a token, how tokens weigh in it, and what is added to it."""
+    """The loss: cross-entropy in nats per token, its weighting, and the z-loss."""
 
     z_loss_weight: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Of the z-loss, the squared log of the softmax's normaliser (PaLM: 1.0e-4): keeps logits from drifting. 0: none."""
+    """Weight of the z-loss, the squared log of the softmax normalizer. It keeps logits from drifting. PaLM uses 1.0e-4. 0: no z-loss."""
     weighting: Literal["tokens", "examples"] = "tokens"
-    """tokens: each target of the batch weighs the same. examples: each example does, however many of its tokens count, as if every one
-    had a padded row to itself and rows were averaged: LWM's."""
+    """tokens: each target token has equal weight. examples: each example has equal weight, as if every example had its own padded row; LWM
+    uses this."""
     modalities: Modalities | None = Field(
         default=None,
-        description="Text and vision are averaged apart and summed with these weights. Default: all targets are averaged together.",
+        description="Separate means over text and vision targets, summed with these weights. Default: one mean over all targets.",
     )
     missing_modality: Literal["skip", "count"] = "skip"
-    """Examples without a target of a modality, where examples weigh alike. skip: they are not counted in its mean. count: they are, with a
-    loss of zero, as LWM's code does."""
+    """Examples without targets of a modality, with weighting examples. skip: the modality's mean leaves them out. count: they count with a
+    loss of zero, as in LWM's code."""

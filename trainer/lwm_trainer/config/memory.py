@@ -1,4 +1,4 @@
-"""What a step spends to save device memory."""
+"""The settings of a stage that save device memory."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ Remat = Literal["none", "qkv", "attention", "full", "offload"]
 
 
 class Memory(Contract):
-    """What a step spends to save device memory. The results are those of a step that saves nothing, but for float32 reordering."""
+    """Settings that save device memory. They change results only by the order of float32 sums."""
 
     remat: Remat = "attention"
     """What the backward pass rematerializes. none: nothing, every activation is kept. qkv: each layer keeps its input, queries, keys,
@@ -18,7 +18,7 @@ class Memory(Contract):
     each layer keeps its input only, so that ring attention runs again. offload: as attention, with the kept values in host memory."""
     mlp_tile: Annotated[int, Field(ge=1, le=16_777_216)] | None = Field(
         default=None,
-        description="Tokens of a row whose MLP is computed at once: a divisor of contextLength, a multiple of mesh.sp. Default: all.",
+        description="Tokens of a row for which the MLP runs at once: a divisor of contextLength and a multiple of mesh.sp. Default: all.",
     )
     gradient_accumulation_steps: Annotated[int, Field(ge=1, le=65536)] = 1
-    """Parts that a step's rows are computed in, one after the other: a divisor of the rows of each dp x fsdp shard."""
+    """Parts into which a step's rows are divided, computed one after the other: a divisor of the rows per dp x fsdp shard."""

@@ -10,23 +10,21 @@ from lwm_trainer.config.model import Model
 
 
 class Mesh(Contract):
-    """Sizes of the device mesh's axes; the product is the number of devices.
-
-    dp: data parallel, parameters replicated. fsdp: data parallel, parameters sharded. tp: heads and MLP width sharded.
-    sp: the sequence sharded; attention runs over it as a ring of sp / ulysses ranks, each a group of `ulysses` devices that trade tokens
-    for heads. ulysses: a divisor of sp that divides the query heads of a tp shard, too; absent: the trainer chooses the fastest.
+    """Sizes of the device mesh axes. Their product dp x fsdp x tp x sp is the number of devices. Axis sp combines ring attention over
+    sp / ulysses ranks with Ulysses all-to-alls within groups of `ulysses` devices.
     """
 
     dp: Annotated[int, Field(ge=1, le=65536)] = 1
-    """Replicas of the parameters, each with its own rows of a step. Only this axis crosses TPU slices: a multiple of their number."""
+    """Data parallelism with replicated parameters. Only this axis crosses TPU slices, so it must be a multiple of their number."""
     fsdp: Annotated[int, Field(ge=1, le=65536)] = 1
-    """Shards of the parameters' width, each with its own rows of a step. fsdp x sp divides model.width."""
+    """Data parallelism with sharded parameters. fsdp x sp must divide model.width."""
     tp: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Shards of heads, MLP and vocabulary: a divisor of heads, kvHeads, mlpWidth and vocabSize. Best within one host."""
+    """Tensor parallelism over heads, MLP and vocabulary. It must divide heads, kvHeads, mlpWidth and vocabSize. Best within one host."""
     sp: Annotated[int, Field(ge=1, le=65536)] = 1
-    """Parts of a row: no device holds more than contextLength / sp tokens of it. 2 x sp divides contextLength; 1: no ring."""
+    """Sequence parallelism: a device holds contextLength / sp tokens of a row. 2 x sp must divide contextLength. 1: no sequence
+    parallelism."""
     ulysses: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """Devices of sp that trade tokens for heads; a divisor of sp and of heads / tp. 1: all of sp is a ring. Absent: the fastest."""
+    """Ulysses degree: a divisor of sp and of heads / tp. 1: ring attention only. Absent: the trainer chooses the fastest degree."""
 
     @property
     def size(self) -> int:

@@ -1,4 +1,4 @@
-"""What is trained: a decoder of the Llama family."""
+"""The model: a decoder of the Llama family."""
 
 from typing import Annotated, Literal
 
@@ -8,54 +8,56 @@ from lwm_trainer.config.contract import Contract
 
 
 class RopeScaling(Contract):
-    """Llama 3.1's stretching of the rotary embedding: slow channels turn `factor` times slower, fast ones as before."""
+    """RoPE scaling of Llama 3.1: low-frequency channels rotate `factor` times slower, high-frequency channels are unchanged."""
 
     type: Literal["llama3"]
-    """As in Hugging Face's config.json."""
+    """Type of scaling, as in Hugging Face's config.json."""
     factor: Annotated[float, Field(ge=1, le=1024)] = 8.0
-    """Llama 3.1: 8; Llama 3.2: 32."""
+    """Scaling factor. Llama 3.1 uses 8, Llama 3.2 uses 32."""
     low_frequency_factor: Annotated[float, Field(gt=0, le=1024)] = 1.0
-    """Channels that turn fewer times than this within originalContextLength are slowed in full."""
+    """Channels with fewer rotations than this within originalContextLength are scaled by the full factor."""
     high_frequency_factor: Annotated[float, Field(gt=0, le=1024)] = 4.0
-    """Channels that turn more often than this are left alone; above lowFrequencyFactor."""
+    """Channels with more rotations than this are not scaled. It must be above lowFrequencyFactor."""
     original_context_length: Annotated[int, Field(ge=8, le=16_777_216)] = 8192
-    """Tokens of a row in the training that the scaling stretches."""
+    """Context length of the model before scaling, in tokens."""
 
 
 class Vision(Contract):
-    """A second vocabulary beside the text's, with an embedding and a head of its own."""
+    """A second vocabulary for image and video tokens, with its own embedding and output head."""
 
     vocab_size: Annotated[int, Field(ge=16, le=1048576)] = 8448
-    """Rows of both: a multiple of mesh.tp. Default: LWM's 8,192 codes, end of frame, end of vision, and spare ones."""
+    """Size of the vision vocabulary: a multiple of mesh.tp. Default: LWM's 8,192 codes, end of frame, end of vision, and padding."""
 
 
 class Model(Contract):
-    """A Llama-family decoder. Widths are in units of one activation, e.g. `width=4096` for the 7B model."""
+    """A Llama-family decoder. Widths are numbers of activations, for example `width=4096` for the 7B model."""
 
     layers: Annotated[int, Field(ge=1, le=512)]
-    """Decoder blocks, computed one after the other with equal shapes."""
+    """Number of decoder layers."""
     width: Annotated[int, Field(ge=8, le=65536)]
-    """Of the stream between layers; a multiple of mesh.fsdp x mesh.sp."""
+    """Width of the residual stream (hidden size): a multiple of mesh.fsdp x mesh.sp."""
     heads: Annotated[int, Field(ge=1, le=1024)]
-    """Query heads of a layer; a multiple of mesh.tp."""
+    """Number of query heads per layer: a multiple of mesh.tp."""
     kv_heads: Annotated[int, Field(ge=1, le=1024)]
-    """Key and value heads: a divisor of heads and a multiple of mesh.tp. Equal to heads: every query head has its own."""
+    """Number of key/value heads per layer: a divisor of heads and a multiple of mesh.tp. Equal to heads: no grouped-query attention."""
     head_dim: Annotated[int, Field(ge=2, le=1024)]
-    """Of one head; even, because rotary embedding turns pairs. heads x headDim need not be width."""
+    """Channels per head: an even number, because the rotary embedding rotates pairs. heads x headDim may differ from width."""
     mlp_width: Annotated[int, Field(ge=8, le=262144)]
-    """Inner width of the gated MLP (SwiGLU); a multiple of mesh.tp."""
+    """Inner width of the gated MLP (SwiGLU): a multiple of mesh.tp."""
     vocab_size: Annotated[int, Field(ge=16, le=1048576)]
-    """Rows of the embedding: at least the tokenizer's pieces, and a multiple of mesh.tp."""
+    """Size of the text vocabulary: at least that of the tokenizer, and a multiple of mesh.tp."""
     norm_epsilon: Annotated[float, Field(gt=0, lt=1)] = 1e-5
-    """Added to the mean square in RMSNorm. Default: Llama 2's."""
+    """Epsilon of RMSNorm. Default: Llama 2's value."""
     tied_embeddings: bool = False
-    """True: the output head is the embedding, transposed; false: a matrix of its own."""
+    """True: the output head is the transposed embedding. False: the output head has its own weights."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Of activations and matrix products; parameters and optimizer are always float32."""
-    rope_scaling: RopeScaling | None = Field(default=None, description="Default: none, as Llama 2 and LWM.")
-    vision: Vision | None = Field(default=None, description="The vocabulary of image and video tokens. Default: none, text only.")
+    """Type of activations and matrix products. Parameters and optimizer state are always float32."""
+    rope_scaling: RopeScaling | None = Field(default=None, description="RoPE scaling. Default: none, as in Llama 2 and LWM.")
+    vision: Vision | None = Field(
+        default=None, description="Vocabulary of image and video tokens. Default: none; the model is for text only."
+    )
 
     @property
     def dtype_bytes(self) -> int:
-        """Of one activation, and of a parameter on its way between devices."""
+        """Bytes per activation, and per parameter in communication between devices."""
         return 2 if self.dtype == "bfloat16" else 4

@@ -8,19 +8,19 @@ from lwm_trainer.config.contract import Contract
 
 
 class Optimizer(Contract):
-    """AdamW with linear warm-up and cosine decay to `finalFraction` of the peak. The defaults are Llama 7B's, without warm-up."""
+    """AdamW with linear warm-up and cosine decay. The defaults are those of Llama 7B, without warm-up."""
 
     peak_learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
-    """Reached at the end of the warm-up."""
+    """Learning rate at the end of the warm-up."""
     warmup_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    """Steps of linear rise to the peak; as many as the stage has steps or more: all but its last one. 0: begins at the peak."""
+    """Steps of the linear warm-up, at most all steps of the stage but the last. 0: the stage starts at the peak."""
     final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """Of the peak, at the last step: 1 keeps the rate constant after the warm-up, 0 ends at zero."""
+    """Learning rate at the last step as a fraction of the peak. 1: constant after the warm-up. 0: decay to zero."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """Decoupled, times the learning rate; the norms' scales are spared."""
+    """Decoupled weight decay, multiplied by the learning rate. Norm scales are not decayed."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Decay of the mean of gradients, per step; 0: no momentum."""
+    """Decay rate of the first moment. 0: no momentum."""
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.95
-    """Decay of the mean of squared gradients, per step."""
+    """Decay rate of the second moment."""
     clip_norm: Annotated[float, Field(gt=0, le=1000)] = 1.0
-    """Gradients whose global L2 norm is larger are scaled down to it."""
+    """Maximum global L2 norm of the gradients. Larger gradients are scaled down to it."""

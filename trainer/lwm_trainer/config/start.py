@@ -8,18 +8,18 @@ from lwm_trainer.config.contract import Contract
 
 
 class Rollback(Contract):
-    """A stage diverged: attempts from `attempt` on are a new line, which takes from earlier ones nothing after `step`.
+    """A rollback after a divergence. Attempts from `attempt` on use no checkpoint after `step` of earlier attempts.
 
-    From step `step` on (0-based: the step that is computed next), every step draws its batch `skipBatches` further on, so that the data
-    that led to the divergence is not met again.
+    Steps from `step` on (0-based: the next step) use the batch that is `skipBatches` later in the data order, so that the data that led to
+    the divergence is not used again.
     """
 
     attempt: Annotated[int, Field(ge=2)]
-    """First attempt (1-based) of the new line."""
+    """First attempt (1-based) after the rollback."""
     step: Annotated[int, Field(ge=0)]
-    """The newest step that is kept; 0: none, the stage begins anew."""
+    """Step of the checkpoint to which the stage returned. 0: the beginning of the stage."""
     skip_batches: Annotated[int, Field(ge=0)] = 0
-    """Those between the kept step and the divergence, and failurePolicy.onDivergence.skipBatches."""
+    """Skipped batches: those between the checkpoint and the divergence, and failurePolicy.onDivergence.skipBatches."""
 
 
 class Start(Contract):
