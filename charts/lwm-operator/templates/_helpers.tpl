@@ -6,7 +6,7 @@
 {{- .Values.serviceAccount.name | default (include "lwm-operator.name" .) -}}
 {{- end -}}
 
-{{/* Labels that select: they never hold a version, because selectors cannot change. */}}
+{{/* Selector labels. They contain no version, because selectors are immutable. */}}
 {{- define "lwm-operator.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -25,7 +25,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- .Values.image.tag | default .Chart.AppVersion -}}
 {{- end -}}
 
-{{/* [registry/]repository@digest or :tag; of: registry, repository, tag, digest. */}}
+{{/* Image reference [registry/]repository@digest or [registry/]repository:tag. Arguments: registry, repository, tag, digest. */}}
 {{- define "lwm-operator.reference" -}}
 {{- $repository := ternary (printf "%s/%s" .registry .repository) .repository (not (empty .registry)) -}}
 {{- if .digest -}}
@@ -48,12 +48,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- include "lwm-operator.reference" (dict "registry" .Values.image.registry "repository" $repository "tag" $tag "digest" $image.digest) -}}
 {{- end -}}
 
-{{/* "true" when the chart may make no object outside of namespaces. */}}
+{{/* "true" if the chart may create no cluster-wide objects. */}}
 {{- define "lwm-operator.namespaced" -}}
 {{- if eq .Values.rbac.scope "namespace" -}}true{{- end -}}
 {{- end -}}
 
-{{/* The namespaces whose trainings are run, with commas between them; empty: all. */}}
+{{/* The watched namespaces, separated by commas. Empty: all namespaces. */}}
 {{- define "lwm-operator.watched" -}}
 {{- $namespaces := .Values.watchNamespaces -}}
 {{- if and (include "lwm-operator.namespaced" .) (not $namespaces) -}}
@@ -62,7 +62,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- join "," (uniq $namespaces) -}}
 {{- end -}}
 
-{{/* "true" when the admission policy is wanted: by default wherever objects outside of namespaces are. */}}
+{{/* "true" if the admission policy is enabled. Default: enabled if the chart may create cluster-wide objects. */}}
 {{- define "lwm-operator.admissionPolicy" -}}
 {{- $wanted := .Values.admissionPolicy.enabled -}}
 {{- if and $wanted (include "lwm-operator.namespaced" .) -}}
@@ -73,7 +73,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- else if not (include "lwm-operator.namespaced" .) -}}true{{- end -}}
 {{- end -}}
 
-{{/* The operator's rights in a namespace whose trainings it runs. */}}
+{{/* The operator's rights in a watched namespace. */}}
 {{- define "lwm-operator.rules" -}}
 - apiGroups: [lwm.dev]
   resources: [lwmtrainings]
@@ -93,14 +93,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [roles, rolebindings]
   verbs: [get, create, patch, delete]
-# patch is also what it hands on to the pods of an attempt, for one Lease: nobody may grant what they do not hold.
+# The operator grants patch on one Lease to the pods of an attempt, and can grant only rights that it has.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [get, list, create, patch]
-# What Kueue says of a Job that waits in its queue; harmless where there is no Kueue.
+# Kueue's status of a queued Job. Without Kueue the rule has no effect.
 - apiGroups: [kueue.x-k8s.io]
   resources: [workloads]
   verbs: [list]
