@@ -27,8 +27,8 @@ def dataset(name: str = "books", workers: int | None = 2) -> dict[str, Any]:
     }
 
 
-def here(there: Status | None = None, **changes: Any) -> Any:
-    return training(there, **{"datasets": [dataset()], **changes})
+def new_training(status: Status | None = None, **changes: Any) -> Any:
+    return training(status, **{"datasets": [dataset()], **changes})
 
 
 def worker(index: int = 0, state: PodState = PodState.RUNNING, **changes: Any) -> PodView:
@@ -44,9 +44,9 @@ def preparation(*pods: PodView, name: str = "books", number: int = 1, run: int =
 BOTH = (worker(0), worker(1))
 
 
-def after(*views: PreparationView, there: Status | None = None, now: datetime = NOW, lost: tuple[str, ...] = (), **changes: Any) -> Plan:
+def after(*views: PreparationView, status: Status | None = None, now: datetime = NOW, lost: tuple[str, ...] = (), **changes: Any) -> Plan:
     """The plan when it looks at these preparations."""
-    return plan(here(there, **changes), Observed(preparations=views, lost_nodes=frozenset(lost)), now)
+    return plan(new_training(status, **changes), Observed(preparations=views, lost_nodes=frozenset(lost)), now)
 
 
 def ready(name: str = "books") -> DatasetStatus:
@@ -70,11 +70,11 @@ def test_all_are_begun_with_the_training_and_only_the_first_stages_own_are_waite
     sets = [dataset(), dataset("poems"), dataset("unused"), dataset("small", None)]
     decided = after(stages=stages, datasets=sets)
     assert created(decided) == [(1, 0), (2, 0)]
-    found = decided.status
-    assert (found.phase, found.reason) == (Phase.STARTING, "Preparing")
-    assert found.message == "stage 1/2 a: data set books: its preparation is being created"
-    assert found.current_stage is None, "no stage has begun, so all may be edited"
-    assert [(each.name, each.state) for each in found.datasets] == [(name, DatasetState.PENDING) for name in ("books", "poems", "unused")]
+    status = decided.status
+    assert (status.phase, status.reason) == (Phase.STARTING, "Preparing")
+    assert status.message == "stage 1/2 a: data set books: its preparation is being created"
+    assert status.current_stage is None, "no stage has begun, so all may be edited"
+    assert [(each.name, each.state) for each in status.datasets] == [(name, DatasetState.PENDING) for name in ("books", "poems", "unused")]
     decided = after(preparation(*BOTH, report=replace_report(prepared=PREPARED), complete=True), stages=stages, datasets=sets)
     assert created(decided) == [(2, 0)]
     (attempt,) = begun(decided)
@@ -95,8 +95,8 @@ def test_a_stage_that_draws_on_nothing_prepared_does_not_wait() -> None:
 def test_the_next_stage_waits_for_its_own_when_the_one_before_is_complete() -> None:
     stages = [stage("a", mixture=[{"dataset": "small"}]), stage("b", mixture=[{"dataset": "books"}])]
     entry = StageStatus(name="a", state=StageState.COMPLETE, attempts=1, recent_attempts=(running(1, AttemptState.COMPLETE),))
-    there = Status(observed_generation=1, current_stage=1, stages=(entry,))
-    decided = after(preparation(*BOTH, report=HALF), there=there, stages=stages, datasets=[dataset(), dataset("small", None)])
+    before = Status(observed_generation=1, current_stage=1, stages=(entry,))
+    decided = after(preparation(*BOTH, report=HALF), status=before, stages=stages, datasets=[dataset(), dataset("small", None)])
     assert (decided.status.phase, decided.status.reason, decided.actions) == (Phase.STARTING, "Preparing", ())
     assert decided.status.message == "stage 2/2 b: data set books: 3 of 8 shards, 1.2M tokens, 35 MB/s, 40s left"
 
@@ -168,8 +168,8 @@ def test_the_next_stage_waits_for_its_own_when_the_one_before_is_complete() -> N
 )
 def test_how_it_stands_is_told(view: PreparationView, state: str, reason: str, message: str) -> None:
     decided = after(view)
-    (found,) = decided.status.datasets
-    assert (found.state, found.reason, found.message) == (state, reason, message)
+    (entry,) = decided.status.datasets
+    assert (entry.state, entry.reason, entry.message) == (state, reason, message)
     assert decided.status.reason == reason
     assert f"data set books: {message}" in decided.status.message
     assert decided.actions == ()
@@ -184,20 +184,21 @@ def test_one_that_is_done_stands_in_status_with_its_place_and_its_job_stays(how:
         worker(0, PodState.SUCCEEDED, exit_code=0, termination_message=words if how == "words" else None),
         worker(1, PodState.SUCCEEDED, exit_code=0),
     )
-    said = replace_report(prepared=PREPARED if how == "lease" else None, skipped=2, first_skipped="a.jsonl, line 3: no field text")
-    view = preparation(*pods, report=said, complete=True)
+    report = replace_report(prepared=PREPARED if how == "lease" else None, skipped=2, first_skipped="a.jsonl, line 3: no field text")
+    view = preparation(*pods, report=report, complete=True)
     decided = after(view)
-    (found,) = decided.status.datasets
-    assert (found.state, found.path, found.documents, found.tokens, found.skipped) == (DatasetState.READY, PLACE, 1200, 3_400_000, 2)
-    assert (found.shards, found.shards_done, found.eta_seconds) == (8, 8, None)
-    assert found.message == "1.2k documents, 3.4M tokens, 2 records skipped"
+    (entry,) = decided.status.datasets
+    assert (entry.state, entry.path, entry.documents, entry.tokens, entry.skipped) == (DatasetState.READY, PLACE, 1200, 3_400_000, 2)
+    assert (entry.shards, entry.shards_done, entry.eta_seconds) == (8, 8, None)
+    assert entry.message == "1.2k documents, 3.4M tokens, 2 records skipped"
     assert deleted(decided) == []
-    told = {event.reason: event.message for event in decided.events}
-    assert told["DatasetReady"] == f"data set books: 1.2k documents, 3.4M tokens, {PLACE}"
-    assert told["RecordsSkipped"] == "data set books: 2 records make no example and were skipped, the first: a.jsonl, line 3: no field text"
-    for there in ((view,), ()):
-        again = after(*there, there=decided.status)
-        assert again.status.datasets == (found,), "whatever becomes of the Job"
+    messages = {event.reason: event.message for event in decided.events}
+    assert messages["DatasetReady"] == f"data set books: 1.2k documents, 3.4M tokens, {PLACE}"
+    skipped = "2 records make no example and were skipped, the first: a.jsonl, line 3: no field text"
+    assert messages["RecordsSkipped"] == f"data set books: {skipped}"
+    for views in ((view,), ()):
+        again = after(*views, status=decided.status)
+        assert again.status.datasets == (entry,), "whatever becomes of the Job"
         assert created(again) == []
 
 
@@ -219,19 +220,19 @@ BROKEN = preparation(
 
 def test_bad_data_fails_the_training_with_file_and_line_until_somebody_says_resume() -> None:
     decided = after(BROKEN)
-    found = decided.status
-    said = "data set books: worker 1 (bible-d1-r0-1): gs://lwm/books/a.jsonl, line 7: no field text"
-    assert (found.phase, found.reason) == (Phase.FAILED, "DataCorrupt")
-    assert found.message == f"stage 1/1 ctx512: {said}: fix it, then set spec.resume to 1"
+    status = decided.status
+    explanation = "data set books: worker 1 (bible-d1-r0-1): gs://lwm/books/a.jsonl, line 7: no field text"
+    assert (status.phase, status.reason) == (Phase.FAILED, "DataCorrupt")
+    assert status.message == f"stage 1/1 ctx512: {explanation}: fix it, then set spec.resume to 1"
     assert {event.reason for event in decided.events} == {"DatasetFailed", "TrainingFailed"}
-    assert found.stages[0].state == StageState.PENDING, "its mixture may be edited"
-    again = after(there=found)
+    assert status.stages[0].state == StageState.PENDING, "its mixture may be edited"
+    again = after(status=status)
     assert (again.status.phase, again.actions) == (Phase.FAILED, ()), "its Job may be gone"
-    on = after(BROKEN, there=found, resume=1)
+    on = after(BROKEN, status=status, resume=1)
     assert (on.status.phase, created(on), deleted(on)) == (Phase.STARTING, [(1, 1)], ["uid-books-0"])
     assert on.status.datasets[0].run == 1
-    assert created(after(there=on.status, resume=1)) == [(1, 1)], "the operator may have died before it was created"
-    assert created(after(preparation(run=1), there=on.status, resume=1)) == []
+    assert created(after(status=on.status, resume=1)) == [(1, 1)], "the operator may have died before it was created"
+    assert created(after(preparation(run=1), status=on.status, resume=1)) == []
 
 
 def test_tries_that_are_used_up_fail_it_with_the_last_words() -> None:
@@ -239,9 +240,9 @@ def test_tries_that_are_used_up_fail_it_with_the_last_words() -> None:
     view = preparation(
         worker(), worker(1, PodState.FAILED, exit_code=75, termination_message=words), failed=True, failed_indexes=frozenset({1})
     )
-    (found,) = after(view).status.datasets
-    assert (found.state, found.reason) == (DatasetState.FAILED, "StorageUnavailable")
-    assert found.message == "worker 1 (bible-d1-r0-1): the store is away"
+    (entry,) = after(view).status.datasets
+    assert (entry.state, entry.reason) == (DatasetState.FAILED, "StorageUnavailable")
+    assert entry.message == "worker 1 (bible-d1-r0-1): the store is away"
 
 
 def test_a_failed_one_of_a_later_stage_lets_the_stages_before_it_run() -> None:
@@ -252,9 +253,9 @@ def test_a_failed_one_of_a_later_stage_lets_the_stages_before_it_run() -> None:
 
 
 def test_spec_resume_does_not_touch_one_that_goes_on_or_is_ready() -> None:
-    going = after(preparation(*BOTH, report=HALF), resume=3, there=Status(datasets=(DatasetStatus(name="books"),)))
+    going = after(preparation(*BOTH, report=HALF), resume=3, status=Status(datasets=(DatasetStatus(name="books"),)))
     assert (going.status.datasets[0].run, going.actions) == (0, ())
-    done = after(there=Status(datasets=(ready(),)), resume=3)
+    done = after(status=Status(datasets=(ready(),)), resume=3)
     assert (done.status.datasets[0].state, created(done)) == (DatasetState.READY, [])
 
 
@@ -262,7 +263,7 @@ def test_suspended_trainings_begin_none_and_end_those_that_run() -> None:
     assert created(after(suspend=True)) == []
     decided = after(preparation(*BOTH, report=HALF), suspend=True)
     assert (decided.status.phase, deleted(decided)) == (Phase.SUSPENDED, ["uid-books-0"])
-    assert created(after(there=decided.status)) == [(1, 0)], "it comes anew under the same name"
+    assert created(after(status=decided.status)) == [(1, 0)], "it comes anew under the same name"
 
 
 def test_a_spec_without_sense_gets_no_preparation() -> None:
@@ -272,14 +273,14 @@ def test_a_spec_without_sense_gets_no_preparation() -> None:
 
 def test_one_that_no_coming_stage_needs_is_ended() -> None:
     done = StageStatus(name="ctx512", state=StageState.COMPLETE, attempts=1, recent_attempts=(running(1, AttemptState.COMPLETE),))
-    decided = after(preparation(*BOTH), there=Status(stages=(done,)))
+    decided = after(preparation(*BOTH), status=Status(stages=(done,)))
     assert (decided.status.phase, deleted(decided)) == (Phase.COMPLETE, ["uid-books-0"])
 
 
 def test_one_whose_pods_wait_for_what_the_spec_no_longer_says_is_made_anew() -> None:
     held = worker(0, PodState.PENDING, waiting=Waiting(reason="ErrImagePull", message="", since=SINCE))
     assert deleted(after(preparation(held, template="old"))) == ["uid-books-0"]
-    assert deleted(after(preparation(held, template=template_hash(here().spec)))) == []
+    assert deleted(after(preparation(held, template=template_hash(new_training().spec)))) == []
     assert deleted(after(preparation(held, worker(1), template="old"))) == [], "it has begun"
 
 
@@ -292,29 +293,29 @@ def test_a_worker_that_a_lost_node_keeps_is_removed() -> None:
 
 def test_when_the_status_is_lost_the_job_tells_which_run_it_is() -> None:
     decided = after(preparation(*BOTH, run=2, report=replace_report(prepared=PREPARED), complete=True), resume=2)
-    (found,) = decided.status.datasets
-    assert (found.run, found.state, created(decided)) == (2, DatasetState.READY, [])
+    (entry,) = decided.status.datasets
+    assert (entry.run, entry.state, created(decided)) == (2, DatasetState.READY, [])
 
 
 def test_what_was_prepared_goes_with_the_training() -> None:
     entry = StageStatus(name="ctx512", state=StageState.COMPLETE, attempts=1, recent_attempts=(running(1, AttemptState.COMPLETE),))
-    there = after(there=Status(stages=(entry,), datasets=(ready(),))).status
-    decided = after(preparation(*BOTH, complete=True), there=there, now=later(100), ttlSecondsAfterFinished=60)
+    before = after(status=Status(stages=(entry,), datasets=(ready(),))).status
+    decided = after(preparation(*BOTH, complete=True), status=before, now=later(100), ttlSecondsAfterFinished=60)
     assert decided.actions == (CleanUp(attempts=(), preparations=(DeletePreparation(name="bible-d1-r0", uid="uid-books-0"),)),)
 
 
 def test_a_creation_that_is_refused_stays_in_the_status_until_it_is_carried_out() -> None:
     refused = after().status.model_copy(update={"reason": "CreateFailed", "message": "exceeded quota"})
-    decided = after(there=refused)
+    decided = after(status=refused)
     assert (decided.status.reason, decided.status.message, created(decided)) == ("CreateFailed", "exceeded quota", [(1, 0)])
-    assert after(preparation(*BOTH), there=refused).status.reason == "Preparing"
+    assert after(preparation(*BOTH), status=refused).status.reason == "Preparing"
 
 
 @pytest.mark.parametrize(("number", "reason"), [(1, "CreateFailed"), (2, "Preparing")])
 def test_a_failed_creation_shows_where_the_stage_waits_for_it(number: int, reason: str) -> None:
     stages = [stage("a", mixture=[{"dataset": "books"}]), stage("b", mixture=[{"dataset": "poems"}])]
     failure = ActionFailure(action=CreatePreparation(number=number, run=0, template="t"), message="exceeded quota")
-    decided = plan(here(stages=stages, datasets=[dataset(), dataset("poems")]), Observed(failed_action=failure), NOW)
+    decided = plan(new_training(stages=stages, datasets=[dataset(), dataset("poems")]), Observed(failed_action=failure), NOW)
     assert decided.status.reason == reason
     assert (decided.status.message == "exceeded quota") == (reason == "CreateFailed")
     assert created(decided) == [(1, 0), (2, 0)]

@@ -20,7 +20,7 @@ def test_an_attempt_with_live_pods_is_not_pruned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "found"),
+    ("state", "deleted"),
     [
         (AttemptState.RUNNING, ["bible-s1-a1-0"]),
         (AttemptState.SUSPENDING, ["bible-s1-a1-0"]),
@@ -28,9 +28,9 @@ def test_an_attempt_with_live_pods_is_not_pruned() -> None:
         (AttemptState.FAILED, ["bible-s1-a1-0", "bible-s1-a2-0"]),
     ],
 )
-def test_pods_of_other_attempts_are_strays_and_so_is_one_made_after_the_newest_has_ended(state: AttemptState, found: list[str]) -> None:
+def test_pods_of_other_attempts_are_strays_and_so_is_one_made_after_the_newest_has_ended(state: AttemptState, deleted: list[str]) -> None:
     observed = seen(pod(attempt=1), pod(attempt=2))
-    assert [action.name for action in delete_stray_pods(1, running(2, state), observed)] == found
+    assert [action.name for action in delete_stray_pods(1, running(2, state), observed)] == deleted
 
 
 def test_how_many_failures_stay_is_the_users_choice() -> None:

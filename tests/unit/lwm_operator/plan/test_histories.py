@@ -90,7 +90,7 @@ def _rolled_back_commits_read(patch: pytest.MonkeyPatch) -> None:
 
 def _rollbacks_lost(patch: pytest.MonkeyPatch) -> None:
     right = stage_handover.start_of
-    patch.setattr(stage_reconciler, "start_of", lambda *given: right(*given).model_copy(update={"rollbacks": ()}))
+    patch.setattr(stage_reconciler, "start_of", lambda *arguments: right(*arguments).model_copy(update={"rollbacks": ()}))
 
 
 def _resume_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def _suspension_charged(patch: pytest.MonkeyPatch) -> None:
 
 def _never_woken(patch: pytest.MonkeyPatch) -> None:
     right = termination.terminate
-    patch.setattr(lifecycle, "terminate", lambda *given: replace(right(*given), wait_seconds=None))
+    patch.setattr(lifecycle, "terminate", lambda *arguments: replace(right(*arguments), wait_seconds=None))
 
 
 def _conflict_overlooked(patch: pytest.MonkeyPatch) -> None:

@@ -24,11 +24,11 @@ def test_as_long_as_a_slice_lacks_its_job_there_is_no_whole() -> None:
 def test_what_happens_to_one_slice_happens_to_the_attempt() -> None:
     one = of(0, succeeded=2, since="2026-01-01T12:00:05Z", template="t", failed_indexes=frozenset({1}))
     two = of(1, succeeded=1, since="2026-01-01T12:00:01Z", template="t", failed=True, failed_indexes=frozenset({3}), message="quota")
-    found = merge_jobs((one, two), 2)
-    assert found is not None
-    assert (found.name, found.uid, found.template) == (one.name, one.uid, "t")
-    assert (found.succeeded, found.failed, found.failed_indexes) == (3, True, frozenset({1, 3}))
-    assert (found.message, found.since) == ("quota", two.since)
+    merged = merge_jobs((one, two), 2)
+    assert merged is not None
+    assert (merged.name, merged.uid, merged.template) == (one.name, one.uid, "t")
+    assert (merged.succeeded, merged.failed, merged.failed_indexes) == (3, True, frozenset({1, 3}))
+    assert (merged.message, merged.since) == ("quota", two.since)
 
 
 def test_jobs_are_being_made_unless_one_has_left_pods_or_a_host_has_given_up() -> None:

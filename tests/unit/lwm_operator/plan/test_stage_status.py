@@ -30,14 +30,14 @@ def test_the_ledger_follows_the_spec_and_takes_up_attempts_that_status_lost() ->
     spec = training(stages=[stage("a"), stage("b")]).spec
     known = stage_entries(spec, status(running(2), name="a"), seen(job(1, 2)))
     assert [(entry.name, entry.attempts, entry.total_steps) for entry in known] == [("a", 2, 60), ("b", 0, 60)]
-    found = stage_entries(spec, status(name="a"), seen(job(1, 3), job(1, 2)))
-    assert (found[0].attempts, found[0].restarts, found[0].recent_attempts[0].state) == (3, 2, AttemptState.CREATING)
+    entries = stage_entries(spec, status(name="a"), seen(job(1, 3), job(1, 2)))
+    assert (entries[0].attempts, entries[0].restarts, entries[0].recent_attempts[0].state) == (3, 2, AttemptState.CREATING)
     assert [entry.name for entry in stage_entries(spec, status(running(), name="gone"), Observed())] == ["a", "b"]
 
 
 def test_a_stage_whose_last_report_was_lost_has_its_loss_from_the_last_words() -> None:
-    told = final(60).model_copy(update={"loss": 4.25})
-    assert complete_stage(StageStatus(name="a"), told, "2026-01-01T12:00:00Z").loss == "4.2500"
+    report = final(60).model_copy(update={"loss": 4.25})
+    assert complete_stage(StageStatus(name="a"), report, "2026-01-01T12:00:00Z").loss == "4.2500"
     assert complete_stage(StageStatus(name="a", loss="4.3"), final(60), "2026-01-01T12:00:00Z").loss == "4.3"
 
 

@@ -7,34 +7,34 @@ from simulation.builders import later, report, running
 FRESH = "2026-01-01T12:00:00.123456Z"
 
 
-def verdict(seconds: float, *, idle: int = 0, renewed: str = FRESH, silence: StaleLease | None = None) -> HangCheck:
+def check_after(seconds: float, *, idle: int = 0, renewed: str = FRESH, silence: StaleLease | None = None) -> HangCheck:
     """Of an attempt whose trainer declares 300 s, `seconds` after noon."""
     return detect_hang(running(stale_lease=silence), report(step=7, idle_seconds=idle), renewed, later(seconds))
 
 
 def test_a_trainer_that_says_itself_that_it_is_stuck_hangs() -> None:
-    assert verdict(0, idle=360).cause is None, "its watchdog has a minute to do its work"
-    cause = verdict(0, idle=361).cause
+    assert check_after(0, idle=360).cause is None, "its watchdog has a minute to do its work"
+    cause = check_after(0, idle=361).cause
     assert cause is not None
     assert (cause.failure_class, cause.reason) == (FailureClass.HANG, "Hang")
     assert "no step for 361 s in phase Training (deadline 300 s), at step 7" in cause.message
 
 
 def test_silence_is_noticed_first_and_counts_a_minute_later() -> None:
-    assert verdict(360).attempt.stale_lease is None
-    noticed = verdict(400)
+    assert check_after(360).attempt.stale_lease is None
+    noticed = check_after(400)
     assert noticed.cause is None
     assert noticed.attempt.stale_lease == StaleLease(since="2026-01-01T12:06:40Z", renew_time=FRESH)
-    assert verdict(459, silence=noticed.attempt.stale_lease).cause is None
-    cause = verdict(461, silence=noticed.attempt.stale_lease).cause
+    assert check_after(459, silence=noticed.attempt.stale_lease).cause is None
+    cause = check_after(461, silence=noticed.attempt.stale_lease).cause
     assert cause is not None
     assert (cause.failure_class, cause.reason, cause.host) == (FailureClass.HANG, "LeaseSilent", 0)
 
 
 def test_after_an_outage_of_the_api_the_first_renewal_ends_the_suspicion() -> None:
-    noticed = verdict(4000).attempt.stale_lease
+    noticed = check_after(4000).attempt.stale_lease
     assert noticed is not None
-    assert verdict(4010, renewed="2026-01-01T13:06:45Z", silence=noticed).attempt.stale_lease is None
+    assert check_after(4010, renewed="2026-01-01T13:06:45Z", silence=noticed).attempt.stale_lease is None
 
 
 def test_a_clock_that_is_minutes_behind_is_no_hang_while_it_renews() -> None:
@@ -42,9 +42,9 @@ def test_a_clock_that_is_minutes_behind_is_no_hang_while_it_renews() -> None:
     for minute in range(1, 60):
         clock += 60
         renewed = f"2026-01-01T12:{minute - 1:02}:00Z"  # ten minutes behind ours
-        found = verdict(clock + 600, renewed=renewed, silence=silence)
-        assert found.cause is None
-        silence = found.attempt.stale_lease
+        check = check_after(clock + 600, renewed=renewed, silence=silence)
+        assert check.cause is None
+        silence = check.attempt.stale_lease
 
 
 def test_looking_twice_says_the_same() -> None:
@@ -58,5 +58,5 @@ def test_without_a_report_there_is_no_deadline() -> None:
 
 
 def test_it_says_when_to_look_again() -> None:
-    assert verdict(100).wait_seconds == pytest.approx(261.123456)
-    assert verdict(400).wait_seconds == 60
+    assert check_after(100).wait_seconds == pytest.approx(261.123456)
+    assert check_after(400).wait_seconds == 60

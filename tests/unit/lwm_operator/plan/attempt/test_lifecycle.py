@@ -8,48 +8,48 @@ from lwm_trainer.config import Phase, TerminationMessage
 from simulation.builders import NOW, final, job, pod, report, running, seen, situation
 
 
-def looked(attempt: Attempt, observed: Observed, seconds: float = 0) -> AttemptObservation:
+def observe(attempt: Attempt, observed: Observed, seconds: float = 0) -> AttemptObservation:
     ctx = situation(attempt, observed, seconds)
     return observe_attempt(apply_report(ctx.entry, ctx.report).recent_attempts[0], ctx)
 
 
 def test_an_intent_becomes_an_attempt_when_its_job_is_there() -> None:
     intent = Attempt(number=1, state=AttemptState.CREATING)
-    assert looked(intent, seen()).attempt == intent
-    found = looked(intent, seen(job(), pod(0), pod(1))).attempt
-    assert (found.state, found.job_uid) == (AttemptState.STARTING, "job-1-1")
+    assert observe(intent, seen()).attempt == intent
+    attempt = observe(intent, seen(job(), pod(0), pod(1))).attempt
+    assert (attempt.state, attempt.job_uid) == (AttemptState.STARTING, "job-1-1")
 
 
 def test_it_runs_when_the_trainer_says_so_and_all_hosts_run() -> None:
     reports = {(1, 1): report(step=3, committed_step=0)}
-    assert looked(running(state=AttemptState.STARTING), seen(job(), pod(0), pod(1), reports=reports)).attempt.state == AttemptState.RUNNING
+    assert observe(running(state=AttemptState.STARTING), seen(job(), pod(0), pod(1), reports=reports)).attempt.state == AttemptState.RUNNING
     compiling = {(1, 1): report(phase=Phase.COMPILING)}
-    assert looked(running(), seen(job(), pod(0), pod(1), reports=compiling)).attempt.state == AttemptState.STARTING
+    assert observe(running(), seen(job(), pod(0), pod(1), reports=compiling)).attempt.state == AttemptState.STARTING
 
 
 def test_a_host_that_fails_for_a_known_reason_ends_the_attempt_and_survivors_get_a_moment() -> None:
     world = seen(job(), pod(0), pod(1, state=PodState.FAILED, exit_code=137))
-    found = looked(running(), world)
-    assert found.attempt.state == AttemptState.STOPPING
-    assert found.attempt.root_cause is not None
-    assert found.attempt.root_cause.reason == "Killed"
-    assert (found.actions, found.wait_seconds) == ((), 1.5)
-    found = looked(found.attempt, world, 2)
-    assert found.actions == (DeletePod(name="bible-s1-a1-0", uid="bible-s1-a1-0", grace_seconds=1),)
+    observation = observe(running(), world)
+    assert observation.attempt.state == AttemptState.STOPPING
+    assert observation.attempt.root_cause is not None
+    assert observation.attempt.root_cause.reason == "Killed"
+    assert (observation.actions, observation.wait_seconds) == ((), 1.5)
+    observation = observe(observation.attempt, world, 2)
+    assert observation.actions == (DeletePod(name="bible-s1-a1-0", uid="bible-s1-a1-0", grace_seconds=1),)
     gone = seen(job(), pod(0, state=PodState.FAILED, exit_code=143), pod(1, state=PodState.FAILED, exit_code=137))
-    ended = looked(found.attempt, gone, 12).attempt
-    assert (ended.state, ended.root_cause) == (AttemptState.FAILED, found.attempt.root_cause)
+    ended = observe(observation.attempt, gone, 12).attempt
+    assert (ended.state, ended.root_cause) == (AttemptState.FAILED, observation.attempt.root_cause)
 
 
 def test_late_last_words_of_the_guilty_one_replace_a_victims() -> None:
-    first = looked(running(), seen(job(), pod(0, state=PodState.FAILED, exit_code=79), pod(1))).attempt
+    first = observe(running(), seen(job(), pod(0, state=PodState.FAILED, exit_code=79), pod(1))).attempt
     assert first.root_cause is not None
     assert first.root_cause.reason == "HostLost"
     alone = seen(job(), pod(0, state=PodState.FAILED, exit_code=79), pod(1))
-    assert looked(first, alone, 9).actions == (), "where only victims speak, the others get ten seconds"
-    assert [action.name for action in looked(first, alone, 10).actions] == ["bible-s1-a1-1"]
+    assert observe(first, alone, 9).actions == (), "where only victims speak, the others get ten seconds"
+    assert [action.name for action in observe(first, alone, 10).actions] == ["bible-s1-a1-1"]
     both = seen(job(), pod(0, state=PodState.FAILED, exit_code=79), pod(1, state=PodState.FAILED, exit_code=70))
-    ended = looked(first, both, 2).attempt
+    ended = observe(first, both, 2).attempt
     assert (ended.state, ended.root_cause and ended.root_cause.reason) == (AttemptState.FAILED, "Uncaught")
 
 
@@ -57,111 +57,112 @@ def test_a_pod_that_is_already_leaving_fast_is_not_deleted_again() -> None:
     stopping = running(state=AttemptState.STOPPING, finished_at="2026-01-01T11:00:00Z")
     leaving = pod(0, deleting=True, grace_seconds=1)
     slow = pod(1, deleting=True, grace_seconds=30)
-    assert [action.name for action in looked(stopping, seen(job(), leaving, slow)).actions] == [slow.name]
+    assert [action.name for action in observe(stopping, seen(job(), leaving, slow)).actions] == [slow.name]
 
 
 def test_a_zombie_on_a_lost_node_holds_nothing_up() -> None:
     stopping = running(state=AttemptState.STOPPING, finished_at="2026-01-01T11:00:00Z")
     zombie = pod(1, deleting=True, grace_seconds=5)
-    assert looked(stopping, seen(job(), zombie)).attempt.state == AttemptState.STOPPING
-    assert looked(stopping, seen(job(), zombie, lost=("node2",))).attempt.state == AttemptState.FAILED
+    assert observe(stopping, seen(job(), zombie)).attempt.state == AttemptState.STOPPING
+    assert observe(stopping, seen(job(), zombie, lost=("node2",))).attempt.state == AttemptState.FAILED
 
 
 def test_a_deleted_job_is_a_lost_attempt() -> None:
-    found = looked(running(), seen(pod(0), pod(1))).attempt
-    assert (found.state, found.root_cause and found.root_cause.reason) == (AttemptState.STOPPING, "JobDeleted")
-    other = looked(running(), seen(job(uid="another"), pod(0))).attempt
+    attempt = observe(running(), seen(pod(0), pod(1))).attempt
+    assert (attempt.state, attempt.root_cause and attempt.root_cause.reason) == (AttemptState.STOPPING, "JobDeleted")
+    other = observe(running(), seen(job(uid="another"), pod(0))).attempt
     assert other.root_cause is not None
     assert other.root_cause.reason == "JobDeleted"
 
 
 def test_exit_code_0_of_all_hosts_with_the_final_checkpoint_completes() -> None:
     ended = (pod(0, state=PodState.SUCCEEDED, exit_code=0), pod(1, state=PodState.SUCCEEDED, exit_code=0))
-    found = looked(running(), seen(job(), *ended, reports={(1, 1): report(phase=Phase.COMPLETE, step=60, final=final())}))
-    assert (found.attempt.state, found.final) == (AttemptState.COMPLETE, final())
+    observation = observe(running(), seen(job(), *ended, reports={(1, 1): report(phase=Phase.COMPLETE, step=60, final=final())}))
+    assert (observation.attempt.state, observation.final) == (AttemptState.COMPLETE, final())
     words = TerminationMessage(code=0, reason="Complete", final=final())
-    told = looked(running(), seen(job(), pod(0, state=PodState.SUCCEEDED, exit_code=0, termination_message=words), ended[1]))
-    assert told.final == final()
+    result = observe(running(), seen(job(), pod(0, state=PodState.SUCCEEDED, exit_code=0, termination_message=words), ended[1]))
+    assert result.final == final()
 
 
 def test_a_complete_job_without_pods_counts() -> None:
-    found = looked(running(), seen(job(succeeded=2), reports={(1, 1): report(final=final())}))
-    assert found.attempt.state == AttemptState.COMPLETE
+    observation = observe(running(), seen(job(succeeded=2), reports={(1, 1): report(final=final())}))
+    assert observation.attempt.state == AttemptState.COMPLETE
 
 
 def test_one_host_that_is_done_is_not_all() -> None:
-    found = looked(running(), seen(job(), pod(0, state=PodState.SUCCEEDED, exit_code=0), pod(1), reports={(1, 1): report(final=final())}))
-    assert found.attempt.state == AttemptState.RUNNING
+    reports = {(1, 1): report(final=final())}
+    observation = observe(running(), seen(job(), pod(0, state=PodState.SUCCEEDED, exit_code=0), pod(1), reports=reports))
+    assert observation.attempt.state == AttemptState.RUNNING
 
 
 def test_exit_code_0_without_the_final_checkpoint_is_a_failure() -> None:
     ended = (pod(0, state=PodState.SUCCEEDED, exit_code=0), pod(1, state=PodState.SUCCEEDED, exit_code=0))
     for reports in ({}, {(1, 1): report(final=final(step=59))}):
-        found = looked(running(), seen(job(), *ended, reports=reports)).attempt
-        assert (found.state, found.root_cause and found.root_cause.reason) == (AttemptState.FAILED, "CompletedWithoutCheckpoint")
+        attempt = observe(running(), seen(job(), *ended, reports=reports)).attempt
+        assert (attempt.state, attempt.root_cause and attempt.root_cause.reason) == (AttemptState.FAILED, "CompletedWithoutCheckpoint")
 
 
 def test_another_attempts_report_is_not_taken() -> None:
-    found = looked(running(), seen(job(), pod(0), pod(1), reports={(1, 1): report(attempt=2, step=50, committed_step=50)})).attempt
-    assert (found.step, found.committed_step) == (0, 0)
+    attempt = observe(running(), seen(job(), pod(0), pod(1), reports={(1, 1): report(attempt=2, step=50, committed_step=50)})).attempt
+    assert (attempt.step, attempt.committed_step) == (0, 0)
 
 
 def test_now_is_what_is_written() -> None:
-    found = looked(running(), seen(job(), pod(0, state=PodState.FAILED, exit_code=1)))
-    assert found.attempt.finished_at == NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
+    observation = observe(running(), seen(job(), pod(0, state=PodState.FAILED, exit_code=1)))
+    assert observation.attempt.finished_at == NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def test_a_lost_node_is_added_to_the_record_when_it_is_known() -> None:
     victim = pod(0, state=PodState.FAILED, exit_code=134)
-    first = looked(running(), seen(job(), victim, pod(1))).attempt
+    first = observe(running(), seen(job(), victim, pod(1))).attempt
     assert first.root_cause is not None
     assert (first.root_cause.reason, first.root_cause.node) == ("HostLost", "node2"), "the silent host is the suspect"
-    later_on = looked(first, seen(job(), victim, pod(1, deleting=True, grace_seconds=1), lost=("node2",)), 45).attempt
+    later_on = observe(first, seen(job(), victim, pod(1, deleting=True, grace_seconds=1), lost=("node2",)), 45).attempt
     assert (later_on.state, later_on.root_cause and later_on.root_cause.reason) == (AttemptState.FAILED, "NodeNotReady")
 
 
 def test_survivors_that_we_delete_do_not_become_the_cause() -> None:
     victim = pod(0, state=PodState.FAILED, exit_code=134)
-    first = looked(running(), seen(job(), victim, pod(1))).attempt
+    first = observe(running(), seen(job(), victim, pod(1))).attempt
     deleted = pod(1, state=PodState.FAILED, exit_code=137, deleting=True, grace_seconds=1)
-    ended = looked(first, seen(job(), victim, deleted), 14).attempt
+    ended = observe(first, seen(job(), victim, deleted), 14).attempt
     assert (ended.state, ended.root_cause and ended.root_cause.reason) == (AttemptState.FAILED, "HostLost")
 
 
 def test_a_host_alone_on_a_node_that_is_not_ready_is_lost_when_its_lease_stays_silent() -> None:
     alone, reports = pod(0), {(1, 1): report(step=3)}
     fresh = seen(job(), alone, lost=("node1",), reports=reports, renewed="2026-01-01T11:59:50Z")
-    assert looked(running(), fresh).attempt.state == AttemptState.RUNNING, "its management is lost, its work is not"
+    assert observe(running(), fresh).attempt.state == AttemptState.RUNNING, "its management is lost, its work is not"
     silent = seen(job(), alone, lost=("node1",), reports=reports, renewed="2026-01-01T11:59:00Z")
-    noticed = looked(running(), silent)
+    noticed = observe(running(), silent)
     assert (noticed.attempt.state, noticed.wait_seconds) == (AttemptState.RUNNING, 20)
-    found = looked(noticed.attempt, silent, 20).attempt
-    assert (found.state, found.root_cause and found.root_cause.reason) == (AttemptState.FAILED, "NodeNotReady")
+    attempt = observe(noticed.attempt, silent, 20).attempt
+    assert (attempt.state, attempt.root_cause and attempt.root_cause.reason) == (AttemptState.FAILED, "NodeNotReady")
 
 
 def test_after_an_outage_of_the_api_a_node_that_looks_lost_is_no_loss_once_the_lease_is_renewed() -> None:
     alone, reports = pod(0), {(1, 1): report(step=3)}
-    noticed = looked(running(), seen(job(), alone, lost=("node1",), reports=reports, renewed="2026-01-01T11:59:00Z")).attempt
+    noticed = observe(running(), seen(job(), alone, lost=("node1",), reports=reports, renewed="2026-01-01T11:59:00Z")).attempt
     renewed = seen(job(), alone, lost=("node1",), reports=reports, renewed="2026-01-01T12:00:08Z")
-    again = looked(noticed, renewed, 20).attempt
+    again = observe(noticed, renewed, 20).attempt
     assert (again.state, again.stale_lease) == (AttemptState.RUNNING, None)
 
 
 def test_a_pod_that_ought_to_be_gone_for_two_minutes_is_not_waited_for() -> None:
     stopping = running(state=AttemptState.STOPPING, finished_at="2026-01-01T11:00:00Z")
     stuck = pod(1, deleting=True, grace_seconds=1, gone_by="2026-01-01T12:00:00Z")
-    assert looked(stopping, seen(job(), stuck), 100).attempt.state == AttemptState.STOPPING
-    assert looked(stopping, seen(job(), stuck), 121).attempt.state == AttemptState.FAILED
+    assert observe(stopping, seen(job(), stuck), 100).attempt.state == AttemptState.STOPPING
+    assert observe(stopping, seen(job(), stuck), 121).attempt.state == AttemptState.FAILED
 
 
 def test_suspending_tells_every_pod_once_with_its_own_grace_and_ends_when_they_are_gone() -> None:
-    found = observe_attempt(running(), situation(running(), seen(job(), pod(0), pod(1)), suspend=True))
-    assert found.attempt.state == AttemptState.SUSPENDING
-    assert [(action.name, action.grace_seconds) for action in found.actions] == [("bible-s1-a1-0", None), ("bible-s1-a1-1", None)]
+    observation = observe_attempt(running(), situation(running(), seen(job(), pod(0), pod(1)), suspend=True))
+    assert observation.attempt.state == AttemptState.SUSPENDING
+    assert [(action.name, action.grace_seconds) for action in observation.actions] == [("bible-s1-a1-0", None), ("bible-s1-a1-1", None)]
     leaving = seen(job(), pod(0, deleting=True), pod(1, state=PodState.FAILED, exit_code=81))
-    again = observe_attempt(found.attempt, situation(found.attempt, leaving, 20, suspend=True))
+    again = observe_attempt(observation.attempt, situation(observation.attempt, leaving, 20, suspend=True))
     assert (again.attempt.state, again.actions) == (AttemptState.SUSPENDING, ())
-    gone = observe_attempt(found.attempt, situation(found.attempt, seen(job(failed=True)), 30, suspend=True)).attempt
+    gone = observe_attempt(observation.attempt, situation(observation.attempt, seen(job(failed=True)), 30, suspend=True)).attempt
     assert (gone.state, gone.root_cause) == (AttemptState.SUSPENDED, None)
 
 
@@ -173,25 +174,25 @@ def test_a_stage_that_completes_while_it_is_suspended_is_complete() -> None:
 
 
 def test_how_every_host_ended_outlives_the_pods() -> None:
-    found = looked(running(), seen(job(), pod(0, state=PodState.FAILED, exit_code=79), pod(1, state=PodState.FAILED, exit_code=137)))
-    assert found.attempt.host_exits == "host 0: 79, host 1: 137"
+    observation = observe(running(), seen(job(), pod(0, state=PodState.FAILED, exit_code=79), pod(1, state=PodState.FAILED, exit_code=137)))
+    assert observation.attempt.host_exits == "host 0: 79, host 1: 137"
 
 
 def test_a_pod_that_is_taken_away_has_its_grace_and_so_have_its_peers() -> None:
     taken = pod(1, deleting=True, grace_seconds=120, gone_by="2026-01-01T12:02:00Z", reason="Evicted")
-    found = looked(running(), seen(job(), pod(0), taken), 1)
-    assert (found.attempt.state, found.actions, found.wait_seconds) == (AttemptState.STOPPING, (), 119)
-    assert found.attempt.root_cause is not None
-    assert (found.attempt.root_cause.reason, found.attempt.root_cause.node) == ("Evicted", "node2")
+    observation = observe(running(), seen(job(), pod(0), taken), 1)
+    assert (observation.attempt.state, observation.actions, observation.wait_seconds) == (AttemptState.STOPPING, (), 119)
+    assert observation.attempt.root_cause is not None
+    assert (observation.attempt.root_cause.reason, observation.attempt.root_cause.node) == ("Evicted", "node2")
     saved = seen(job(failed_indexes=frozenset({1})), pod(0))
-    later_on = looked(found.attempt, saved, 9)
+    later_on = observe(observation.attempt, saved, 9)
     assert (later_on.actions, later_on.wait_seconds) == ((), 10), "its peer leaves with it, or a moment later"
-    assert later_on.attempt.root_cause == found.attempt.root_cause, "the reason outlives the pod"
-    assert [action.name for action in looked(later_on.attempt, saved, 19).actions] == ["bible-s1-a1-0"]
+    assert later_on.attempt.root_cause == observation.attempt.root_cause, "the reason outlives the pod"
+    assert [action.name for action in observe(later_on.attempt, saved, 19).actions] == ["bible-s1-a1-0"]
 
 
 def test_a_grace_that_is_over_is_over() -> None:
     stuck = pod(1, deleting=True, grace_seconds=120, gone_by="2026-01-01T12:02:00Z", reason="Evicted")
-    stopping = looked(running(), seen(job(), stuck), 1).attempt
-    over = looked(stopping, seen(job(), stuck), 121).attempt
-    assert [action.grace_seconds for action in looked(over, seen(job(), stuck), 131).actions] == [1]
+    stopping = observe(running(), seen(job(), stuck), 1).attempt
+    over = observe(stopping, seen(job(), stuck), 121).attempt
+    assert [action.grace_seconds for action in observe(over, seen(job(), stuck), 131).actions] == [1]

@@ -6,8 +6,8 @@ NOON = "2026-01-01T12:00:00Z"
 
 
 def homeless(index: int) -> PodView:
-    said = "0/2 nodes are available: 2 Insufficient google.com/tpu."
-    return pod(index, state=PodState.PENDING, node=None, waiting=Waiting(reason="Unschedulable", message=said, since=NOON))
+    message = "0/2 nodes are available: 2 Insufficient google.com/tpu."
+    return pod(index, state=PodState.PENDING, node=None, waiting=Waiting(reason="Unschedulable", message=message, since=NOON))
 
 
 def test_half_a_gang_gives_its_nodes_back_when_the_time_is_over() -> None:

@@ -24,11 +24,11 @@ PREEMPTED = Waiting(reason="Preempted", message="Preempted to accommodate a work
 IN_TEAM: dict[str, Any] = {"execution": {"queueName": "team"}}
 
 
-def held(said: Waiting | None = PREEMPTED, **changes: Any) -> JobView:
-    return job(suspended=True, queue="team", queued=said, since=SINCE, **changes)
+def held(queued: Waiting | None = PREEMPTED, **changes: Any) -> JobView:
+    return job(suspended=True, queue="team", queued=queued, since=SINCE, **changes)
 
 
-def looked(attempt: Attempt, observed: Observed, seconds: float = 0, **changes: Any) -> AttemptObservation:
+def observe(attempt: Attempt, observed: Observed, seconds: float = 0, **changes: Any) -> AttemptObservation:
     return observe_attempt(attempt, situation(attempt, observed, seconds, **IN_TEAM, **changes))
 
 
@@ -59,7 +59,7 @@ def test_a_report_of_process_0_shows_that_there_were_pods() -> None:
 
 
 @pytest.mark.parametrize(
-    ("child", "said", "seconds"),
+    ("child", "message", "seconds"),
     [
         (held(None), f"waits in queue team since {SINCE}: no queue has taken it up yet", 5),
         (
@@ -79,8 +79,8 @@ def test_a_report_of_process_0_shows_that_there_were_pods() -> None:
         ),
     ],
 )
-def test_whoever_waits_says_where_and_since_when_and_what_the_queue_says(child: JobView, said: str, seconds: float) -> None:
-    assert queueing.explain_queueing(child) == ("Queued", said, seconds)
+def test_whoever_waits_says_where_and_since_when_and_what_the_queue_says(child: JobView, message: str, seconds: float) -> None:
+    assert queueing.explain_queueing(child) == ("Queued", message, seconds)
 
 
 def test_words_of_any_length_fit_into_status() -> None:
@@ -89,68 +89,68 @@ def test_words_of_any_length_fit_into_status() -> None:
 
 
 def test_the_status_of_a_queued_attempt_and_nothing_else_happens() -> None:
-    found = planned(running(state=AttemptState.CREATING), seen(held(None)))
-    assert (found.status.reason, found.actions, found.requeue_after) == ("Queued", (), 5)
-    assert found.status.message == f"stage 1/1 ctx512: attempt 1: waits in queue team since {SINCE}: no queue has taken it up yet"
-    assert {each.type: each.status for each in found.status.conditions}["Progressing"] == "False"
+    decided = planned(running(state=AttemptState.CREATING), seen(held(None)))
+    assert (decided.status.reason, decided.actions, decided.requeue_after) == ("Queued", (), 5)
+    assert decided.status.message == f"stage 1/1 ctx512: attempt 1: waits in queue team since {SINCE}: no queue has taken it up yet"
+    assert {each.type: each.status for each in decided.status.conditions}["Progressing"] == "False"
 
 
 @pytest.mark.parametrize("days", [1, 30])
 def test_neither_the_placement_nor_the_silence_is_timed_while_it_waits(days: int) -> None:
-    found = planned(
+    decided = planned(
         running(state=AttemptState.STARTING), seen(held()), days * 86400, execution={**IN_TEAM["execution"], "placementTimeoutSeconds": 10}
     )
-    assert (found.status.reason, found.status.stages[0].attempts) == ("Queued", 1)
+    assert (decided.status.reason, decided.status.stages[0].attempts) == ("Queued", 1)
 
 
 def test_a_queue_that_admits_it_makes_it_an_attempt_like_any_other() -> None:
     assert planned(running(state=AttemptState.STARTING), seen(job(queue="team"))).status.reason == "PodsMissing"
     assert (
-        looked(running(), seen(job(queue="team"), pod(0), pod(1), reports={(1, 1): report(step=3)})).attempt.state == AttemptState.RUNNING
+        observe(running(), seen(job(queue="team"), pod(0), pod(1), reports={(1, 1): report(step=3)})).attempt.state == AttemptState.RUNNING
     )
 
 
 def test_another_queue_is_asked_when_the_spec_names_another_before_its_turn_came() -> None:
     waiting = held(template=template_hash(training(**IN_TEAM).spec))
     assert planned(running(state=AttemptState.STARTING), seen(waiting)).actions == ()
-    found = planned(running(state=AttemptState.STARTING), seen(waiting), execution={"queueName": "other"})
-    assert [type(action) for action in found.actions] == [DeleteAttempt, CreateAttempt]
-    assert found.status.stages[0].recent_attempts[1].root_cause is not None
-    assert found.status.stages[0].recent_attempts[1].root_cause.reason == "Superseded"
+    decided = planned(running(state=AttemptState.STARTING), seen(waiting), execution={"queueName": "other"})
+    assert [type(action) for action in decided.actions] == [DeleteAttempt, CreateAttempt]
+    assert decided.status.stages[0].recent_attempts[1].root_cause is not None
+    assert decided.status.stages[0].recent_attempts[1].root_cause.reason == "Superseded"
 
 
 def test_an_evicted_gang_saves_and_leaves_and_the_next_attempt_queues_anew() -> None:
-    first = looked(running(), seen(held(), pod(0), pod(1), reports={(1, 1): report(step=7, committed_step=5)}))
+    first = observe(running(), seen(held(), pod(0), pod(1), reports={(1, 1): report(step=7, committed_step=5)}))
     assert (first.attempt.state, first.attempt.root_cause and first.attempt.root_cause.reason) == (AttemptState.STOPPING, "EvictedByQueue")
     assert [(action.name, action.grace_seconds) for action in first.actions] == [("bible-s1-a1-0", None), ("bible-s1-a1-1", None)]
     leaving = [pod(index, deleting=True, grace_seconds=120, gone_by="2026-01-01T12:02:00Z") for index in (0, 1)]
-    second = looked(first.attempt, seen(held(), *leaving), 60)
+    second = observe(first.attempt, seen(held(), *leaving), 60)
     assert (second.actions, second.wait_seconds) == ((), 60)
     words = TerminationMessage(code=81, reason="SavedOnRequest", message="saved step 8", step=8)
     gone = [pod(index, state=PodState.FAILED, exit_code=81, deleting=True, termination_message=words) for index in (0, 1)]
-    found = planned(second.attempt, seen(held(), *gone), 61)
-    before, now = found.status.stages[0].recent_attempts[1], found.status.stages[0].recent_attempts[0]
+    decided = planned(second.attempt, seen(held(), *gone), 61)
+    before, now = decided.status.stages[0].recent_attempts[1], decided.status.stages[0].recent_attempts[0]
     assert before.root_cause is not None
     assert before.root_cause.message == "queue team took the nodes back: Preempted: Preempted to accommodate a workload"
     assert (before.state, before.step, before.host_exits) == (AttemptState.FAILED, 8, "host 0: 81, host 1: 81")
-    assert (now.number, now.state, found.status.stages[0].failures.disruption) == (2, AttemptState.CREATING, 1)
-    assert [type(action) for action in found.actions] == [DeleteAttempt, CreateAttempt]
+    assert (now.number, now.state, decided.status.stages[0].failures.disruption) == (2, AttemptState.CREATING, 1)
+    assert [type(action) for action in decided.actions] == [DeleteAttempt, CreateAttempt]
 
 
 @pytest.mark.parametrize("left", [{}, {"failed_indexes": frozenset({0, 1})}])
 def test_an_eviction_whose_pods_nobody_saw_is_known_by_the_lease(left: dict[str, Any]) -> None:
     """The Job's controller does not count the pods that it takes from a suspended Job."""
-    found = looked(running(), seen(held(None, **left), reports={(1, 1): report(step=7)})).attempt
-    assert (found.state, found.root_cause and found.root_cause.reason) == (AttemptState.FAILED, "EvictedByQueue")
-    assert found.root_cause is not None
-    assert found.root_cause.message == "queue team took the nodes back"
+    attempt = observe(running(), seen(held(None, **left), reports={(1, 1): report(step=7)})).attempt
+    assert (attempt.state, attempt.root_cause and attempt.root_cause.reason) == (AttemptState.FAILED, "EvictedByQueue")
+    assert attempt.root_cause is not None
+    assert attempt.root_cause.message == "queue team took the nodes back"
 
 
 def test_an_eviction_before_any_pod_has_run_changes_nothing() -> None:
-    admitted = looked(running(state=AttemptState.STARTING), seen(job(queue="team"))).attempt
-    assert looked(admitted, seen(held())) == AttemptObservation(attempt=admitted)
+    admitted = observe(running(state=AttemptState.STARTING), seen(job(queue="team"))).attempt
+    assert observe(admitted, seen(held())) == AttemptObservation(attempt=admitted)
     pending = pod(0, state=PodState.PENDING, deleting=True)
-    assert looked(admitted, seen(held(), pending)) == AttemptObservation(attempt=admitted), (
+    assert observe(admitted, seen(held(), pending)) == AttemptObservation(attempt=admitted), (
         "the Job makes it anew when it is admitted again"
     )
 
@@ -166,19 +166,20 @@ def test_an_eviction_before_any_pod_has_run_changes_nothing() -> None:
 )
 def test_a_job_that_was_admitted_again_before_anybody_looked_has_a_second_gang(phase: Phase, state: PodState, again: bool) -> None:
     world = seen(job(queue="team"), pod(0), pod(1, state=state), reports={(1, 1): report(phase=phase, step=7)})
-    found = looked(running(), world)
-    assert (found.attempt.state == AttemptState.STOPPING) is again
+    observation = observe(running(), world)
+    assert (observation.attempt.state == AttemptState.STOPPING) is again
     if again:
-        assert found.attempt.root_cause is not None
-        assert (found.attempt.root_cause.reason, found.attempt.root_cause.message) == ("EvictedByQueue", "queue team took the nodes back")
-        assert len(found.actions) == 2
+        assert observation.attempt.root_cause is not None
+        cause = observation.attempt.root_cause
+        assert (cause.reason, cause.message) == ("EvictedByQueue", "queue team took the nodes back")
+        assert len(observation.actions) == 2
 
 
 @pytest.mark.parametrize("code", [81, 143, 137, 134, 79, 70, 76, None])
 def test_whatever_a_taken_pod_ends_with_the_queue_took_it(code: int | None) -> None:
     pods = (pod(0, state=PodState.FAILED, exit_code=code, deleting=True), pod(1, deleting=True))
-    found = root_cause(pods, held())
-    assert (found.reason, found.failure_class, found.node) == ("EvictedByQueue", FailureClass.DISRUPTION, None)
+    cause = root_cause(pods, held())
+    assert (cause.reason, cause.failure_class, cause.node) == ("EvictedByQueue", FailureClass.DISRUPTION, None)
 
 
 @pytest.mark.parametrize(("code", "reason"), [(70, "Uncaught"), (137, "Killed"), (81, "EvictedByQueue"), (79, "EvictedByQueue")])
@@ -188,8 +189,8 @@ def test_a_host_that_had_failed_by_itself_is_the_cause_still(code: int, reason: 
 
 
 def test_somebody_who_suspends_a_job_without_a_queue_is_told_how_to() -> None:
-    found = root_cause((pod(0),), job(suspended=True))
-    assert (found.reason, found.message) == ("EvictedByQueue", "somebody suspended the Job: use spec.suspend instead")
+    cause = root_cause((pod(0),), job(suspended=True))
+    assert (cause.reason, cause.message) == ("EvictedByQueue", "somebody suspended the Job: use spec.suspend instead")
 
 
 def test_an_eviction_without_kueues_reason_has_none() -> None:
@@ -208,16 +209,16 @@ def test_an_eviction_tells_more_than_a_deletion_and_less_than_a_failure() -> Non
 
 
 def test_an_eviction_costs_no_budget_and_no_time() -> None:
-    why = queueing.eviction_cause(held())
-    assert RULES[why.failure_class].budget is None
-    assert [backoff_seconds(tuple(failed(number, why=why) for number in range(count, 0, -1)), "k") for count in (1, 5, 10)] == [0, 0, 0]
+    cause = queueing.eviction_cause(held())
+    assert RULES[cause.failure_class].budget is None
+    assert [backoff_seconds(tuple(failed(number, why=cause) for number in range(count, 0, -1)), "k") for count in (1, 5, 10)] == [0, 0, 0]
 
 
 def test_a_training_that_is_suspended_while_it_waits_gives_its_place_up() -> None:
-    found = planned(running(state=AttemptState.STARTING), seen(held()), suspend=True)
-    assert (found.status.reason, found.status.stages[0].recent_attempts[0].state) == ("Suspended", AttemptState.SUSPENDED)
-    assert found.actions == (DeleteAttempt(stage=1, attempt=1, jobs=(("bible-s1-a1", "job-1-1"),)),)
-    assert found.status.stages[0].failures.disruption == 0
+    decided = planned(running(state=AttemptState.STARTING), seen(held()), suspend=True)
+    assert (decided.status.reason, decided.status.stages[0].recent_attempts[0].state) == ("Suspended", AttemptState.SUSPENDED)
+    assert decided.actions == (DeleteAttempt(stage=1, attempt=1, jobs=(("bible-s1-a1", "job-1-1"),)),)
+    assert decided.status.stages[0].failures.disruption == 0
 
 
 @pytest.mark.parametrize(
@@ -245,5 +246,5 @@ def test_a_suspended_job_of_an_ended_attempt_is_not_left_to_be_admitted(
 
 def test_hosts_that_completed_while_the_queue_took_the_job_back_have_completed() -> None:
     done = tuple(pod(index, state=PodState.SUCCEEDED, exit_code=0) for index in (0, 1))
-    found = looked(running(), seen(held(succeeded=2), *done)).attempt
-    assert (found.state, found.root_cause and found.root_cause.reason) == (AttemptState.FAILED, "CompletedWithoutCheckpoint")
+    attempt = observe(running(), seen(held(succeeded=2), *done)).attempt
+    assert (attempt.state, attempt.root_cause and attempt.root_cause.reason) == (AttemptState.FAILED, "CompletedWithoutCheckpoint")

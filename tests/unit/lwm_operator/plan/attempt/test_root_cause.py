@@ -99,9 +99,9 @@ def test_of_hosts_that_hang_the_one_that_is_behind_is_the_cause() -> None:
 
 
 def test_out_of_memory_names_the_limit_and_the_fix() -> None:
-    said = root_cause((failed(1, 137, "OOMKilled", memory_limit="2Gi"),), job()).message
-    assert "limit of 2Gi" in said
-    assert "podTemplate.resources.limits.memory" in said
+    message = root_cause((failed(1, 137, "OOMKilled", memory_limit="2Gi"),), job()).message
+    assert "limit of 2Gi" in message
+    assert "podTemplate.resources.limits.memory" in message
 
 
 def test_the_trainers_narrower_word_is_the_reason() -> None:

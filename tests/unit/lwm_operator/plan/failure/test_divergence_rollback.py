@@ -12,15 +12,15 @@ def entry(step: int, committed: int, attempts: int = 2) -> StageStatus:
 
 
 def test_the_newest_commit_is_passed_over_and_so_is_the_data_up_to_the_divergence() -> None:
-    found = roll_back_divergence(entry(step=107, committed=100), 10, OnDivergence())
-    assert found.rollbacks == (Rollback(attempt=3, step=90, skip_batches=18),)
-    assert found.committed_step == 90
+    entry_after = roll_back_divergence(entry(step=107, committed=100), 10, OnDivergence())
+    assert entry_after.rollbacks == (Rollback(attempt=3, step=90, skip_batches=18),)
+    assert entry_after.committed_step == 90
     assert 90 + 18 == 107 + 1, "step 90 computes with the batch after the one that diverged"
 
 
 def test_more_may_be_skipped_and_fewer_commits_distrusted() -> None:
-    found = roll_back_divergence(entry(step=107, committed=100), 10, OnDivergence(discard_checkpoints=0, skip_batches=200))
-    assert found.rollbacks == (Rollback(attempt=3, step=100, skip_batches=208),)
+    entry_after = roll_back_divergence(entry(step=107, committed=100), 10, OnDivergence(discard_checkpoints=0, skip_batches=200))
+    assert entry_after.rollbacks == (Rollback(attempt=3, step=100, skip_batches=208),)
 
 
 def test_there_is_nothing_before_the_stages_start() -> None:

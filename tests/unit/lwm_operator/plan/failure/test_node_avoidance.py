@@ -19,8 +19,8 @@ def test_a_node_is_avoided_after_its_second_fault_within_a_day() -> None:
 
 def test_the_worst_come_first_and_there_is_a_bound() -> None:
     many = faults(*[f"n{number:02}" for number in range(20)] * 2, "n19")
-    found = nodes_to_avoid(many, POLICY, NOW)
-    assert (len(found), found[0]) == (16, "n19")
+    avoided = nodes_to_avoid(many, POLICY, NOW)
+    assert (len(avoided), avoided[0]) == (16, "n19")
 
 
 def test_zero_means_never() -> None:

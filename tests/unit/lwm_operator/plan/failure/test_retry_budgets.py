@@ -13,22 +13,22 @@ DIVERGED = cause(FailureClass.DIVERGED, "Diverged", exit_code=80)
 
 def after(*causes: RootCause, entry: StageStatus | None = None, committed: dict[int, int] | None = None) -> StageStatus:
     """The stage after these failures in a row; `committed`: the commit that the stage had before the failure of that number."""
-    found = entry or StageStatus(name="a", state=StageState.RUNNING)
-    for number, why in enumerate(causes, start=1):
-        attempts = (failed(number, why=why), *found.recent_attempts)
-        step = (committed or {}).get(number, found.committed_step)
-        found = charge(found.model_copy(update={"recent_attempts": attempts, "committed_step": step}), why)
-    return found
+    current = entry or StageStatus(name="a", state=StageState.RUNNING)
+    for number, failure in enumerate(causes, start=1):
+        attempts = (failed(number, why=failure), *current.recent_attempts)
+        step = (committed or {}).get(number, current.committed_step)
+        current = charge(current.model_copy(update={"recent_attempts": attempts, "committed_step": step}), failure)
+    return current
 
 
 def policy(**changes: Any) -> FailurePolicy:
     return FailurePolicy(budgets=Budgets(app=2, infra=3, hang=1), **changes)
 
 
-@pytest.mark.parametrize(("why", "allowed", "budget"), [(APP, 2, "app"), (INFRA, 3, "infra"), (HANG, 1, "hang")])
-def test_a_budget_of_n_allows_n_failures(why: RootCause, allowed: int, budget: str) -> None:
-    assert stop_after_failure(after(*[why] * allowed), policy()) is None
-    stop = stop_after_failure(after(*[why] * (allowed + 1)), policy())
+@pytest.mark.parametrize(("failure", "allowed", "budget"), [(APP, 2, "app"), (INFRA, 3, "infra"), (HANG, 1, "hang")])
+def test_a_budget_of_n_allows_n_failures(failure: RootCause, allowed: int, budget: str) -> None:
+    assert stop_after_failure(after(*[failure] * allowed), policy()) is None
+    stop = stop_after_failure(after(*[failure] * (allowed + 1)), policy())
     assert stop is not None
     assert stop[0] == StageState.PAUSED
     assert f"failurePolicy.budgets.{budget} is {allowed}" in stop[1]

@@ -13,14 +13,14 @@ def held(index: int, reason: str, message: str = "", since: str = SINCE) -> PodV
     return pod(index, state=PodState.PENDING, waiting=Waiting(reason=reason, message=message, since=since))
 
 
-def said(*pods: PodView, hosts: int | None = None, complaint: str = "") -> tuple[str, str]:
+def explain(*pods: PodView, hosts: int | None = None, complaint: str = "") -> tuple[str, str]:
     return explain_pending(job(message=complaint, since=SINCE), pods, len(pods) if hosts is None else hosts) or ("", "")
 
 
 def test_the_schedulers_own_sentence_is_shown_with_the_count_and_since_when() -> None:
     earlier = "2026-01-01T11:59:00Z"
     pods = (held(0, "Unschedulable", NO_ROOM), held(1, "Unschedulable", NO_ROOM, earlier), pod(2))
-    assert said(*pods) == ("Unschedulable", f"2 of 3 pods since {earlier}: {NO_ROOM}")
+    assert explain(*pods) == ("Unschedulable", f"2 of 3 pods since {earlier}: {NO_ROOM}")
 
 
 def test_of_several_causes_the_worst_is_the_reason_and_three_are_in_the_line() -> None:
@@ -31,7 +31,7 @@ def test_of_several_causes_the_worst_is_the_reason_and_three_are_in_the_line() -
         held(3, "ImagePullBackOff", 'Back-off pulling image "lwm-trainer:v9": ErrImagePull: lwm-trainer:v9: not found'),
         held(4, "Pulling", 'Pulling image "lwm-trainer:v9"'),
     )
-    assert said(*pods) == (
+    assert explain(*pods) == (
         "ImagePull",
         f"1 of 5 pods since {SINCE}: lwm-trainer:v9: not found; Unschedulable: 1 of 5 pods since {SINCE}: {NO_ROOM}; "
         f'Pulling: 1 of 5 pods since {SINCE}: Pulling image "lwm-trainer:v9"; and 1 more',
@@ -40,7 +40,7 @@ def test_of_several_causes_the_worst_is_the_reason_and_three_are_in_the_line() -
 
 def test_the_line_stays_below_900_characters_and_keeps_all_three_causes() -> None:
     pods = [held(index, reason, f"{reason} " + "x" * 2000) for index, reason in enumerate(("ErrImagePull", "FailedMount", "Unschedulable"))]
-    reason, message = said(*pods)
+    reason, message = explain(*pods)
     assert reason == "ImagePull"
     assert len(message) <= 900
     assert message.count("…") == 3
@@ -49,12 +49,12 @@ def test_the_line_stays_below_900_characters_and_keeps_all_three_causes() -> Non
 
 
 def test_pods_that_were_never_made_are_counted_beside_those_that_wait() -> None:
-    assert said(pod(0), hosts=2) == ("PodsMissing", f"1 of 2 pods missing since {SINCE}")
+    assert explain(pod(0), hosts=2) == ("PodsMissing", f"1 of 2 pods missing since {SINCE}")
     assert explain_pending(None, (pod(0),), 2) == ("PodsMissing", "1 of 2 pods missing")
     quota = (
         'Error creating: pods "bible-s1-a1-1-vvvgz" is forbidden: exceeded quota: team, requested: pods=1, used: pods=1, limited: pods=1'
     )
-    assert said(held(0, "Unschedulable", NO_ROOM), hosts=2, complaint=quota) == (
+    assert explain(held(0, "Unschedulable", NO_ROOM), hosts=2, complaint=quota) == (
         "QuotaExceeded",
         f"1 of 2 pods missing since {SINCE}: exceeded quota: team, requested: pods=1, used: pods=1, limited: pods=1; "
         f"Unschedulable: 1 of 2 pods since {SINCE}: {NO_ROOM}",
@@ -62,15 +62,15 @@ def test_pods_that_were_never_made_are_counted_beside_those_that_wait() -> None:
 
 
 def test_pods_that_start_are_starting_and_those_that_run_wait_for_nothing() -> None:
-    assert said(pod(0), pod(1, state=PodState.PENDING)) == ("ContainerCreating", "1 of 2 pods: the node sets them up")
-    assert said(pod(0, state=PodState.PENDING, node=None)) == ("Scheduling", "1 of 1 pods: no scheduler has looked at them yet")
+    assert explain(pod(0), pod(1, state=PodState.PENDING)) == ("ContainerCreating", "1 of 2 pods: the node sets them up")
+    assert explain(pod(0, state=PodState.PENDING, node=None)) == ("Scheduling", "1 of 1 pods: no scheduler has looked at them yet")
     assert explain_pending(job(), (pod(0), pod(1)), 2) is None
     assert explain_pending(job(), (pod(0), pod(1, state=PodState.SUCCEEDED)), 2) is None
 
 
 def test_a_running_pod_on_a_lost_node_holds_up_too() -> None:
     lost = pod(1, waiting=Waiting(reason="NodeNotReady", message="node node2 is not ready: silent", since=SINCE))
-    assert said(pod(0), lost) == ("NodeNotReady", f"1 of 2 pods since {SINCE}: node node2 is not ready: silent")
+    assert explain(pod(0), lost) == ("NodeNotReady", f"1 of 2 pods since {SINCE}: node node2 is not ready: silent")
 
 
 @pytest.mark.parametrize("reason", list(PendingReason))

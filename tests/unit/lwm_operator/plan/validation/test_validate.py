@@ -55,6 +55,6 @@ def test_a_spec_that_makes_sense_has_no_problem() -> None:
     ],
 )
 def test_what_makes_no_sense_is_named_with_field_and_fix(changes: dict[str, Any], words: list[str]) -> None:
-    found = "; ".join(validate(training(**changes).spec))
+    errors = "; ".join(validate(training(**changes).spec))
     for word in words:
-        assert word in found
+        assert word in errors

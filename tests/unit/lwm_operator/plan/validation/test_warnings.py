@@ -21,7 +21,7 @@ def test_a_theta_above_the_bound_is_not_mentioned() -> None:
 
 
 def test_a_theta_below_it_is_told_with_both_numbers_the_field_and_the_fix() -> None:
-    [found] = warnings(training(stages=[stage(), LOW]).spec)
+    [warning] = warnings(training(stages=[stage(), LOW]).spec)
     for words in (
         "spec.stages[long].ropeTheta: 1e+04",
         "below 3.22e+04",
@@ -29,12 +29,12 @@ def test_a_theta_below_it_is_told_with_both_numbers_the_field_and_the_fix() -> N
         "fitted to heads of 128; these have 64",
         "raise it",
     ):
-        assert words in found
+        assert words in warning
 
 
 def test_heads_of_the_fitted_size_need_no_caveat() -> None:
-    [found] = warnings(training(stages=[LOW], model=model(headDim=128)).spec)
-    assert "fitted to heads of 128)" in found
+    [warning] = warnings(training(stages=[LOW], model=model(headDim=128)).spec)
+    assert "fitted to heads of 128)" in warning
 
 
 def test_a_model_with_rope_scaling_is_not_asked() -> None:
@@ -52,5 +52,5 @@ def test_it_is_run_all_the_same_and_the_message_of_kubectl_get_stays_its_own() -
 @pytest.mark.parametrize(("seen", "events"), [(0, 1), (1, 1), (2, 0)])
 def test_one_warning_event_for_each_generation(seen: int, events: int) -> None:
     decided = plan(training(Status(observed_generation=seen), generation=2, stages=[LOW]), Observed(), NOW)
-    found = [(event.type, event.key) for event in decided.events if event.reason == "SpecWarning"]
-    assert found == [("Warning", "SpecWarning/2")] * events
+    events_found = [(event.type, event.key) for event in decided.events if event.reason == "SpecWarning"]
+    assert events_found == [("Warning", "SpecWarning/2")] * events
