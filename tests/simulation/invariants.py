@@ -69,7 +69,7 @@ class Invariants:
         require(name not in self.job_names or not seen, f"{name} is created a second time")
         require(action.start.earlier_attempts == tuple(range(action.attempt - 1, 0, -1)), f"{name} does not know all earlier attempts")
         require(entry is not None and action.start.rollbacks == entry.rollbacks, f"{name} does not know all rollbacks")
-        drawn = spec_of(state).drawn_on(spec_of(state).stages[action.stage - 1])
+        drawn = spec_of(state).datasets_of(spec_of(state).stages[action.stage - 1])
         wanted = {each.name: f"gs://lwm/runs/datasets/{each.name}" for each in drawn if each.preparation is not None}
         require(dict(action.prepared) == wanted, f"{name} is told of {action.prepared}, its stage draws on {wanted}")
         require(all(state.shards_written[each] >= SHARDS for each in wanted), f"{name} is created before its data is written")

@@ -16,6 +16,6 @@ class InitialModel(Model):
     )
 
     @property
-    def plain(self) -> Model:
+    def without_init_from(self) -> Model:
         """The model without `init_from`, for the run config."""
         return Model.model_validate(self.model_dump(exclude={"init_from"}))

@@ -116,7 +116,7 @@ class Spec(Resource):
         """Weights of the data sets in the stage's mixture, by name. Without a mixture, all data sets have equal weights."""
         return {share.dataset: share.weight for share in stage.mixture} or {dataset.name: 1.0 for dataset in self.datasets}
 
-    def drawn_on(self, stage: Stage) -> tuple[Dataset, ...]:
+    def datasets_of(self, stage: Stage) -> tuple[Dataset, ...]:
         """The data sets in the stage's mixture, in the order of `datasets`."""
         weights = self.weights_of(stage)
         return tuple(dataset for dataset in self.datasets if dataset.name in weights)
@@ -126,7 +126,7 @@ class Spec(Resource):
 
         Stages before the first one with a vision data set have no vision vocabulary. A model with `initFrom` always keeps it.
         """
-        sees = [any(dataset.kind == "vision" for dataset in self.drawn_on(stage)) for stage in self.stages]
-        plain = self.model.plain
-        blind = self.model.init_from is None and any(sees) and not any(sees[:number])
-        return plain.model_copy(update={"vision": None}) if blind else plain
+        model = self.model.without_init_from
+        has_vision = [any(dataset.kind == "vision" for dataset in self.datasets_of(stage)) for stage in self.stages]
+        text_only = self.model.init_from is None and any(has_vision) and not any(has_vision[:number])
+        return model.model_copy(update={"vision": None}) if text_only else model

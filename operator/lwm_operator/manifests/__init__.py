@@ -1,1 +1,1 @@
-"""What we create: plain dicts, made by pure functions from a training and an attempt."""
+"""The objects that the operator creates: manifests as plain dicts, made by pure functions of a training and an attempt."""

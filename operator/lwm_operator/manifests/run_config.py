@@ -53,7 +53,7 @@ def _datasets(attempt: AttemptSpec) -> tuple[Dataset, ...]:
     weights = attempt.training.spec.weights_of(attempt.stage_spec)
     return tuple(
         dataset_config(dataset).model_copy(update={"weight": weights[dataset.name], "prepared": attempt.prepared.get(dataset.name)})
-        for dataset in attempt.training.spec.drawn_on(attempt.stage_spec)
+        for dataset in attempt.training.spec.datasets_of(attempt.stage_spec)
     )
 
 

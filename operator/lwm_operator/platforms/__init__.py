@@ -1,1 +1,1 @@
-"""What the hardware platforms ask of a pod, as tables with their sources. Pure data and functions."""
+"""What hardware platforms require of a pod: tables with their sources, and pure functions over them."""

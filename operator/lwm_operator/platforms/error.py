@@ -1,5 +1,5 @@
-"""The one error of this room."""
+"""The error of a value that a platform does not have."""
 
 
 class PlatformError(ValueError):
-    """A value that the platform does not have; the message names it and the nearest ones that it has."""
+    """A value that the platform does not have. The message names it and the nearest values that exist."""

@@ -1,8 +1,8 @@
 """Google's GPU machines with several network cards: GPUDirect over TCP (A3 High, A3 Mega) and over RDMA (A3 Ultra).
 
-The networks named in the annotations are Network objects of the cluster under the names that Google's guides give them, and the libraries
-on the nodes come from Google's installer DaemonSets. The TCPXO and gIB plugins check NCCL's settings against those of their own release and
-refuse others: a newer installer may need values of its own (NVIDIA/aicr pull request 422 is about that), which the pod's `env` overrides.
+The annotations name Network objects of the cluster by the names in Google's guides. Google's installer DaemonSets put the libraries on the
+nodes. The TCPXO and gIB plugins refuse NCCL settings that differ from those of their release, so a newer installer may need other values
+(NVIDIA/aicr pull request 422). Set those in podTemplate.env.
 """
 
 import json
@@ -17,7 +17,7 @@ ACCELERATOR_LABEL = "cloud.google.com/gke-accelerator"
 LIBRARIES = "/usr/local/nvidia/lib64"
 DRIVER = HostPath("nvidia-libraries", "/home/kubernetes/bin/nvidia/lib64")
 DRIVER_MOUNT = Mount(DRIVER.name, LIBRARIES, read_only=True)
-# Mounted whole and writable: the daemons tune the network cards through them.
+# Mounted completely and writable, because the daemons tune the network cards through them.
 SYS, PROC_SYS = HostPath("host-sys", "/sys"), HostPath("host-proc-sys", "/proc/sys")
 TUNING = (Mount(SYS.name, "/hostsysfs"), Mount(PROC_SYS.name, "/hostprocsysfs"))
 
@@ -27,13 +27,13 @@ DATA_8 = ",".join(f"eth{card}" for card in range(1, 9))
 
 
 def _interfaces(networks: dict[str, str]) -> dict[str, str]:
-    """Network cards of the pod beside eth0, which stays the default."""
-    listed = [{"interfaceName": card, "network": network} for card, network in {"eth0": "default", **networks}.items()]
-    return {"networking.gke.io/default-interface": "eth0", "networking.gke.io/interfaces": json.dumps(listed)}
+    """Annotations for the network cards of the pod in addition to eth0, which stays the default."""
+    interfaces = [{"interfaceName": card, "network": network} for card, network in {"eth0": "default", **networks}.items()]
+    return {"networking.gke.io/default-interface": "eth0", "networking.gke.io/interfaces": json.dumps(interfaces)}
 
 
 def _devices(container: str, paths: tuple[str, ...]) -> dict[str, str]:
-    """Devices for a container that asks for no GPU: a YAML list."""
+    """Annotation with the devices of a container that requests no GPU: a YAML list."""
     return {f"devices.gke.io/container.{container}": "".join(f"- path: {path}\n" for path in paths)}
 
 
@@ -65,7 +65,7 @@ A3_HIGH = Profile(
     ),
     environment={
         "LD_LIBRARY_PATH": LIBRARIES,
-        # The samples mount the socket over /tmp, the plugin's default; a pod of ours has its own /tmp.
+        # The samples mount the socket at /tmp, the plugin's default. Training pods already have a volume there.
         "NCCL_GPUDIRECTTCPX_UNIX_CLIENT_PREFIX": "/run/tcpx",
         "NCCL_SOCKET_IFNAME": "eth0",
         "NCCL_GPUDIRECTTCPX_CTRL_DEV": "eth0",
@@ -104,7 +104,7 @@ A3_MEGA = Profile(
     sidecars=(
         Sidecar(
             name="tcpxo-daemon",
-            # Goes with the release of the plugin that the installer puts on the nodes.
+            # This version belongs to the plugin release that the installer puts on the nodes.
             image="us-docker.pkg.dev/gce-ai-infra/gpudirect-tcpxo/tcpgpudmarxd-dev:v1.0.21",
             command=("/bin/sh", "-c"),
             args=("chmod 755 /fts/entrypoint_rxdm_container.sh && exec /fts/entrypoint_rxdm_container.sh --num_hops=2",),
@@ -155,7 +155,7 @@ A3_ULTRA = Profile(
         "AI-Hypercomputer/xpk@367c838 examples/nccl/nccl-a3ultra.sh (NCCL_NET)",
         "Google's guide to verl with Ray on GKE (hypercomputer_gpu_train_ray_verl): runtime-env.yaml, NCCL for H200",
     ),
-    # eth1 is the second ordinary card, which training leaves alone.
+    # eth1 is the second ordinary card, which training does not use.
     annotations=_interfaces({f"eth{card + 2}": f"rdma-{card}" for card in range(8)}),
     volumes=(HostPath("nvidia", "/home/kubernetes/bin/nvidia"), HostPath("gib", "/home/kubernetes/bin/gib")),
     mounts=(Mount("nvidia", "/usr/local/nvidia", read_only=True), Mount("gib", GIB, read_only=True)),

@@ -1,4 +1,4 @@
-"""The named profiles of GPU providers."""
+"""Profiles of GPU providers by name."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,7 +11,7 @@ __all__ = ["PROFILES", "RESOURCE", "TOLERATION", "profile"]
 
 EFA_GUIDE = "https://docs.aws.amazon.com/eks/latest/userguide/node-efa.html"
 EFA_PLUGIN = "https://docs.aws.amazon.com/eks/latest/userguide/device-management-efa.html"
-EFA_REASON = "the device plugin hands the adapters and huge pages to a container without capabilities"
+EFA_REASON = "the device plugin gives adapters and huge pages to containers without capabilities"
 POD_SECURITY = "https://kubernetes.io/docs/concepts/security/pod-security-standards/"
 
 AWS_EFA = Profile(
@@ -55,12 +55,12 @@ HOST_NETWORK = Profile(
 )
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
-    {each.name: each for each in (A3_HIGH, A3_MEGA, A3_ULTRA, AWS_EFA, AWS_EFA_P5, RDMA_SHARED_DEVICE, HOST_NETWORK)}
+    {profile.name: profile for profile in (A3_HIGH, A3_MEGA, A3_ULTRA, AWS_EFA, AWS_EFA_P5, RDMA_SHARED_DEVICE, HOST_NETWORK)}
 )
 
 
 def profile(name: str) -> Profile:
-    """The profile of that name; PlatformError names those that exist."""
+    """The profile with this name. Raises PlatformError with the names that exist."""
     if name not in PROFILES:
         raise PlatformError(f"{name} is no GPU profile: use one of {', '.join(PROFILES)}")
     return PROFILES[name]

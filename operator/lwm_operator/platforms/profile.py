@@ -1,4 +1,4 @@
-"""What a GPU provider asks of a pod, as data: something else merges it into the pod."""
+"""What a GPU provider requires of a pod, as data. `lwm_operator.manifests.accelerator_requirements` turns it into manifests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class HostPath:
-    """A volume from the node."""
+    """A hostPath volume."""
 
     name: str
     path: str
@@ -15,7 +15,7 @@ class HostPath:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A volume of the profile in a container."""
+    """The mount of a profile's volume in a container."""
 
     name: str
     path: str
@@ -24,7 +24,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecar:
-    """A native sidecar: an init container with `restartPolicy: Always`, which ends with the trainer. Its image runs as root."""
+    """A native sidecar: an init container with `restartPolicy: Always`, which ends after the trainer. It runs as root."""
 
     name: str
     image: str
@@ -49,9 +49,10 @@ TOLERATION = Toleration(key=RESOURCE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """`capabilities`, `mounts`, `environment` and `resources` (limits, which are the requests, too) are the trainer container's.
+    """Requirements of one provider's network.
 
-    `resources` holds what comes beside the GPUs. `pod_security` is the Pod Security level that the namespace must allow, `reason` why.
+    `capabilities`, `mounts`, `environment` and `resources` are those of the trainer container. `resources` are limits and requests in
+    addition to the GPUs. `pod_security` is the Pod Security level that the namespace must allow, and `reason` says why.
     """
 
     name: str
@@ -73,4 +74,4 @@ class Profile:
 
 
 NO_PROFILE = Profile(name="", summary="", pod_security="restricted", reason="", sources=(), tolerations=())
-"""Additions of a host without a profile: none."""
+"""The profile of hosts without a provider profile. It requires nothing."""

@@ -31,7 +31,7 @@ def test_every_stage_fits(path: Path) -> None:
 def test_context_grows_on_the_same_data_and_theta_lies_above_the_bound_where_retrieval_fails(path: Path) -> None:
     spec = training(path).spec
     stages = spec.stages
-    for _, same in groupby(stages, lambda stage: spec.drawn_on(stage)):
+    for _, same in groupby(stages, lambda stage: spec.datasets_of(stage)):
         lengths = [stage.context_length for stage in same]
         assert lengths == sorted(set(lengths))
     published = path.stem == "gke-tpu-v5p-ladder"  # the paper's own thetas, which lie below it from 512K on
