@@ -30,10 +30,10 @@ from devcluster.paths import REPOSITORY
 from devcluster.run import say
 from lwm_trainer import config
 from lwm_trainer.convert.__main__ import main as convert
-from lwm_trainer.convert.config_json import Described, write_config
-from lwm_trainer.convert.hf_read import SINGLE, HuggingFace
-from lwm_trainer.convert.names import leaves
-from lwm_trainer.convert.placement import conversion_mesh, load
+from lwm_trainer.convert.config_json import ModelConfig, write_config
+from lwm_trainer.convert.hf_read import SINGLE, HuggingFaceFolder
+from lwm_trainer.convert.names import model_parameters
+from lwm_trainer.convert.placement import conversion_mesh, load_parameters
 
 READ, WRITE = "file read in order", "file written in order"
 PEER, PLACE, IMPORT, EXPORT = "safetensors load_file", "read into parameters", "from-hf", "to-hf"
@@ -118,13 +118,13 @@ def _make(folder: Path, model: config.Model) -> None:
     """A Hugging Face folder with normal weights."""
     random = np.random.default_rng(0)
     tensors = {
-        leaf.name(layer): random.standard_normal(leaf.their_shape, np.float32).astype(ml_dtypes.bfloat16)
-        for leaf in leaves(model)
+        leaf.name(layer): random.standard_normal(leaf.hf_shape, np.float32).astype(ml_dtypes.bfloat16)
+        for leaf in model_parameters(model)
         for layer in range(leaf.layers or 1)
     }
     folder.mkdir()
     save_file(tensors, folder / SINGLE, metadata={"format": "pt"})
-    (folder / "config.json").write_text(dumps(write_config(Described(model, 10_000.0, 4096), model.dtype)))
+    (folder / "config.json").write_text(dumps(write_config(ModelConfig(model, 10_000.0, 4096), model.dtype)))
 
 
 def _timed(call: Callable[[], None], writes: Path | None) -> tuple[float, float]:
@@ -136,7 +136,7 @@ def _timed(call: Callable[[], None], writes: Path | None) -> tuple[float, float]
 
 
 def _placed(source: Path, model: config.Model) -> object:
-    return jax.block_until_ready(load(model, HuggingFace(source), conversion_mesh(model), "float32", lambda _: None))
+    return jax.block_until_ready(load_parameters(model, HuggingFaceFolder(source), conversion_mesh(model), "float32", lambda _: None))
 
 
 def _drop(_: object) -> None:

@@ -1,1 +1,1 @@
-"""The command `lwm`: what a user asks of a machine of their own, without a cluster. Knows the operator and the trainer; nobody knows it."""
+"""The command `lwm`, for use without a cluster. It may import the operator and the trainer; neither imports it."""

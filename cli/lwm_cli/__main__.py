@@ -1,4 +1,4 @@
-"""`lwm COMMAND`: dispatches to the command, imported late, so that each needs its own libraries only."""
+"""`lwm COMMAND` runs a command. Commands are imported late, so that each needs only its own libraries."""
 
 import sys
 
@@ -6,17 +6,16 @@ from lwm_trainer.config.extras import require_extra
 
 USAGE = """usage: lwm COMMAND
 
-  fit FILE.yaml    does each stage of an LWMTraining fit its accelerator, and how fast will it be: compiled without one
-  data ...         data sets prepared on this machine, and rows shown as people can read them
-  convert ...      checkpoints from and to Hugging Face and LWM
+  fit FILE.yaml    compile each stage of an LWMTraining without its accelerator: does it fit, and how fast will it be?
+  data ...         prepare data sets on this machine, and show rows as readable text
+  convert ...      convert checkpoints from and to Hugging Face, and from LWM
 
-`lwm COMMAND --help` says more."""
+Run `lwm COMMAND --help` for its options."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 0 well, 1 an answer that is no, 2 a question that makes no sense."""
-    given = sys.argv[1:] if arguments is None else arguments
-    match given:
+    """Returns the exit code: 0 on success, 1 for a negative result, 2 for wrong arguments."""
+    match sys.argv[1:] if arguments is None else arguments:
         case ["fit", *rest]:
             require_extra("lwm fit", "fit", "jax", "matplotlib")
             from lwm_cli.fit import main as fit

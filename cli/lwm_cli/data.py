@@ -8,14 +8,14 @@ from lwm_trainer.storage.errors import StorageError
 
 USAGE = """usage: lwm data COMMAND
 
-  prepare FILE.yaml --out ROOT    the data sets of an LWMTraining as token stores, by processes of this machine
-  inspect FILE.yaml|PLACE         a row as people can read it: its documents, and which tokens count in the loss
+  prepare FILE.yaml --out ROOT    prepare the data sets of an LWMTraining as token stores, with processes of this machine
+  inspect FILE.yaml|FOLDER        show a row as readable text: its documents, and which tokens count in the loss
 
-`lwm data COMMAND --help` says more."""
+Run `lwm data COMMAND --help` for its options."""
 
 
 def main(arguments: list[str]) -> int:
-    """0: done; 1: the data is not as it should be, or not there; 2: the question makes no sense."""
+    """Returns the exit code: 0 on success, 1 for missing, denied or bad data, 2 for wrong arguments."""
     try:
         match arguments:
             case ["prepare", *rest]:

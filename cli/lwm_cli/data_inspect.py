@@ -1,11 +1,11 @@
-"""`lwm data inspect FILE.yaml|PLACE`: one row as training sees it, as text that people can read."""
+"""`lwm data inspect FILE.yaml|FOLDER`: shows one row of a stage or of a prepared data set as readable text."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from lwm_cli.data_asked import add_arguments, place, run_of, training_of
-from lwm_cli.data_rows import Row, draw, row_of
+from lwm_cli.data_options import absolute, add_arguments, load_training, run_config_for
+from lwm_cli.row_view import RowView, render, view_row
 from lwm_cli.training import FileError
 from lwm_trainer.config import Dataset, RunConfig
 from lwm_trainer.data.documents.in_memory import load_documents
@@ -15,50 +15,55 @@ from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.storage.folder import folder
 
 CONTEXT_LENGTH = 4096
-"""Of rows of a store, which is of no stage."""
+"""Tokens of a row of a prepared data set, which belongs to no stage."""
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="lwm data inspect", description="One row as training sees it.")
-    parser.add_argument("place", help="an LWMTraining's file, or the folder (gs:// too) of a prepared data set")
+    """Returns the exit code. Raises FileError and the errors of data and storage."""
+    parser = argparse.ArgumentParser(prog="lwm data inspect", description="Show one row as training sees it.")
+    parser.add_argument(
+        "target", metavar="FILE.yaml|FOLDER", help="the file of an LWMTraining, or the folder (also gs://) of a prepared data set"
+    )
     add_arguments(parser)
-    parser.add_argument("--stage", metavar="NAME", help="of the file (the first that draws on the data set)")
-    parser.add_argument("--row", type=int, default=0, metavar="N", help="of the stage, from 0 (%(default)s)")
-    parser.add_argument("--context-length", type=int, metavar="N", help=f"tokens of a row (the stage's; {CONTEXT_LENGTH} of a folder)")
-    parser.add_argument("--whole", action="store_true", help="the whole text, not only the ends of long documents")
-    given = parser.parse_args(arguments)
-    if given.row < 0 or (given.context_length or 8) < 8:
+    parser.add_argument("--stage", metavar="NAME", help="stage of the file (default: the first that draws on the data set)")
+    parser.add_argument("--row", type=int, default=0, metavar="N", help="row of the stage, from 0 (default: %(default)s)")
+    parser.add_argument(
+        "--context-length", type=int, metavar="N", help=f"tokens of a row (default: that of the stage; {CONTEXT_LENGTH} for a folder)"
+    )
+    parser.add_argument("--whole", action="store_true", help="show the whole text, not only both ends of long documents")
+    options = parser.parse_args(arguments)
+    if options.row < 0 or (options.context_length or 8) < 8:
         parser.error("--row counts from 0, --context-length is at least 8")
-    run = _of_file(given) if Path(given.place).is_file() else _of_store(given)
+    run = _run_of_file(options) if Path(options.target).is_file() else _run_of_store(options)
     tokenizer = Tokenizer.load(run.tokenizer, run.model.vocab_size)
-    row = row_of(run, load_documents(run, tokenizer), given.row)
-    print(_title(run, row, given.row))
-    for line in draw(row, tokenizer, colour=sys.stdout.isatty(), whole=given.whole):
+    row = view_row(run, load_documents(run, tokenizer), options.row)
+    print(_title(run, row, options.row))
+    for line in render(row, tokenizer, colour=sys.stdout.isatty(), whole=options.whole):
         print(line)
     return 0
 
 
-def _title(run: RunConfig, row: Row, number: int) -> str:
+def _title(run: RunConfig, row: RowView, number: int) -> str:
     filled = sum(len(each.tokens) for each in row.segments)
     share = f"{filled} of {row.length} places filled, {filled / row.length:.1%}"
     return f"{run.stage}, row {number}: data set {row.dataset}, {share}, documents: {len(row.segments)}"
 
 
-def _of_file(given: argparse.Namespace) -> RunConfig:
-    run = run_of(training_of(Path(given.place), given), given, given.dataset, given.stage)
-    length = given.context_length or run.context_length
+def _run_of_file(options: argparse.Namespace) -> RunConfig:
+    run = run_config_for(load_training(Path(options.target), options), options, options.dataset, options.stage)
+    length = options.context_length or run.context_length
     return run.model_copy(update={"context_length": length, "batch_tokens": length * run.rows})
 
 
-def _of_store(given: argparse.Namespace) -> RunConfig:
-    """A run of one row a step, whose model is never computed."""
-    uri = place(given.place)
+def _run_of_store(options: argparse.Namespace) -> RunConfig:
+    """A run config of one row per step. Its model is never computed."""
+    uri = absolute(options.target)
     if PREPARED not in folder(uri).names():
-        raise FileError(f"{given.place}: neither a file nor the folder of a prepared data set: prepare it (lwm data prepare)")
-    about = TokenStore.open(uri, "").recipe
-    made_by, length = about["recipe"], given.context_length or CONTEXT_LENGTH
-    dataset = Dataset.model_validate(made_by["dataset"] | {"name": "prepared", "uri": about["source"], "prepared": uri})
-    vision = {"vision": {"vocabSize": made_by["visionVocabSize"]}} if "visionVocabSize" in made_by else {}
+        raise FileError(f"{options.target}: neither a file nor the folder of a prepared data set: prepare it (lwm data prepare)")
+    content = TokenStore.open(uri, "").recipe
+    recipe, length = content["recipe"], options.context_length or CONTEXT_LENGTH
+    dataset = Dataset.model_validate(recipe["dataset"] | {"name": "prepared", "uri": content["source"], "prepared": uri})
+    vision = {"vision": {"vocabSize": recipe["visionVocabSize"]}} if "visionVocabSize" in recipe else {}
     shape = {"layers": 1, "width": 8, "heads": 1, "kvHeads": 1, "headDim": 8, "mlpWidth": 8}
     return RunConfig.model_validate(
         {
@@ -69,8 +74,8 @@ def _of_store(given: argparse.Namespace) -> RunConfig:
             "attempt": 1,
             "gang": {"job": "x", "service": "x", "hosts": 1, "devicesPerHost": 1, "platform": "cpu", "coordinator": "x:1"},
             "mesh": {},
-            "model": shape | {"vocabSize": made_by["vocabSize"]} | vision,
-            "tokenizer": place(given.tokenizer or about["tokenizer"]),
+            "model": shape | {"vocabSize": recipe["vocabSize"]} | vision,
+            "tokenizer": absolute(options.tokenizer or content["tokenizer"]),
             "datasets": [dataset],
             "contextLength": length,
             "batchTokens": length,

@@ -1,4 +1,4 @@
-"""`lwm data prepare FILE.yaml --out ROOT`: the data sets of an LWMTraining as token stores, by processes of this machine."""
+"""`lwm data prepare FILE.yaml --out ROOT`: prepares the data sets of an LWMTraining as token stores, with processes of this machine."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lwm_cli.data_asked import add_arguments, place, run_of, training_of
+from lwm_cli.data_options import absolute, add_arguments, load_training, run_config_for
 from lwm_cli.training import stages
 from lwm_trainer.config import PROCESS_INDEX_VARIABLE, Dataset, Preparation, PrepareConfig, RunConfig, TerminationMessage
 from lwm_trainer.data.errors import DataError
@@ -18,34 +18,37 @@ from lwm_trainer.preparation.preparation_report import PreparationReport, progre
 from lwm_trainer.preparation.worker import prepare
 
 _LINE_SECONDS = 5.0
-"""Between two lines of progress where there is no terminal."""
-_DRAW_SECONDS = 0.1
+"""Seconds between two lines of progress without a terminal."""
+_REDRAW_SECONDS = 0.1
+"""Seconds between two updates of the progress line on a terminal."""
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="lwm data prepare", description="Data sets as token stores, ready to train on.")
+    """Returns the exit code. Raises FileError and the errors of data and storage."""
+    parser = argparse.ArgumentParser(prog="lwm data prepare", description="Prepare data sets as token stores.")
     parser.add_argument("file", type=Path, help="an LWMTraining, as kubectl would apply it")
     add_arguments(parser)
-    parser.add_argument("--out", required=True, metavar="ROOT", help="a folder or gs:// place: each data set gets a folder below it")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (%(default)s)")
-    given = parser.parse_args(arguments)
-    if given.workers < 1:
+    parser.add_argument("--out", required=True, metavar="ROOT", help="a folder, also gs://; each data set gets a folder in it")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    if options.workers < 1:
         parser.error("--workers: at least one")
-    for run, dataset in _asked(given):
-        config = _config(run, dataset, place(given.out), given.workers)
-        with _others(config) as look:
-            prepared = prepare(config, 0, PreparationReport(_Progress(dataset.name, look)))
+    for run, dataset in _datasets(options):
+        config = _config(run, dataset, absolute(options.out), options.workers)
+        with _other_workers(config) as workers:
+            prepared = prepare(config, 0, PreparationReport(_Progress(dataset.name, workers)))
         if prepared is not None:
             skipped = f", {prepared.skipped} records skipped" if prepared.skipped else ""
             print(f"{dataset.name}: {prepared.uri}: {prepared.documents} documents, {prepared.tokens} tokens{skipped}", flush=True)
     return 0
 
 
-def _asked(given: argparse.Namespace) -> Iterator[tuple[RunConfig, Dataset]]:
-    training = training_of(given.file, given)
-    drawn = dict.fromkeys(each.name for _, run in stages(training, None) for each in run.datasets)
-    for name in [given.dataset] if given.dataset else drawn:
-        run = run_of(training, given, name)
+def _datasets(options: argparse.Namespace) -> Iterator[tuple[RunConfig, Dataset]]:
+    """The data sets to prepare, each with the run config of a stage that draws on it."""
+    training = load_training(options.file, options)
+    names = dict.fromkeys(each.name for _, run in stages(training, None) for each in run.datasets)
+    for name in [options.dataset] if options.dataset else names:
+        run = run_config_for(training, options, name)
         yield run, run.datasets[0]
 
 
@@ -63,62 +66,63 @@ def _config(run: RunConfig, dataset: Dataset, root: str, workers: int) -> Prepar
 
 
 @contextmanager
-def _others(config: PrepareConfig) -> Iterator["_Look"]:
-    """Workers 1 and up, as processes, which go when the context ends before them."""
+def _other_workers(config: PrepareConfig) -> Iterator["_Workers"]:
+    """Run workers 1 and up as processes; they are terminated when the context ends."""
     with tempfile.TemporaryDirectory(prefix="lwm-prepare-") as folder:
         (Path(folder) / "run.json").write_text(config.model_dump_json(by_alias=True))
-        look = _Look(Path(folder), [_start(Path(folder), worker) for worker in range(1, config.workers)])
+        workers = _Workers(Path(folder), [_start(Path(folder), worker) for worker in range(1, config.workers)])
         try:
-            yield look
+            yield workers
         finally:
-            for process in look.processes:
+            for process in workers.processes:
                 process.terminate()
-            for process in look.processes:
+            for process in workers.processes:
                 process.wait()
 
 
 def _start(folder: Path, worker: int) -> "subprocess.Popen[bytes]":
     environment = {
         "LWM_CONFIG": str(folder / "run.json"),
-        "LWM_TERMINATION_PATH": str(folder / f"words-{worker}"),
+        "LWM_TERMINATION_PATH": str(folder / f"termination-{worker}"),
         PROCESS_INDEX_VARIABLE: str(worker),
     }
     with (folder / f"log-{worker}").open("wb") as log:
         return subprocess.Popen([sys.executable, "-m", "lwm_trainer.preparation"], env=os.environ | environment, stderr=log)
 
 
-class _Look:
-    """Raises DataError when a worker has failed: its shards would never come."""
+class _Workers:
+    """The processes of workers 1 and up."""
 
     def __init__(self, folder: Path, processes: "list[subprocess.Popen[bytes]]") -> None:
         self.processes = processes
         self._folder = folder
 
-    def __call__(self) -> None:
+    def check(self) -> None:
+        """Raise DataError when a worker has failed: its shards would never be written."""
         for worker, process in enumerate(self.processes, 1):
             if process.poll():
-                words = self._folder / f"words-{worker}"
-                said = (
-                    TerminationMessage.model_validate_json(words.read_bytes()).message
-                    if words.exists()
+                termination = self._folder / f"termination-{worker}"
+                message = (
+                    TerminationMessage.model_validate_json(termination.read_bytes()).message
+                    if termination.exists()
                     else f"exit code {process.returncode}"
                 )
-                raise DataError(f"worker {worker}: {said}")
+                raise DataError(f"worker {worker}: {message}")
 
 
 class _Progress:
-    """One line that is written anew on a terminal, a line each few seconds elsewhere."""
+    """Prints progress: one line that is updated on a terminal, otherwise a line every few seconds."""
 
-    def __init__(self, name: str, look: _Look) -> None:
-        self._name, self._look, self._told = name, look, 0.0
+    def __init__(self, name: str, workers: _Workers) -> None:
+        self._name, self._workers, self._printed_at = name, workers, 0.0
         self._terminal = sys.stderr.isatty()
 
-    def __call__(self, now: Preparation) -> None:
-        self._look()
-        since = time.monotonic() - self._told
-        if now.prepared is None and since < (_DRAW_SECONDS if self._terminal else _LINE_SECONDS):
+    def __call__(self, progress: Preparation) -> None:
+        self._workers.check()
+        elapsed = time.monotonic() - self._printed_at
+        if progress.prepared is None and elapsed < (_REDRAW_SECONDS if self._terminal else _LINE_SECONDS):
             return
-        self._told = time.monotonic()
-        line = f"{self._name}: {progress_line(now)}"
-        end = "\n" if now.prepared is not None or not self._terminal else ""
+        self._printed_at = time.monotonic()
+        line = f"{self._name}: {progress_line(progress)}"
+        end = "\n" if progress.prepared is not None or not self._terminal else ""
         print(f"\r\x1b[K{line}" if self._terminal else line, end=end, file=sys.stderr, flush=True)

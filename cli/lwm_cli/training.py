@@ -1,4 +1,4 @@
-"""An LWMTraining's file as kubectl would apply it, and each of its stages as the run config that the operator would write."""
+"""Loads the file of an LWMTraining, and makes the run config of each stage as the operator would."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,22 +20,22 @@ from lwm_trainer.config import RunConfig
 
 
 class FileError(Exception):
-    """Sentences that name the field and the fix."""
+    """The file or an option is wrong: names the field and the fix."""
 
 
 def load(file: Path) -> Training:
-    """Raises FileError for a file without exactly one LWMTraining, and for one that the operator would refuse."""
+    """Load and validate the file. Raises FileError unless it has exactly one LWMTraining, one that the operator would accept."""
     try:
         documents = [each for each in yaml.safe_load_all(file.read_text()) if isinstance(each, dict)]
     except OSError as error:
         raise FileError(f"{file}: {error.strerror}: give the file of an {KIND}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FileError(f"{file} is no YAML: {error}") from error
-    found = [each for each in documents if each.get("kind") == KIND]
-    if len(found) != 1:
-        raise FileError(f"{file} holds {len(found)} objects of kind {KIND}: give a file with one")
+        raise FileError(f"{file} is not YAML: {error}") from error
+    trainings = [document for document in documents if document.get("kind") == KIND]
+    if len(trainings) != 1:
+        raise FileError(f"{file} holds {len(trainings)} objects of kind {KIND}: give a file with one")
     try:
-        training = read(_applied(found[0]))
+        training = read(_with_server_defaults(trainings[0]))
     except pydantic.ValidationError as error:
         raise FileError("\n".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())) from error
     if wrong := validate(training.spec):
@@ -43,17 +43,17 @@ def load(file: Path) -> Training:
     return training
 
 
-def _applied(body: dict[str, Any]) -> dict[str, Any]:
-    """With what the API server would add."""
-    about = body.get("metadata") or {}
-    return body | {"metadata": {"namespace": "default", "uid": "00000000-0000-0000-0000-000000000000"} | about}
+def _with_server_defaults(body: dict[str, Any]) -> dict[str, Any]:
+    """The object with the metadata that the API server would add."""
+    metadata = body.get("metadata") or {}
+    return body | {"metadata": {"namespace": "default", "uid": "00000000-0000-0000-0000-000000000000"} | metadata}
 
 
 def stages(training: Training, name: str | None) -> Iterator[tuple[Stage, RunConfig]]:
-    """All stages, or the one of that name. Raises FileError when there is none."""
-    known = [stage.name for stage in training.spec.stages]
-    if name is not None and name not in known:
-        raise FileError(f"--stage {name}: no such stage: use one of {', '.join(known)}")
+    """All stages, or the one of that name, each with its run config. Raises FileError when there is no such stage."""
+    names = [stage.name for stage in training.spec.stages]
+    if name is not None and name not in names:
+        raise FileError(f"--stage {name}: no such stage: use one of {', '.join(names)}")
     entries = stage_entries(training.spec, training.status, Observed())
     for number, stage in enumerate(training.spec.stages, 1):
         if name in (None, stage.name):

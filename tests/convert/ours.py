@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lwm_trainer.checkpoint.manifest import read_model_manifest
-from lwm_trainer.convert.names import Leaf, leaves
+from lwm_trainer.convert.names import Parameter, model_parameters
 from lwm_trainer.convert.step_folder import StepFolder
 from lwm_trainer.model import llama
 from lwm_trainer.storage import emulator
@@ -28,10 +28,10 @@ def logits(folder: str, tokens: np.ndarray) -> jax.Array:
     manifest, step = read_model_manifest(folder), StepFolder(folder)
     model = manifest.model
 
-    def whole(leaf: Leaf) -> np.ndarray:
+    def whole(leaf: Parameter) -> np.ndarray:
         return step.layer(leaf, 0) if leaf.layers is None else np.stack([step.layer(leaf, layer) for layer in range(leaf.layers)])
 
-    params = jax.tree.unflatten(jax.tree.structure(llama.abstract(model)), [whole(leaf) for leaf in leaves(model)])
+    params = jax.tree.unflatten(jax.tree.structure(llama.abstract(model)), [whole(leaf) for leaf in model_parameters(model)])
     stream = hidden(params, jnp.asarray(tokens), manifest.rope_theta, model)
     return stream @ llama.head(model, params)
 

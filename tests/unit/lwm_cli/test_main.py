@@ -6,7 +6,7 @@ import pytest
 
 from lwm_cli import fit as module
 from lwm_cli.__main__ import main
-from lwm_cli.targets import target_of
+from lwm_cli.fit import target_of
 from lwm_cli.training import FileError, load, stages
 from lwm_trainer.config import RunConfig, least_theta
 from lwm_trainer.config.accelerator_families import GIB

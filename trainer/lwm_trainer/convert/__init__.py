@@ -1,5 +1,5 @@
-"""Other people's checkpoints into step folders that a training starts from, and step folders into what others read.
+"""Conversion of Hugging Face and LWM checkpoints to step folders, which a training starts from, and of step folders to Hugging Face.
 
-Reading order: `names` (which tensor is which), `config_json`, `hf_read`, `transposed`, `place` (onto a mesh, slice by slice),
+Reading order: `names` (which parameter is which tensor), `config_json`, `hf_read`, `transposed`, `placement` (onto a mesh, slice by slice),
 `step_folder`, `hf_write`, `msgpack_map`, `lwm_read`, `rotation`, `__main__`.
 """

@@ -1,4 +1,7 @@
-"""`python -m lwm_trainer.convert`: other people's checkpoints in, ours out, and back."""
+"""`lwm convert`: checkpoints of Hugging Face and LWM to step folders, and step folders to Hugging Face.
+
+Without the command line package, `python -m lwm_trainer.convert` is the same command.
+"""
 
 import argparse
 import hashlib
@@ -15,14 +18,14 @@ from etils import epath
 
 from lwm_trainer.checkpoint.manifest import ModelManifest
 from lwm_trainer.config import ExitCode
-from lwm_trainer.convert.config_json import Described, read_config
+from lwm_trainer.convert.config_json import ModelConfig, read_config
 from lwm_trainer.convert.errors import WrongArgumentError
-from lwm_trainer.convert.hf_read import HuggingFace
+from lwm_trainer.convert.hf_read import HuggingFaceFolder
 from lwm_trainer.convert.hf_write import write_folder, write_tokenizer
-from lwm_trainer.convert.lwm_read import Lwm
-from lwm_trainer.convert.names import leaves
-from lwm_trainer.convert.placement import Progress, conversion_mesh, load
-from lwm_trainer.convert.rotation import ROTATIONS, rotated
+from lwm_trainer.convert.lwm_read import LwmFile
+from lwm_trainer.convert.names import model_parameters
+from lwm_trainer.convert.placement import Progress, conversion_mesh, load_parameters
+from lwm_trainer.convert.rotation import ROTATIONS, read_half_split
 from lwm_trainer.convert.step_folder import StepFolder, require_absent, write_step
 from lwm_trainer.runtime.exit_classification import classify_exception
 from lwm_trainer.runtime.redaction import redact
@@ -33,105 +36,116 @@ NEW_STEP = "new step folder: a path or gs://…"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Convert; the exit code, with a line on stderr if it is not 0."""
+    """Run the command; returns the exit code, with a line on standard error if it is not 0."""
     arguments = _parser().parse_args(argv)
     emulator.configure_clients()
-    if not jax.config.jax_platforms:  # type: ignore[attr-defined]  # an accelerator would be taken from a training, and has less memory
+    if not jax.config.jax_platforms:  # type: ignore[attr-defined]  # an accelerator may be in use by a training, and has less memory
         jax.config.update("jax_platforms", "cpu")
     try:
         arguments.run(arguments)
     except Exception as error:
-        found = classify_exception(error, gang=False)
-        if found.unexpected:
+        classification = classify_exception(error, gang=False)
+        if classification.unexpected:
             print(redact(traceback.format_exc()), file=sys.stderr, end="")
-        print(f"convert: {found.message}", file=sys.stderr)
-        return int(found.code)
+        print(f"convert: {classification.message}", file=sys.stderr)
+        return int(classification.code)
     return int(ExitCode.COMPLETE)
 
 
 def from_hf(arguments: argparse.Namespace) -> None:
+    """A Hugging Face folder to a step folder."""
     folder: Path = arguments.folder
     require_absent(arguments.out)
-    _import(arguments, HuggingFace(folder), folder / "config.json", folder / "tokenizer.json", f"huggingface:{folder.resolve().name}")
+    _import(arguments, HuggingFaceFolder(folder), folder / "config.json", folder / "tokenizer.json", f"huggingface:{folder.resolve().name}")
 
 
 def from_lwm(arguments: argparse.Namespace) -> None:
+    """A file of LWM to a step folder."""
     require_absent(arguments.out)
-    _import(arguments, Lwm(arguments.file), arguments.config, arguments.tokenizer, f"lwm:{arguments.file.resolve().name}")
+    _import(arguments, LwmFile(arguments.file), arguments.config, arguments.tokenizer, f"lwm:{arguments.file.resolve().name}")
 
 
-def _import(arguments: argparse.Namespace, source: HuggingFace | Lwm, config_json: Path, tokenizer: Path | None, said: str) -> None:
-    described = read_config(config_json, source.vision_vocab_size)
-    model = described.model
-    progress = Progress(said, source.check(leaves(model), model.tied_embeddings))
-    params = load(model, rotated(source, arguments.rotation), conversion_mesh(model), arguments.dtype, progress)
-    progress.say()
+def _import(
+    arguments: argparse.Namespace, source: HuggingFaceFolder | LwmFile, config_json: Path, tokenizer: Path | None, name: str
+) -> None:
+    """Convert `source` to a step folder whose manifest has `name` as its source."""
+    model_config = read_config(config_json, source.vision_vocab_size)
+    model = model_config.model
+    progress = Progress(name, source.check(model_parameters(model), model.tied_embeddings))
+    params = load_parameters(model, read_half_split(source, arguments.rotation), conversion_mesh(model), arguments.dtype, progress)
+    progress.print()
     manifest = ModelManifest(
         model=model,
-        context_length=described.context_length,
-        rope_theta=described.rope_theta,
+        context_length=model_config.context_length,
+        rope_theta=model_config.rope_theta,
         tokenizer_sha256=hashlib.sha256(tokenizer.read_bytes()).hexdigest() if tokenizer is not None and tokenizer.exists() else None,
-        source=said,
+        source=name,
     )
     write_step(arguments.out, params, manifest)
 
 
 def to_hf(arguments: argparse.Namespace) -> None:
+    """A step folder to a Hugging Face folder."""
     require_absent(arguments.out)
     if arguments.tokenizer is not None and not epath.Path(arguments.tokenizer).exists():
         raise WrongArgumentError(f"--tokenizer {arguments.tokenizer}: not found: give a tokenizer.json")
     step = StepFolder(arguments.step_folder)
     manifest = step.manifest
     dtype = jnp.dtype(arguments.dtype or manifest.model.dtype)
-    described = Described(manifest.model, arguments.theta or manifest.rope_theta, manifest.context_length)
-    parameters = sum(int(np.prod(leaf.stacked_shape)) for leaf in leaves(manifest.model))
-    progress = Progress("to-hf", parameters * dtype.itemsize)
+    model_config = ModelConfig(manifest.model, arguments.theta or manifest.rope_theta, manifest.context_length)
+    count = sum(int(np.prod(parameter.stacked_shape)) for parameter in model_parameters(manifest.model))
+    progress = Progress("to-hf", count * dtype.itemsize)
     out = epath.Path(arguments.out)
-    write_folder(step, described, out, dtype, int(arguments.shard_size * 1e9), progress)
+    write_folder(step, model_config, out, dtype, int(arguments.shard_size * 1e9), progress)
     if arguments.tokenizer is not None:
         write_tokenizer(epath.Path(arguments.tokenizer), out)
-    progress.say()
+    progress.print()
 
 
-def _place(text: str) -> str:
-    """Orbax takes absolute paths only."""
-    return text if "://" in text else os.path.abspath(text)  # noqa: PTH100 - of a path that does not exist yet
+def _absolute(text: str) -> str:
+    """The argument as a URI or an absolute path: Orbax takes no relative ones."""
+    return text if "://" in text else os.path.abspath(text)  # noqa: PTH100 - the path may not exist yet
 
 
-def _importing(command: argparse.ArgumentParser, rotation: str, whose: str) -> None:
-    """The options of both imports, behind their own."""
+def _add_import_options(command: argparse.ArgumentParser, rotation: str, origin: str) -> None:
+    """Add the options that both imports have."""
     command.add_argument(
-        "--dtype", choices=DTYPES, default="float32", help="of the parameters in OUT; default: float32, as in a training's"
+        "--dtype", choices=DTYPES, default="float32", help="dtype of the parameters in OUT; default: float32, as in trainings"
     )
     command.add_argument(
-        "--rotation", choices=ROTATIONS, default=rotation, help=f"pairs of channels in the file; default: {rotation}, {whose}"
+        "--rotation",
+        choices=ROTATIONS,
+        default=rotation,
+        help=f"which channels of a head rotate together in the file; default: {rotation}, as in {origin}",
     )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lwm convert", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    command = commands.add_parser("from-hf", help="a Hugging Face Llama into a step folder for spec.model.initFrom")
-    command.add_argument("folder", type=Path, help="with config.json and safetensors; a local one or a mounted volume")
-    command.add_argument("out", type=_place, help=NEW_STEP)
-    _importing(command, "half", "Hugging Face's")
+    command = commands.add_parser("from-hf", help="a Hugging Face Llama to a step folder for spec.model.initFrom")
+    command.add_argument("folder", type=Path, help="folder with config.json and safetensors files, local or on a mounted volume")
+    command.add_argument("out", type=_absolute, help=NEW_STEP)
+    _add_import_options(command, "half", "Hugging Face files")
     command.set_defaults(run=from_hf)
-    command = commands.add_parser("from-lwm", help="a file of LWM's StreamingCheckpointer into a step folder for spec.model.initFrom")
-    command.add_argument("file", type=Path, help="streaming_params or streaming_train_state; a local one or on a mounted volume")
-    command.add_argument("out", type=_place, help=NEW_STEP)
+    command = commands.add_parser("from-lwm", help="a file of LWM's StreamingCheckpointer to a step folder for spec.model.initFrom")
+    command.add_argument("file", type=Path, help="streaming_params or streaming_train_state, local or on a mounted volume")
+    command.add_argument("out", type=_absolute, help=NEW_STEP)
     command.add_argument(
-        "--config", type=Path, required=True, help="a Hugging Face config.json that describes the model: the file does not"
+        "--config", type=Path, required=True, help="a Hugging Face config.json that describes the model, which the file does not"
     )
-    command.add_argument("--tokenizer", type=Path, help="its tokenizer.json, whose hash is noted")
-    _importing(command, "interleaved", "LWM's")
+    command.add_argument("--tokenizer", type=Path, help="the model's tokenizer.json, whose hash goes into the manifest")
+    _add_import_options(command, "interleaved", "LWM files")
     command.set_defaults(run=from_lwm)
-    command = commands.add_parser("to-hf", help="a step folder into a folder that transformers reads")
-    command.add_argument("step_folder", type=_place, help="of a training or a conversion: a path or gs://…")
-    command.add_argument("out", type=_place, help="new folder: a path or gs://…")
-    command.add_argument("--theta", type=float, help="rope_theta in config.json; default: the checkpoint's")
-    command.add_argument("--dtype", choices=DTYPES, help="of the tensors; default: the model's")
-    command.add_argument("--shard-size", type=float, default=2.0, metavar="GB", help="largest file, held in memory twice; default: 2")
-    command.add_argument("--tokenizer", help="a tokenizer.json to put beside it")
+    command = commands.add_parser("to-hf", help="a step folder to a folder that transformers reads")
+    command.add_argument("step_folder", type=_absolute, help="step folder of a training or a conversion: a path or gs://…")
+    command.add_argument("out", type=_absolute, help="new folder: a path or gs://…")
+    command.add_argument("--theta", type=float, help="rope_theta in config.json; default: that of the checkpoint")
+    command.add_argument("--dtype", choices=DTYPES, help="dtype of the tensors; default: that of the model")
+    command.add_argument(
+        "--shard-size", type=float, default=2.0, metavar="GB", help="size of a file, at most; held in memory twice; default: 2"
+    )
+    command.add_argument("--tokenizer", help="a tokenizer.json to copy into the folder")
     command.set_defaults(run=to_hf)
     return parser
 

@@ -1,4 +1,4 @@
-"""Hugging Face's config.json of a Llama: rotary settings stand in it in an old and in a new style."""
+"""The config.json of a Hugging Face Llama, whose rotary settings have an old and a new style."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from lwm_trainer.convert.errors import ConversionError
 
 ARCHITECTURE = "LlamaForCausalLM"
 DEFAULT_THETA = 10_000.0
-"""What transformers takes when the file has none."""
+"""The default of transformers."""
 SIZES = {
     "layers": "num_hidden_layers",
     "width": "hidden_size",
@@ -27,46 +27,52 @@ SCALING = {
     "original_context_length": "original_max_position_embeddings",
 }
 REFUSED = {
-    "attention_bias": (False, "its attention has biases, which this model has not"),
-    "mlp_bias": (False, "its MLP has biases, which this model has not"),
-    "pretraining_tp": (1, "its products are cut in parts: set it to 1 if the weights are whole"),
+    "attention_bias": (False, "its attention has biases, which this model does not support"),
+    "mlp_bias": (False, "its MLP has biases, which this model does not support"),
+    "pretraining_tp": (1, "its matrix products are split: set it to 1 if the weights are whole"),
     "hidden_act": ("silu", "this model's MLP is SwiGLU"),
     "quantization_config": (None, "its weights are quantized: convert the unquantized model"),
 }
-"""Fields that may be absent or have this value, and why no other."""
+"""Fields that must be absent or have this value, and the reason."""
 
 
-class Described(NamedTuple):
+class ModelConfig(NamedTuple):
+    """A model with the settings that a run config keeps elsewhere."""
+
     model: config.Model
     rope_theta: float
     context_length: int
 
 
-def read_config(file: Path, vision_vocab_size: int | None = None) -> Described:
-    """The model that a config.json describes. Raises ConversionError that names the field."""
+def read_config(file: Path, vision_vocab_size: int | None = None) -> ModelConfig:
+    """Read a config.json. Raises ConversionError that names the field.
+
+    Args:
+        vision_vocab_size: rows of the vision embedding in the weights; None when there is none.
+    """
     try:
-        said: dict[str, Any] = json.loads(file.read_bytes())
+        content: dict[str, Any] = json.loads(file.read_bytes())
     except OSError as error:
         raise ConversionError(f"{file}: {error.strerror}: give the config.json of a Hugging Face model") from error
     except ValueError as error:
-        raise ConversionError(f"{file}: no JSON: {error}: download it again") from error
-    architectures = said.get("architectures") or [ARCHITECTURE]
-    if architectures != [ARCHITECTURE] or said.get("model_type", "llama") != "llama":
+        raise ConversionError(f"{file}: not JSON: {error}: download it again") from error
+    architectures = content.get("architectures") or [ARCHITECTURE]
+    if architectures != [ARCHITECTURE] or content.get("model_type", "llama") != "llama":
         raise ConversionError(
-            f"{file}: architectures is {architectures}, model_type {said.get('model_type')}: only {ARCHITECTURE} can be converted"
+            f"{file}: architectures is {architectures}, model_type {content.get('model_type')}: only {ARCHITECTURE} can be converted"
         )
-    for field, (right, why) in REFUSED.items():
-        if (value := said.get(field, right)) != right:
-            raise ConversionError(f"{file}: {field} is {value}: {why}")
-    theta, scaling = _rope(file, said)
+    for field, (expected, reason) in REFUSED.items():
+        if (value := content.get(field, expected)) != expected:
+            raise ConversionError(f"{file}: {field} is {value}: {reason}")
+    theta, scaling = _rope(file, content)
     try:
-        sizes = {ours: said[theirs] for ours, theirs in SIZES.items()}
+        sizes = {ours: content[theirs] for ours, theirs in SIZES.items()}
         model = config.Model(
             **sizes,
-            kv_heads=said.get("num_key_value_heads") or sizes["heads"],
-            head_dim=said.get("head_dim") or sizes["width"] // sizes["heads"],
-            tied_embeddings=said.get("tie_word_embeddings", False),
-            dtype="bfloat16" if said.get("dtype", said.get("torch_dtype")) == "bfloat16" else "float32",
+            kv_heads=content.get("num_key_value_heads") or sizes["heads"],
+            head_dim=content.get("head_dim") or sizes["width"] // sizes["heads"],
+            tied_embeddings=content.get("tie_word_embeddings", False),
+            dtype="bfloat16" if content.get("dtype", content.get("torch_dtype")) == "bfloat16" else "float32",
             rope_scaling=scaling,
             vision=config.Vision(vocab_size=vision_vocab_size) if vision_vocab_size else None,
         )
@@ -75,14 +81,16 @@ def read_config(file: Path, vision_vocab_size: int | None = None) -> Described:
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         raise ConversionError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    return Described(model, theta, said.get("max_position_embeddings", 2048))
+    return ModelConfig(model, theta, content.get("max_position_embeddings", 2048))
 
 
-def write_config(described: Described, dtype: str) -> dict[str, Any]:
-    """config.json in both styles: transformers 5 reads the new one, 4 the old one and takes theta 10,000 where that is missing."""
-    model = described.model
+def write_config(model_config: ModelConfig, dtype: str) -> dict[str, Any]:
+    """The content of a config.json in both styles: transformers 5 reads the new one, 4 the old one, with theta 10,000 if it is missing."""
+    model = model_config.model
     scaling = model.rope_scaling
-    scaled = None if scaling is None else {"rope_type": scaling.type} | {theirs: getattr(scaling, ours) for ours, theirs in SCALING.items()}
+    scaling_json = (
+        None if scaling is None else {"rope_type": scaling.type} | {theirs: getattr(scaling, ours) for ours, theirs in SCALING.items()}
+    )
     return {
         "architectures": [ARCHITECTURE],
         "model_type": "llama",
@@ -93,47 +101,47 @@ def write_config(described: Described, dtype: str) -> dict[str, Any]:
         "attention_bias": False,
         "mlp_bias": False,
         "tie_word_embeddings": model.tied_embeddings,
-        "max_position_embeddings": described.context_length,
-        "rope_theta": described.rope_theta,
-        "rope_scaling": scaled,
-        "rope_parameters": (scaled or {"rope_type": "default"}) | {"rope_theta": described.rope_theta},
+        "max_position_embeddings": model_config.context_length,
+        "rope_theta": model_config.rope_theta,
+        "rope_scaling": scaling_json,
+        "rope_parameters": (scaling_json or {"rope_type": "default"}) | {"rope_theta": model_config.rope_theta},
         "dtype": dtype,
         "torch_dtype": dtype,
         **({"vision_vocab_size": model.vision.vocab_size} if model.vision is not None else {}),
     }
 
 
-def _rope(file: Path, said: dict[str, Any]) -> tuple[float, config.RopeScaling | None]:
-    """Theta and scaling. Both styles may stand in the file if they say the same: of two that differ transformers takes one, silently."""
-    new, old = said.get("rope_parameters"), said.get("rope_scaling")
-    found = {}
+def _rope(file: Path, content: dict[str, Any]) -> tuple[float, config.RopeScaling | None]:
+    """Theta and scaling. Raises ConversionError when both styles are given and differ: transformers silently takes one of them."""
+    new, old = content.get("rope_parameters"), content.get("rope_scaling")
+    settings = {}
     if new is not None:
-        found["rope_parameters"] = (
-            float(new.get("rope_theta", said.get("rope_theta", DEFAULT_THETA))),
+        settings["rope_parameters"] = (
+            float(new.get("rope_theta", content.get("rope_theta", DEFAULT_THETA))),
             _scaling(file, "rope_parameters", new),
         )
-    if old is not None or "rope_theta" in said or new is None:
-        theta = said.get("rope_theta", (new or {}).get("rope_theta", DEFAULT_THETA))
-        said_nothing = old is None and "rope_scaling" not in said and new is not None
-        found["rope_theta and rope_scaling"] = (
+    if old is not None or "rope_theta" in content or new is None:
+        theta = content.get("rope_theta", (new or {}).get("rope_theta", DEFAULT_THETA))
+        has_no_old_scaling = old is None and "rope_scaling" not in content and new is not None
+        settings["rope_theta and rope_scaling"] = (
             float(theta),
-            found["rope_parameters"][1] if said_nothing else _scaling(file, "rope_scaling", old),
+            settings["rope_parameters"][1] if has_no_old_scaling else _scaling(file, "rope_scaling", old),
         )
-    first, *others = found.values()
+    first, *others = settings.values()
     for other in others:
         if other != first:
-            raise ConversionError(f"{file}: {' disagrees with '.join(found)}: {first} against {other}: delete the wrong one")
+            raise ConversionError(f"{file}: {' disagrees with '.join(settings)}: {first} against {other}: delete the wrong one")
     return first
 
 
-def _scaling(file: Path, field: str, said: dict[str, Any] | None) -> config.RopeScaling | None:
-    kind = (said or {}).get("rope_type", (said or {}).get("type", "default"))
-    if said is None or kind == "default":
+def _scaling(file: Path, field: str, value: dict[str, Any] | None) -> config.RopeScaling | None:
+    kind = (value or {}).get("rope_type", (value or {}).get("type", "default"))
+    if value is None or kind == "default":
         return None
     if kind != "llama3":
         raise ConversionError(f"{file}: {field}.rope_type is {kind}: only default and llama3 can be converted")
     try:
-        return config.RopeScaling(type="llama3", **{ours: said[theirs] for ours, theirs in SCALING.items()})
+        return config.RopeScaling(type="llama3", **{ours: value[theirs] for ours, theirs in SCALING.items()})
     except KeyError as error:
         raise ConversionError(f"{file}: {field} has no {error.args[0]}: take the model's own config.json") from error
     except pydantic.ValidationError as error:

@@ -1,85 +1,88 @@
-"""A folder of safetensors, read slice by slice."""
+"""A Hugging Face folder of safetensors files, read slice by slice."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes  # noqa: F401 - gives NumPy bfloat16, which safetensors asks it for
+import ml_dtypes  # noqa: F401 - registers bfloat16 with NumPy, which safetensors needs
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from lwm_trainer.convert.errors import ConversionError
-from lwm_trainer.convert.names import Leaf
+from lwm_trainer.convert.names import Parameter
 from lwm_trainer.convert.placement import Index
 
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
 VISION = "model.vision_embed_tokens.weight"
 IGNORED = "rotary_emb.inv_freq"
-"""Old files hold the rotary frequencies too, which follow from config.json."""
+"""Old files also hold the rotary frequencies, which follow from config.json."""
 
 
-class HuggingFace:
-    """Opens all files, reads none; raises ConversionError for what cannot be opened."""
+class HuggingFaceFolder:
+    """A folder whose files are opened, and read when a slice is asked for."""
 
     def __init__(self, folder: Path) -> None:
+        """Open all files. Raises ConversionError for a file that cannot be opened."""
         self._files = {file: _open(folder / file) for file in _files(folder)}
-        self._where = {name: folder / file for file, opened in self._files.items() for name in opened.keys()}  # noqa: SIM118
+        self._file_of = {name: folder / file for file, opened in self._files.items() for name in opened.keys()}  # noqa: SIM118
         self._folder = folder
 
     @property
     def vision_vocab_size(self) -> int | None:
-        return self._shape(VISION)[0] if VISION in self._where else None
+        """Rows of the vision embedding; None when there is none."""
+        return self._shape(VISION)[0] if VISION in self._file_of else None
 
-    def check(self, leaves: list[Leaf], tied: bool) -> int:
-        """Compare names and shapes with the model's before anything is read; the bytes to read. Raises ConversionError."""
-        wanted = {leaf.name(layer): leaf.their_shape for leaf in leaves for layer in range(leaf.layers or 1)}
-        for name, shape in wanted.items():
-            if name not in self._where:
+    def check(self, parameters: list[Parameter], tied: bool) -> int:
+        """Compare names and shapes with those of the model before anything is read; returns the bytes to read. Raises ConversionError."""
+        expected = {each.name(layer): each.hf_shape for each in parameters for layer in range(each.layers or 1)}
+        for name, shape in expected.items():
+            if name not in self._file_of:
                 raise ConversionError(f"{self._folder}: no file has tensor {name}: is every shard there, does config.json belong to it?")
             if self._shape(name) != shape:
                 raise ConversionError(
-                    f"{self._where[name]}: tensor {name} is {self._shape(name)}, but config.json makes it {shape}: "
+                    f"{self._file_of[name]}: tensor {name} is {self._shape(name)}, but config.json makes it {shape}: "
                     "take the config.json that belongs to these files"
                 )
-        known = {*wanted, "lm_head.weight"} if tied else {*wanted}
-        if extra := sorted(name for name in self._where if name not in known and not name.endswith(IGNORED)):
+        known = {*expected, "lm_head.weight"} if tied else {*expected}
+        if extra := sorted(name for name in self._file_of if name not in known and not name.endswith(IGNORED)):
             raise ConversionError(
-                f"{self._where[extra[0]]}: tensor {extra[0]} and {len(extra) - 1} more have no place in this model: "
-                "does config.json say too few layers, or are there biases or adapters? Merge or remove them"
+                f"{self._file_of[extra[0]]}: tensor {extra[0]} and {len(extra) - 1} more do not belong to this model: "
+                "does config.json give too few layers, or are there biases or adapters? Merge or remove them"
             )
-        return sum(int(np.prod(shape)) * self._width(name) for name, shape in wanted.items())
+        return sum(int(np.prod(shape)) * self._itemsize(name) for name, shape in expected.items())
 
-    def read(self, leaf: Leaf, layer: int, index: Index) -> np.ndarray[Any, Any]:
-        found = self._slice(leaf.name(layer))
-        if not leaf.kernel:
-            return np.asarray(found[index])
-        sides = index[: leaf.inputs], index[leaf.inputs :]
-        sizes = leaf.shape[: leaf.inputs], leaf.shape[leaf.inputs :]
-        (rows, row_shape), (columns, column_shape) = (_flat(*each) for each in zip(sides, sizes, strict=True))
-        ours: np.ndarray[Any, Any] = found[columns, rows].T.reshape(*row_shape, *column_shape)
-        whole = [slice(None) for _ in leaf.shape]
-        for axis in (leaf.inputs - 1, len(leaf.shape) - 1):
-            if axis not in (0, leaf.inputs):  # a head's channels were read whole
-                whole[axis] = index[axis]
-        return ours[tuple(whole)]
+    def read(self, parameter: Parameter, layer: int, index: Index) -> np.ndarray[Any, Any]:
+        """Read a part of a parameter, see `ParameterReader`."""
+        tensor = self._slice(parameter.name(layer))
+        if not parameter.kernel:
+            return np.asarray(tensor[index])
+        sides = index[: parameter.inputs], index[parameter.inputs :]
+        sizes = parameter.shape[: parameter.inputs], parameter.shape[parameter.inputs :]
+        (rows, row_shape), (columns, column_shape) = (_flat(*axes) for axes in zip(sides, sizes, strict=True))
+        ours: np.ndarray[Any, Any] = tensor[columns, rows].T.reshape(*row_shape, *column_shape)
+        rest = [slice(None) for _ in parameter.shape]
+        for axis in (parameter.inputs - 1, len(parameter.shape) - 1):
+            if axis not in (0, parameter.inputs):  # all channels of a head were read
+                rest[axis] = index[axis]
+        return ours[tuple(rest)]
 
     def _slice(self, name: str) -> Any:
-        return self._files[self._where[name].name].get_slice(name)
+        return self._files[self._file_of[name].name].get_slice(name)
 
     def _shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._slice(name).get_shape())
 
-    def _width(self, name: str) -> int:
+    def _itemsize(self, name: str) -> int:
         kind = str(self._slice(name).get_dtype())
         if kind not in ("F32", "BF16", "F16"):
             raise ConversionError(
-                f"{self._where[name]}: tensor {name} is {kind}: only F32, BF16 and F16 can be converted, not quantized ones"
+                f"{self._file_of[name]}: tensor {name} is {kind}: only F32, BF16 and F16 can be converted, not quantized ones"
             )
         return 4 if kind == "F32" else 2
 
 
 def _flat(index: Index, sizes: tuple[int, ...]) -> tuple[slice, tuple[int, ...]]:
-    """The slice of the flattened axes, whole along the second, and its shape before flattening."""
+    """The slice of some axes when flattened, complete along all but the first, and its shape before flattening."""
     first = index[0]
     inner = sizes[1:]
     step = inner[0] if inner else 1
@@ -87,6 +90,7 @@ def _flat(index: Index, sizes: tuple[int, ...]) -> tuple[slice, tuple[int, ...]]
 
 
 def _files(folder: Path) -> list[str]:
+    """Names of the safetensors files of a folder."""
     if (folder / SINGLE).exists():
         return [SINGLE]
     file = folder / INDEX

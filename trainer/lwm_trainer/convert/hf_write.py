@@ -1,4 +1,4 @@
-"""A step folder into a folder that transformers reads, one shard in memory at a time."""
+"""Writes a step folder as a folder that transformers reads, with one shard in memory at a time."""
 
 import json
 from collections.abc import Callable
@@ -8,77 +8,84 @@ import numpy as np
 from etils import epath
 from safetensors.numpy import save
 
-from lwm_trainer.convert.config_json import Described, write_config
+from lwm_trainer.convert.config_json import ModelConfig, write_config
 from lwm_trainer.convert.hf_read import INDEX, SINGLE
-from lwm_trainer.convert.names import Leaf, leaves
+from lwm_trainer.convert.names import Parameter, model_parameters
 from lwm_trainer.convert.step_folder import StepFolder
-from lwm_trainer.convert.transposed import transposed_into
+from lwm_trainer.convert.transposed import copy_transposed
 
-TensorPart = tuple[Leaf, int]
-"""A parameter and a layer: one tensor."""
+TensorKey = tuple[Parameter, int]
+"""A parameter and a layer: one tensor of the Hugging Face model."""
 
 
 def write_folder(
-    step: StepFolder, described: Described, out: epath.Path, dtype: Any, shard_bytes: int, tell: Callable[[int], None]
+    step: StepFolder, model_config: ModelConfig, out: epath.Path, dtype: Any, shard_bytes: int, progress: Callable[[int], None]
 ) -> None:
-    """config.json, safetensors and, for more than one, their index; `config.json` comes last, so that half a folder is none."""
-    shards = plan(leaves(described.model), dtype.itemsize, shard_bytes)
+    """Write safetensors files, their index if there are several, and config.json, last: a folder without it is incomplete.
+
+    Args:
+        dtype: of the tensors.
+        shard_bytes: size of a file, at most, unless one tensor is larger.
+        progress: called with the bytes of every file.
+    """
+    shards = plan_shards(model_parameters(model_config.model), dtype.itemsize, shard_bytes)
     out.mkdir(parents=True, exist_ok=True)
     names = [SINGLE] if len(shards) == 1 else [f"model-{n:05}-of-{len(shards):05}.safetensors" for n in range(1, len(shards) + 1)]
-    for file, pieces in zip(names, shards, strict=True):
-        tensors = _tensors(step, pieces, dtype)
+    for file, keys in zip(names, shards, strict=True):
+        tensors = _tensors(step, keys, dtype)
         (out / file).write_bytes(save(tensors, metadata={"format": "pt"}))
-        tell(sum(each.nbytes for each in tensors.values()))
+        progress(sum(tensor.nbytes for tensor in tensors.values()))
     if len(shards) > 1:
-        parameters = sum(_count(leaf) for pieces in shards for leaf, _ in pieces)
-        where = {leaf.name(layer): file for file, pieces in zip(names, shards, strict=True) for leaf, layer in pieces}
-        index = {"metadata": {"total_size": parameters * dtype.itemsize, "total_parameters": parameters}, "weight_map": where}
+        count = sum(_count(parameter) for keys in shards for parameter, _ in keys)
+        file_of = {parameter.name(layer): file for file, keys in zip(names, shards, strict=True) for parameter, layer in keys}
+        index = {"metadata": {"total_size": count * dtype.itemsize, "total_parameters": count}, "weight_map": file_of}
         (out / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
-    (out / "config.json").write_text(json.dumps(write_config(described, str(dtype)), indent=2) + "\n")
+    (out / "config.json").write_text(json.dumps(write_config(model_config, str(dtype)), indent=2) + "\n")
 
 
-def _tensors(step: StepFolder, pieces: list[TensorPart], dtype: Any) -> dict[str, np.ndarray[Any, Any]]:
-    """Of one shard, by name. The layers of one parameter that it has follow each other, and are read at once."""
-    found: dict[str, np.ndarray[Any, Any]] = {}
-    for leaf in dict.fromkeys(leaf for leaf, _ in pieces):
-        own = [layer for other, layer in pieces if other == leaf]
-        read = step.layer(leaf, slice(own[0], own[-1] + 1))
-        for layer, part in zip(own, [read] if leaf.layers is None else read, strict=True):
-            found[leaf.name(layer)] = theirs(leaf, part, dtype)
-    return found
+def _tensors(step: StepFolder, keys: list[TensorKey], dtype: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """The tensors of one shard, by name. The layers of one parameter in a shard are consecutive, and are read at once."""
+    tensors: dict[str, np.ndarray[Any, Any]] = {}
+    for parameter in dict.fromkeys(parameter for parameter, _ in keys):
+        layers = [layer for other, layer in keys if other == parameter]
+        values = step.layer(parameter, slice(layers[0], layers[-1] + 1))
+        for layer, value in zip(layers, [values] if parameter.layers is None else values, strict=True):
+            tensors[parameter.name(layer)] = to_hf_tensor(parameter, value, dtype)
+    return tensors
 
 
 def write_tokenizer(tokenizer: epath.Path, out: epath.Path) -> None:
+    """Copy a tokenizer.json, and write the tokenizer_config.json that transformers needs."""
     (out / "tokenizer.json").write_bytes(tokenizer.read_bytes())
     (out / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}) + "\n")
 
 
-def theirs(leaf: Leaf, ours: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any, Any]:
-    """One layer's tensor in their axes. safetensors writes the bytes of a transposed array as they lie, under the shape as it seems."""
-    if not leaf.kernel:
+def to_hf_tensor(parameter: Parameter, ours: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any, Any]:
+    """One layer of a parameter in the axes of Hugging Face, as a contiguous array: safetensors ignores the strides of a transposed one."""
+    if not parameter.kernel:
         return ours.astype(dtype)
-    columns, rows = leaf.their_shape
-    turned = np.empty((columns, rows), dtype)
-    transposed_into(turned, ours.reshape(rows, columns).T)
-    return turned
+    columns, rows = parameter.hf_shape
+    transposed = np.empty((columns, rows), dtype)
+    copy_transposed(transposed, ours.reshape(rows, columns).T)
+    return transposed
 
 
-def plan(parameters: list[Leaf], itemsize: int, shard_bytes: int) -> list[list[TensorPart]]:
-    """The tensors of each shard, layer after layer; a tensor larger than a shard has one to itself."""
-    pieces = [(leaf, 0) for leaf in parameters if leaf.layers is None]
-    stacked = [leaf for leaf in parameters if leaf.layers is not None]
-    pieces += [(leaf, layer) for layer in range(stacked[0].layers or 0) for leaf in stacked]
-    shards: list[list[TensorPart]] = [[]]
+def plan_shards(parameters: list[Parameter], itemsize: int, shard_bytes: int) -> list[list[TensorKey]]:
+    """The tensors of each shard, layer after layer; a tensor larger than `shard_bytes` has a shard of its own."""
+    keys = [(parameter, 0) for parameter in parameters if parameter.layers is None]
+    stacked = [parameter for parameter in parameters if parameter.layers is not None]
+    keys += [(parameter, layer) for layer in range(stacked[0].layers or 0) for parameter in stacked]
+    shards: list[list[TensorKey]] = [[]]
     room = shard_bytes
-    for leaf, layer in pieces:
-        size = _count(leaf) * itemsize
+    for parameter, layer in keys:
+        size = _count(parameter) * itemsize
         if size > room and shards[-1]:
             shards.append([])
             room = shard_bytes
-        shards[-1].append((leaf, layer))
+        shards[-1].append((parameter, layer))
         room -= size
     return shards
 
 
-def _count(leaf: Leaf) -> int:
-    return int(np.prod(leaf.shape))
+def _count(parameter: Parameter) -> int:
+    return int(np.prod(parameter.shape))

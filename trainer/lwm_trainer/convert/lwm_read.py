@@ -1,4 +1,4 @@
-"""LWM's own checkpoint files, layer-stacked (`h/scan_decoder`) or not (`h/0`, `h/1`, …), text only or with the vision tables."""
+"""Reads checkpoint files of LWM, with stacked layers (`h/scan_decoder`) or without (`h/0`, `h/1`, …), with vision tables or without."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from lwm_trainer.convert.errors import ConversionError
 from lwm_trainer.convert.msgpack_map import Stream, Tensor
-from lwm_trainer.convert.names import Leaf
+from lwm_trainer.convert.names import Parameter
 from lwm_trainer.convert.placement import Index
 
 ENDS = {
@@ -31,49 +31,51 @@ LAYERS = {
 STACKED = "transformer/h/scan_decoder/"
 
 
-class Lwm:
-    """A `streaming_params` or `streaming_train_state` file; of the latter the optimizer is left where it is."""
+class LwmFile:
+    """A `streaming_params` or `streaming_train_state` file; the optimizer state of the latter is not read."""
 
     def __init__(self, file: Path) -> None:
         self._file, self._stream = file, Stream(file)
-        self._keys = {"/".join(_inner(key)): key for key in self._stream.places if key[0] == "params"}
+        self._keys = {"/".join(_inner(key)): key for key in self._stream.locations if key[0] == "params"}
         self._stacked = any(name.startswith(STACKED) for name in self._keys)
 
     @property
     def vision_vocab_size(self) -> int | None:
+        """Rows of the vision embedding; None when there is none."""
         name = ENDS["vision_embedding"]
         return self._tensor(name).shape[0] if name in self._keys else None
 
-    def check(self, leaves: list[Leaf], tied: bool) -> int:
-        """Compare names and shapes with the model's; the bytes to read. Raises ConversionError."""
+    def check(self, parameters: list[Parameter], tied: bool) -> int:
+        """Compare names and shapes with those of the model; returns the bytes to read. Raises ConversionError."""
         known, size = {ENDS["head"]} if tied else set(), 0
-        for leaf in leaves:
-            for layer in range(1 if leaf.layers is None or self._stacked else leaf.layers):
-                name = self._name(leaf, layer)
+        for parameter in parameters:
+            for layer in range(1 if parameter.layers is None or self._stacked else parameter.layers):
+                name = self._name(parameter, layer)
                 known.add(name)
                 if name not in self._keys:
                     raise ConversionError(f"{self._file}: has no {name}: is the file whole, does --config belong to it?")
-                wanted = _their_shape(leaf)
-                wanted = (leaf.layers, *wanted) if leaf.layers is not None and self._stacked else wanted
+                expected = _lwm_shape(parameter)
+                expected = (parameter.layers, *expected) if parameter.layers is not None and self._stacked else expected
                 tensor = self._tensor(name)
-                if tensor.shape != wanted:
+                if tensor.shape != expected:
                     raise ConversionError(
-                        f"{self._file}: {name} is {tensor.shape}, but --config makes it {wanted}: give the config that belongs to it"
+                        f"{self._file}: {name} is {tensor.shape}, but --config makes it {expected}: give the config that belongs to it"
                     )
-                size += sum(piece.nbytes for piece in tensor.pieces)
+                size += sum(chunk.nbytes for chunk in tensor.chunks)
         if extra := sorted(self._keys.keys() - known):
             raise ConversionError(
-                f"{self._file}: {extra[0]} and {len(extra) - 1} more have no place in this model: give the config that belongs to it"
+                f"{self._file}: {extra[0]} and {len(extra) - 1} more do not belong to this model: give the config that belongs to it"
             )
         return size
 
-    def read(self, leaf: Leaf, layer: int, index: Index) -> np.ndarray[Any, Any]:
-        tensor = self._tensor(self._name(leaf, layer))
-        return tensor.layer(layer if leaf.layers is not None and self._stacked else None).reshape(leaf.shape)[index]
+    def read(self, parameter: Parameter, layer: int, index: Index) -> np.ndarray[Any, Any]:
+        """Read a part of a parameter, see `ParameterReader`."""
+        tensor = self._tensor(self._name(parameter, layer))
+        return tensor.layer(layer if parameter.layers is not None and self._stacked else None).reshape(parameter.shape)[index]
 
-    def _name(self, leaf: Leaf, layer: int) -> str:
-        inner = ".".join(leaf.path[1:])
-        if leaf.layers is None:
+    def _name(self, parameter: Parameter, layer: int) -> str:
+        inner = ".".join(parameter.path[1:])
+        if parameter.layers is None:
             return ENDS[inner]
         return (STACKED if self._stacked else f"transformer/h/{layer}/") + LAYERS[inner]
 
@@ -82,11 +84,12 @@ class Lwm:
 
 
 def _inner(key: tuple[str, ...]) -> tuple[str, ...]:
+    """The key path without leading `params`."""
     while key[0] == "params":
         key = key[1:]
     return key
 
 
-def _their_shape(leaf: Leaf) -> tuple[int, ...]:
-    """Kernels are (in, out) as ours, with heads and channels in one axis."""
-    return leaf.their_shape[::-1] if leaf.kernel else leaf.shape
+def _lwm_shape(parameter: Parameter) -> tuple[int, ...]:
+    """Shape of the LWM tensor of one layer: kernels are (in, out) as here, with heads and channels in one axis."""
+    return parameter.hf_shape[::-1] if parameter.kernel else parameter.shape

@@ -1,6 +1,6 @@
-"""Where arrays lie in a file of LWM's StreamingCheckpointer: a stream of (key path, array as Flax serialises it), unpacked nowhere.
+"""Memory-maps a file of LWM's StreamingCheckpointer: a msgpack stream of pairs of key path and array as Flax serializes it.
 
-Only headers are read; an array's bytes stay in the memory map until a slice is asked for. No pickle is ever loaded.
+Only headers are parsed; the bytes of an array stay in the memory map until a slice is asked for. No pickle is ever loaded.
 """
 
 import mmap
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ml_dtypes  # noqa: F401 - gives NumPy bfloat16
+import ml_dtypes  # noqa: F401 - registers bfloat16 with NumPy
 import msgpack
 import numpy as np
 
@@ -16,16 +16,16 @@ from lwm_trainer.convert.errors import ConversionError
 
 DTYPES = ("float32", "float16", "bfloat16")
 CHUNKED = "__msgpack_chunked_array__"
-"""Flax cuts an array above 1 GiB into flat chunks in a map with this key."""
+"""Flax writes an array above 1 GiB as a map with this key, which holds flat chunks."""
 ARRAY_CODE = 1
-"""Flax's extension type of an array; its content is packed (shape, name of dtype, bytes)."""
+"""Flax's msgpack extension type of an array; its content is the packed tuple (shape, name of dtype, bytes)."""
 
 _SIZED = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4, 0xC7: 1, 0xC8: 2, 0xC9: 4}
-"""bin, str, ext: bytes of the length that follows the type."""
+"""msgpack types bin, str and ext: the number of bytes of the length that follows the type."""
 
 
 class _Body(NamedTuple):
-    """Bytes start to stop of the file; `code` of an extension."""
+    """Bytes `start` to `stop` (exclusive) of the file; `code` is the type of an extension."""
 
     start: int
     stop: int
@@ -34,78 +34,82 @@ class _Body(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
+    """An array in the memory map."""
+
     shape: tuple[int, ...]
-    pieces: tuple[np.ndarray[Any, Any], ...]
-    """Flat, one behind the other."""
+    chunks: tuple[np.ndarray[Any, Any], ...]
+    """Flat and consecutive."""
 
     def layer(self, number: int | None) -> np.ndarray[Any, Any]:
-        """Entry `number` of the first axis, None: all of it. No more than that is copied out of the map."""
+        """Entry `number` of the first axis; None: the whole array. Nothing else is copied out of the map."""
         shape = self.shape if number is None else self.shape[1:]
         size = int(np.prod(shape))
-        start, found = (number or 0) * size, []
-        stop, at = start + size, 0
-        for piece in self.pieces:
-            found.append(piece[max(start - at, 0) : max(stop - at, 0)])
-            at += piece.size
-        parts = [part for part in found if part.size]
+        start = (number or 0) * size
+        stop, offset = start + size, 0
+        slices = []
+        for chunk in self.chunks:
+            slices.append(chunk[max(start - offset, 0) : max(stop - offset, 0)])
+            offset += chunk.size
+        parts = [part for part in slices if part.size]
         return (parts[0] if len(parts) == 1 else np.concatenate(parts)).reshape(shape)
 
 
 class Stream:
-    """All arrays of a file by key path. Raises ConversionError with the place where the stream is broken."""
+    """The arrays of a file by key path."""
 
     def __init__(self, file: Path) -> None:
+        """Map the file and find its arrays. Raises ConversionError with the byte at which the stream is broken."""
         self._file = file
         try:
             with file.open("rb") as opened:
                 self._bytes = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise ConversionError(f"{file}: {error}: give a file that LWM's StreamingCheckpointer wrote") from error
-        self.places: dict[tuple[str, ...], _Body] = {}
+        self.locations: dict[tuple[str, ...], _Body] = {}
         at = 0
         while at < len(self._bytes):
             if self._bytes[at] != 0x92:
                 raise self._broken(at, "a pair of key path and array should begin here")
             key, after = self._small(at + 1)
-            self.places[tuple(map(str, key))] = body = self._body(after)
+            self.locations[tuple(map(str, key))] = body = self._body(after)
             at = body.stop
 
     def tensor(self, key: tuple[str, ...]) -> Tensor:
         """The array under this key path."""
-        place = self.places[key]
-        if self._bytes[place.start] >> 4 != 0x8:
-            piece, shape = self._array(place.start, key)
-            return Tensor(shape, (piece,))
-        shape, pieces, at = (), [], place.start + 1
-        for _ in range(self._bytes[place.start] & 0xF):
+        location = self.locations[key]
+        if self._bytes[location.start] >> 4 != 0x8:
+            chunk, shape = self._array(location.start, key)
+            return Tensor(shape, (chunk,))
+        shape, chunks, at = (), [], location.start + 1
+        for _ in range(self._bytes[location.start] & 0xF):
             name, at = self._small(at)
             if name == "chunks":
                 count, at = self._map(at)
                 for _ in range(count):
                     _, at = self._small(at)
-                    piece, _ = self._array(at, key)
-                    pieces.append(piece)
+                    chunk, _ = self._array(at, key)
+                    chunks.append(chunk)
                     at = self._body(at).stop
             else:
                 value, at = self._small(at)
                 shape = tuple(value[str(axis)] for axis in range(len(value))) if name == "shape" else shape
-        return Tensor(shape, tuple(pieces))
+        return Tensor(shape, tuple(chunks))
 
     def _array(self, at: int, key: tuple[str, ...]) -> tuple[np.ndarray[Any, Any], tuple[int, ...]]:
         outer = self._body(at)
         if outer.code != ARRAY_CODE:
-            raise self._broken(at, f"{'/'.join(key)} is no array")
+            raise self._broken(at, f"{'/'.join(key)} is not an array")
         shape, at = self._small(outer.start + 1)
         name, at = self._small(at)
         if name not in DTYPES:
             raise ConversionError(f"{self._file}: {'/'.join(key)} is {name}: only {', '.join(DTYPES)} can be converted")
         body, dtype = self._body(at), np.dtype(name)
         if body.stop - body.start != int(np.prod(shape)) * dtype.itemsize:
-            raise self._broken(at, f"{'/'.join(key)} has not the bytes of its shape {tuple(shape)}")
+            raise self._broken(at, f"{'/'.join(key)} does not have the bytes of its shape {tuple(shape)}")
         return np.frombuffer(self._bytes, dtype, int(np.prod(shape)), body.start), tuple(shape)
 
     def _body(self, at: int) -> _Body:
-        """Of the bytes or the extension at `at`."""
+        """The body of the bytes or extension at `at`."""
         kind = self._bytes[at] if at < len(self._bytes) else None
         if kind not in _SIZED:
             if kind is not None and 0xD4 <= kind <= 0xD8:
@@ -120,7 +124,7 @@ class Stream:
         return _Body(start, start + length, self._bytes[start - 1] if extension else None)
 
     def _small(self, at: int) -> tuple[Any, int]:
-        """A key path, name or shape, and where it ends."""
+        """Unpack a key path, name or shape at `at`; its value, and where it ends."""
         unpacker = msgpack.Unpacker(max_buffer_size=4096)
         unpacker.feed(self._bytes[at : at + 4096])
         try:
@@ -129,6 +133,7 @@ class Stream:
             raise self._broken(at, f"{type(error).__name__}: a key path, name or shape should begin here") from error
 
     def _map(self, at: int) -> tuple[int, int]:
+        """The number of entries of the map at `at`, and where the first begins."""
         kind = self._bytes[at]
         if kind >> 4 == 0x8:
             return kind & 0xF, at + 1
@@ -136,5 +141,5 @@ class Stream:
             return int.from_bytes(self._bytes[at + 1 : at + 3], "big"), at + 3
         raise self._broken(at, "a map of chunks should begin here")
 
-    def _broken(self, at: int, why: str) -> ConversionError:
-        return ConversionError(f"{self._file}: broken at byte {at} of {len(self._bytes)}: {why}: download it again")
+    def _broken(self, at: int, problem: str) -> ConversionError:
+        return ConversionError(f"{self._file}: broken at byte {at} of {len(self._bytes)}: {problem}: download it again")

@@ -32,49 +32,52 @@ LAYERS = {
     "mlp.down": "mlp.down_proj.weight",
 }
 AS_THEY_ARE = ("embedding", "vision_embedding", "scale")
-"""Last names of parameters that are no kernels: theirs are (out, in), ours (in, out)."""
+"""Last names of parameters that are not kernels. Kernels are (out, in) in Hugging Face files, and (in, out) here."""
 INPUTS = {"output": 2}
-"""How many leading axes of a kernel are its input, where that is not one: [H, C, D] is theirs (D, H x C)."""
+"""Number of leading axes of a kernel that are its input, where it is not one: [H, C, D] is (D, H x C) in Hugging Face files."""
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
-    """One parameter, of all layers if it is a layer's."""
+class Parameter:
+    """One parameter of the model; a parameter of a layer stands for that of all layers."""
 
     path: Path
     shape: tuple[int, ...]
-    """Of one layer."""
+    """Shape in one layer."""
     layers: int | None
-    """None: not a layer's."""
+    """Number of layers; None for a parameter outside the layers."""
 
     @property
     def kernel(self) -> bool:
+        """Whether it is the matrix of a linear map."""
         return self.path[-1] not in AS_THEY_ARE
 
     @property
     def inputs(self) -> int:
+        """Number of leading axes that are inputs."""
         return INPUTS.get(self.path[-1], 1)
 
     @property
     def stacked_shape(self) -> tuple[int, ...]:
+        """Shape with all layers, as in the model's tree."""
         return self.shape if self.layers is None else (self.layers, *self.shape)
 
     @property
-    def their_shape(self) -> tuple[int, ...]:
-        """Of the Hugging Face tensor of one layer."""
+    def hf_shape(self) -> tuple[int, ...]:
+        """Shape of the Hugging Face tensor of one layer."""
         return (prod(self.shape[self.inputs :]), prod(self.shape[: self.inputs])) if self.kernel else self.shape
 
     def name(self, layer: int = 0) -> str:
-        """Of the Hugging Face tensor."""
+        """Name of the Hugging Face tensor."""
         inner = ".".join(self.path[1:])
         return ENDS[inner] if self.layers is None else f"model.layers.{layer}.{LAYERS[inner]}"
 
 
-def leaves(model: config.Model) -> list[Leaf]:
+def model_parameters(model: config.Model) -> list[Parameter]:
     """All parameters of this model, in the order of its tree."""
-    found, _ = jax.tree_util.tree_flatten_with_path(llama.abstract(model))
-    return [_leaf(tuple(str(key.key) for key in path), value.shape, model.layers) for path, value in found]
+    entries, _ = jax.tree_util.tree_flatten_with_path(llama.abstract(model))
+    return [_parameter(tuple(str(key.key) for key in path), value.shape, model.layers) for path, value in entries]
 
 
-def _leaf(path: Path, shape: tuple[int, ...], layers: int) -> Leaf:
-    return Leaf(path, shape[1:], layers) if path[0] == "layers" else Leaf(path, shape, None)
+def _parameter(path: Path, shape: tuple[int, ...], layers: int) -> Parameter:
+    return Parameter(path, shape[1:], layers) if path[0] == "layers" else Parameter(path, shape, None)

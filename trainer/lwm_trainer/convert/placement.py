@@ -1,4 +1,4 @@
-"""Parameters onto a mesh, read slice by slice: a host reads and holds what its own devices hold, never the whole."""
+"""Loads parameters onto a mesh, slice by slice: a host reads and holds only what its own devices hold."""
 
 import math
 import sys
@@ -11,62 +11,71 @@ import jax.numpy as jnp
 import numpy as np
 
 from lwm_trainer import config
-from lwm_trainer.convert.names import Leaf, leaves
-from lwm_trainer.convert.transposed import transposed_into
+from lwm_trainer.convert.names import Parameter, model_parameters
+from lwm_trainer.convert.transposed import copy_transposed
 from lwm_trainer.model import llama
 from lwm_trainer.parallel import mesh
 
 Index = tuple[slice, ...]
-"""Of one layer of a parameter, in our axes; starts and stops are numbers."""
+"""A part of one layer of a parameter, in the axes of `lwm_trainer.model`; starts and stops are given."""
 
 
-class Source(Protocol):
-    def read(self, leaf: Leaf, layer: int, index: Index) -> np.ndarray[Any, Any]:
-        """This part of this layer of a parameter, in our axes and in the dtype of the file."""
+class ParameterReader(Protocol):
+    """A checkpoint of another project."""
+
+    def read(self, parameter: Parameter, layer: int, index: Index) -> np.ndarray[Any, Any]:
+        """Read a part of one layer of a parameter, in the axes of `lwm_trainer.model` and in the dtype of the file."""
 
 
-def load(model: config.Model, source: Source, device_mesh: jax.sharding.Mesh, dtype: str, tell: Callable[[int], None]) -> llama.Params:
-    """All parameters as global arrays of `dtype` where training has them; `tell` hears of the bytes of every slice."""
+def load_parameters(
+    model: config.Model, reader: ParameterReader, device_mesh: jax.sharding.Mesh, dtype: str, progress: Callable[[int], None]
+) -> llama.Params:
+    """Load all parameters as global arrays of `dtype`, sharded as in training; `progress` is called with the bytes of every slice."""
     shardings = jax.tree.leaves(mesh.shardings(device_mesh, llama.logical_axes(model)))
-    arrays = [_place(leaf, source, sharding, jnp.dtype(dtype), tell) for leaf, sharding in zip(leaves(model), shardings, strict=True)]
+    arrays = [
+        _load(parameter, reader, sharding, jnp.dtype(dtype), progress)
+        for parameter, sharding in zip(model_parameters(model), shardings, strict=True)
+    ]
     return jax.tree.unflatten(jax.tree.structure(llama.abstract(model)), arrays)  # type: ignore[no-any-return]
 
 
 def conversion_mesh(model: config.Model) -> jax.sharding.Mesh:
-    """All devices, parameters cut along width as far as that divides."""
+    """A mesh of all devices that shards parameters along width over as many devices as divide it."""
     devices = len(jax.devices())
     parts = math.gcd(devices, model.width)
     return mesh.make_mesh(config.Mesh(dp=devices // parts, fsdp=parts))
 
 
-def _place(leaf: Leaf, source: Source, sharding: Any, dtype: Any, tell: Callable[[int], None]) -> jax.Array:
-    def part(index: Any) -> np.ndarray[Any, Any]:
-        whole = tuple(slice(*each.indices(size)[:2]) for each, size in zip(index, leaf.stacked_shape, strict=True))
-        inner = whole if leaf.layers is None else whole[1:]
-        layers = range(1) if leaf.layers is None else range(whole[0].start, whole[0].stop)
-        filled = np.empty([each.stop - each.start for each in (slice(0, len(layers)), *inner)], dtype)
-        for place, layer in enumerate(layers):
-            one = source.read(leaf, layer, inner)
-            transposed_into(filled[place], one)
-            tell(one.nbytes)
-        return filled[0] if leaf.layers is None else filled
+def _load(parameter: Parameter, reader: ParameterReader, sharding: Any, dtype: Any, progress: Callable[[int], None]) -> jax.Array:
+    def read_shard(index: Any) -> np.ndarray[Any, Any]:
+        bounds = tuple(slice(*axis.indices(size)[:2]) for axis, size in zip(index, parameter.stacked_shape, strict=True))
+        inner = bounds if parameter.layers is None else bounds[1:]
+        layers = range(1) if parameter.layers is None else range(bounds[0].start, bounds[0].stop)
+        shard = np.empty([axis.stop - axis.start for axis in (slice(0, len(layers)), *inner)], dtype)
+        for row, layer in enumerate(layers):
+            values = reader.read(parameter, layer, inner)
+            copy_transposed(shard[row], values)
+            progress(values.nbytes)
+        return shard[0] if parameter.layers is None else shard
 
-    return jax.make_array_from_callback(leaf.stacked_shape, sharding, part)
+    return jax.make_array_from_callback(parameter.stacked_shape, sharding, read_shard)
 
 
 class Progress:
-    """Says on stderr how far a conversion is, about once a second."""
+    """Prints the progress of a conversion to standard error, about once a second."""
 
-    def __init__(self, what: str, total: int) -> None:
-        self._what, self._total, self._done = what, total, 0
-        self._begun = self._told = time.monotonic()
+    def __init__(self, label: str, total: int) -> None:
+        """`total`: bytes of the conversion."""
+        self._label, self._total, self._done = label, total, 0
+        self._begun = self._printed_at = time.monotonic()
 
     def __call__(self, size: int) -> None:
         self._done += size
-        if time.monotonic() - self._told >= 1:
-            self.say()
+        if time.monotonic() - self._printed_at >= 1:
+            self.print()
 
-    def say(self) -> None:
-        self._told = time.monotonic()
-        rate = self._done / max(self._told - self._begun, 1e-3) / 1e9
-        print(f"{self._what}: {self._done / 1e9:.3f} of {self._total / 1e9:.3f} GB, {rate:.2f} GB/s", file=sys.stderr, flush=True)
+    def print(self) -> None:
+        """Print the progress now."""
+        self._printed_at = time.monotonic()
+        rate = self._done / max(self._printed_at - self._begun, 1e-3) / 1e9
+        print(f"{self._label}: {self._done / 1e9:.3f} of {self._total / 1e9:.3f} GB, {rate:.2f} GB/s", file=sys.stderr, flush=True)

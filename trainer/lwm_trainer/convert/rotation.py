@@ -1,32 +1,34 @@
-"""Pairs of channels that rotate together: ours and Hugging Face's are half a head apart, LWM's and Meta's are neighbours."""
+"""Which channels of a head rotate together: half a head apart here and in Hugging Face files, neighbours in LWM's and Meta's."""
 
 from typing import Any
 
 import numpy as np
 
-from lwm_trainer.convert.names import Leaf
-from lwm_trainer.convert.placement import Index, Source
+from lwm_trainer.convert.names import Parameter
+from lwm_trainer.convert.placement import Index, ParameterReader
 
 ROTATIONS = ("half", "interleaved")
 ROTATED = ("query", "key")
-"""Values are not rotated, so their channels stay."""
+"""Values are not rotated, so their channels keep their order."""
 
 
-class Halved:
-    """A source of interleaved pairs, read as half-split."""
+class HalfSplitReader:
+    """Reads a checkpoint of interleaved pairs as half-split."""
 
-    def __init__(self, inner: Source) -> None:
+    def __init__(self, inner: ParameterReader) -> None:
         self._inner = inner
 
-    def read(self, leaf: Leaf, layer: int, index: Index) -> np.ndarray[Any, Any]:
-        if leaf.path[-1] not in ROTATED:
-            return self._inner.read(leaf, layer, index)
-        channels = leaf.shape[-1]
-        part = self._inner.read(leaf, layer, (*index[:-1], slice(0, channels)))
+    def read(self, parameter: Parameter, layer: int, index: Index) -> np.ndarray[Any, Any]:
+        """Read a part of a parameter, see `ParameterReader`."""
+        if parameter.path[-1] not in ROTATED:
+            return self._inner.read(parameter, layer, index)
+        channels = parameter.shape[-1]
+        part = self._inner.read(parameter, layer, (*index[:-1], slice(0, channels)))
         paired = part.reshape(*part.shape[:-1], channels // 2, 2)
         halved: np.ndarray[Any, Any] = paired.swapaxes(-1, -2).reshape(part.shape)
         return halved[..., index[-1]]
 
 
-def rotated(source: Source, rotation: str) -> Source:
-    return Halved(source) if rotation == "interleaved" else source
+def read_half_split(reader: ParameterReader, rotation: str) -> ParameterReader:
+    """A reader of half-split pairs from one whose file has this rotation, one of ROTATIONS."""
+    return HalfSplitReader(reader) if rotation == "interleaved" else reader

@@ -1,4 +1,4 @@
-"""The step folder of a converted model: parameters and manifest, as a training's checkpoint has them."""
+"""The step folder of a converted model: parameters and manifest, as in a checkpoint of a training."""
 
 import json
 from typing import Any
@@ -11,19 +11,19 @@ from etils import epath
 from lwm_trainer.checkpoint import integrity
 from lwm_trainer.checkpoint.manifest import ModelManifest, read_model_manifest
 from lwm_trainer.convert.errors import WrongArgumentError, WrongStepFolderError
-from lwm_trainer.convert.names import Leaf
+from lwm_trainer.convert.names import Parameter
 from lwm_trainer.model.llama import Params
 
 
 def require_absent(folder: str) -> None:
-    """Raises WrongArgumentError for a folder with something in it, before hours are spent."""
+    """Raise WrongArgumentError for a folder that is not empty, before a conversion of hours begins."""
     path = epath.Path(folder)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise WrongArgumentError(f"{folder}: exists already: name a new folder for OUT")
 
 
 def write_step(folder: str, params: Params, manifest: ModelManifest) -> None:
-    """Both items, committed together or not at all."""
+    """Write parameters and manifest, committed together or not at all."""
     items = {
         "params": ocp.args.StandardSave(params),
         "manifest": ocp.args.JsonSave(manifest.model_dump(mode="json", by_alias=True)),
@@ -33,13 +33,14 @@ def write_step(folder: str, params: Params, manifest: ModelManifest) -> None:
 
 
 class StepFolder:
-    """Reads one parameter at a time, or some of its layers. Raises WrongStepFolderError for what is no step folder."""
+    """Reads a step folder, one parameter or some of its layers at a time."""
 
     def __init__(self, folder: str) -> None:
+        """Open the folder. Raises WrongStepFolderError when it is not a step folder, or damaged."""
         self._params = epath.Path(folder) / "params"
         if not (self._params / "_METADATA").exists():
             raise WrongStepFolderError(
-                f"{folder}: no step folder: give one that `status.checkpoint` or a conversion named, with params/ in it"
+                f"{folder}: not a step folder: give one that `status.checkpoint` or a conversion named, with params/ in it"
             )
         if (damage := integrity.find_damage(self._params)) is not None:
             raise WrongStepFolderError(f"{folder}: params/{damage}: copy it again, or name another step folder")
@@ -47,24 +48,26 @@ class StepFolder:
         self._zarr3 = bool(json.loads((self._params / "_METADATA").read_text()).get("use_zarr3", False))
         self._open: dict[tuple[str, ...], Any] = {}
 
-    def layer(self, leaf: Leaf, layer: int | slice) -> np.ndarray[Any, Any]:
-        """[*leaf.shape] in the dtype of the checkpoint, [layers, *leaf.shape] for a slice of a layers' parameter.
+    def layer(self, parameter: Parameter, layer: int | slice) -> np.ndarray[Any, Any]:
+        """Read one layer of a parameter, or several for a slice, [layers, ...], in the dtype of the checkpoint.
 
-        Better many at once: what a device held of a parameter, of all layers, is one chunk of the file, read and unpacked as a whole.
+        Reading many layers at once is faster: one chunk of the file holds a device's part of all layers, and is read as a whole.
         """
-        if leaf.path not in self._open:
-            self._open[leaf.path] = self._array(leaf)
-        array = self._open[leaf.path]
-        return np.asarray((array if leaf.layers is None else array[layer]).read().result())
+        if parameter.path not in self._open:
+            self._open[parameter.path] = self._array(parameter)
+        array = self._open[parameter.path]
+        return np.asarray((array if parameter.layers is None else array[layer]).read().result())
 
-    def _array(self, leaf: Leaf) -> Any:
-        store = {"driver": "ocdbt", "base": integrity.kvstore_spec(self._params), "path": f"{'.'.join(leaf.path)}/"}
+    def _array(self, parameter: Parameter) -> Any:
+        store = {"driver": "ocdbt", "base": integrity.kvstore_spec(self._params), "path": f"{'.'.join(parameter.path)}/"}
         try:
             array = tensorstore.open({"driver": "zarr3" if self._zarr3 else "zarr", "kvstore": store}, read=True, open=True).result()
         except ValueError as error:
-            raise WrongStepFolderError(f"{self._params}: cannot open {'.'.join(leaf.path)}: {error}: is the checkpoint whole?") from error
-        if array.shape != leaf.stacked_shape:
             raise WrongStepFolderError(
-                f"{self._params}: {'.'.join(leaf.path)} is {array.shape}, but the manifest makes it {leaf.stacked_shape}"
+                f"{self._params}: cannot open {'.'.join(parameter.path)}: {error}: is the checkpoint whole?"
+            ) from error
+        if array.shape != parameter.stacked_shape:
+            raise WrongStepFolderError(
+                f"{self._params}: {'.'.join(parameter.path)} is {array.shape}, but the manifest makes it {parameter.stacked_shape}"
             )
         return array

@@ -17,7 +17,7 @@ class FitResult:
     """Whether a stage fits a target, and how fast it will be."""
 
     run: RunConfig
-    """With the Ulysses degree given."""
+    """The run config, with its Ulysses degree."""
     target: Target
     compiled: CompileResult
     estimate: StepTimeEstimate | None
@@ -45,7 +45,7 @@ class FitResult:
 
 
 def with_resolved_mesh(run: RunConfig) -> RunConfig:
-    """The same stage with the Ulysses degree that the trainer would choose written out, so that it can be compared with others."""
+    """The run with the Ulysses degree that the trainer would choose, so that it can be compared with others."""
     return run.model_copy(update={"mesh": resolve_mesh(run).mesh})
 
 

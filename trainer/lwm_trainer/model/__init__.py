@@ -1,5 +1,5 @@
-"""The Llama family. It does not know about parallelism: attention, placement and the MLP's tiles come in as functions.
+"""The Llama model family. It does not know about parallelism: attention, sharding constraints and MLP tiling are passed as functions.
 
-Reading order: `rope`, `remat` (what a layer keeps), `modules` (the parts, Flax NNX), `llama` (the whole, as pure functions over nested
-dicts).
+Reading order: `rope`, `remat` (what a layer saves for its backward pass), `modules` (the parts, in Flax NNX), `llama` (the whole model as
+pure functions over nested dicts).
 """

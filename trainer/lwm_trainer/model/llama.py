@@ -1,7 +1,7 @@
 """The whole model as pure functions over a nested dict of arrays.
 
-The modules are built once to learn their structure and are merged with parameters inside the step; layers are stacked along a leading
-axis and run by `lax.scan`, each rematerialised as the run says.
+Modules are built once for their structure, and merged with parameters inside the step. Layers are stacked along a leading axis and run by
+`lax.scan`, with the rematerialization of the run.
 
 Letters: B rows, T tokens, D width, V vocabulary.
 """
@@ -18,19 +18,19 @@ from jax.ad_checkpoint import checkpoint_name
 
 from lwm_trainer import config
 from lwm_trainer.model.modules import AXES, Attend, Block, Ends, TokenWise, at_once
-from lwm_trainer.model.remat import STREAM, rematerialised
+from lwm_trainer.model.remat import STREAM, rematerialized
 from lwm_trainer.model.rope import frequencies
 
 Params = dict[str, Any]
-"""{"ends": ..., "layers": ...}: nested dicts of float32 arrays; each array under "layers" has a leading axis of layers."""
+"""{"ends": ..., "layers": ...}: nested dicts of float32 arrays. Each array under "layers" has a leading axis of layers."""
 
 
 VISION_TABLES = ("vision_embedding", "vision_head")
-"""Under "ends": what a model with a vision vocabulary has more than one without."""
+"""The parameters under "ends" that only a model with a vision vocabulary has."""
 
 
 def init(model: config.Model, key: Array) -> Params:
-    """Parameters drawn from `key`; jit it with output shardings, so that no device ever holds them all."""
+    """Draw parameters from `key`. Use it within jit with output shardings, so that no device ever holds all of them."""
     ends_key, layers_key = jax.random.split(key)
 
     def one_layer(key: Array) -> Params:
@@ -43,18 +43,18 @@ def init(model: config.Model, key: Array) -> Params:
 
 
 def vision_tables(model: config.Model, key: Array) -> Params:
-    """Those of VISION_TABLES that `init` draws from `key`; jit it, so that nothing else is drawn."""
+    """The VISION_TABLES that `init` draws from `key`. Use it within jit, so that nothing else is computed."""
     ends = init(model, key)["ends"]
     return {name: ends[name] for name in VISION_TABLES}
 
 
 def abstract(model: config.Model) -> Params:
-    """The tree of `init` with each array's shape and dtype: nothing is computed."""
+    """The tree of `init` with the shape and dtype of each array; nothing is computed."""
     return jax.eval_shape(partial(init, model), jax.random.key(0))  # type: ignore[no-any-return]
 
 
 def logical_axes(model: config.Model) -> Params:
-    """The tree of `init` with each array's logical axes as a tuple of names."""
+    """The tree of `init` with the logical axes of each array, a tuple of names."""
     ends, block = _abstract(Ends, model), _abstract(Block, model)
     return {"ends": _axes(ends, ()), "layers": _axes(block, ("layers",))}
 
@@ -73,17 +73,17 @@ def hidden_states(
     vision_BT: Array | None = None,
     place_table: Callable[[Array], Array] = lambda table_VD: table_VD,
 ) -> Array:
-    """The stream behind the last norm, [B, T, D] in the model's dtype.
+    """Run the model up to its last norm: hidden states [B, T, D] in the model's dtype.
 
     Args:
         token_BT, position_BT: int32; positions count from 0 within a document.
         attend: attention of one layer, see `lwm_trainer.ring.attention`.
-        place: applied to the stream between layers; puts its sharding constraint there.
-        remat: what a layer keeps for its backward pass.
-        attention_names: what `attend` calls the values that save it from running again.
-        vision_BT: bool, true for a token of the vision vocabulary, whose ids overlap with the text's. Without it all are text.
-        place_table: the same for an embedding before tokens are looked up in it.
-        token_wise: how the MLP, which knows single tokens only, is applied to all of them.
+        place: applied to the hidden states between layers, for their sharding constraint.
+        remat: what a layer saves for its backward pass.
+        attention_names: names of the values that `attend` needs, so that it is not run again in the backward pass.
+        token_wise: applies the MLP, a function of single tokens, to all tokens.
+        vision_BT: bool, true for tokens of the vision vocabulary, whose ids overlap with those of the text vocabulary. None: all are text.
+        place_table: applied to an embedding table before tokens are looked up in it, for its sharding constraint.
     """
     ends = _merge(Ends, model, params["ends"])
     x_BTD = place(ends.embed(token_BT, vision_BT, place_table).astype(jnp.dtype(model.dtype)))
@@ -94,19 +94,19 @@ def hidden_states(
         block = _merge(Block, model, parameters)
         return place(block(checkpoint_name(x_BTD, STREAM), position_BT, frequency_C, attend, token_wise)), None
 
-    x_BTD, _ = jax.lax.scan(rematerialised(layer, remat, attention_names), x_BTD, params["layers"])
+    x_BTD, _ = jax.lax.scan(rematerialized(layer, remat, attention_names), x_BTD, params["layers"])
     return ends.norm(x_BTD)  # type: ignore[no-any-return]
 
 
 def head(model: config.Model, params: Params) -> Array:
-    """The matrix from stream to the text's logits, [D, V], float32."""
+    """The matrix from hidden states to logits of the text vocabulary, [D, V], float32."""
     ends = params["ends"]
     matrix: Array = ends["embedding"].T if model.tied_embeddings else ends["head"]
     return matrix
 
 
 def vision_head(params: Params) -> Array:
-    """The matrix from stream to the vision vocabulary's logits, [D, V], float32; of a model that has one."""
+    """The matrix from hidden states to logits of the vision vocabulary, [D, V], float32, for a model that has one."""
     matrix: Array = params["ends"]["vision_head"]
     return matrix
 
@@ -120,15 +120,15 @@ def _abstract(kind: Callable[[config.Model, nnx.Rngs], nnx.Module], model: confi
 
 
 def _merge(kind: Callable[[config.Model, nnx.Rngs], nnx.Module], model: config.Model, parameters: Params) -> Any:
-    """A module of this kind that holds `parameters`; only used inside a traced function."""
+    """A module of this kind with these parameters; only for use inside a traced function."""
     definition, state = nnx.split(_abstract(kind, model))
     nnx.replace_by_pure_dict(state, parameters)
     return nnx.merge(definition, state)
 
 
 def _axes(module: nnx.Module, leading: tuple[str, ...]) -> Params:
-    def of(parameter: Any) -> tuple[str, ...]:
+    def axes_of(parameter: Any) -> tuple[str, ...]:
         return (*leading, *parameter.get_metadata(AXES))
 
     state = nnx.state(module, nnx.Param)
-    return nnx.to_pure_dict(jax.tree.map(lambda p: p.replace(of(p)), state, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable)))
+    return nnx.to_pure_dict(jax.tree.map(lambda p: p.replace(axes_of(p)), state, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable)))

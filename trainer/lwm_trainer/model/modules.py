@@ -1,5 +1,6 @@
-"""The parts of a Llama block as Flax NNX modules. Each parameter names its logical axes; which mesh axis those lie on is decided
-elsewhere (`lwm_trainer.parallel.mesh`).
+"""The parts of the Llama model as Flax NNX modules.
+
+Each parameter names its logical axes; `lwm_trainer.parallel.mesh` maps these to mesh axes.
 
 Letters: B rows, T tokens, D width, V vocabulary, H query heads, K key heads, C head width, F MLP width.
 """
@@ -23,33 +24,33 @@ Attend = Callable[[Array, Array, Array], Array]
 """(q [B, T, H, C], k [B, T, K, C], v [B, T, K, C]) -> [B, T, H, C]."""
 
 TokenWise = Callable[[Callable[[Any, Array], Array], Any, Array], Array]
-"""(function of (matrices, tokens [B, T, D]), matrices, stream [B, T, D]) -> the function's value for each token, [B, T, D]."""
+"""(function of (matrices, hidden states [B, T, D]), matrices, hidden states [B, T, D]) -> its value for each token, [B, T, D]."""
 
 
 def at_once(function: Callable[[Any, Array], Array], matrices: Any, x_BTD: Array) -> Array:
-    """All tokens in one piece."""
+    """Apply the function to all tokens at once."""
     return function(matrices, x_BTD)
 
 
 AXES = "logical_axes"
-"""The metadata key of a parameter that holds its logical axes. Not Flax's own: that one demands a mesh while the model is built."""
+"""Metadata key of a parameter's logical axes. Flax's own key would require a mesh while the model is built."""
 
 
 def _parameter(key: Array, shape: tuple[int, ...], axes: tuple[str, ...], deviation: float) -> nnx.Param[Array]:
     value = deviation * jax.random.normal(key, shape, jnp.float32)
-    return _placed(value, axes)
+    return _with_axes(value, axes)
 
 
-def _placed(value: Array, axes: tuple[str, ...]) -> nnx.Param[Array]:
+def _with_axes(value: Array, axes: tuple[str, ...]) -> nnx.Param[Array]:
     metadata: dict[str, Any] = {AXES: axes}
     return nnx.Param(value, **metadata)
 
 
 class RMSNorm(nnx.Module):
-    """Root-mean-square norm (Zhang and Sennrich 2019), computed in float32."""
+    """Root-mean-square norm (Zhang and Sennrich 2019, arXiv 1910.07467), computed in float32."""
 
     def __init__(self, width: int, epsilon: float) -> None:
-        self.scale = _placed(jnp.ones(width, jnp.float32), ("norm",))
+        self.scale = _with_axes(jnp.ones(width, jnp.float32), ("norm",))
         self.epsilon = epsilon
 
     def __call__(self, x_BTD: Array) -> Array:
@@ -59,7 +60,7 @@ class RMSNorm(nnx.Module):
 
 
 class Attention(nnx.Module):
-    """Grouped-query attention with rotary positions; `attend` decides who sees whom."""
+    """Grouped-query attention (Ainslie et al. 2023, arXiv 2305.13245) with rotary positions; `attend` applies the mask."""
 
     def __init__(self, model: config.Model, rngs: nnx.Rngs) -> None:
         width, heads, key_heads, channels = model.width, model.heads, model.kv_heads, model.head_dim
@@ -81,7 +82,7 @@ class Attention(nnx.Module):
 
 
 class MLP(nnx.Module):
-    """SwiGLU (Shazeer 2020)."""
+    """Gated MLP with SiLU, SwiGLU (Shazeer 2020, arXiv 2002.05202)."""
 
     def __init__(self, model: config.Model, rngs: nnx.Rngs) -> None:
         width, inner = model.width, model.mlp_width
@@ -100,7 +101,7 @@ def _swiglu(matrices: tuple[Array, Array, Array], x_BTD: Array) -> Array:
 
 
 class Block(nnx.Module):
-    """One layer: attention and MLP, each behind its norm and added to the stream."""
+    """One layer: attention and MLP, each after a norm and added to the hidden states."""
 
     def __init__(self, model: config.Model, rngs: nnx.Rngs) -> None:
         self.attention_norm = RMSNorm(model.width, model.norm_epsilon)
@@ -114,8 +115,10 @@ class Block(nnx.Module):
 
 
 class Ends(nnx.Module):
-    """What stands before and behind the layers: the embedding, the last norm, the head (none when tied); a second embedding and head
-    where there is a vision vocabulary."""
+    """The parameters outside the layers: embedding, last norm, and output head (none when tied).
+
+    A model with a vision vocabulary has a second embedding and head.
+    """
 
     def __init__(self, model: config.Model, rngs: nnx.Rngs) -> None:
         self.embedding = _parameter(rngs.params(), (model.vocab_size, model.width), ("vocab", "embed"), 0.02)
@@ -128,8 +131,10 @@ class Ends(nnx.Module):
             self.vision_head = _parameter(rngs.params(), (model.width, codes), ("embed", "vocab"), model.width**-0.5)
 
     def embed(self, token_BT: Array, vision_BT: Array | None, place: Callable[[Array], Array]) -> Array:
-        """Rows of the text's embedding, of the vision's where `vision_BT` is true; [B, T, D], float32. `place` is applied to a table
-        before it is looked up in."""
+        """Look up embeddings, in the vision table where `vision_BT` is true and otherwise in the text table; float32 [B, T, D].
+
+        `place` is applied to a table before the lookup.
+        """
         text_VD = place(self.embedding[...])
         if vision_BT is None:
             return text_VD[token_BT]

@@ -1,4 +1,4 @@
-"""What a layer keeps for its backward pass, by name; all else is computed again."""
+"""Rematerialization: which named values a layer saves for its backward pass. All others are recomputed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,20 +8,20 @@ import jax
 from lwm_trainer.config import Remat
 
 STREAM = "stream"
-"""The layer's input."""
+"""Name of a layer's input."""
 QUERY, KEY, VALUE = "query", "key", "value"
-"""Behind the rotation."""
+"""Names of queries, keys and values, after rotary embedding."""
 
 Layer = Callable[[jax.Array, Any], tuple[jax.Array, None]]
 """One step of the scan over layers: (stream, parameters) -> (stream, None)."""
 
 
-def rematerialised(layer: Layer, remat: Remat, attention: tuple[str, ...]) -> Layer:
-    """The layer with the same results and gradients, that keeps what `config.Memory.remat` says.
+def rematerialized(layer: Layer, remat: Remat, attention: tuple[str, ...]) -> Layer:
+    """A layer with the same results and gradients that saves what `remat` says, see `config.Memory.remat`.
 
     Args:
-        layer: names its values by `checkpoint_name`; whatever is named, a rematerialised layer keeps its arguments.
-        attention: the names under which attention keeps what saves it from running again.
+        layer: names its values by `checkpoint_name`. A rematerialized layer always saves its arguments.
+        attention: names of the values that attention needs, so that it is not run again in the backward pass.
     """
     if remat == "none":
         return layer
@@ -30,7 +30,7 @@ def rematerialised(layer: Layer, remat: Remat, attention: tuple[str, ...]) -> La
         "qkv": policies.save_only_these_names(QUERY, KEY, VALUE, *attention),
         "attention": policies.save_only_these_names(*attention),
         "full": policies.nothing_saveable,
-        # The input is named so that its copy on the host takes the place of the argument, which nothing then reads.
+        # The input is named, so that its copy on the host replaces the argument, which is then not read any more.
         "offload": policies.save_and_offload_only_these_names(
             names_which_can_be_saved=[],
             names_which_can_be_offloaded=[STREAM, *attention],
@@ -38,4 +38,5 @@ def rematerialised(layer: Layer, remat: Remat, attention: tuple[str, ...]) -> La
             offload_dst="pinned_host",
         ),
     }[remat]
-    return jax.checkpoint(layer, policy=policy, prevent_cse=False)  # a scan's body needs no guard against common subexpressions
+    # The body of a scan needs no protection against common subexpression elimination.
+    return jax.checkpoint(layer, policy=policy, prevent_cse=False)

@@ -18,7 +18,7 @@ from lwm_trainer.config import Mesh, Model, RunConfig, ulysses_degrees
 
 GRAD_BYTES = 4
 EXCHANGES = 12
-"""Of queries, keys, values and outputs, three times cost."""
+"""Of queries, keys, values and outputs, three times each."""
 
 OVERLAP = 0.5
 """The share of a hop that overlaps with attention, if attention takes long enough. An estimate between this ring's schedule, which allows
@@ -91,14 +91,16 @@ class Split(NamedTuple):
 
 
 class ResolvedMesh(NamedTuple):
+    """A mesh whose Ulysses degree is decided."""
+
     mesh: Mesh
-    """The run's mesh with its Ulysses degree given: what devices, batches and manifest are laid out by."""
+    """The run's mesh with its Ulysses degree, which devices, batches and manifest follow."""
     text: str
-    """Why this degree, in lines for people."""
+    """The reason for this degree, for the log."""
 
 
 def resolve_mesh(run: RunConfig) -> ResolvedMesh:
-    """The run's mesh with the Ulysses degree that it gives, or else with the cheapest one. The run config itself is left as it is."""
+    """The run's mesh with the Ulysses degree that it gives, otherwise with the cheapest one. The run config is not changed."""
     mesh = run.mesh
     if mesh.ulysses is not None:
         return ResolvedMesh(mesh, f"{_name(mesh, mesh.ulysses)}, as mesh.ulysses says")

@@ -126,7 +126,7 @@ def test_something_else_is_no_such_file(content: bytes, tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"lm_head/kernel": None}, "has no lm_head/kernel"),
-        ({"lm_head/bias": np.ones(64, np.float32)}, "lm_head/bias and 0 more have no place"),
+        ({"lm_head/bias": np.ones(64, np.float32)}, "lm_head/bias and 0 more do not belong to this model"),
         ({"lm_head/kernel": np.ones((32, 65), np.float32)}, r"lm_head/kernel is (32, 65), but --config makes it (32, 64)"),
         ({"lm_head/kernel": np.ones((32, 64), np.int32)}, "lm_head/kernel is int32"),
     ],

@@ -49,7 +49,7 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str], code: ExitCode = E
         ("rope_parameters", {"rope_type": "yarn", "rope_theta": 1e4}, "rope_parameters.rope_type is yarn"),
         ("rope_parameters", {"rope_type": "llama3", "rope_theta": 1e4}, "rope_parameters has no factor"),
         ("num_hidden_layers", -1, "layers: "),
-        ("num_hidden_layers", 1, "tensor model.layers.1.input_layernorm.weight and 8 more have no place"),
+        ("num_hidden_layers", 1, "tensor model.layers.1.input_layernorm.weight and 8 more do not belong to this model"),
         ("num_hidden_layers", 3, "no file has tensor model.layers.2."),
         ("intermediate_size", 48, "mlp.down_proj.weight is (32, 40), but config.json makes it (32, 48)"),
     ],
@@ -109,7 +109,7 @@ def test_nothing_is_written_over_and_a_folder_of_something_else_is_no_step_folde
     assert main(["from-hf", str(folder), str(folder)]) == ExitCode.BAD_ARGUMENTS
     assert "exists already" in capsys.readouterr().err
     assert main(["to-hf", str(folder), str(tmp_path / "new")]) == ExitCode.BAD_CHECKPOINT
-    assert "no step folder" in capsys.readouterr().err
+    assert "not a step folder" in capsys.readouterr().err
 
 
 def test_a_step_folder_that_lost_a_file_is_refused_before_anything_is_written(

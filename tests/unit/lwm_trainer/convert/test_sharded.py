@@ -8,9 +8,9 @@ import pytest
 
 from lwm_trainer.config import Mesh
 from lwm_trainer.convert.config_json import read_config
-from lwm_trainer.convert.hf_read import HuggingFace
-from lwm_trainer.convert.names import Leaf, leaves
-from lwm_trainer.convert.placement import Index, load
+from lwm_trainer.convert.hf_read import HuggingFaceFolder
+from lwm_trainer.convert.names import Parameter, model_parameters
+from lwm_trainer.convert.placement import Index, load_parameters
 from lwm_trainer.parallel.mesh import make_mesh
 from unit.lwm_trainer.convert.test_round_trip import MODELS, tensors
 
@@ -18,11 +18,11 @@ from unit.lwm_trainer.convert.test_round_trip import MODELS, tensors
 class Counting:
     """A source that notes the bytes of each read."""
 
-    def __init__(self, inner: HuggingFace) -> None:
+    def __init__(self, inner: HuggingFaceFolder) -> None:
         self.inner = inner
         self.reads: dict[str, list[int]] = {}
 
-    def read(self, leaf: Leaf, layer: int, index: Index) -> np.ndarray[Any, Any]:
+    def read(self, leaf: Parameter, layer: int, index: Index) -> np.ndarray[Any, Any]:
         part = self.inner.read(leaf, layer, index)
         self.reads.setdefault(leaf.name(layer), []).append(part.nbytes)
         return part
@@ -31,10 +31,10 @@ class Counting:
 @pytest.mark.parametrize("mesh", [Mesh(fsdp=8), Mesh(fsdp=4, tp=2), Mesh(sp=4, tp=2), Mesh(dp=8)], ids=str)
 def test_parameters_lie_as_a_training_has_them_and_no_read_is_larger_than_a_devices_part(mesh: Mesh) -> None:
     model = read_config(MODELS / "llama31" / "config.json").model
-    source = Counting(HuggingFace(MODELS / "llama31"))
-    params = load(model, source, make_mesh(mesh), "float32", lambda size: None)
+    source = Counting(HuggingFaceFolder(MODELS / "llama31"))
+    params = load_parameters(model, source, make_mesh(mesh), "float32", lambda size: None)
     theirs = tensors(MODELS / "llama31")
-    for leaf, array in zip(leaves(model), jax.tree.leaves(params), strict=True):
+    for leaf, array in zip(model_parameters(model), jax.tree.leaves(params), strict=True):
         for layer in range(leaf.layers or 1):
             ours = np.asarray(array if leaf.layers is None else array[layer])
             name = leaf.name(layer)
@@ -47,8 +47,8 @@ def test_parameters_lie_as_a_training_has_them_and_no_read_is_larger_than_a_devi
 
 def test_a_part_of_a_heads_channels_is_cut_right() -> None:
     model = read_config(MODELS / "llama31" / "config.json").model
-    source = HuggingFace(MODELS / "llama31")
-    for leaf in leaves(model):
+    source = HuggingFaceFolder(MODELS / "llama31")
+    for leaf in model_parameters(model):
         whole = source.read(leaf, 1, tuple(slice(0, size) for size in leaf.shape))
         index = tuple(slice(size // 4, size // 2) for size in leaf.shape)
         np.testing.assert_array_equal(source.read(leaf, 1, index), whole[index], err_msg=leaf.name(1))

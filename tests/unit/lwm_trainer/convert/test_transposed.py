@@ -22,5 +22,5 @@ def test_in_stripes_of_any_size_it_is_the_same(view: Any, bytes_at_once: int, mo
     source = view(np.random.default_rng(0).standard_normal((35, 12), np.float32))
     for kind in (np.float32, ml_dtypes.bfloat16):
         out = np.empty(source.shape, kind)
-        transposed.transposed_into(out, source)
+        transposed.copy_transposed(out, source)
         np.testing.assert_array_equal(out, source.astype(kind))

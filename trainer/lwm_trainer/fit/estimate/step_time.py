@@ -12,7 +12,7 @@ from lwm_trainer.fit.estimate.flops import StepFlops, parameter_counts, step_flo
 from lwm_trainer.ring import ring_ulysses_split
 
 MATMUL_SHARE = 0.7
-"""Share of the peak that matrix products of the layers and the head rcost. MaxText publishes 67 % for whole steps of a 32B model on 256 v5e
+"""Share of the peak that matrix products of the layers and the head reach. MaxText publishes 67 % for whole steps of a 32B model on 256 v5e
 (MaxText/configs/v5e), recomputation and communication included."""
 
 ATTENTION_MOST = 0.87
@@ -77,7 +77,7 @@ def attention_share(block: int) -> float:
 
 
 def estimate_step_time(run: RunConfig, device: Device, *, block: int = BLOCK) -> StepTimeEstimate:
-    """Time of a step of a run whose `mesh.ulysses` is given, with rows of one document cost. Raises ValueError where it is not given.
+    """Time of a step of a run whose `mesh.ulysses` is given, with rows of one document each. Raises ValueError where it is not given.
 
     Args:
         block: tokens of a block of the attention kernels; the default is that of this trainer.
