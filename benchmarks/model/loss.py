@@ -38,7 +38,7 @@ def _at(tokens: int, vocabulary: int, sizes: Sizes) -> list[Measurement]:
     mesh = make_mesh(Mesh())
 
     def ours(stream: Array, head: Array) -> Array:
-        return weighted_loss(mesh, RING_AXES, stream, head, target, weight).minimised / tokens
+        return weighted_loss(mesh, RING_AXES, stream, head, target, weight).objective / tokens
 
     def plain(stream: Array, head: Array) -> Array:
         picked = jnp.take_along_axis(jax.nn.log_softmax(stream @ head), target[..., None], axis=-1)

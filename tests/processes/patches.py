@@ -16,7 +16,7 @@ from lwm_trainer.runtime import sigterm
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
 from lwm_trainer.step.batch import Batch
 from lwm_trainer.step.global_batch import Feed
-from lwm_trainer.step.train_step import Program
+from lwm_trainer.step.train_step import TrainProgram
 
 HANG_STEP, NAN_STEP, LAST_STEP = 7, 8, 4
 
@@ -74,7 +74,7 @@ def nan_loss() -> None:
 def long_compile() -> None:
     """Compiling takes ten minutes; the file `<checkpoint root>-compiles` appears when it begins."""
 
-    def make_program(run: config.RunConfig, *arguments: object) -> Program:
+    def make_program(run: config.RunConfig, *arguments: object) -> TrainProgram:
         Path(f"{run.checkpoint.root}-compiles").touch()
         ctypes.CDLL(None).sleep(600)  # like XLA: the interpreter's lock is free, but this thread runs no Python
         return original(run, *arguments)  # type: ignore[no-any-return]

@@ -23,7 +23,7 @@ from lwm_trainer.fit.compile.hlo import HloProgram  # noqa: E402
 from lwm_trainer.fit.compile.memory import device_memory  # noqa: E402
 from lwm_trainer.parallel.mesh import make_mesh  # noqa: E402
 from lwm_trainer.step.batch import abstract_batch  # noqa: E402
-from lwm_trainer.step.global_batch import orders  # noqa: E402
+from lwm_trainer.step.global_batch import column_orders  # noqa: E402
 from lwm_trainer.step.train_step import make_program  # noqa: E402
 
 PROCESS = Path("/proc/self")
@@ -50,7 +50,7 @@ def columns(sharding: Any) -> Any:
     start = np.zeros(shape, np.int32)
     tokens = np.random.default_rng(0).integers(0, RUN.model.vocab_size, shape, dtype=np.int32)
     rows = {"tokens": tokens, "targets": np.roll(tokens, -1, axis=1), "positions": index, "index": index, "start": start}
-    order = orders(RUN.mesh, start)
+    order = column_orders(RUN.mesh, start)
     turned = {name: np.take_along_axis(each, order, axis=1) for name, each in (rows | {"weights": np.ones(shape, np.float32)}).items()}
     return {name: jax.device_put(each, sharding) for name, each in turned.items()}
 

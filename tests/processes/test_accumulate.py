@@ -14,7 +14,7 @@ from jax.sharding import NamedSharding
 from lwm_trainer.parallel.mesh import TOKENS, make_mesh
 from lwm_trainer.step import gradient_accumulation
 from lwm_trainer.step.batch import Batch, abstract_batch
-from lwm_trainer.step.global_batch import orders
+from lwm_trainer.step.global_batch import column_orders
 from lwm_trainer.step.train_step import make_program
 from support.builders import a_run
 
@@ -54,7 +54,7 @@ def train(parts: int, mesh: dict[str, int]) -> tuple[Any, Any]:
         "start": start,
         "weights": weights,
     }
-    order = orders(run(parts, mesh).mesh, start)
+    order = column_orders(run(parts, mesh).mesh, start)
     planned = {name: np.take_along_axis(array, order, axis=1) for name, array in arrays.items()}
     batch = Batch(**{name: jax.device_put(array, program.batch_sharding) for name, array in planned.items()})  # type: ignore[typeddict-item]
     state, metrics = compiled(program.init(jax.random.key(0)), batch)
@@ -75,7 +75,7 @@ def test_a_step_in_parts_is_the_step_at_once_even_where_a_part_has_no_weight(mes
 def test_cutting_the_rows_moves_none_to_another_device_and_each_part_has_some_of_every_shard(mesh: dict[str, int]) -> None:
     rows = NamedSharding(make_mesh(a_run(mesh=mesh).mesh), TOKENS)
     numbers = jax.device_put(np.tile(np.arange(ROWS, dtype=np.int32)[:, None], (1, LENGTH)), rows)
-    cut = jax.jit(lambda x: gradient_accumulation.parts_of(x, 2, rows)).lower(numbers).compile()
+    cut = jax.jit(lambda x: gradient_accumulation.split_rows(x, 2, rows)).lower(numbers).compile()
     assert not COLLECTIVE.findall(cut.as_text() or "")
     shards = mesh.get("dp", 1) * mesh["fsdp"]
     own = np.arange(ROWS).reshape(shards, 2, -1)

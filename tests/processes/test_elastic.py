@@ -12,7 +12,7 @@ from lwm_trainer.data.documents.in_memory import InMemoryDocuments
 from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.parallel.mesh import AXIS_NAMES
 from lwm_trainer.step.global_batch import Feed
-from lwm_trainer.step.train_step import Program, State, make_program
+from lwm_trainer.step.train_step import State, TrainProgram, make_program
 from support.builders import a_run
 
 LENGTH, ROWS, STEPS = 64, 8, 4
@@ -45,7 +45,7 @@ def documents() -> InMemoryDocuments:
 
 
 @cache
-def program(devices: int) -> tuple[Program, Feed]:
+def program(devices: int) -> tuple[TrainProgram, Feed]:
     wanted = run(devices)
     placed = np.array(jax.devices()[:devices]).reshape(1, devices, 1, 1, 1)
     made = make_program(wanted, jax.sharding.Mesh(placed, AXIS_NAMES))

@@ -15,7 +15,7 @@ from lwm_trainer.checkpoint.manifest import make_manifest
 from lwm_trainer.model.llama import VISION_TABLES
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.runtime.errors import CheckpointMismatchError
-from lwm_trainer.step.train_step import Program, make_program
+from lwm_trainer.step.train_step import TrainProgram, make_program
 from support.builders import a_run
 
 TEXT = a_run(mesh={"fsdp": 2, "sp": 2, "tp": 2}, seed=5)
@@ -26,7 +26,7 @@ def with_vision(codes: int, **changes: Any) -> config.RunConfig:
     return TEXT.model_copy(update={"model": model, **changes})
 
 
-def program(run: config.RunConfig) -> Program:
+def program(run: config.RunConfig) -> TrainProgram:
     return make_program(run, make_mesh(run.mesh))
 
 

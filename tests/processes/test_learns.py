@@ -13,7 +13,7 @@ from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.rows.loader import Batches, unigram_entropy
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.step.batch import Batch, batch_names
-from lwm_trainer.step.global_batch import orders
+from lwm_trainer.step.global_batch import column_orders
 from lwm_trainer.step.train_step import make_program
 from processes.gang import a_run, write_texts, write_tokenizer
 from quickstart.learning_check import check_learning
@@ -36,7 +36,7 @@ def test_only_real_targets_are_learned(tmp_path: Path, shuffled: bool) -> None:
         if shuffled:
             counts = rows["weights"] > 0
             rows["targets"][counts] = random.permutation(rows["targets"][counts])
-        order = orders(run.mesh, rows["start"])
+        order = column_orders(run.mesh, rows["start"])
         planned = {name: np.take_along_axis(rows[name], order, axis=1) for name in batch_names(run.model)}
         batch = Batch(**{name: jax.device_put(array, program.batch_sharding) for name, array in planned.items()})  # type: ignore[typeddict-item]
         state, metrics = program.train_step(state, batch)

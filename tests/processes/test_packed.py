@@ -16,8 +16,8 @@ from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.model import llama
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.step.batch import Batch, batch_names
-from lwm_trainer.step.global_batch import orders
-from lwm_trainer.step.train_step import Program, make_program
+from lwm_trainer.step.global_batch import column_orders
+from lwm_trainer.step.train_step import TrainProgram, make_program
 from support.builders import a_run
 from support.dense import dense
 
@@ -72,14 +72,14 @@ def run(mesh: dict[str, int], accumulation: int, loss: dict[str, Any]) -> config
 
 
 @cache
-def program(mesh: tuple[tuple[str, int], ...], accumulation: int, absent: str) -> tuple[config.RunConfig, Program]:
+def program(mesh: tuple[tuple[str, int], ...], accumulation: int, absent: str) -> tuple[config.RunConfig, TrainProgram]:
     wanted = run(dict(mesh), accumulation, {"weighting": "examples", "modalities": {}, "missing_modality": absent})
     return wanted, make_program(wanted, make_mesh(wanted.mesh))
 
 
-def step(wanted: config.RunConfig, made: Program, rows: dict[str, Any]) -> tuple[dict[str, float], Any]:
+def step(wanted: config.RunConfig, made: TrainProgram, rows: dict[str, Any]) -> tuple[dict[str, float], Any]:
     """(metrics, gradients) of a training step on the rows."""
-    order = orders(wanted.mesh, rows["start"])
+    order = column_orders(wanted.mesh, rows["start"])
     names = batch_names(wanted.model)
     planned = {name: jax.device_put(np.take_along_axis(rows[name], order, axis=1), made.batch_sharding) for name in names}
     state = made.init(jax.random.key(0))

@@ -6,7 +6,7 @@ from lwm_trainer import config
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.step import fingerprint
 from lwm_trainer.step.batch import Batch, abstract_batch
-from lwm_trainer.step.global_batch import orders
+from lwm_trainer.step.global_batch import column_orders
 from lwm_trainer.step.train_step import make_program
 from support.builders import a_run
 
@@ -18,7 +18,7 @@ def train(run: config.RunConfig) -> tuple[list[float], str, str, list[int]]:
     device_mesh = make_mesh(run.mesh)
     program = make_program(run, device_mesh)
     state = program.init(jax.random.key(run.seed))
-    first = fingerprint.as_text(program.state_hash(state))
+    first = fingerprint.to_hex(program.state_hash(state))
     random = np.random.default_rng(0)
     losses, tokens_hashes = [], []
     for _ in range(run.steps):
@@ -34,13 +34,13 @@ def train(run: config.RunConfig) -> tuple[list[float], str, str, list[int]]:
             "start": start,
             "weights": (random.random(shape) > 0.2).astype(np.float32),
         }
-        order = orders(run.mesh, start)
+        order = column_orders(run.mesh, start)
         planned = {name: np.take_along_axis(array, order, axis=1) for name, array in arrays.items()}
         batch = Batch(**{name: jax.device_put(array, program.batch_sharding) for name, array in planned.items()})  # type: ignore[typeddict-item]
         state, metrics = program.train_step(state, batch)
         losses.append(float(metrics["loss"]))
         tokens_hashes.append(int(metrics["tokens_hash"]))
-    return losses, first, fingerprint.as_text(program.state_hash(state)), tokens_hashes
+    return losses, first, fingerprint.to_hex(program.state_hash(state)), tokens_hashes
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from lwm_trainer import config
 from lwm_trainer.model import llama
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.step.batch import Batch, batch_names
-from lwm_trainer.step.global_batch import orders
-from lwm_trainer.step.train_step import Program, make_program
+from lwm_trainer.step.global_batch import column_orders
+from lwm_trainer.step.train_step import TrainProgram, make_program
 from support.builders import a_run
 from support.dense import dense
 
@@ -37,7 +37,7 @@ def run(model: dict[str, Any], accumulation: int = 1) -> config.RunConfig:
 
 
 @cache
-def program(vision: bool, accumulation: int = 1) -> Program:
+def program(vision: bool, accumulation: int = 1) -> TrainProgram:
     wanted = run(MODEL if vision else TEXT_MODEL, accumulation)
     return make_program(wanted, make_mesh(wanted.mesh))
 
@@ -65,7 +65,7 @@ def arrays(mixed: bool) -> dict[str, Any]:
 def step(vision: bool, rows: dict[str, Any], accumulation: int = 1) -> tuple[dict[str, float], Any, Any]:
     """(metrics, parameters before, gradients)."""
     wanted, made = run(MODEL if vision else TEXT_MODEL, accumulation), program(vision, accumulation)
-    order = orders(wanted.mesh, rows["start"])
+    order = column_orders(wanted.mesh, rows["start"])
     names = batch_names(wanted.model)
     planned = {name: jax.device_put(np.take_along_axis(rows[name], order, axis=1), made.batch_sharding) for name in names}
     state = made.init(jax.random.key(0))

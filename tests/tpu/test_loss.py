@@ -13,7 +13,7 @@ from jax.sharding import PartitionSpec as P
 
 from lwm_trainer.fit.compile import topology
 from lwm_trainer.parallel.mesh import RING_AXES, STREAM, TOKENS, spec
-from lwm_trainer.step.loss import MOST_LOGIT_BYTES, weighted_loss
+from lwm_trainer.step.loss import DEFAULT_LOGIT_BYTES, weighted_loss
 
 LENGTH, WIDTH, VOCABULARY = 1 << 20, 4096, 32_000
 SHAPE = re.compile(r"\b(?:f32|bf16|s32|u32|pred)\[([\d,]+)\]")
@@ -27,7 +27,7 @@ def test_no_array_has_a_score_for_each_token_and_piece(ring: int, tp: int) -> No
         return jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(mesh, where))
 
     def loss(stream: Array, head: Array, target: Array, weight: Array) -> Array:
-        return weighted_loss(mesh, RING_AXES, stream, head, target, weight, 1e-4).minimised
+        return weighted_loss(mesh, RING_AXES, stream, head, target, weight, 1e-4).objective
 
     stream = array(STREAM, jnp.bfloat16, 1, LENGTH, WIDTH)
     head = array(spec(("embed", "vocab")), jnp.float32, WIDTH, VOCABULARY)
@@ -39,4 +39,4 @@ def test_no_array_has_a_score_for_each_token_and_piece(ring: int, tp: int) -> No
     assert largest <= max(own_stream, own_head) < LENGTH // ring * VOCABULARY // tp
     memory: Any = compiled.memory_analysis()
     head_bytes, stream_bytes = 4 * own_head, 2 * own_stream
-    assert memory.temp_size_in_bytes < stream_bytes + 3 * head_bytes + 3 * MOST_LOGIT_BYTES
+    assert memory.temp_size_in_bytes < stream_bytes + 3 * head_bytes + 3 * DEFAULT_LOGIT_BYTES

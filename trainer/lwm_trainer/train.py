@@ -29,7 +29,7 @@ from lwm_trainer.runtime.step_report import StepReport, print_step_line
 from lwm_trainer.step import fingerprint
 from lwm_trainer.step.batch import abstract_batch
 from lwm_trainer.step.global_batch import Feed
-from lwm_trainer.step.train_step import Program, State, make_program
+from lwm_trainer.step.train_step import State, TrainProgram, make_program
 from lwm_trainer.storage.write_probe import require_writable
 
 
@@ -99,7 +99,7 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
     # An earlier attempt may have committed the last step and died before it could report that.
     committed_before = origin.step == run.steps
     folder = str(origin.checkpoint) if committed_before else config.step_folder(run.attempt_folder(), run.steps)
-    state_hash = fingerprint.as_text(program.state_hash(state))
+    state_hash = fingerprint.to_hex(program.state_hash(state))
     observer.committed(saver.wait())
     saver.close()
     final = config.FinalReport(
@@ -117,7 +117,7 @@ class _LoadedData:
     tokenizer_sha256: str
 
 
-def _compile(run: config.RunConfig, program: Program) -> Any:
+def _compile(run: config.RunConfig, program: TrainProgram) -> Any:
     return program.train_step.lower(program.abstract_state, abstract_batch(run, program.batch_sharding)).compile()  # type: ignore[attr-defined]
 
 
@@ -126,7 +126,7 @@ def _load(run: config.RunConfig) -> _LoadedData:
     return _LoadedData(Batches(run, load_documents(run, tokenizer)), tokenizer.sha256)
 
 
-def _start(run: config.RunConfig, program: Program, origin: Origin, tokenizer_sha256: str) -> tuple[State, Record]:
+def _start(run: config.RunConfig, program: TrainProgram, origin: Origin, tokenizer_sha256: str) -> tuple[State, Record]:
     """State and record at the origin: drawn from the seed, another stage's parameters and all else fresh, or all of an earlier attempt."""
     empty = Record.empty(run.steps, vision=run.model.vision is not None)
     match origin:

@@ -15,7 +15,7 @@ from lwm_trainer.step.fingerprint import batch_hash
 
 
 class Batch(TypedDict):
-    """Global arrays [B, T]; columns lie in the ring's order. See `lwm_trainer.data.rows.loader` for each one's meaning."""
+    """Global arrays [B, T] with columns in the ring's order. `lwm_trainer.data.rows.loader.Batches` explains each of them."""
 
     tokens: Array
     targets: Array
@@ -30,18 +30,18 @@ class Batch(TypedDict):
 
 
 def batch_names(model: config.Model) -> tuple[str, ...]:
-    """The arrays of this model's batches."""
+    """The names of the arrays in a batch for this model."""
     return tuple(name for name in Batch.__annotations__ if model.vision is not None or name in Batch.__required_keys__)
 
 
 def tokens_hash(batch: Batch) -> Array:
-    """uint32 of all that a step learns from: tokens, targets and weights, and which are vision's."""
+    """uint32 of all that a step learns from: tokens, targets, weights, and which of them are vision's."""
     names = [name for name in Batch.__annotations__ if name in batch and name not in ("positions", "index", "start")]
     return batch_hash(batch["index"], *(batch[name] for name in names))  # type: ignore[literal-required]
 
 
 def abstract_batch(run: config.RunConfig, sharding: NamedSharding) -> Batch:
-    """Shapes and dtypes of a global batch, for compiling ahead of time."""
+    """Shapes, dtypes and sharding of a global batch, for compiling ahead of time."""
     shape = (run.rows, run.context_length)
     arrays = {
         name: jax.ShapeDtypeStruct(shape, np.float32 if name == "weights" else np.int32, sharding=sharding)

@@ -1,4 +1,4 @@
-"""Hashes of what is sharded over many devices, equal on any mesh: sums of mixed bits modulo 2^32, so that no order of addition matters."""
+"""Hashes of arrays that are sharded over many devices, equal on any mesh: sums of mixed bits modulo 2^32, whose order does not matter."""
 
 from typing import Any
 
@@ -16,13 +16,13 @@ def _mix(x: Array) -> Array:
     return x ^ (x >> 16)
 
 
-def _place(shape: tuple[int, ...]) -> Array:
-    """The number of each element in C order, uint32, made axis by axis so that it shards like the array."""
-    place, stride = jnp.zeros(shape, jnp.uint32), 1
+def _element_index(shape: tuple[int, ...]) -> Array:
+    """The index of each element in C order, uint32, computed axis by axis so that it is sharded like the array."""
+    index, stride = jnp.zeros(shape, jnp.uint32), 1
     for axis in reversed(range(len(shape))):
-        place = place + jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * jnp.uint32(stride % 2**32)
+        index = index + jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * jnp.uint32(stride % 2**32)
         stride *= shape[axis]
-    return place
+    return index
 
 
 def _bits(x: Array) -> Array:
@@ -34,18 +34,18 @@ def _bits(x: Array) -> Array:
 
 
 def array_hash(x: Array, salt: int) -> Array:
-    """uint32[2]: two independent 32-bit hashes of the bits of `x` and of where they stand."""
-    place, bits = _place(x.shape), _bits(x)
+    """uint32[2]: two independent 32-bit hashes of the bits of `x` and their indices."""
+    index, bits = _element_index(x.shape), _bits(x)
 
-    def one(number: int) -> Array:
-        at = _mix(place * jnp.uint32(_PRIMES[number]) + jnp.uint32((salt * 2 + number) % 2**32))
-        return _mix(bits ^ at).sum(dtype=jnp.uint32)
+    def hash_bits(number: int) -> Array:
+        key = _mix(index * jnp.uint32(_PRIMES[number]) + jnp.uint32((salt * 2 + number) % 2**32))
+        return _mix(bits ^ key).sum(dtype=jnp.uint32)
 
-    return jnp.stack([one(0), one(1)])
+    return jnp.stack([hash_bits(0), hash_bits(1)])
 
 
 def tree_hash(tree: Any) -> Array:
-    """uint32[2] of a whole tree of arrays; leaves are told apart by their order."""
+    """uint32[2] of a whole tree of arrays; the order of the leaves counts."""
     total = jnp.zeros(2, jnp.uint32)
     for number, leaf in enumerate(jax.tree.leaves(tree)):
         total = _mix(total * jnp.uint32(_PRIMES[2]) + array_hash(jnp.asarray(leaf), number + 1))
@@ -53,15 +53,15 @@ def tree_hash(tree: Any) -> Array:
 
 
 def batch_hash(index_BT: Array, *values_BT: Array) -> Array:
-    """uint32 of a batch's values by row and place in the row, whatever the order of columns."""
+    """uint32 of a batch's values by row and place in the row (`index_BT`), whatever the order of columns."""
     rows = jax.lax.broadcasted_iota(jnp.uint32, index_BT.shape, 0)
-    at = _mix(index_BT.astype(jnp.uint32) * jnp.uint32(_PRIMES[0]) + rows * jnp.uint32(_PRIMES[3]))
+    key = _mix(index_BT.astype(jnp.uint32) * jnp.uint32(_PRIMES[0]) + rows * jnp.uint32(_PRIMES[3]))
     for value in values_BT:
-        at = _mix(at ^ (_bits(value) * jnp.uint32(_PRIMES[1])))
-    return at.sum(dtype=jnp.uint32)
+        key = _mix(key ^ (_bits(value) * jnp.uint32(_PRIMES[1])))
+    return key.sum(dtype=jnp.uint32)
 
 
-def as_text(value: Any) -> str:
-    """16 hexadecimal digits of a `tree_hash`."""
+def to_hex(value: Any) -> str:
+    """A `tree_hash` as 16 hexadecimal digits."""
     high, low = (int(part) for part in value)
     return f"{high:08x}{low:08x}"

@@ -14,7 +14,7 @@ from lwm_trainer.ring.layout import plan_layout
 from lwm_trainer.step.batch import Batch, batch_names
 
 
-def orders(mesh: config.Mesh, start: NDArray[np.int32]) -> NDArray[np.int32]:
+def column_orders(mesh: config.Mesh, start: NDArray[np.int32]) -> NDArray[np.int32]:
     """For each row, the places of its tokens in the order in which the ring's ranks hold them: int32[rows, tokens], as `start` is.
 
     Each row has a layout of its own. The devices of a Ulysses group hold slices of one rank's tokens, so the order by rank is theirs too.
@@ -38,15 +38,15 @@ class Feed:
 
         @cache
         def rows(first: int, last: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32]]:
-            built = self._batches.rows(number, range(first, last))
-            return built, orders(self._mesh, built["start"])
+            arrays = self._batches.rows(number, range(first, last))
+            return arrays, column_orders(self._mesh, arrays["start"])
 
-        def part(name: str, index: Any) -> NDArray[Any]:
+        def shard(name: str, index: Any) -> NDArray[Any]:
             first, last, _ = index[0].indices(self._shape[0])
-            built, order = rows(first, last)
-            return np.take_along_axis(built[name], order[:, index[1]], axis=1)
+            arrays, order = rows(first, last)
+            return np.take_along_axis(arrays[name], order[:, index[1]], axis=1)
 
         def array(name: str) -> jax.Array:
-            return jax.make_array_from_callback(self._shape, self._sharding, lambda index: part(name, index))
+            return jax.make_array_from_callback(self._shape, self._sharding, lambda index: shard(name, index))
 
         return cast("Batch", {name: array(name) for name in self._names})

@@ -1,4 +1,4 @@
-"""Gradients of a sum over rows, computed for a part of the rows at a time, so that the activations of one part only are alive.
+"""Gradient accumulation: the rows of a step are computed in microbatches, so that only the activations of one are in memory.
 
 Letters: B rows of the global batch, T tokens of a row.
 """
@@ -12,50 +12,51 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import NamedSharding, PartitionSpec
 
-from lwm_trainer.step.loss_normalization import Means
+from lwm_trainer.step.loss_normalization import MeanLosses
 
 Tree = Any
 
 
 def value_and_grad(
-    loss: Callable[[Tree, Tree], Means], params: Tree, batch_BT: Tree, *, parts: int, rows: NamedSharding, shardings: Tree
-) -> tuple[Means, Tree]:
-    """The means over the whole batch and the gradients by `params` of what is minimised: float32 sums over `parts` parts of the rows.
+    loss: Callable[[Tree, Tree], MeanLosses], params: Tree, batch_BT: Tree, *, microbatches: int, rows: NamedSharding, shardings: Tree
+) -> tuple[MeanLosses, Tree]:
+    """The losses of the whole batch, and the float32 gradients of the objective by `params`, summed over the microbatches.
 
     Args:
-        loss: of (params, some of the rows), float32 scalars that are sums over rows: their normalisers are those of the whole batch.
-        rows: how the arrays of the batch lie on the mesh; `parts` divides the rows of each of its shards, which gives some to each
-            part, so that no row moves to another device.
-        shardings: where the gradients lie, a tree like the parameters.
+        loss: of (params, some of the rows); float32 scalars that are sums over rows, divided by the denominators of the whole batch.
+        microbatches: divides the rows of each shard of the batch, because every shard gives some of its rows to each microbatch, so that
+            no row moves to another device.
+        rows: how the arrays of the batch are sharded.
+        shardings: of the gradients, a tree like the parameters.
     """
-    differentiated = jax.value_and_grad(lambda params, part: ((losses := loss(params, part)).minimised, losses), has_aux=True)
+    differentiated = jax.value_and_grad(lambda params, part: ((losses := loss(params, part)).objective, losses), has_aux=True)
 
-    def of_part(params: Tree, part: Tree) -> tuple[Means, Tree]:
+    def one_microbatch(params: Tree, part: Tree) -> tuple[MeanLosses, Tree]:
         (_, losses), gradients = differentiated(params, part)
         return losses, gradients
 
-    if parts == 1:
-        return of_part(params, batch_BT)
+    if microbatches == 1:
+        return one_microbatch(params, batch_BT)
 
-    def add(total: tuple[Means, Tree], part: Tree) -> tuple[tuple[Means, Tree], None]:
-        total = jax.tree.map(jnp.add, total, of_part(params, part))
+    def add(total: tuple[MeanLosses, Tree], part: Tree) -> tuple[tuple[MeanLosses, Tree], None]:
+        total = jax.tree.map(jnp.add, total, one_microbatch(params, part))
         return (total[0], jax.lax.with_sharding_constraint(total[1], shardings)), None
 
-    zeros = jax.lax.with_sharding_constraint(jax.tree.map(lambda x: jnp.zeros(x.shape, jnp.float32), params), shardings)
-    cut_BT = parts_of(batch_BT, parts, rows)
-    of_one = jax.eval_shape(loss, params, jax.tree.map(lambda x: x[0], cut_BT))
-    nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), of_one)
-    total, _ = jax.lax.scan(add, (nothing, zeros), cut_BT)
+    zero_gradients = jax.lax.with_sharding_constraint(jax.tree.map(lambda x: jnp.zeros(x.shape, jnp.float32), params), shardings)
+    parts_BT = split_rows(batch_BT, microbatches, rows)
+    losses_shape = jax.eval_shape(loss, params, jax.tree.map(lambda x: x[0], parts_BT))
+    zero_losses = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), losses_shape)
+    total, _ = jax.lax.scan(add, (zero_losses, zero_gradients), parts_BT)
     return total
 
 
-def parts_of(batch_BT: Tree, parts: int, rows: NamedSharding) -> Tree:
-    """Arrays [B, T] to [parts, B / parts, T]: every shard cuts its own rows, and a part has some of each shard."""
+def split_rows(batch_BT: Tree, microbatches: int, rows: NamedSharding) -> Tree:
+    """Arrays [B, T] to [microbatches, B / microbatches, T]: every shard splits its own rows, and each microbatch has some of each shard."""
     row_axes, *others = rows.spec
     shards = math.prod(rows.mesh.shape[axis] for axis in row_axes)
 
-    def cut(x_BT: Array) -> Array:
-        apart = x_BT.reshape(shards, parts, -1, *x_BT.shape[1:])
-        return apart.swapaxes(0, 1).reshape(parts, -1, *x_BT.shape[1:])
+    def split(x_BT: Array) -> Array:
+        by_shard = x_BT.reshape(shards, microbatches, -1, *x_BT.shape[1:])
+        return by_shard.swapaxes(0, 1).reshape(microbatches, -1, *x_BT.shape[1:])
 
-    return jax.lax.with_sharding_constraint(jax.tree.map(cut, batch_BT), NamedSharding(rows.mesh, PartitionSpec(None, row_axes, *others)))
+    return jax.lax.with_sharding_constraint(jax.tree.map(split, batch_BT), NamedSharding(rows.mesh, PartitionSpec(None, row_axes, *others)))

@@ -8,8 +8,8 @@ import optax
 from lwm_trainer import config
 
 
-def schedule(optimizer: config.Optimizer, steps: int) -> optax.Schedule:
-    """Step to learning rate: from peak / (warmup + 1) up to the peak, then down to `final_fraction` of it at the last step."""
+def learning_rate_schedule(optimizer: config.Optimizer, steps: int) -> optax.Schedule:
+    """Learning rate by step: from peak / (warmup + 1) up to the peak, then down to `final_fraction` of it at the last step."""
     warmup = min(optimizer.warmup_steps, steps - 1)
     peak = optimizer.peak_learning_rate
     decay = optax.cosine_decay_schedule(peak, max(1, steps - 1 - warmup), alpha=optimizer.final_fraction)
@@ -19,12 +19,19 @@ def schedule(optimizer: config.Optimizer, steps: int) -> optax.Schedule:
 
 
 def make_optimizer(optimizer: config.Optimizer, steps: int) -> optax.GradientTransformation:
-    """Weight decay spares one-dimensional parameters: the norms, which are stacked to two by the layers' axis."""
+    """The optimizer of a stage of `steps` steps. Weight decay spares the scales of the norms, told by their names, because the layers' axis
+    makes them two-dimensional."""
 
     def decays(params: Any) -> Any:
         return jax.tree_util.tree_map_with_path(lambda path, _: not any("norm" in str(key) for key in path), params)
 
     return optax.chain(
         optax.clip_by_global_norm(optimizer.clip_norm),
-        optax.adamw(schedule(optimizer, steps), b1=optimizer.beta1, b2=optimizer.beta2, weight_decay=optimizer.weight_decay, mask=decays),
+        optax.adamw(
+            learning_rate_schedule(optimizer, steps),
+            b1=optimizer.beta1,
+            b2=optimizer.beta2,
+            weight_decay=optimizer.weight_decay,
+            mask=decays,
+        ),
     )

@@ -24,8 +24,8 @@ from lwm_trainer.ring.kernels.choose import choose_backend
 from lwm_trainer.step import gradient_accumulation
 from lwm_trainer.step.batch import Batch, tokens_hash
 from lwm_trainer.step.fingerprint import tree_hash
-from lwm_trainer.step.loss import Losses, weighted_loss
-from lwm_trainer.step.loss_normalization import Modality, means, normalisers
+from lwm_trainer.step.loss import LossSums, weighted_loss
+from lwm_trainer.step.loss_normalization import Modality, denominators, mean_losses
 from lwm_trainer.step.optimizer import make_optimizer
 
 
@@ -36,38 +36,38 @@ class State(TypedDict):
 
 class Metrics(TypedDict):
     loss: Array
-    """float32, what is minimised without the z-loss: a weighted mean of the global batch's cross-entropies, nats a target."""
+    """float32, the objective without the z-loss: a weighted mean of the global batch's cross-entropies, nats a target."""
     grad_norm: Array
     """float32, before clipping."""
     tokens_hash: Array
-    """uint32, of the step's tokens, targets and weights, and of which are vision's."""
+    """uint32, see `tokens_hash`."""
     text_loss: NotRequired[Array]
-    """float32, the same mean of the text's targets alone, NaN where there are none; there when the model has a vision vocabulary."""
+    """float32, the same mean over text targets alone, NaN where there are none. Only for a model with a vision vocabulary."""
     vision_loss: NotRequired[Array]
-    """float32, that of the vision targets."""
+    """float32, the same mean over vision targets alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
-    """What a stage runs, compiled on first use; every function takes and gives global arrays with the shardings named here."""
+class TrainProgram:
+    """The functions that a stage runs, compiled on first use. They take and return global arrays with the shardings given here."""
 
     init: Callable[[Array], State]
     fresh_optimizer: Callable[[llama.Params], Any]
     train_step: Callable[[State, Batch], tuple[State, Metrics]]
     state_hash: Callable[[State], Array]
     abstract_state: State
-    """Shapes, dtypes and shardings: what a checkpoint is restored onto."""
+    """Shapes, dtypes and shardings, onto which a checkpoint is restored."""
     batch_sharding: NamedSharding
 
 
-def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Program:
+def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> TrainProgram:
     """Build a stage's functions for this mesh; nothing is computed yet."""
     optimizer = make_optimizer(run.optimizer, run.steps)
     params_shape = llama.abstract(run.model)
     params_sharding = mesh.shardings(device_mesh, llama.logical_axes(run.model))
     optimizer_shape = jax.eval_shape(optimizer.init, params_shape)
     replicated = NamedSharding(device_mesh, PartitionSpec())
-    # The optimizer's moments are trees like the parameters and lie where those lie; its counters are replicated.
+    # The optimizer's moments are trees like the parameters and sharded like them; its counters are replicated.
     optimizer_sharding = optax.tree.map_params(
         optimizer,
         lambda _, sharding: sharding,
@@ -89,13 +89,13 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
         return State(params=params, optimizer=optimizer.init(params))
 
     def weights(batch: Batch) -> dict[Modality, Array]:
-        """Of the targets of each modality, zero for the other's."""
+        """The weight of each target in its modality, zero in the other."""
         if run.model.vision is None:
             return {"text": batch["weights"]}
         vision = batch["target_vision"] == 1
         return {"text": jnp.where(vision, 0.0, batch["weights"]), "vision": jnp.where(vision, batch["weights"], 0.0)}
 
-    def sums(params: llama.Params, batch: Batch) -> dict[Modality, Losses]:
+    def sums(params: llama.Params, batch: Batch) -> dict[Modality, LossSums]:
         hidden = llama.hidden_states(
             run.model,
             params,
@@ -119,26 +119,26 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Progr
         }
 
     def train_step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        by = normalisers(run.loss, weights(batch), batch["index"], batch["start"])
-        found, grads = gradient_accumulation.value_and_grad(
-            lambda params, part: means(run.loss, sums(params, part), by),
+        by = denominators(run.loss, weights(batch), batch["index"], batch["start"])
+        losses, grads = gradient_accumulation.value_and_grad(
+            lambda params, part: mean_losses(run.loss, sums(params, part), by),
             state["params"],
             batch,
-            parts=run.memory.gradient_accumulation_steps,
+            microbatches=run.memory.gradient_accumulation_steps,
             rows=tokens,
             shardings=params_sharding,
         )
         updates, optimizer_state = optimizer.update(grads, state["optimizer"], state["params"])
         metrics = Metrics(
-            loss=found.cross_entropy,
+            loss=losses.cross_entropy,
             grad_norm=optax.tree.norm(grads),
             tokens_hash=tokens_hash(batch),
         )
         if run.model.vision is not None:
-            metrics |= {"text_loss": found.by_modality["text"], "vision_loss": found.by_modality["vision"]}
+            metrics |= {"text_loss": losses.by_modality["text"], "vision_loss": losses.by_modality["vision"]}
         return State(params=optax.apply_updates(state["params"], updates), optimizer=optimizer_state), metrics
 
-    return Program(
+    return TrainProgram(
         init=jax.jit(init, out_shardings=sharding),
         fresh_optimizer=jax.jit(optimizer.init, out_shardings=optimizer_sharding),
         train_step=jax.jit(train_step, donate_argnums=0, out_shardings=(sharding, replicated)),

@@ -17,7 +17,7 @@ def test_the_hash_is_the_same_on_any_mesh() -> None:
     for shape, axes in ((Mesh(fsdp=8), ("embed", "mlp")), (Mesh(tp=2, sp=4), ("mlp", "embed"))):
         sharding = mesh.shardings(mesh.make_mesh(shape), {"a": axes, "b": ("norm", "embed", "norm")})
         tree = jax.tree.map(jax.device_put, example(), sharding)
-        found.add(fingerprint.as_text(jax.jit(fingerprint.tree_hash)(tree)))
+        found.add(fingerprint.to_hex(jax.jit(fingerprint.tree_hash)(tree)))
     assert len(found) == 1
 
 
@@ -27,7 +27,7 @@ def test_one_flipped_bit_or_two_swapped_elements_or_leaves_change_it() -> None:
     flipped["a"].view(np.uint32)[3, 5] ^= 1
     swapped = tree | {"a": tree["a"][::-1].copy()}
     leaves = {"a": tree["b"], "b": tree["a"]}
-    hashes = {fingerprint.as_text(fingerprint.tree_hash(each)) for each in (tree, flipped, swapped, leaves)}
+    hashes = {fingerprint.to_hex(fingerprint.tree_hash(each)) for each in (tree, flipped, swapped, leaves)}
     assert len(hashes) == 4
 
 

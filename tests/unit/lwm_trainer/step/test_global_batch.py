@@ -12,7 +12,7 @@ from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.parallel.mesh import TOKENS, make_mesh
 from lwm_trainer.ring.layout import plan_layout
 from lwm_trainer.step.batch import batch_names
-from lwm_trainer.step.global_batch import Feed, orders
+from lwm_trainer.step.global_batch import Feed, column_orders
 from support.builders import a_run
 
 LENGTH, SIZES = 192, [150, 30, 12, 70, 61, 61, 192, 9, 8, 7, 180]
@@ -54,5 +54,5 @@ def test_every_row_lies_in_its_own_plan_and_nothing_is_lost(mesh: dict[str, int]
 
 def test_the_order_of_a_ulysses_group_is_that_of_its_rank() -> None:
     start = np.stack([np.zeros(64, np.int32), np.repeat(np.arange(0, 64, 8, dtype=np.int32), 8)])
-    np.testing.assert_array_equal(orders(Mesh(sp=8, ulysses=4), start), orders(Mesh(sp=2), start))
-    assert not np.array_equal(*orders(Mesh(sp=8, ulysses=4), start))
+    np.testing.assert_array_equal(column_orders(Mesh(sp=8, ulysses=4), start), column_orders(Mesh(sp=2), start))
+    assert not np.array_equal(*column_orders(Mesh(sp=8, ulysses=4), start))

@@ -24,7 +24,7 @@ def plain(stream: Array, head: Array, z_loss_weight: float) -> tuple[Array, Arra
     return entropy + z_loss_weight * jnp.sum(WEIGHT * jax.nn.logsumexp(logits, axis=-1) ** 2), entropy
 
 
-def ours(mesh: Mesh, z_loss_weight: float, stream: Array, head: Array) -> loss.Losses:
+def ours(mesh: Mesh, z_loss_weight: float, stream: Array, head: Array) -> loss.LossSums:
     return loss.weighted_loss(make_mesh(mesh), RING_AXES, stream, head, jnp.array(TARGET), jnp.array(WEIGHT), z_loss_weight)
 
 
@@ -39,16 +39,16 @@ def _chunks_of_four_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("mesh", MESHES)
 def test_chunks_and_shards_give_the_plain_cross_entropy_with_z_loss_and_its_gradients(mesh: Mesh, z_loss_weight: float) -> None:
     def both(stream: Array, head: Array) -> tuple[Array, Array]:
-        found = ours(mesh, z_loss_weight, stream, head)
-        return 3 * found.minimised + 5 * found.cross_entropy, found.cross_entropy
+        sums = ours(mesh, z_loss_weight, stream, head)
+        return 3 * sums.objective + 5 * sums.cross_entropy, sums.cross_entropy
 
-    (found, entropy), grads = jax.jit(jax.value_and_grad(both, argnums=(0, 1), has_aux=True))(STREAM, HEAD)
-    (expected, wanted_entropy), wanted = jax.value_and_grad(partial(plain, z_loss_weight=z_loss_weight), argnums=(0, 1), has_aux=True)(
-        STREAM, HEAD
-    )
-    np.testing.assert_allclose(found, 3 * expected + 5 * wanted_entropy, rtol=1e-6)
-    np.testing.assert_allclose(entropy, wanted_entropy, rtol=1e-6)
-    for one, other in zip(grads, wanted, strict=True):
+    (value, entropy), grads = jax.jit(jax.value_and_grad(both, argnums=(0, 1), has_aux=True))(STREAM, HEAD)
+    (expected, expected_entropy), expected_grads = jax.value_and_grad(
+        partial(plain, z_loss_weight=z_loss_weight), argnums=(0, 1), has_aux=True
+    )(STREAM, HEAD)
+    np.testing.assert_allclose(value, 3 * expected + 5 * expected_entropy, rtol=1e-6)
+    np.testing.assert_allclose(entropy, expected_entropy, rtol=1e-6)
+    for one, other in zip(grads, expected_grads, strict=True):
         np.testing.assert_allclose(one, 3 * np.asarray(other), rtol=1e-5, atol=1e-5)
 
 
@@ -67,7 +67,7 @@ def products(function: Any) -> int:
 
 def test_the_logits_of_a_chunk_are_computed_once_also_for_the_gradients() -> None:
     def value(stream: Array, head: Array) -> Array:
-        return ours(Mesh(dp=2, tp=4), 0.1, stream, head).minimised
+        return ours(Mesh(dp=2, tp=4), 0.1, stream, head).objective
 
     assert products(value) == 1
     assert products(jax.value_and_grad(value, argnums=(0, 1))) == 3
@@ -75,7 +75,7 @@ def test_the_logits_of_a_chunk_are_computed_once_also_for_the_gradients() -> Non
 
 def test_gradients_of_bfloat16_products_keep_the_float32_head() -> None:
     stream = jnp.array(STREAM, jnp.bfloat16)
-    grads = jax.grad(lambda stream, head: ours(Mesh(sp=8), 0.0, stream, head).minimised, argnums=(0, 1))(stream, jnp.array(HEAD))
+    grads = jax.grad(lambda stream, head: ours(Mesh(sp=8), 0.0, stream, head).objective, argnums=(0, 1))(stream, jnp.array(HEAD))
     assert [grad.dtype for grad in grads] == [jnp.bfloat16, jnp.float32]
     _, wanted = jax.grad(lambda stream, head: plain(stream, head, 0.0)[0], argnums=(0, 1))(jnp.array(STREAM), jnp.array(HEAD))
     np.testing.assert_allclose(grads[1], wanted, atol=0.02 * float(np.abs(wanted).max()))

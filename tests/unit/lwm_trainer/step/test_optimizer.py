@@ -1,11 +1,11 @@
 import pytest
 
 from lwm_trainer.config import Optimizer
-from lwm_trainer.step.optimizer import make_optimizer, schedule
+from lwm_trainer.step.optimizer import learning_rate_schedule, make_optimizer
 
 
 def test_the_rate_warms_up_peaks_and_ends_at_its_final_fraction_on_the_last_step() -> None:
-    rate = schedule(Optimizer(peak_learning_rate=0.1, warmup_steps=4, final_fraction=0.2), steps=20)
+    rate = learning_rate_schedule(Optimizer(peak_learning_rate=0.1, warmup_steps=4, final_fraction=0.2), steps=20)
     assert float(rate(0)) == pytest.approx(0.02)
     assert float(rate(4)) == pytest.approx(0.1)
     assert float(rate(19)) == pytest.approx(0.02)
@@ -13,7 +13,7 @@ def test_the_rate_warms_up_peaks_and_ends_at_its_final_fraction_on_the_last_step
 
 
 def test_a_stage_shorter_than_its_warm_up_still_has_a_schedule() -> None:
-    assert float(schedule(Optimizer(peak_learning_rate=0.1, warmup_steps=10), steps=3)(2)) == pytest.approx(0.1)
+    assert float(learning_rate_schedule(Optimizer(peak_learning_rate=0.1, warmup_steps=10), steps=3)(2)) == pytest.approx(0.1)
 
 
 def test_norms_do_not_decay() -> None:

@@ -8,7 +8,7 @@ from lwm_trainer.ring import ring_ulysses_split
 
 FLOAT32 = 4
 LOGIT_BYTES = 2**28
-"""Bytes of the logits that are live at once: `lwm_trainer.step.loss.MOST_LOGIT_BYTES`, which is not imported because it needs JAX."""
+"""Bytes of the logits that are live at once: `lwm_trainer.step.loss.DEFAULT_LOGIT_BYTES`, which is not imported because it needs JAX."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

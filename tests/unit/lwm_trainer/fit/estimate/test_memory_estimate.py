@@ -3,7 +3,7 @@ from typing import Any
 from lwm_trainer.config import Memory
 from lwm_trainer.fit.estimate.memory_estimate import LOGIT_BYTES, MemoryEstimate, estimate_memory
 from lwm_trainer.fit.recipe import cases
-from lwm_trainer.step.loss import MOST_LOGIT_BYTES
+from lwm_trainer.step.loss import DEFAULT_LOGIT_BYTES
 from support.builders import SEVEN_B, a_run, tpus
 
 K = 1024
@@ -36,7 +36,7 @@ def test_keeping_all_is_guessed_near_what_the_compiler_needed() -> None:
 
 
 def test_the_chunks_of_logits_are_those_of_the_loss() -> None:
-    assert LOGIT_BYTES == MOST_LOGIT_BYTES
+    assert LOGIT_BYTES == DEFAULT_LOGIT_BYTES
 
 
 def test_accumulation_halves_what_is_kept_and_adds_a_gradient() -> None:
