@@ -39,6 +39,9 @@ def _cluster(*arguments: str) -> Command:
     return [PYTHON, "-m", "devcluster", *arguments]
 
 
+BOTH_CORES = ("-n", "2", "--dist=loadfile")
+# What test_anywhere shows of any cluster, the others show of this one; `make e2e` runs it.
+PODS = ("tests/e2e", "--ignore=tests/e2e/test_anywhere.py")
 PACKAGES = ("cli", "operator", "trainer", "tests", "quickstart", "benchmarks", "devcluster", "tools")
 CHECK = (
     Layer("format and lint", ([f"{TOOLS}/ruff", "format", "--check", "--quiet", "."], [f"{TOOLS}/ruff", "check", "--quiet", "."])),
@@ -49,14 +52,14 @@ CHECK = (
 )
 REST = (
     Layer("random histories", ([PYTHON, "-m", "simulation.soak", "--count", "5000"],)),
-    Layer("kernels", (_pytest("tests/kernels"),)),
-    Layer("TPU compiler", (_pytest("tests/tpu"),)),
-    Layer("several processes", (_pytest("tests/processes"),)),
+    Layer("kernels", (_pytest(*BOTH_CORES, "tests/kernels"),)),
+    Layer("TPU compiler", (_pytest(*BOTH_CORES, "tests/tpu"),)),
+    Layer("several processes", (_pytest("-n", "2", "--dist=loadgroup", "tests/processes"),)),
     Layer("cluster up", (_cluster("up"),), on_cluster=True),
     Layer("images", (_cluster("load-image"),), on_cluster=True),
-    Layer("API server", (_pytest("tests/api"),), on_cluster=True),
-    # What test_anywhere shows of any cluster, the others show of this one; `make e2e` runs it.
-    Layer("pods", (_pytest("tests/e2e", "--ignore=tests/e2e/test_anywhere.py"),), on_cluster=True),
+    Layer("API server", (_pytest(*BOTH_CORES, "tests/api"),), on_cluster=True),
+    Layer("pods side by side", (_pytest(*BOTH_CORES, "-m", "not serial", *PODS),), on_cluster=True),
+    Layer("pods, one file after the other", (_pytest("-m", "serial", *PODS),), on_cluster=True),
     Layer("cluster down", (_cluster("down"),), on_cluster=True),
 )
 SUITES = {"check": CHECK, "all": CHECK + REST}

@@ -12,6 +12,7 @@ from devcluster.paths import Cluster
 from lwm_operator.api.crd import crd
 from lwm_operator.cluster.client import ApiError, Client, Patch, configuration
 from support.helm_chart import apply, as_account, remove_global, rendered, token, with_token
+from support.shared_setup import shared
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -27,12 +28,15 @@ def kubeconfig() -> Path:
 
 
 @pytest.fixture(scope="session")
-def definition(kubeconfig: Path) -> Iterator[None]:
+def definition(kubeconfig: Path, run_folder: Path) -> Iterator[None]:
     """The CRD is served as it is in this checkout; one that was not there goes again, else helm would not install over it."""
-    ours = asyncio.run(_define())
-    yield
-    if ours:
-        asyncio.run(_undefine())
+
+    def undefine(is_new: bool) -> None:
+        if is_new:
+            asyncio.run(_undefine())
+
+    with shared(run_folder, "definition", lambda: asyncio.run(_define()), undefine):
+        yield
 
 
 async def _define() -> bool:

@@ -3,6 +3,7 @@
 import os
 from argparse import Namespace
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from e2e.persistent_volume import Offer, volume_offers
 from quickstart import external
 from quickstart.options import parse
 from quickstart.storage import small_objects, upload
+from support.shared_setup import shared
 from tools.kubectl import Kubectl
 from tools.operator_chart import install
 
@@ -42,21 +44,31 @@ def admin(options: Namespace, request: pytest.FixtureRequest, tmp_path_factory: 
 
 
 @pytest.fixture(scope="session")
-def built(options: Namespace, admin: Kubectl, request: pytest.FixtureRequest) -> tuple[str, str]:
+def built(options: Namespace, admin: Kubectl, request: pytest.FixtureRequest, run_folder: Path) -> Iterator[tuple[str, str]]:
     """The operator's and the trainer's image of this checkout, in every node."""
-    return external.images(options) if options.context else installation.load_images(request.getfixturevalue("cluster"))
+
+    def load() -> tuple[str, str]:
+        return external.images(options) if options.context else installation.load_images(request.getfixturevalue("cluster"))
+
+    with shared(run_folder, "images", load) as (operator, trainer):
+        yield operator, trainer
 
 
 @pytest.fixture(scope="session")
-def kubectl(options: Namespace, admin: Kubectl, built: tuple[str, str], request: pytest.FixtureRequest) -> Iterator[Kubectl]:
+def kubectl(
+    options: Namespace, admin: Kubectl, built: tuple[str, str], request: pytest.FixtureRequest, run_folder: Path
+) -> Iterator[Kubectl]:
     """In a namespace that admits only restricted pods."""
-    if options.context:
-        install(admin.kubeconfig, *built)
-    else:
+
+    def prepare() -> None:
+        if options.context:
+            install(admin.kubeconfig, *built)
+            return
         embedded = request.getfixturevalue("cluster")
         installation.install_operator(embedded, *built)
         upload(small_objects(), BUCKET, embedded.storage_url)
-    with installation.fresh_namespace(admin, "e2e") as inside:
+
+    with shared(run_folder, "operator", prepare), installation.fresh_namespace(admin, "e2e") as inside:
         yield inside
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lwm_trainer import config
+from support import compiled_programs
 
 WORDS = (
     "in the beginning was the word and the light shone over the waters while the people walked through the valley and the king spoke to "
@@ -87,7 +88,7 @@ def a_run(folder: Path, **changes: Any) -> dict[str, Any]:
         "steps": 12,
         "optimizer": {"peakLearningRate": 0.01, "warmupSteps": 2},
         "checkpoint": {"root": str(folder / "runs"), "saveIntervalSteps": 3, "maxToKeep": 2},
-        "compileCache": str(folder / "compiled"),
+        "compileCache": str(compiled_programs.FOLDER),
     }
     return run | changes
 

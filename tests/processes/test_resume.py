@@ -21,7 +21,8 @@ STEPS, EVERY, KILL_AT = 24, 8, 10
 def stage(folder: Path, runs: str, attempt: int = 1, **changes: Any) -> dict[str, Any]:
     checkpoint = {"root": str(folder / runs), "saveIntervalSteps": EVERY, "maxToKeep": 2}
     start = {"earlierAttempts": list(range(attempt - 1, 0, -1))}
-    return a_run(folder, **({"steps": STEPS, "checkpoint": checkpoint, "attempt": attempt, "start": start} | changes))
+    cache = {"compileCache": str(folder / "compiled")}  # new: the first attempt compiles, later ones load its programs
+    return a_run(folder, **({"steps": STEPS, "checkpoint": checkpoint, "attempt": attempt, "start": start} | cache | changes))
 
 
 @pytest.fixture(scope="module")
