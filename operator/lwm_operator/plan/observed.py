@@ -1,4 +1,4 @@
-"""What exists in the cluster: small views of Kubernetes objects, parsed once by `cluster.views`."""
+"""What exists in the cluster: small views of Kubernetes objects, parsed once by `cluster.parse` and `cluster.parse_pods`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
