@@ -13,6 +13,8 @@ from lwm_operator.plan.observed import Observed
 
 
 class TrainingKey(NamedTuple):
+    """Names a training; the queue holds keys, never objects."""
+
     namespace: str
     name: str
 
