@@ -68,10 +68,10 @@ def test_the_page_has_a_row_for_every_program_and_names_what_is_left_at_a_millio
 def test_of_what_no_compiler_was_asked_the_page_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipe_page, "fit", answer(20 * GIB))
     monkeypatch.setattr(recipe_page, "is_cached", lambda run, target: target.family == "v4")
-    assert recipe_page.main(["--kept", "--docs", str(tmp_path)]) == 0
+    assert recipe_page.main(["--cached-only", "--docs", str(tmp_path)]) == 0
     page = (tmp_path / "recipe.md").read_text()
     assert "- v6e: not compiled\n" in page
-    assert "20 of its 30 programs were not compiled for this page" in page
+    assert "20 of 30 programs were not compiled for this page" in page
     assert page.count("| not compiled ") == 2 * sum(not stage.chat for stage in STAGES)
     assert page.count("| 20.00 GiB of 30.75 GiB ") == sum(not stage.chat for stage in STAGES) + 6
 
