@@ -40,8 +40,8 @@ def _cluster(*arguments: str) -> Command:
 
 
 BOTH_CORES = ("-n", "2", "--dist=loadfile")
-# What test_anywhere shows of any cluster, the others show of this one; `make e2e` runs it.
-PODS = ("tests/e2e", "--ignore=tests/e2e/test_anywhere.py")
+# What test_any_cluster shows of any cluster, the others show of this one; `make e2e` runs it.
+PODS = ("tests/e2e", "--ignore=tests/e2e/test_any_cluster.py")
 PACKAGES = ("cli", "operator", "trainer", "tests", "quickstart", "benchmarks", "devcluster", "tools")
 CHECK = (
     Layer("format and lint", ([f"{TOOLS}/ruff", "format", "--check", "--quiet", "."], [f"{TOOLS}/ruff", "check", "--quiet", "."])),

@@ -192,8 +192,9 @@ LEADS = Part(does=lead, without="the operator does not lead, and so does not wor
 
 HEAD = """# The operator's rights
 
-Made by `tests/api/test_rights.py`, which takes away each right from an account that has all the others, on a real API server, and does what
-the operator does with it: the API server refuses exactly that. No right is in the chart that nothing uses, and nothing else is used.
+`tests/api/test_operator_permissions.py` makes this page. On a real API server, it takes each right away from an account that has all the
+others and does what the operator does with it: the API server refuses exactly that. The chart has no right that nothing uses, and nothing
+else is used.
 """
 GROUPS = {
     "operator": "In every namespace whose trainings it runs (a ClusterRole, or Roles with `rbac.scope: namespace`)",
@@ -203,7 +204,7 @@ GROUPS = {
 
 
 def page(tables: Mapping[str, Mapping[Right, str]]) -> str:
-    """Markdown: of each group of rights what fails without each."""
+    """The page in Markdown: what fails without each right, by group."""
     lines = [HEAD]
     for group, table in tables.items():
         lines += [

@@ -26,8 +26,8 @@ from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.preparation.worker import prepare
 from lwm_trainer.storage.errors import FileChangedError
 from lwm_trainer.storage.folder import Folder, folder
-from support.bucket import a_bucket
 from support.builders import ALONE, a_run
+from support.fake_gcs import a_bucket
 from unit.lwm_trainer.data.encoding.test_tokenizer import content
 
 LINES = [f"line {number} " + "word " * (number % 7) for number in range(60)]

@@ -15,7 +15,7 @@ from lwm_trainer.parallel.mesh import RING_AXES, make_mesh
 from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
 from lwm_trainer.ring.kernels.blockwise import Blockwise
 from lwm_trainer.ring.layout import plan_layout, zigzag
-from support.dense import LENGTH, PACKINGS, ROWS, dense, distance, example, starts
+from support.dense_attention import LENGTH, PACKINGS, ROWS, dense, distance, example, starts
 
 BLOCKS = Blockwise(20)  # neither 10 nor 20 divides what a rank holds
 

@@ -15,7 +15,7 @@ from lwm_trainer.ring import ulysses
 from lwm_trainer.ring.attention import ring_attention
 from lwm_trainer.ring.kernels.blockwise import Blockwise
 from lwm_trainer.ring.layout import zigzag
-from support.dense import LENGTH, PACKINGS, ROWS, dense, distance, example
+from support.dense_attention import LENGTH, PACKINGS, ROWS, dense, distance, example
 
 INDEX = np.tile(np.arange(LENGTH, dtype=np.int32), (ROWS, 1))
 START = np.stack([PACKINGS["odd edges"][0], PACKINGS["a rank without a live key"][0]])

@@ -15,7 +15,7 @@ import tensorstore
 from lwm_trainer.config import ExitCode
 from lwm_trainer.runtime.errors import CheckpointMismatchError, DivergedError
 from lwm_trainer.runtime.exit_classification import ExitClassification, classify_exception
-from support.object_store import object_store
+from support.stub_object_store import object_store
 
 
 def told(work: Callable[[], object], *, gang: bool = True) -> ExitClassification:

@@ -10,7 +10,7 @@ from lwm_trainer.config import ExitCode
 from lwm_trainer.storage import write_probe
 from lwm_trainer.storage.errors import StorageDeniedError, StorageMissingError, StorageUnavailableError
 from lwm_trainer.storage.write_probe import require_writable
-from support.object_store import object_store
+from support.stub_object_store import object_store
 
 FOLDER = "gs://lwm/runs/default/bible-1/s1-a/a1"
 

@@ -15,7 +15,7 @@ from lwm_trainer.data.records.record import BadRecord, Record
 from lwm_trainer.data.records.shards import cut_shards, list_record_files, single_shard
 from lwm_trainer.storage.errors import FileChangedError, FileMissingError, InvalidUriError, StorageDeniedError, StorageMissingError
 from lwm_trainer.storage.files import read_files
-from support.bucket import Bucket, a_bucket
+from support.fake_gcs import Bucket, a_bucket
 
 OBJECTS = {
     "books/b.txt": b"two",

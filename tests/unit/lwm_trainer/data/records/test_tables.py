@@ -11,7 +11,7 @@ from lwm_trainer.data.records.reader import read_records
 from lwm_trainer.data.records.record import BadRecord, Record
 from lwm_trainer.data.records.shards import cut_shards, list_record_files, single_shard
 from lwm_trainer.storage.errors import FileMissingError
-from support.bucket import a_bucket
+from support.fake_gcs import a_bucket
 
 ROWS = [{"text": f"row {number}", "vision": [number, number + 1]} for number in range(200)]
 

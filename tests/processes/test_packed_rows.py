@@ -19,7 +19,7 @@ from lwm_trainer.step.batch import Batch, batch_names
 from lwm_trainer.step.global_batch import column_orders
 from lwm_trainer.step.train_step import TrainProgram, make_program
 from support.builders import a_run
-from support.dense import dense
+from support.dense_attention import dense
 
 LENGTH, ROWS, TEXT, CODES, THETA = 64, 4, 128, 48, 1e4
 MODEL = {"layers": 2, "width": 32, "heads": 4, "kv_heads": 2, "head_dim": 8, "mlp_width": 48, "vocab_size": TEXT}

@@ -21,7 +21,7 @@ from simulation.builders import spec
 from support.api_requests import create
 from support.helm_chart import apply, remove_global, rendered, token, with_token
 from support.operator_process import Process
-from support.waiting_trainings import Case, Seen, told, watch
+from support.wait_reasons import Case, Seen, told, watch
 
 ID = f"waits-{uuid.uuid4().hex[:6]}"
 QUOTA, HOSTILE, DENYING, GATED = (f"{ID}-{kind}" for kind in ("quota", "hostile", "denying", "gated"))

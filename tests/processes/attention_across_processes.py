@@ -1,6 +1,7 @@
 """One of two processes with two devices each: attention over both against dense attention, for a ring alone and for ring x Ulysses.
 
-Started by test_exact with the coordinator's address and the process's number; prints the distances of output and gradients.
+test_attention_across_processes.py starts it with the coordinator's address and the process's number; it prints the distances of output and
+gradients.
 """
 
 import sys
@@ -19,7 +20,7 @@ from lwm_trainer.ring.attention import ring_attention
 from lwm_trainer.ring.kernels.blockwise import Blockwise
 from lwm_trainer.ring.layout import zigzag
 from support.builders import a_run
-from support.dense import LENGTH, PACKINGS, ROWS, dense, distance, example
+from support.dense_attention import LENGTH, PACKINGS, ROWS, dense, distance, example
 
 
 def main(coordinator: str, process: int) -> None:

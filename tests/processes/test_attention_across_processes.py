@@ -9,7 +9,7 @@ from processes.gang import free_port
 
 def test_ring_and_ring_of_groups_over_two_processes_equal_dense_attention() -> None:
     coordinator = f"127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "processes.exact", coordinator]
+    command = [sys.executable, "-m", "processes.attention_across_processes", coordinator]
     environment = os.environ | {"PJRT_NPROC": "2"}
     processes = [
         subprocess.Popen([*command, str(number)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

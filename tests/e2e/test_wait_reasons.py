@@ -14,7 +14,7 @@ from devcluster.paths import Cluster
 from devcluster.trainings import manifest
 from lwm_operator.cluster.client import Client, configuration
 from support.faulty_servers import denying, silent
-from support.waiting_trainings import Case, Seen, told, watch
+from support.wait_reasons import Case, Seen, told, watch
 from tools.kubectl import Kubectl
 
 pytestmark = pytest.mark.serial
