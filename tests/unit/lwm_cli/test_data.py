@@ -26,17 +26,17 @@ def training(tmp_path: Path) -> Path:
     return file
 
 
-def here(training: Path) -> list[str]:
+def local_options(training: Path) -> list[str]:
     (body,) = yaml.safe_load_all(training.read_text())
     name = body["spec"]["datasets"][0]["name"]
     return ["--dataset", name, "--source", str(training.parent / "books"), "--tokenizer", str(training.parent / "tokenizer.json")]
 
 
 def prepared(training: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:
-    assert main(["data", "prepare", str(training), *here(training), "--out", str(training.parent / "out"), *more]) == 0
-    said = capsys.readouterr()
-    assert "10 documents" in said.err
-    _, uri, counts = said.out.strip().split(": ")
+    assert main(["data", "prepare", str(training), *local_options(training), "--out", str(training.parent / "out"), *more]) == 0
+    captured = capsys.readouterr()
+    assert "10 documents" in captured.err
+    _, uri, counts = captured.out.strip().split(": ")
     assert counts.startswith("10 documents, ")
     return uri
 
@@ -56,7 +56,7 @@ def test_two_processes_prepare_and_the_row_is_read_back(training: Path, capsys: 
 def test_a_row_says_where_it_came_from_and_what_counts(training: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (training.parent / "books" / "b.txt").unlink()
     (training.parent / "books" / "a.jsonl").write_text('{"text": "one"}\n{"text": "two"}\n')
-    assert main(["data", "inspect", str(training), *here(training), "--context-length", "16"]) == 0
+    assert main(["data", "inspect", str(training), *local_options(training), "--context-length", "16"]) == 0
     _, *lines = capsys.readouterr().out.splitlines()
     books = training.parent / "books"
     assert sorted(lines) == sorted(
@@ -72,16 +72,16 @@ def test_a_row_says_where_it_came_from_and_what_counts(training: Path, capsys: p
 
 def test_a_long_document_shows_its_ends_and_all_of_it_where_asked(training: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (training.parent / "books" / "a.jsonl").unlink()
-    asked = ["data", "inspect", str(training), *here(training), "--context-length", "1024"]
+    arguments = ["data", "inspect", str(training), *local_options(training), "--context-length", "1024"]
     texts = []
     for row in range(2):
-        assert main([*asked, "--row", str(row), "--whole"]) == 0
+        assert main([*arguments, "--row", str(row), "--whole"]) == 0
         texts.append(capsys.readouterr().out)
     assert any("tokens 0 to 1023 of 1402: 1024, counted 1023" in text for text in texts)
     assert any("tokens 1024 to 1401 of 1402: 378, counted 377" in text for text in texts)
     outs = []
     for row in range(2):
-        assert main([*asked, "--row", str(row)]) == 0
+        assert main([*arguments, "--row", str(row)]) == 0
         outs.append(capsys.readouterr().out)
     assert any("… 624 tokens …" in text for text in outs)
 
@@ -99,5 +99,5 @@ def test_what_cannot_be_asked_is_answered(training: Path, capsys: pytest.Capture
 def test_a_bad_record_is_told_whichever_process_finds_it(training: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (training.parent / "books" / "b.txt").write_bytes(b"\xff")
     out = str(training.parent / "out")
-    assert main(["data", "prepare", str(training), *here(training), "--out", out, "--workers", "2"]) == 1
+    assert main(["data", "prepare", str(training), *local_options(training), "--out", out, "--workers", "2"]) == 1
     assert f"{training.parent}/books/b.txt: byte 0 is not UTF-8: save the file as UTF-8" in capsys.readouterr().err

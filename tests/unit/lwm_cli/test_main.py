@@ -21,9 +21,9 @@ LADDER = EXAMPLES / "gke-tpu-v5p-ladder.yaml"
 
 def test_each_stage_is_compiled_for_its_own_accelerator() -> None:
     training = load(LADDER)
-    found = {stage.name: (run.mesh.size, target_of(training.spec.accelerator_of(stage))) for stage, run in stages(training, None)}
-    assert found["ctx32k"] == (128, Target(platform="tpu", topology="v5p:4x4x8"))
-    assert found["ctx1m"] == (512, Target(platform="tpu", topology="v5p:8x8x8"))
+    targets = {stage.name: (run.mesh.size, target_of(training.spec.accelerator_of(stage))) for stage, run in stages(training, None)}
+    assert targets["ctx32k"] == (128, Target(platform="tpu", topology="v5p:4x4x8"))
+    assert targets["ctx1m"] == (512, Target(platform="tpu", topology="v5p:8x8x8"))
 
 
 def test_an_unknown_stage_is_answered_with_those_that_exist() -> None:
@@ -71,8 +71,8 @@ def test_a_theta_below_the_bound_is_a_warning(tmp_path: Path, capsys: pytest.Cap
     training = load(file)
     low = [stage.name for stage in training.spec.stages if stage.rope_theta < least_theta(stage.context_length)]
     assert main(["fit", str(file)]) == 0
-    said = capsys.readouterr().err
-    assert [f"spec.stages[{stage.name}].ropeTheta" in said for stage in training.spec.stages] == [
+    errors = capsys.readouterr().err
+    assert [f"spec.stages[{stage.name}].ropeTheta" in errors for stage in training.spec.stages] == [
         stage.name in low for stage in training.spec.stages
     ]
 

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 def random_keys(count: int, *key: int) -> NDArray[np.uint64]:
     """Draw `count` random 64-bit numbers, uint64 [count], from a key such as (seed, stage, epoch).
 
-    The numbers are the raw output of the Philox generator: NumPy keeps only raw bits stable across its releases.
+    The numbers are the raw output of the Philox generator: NumPy keeps only raw bits stable across its releases. Zeros at the end of a key
+    do not count: (1, 2) and (1, 2, 0) are one key.
     """
     return np.random.Philox(np.random.SeedSequence(list(key))).random_raw(count)
 

@@ -16,7 +16,7 @@ from lwm_trainer.convert.msgpack_map import Stream
 from unit.lwm_trainer.convert.test_round_trip import MODELS
 
 WIDTH, HEADS, CHANNELS, INNER, VOCAB, LAYERS = 32, 4, 8, 40, 64, 2
-"""Of tests/convert/llama2."""
+"""The config.json of tests/convert/llama2."""
 CONFIG = str(MODELS / "llama2" / "config.json")
 Tree = dict[str, np.ndarray]
 
@@ -38,11 +38,11 @@ def drawn(seed: int) -> Tree:
 
 
 def unstacked(tree: Tree) -> Tree:
-    found: Tree = {}
+    result: Tree = {}
     for name, array in tree.items():
         for number in range(LAYERS):
-            found[name.replace("scan_decoder", str(number))] = array[number] if "scan_decoder" in name else array
-    return found
+            result[name.replace("scan_decoder", str(number))] = array[number] if "scan_decoder" in name else array
+    return result
 
 
 def write(file: Path, tree: Tree) -> Path:
@@ -123,7 +123,7 @@ def test_something_else_is_no_such_file(content: bytes, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"lm_head/kernel": None}, "has no lm_head/kernel"),
         ({"lm_head/bias": np.ones(64, np.float32)}, "lm_head/bias and 0 more do not belong to this model"),
@@ -132,9 +132,9 @@ def test_something_else_is_no_such_file(content: bytes, tmp_path: Path) -> None:
     ],
 )
 def test_what_does_not_fit_the_config_is_named(
-    change: dict[str, Any], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    change: dict[str, Any], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tree = {name: array for name, array in (drawn(0) | change).items() if array is not None}
     file = write(tmp_path / "streaming_params", tree)
     assert main(["from-lwm", str(file), str(tmp_path / "0"), "--config", CONFIG]) == ExitCode.BAD_DATA
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err

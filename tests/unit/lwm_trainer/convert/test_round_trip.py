@@ -19,12 +19,12 @@ NAMES = ("grouped", "llama2", "llama31", "tied", "wide_heads")
 
 
 def tensors(folder: Path) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
+    result: dict[str, np.ndarray] = {}
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, "np") as opened:
             assert opened.metadata() == {"format": "pt"}, "transformers 4 refuses a file without"
-            found |= {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    return found
+            result |= {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    return result
 
 
 def there_and_back(folder: Path, tmp_path: Path, *options: str) -> Path:
@@ -55,8 +55,8 @@ def test_every_tensor_comes_back_bit_for_bit_and_so_does_the_config(name: str, t
 def test_bfloat16_comes_back_bit_for_bit_through_float32_parameters(tmp_path: Path) -> None:
     folder = tmp_path / "theirs"
     shutil.copytree(MODELS / "wide_heads", folder)
-    said = json.loads((folder / "config.json").read_bytes())
-    (folder / "config.json").write_text(json.dumps(said | {"dtype": "bfloat16"}))
+    message = json.loads((folder / "config.json").read_bytes())
+    (folder / "config.json").write_text(json.dumps(message | {"dtype": "bfloat16"}))
     rounded = {name: tensor.astype(jnp.bfloat16) for name, tensor in tensors(folder).items()}
     save_file(rounded, folder / SINGLE, metadata={"format": "pt"})
     same(rounded, tensors(there_and_back(folder, tmp_path)))
@@ -87,8 +87,8 @@ def tensors_of(file: Path) -> dict[str, np.ndarray]:
 def test_theta_and_tokenizer_are_given_on_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     back = there_and_back(MODELS / "llama2", tmp_path, "--theta", "1e6", "--tokenizer", str(tmp_path / "tokenizer.json"))
-    said = json.loads((back / "config.json").read_bytes())
-    assert said["rope_theta"] == said["rope_parameters"]["rope_theta"] == 1e6
+    message = json.loads((back / "config.json").read_bytes())
+    assert message["rope_theta"] == message["rope_parameters"]["rope_theta"] == 1e6
     assert (back / "tokenizer.json").read_text() == "{}"
     assert json.loads((back / "tokenizer_config.json").read_bytes()) == {"tokenizer_class": "PreTrainedTokenizerFast"}
 

@@ -38,8 +38,8 @@ runs = st.builds(
 @given(run=runs, chip=st.sampled_from([family.device for family in TPU_FAMILIES.values()]))
 @settings(max_examples=10, deadline=None)
 def test_every_candidate_fits_the_same_devices_and_batch_and_they_are_in_order(run: RunConfig, chip: Any) -> None:
-    found = candidates(run, chip)
-    for other in found:
+    result = candidates(run, chip)
+    for other in result:
         gang = other.gang
         assert not violations(
             model=other.model,
@@ -54,14 +54,14 @@ def test_every_candidate_fits_the_same_devices_and_batch_and_they_are_in_order(r
         assert other.mesh.ulysses is not None
         assert other.model_copy(update={"mesh": run.mesh, "memory": run.memory}) == run
         assert estimate_memory(other).total <= CLEARLY_ABOVE * chip.hbm_bytes
-    seconds = [estimate_step_time(other, chip).seconds for other in found]
+    seconds = [estimate_step_time(other, chip).seconds for other in result]
     assert seconds == sorted(seconds)
 
 
 def test_between_slices_there_is_data_parallelism_only() -> None:
-    found = candidates(a_tpu_run(16, 2, 32 * K, 4), TPU_FAMILIES["v5p"].device)
-    assert found
-    assert all(other.mesh.dp % 2 == 0 for other in found)
+    result = candidates(a_tpu_run(16, 2, 32 * K, 4), TPU_FAMILIES["v5p"].device)
+    assert result
+    assert all(other.mesh.dp % 2 == 0 for other in result)
 
 
 def test_what_is_clearly_too_large_is_left_out() -> None:

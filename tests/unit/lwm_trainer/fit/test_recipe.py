@@ -17,9 +17,9 @@ CHIPS = {"v4": (256, 512), "v5p": (256, 512), "v6e": (256, 512)}
 
 
 def test_every_stage_stands_on_the_papers_number_of_chips_in_every_family() -> None:
-    found = list(cases())
-    assert len(found) == len(SLICES) * len(STAGES)
-    for case in found:
+    result = list(cases())
+    assert len(result) == len(SLICES) * len(STAGES)
+    for case in result:
         assert case.run.mesh.size == CHIPS[case.family][case.stage.vision]
         assert case.run.mesh.dp % case.run.gang.slices == 0
         assert (case.run.model.vision is not None) == case.stage.vision

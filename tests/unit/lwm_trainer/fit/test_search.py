@@ -36,9 +36,11 @@ RUN = a_run(
 
 def compiler(needed: Callable[[RunConfig], int | Refusal]) -> Callable[..., FitResult]:
     def fit(run: RunConfig, target: Target, say: object, *, cache: object = None) -> FitResult:
-        found = needed(run)
-        refusal = found if isinstance(found, Refusal) else None
-        memory = DeviceMemory(parameters=0, optimizer=0, batch=0, temporaries=found, used=found, host=0) if isinstance(found, int) else None
+        result = needed(run)
+        refusal = result if isinstance(result, Refusal) else None
+        memory = (
+            DeviceMemory(parameters=0, optimizer=0, batch=0, temporaries=result, used=result, host=0) if isinstance(result, int) else None
+        )
         return FitResult(
             run=run, target=target, compiled=CompileResult(seconds=0, mesh="", memory=memory, refusal=refusal), estimate=None, cached=False
         )
@@ -52,7 +54,7 @@ def refused(space: str) -> Refusal:
 
 def test_the_search_ends_at_the_first_that_fits_and_each_try_is_guessed_to_need_less(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "fit", compiler(lambda run: 3 * estimate_memory(run).total))
-    tried = list(search(RUN, V5E, lambda said: None, limit=20))
+    tried = list(search(RUN, V5E, lambda message: None, limit=20))
     assert len(tried) > 1
     assert [each.fits for each in tried] == [False] * (len(tried) - 1) + [True]
     sizes = [estimate_memory(each.run).total for each in tried]
@@ -61,7 +63,7 @@ def test_the_search_ends_at_the_first_that_fits_and_each_try_is_guessed_to_need_
 
 def test_it_gives_up_after_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "fit", compiler(lambda run: refused("hbm")))
-    assert [each.fits for each in search(RUN, V5E, lambda said: None, limit=2)] == [False, False]
+    assert [each.fits for each in search(RUN, V5E, lambda message: None, limit=2)] == [False, False]
 
 
 def test_a_kernel_without_room_passes_over_its_split_and_not_over_all_that_need_as_much(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +74,7 @@ def test_a_kernel_without_room_passes_over_its_split_and_not_over_all_that_need_
         return refused("smem") if run.mesh.ring == first[0].ring and run.mesh.ulysses == first[0].ulysses else GIB
 
     monkeypatch.setattr(module, "fit", compiler(needed))
-    tried = list(search(RUN, V5E, lambda said: None))
+    tried = list(search(RUN, V5E, lambda message: None))
     assert len(tried) == 2
     assert tried[-1].fits
     assert (tried[0].run.mesh.ring, tried[0].run.mesh.ulysses) != (tried[1].run.mesh.ring, tried[1].run.mesh.ulysses)

@@ -58,8 +58,8 @@ def hidden(params: Any, tokens: Any, theta: float, model: Model = TINY) -> Array
 def test_the_model_is_llama_as_written_out_in_float64() -> None:
     params = llama.init(TINY, jax.random.key(3))
     tokens = np.random.default_rng(0).integers(0, TINY.vocab_size, (2, 17))
-    found = hidden(params, jnp.array(tokens), 500.0)
-    np.testing.assert_allclose(found, plain(params, tokens, 500.0), rtol=2e-4, atol=2e-5)
+    result = hidden(params, jnp.array(tokens), 500.0)
+    np.testing.assert_allclose(result, plain(params, tokens, 500.0), rtol=2e-4, atol=2e-5)
 
 
 def test_theta_matters_and_later_tokens_do_not() -> None:

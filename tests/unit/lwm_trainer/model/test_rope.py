@@ -15,11 +15,11 @@ BY_HAND = {
 
 @pytest.mark.parametrize(("head_dim", "factor"), BY_HAND)
 def test_scaled_frequencies_are_those_of_the_llama_that_scales_so(head_dim: int, factor: float) -> None:
-    found = frequencies(head_dim, 500_000.0, RopeScaling(type="llama3", factor=factor))
-    assert found.dtype == np.float32
-    assert found.shape == (head_dim // 2,)
+    result = frequencies(head_dim, 500_000.0, RopeScaling(type="llama3", factor=factor))
+    assert result.dtype == np.float32
+    assert result.shape == (head_dim // 2,)
     for pair, expected in BY_HAND[head_dim, factor].items():
-        np.testing.assert_allclose(found[pair], expected, rtol=2e-7)
+        np.testing.assert_allclose(result[pair], expected, rtol=2e-7)
 
 
 def test_without_scaling_pair_i_turns_by_theta_to_the_minus_2i_over_the_width() -> None:

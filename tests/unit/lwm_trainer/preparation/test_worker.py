@@ -41,13 +41,13 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """Three files, of which the first is cut into shards."""
-    made = tmp_path / "source"
-    (made / "sub").mkdir(parents=True)
-    (made / "a.jsonl").write_text("\n".join(json.dumps({"text": line}) for line in LINES))
-    (made / "b.txt").write_text("the whole file\n")
-    (made / "sub" / "c.jsonl").write_text('{"text": "last"}\n')
+    created = tmp_path / "source"
+    (created / "sub").mkdir(parents=True)
+    (created / "a.jsonl").write_text("\n".join(json.dumps({"text": line}) for line in LINES))
+    (created / "b.txt").write_text("the whole file\n")
+    (created / "sub" / "c.jsonl").write_text('{"text": "last"}\n')
     (tmp_path / "tokenizer.json").write_bytes(content("<s>", "</s>"))
-    return made
+    return created
 
 
 def config(source: object, root: object, **changes: Any) -> PrepareConfig:
@@ -62,20 +62,20 @@ def files_of(uri: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in Path(uri).iterdir()}
 
 
-def done(made: Prepared | None) -> Prepared:
-    assert made is not None
-    return made
+def done(created: Prepared | None) -> Prepared:
+    assert created is not None
+    return created
 
 
-def other_worker(asked: PrepareConfig, worker: int) -> threading.Thread:
-    return threading.Thread(target=prepare, args=(asked, worker, PreparationReport()), kwargs={"poll_seconds": 0.01})
+def other_worker(prepare_config: PrepareConfig, worker: int) -> threading.Thread:
+    return threading.Thread(target=prepare, args=(prepare_config, worker, PreparationReport()), kwargs={"poll_seconds": 0.01})
 
 
-def in_memory(asked: PrepareConfig) -> InMemoryDocuments:
-    run = a_run(**(ALONE | {"datasets": [asked.dataset], "tokenizer": asked.tokenizer}))
-    found = load_documents(run, Tokenizer.load(asked.tokenizer, 258))["books"]
-    assert isinstance(found, InMemoryDocuments)
-    return found
+def in_memory(prepare_config: PrepareConfig) -> InMemoryDocuments:
+    run = a_run(**(ALONE | {"datasets": [prepare_config.dataset], "tokenizer": prepare_config.tokenizer}))
+    actual = load_documents(run, Tokenizer.load(prepare_config.tokenizer, 258))["books"]
+    assert isinstance(actual, InMemoryDocuments)
+    return actual
 
 
 def same(store: TokenStore, documents: InMemoryDocuments) -> None:
@@ -83,15 +83,15 @@ def same(store: TokenStore, documents: InMemoryDocuments) -> None:
     assert [store.name(number) for number in range(len(store))] == list(documents.names)
     total = int(store.offsets[-1])
     for begin, end in [(0, total), (5, 9), *zip(store.offsets[:-1].tolist(), store.offsets[1:].tolist(), strict=True)]:
-        for found, expected in zip(store.read(begin, end), documents.read(begin, end), strict=True):
-            assert np.array_equal(found, expected)
+        for actual, expected in zip(store.read(begin, end), documents.read(begin, end), strict=True):
+            assert np.array_equal(actual, expected)
 
 
 def test_a_store_holds_what_is_read_into_memory(source: Path, tmp_path: Path) -> None:
-    asked = config(source, tmp_path / "out")
-    prepared = done(prepare(asked, 0, PreparationReport()))
+    prepare_config = config(source, tmp_path / "out")
+    prepared = done(prepare(prepare_config, 0, PreparationReport()))
     store = TokenStore.open(prepared.uri, str(source))
-    documents = in_memory(asked)
+    documents = in_memory(prepare_config)
     assert len(list(Path(prepared.uri).glob("shard-*.json"))) > 4
     assert (prepared.documents, prepared.tokens, prepared.skipped) == (62, len(documents.tokens), 0)
     same(store, documents)
@@ -103,23 +103,23 @@ def test_every_field_s_loss_is_kept(source: Path, tmp_path: Path) -> None:
     (source / "a.jsonl").write_text('{"q": "a question", "a": "an answer"}\n' * 40)
     for name in ("b.txt", "sub/c.jsonl"):
         (source / name).unlink()
-    asked = config(source, tmp_path / "out", dataset={"fields": "[q],a"})
-    store = TokenStore.open(done(prepare(asked, 0, PreparationReport())).uri, str(source))
-    same(store, in_memory(asked))
+    prepare_config = config(source, tmp_path / "out", dataset={"fields": "[q],a"})
+    store = TokenStore.open(done(prepare(prepare_config, 0, PreparationReport())).uri, str(source))
+    same(store, in_memory(prepare_config))
     assert store.read(0, int(store.offsets[1])).loss_mask.tolist() == [False] * 11 + [True] * 10
 
 
 @pytest.mark.parametrize("workers", [2, 3])
 def test_several_workers_make_what_one_makes(source: Path, tmp_path: Path, workers: int) -> None:
     alone = done(prepare(config(source, tmp_path / "one"), 0, PreparationReport()))
-    asked = config(source, tmp_path / "many", workers=workers)
+    prepare_config = config(source, tmp_path / "many", workers=workers)
     threads = [
-        threading.Thread(target=prepare, args=(asked, worker, PreparationReport()), kwargs={"poll_seconds": 0.01})
+        threading.Thread(target=prepare, args=(prepare_config, worker, PreparationReport()), kwargs={"poll_seconds": 0.01})
         for worker in range(1, workers)
     ]
     for thread in threads:
         thread.start()
-    together = done(prepare(asked, 0, PreparationReport(), poll_seconds=0.01))
+    together = done(prepare(prepare_config, 0, PreparationReport(), poll_seconds=0.01))
     for thread in threads:
         thread.join()
     assert files_of(together.uri) == files_of(alone.uri)
@@ -163,11 +163,11 @@ def test_a_worker_that_is_killed_at_any_point_is_made_up_for(
     assert seen[1:4] == ["shard-00000.arrow", "shard-00000.lengths.arrow", "shard-00000.json"]
     assert seen[-2:] == ["index.arrow", "prepared.json"]
     for at in range(len(seen)):
-        asked = config(source, tmp_path / f"{at}")
+        prepare_config = config(source, tmp_path / f"{at}")
         with death(monkeypatch, at, after=after), pytest.raises(Killed):
-            prepare(asked, 0, PreparationReport())
+            prepare(prepare_config, 0, PreparationReport())
         with death(monkeypatch, -1, after=False) as again:
-            assert files_of(done(prepare(asked, 0, PreparationReport())).uri) == alone
+            assert files_of(done(prepare(prepare_config, 0, PreparationReport())).uri) == alone
         begun = {name.partition(".")[0] for name in seen[at + after :]}
         begun |= {"index"} if begun else set()
         assert again == [name for name in seen if name.partition(".")[0] in begun], "a shard that is whole is not made again"
@@ -196,10 +196,11 @@ def test_two_that_ask_for_the_same_share_it(source: Path, tmp_path: Path, monkey
 def test_what_decides_the_content_decides_the_place(source: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
     from lwm_trainer.preparation.location import store_folder, store_recipe
 
-    def where(**asked: Any) -> str:
-        made = config(source, "/root", **asked)
+    def where(**prepare_config: Any) -> str:
+        created = config(source, "/root", **prepare_config)
         return store_folder(
-            made.root, store_recipe(made, Tokenizer.load(made.tokenizer, 300), record_shards.list_record_files(made.dataset.uri))
+            created.root,
+            store_recipe(created, Tokenizer.load(created.tokenizer, 300), record_shards.list_record_files(created.dataset.uri)),
         )
 
     assert where(**changes) != where(**(changes | {"seed": 0} if "seed" in changes else {}))
@@ -211,13 +212,13 @@ def test_what_decides_the_content_decides_the_place(source: Path, tmp_path: Path
 def test_a_store_in_a_bucket(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     objects = {f"data/{path.relative_to(source)}": path.read_bytes() for path in source.rglob("*.*")}
     with a_bucket(monkeypatch, objects | {"tokenizer.json": content("<s>", "</s>")}) as bucket:
-        asked = config("gs://lwm/data", "gs://lwm/datasets", workers=2, tokenizer="gs://lwm/tokenizer.json")
-        other = other_worker(asked, 1)
+        prepare_config = config("gs://lwm/data", "gs://lwm/datasets", workers=2, tokenizer="gs://lwm/tokenizer.json")
+        other = other_worker(prepare_config, 1)
         other.start()
-        prepared = done(prepare(asked, 0, PreparationReport(), poll_seconds=0.01))
+        prepared = done(prepare(prepare_config, 0, PreparationReport(), poll_seconds=0.01))
         other.join()
         store = TokenStore.open(prepared.uri, "gs://lwm/data")
-        same(store, in_memory(asked))
+        same(store, in_memory(prepare_config))
         disk = done(prepare(config(source, tmp_path / "out"), 0, PreparationReport()))
         written = {name.rpartition("/")[2]: each for name, each in bucket.objects.items() if name.startswith("datasets/")}
         assert {name: each for name, each in written.items() if name.startswith("shard")} == {
@@ -245,18 +246,18 @@ def test_bad_records_are_counted_and_told_where_they_are_to_be_skipped(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad(source)
-    told: list[Preparation] = []
-    asked = config(source, tmp_path / "out", dataset={"on_bad_record": "skip"})
-    prepared = done(prepare(asked, 0, PreparationReport(told.append)))
+    reports: list[Preparation] = []
+    prepare_config = config(source, tmp_path / "out", dataset={"on_bad_record": "skip"})
+    prepared = done(prepare(prepare_config, 0, PreparationReport(reports.append)))
     assert (prepared.documents, prepared.skipped) == (62, 3)
     first = f"{source}/sub/c.jsonl:2: field 'text' is missing (the record has 'body'): add it or correct the fields of the data set"
-    assert (told[-1].skipped, told[-1].first_skipped, told[-1].prepared) == (3, first, prepared)
+    assert (reports[-1].skipped, reports[-1].first_skipped, reports[-1].prepared) == (3, first, prepared)
     assert capsys.readouterr().err.splitlines() == [
         f"skipped: {first}",
         f"skipped: {source}/sub/c.jsonl:3: the document is empty: leave its record out",
         f"skipped: {source}/sub/c.jsonl:4: not JSON (Expecting value at column 1): write one object a line",
     ]
-    same(TokenStore.open(prepared.uri, str(source)), in_memory(asked))
+    same(TokenStore.open(prepared.uri, str(source)), in_memory(prepare_config))
     with pytest.raises(DataCorruptError, match="field 'text' is missing"):  # somebody else's store, whose losses this one does not want
         prepare(config(source, tmp_path / "out"), 0, PreparationReport())
 
@@ -293,28 +294,28 @@ def test_a_store_that_is_not_whole_is_not_opened(source: Path, tmp_path: Path) -
 
 
 def test_rows_of_a_store_are_those_of_memory(source: Path, tmp_path: Path) -> None:
-    asked = config(source, tmp_path / "out")
-    run = a_run(**(ALONE | {"datasets": [asked.dataset], "context_length": 32, "batch_tokens": 128}))
-    store = TokenStore.open(done(prepare(asked, 0, PreparationReport())).uri, str(source))
-    kept, read = (Batches(run, {"books": each}) for each in (store, in_memory(asked)))
+    prepare_config = config(source, tmp_path / "out")
+    run = a_run(**(ALONE | {"datasets": [prepare_config.dataset], "context_length": 32, "batch_tokens": 128}))
+    store = TokenStore.open(done(prepare(prepare_config, 0, PreparationReport())).uri, str(source))
+    kept, read = (Batches(run, {"books": each}) for each in (store, in_memory(prepare_config)))
     for step in range(3):
         for name, array in read.batch(step).items():
             assert np.array_equal(kept.batch(step)[name], array)
 
 
 def test_threads_read_a_store_at_once(source: Path, tmp_path: Path) -> None:
-    asked = config(source, tmp_path / "out")
-    store = TokenStore.open(done(prepare(asked, 0, PreparationReport())).uri, str(source))
-    expected = in_memory(asked).tokens
+    prepare_config = config(source, tmp_path / "out")
+    store = TokenStore.open(done(prepare(prepare_config, 0, PreparationReport())).uri, str(source))
+    expected = in_memory(prepare_config).tokens
     spans = [(begin, begin + 50) for begin in range(0, len(expected) - 50, 7)]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda span: store.read(*span).tokens, spans))
-    assert all(np.array_equal(tokens, expected[begin:end]) for tokens, (begin, end) in zip(found, spans, strict=True))
+        actual = list(pool.map(lambda span: store.read(*span).tokens, spans))
+    assert all(np.array_equal(tokens, expected[begin:end]) for tokens, (begin, end) in zip(actual, spans, strict=True))
 
 
-def worker(asked: PrepareConfig, index: int, folder: Path) -> "subprocess.Popen[bytes]":
+def worker(prepare_config: PrepareConfig, index: int, folder: Path) -> "subprocess.Popen[bytes]":
     folder.mkdir(exist_ok=True)
-    (folder / "run.json").write_text(asked.model_dump_json(by_alias=True))
+    (folder / "run.json").write_text(prepare_config.model_dump_json(by_alias=True))
     environment = {
         "LWM_CONFIG": str(folder / "run.json"),
         "LWM_TERMINATION_PATH": str(folder / f"words-{index}"),
@@ -324,8 +325,8 @@ def worker(asked: PrepareConfig, index: int, folder: Path) -> "subprocess.Popen[
 
 
 def test_processes_leave_with_the_trainer_s_codes_and_last_words(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = config(source, tmp_path / "out", workers=2)
-    processes = [worker(asked, index, tmp_path / "pods") for index in range(2)]
+    prepare_config = config(source, tmp_path / "out", workers=2)
+    processes = [worker(prepare_config, index, tmp_path / "pods") for index in range(2)]
     assert [process.wait(60) for process in processes] == [0, 0]
     words = [TerminationMessage.model_validate_json((tmp_path / "pods" / f"words-{index}").read_text()) for index in range(2)]
     assert words[0].prepared is not None
@@ -334,7 +335,7 @@ def test_processes_leave_with_the_trainer_s_codes_and_last_words(source: Path, t
     bad(source)
     with a_bucket(monkeypatch, {}):
         asked_for = [
-            (ExitCode.BAD_ARGUMENTS, "JOB_COMPLETION_INDEX='2': set it to this worker's index, 0 to 1", asked, 2),
+            (ExitCode.BAD_ARGUMENTS, "JOB_COMPLETION_INDEX='2': set it to this worker's index, 0 to 1", prepare_config, 2),
             (ExitCode.BAD_DATA, f"{source}/sub/c.jsonl:2: field 'text' is missing", config(source, tmp_path / "out"), 0),
             (ExitCode.STORAGE_DENIED, "gs://secret/datasets", config(source, "gs://secret/datasets"), 0),
             (ExitCode.BAD_DATA, "gs://none/datasets", config(source, "gs://none/datasets"), 0),
@@ -342,18 +343,18 @@ def test_processes_leave_with_the_trainer_s_codes_and_last_words(source: Path, t
         running = [worker(each, index, tmp_path / str(number)) for number, (_, _, each, index) in enumerate(asked_for)]
         for number, (process, (code, message, _, index)) in enumerate(zip(running, asked_for, strict=True)):
             assert process.wait(60) == code
-            said = TerminationMessage.model_validate_json((tmp_path / str(number) / f"words-{index}").read_text())
-            assert (said.code, said.prepared) == (code, None)
-            assert said.message.startswith(message)
+            termination = TerminationMessage.model_validate_json((tmp_path / str(number) / f"words-{index}").read_text())
+            assert (termination.code, termination.prepared) == (code, None)
+            assert termination.message.startswith(message)
 
 
 def test_what_a_killed_process_leaves_is_gone_on_with(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record_shards, "MIN_SHARD_BYTES", 2**20)  # as in the process
     (source / "a.jsonl").write_text("\n".join(json.dumps({"text": f"{number} " * 2000}) for number in range(500)))
     alone = done(prepare(config(source, tmp_path / "alone"), 0, PreparationReport()))
-    asked = config(source, tmp_path / "out")
+    prepare_config = config(source, tmp_path / "out")
     uri = tmp_path / "out" / Path(alone.uri).name
-    process = worker(asked, 0, tmp_path / "pods")
+    process = worker(prepare_config, 0, tmp_path / "pods")
     while not (uri / "shard-00000.json").exists():
         assert process.poll() is None
         time.sleep(0.005)
@@ -361,5 +362,5 @@ def test_what_a_killed_process_leaves_is_gone_on_with(source: Path, tmp_path: Pa
     process.wait()
     assert not (uri / "prepared.json").exists()
     (uri / ".shard-00001.arrow.0123abcd").write_bytes(b"torn")
-    assert done(prepare(asked, 0, PreparationReport())).tokens == alone.tokens
+    assert done(prepare(prepare_config, 0, PreparationReport())).tokens == alone.tokens
     assert files_of(str(uri)) == files_of(alone.uri)

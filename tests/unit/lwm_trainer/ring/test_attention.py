@@ -47,8 +47,8 @@ def test_the_ring_equals_dense_attention(mesh: Mesh, heads: int, key_heads: int,
     out, grads = ring(mesh)(*(x[:, order] for x in (q, k, v, dout, index, start)))
     expected, pull = jax.vjp(lambda q, k, v: dense(q, k, v, jnp.array(start)), q, k, v)
     assert distance(out, np.asarray(expected)[:, order]) <= 1e-5
-    for found, wanted in zip(grads, pull(jnp.array(dout)), strict=True):
-        assert distance(found, np.asarray(wanted)[:, order]) <= 1e-5
+    for result, wanted in zip(grads, pull(jnp.array(dout)), strict=True):
+        assert distance(result, np.asarray(wanted)[:, order]) <= 1e-5
 
 
 def test_rows_of_one_batch_may_each_have_a_layout_of_their_own() -> None:
@@ -66,8 +66,8 @@ def test_rows_of_one_batch_may_each_have_a_layout_of_their_own() -> None:
     out, grads = ring(Mesh(sp=8))(*(planned(x) for x in (q, k, v, dout)), order.astype(np.int32), planned(start))
     expected, pull = jax.vjp(lambda q, k, v: dense(q, k, v, jnp.array(start)), q, k, v)
     assert distance(out, planned(expected)) <= 1e-5
-    for found, wanted in zip(grads, pull(jnp.array(dout)), strict=True):
-        assert distance(found, planned(wanted)) <= 1e-5
+    for result, wanted in zip(grads, pull(jnp.array(dout)), strict=True):
+        assert distance(result, planned(wanted)) <= 1e-5
 
 
 @pytest.mark.parametrize("channels", [64, 96, 128, 256])
@@ -76,8 +76,8 @@ def test_heads_of_any_width_equal_dense_attention(channels: int) -> None:
     start, index = np.stack(PACKINGS["odd edges"]), np.tile(np.arange(LENGTH, dtype=np.int32), (ROWS, 1))
     out, grads = ring(Mesh(sp=8))(q, k, v, dout, index, start)
     expected, pull = jax.vjp(lambda q, k, v: dense(q, k, v, jnp.array(start)), q, k, v)
-    for found, wanted in zip((out, *grads), (expected, *pull(jnp.array(dout))), strict=True):
-        assert distance(found, wanted) <= 1e-5
+    for result, wanted in zip((out, *grads), (expected, *pull(jnp.array(dout))), strict=True):
+        assert distance(result, wanted) <= 1e-5
 
 
 def test_a_prefix_may_see_itself_whole() -> None:
@@ -97,8 +97,8 @@ def test_a_prefix_may_see_itself_whole() -> None:
 
     out, grads = with_prefix(*(x[:, order] for x in (q, k, v)))
     expected, pull = jax.vjp(lambda q, k, v: dense(q, k, v, jnp.array(start), jnp.array(stop)), q, k, v)
-    for found, wanted in zip((out, *grads), (expected, *pull(jnp.array(dout))), strict=True):
-        assert distance(found, np.asarray(wanted)[:, order]) <= 1e-5
+    for result, wanted in zip((out, *grads), (expected, *pull(jnp.array(dout))), strict=True):
+        assert distance(result, np.asarray(wanted)[:, order]) <= 1e-5
     assert distance(out, np.asarray(dense(q, k, v, jnp.array(start)))[:, order]) > 1e-2, "the control: causal is something else"
 
 

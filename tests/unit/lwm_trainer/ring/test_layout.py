@@ -86,20 +86,20 @@ def test_one_document_lies_in_zigzag_and_one_rank_holds_a_row_as_it_is() -> None
 @pytest.mark.parametrize("mix", MIXES)
 def test_every_rank_has_the_same_work_at_a_million_tokens_and_nearly_so_at_every_hop(mix: str, ring: int) -> None:
     start = MIXES[mix](MILLION)
-    found = attention_work(start, plan_layout(start, ring), ring, 256, 256)
-    assert found.imbalance <= 1.05
-    assert found.critical_path <= (1.10 if ring == 64 else 1.04)
-    assert found.waste <= (1.13 if mix == "short" else 1.02)
+    result = attention_work(start, plan_layout(start, ring), ring, 256, 256)
+    assert result.imbalance <= 1.05
+    assert result.critical_path <= (1.10 if ring == 64 else 1.04)
+    assert result.waste <= (1.13 if mix == "short" else 1.02)
     if mix == "short" or (mix == "sixteen" and ring <= 16):
-        assert found.hops == 1, "documents that fit a rank stay on it"
+        assert result.hops == 1, "documents that fit a rank stay on it"
 
 
 @pytest.mark.parametrize("simple", [contiguous, lambda length: zigzag(length, 64)], ids=["contiguous", "zigzag"])
 def test_the_bounds_tell_a_simple_layout_from_a_planned_one(simple: Any) -> None:
     start = lognormal(MILLION)
-    found = attention_work(start, simple(MILLION), 64, 256, 256)
-    assert found.imbalance > 2
-    assert found.critical_path > 4
+    result = attention_work(start, simple(MILLION), 64, 256, 256)
+    assert result.imbalance > 2
+    assert result.critical_path > 4
 
 
 def test_where_links_are_slow_documents_reach_fewer_ranks() -> None:

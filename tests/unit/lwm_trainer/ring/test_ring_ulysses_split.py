@@ -80,8 +80,8 @@ def test_sequence_parallelism_alone(model: Model, chip: DeviceRates, per_host: i
 def test_where_a_long_ring_was_published_to_lose_it_loses() -> None:
     """MaxText, Llama 3 8B on 64 v5p chips, seconds a step: ring 1.42, 3.71, 10.78; 16 x 4 1.04, 2.88, 9.50; 8 x 8 1.20, 2.93, 9.34."""
     for length in (64 * K, 128 * K, 256 * K):
-        found = costs(GQA, Mesh(sp=64), V5P, length)
-        assert max(found[4].seconds, found[8].seconds) < found[1].seconds / 2
+        result = costs(GQA, Mesh(sp=64), V5P, length)
+        assert max(result[4].seconds, result[8].seconds) < result[1].seconds / 2
         assert split(GQA, Mesh(sp=64), V5P, length).degree in (4, 8)
 
 
@@ -92,9 +92,9 @@ def test_a_host_of_fast_links_trades_heads_and_the_ring_goes_across_hosts() -> N
 
 
 def test_exchanges_that_leave_the_host_cost_more_than_the_step_to_twice_the_degree_within_it() -> None:
-    found = costs(MHA, Mesh(sp=64), H100, 256 * K, 8)
-    within = found[8].exchange_seconds / found[4].exchange_seconds
-    assert found[16].exchange_seconds / found[8].exchange_seconds > 3 * within
+    result = costs(MHA, Mesh(sp=64), H100, 256 * K, 8)
+    within = result[8].exchange_seconds / result[4].exchange_seconds
+    assert result[16].exchange_seconds / result[8].exchange_seconds > 3 * within
     tensor = costs(MHA, Mesh(sp=16, tp=4), H100, 256 * K, 8)
     assert tensor[4].exchange_seconds > 3 * tensor[2].exchange_seconds, "with tp 4, two members of a group share a host of eight"
 
@@ -108,21 +108,21 @@ def test_few_key_heads_favour_the_ring_whose_hops_carry_only_those() -> None:
 
 def test_slower_links_never_make_anything_cheaper_and_a_faster_chip_hides_no_more() -> None:
     slow = V5P._replace(inside=Link(1e9, 2e-6), across=Link(1e9, 2e-6))
-    for degree, found in costs(GQA, Mesh(sp=16), V5P, 128 * K).items():
-        assert costs(GQA, Mesh(sp=16), slow, 128 * K)[degree].seconds >= found.seconds
+    for degree, result in costs(GQA, Mesh(sp=16), V5P, 128 * K).items():
+        assert costs(GQA, Mesh(sp=16), slow, 128 * K)[degree].seconds >= result.seconds
         faster = costs(GQA, Mesh(sp=16), V5P._replace(flops=100 * V5P.flops), 128 * K)[degree]
-        assert found.exposed_seconds <= faster.exposed_seconds <= faster.hop_seconds == found.hop_seconds
-        assert degree == 16 or found.exposed_seconds < faster.exposed_seconds
+        assert result.exposed_seconds <= faster.exposed_seconds <= faster.hop_seconds == result.hop_seconds
+        assert degree == 16 or result.exposed_seconds < faster.exposed_seconds
 
 
 def test_bytes_of_a_layer_by_hand() -> None:
     """64 tokens of one row over 4 devices in float32, 4 query heads and 2 key heads of 16."""
-    found = costs(a_run().model, Mesh(sp=4), H100, 64)
+    result = costs(a_run().model, Mesh(sp=4), H100, 64)
     shard = 2 * 16 * 2 * 16 * 4  # keys and values, tokens, heads, width, bytes
-    assert [found[degree].hop_bytes for degree in (1, 2, 4)] == [(3 * 3 + 2) * shard, (3 + 2) * shard, 0], "gradients move twice more"
+    assert [result[degree].hop_bytes for degree in (1, 2, 4)] == [(3 * 3 + 2) * shard, (3 + 2) * shard, 0], "gradients move twice more"
     queries = 16 * 4 * 16 * 4
-    assert found[2].exchange_bytes == 3 * (2 * queries + shard) // 2
-    assert found[4].exchange_bytes == 3 * (2 * queries + 2 * shard) * 3 // 4, "each key head stands twice"
+    assert result[2].exchange_bytes == 3 * (2 * queries + shard) // 2
+    assert result[4].exchange_bytes == 3 * (2 * queries + 2 * shard) * 3 // 4, "each key head stands twice"
 
 
 def test_the_text_names_the_split_every_other_one_and_the_numbers() -> None:

@@ -35,8 +35,8 @@ def assert_equals_dense(mesh: Mesh, heads: int, key_heads: int) -> None:
     out, grads = split(*(x[:, order] for x in (q, k, v)))
     expected, pull = jax.vjp(lambda q, k, v: dense(q, k, v, jnp.array(START)), q, k, v)
     assert distance(out, np.asarray(expected)[:, order]) <= 1e-5
-    for found, wanted in zip(grads, pull(jnp.array(dout)), strict=True):
-        assert distance(found, np.asarray(wanted)[:, order]) <= 1e-5
+    for result, wanted in zip(grads, pull(jnp.array(dout)), strict=True):
+        assert distance(result, np.asarray(wanted)[:, order]) <= 1e-5
 
 
 @pytest.mark.parametrize(("degree", "key_heads"), [(1, 2), (2, 1), (2, 8), (4, 1), (4, 2), (8, 1), (8, 2), (8, 8)])

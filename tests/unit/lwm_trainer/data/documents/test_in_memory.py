@@ -29,13 +29,13 @@ def load(source: object, **changes: Any) -> InMemoryDocuments | TokenStore:
 def test_documents_are_in_the_order_of_files_and_lines_and_know_where_they_came_from(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("two")
     (tmp_path / "a.jsonl").write_text('{"text": "one"}\n\n{"text": "x"}\n')
-    found = load(tmp_path)
-    assert [found.name(number) for number in range(3)] == [f"{tmp_path}/a.jsonl:1", f"{tmp_path}/a.jsonl:3", f"{tmp_path}/b.txt"]
-    assert found.offsets.tolist() == [0, 5, 8, 13]
-    whole = found.read(0, 13)
+    source = load(tmp_path)
+    assert [source.name(number) for number in range(3)] == [f"{tmp_path}/a.jsonl:1", f"{tmp_path}/a.jsonl:3", f"{tmp_path}/b.txt"]
+    assert source.offsets.tolist() == [0, 5, 8, 13]
+    whole = source.read(0, 13)
     assert whole.loss_mask.tolist() == [place not in (0, 5, 8) for place in range(13)]
     assert not whole.vision_mask.any()
-    part = found.read(4, 9)
+    part = source.read(4, 9)
     assert np.array_equal(part.tokens, whole.tokens[4:9])
     assert part.loss_mask.tolist() == [True, False, True, True, False]
 
@@ -46,7 +46,7 @@ def test_what_does_not_count_is_not_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "problem"),
     [
         ({"body": "x"}, "field 'text' is missing (the record has 'body'): add it or correct the fields of the data set"),
         ({"text": 3}, "field 'text' holds a number, not text: write a string"),
@@ -54,15 +54,15 @@ def test_what_does_not_count_is_not_counted(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_record_is_fatal_or_skipped_as_asked(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: dict[str, Any], said: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: dict[str, Any], problem: str
 ) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"text": "fine"}) + "\n" + json.dumps(line))
     with pytest.raises(DataCorruptError) as error:
         load(tmp_path)
-    assert str(error.value) == f"{tmp_path}/a.jsonl:2: {said}"
+    assert str(error.value) == f"{tmp_path}/a.jsonl:2: {problem}"
     assert load(tmp_path, on_bad_record="skip").offsets.tolist() == [0, 6]
     assert capsys.readouterr().err.splitlines() == [
-        f"skipped: {tmp_path}/a.jsonl:2: {said}",
+        f"skipped: {tmp_path}/a.jsonl:2: {problem}",
         "datasets[books]: 1 documents, 1 records skipped",
     ]
 
@@ -88,10 +88,10 @@ def test_a_prepared_data_set_is_opened(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.txt").write_text("text")
     (tmp_path / "tokenizer.json").write_bytes(content("<s>", "</s>"))
-    asked = {"training": "t", "tokenizer": f"{tmp_path}/tokenizer.json", "vocab_size": 258, "root": f"{tmp_path}/out", "workers": 1}
-    made = prepare(PrepareConfig(**asked, dataset=run(tmp_path / "data").datasets[0]), 0, PreparationReport())
-    assert made is not None
+    settings = {"training": "t", "tokenizer": f"{tmp_path}/tokenizer.json", "vocab_size": 258, "root": f"{tmp_path}/out", "workers": 1}
+    store = prepare(PrepareConfig(**settings, dataset=run(tmp_path / "data").datasets[0]), 0, PreparationReport())
+    assert store is not None
     (tmp_path / "data" / "a.txt").unlink()  # nobody reads it again
-    found = load(tmp_path / "data", prepared=made.uri)
-    assert isinstance(found, TokenStore)
-    assert found.name(0) == f"{tmp_path}/data/a.txt"
+    source = load(tmp_path / "data", prepared=store.uri)
+    assert isinstance(source, TokenStore)
+    assert source.name(0) == f"{tmp_path}/data/a.txt"

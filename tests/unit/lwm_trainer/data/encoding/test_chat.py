@@ -16,7 +16,7 @@ from lwm_trainer.data.records.record import BadRecordError, Record
 from support.byte_tokenizer import byte_tokenizer, read
 
 
-def said(*turns: str) -> list[dict[str, str]]:
+def conversation(*turns: str) -> list[dict[str, str]]:
     """User and assistant in turn; a first turn that begins with ! is the system's."""
     system = [{"role": "system", "content": turn[1:]} for turn in turns[:1] if turn.startswith("!")]
     rest = turns[len(system) :]
@@ -25,8 +25,8 @@ def said(*turns: str) -> list[dict[str, str]]:
 
 def encode(record: Mapping[str, Any], tokenizer: Tokenizer | None = None, **chat: str) -> Example | BadRecordError:
     dataset = Dataset.model_validate({"name": "a", "kind": "chat", "uri": "/data", "chat": chat})
-    (found,) = encoder(dataset, tokenizer or byte_tokenizer(), None, 0)([Record("/data/a.jsonl", 1, 1, record)])
-    return found
+    (result,) = encoder(dataset, tokenizer or byte_tokenizer(), None, 0)([Record("/data/a.jsonl", 1, 1, record)])
+    return result
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def encode(record: Mapping[str, Any], tokenizer: Tokenizer | None = None, **chat
     ],
 )
 def test_lwm_s_template_counts_answers_and_their_ends_only(turns: tuple[str, ...], example: str) -> None:
-    assert read(encode({"messages": said(*turns)})) == example
-    assert read(encode({"talk": said(*turns)}, messages_field="talk")) == example
+    assert read(encode({"messages": conversation(*turns)})) == example
+    assert read(encode({"talk": conversation(*turns)}, messages_field="talk")) == example
 
 
 TURN = "it is the {}'s turn: write at most one system message, first, then user and assistant in turn"
@@ -59,28 +59,28 @@ LIST = "write a list of objects with role and content"
         ([{"role": "user"}], "messages[0].content is missing: write text"),
         ([{"role": "user", "content": None}], "messages[0].content is null: write text"),
         ([{"role": "user", "content": [{"type": "text"}]}], "messages[0].content is a list: write text"),
-        ([*said("a", "b"), {"role": "tool", "content": "c"}], "messages[2].role is 'tool': write system, user or assistant"),
+        ([*conversation("a", "b"), {"role": "tool", "content": "c"}], "messages[2].role is 'tool': write system, user or assistant"),
         ([{"role": "assistant", "content": "c"}], f"messages[0].role is 'assistant', but {TURN.format('user')}"),
-        ([*said("a"), *said("b")], f"messages[1].role is 'user', but {TURN.format('assistant')}"),
-        ([*said("a", "b"), *said("!c")], f"messages[2].role is 'system', but {TURN.format('user')}"),
-        ([*said("!a"), *said("!b")], f"messages[1].role is 'system', but {TURN.format('user')}"),
-        (said("!a"), "messages ends without an answer: end it with an assistant's message"),
-        (said("a"), "messages ends without an answer: end it with an assistant's message"),
-        (said("a", "b", "c"), "messages ends without an answer: end it with an assistant's message"),
-        (said("a", ""), "messages[1].content is empty: leave the turn or the record out"),
-        (said("a", " \n"), "messages[1].content is empty: leave the turn or the record out"),
-        (said("", "b"), "messages[0].content is empty: leave the turn or the record out"),
+        ([*conversation("a"), *conversation("b")], f"messages[1].role is 'user', but {TURN.format('assistant')}"),
+        ([*conversation("a", "b"), *conversation("!c")], f"messages[2].role is 'system', but {TURN.format('user')}"),
+        ([*conversation("!a"), *conversation("!b")], f"messages[1].role is 'system', but {TURN.format('user')}"),
+        (conversation("!a"), "messages ends without an answer: end it with an assistant's message"),
+        (conversation("a"), "messages ends without an answer: end it with an assistant's message"),
+        (conversation("a", "b", "c"), "messages ends without an answer: end it with an assistant's message"),
+        (conversation("a", ""), "messages[1].content is empty: leave the turn or the record out"),
+        (conversation("a", " \n"), "messages[1].content is empty: leave the turn or the record out"),
+        (conversation("", "b"), "messages[0].content is empty: leave the turn or the record out"),
     ],
 )
 def test_a_conversation_that_makes_no_sense_is_told_why(messages: Any, error: str) -> None:
-    found = encode({"messages": messages})
-    assert isinstance(found, BadRecordError)
-    assert str(found) == error
+    result = encode({"messages": messages})
+    assert isinstance(result, BadRecordError)
+    assert str(result) == error
 
 
 def test_a_record_without_messages_is_told_what_it_has() -> None:
-    found = encode({"text": "hi"})
-    assert str(found) == "field 'messages' is missing (the record has 'text'): add it or correct the fields of the data set"
+    result = encode({"text": "hi"})
+    assert str(result) == "field 'messages' is missing (the record has 'text'): add it or correct the fields of the data set"
 
 
 CHATML = """{{ bos_token }}{% for message in messages %}
@@ -96,12 +96,12 @@ CHATML = """{{ bos_token }}{% for message in messages %}
 
 @pytest.fixture
 def with_template(tmp_path: Path) -> Any:
-    def made(template: Any, **tokens: Any) -> Tokenizer:
+    def write_template(template: Any, **tokens: Any) -> Tokenizer:
         if template is not None:
             (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": template, **tokens}))
         return byte_tokenizer("<|im_start|>", "<|im_end|>", "☃", uri=str(tmp_path / "tokenizer.json"))
 
-    return made
+    return write_template
 
 
 TEMPLATE = {"template": "tokenizer"}
@@ -111,11 +111,11 @@ MARKED = "{% generation %}{{ messages[1].content }}{% endgeneration %}"
 BOS = {"bos_token": "<s>"}
 
 
-@pytest.mark.parametrize("made", [BOS, {"bos_token": {"content": "<s>", "special": True}}])
-def test_the_tokenizer_s_template_says_what_counts(made: dict[str, Any], with_template: Any) -> None:
-    tokenizer = with_template(CHATML, **made)
-    found = encode({"messages": said("!be brief", "hi", " yo ", "a", "b")}, tokenizer, **TEMPLATE)
-    assert read(found, tokenizer) == (
+@pytest.mark.parametrize("write_template", [BOS, {"bos_token": {"content": "<s>", "special": True}}])
+def test_the_tokenizer_s_template_says_what_counts(write_template: dict[str, Any], with_template: Any) -> None:
+    tokenizer = with_template(CHATML, **write_template)
+    result = encode({"messages": conversation("!be brief", "hi", " yo ", "a", "b")}, tokenizer, **TEMPLATE)
+    assert read(result, tokenizer) == (
         "«s»«im_start»system\nbe brief«im_end»\n«im_start»user\nhi«im_end»\n«im_start»assistant\nYO«IM_END»\n"
         "«im_start»user\na«im_end»\n«im_start»assistant\nB«IM_END»\n"
     )
@@ -123,14 +123,14 @@ def test_the_tokenizer_s_template_says_what_counts(made: dict[str, Any], with_te
 
 def test_special_tokens_typed_in_a_message_stay_text_in_a_template(with_template: Any) -> None:
     tokenizer = with_template(CHATML, **BOS)
-    found = encode({"messages": said("<|im_end|>☃", "1</s><|im_end|> <s> ☃2")}, tokenizer, **TEMPLATE)
-    assert read(found, tokenizer) == ("«s»«im_start»user\n<|im_end|>☃«im_end»\n«im_start»assistant\n1</S><|IM_END|> <S> ☃2«IM_END»\n")
+    result = encode({"messages": conversation("<|im_end|>☃", "1</s><|im_end|> <s> ☃2")}, tokenizer, **TEMPLATE)
+    assert read(result, tokenizer) == ("«s»«im_start»user\n<|im_end|>☃«im_end»\n«im_start»assistant\n1</S><|IM_END|> <S> ☃2«IM_END»\n")
 
 
 def test_a_special_token_that_the_template_puts_together_is_one(with_template: Any) -> None:
     with_template("{{ '<|' + messages[0].role + '|>' + messages[0].content }}" + MARKED)
     tokenizer = byte_tokenizer("<|user|>", uri=with_template(None).uri)
-    assert read(encode({"messages": said("<|user|>", "b")}, tokenizer, **TEMPLATE), tokenizer) == "«user»<|user|>B"
+    assert read(encode({"messages": conversation("<|user|>", "b")}, tokenizer, **TEMPLATE), tokenizer) == "«user»<|user|>B"
 
 
 def test_of_several_templates_the_default_is_taken(with_template: Any) -> None:
@@ -139,7 +139,7 @@ def test_of_several_templates_the_default_is_taken(with_template: Any) -> None:
         {"name": "default", "template": "{% generation %}{{ messages[1].content }}{% endgeneration %}☃"},
     ]
     tokenizer = with_template(named)
-    assert read(encode({"messages": said("a", "b")}, tokenizer, **TEMPLATE), tokenizer) == "B«☃»"
+    assert read(encode({"messages": conversation("a", "b")}, tokenizer, **TEMPLATE), tokenizer) == "B«☃»"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_of_several_templates_the_default_is_taken(with_template: Any) -> None:
 )
 def test_a_template_that_can_make_no_example_is_refused(with_template: Any, template: Any, error: str) -> None:
     with pytest.raises(DataError, match=error):
-        encode({"messages": said("a", "b")}, with_template(template), **TEMPLATE)
+        encode({"messages": conversation("a", "b")}, with_template(template), **TEMPLATE)
 
 
 @pytest.mark.parametrize(
@@ -173,11 +173,11 @@ def test_a_template_that_can_make_no_example_is_refused(with_template: Any, temp
     ],
 )
 def test_a_conversation_that_the_template_refuses_is_a_bad_record(with_template: Any, template: str, error: str) -> None:
-    found = encode({"messages": said("a", "b")}, with_template(template), **TEMPLATE)
-    assert isinstance(found, BadRecordError)
-    assert str(found) == error
+    result = encode({"messages": conversation("a", "b")}, with_template(template), **TEMPLATE)
+    assert isinstance(result, BadRecordError)
+    assert str(result) == error
 
 
 def test_a_message_with_the_marks_of_the_renderer_is_a_bad_record(with_template: Any) -> None:
-    found = encode({"messages": said("a\ufdd0", "b")}, with_template(MARKED), **TEMPLATE)
-    assert str(found) == "a message holds U+FDD0, which no text may hold: leave it out"
+    result = encode({"messages": conversation("a\ufdd0", "b")}, with_template(MARKED), **TEMPLATE)
+    assert str(result) == "a message holds U+FDD0, which no text may hold: leave it out"

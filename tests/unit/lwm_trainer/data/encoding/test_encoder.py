@@ -22,8 +22,8 @@ def dataset(**changes: Any) -> Dataset:
 
 
 def encode(record: Mapping[str, Any], number: int = 1, seed: int = 0, **changes: Any) -> Example | BadRecordError:
-    (found,) = encoder(dataset(**changes), byte_tokenizer(), None, seed)([Record("/data/a.jsonl", number, number, record)])
-    return found
+    (result,) = encoder(dataset(**changes), byte_tokenizer(), None, seed)([Record("/data/a.jsonl", number, number, record)])
+    return result
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_a_record_s_own_line_is_drawn_by_its_number_alone() -> None:
     assert first + drawn.count("«s»YOhi«/S»") == 400
     assert 160 < first < 240  # 4 standard deviations
     again = [Record("/data/b.jsonl", 1, number, {"text": "hi", "answer": "yo", "lines": lines}) for number in range(400)]
-    assert [read(found) for found in encoder(dataset(fields_from_example="lines"), byte_tokenizer(), None, 0)(again)] == drawn
-    assert [read(found) for found in encoder(dataset(fields_from_example="lines"), byte_tokenizer(), None, 1)(again)] != drawn
+    assert [read(result) for result in encoder(dataset(fields_from_example="lines"), byte_tokenizer(), None, 0)(again)] == drawn
+    assert [read(result) for result in encoder(dataset(fields_from_example="lines"), byte_tokenizer(), None, 1)(again)] != drawn
     assert read(encode({"text": "hi", "answer": "yo", "lines": lines[0]}, fields_from_example="lines")) == "«s»hiYO«/S»"
 
 
@@ -125,16 +125,16 @@ def test_a_record_s_own_line_is_drawn_by_its_number_alone() -> None:
     ],
 )
 def test_a_record_that_makes_no_example_is_told_why(fields: dict[str, Any], changes: dict[str, Any], error: str) -> None:
-    found = encode(fields, **changes)
-    assert isinstance(found, BadRecordError)
-    assert str(found) == error
+    result = encode(fields, **changes)
+    assert isinstance(result, BadRecordError)
+    assert str(result) == error
 
 
 def test_a_bad_record_leaves_the_others_as_they_are() -> None:
     records = [Record("/data/a.jsonl", number, number, {"text": text}) for number, text in enumerate(["hi", 3, "", "yo"])]
-    found = encoder(dataset(), byte_tokenizer(), None, 0)(records)
-    assert [isinstance(answer, BadRecordError) for answer in found] == [False, True, True, False]
-    assert (read(found[0]), read(found[3])) == ("«s»HI«/S»", "«s»YO«/S»")
+    result = encoder(dataset(), byte_tokenizer(), None, 0)(records)
+    assert [isinstance(answer, BadRecordError) for answer in result] == [False, True, True, False]
+    assert (read(result[0]), read(result[3])) == ("«s»HI«/S»", "«s»YO«/S»")
 
 
 def test_a_field_line_that_means_nothing_is_the_data_set_s_fault() -> None:
@@ -148,34 +148,34 @@ TINY = {"kind": "vision", "frames": {"tokens_per_frame": 2, "codebook_size": 7}}
 
 def see(record: Mapping[str, Any], number: int = 1, made: Tokenizer | None = None, **changes: Any) -> Example | BadRecordError:
     """As `encode`, for a data set of vision."""
-    (found,) = encoder(dataset(**TINY | changes), made or byte_tokenizer(), 9, 0)([Record("/data/a.jsonl", number, number, record)])
-    return found
+    (result,) = encoder(dataset(**TINY | changes), made or byte_tokenizer(), 9, 0)([Record("/data/a.jsonl", number, number, record)])
+    return result
 
 
 def test_codes_stand_between_tags_and_are_known_as_vision() -> None:
-    found = see(PICTURE, fields="[caption],vision")
-    assert isinstance(found, Example)
-    assert found.vision_mask is not None
-    assert found.loss_mask is not None
-    seen = found.tokens[found.vision_mask].tolist()
+    result = see(PICTURE, fields="[caption],vision")
+    assert isinstance(result, Example)
+    assert result.vision_mask is not None
+    assert result.loss_mask is not None
+    seen = result.tokens[result.vision_mask].tolist()
     assert seen == [1, 2, 7, 3, 4, 8]
-    assert np.flatnonzero(found.vision_mask).tolist() == list(range(11, 17))
-    assert byte_tokenizer().decode(found.tokens[~found.vision_mask].tolist()) == "hi<vision></vision>"
-    assert np.flatnonzero(~found.loss_mask).tolist() == [0, 1, 2]
+    assert np.flatnonzero(result.vision_mask).tolist() == list(range(11, 17))
+    assert byte_tokenizer().decode(result.tokens[~result.vision_mask].tolist()) == "hi<vision></vision>"
+    assert np.flatnonzero(~result.loss_mask).tolist() == [0, 1, 2]
 
 
 def test_brackets_mask_the_tags_too() -> None:
-    found = see(PICTURE, fields="[vision],caption")
-    assert isinstance(found, Example)
-    assert found.loss_mask is not None
-    assert byte_tokenizer().decode(found.tokens[found.loss_mask].tolist()) == "hi"
-    assert found.loss_mask.sum() == 3
+    result = see(PICTURE, fields="[vision],caption")
+    assert isinstance(result, Example)
+    assert result.loss_mask is not None
+    assert byte_tokenizer().decode(result.tokens[result.loss_mask].tolist()) == "hi"
+    assert result.loss_mask.sum() == 3
 
 
 def test_tags_are_the_tokenizer_s_own_tokens_where_it_has_them() -> None:
-    found = see(PICTURE, fields="vision", made=byte_tokenizer("<vision>", "</vision>"))
-    assert isinstance(found, Example)
-    assert found.tokens.tolist() == [256, 258, 1, 2, 7, 3, 4, 8, 259, 257]
+    result = see(PICTURE, fields="vision", made=byte_tokenizer("<vision>", "</vision>"))
+    assert isinstance(result, Example)
+    assert result.tokens.tolist() == [256, 258, 1, 2, 7, 3, 4, 8, 259, 257]
     typed = see({"caption": "<vision>", "vision": [1, 2]}, fields="caption,vision", made=byte_tokenizer("<vision>", "</vision>"))
     assert isinstance(typed, Example)
     assert np.flatnonzero(typed.tokens == 258).tolist() == [9]
@@ -186,19 +186,19 @@ def test_a_share_of_the_examples_loses_all_but_its_vision() -> None:
     alone = see(PICTURE, fields="vision")
     assert isinstance(alone, Example)
     for line, share in (("[caption],<|eos|>,vision", 0.25), ("caption,[vision]", 0.0)):
-        found = [see(PICTURE, number, fields=line, frames=frames) for number in range(400)]
-        bare = [isinstance(example, Example) and example.tokens.tolist() == alone.tokens.tolist() for example in found]
+        result = [see(PICTURE, number, fields=line, frames=frames) for number in range(400)]
+        bare = [isinstance(example, Example) and example.tokens.tolist() == alone.tokens.tolist() for example in result]
         assert abs(sum(bare) - 400 * share) <= 400 * share * 0.35  # 4 standard deviations
-        for example in (example for example, without in zip(found, bare, strict=True) if without):
+        for example in (example for example, without in zip(result, bare, strict=True) if without):
             assert isinstance(example, Example)
             assert example.loss_mask is None
 
 
 def test_both_orders_are_drawn_beside_the_unconditional_ones() -> None:
     frames = {"tokens_per_frame": 2, "codebook_size": 7, "unconditional": 0.5}
-    found = [see(PICTURE, number, fields_from_example="own", frames=frames) for number in range(400)]
-    lengths = [len(example.tokens) for example in found if isinstance(example, Example)]
-    first = [example.tokens[1] for example in found if isinstance(example, Example) and len(example.tokens) == max(lengths)]
+    result = [see(PICTURE, number, fields_from_example="own", frames=frames) for number in range(400)]
+    lengths = [len(example.tokens) for example in result if isinstance(example, Example)]
+    first = [example.tokens[1] for example in result if isinstance(example, Example) and len(example.tokens) == max(lengths)]
     assert 60 < lengths.count(min(lengths)) < 140  # half of the half that begins with its caption
     assert 60 < sum(token == byte_tokenizer().tokenize(["h"])[0][0] for token in first) < 140
 
@@ -230,9 +230,9 @@ def test_both_orders_are_drawn_beside_the_unconditional_ones() -> None:
     ],
 )
 def test_a_vision_record_that_makes_no_example_is_told_why(record: dict[str, Any], line: str, error: str) -> None:
-    found = see(record, fields=line)
-    assert isinstance(found, BadRecordError)
-    assert str(found) == error
+    result = see(record, fields=line)
+    assert isinstance(result, BadRecordError)
+    assert str(result) == error
 
 
 @pytest.mark.parametrize(

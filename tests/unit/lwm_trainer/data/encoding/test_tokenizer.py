@@ -16,11 +16,11 @@ from lwm_trainer.storage.errors import FileMissingError
 def content(*specials: str) -> bytes:
     """A byte-level tokenizer of single bytes."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    made = tokenizers.Tokenizer(models.BPE(vocab={piece: number for number, piece in enumerate(alphabet)}, merges=[]))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    made.add_special_tokens(list(specials))
-    return made.to_str().encode()
+    created = tokenizers.Tokenizer(models.BPE(vocab={piece: number for number, piece in enumerate(alphabet)}, merges=[]))
+    created.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    created.decoder = decoders.ByteLevel()
+    created.add_special_tokens(list(specials))
+    return created.to_str().encode()
 
 
 def test_documents_begin_and_end_and_round_trip() -> None:
@@ -41,7 +41,7 @@ def test_special_tokens_typed_in_a_text_stay_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "vocab_size", "error"),
+    ("created", "vocab_size", "error"),
     [
         (content("<s>", "</s>"), 257, r"t\.json: has 258 pieces, but model\.vocabSize is 257: set model\.vocabSize to 258 or more"),
         (content("<s>"), 1000, r"t\.json: has no piece </s>: add it as a special token"),
@@ -49,9 +49,9 @@ def test_special_tokens_typed_in_a_text_stay_text() -> None:
         (b"\xff", 1000, r"t\.json: not a tokenizer\.json"),
     ],
 )
-def test_a_tokenizer_that_does_not_fit_is_refused(made: bytes, vocab_size: int, error: str) -> None:
+def test_a_tokenizer_that_does_not_fit_is_refused(created: bytes, vocab_size: int, error: str) -> None:
     with pytest.raises(DataError, match=error):
-        Tokenizer(made, "t.json", vocab_size)
+        Tokenizer(created, "t.json", vocab_size)
 
 
 def test_it_is_loaded_from_a_file_and_known_by_its_hash(tmp_path: Path) -> None:

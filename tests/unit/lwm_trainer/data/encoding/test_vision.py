@@ -11,11 +11,11 @@ from lwm_trainer.data.records.record import BadRecordError
 
 
 def test_each_frame_is_followed_by_its_end_and_the_last_by_the_end_of_vision() -> None:
-    found = frame_tokens([*range(256), *range(1000, 1256), *range(8192 - 256, 8192)], Frames())
-    assert found.dtype == np.int32
-    assert found.reshape(3, 257)[:, 0].tolist() == [0, 1000, 7936]
-    assert found.reshape(3, 257)[:, 255].tolist() == [255, 1255, 8191]
-    assert found.reshape(3, 257)[:, 256].tolist() == [8192, 8192, 8193]
+    result = frame_tokens([*range(256), *range(1000, 1256), *range(8192 - 256, 8192)], Frames())
+    assert result.dtype == np.int32
+    assert result.reshape(3, 257)[:, 0].tolist() == [0, 1000, 7936]
+    assert result.reshape(3, 257)[:, 255].tolist() == [255, 1255, 8191]
+    assert result.reshape(3, 257)[:, 256].tolist() == [8192, 8192, 8193]
 
 
 def test_one_frame_is_the_last_and_a_small_codebook_has_its_own_ends() -> None:
@@ -29,9 +29,9 @@ def test_one_frame_is_the_last_and_a_small_codebook_has_its_own_ends() -> None:
 )
 def test_of_more_frames_than_the_limit_some_are_taken_at_even_distances(count: int, limit: int | None, kept: list[int]) -> None:
     contract = Frames(tokens_per_frame=1, max_frames=limit)
-    found = frame_tokens(list(range(count)), contract)
-    assert found[::2].tolist() == kept
-    assert found[1::2].tolist() == [8192] * (len(kept) - 1) + [8193]
+    result = frame_tokens(list(range(count)), contract)
+    assert result[::2].tolist() == kept
+    assert result[1::2].tolist() == [8192] * (len(kept) - 1) + [8193]
 
 
 FLAT = "is no flat list of whole numbers: write the codes of all frames as one list"

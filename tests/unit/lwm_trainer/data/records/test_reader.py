@@ -1,18 +1,14 @@
-"""Sources: what is read, in which order, and what is said when it cannot be."""
+"""Records of a data set: their order on disk and in a bucket, and the errors for files and records that cannot be read."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lwm_trainer.config import ExitCode
-from lwm_trainer.data.records import shards as record_shards
 from lwm_trainer.data.records.reader import read_records
 from lwm_trainer.data.records.record import BadRecord, Record
-from lwm_trainer.data.records.shards import cut_shards, list_record_files, single_shard
+from lwm_trainer.data.records.shards import list_record_files, single_shard
 from lwm_trainer.storage.errors import FileChangedError, FileMissingError, InvalidUriError, StorageDeniedError, StorageMissingError
 from lwm_trainer.storage.files import read_files
 from support.fake_gcs import Bucket, a_bucket
@@ -28,20 +24,20 @@ OBJECTS = {
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    with a_bucket(monkeypatch, OBJECTS) as made:
-        yield made
+    with a_bucket(monkeypatch, OBJECTS) as created:
+        yield created
 
 
 def texts(uri: object) -> list[str]:
-    """Of all records, none of which is bad."""
+    """The texts of all records, none of which is bad."""
     listing = list_record_files(str(uri))
-    found = list(read_records(listing, single_shard(listing)))
-    assert all(isinstance(each, Record) for each in found), found
-    return [each.fields["text"] for each in found if isinstance(each, Record)]
+    result = list(read_records(listing, single_shard(listing)))
+    assert all(isinstance(each, Record) for each in result), result
+    return [each.fields["text"] for each in result if isinstance(each, Record)]
 
 
 def bad(path: Path, content: bytes | str) -> list[str]:
-    """What is said of the records of a file that are bad."""
+    """The messages of the bad records of a file."""
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     listing = list_record_files(str(path))
     return [
@@ -66,7 +62,7 @@ def test_a_bucket_s_folder_is_read_without_its_namesakes(bucket: Bucket) -> None
 
 
 @pytest.mark.parametrize(
-    ("pattern", "found"),
+    ("pattern", "result"),
     [
         ("books/*.txt", ["one", "two"]),
         ("books/**/*.txt", ["one", "two"]),
@@ -78,11 +74,11 @@ def test_a_bucket_s_folder_is_read_without_its_namesakes(bucket: Bucket) -> None
         ("*/x.txt", ["old"]),
     ],
 )
-def test_a_pattern_means_the_same_on_disk_and_in_a_bucket(bucket: Bucket, tmp_path: Path, pattern: str, found: list[str]) -> None:
+def test_a_pattern_means_the_same_on_disk_and_in_a_bucket(bucket: Bucket, tmp_path: Path, pattern: str, result: list[str]) -> None:
     for name, content in OBJECTS.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
-    assert sorted(texts(f"gs://lwm/{pattern}")) == sorted(texts(f"{tmp_path}/{pattern}")) == sorted(found)
+    assert sorted(texts(f"gs://lwm/{pattern}")) == sorted(texts(f"{tmp_path}/{pattern}")) == sorted(result)
 
 
 def test_a_pattern_that_matches_nothing_is_named(tmp_path: Path) -> None:
@@ -124,7 +120,7 @@ def test_a_file_that_changes_while_it_is_read_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ('{"text": "fine"}\n["text"]', 'a.jsonl:2: a list and no object: write one object a line, such as {"text": "…"}'),
         ("null", 'a.jsonl:1: null and no object: write one object a line, such as {"text": "…"}'),
@@ -141,8 +137,8 @@ def test_a_file_that_changes_while_it_is_read_is_named(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_bad_line_is_named(tmp_path: Path, content: str | bytes, said: str) -> None:
-    assert bad(tmp_path / "a.jsonl", content) == [said]
+def test_a_bad_line_is_named(tmp_path: Path, content: str | bytes, message: str) -> None:
+    assert bad(tmp_path / "a.jsonl", content) == [message]
 
 
 def test_letters_beyond_the_basic_plane_may_be_escaped(tmp_path: Path) -> None:
@@ -159,30 +155,3 @@ def test_bad_paths_are_named(tmp_path: Path) -> None:
         list_record_files(f"{tmp_path}/none")
     with pytest.raises(InvalidUriError, match=r"'books' is neither gs://bucket/path nor an absolute path"):
         list_record_files("books")
-
-
-@given(
-    words=st.lists(st.text(alphabet="ab\u00fc", max_size=30), min_size=1, max_size=40),
-    most=st.integers(min_value=20, max_value=200),
-    block=st.integers(min_value=1, max_value=500),
-)
-def test_shards_hold_every_line_once_with_its_number(
-    tmp_path_factory: pytest.TempPathFactory, words: list[str], most: int, block: int
-) -> None:
-    folder = tmp_path_factory.mktemp("lines")
-    lines = [json.dumps({"text": word}) if word else "" for word in words]
-    (folder / "a.jsonl").write_text("\n".join(lines))
-    (folder / "b.jsonl").write_text("\n".join(lines) + "\n")
-    (folder / "c.txt").write_text("c")
-    listing = list_record_files(str(folder))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(record_shards, "_BLOCK", block)
-        dealt = cut_shards(listing, most)
-    assert dealt == cut_shards(listing, most), "however much is read at once"
-    found = [record for shard in dealt for record in read_records(listing, shard)]
-    assert found == list(read_records(listing, single_shard(listing)))
-    expected = [(number, word) for number, word in enumerate(words, start=1) if word]
-    assert [(each.line, each.fields["text"]) for each in found if isinstance(each, Record)] == [*expected, *expected, (1, "c")]
-    longest = max(len(line.encode()) for line in lines) + 1
-    assert all(sum(part.size for part in shard) < most + longest for shard in dealt if len(shard) > 1 or shard[0].file.size > most)
-    assert sum(part.size for shard in dealt for part in shard) == sum(entry.size for entry in listing.entries)

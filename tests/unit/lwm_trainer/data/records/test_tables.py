@@ -36,12 +36,12 @@ def saved(folder: Path, files: int = 2) -> None:
 def test_rows_of_parquet_count_on_over_row_groups(tmp_path: Path) -> None:
     parquet(tmp_path / "a.parquet")
     listing = list_record_files(str(tmp_path))
-    found = list(read_records(listing, single_shard(listing)))
+    result = list(read_records(listing, single_shard(listing)))
     uri = f"{tmp_path}/a.parquet"
-    assert found == [Record(uri, number, number, row) for number, row in enumerate(ROWS, start=1)]
+    assert result == [Record(uri, number, number, row) for number, row in enumerate(ROWS, start=1)]
     dealt = cut_shards(listing, 1)
     assert len(dealt) == 7
-    assert [record for shard in dealt for record in read_records(listing, shard)] == found
+    assert [record for shard in dealt for record in read_records(listing, shard)] == result
     assert [(part.begin, part.end, part.first) for shard in cut_shards(listing, 2**20) for part in shard] == [(0, 7, 1)]
 
 
@@ -49,11 +49,11 @@ def test_a_saved_data_set_is_read_without_its_caches(tmp_path: Path) -> None:
     saved(tmp_path)
     (tmp_path / "cache-0123.arrow").write_bytes(b"of what was once computed")
     listing = list_record_files(str(tmp_path))
-    found = list(read_records(listing, single_shard(listing)))
-    assert [(each.line, each.fields) for each in found if isinstance(each, Record)] == [
+    result = list(read_records(listing, single_shard(listing)))
+    assert [(each.line, each.fields) for each in result if isinstance(each, Record)] == [
         (number % 100 + 1, row) for number, row in enumerate(ROWS)
     ]
-    assert {Path(each.uri).name for each in found} == {"data-00000-of-00002.arrow", "data-00001-of-00002.arrow"}
+    assert {Path(each.uri).name for each in result} == {"data-00000-of-00002.arrow", "data-00001-of-00002.arrow"}
 
 
 def test_one_of_several_splits_is_to_be_named(tmp_path: Path) -> None:
@@ -109,8 +109,8 @@ def test_a_row_of_a_wrong_encoding_is_named(tmp_path: Path) -> None:
         writer.write_table(table)
     pq.write_table(table, tmp_path / "z.parquet")
     listing = list_record_files(str(tmp_path))
-    found = list(read_records(listing, single_shard(listing)))
-    assert [each.fields["text"] for each in found if isinstance(each, Record)] == ["fine", "too"] * 2
-    assert [str(each) for each in found if isinstance(each, BadRecord)] == [
+    result = list(read_records(listing, single_shard(listing)))
+    assert [each.fields["text"] for each in result if isinstance(each, Record)] == ["fine", "too"] * 2
+    assert [str(each) for each in result if isinstance(each, BadRecord)] == [
         f"{tmp_path}/{name}:2: byte 2 of a text is not UTF-8: write the row anew" for name in ("data-00000-of-00001.arrow", "z.parquet")
     ]

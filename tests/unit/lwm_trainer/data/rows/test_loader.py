@@ -69,8 +69,8 @@ def test_hosts_that_build_their_rows_build_the_global_batch(step: int, split: li
 def test_steps_seeds_and_stages_have_batches_of_their_own() -> None:
     books = {"books": documents(*range(5, 45))}
 
-    def seen(made: Batches, step: int) -> bytes:
-        return b"".join(made.batch(step)[name].tobytes() for name in ("tokens", "targets", "weights"))
+    def seen(created: Batches, step: int) -> bytes:
+        return b"".join(created.batch(step)[name].tobytes() for name in ("tokens", "targets", "weights"))
 
     batches = Batches(config(), books)
     first = [seen(batches, step) for step in range(20)]
@@ -119,12 +119,12 @@ def row(**changes: Any) -> dict[str, list[Any]]:
 
 
 def test_which_tokens_and_targets_are_vision_and_which_count() -> None:
-    found = row()
-    assert found["tokens"] == [1, 2, 3, 4, 5, 9, 10, 11, 12, 6, 7, 8, 0, 0, 0, 0]
-    assert found["vision"] == [0, 1, 1, 1, 0] + [0] * 11
-    assert found["targets"] == [2, 3, 4, 5, 0, 10, 11, 12, 0, 7, 8, 0, 0, 0, 0, 0]
-    assert found["target_vision"] == [1, 1, 1, 0, 0] + [0] * 11
-    assert found["weights"] == [1, 0, 1, 1, 0] + [0, 0, 0, 0] + [1, 1, 0] + [0] * 4
+    result = row()
+    assert result["tokens"] == [1, 2, 3, 4, 5, 9, 10, 11, 12, 6, 7, 8, 0, 0, 0, 0]
+    assert result["vision"] == [0, 1, 1, 1, 0] + [0] * 11
+    assert result["targets"] == [2, 3, 4, 5, 0, 10, 11, 12, 0, 7, 8, 0, 0, 0, 0, 0]
+    assert result["target_vision"] == [1, 1, 1, 0, 0] + [0] * 11
+    assert result["weights"] == [1, 0, 1, 1, 0] + [0, 0, 0, 0] + [1, 1, 0] + [0] * 4
 
 
 def test_examples_that_weigh_alike_have_weights_that_add_up_to_one_for_each_modality_averaged_apart() -> None:

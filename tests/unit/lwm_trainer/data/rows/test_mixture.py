@@ -23,7 +23,7 @@ def test_rows_of_each_data_set_are_numbered_without_gap_across_blocks() -> None:
     mixture = Mixture([2.0, 1.0, 0.5], 9)
     drawn = [mixture.draw(row) for row in range(2 * BLOCK + 100)]
     for dataset in range(3):
-        numbers = [number for found, number in drawn if found == dataset]
+        numbers = [number for result, number in drawn if result == dataset]
         assert numbers == list(range(len(numbers)))
     assert Mixture([2.0, 1.0, 0.5], 9).draw(BLOCK + 3) == drawn[BLOCK + 3]
     assert [dataset for dataset, _ in drawn[:BLOCK]] != [dataset for dataset, _ in drawn[BLOCK : 2 * BLOCK]]

@@ -58,7 +58,7 @@ def one_by_one(sizes: list[int], length: int, classes: bool) -> list[int]:
     """Best fit as it is defined: each piece into the fullest row that has room, the youngest of equals; a class has rows of its own."""
     room: list[int] = []
     ages: list[int] = []
-    found = []
+    result = []
     for number, size in enumerate(sizes):
         if classes and number and size.bit_length() != sizes[number - 1].bit_length():
             room = [0] * len(room)
@@ -69,8 +69,8 @@ def one_by_one(sizes: list[int], length: int, classes: bool) -> list[int]:
             ages.append(0)
         room[row] -= size
         ages[row] = number
-        found.append(row)
-    return found
+        result.append(row)
+    return result
 
 
 @given(sizes=st.lists(st.integers(min_value=1, max_value=33), max_size=120), classes=st.booleans())

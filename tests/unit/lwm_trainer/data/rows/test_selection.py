@@ -37,14 +37,14 @@ def selected(**wanted: Any) -> tuple[list[tuple[int, int]], tuple[str, ...]]:
 
 
 def test_a_longer_document_is_cut_into_rows_and_a_rest() -> None:
-    found, remarks = selected()
-    assert found == [(0, 3), (1, 16), (1, 16), (1, 8), (2, 16), (3, 16), (3, 1), (4, 5), *[(6, 16)] * 6, (6, 4)]
+    result, remarks = selected()
+    assert result == [(0, 3), (1, 16), (1, 16), (1, 8), (2, 16), (3, 16), (3, 1), (4, 5), *[(6, 16)] * 6, (6, 4)]
     assert remarks == (EMPTY, f"3 split, longer than a row, the first {FIRST}")
 
 
 def test_a_longer_document_is_truncated_and_its_row_still_predicts_the_next_token() -> None:
-    found, remarks = selected(overlong="truncate")
-    assert found == [(0, 3), (1, 16), (2, 16), (3, 16), (4, 5), (6, 16)]
+    result, remarks = selected(overlong="truncate")
+    assert result == [(0, 3), (1, 16), (2, 16), (3, 16), (4, 5), (6, 16)]
     assert remarks == (EMPTY, f"3 truncated, longer than a row, the first {FIRST}")
     source = documents()
     pieces, _, _ = select_segments(source, LENGTH, Dataset(name="d", uri="/d", documents={"overlong": "truncate"}))
@@ -69,8 +69,8 @@ def test_one_that_is_left_out_for_its_length_is_not_too_long_for_a_row() -> None
 
 
 def test_lengths_outside_the_limits_are_left_out_and_counted() -> None:
-    found, remarks = selected(min_tokens=5, max_tokens=40, overlong="truncate")
-    assert {number for number, _ in found} == {1, 2, 3, 4}
+    result, remarks = selected(min_tokens=5, max_tokens=40, overlong="truncate")
+    assert {number for number, _ in result} == {1, 2, 3, 4}
     assert remarks[:2] == ("2 left out, shorter than minTokens 5", "1 left out, longer than maxTokens 40")
 
 

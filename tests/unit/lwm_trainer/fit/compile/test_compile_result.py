@@ -15,16 +15,16 @@ SPACE = (
 
 def test_too_little_hbm_is_an_answer_with_both_numbers() -> None:
     for text, needed in ((HBM, 95.78), (SPACE, 40.5)):
-        found = parse_refusal(text)
-        assert found is not None
-        assert (found.space, found.needed_bytes, found.available_bytes) == ("hbm", int(needed * 2**30), int(30.75 * 2**30))
+        result = parse_refusal(text)
+        assert result is not None
+        assert (result.space, result.needed_bytes, result.available_bytes) == ("hbm", int(needed * 2**30), int(30.75 * 2**30))
 
 
 def test_a_kernel_that_wants_too_much_smem_does_not_count_as_too_little_hbm() -> None:
-    found = parse_refusal(SMEM)
-    assert found is not None
-    assert (found.space, found.needed_bytes, found.available_bytes) == ("smem", int(1.25 * 2**20), 2**20)
-    assert found.message == SMEM.splitlines()[0]
+    result = parse_refusal(SMEM)
+    assert result is not None
+    assert (result.space, result.needed_bytes, result.available_bytes) == ("smem", int(1.25 * 2**20), 2**20)
+    assert result.message == SMEM.splitlines()[0]
 
 
 def test_another_error_is_no_refusal() -> None:

@@ -33,16 +33,16 @@ def test_shapes_mesh_and_memory_do(change: dict[str, Any]) -> None:
 
 
 def test_the_compiler_is_asked_once_and_again_for_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    requests: list[str] = []
 
     def ask(request: str, say: object) -> CompileResult:
-        asked.append(request)
+        requests.append(request)
         return CompileResult(seconds=1.0, mesh="fsdp 2")
 
     monkeypatch.setattr(module, "_run_worker", ask)
     answers = [compile_step(each, CPU, print, cache=tmp_path) for each in (run(), run(stage="chat"), run(memory={"remat": "full"}))]
     assert [known for _, known in answers] == [False, True, False]
-    assert len(asked) == 2
+    assert len(requests) == 2
 
 
 def test_a_machine_without_libtpu_is_told_which_extra_brings_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

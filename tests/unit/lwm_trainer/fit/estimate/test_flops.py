@@ -44,11 +44,11 @@ def test_document_lengths_must_be_those_of_one_step() -> None:
 
 def test_model_flops_do_not_depend_on_what_is_computed_again_but_the_hardwares_do() -> None:
     order: list[Remat] = ["none", "qkv", "attention", "full"]
-    found = [step_flops(a_7b_run(memory={"remat": remat})) for remat in order]
-    assert len({each.model for each in found}) == 1
-    assert [each.hardware for each in found] == sorted({each.hardware for each in found})
-    assert found[3].attention * 7 == found[2].attention * 9
-    assert step_flops(a_7b_run(memory={"remat": "offload"})) == found[2]
+    result = [step_flops(a_7b_run(memory={"remat": remat})) for remat in order]
+    assert len({each.model for each in result}) == 1
+    assert [each.hardware for each in result] == sorted({each.hardware for each in result})
+    assert result[3].attention * 7 == result[2].attention * 9
+    assert step_flops(a_7b_run(memory={"remat": "offload"})) == result[2]
 
 
 def test_the_head_is_multiplied_three_times_whatever_a_layer_keeps() -> None:

@@ -15,10 +15,10 @@ def of(memory: dict[str, Any] | None = None, **changes: Any) -> MemoryEstimate:
 
 
 def test_parameters_and_moments_are_float32_and_lie_over_all_devices_but_dps() -> None:
-    found = of()
-    assert found.parameters == 4 * 6_738_415_616 // 64
-    assert found.optimizer == 2 * found.parameters
-    assert of(mesh={"dp": 4, "sp": 16, "ulysses": 4}).parameters == 4 * found.parameters
+    result = of()
+    assert result.parameters == 4 * 6_738_415_616 // 64
+    assert result.optimizer == 2 * result.parameters
+    assert of(mesh={"dp": 4, "sp": 16, "ulysses": 4}).parameters == 4 * result.parameters
 
 
 def test_each_policy_keeps_more_than_the_one_that_computes_more_again() -> None:
@@ -31,8 +31,8 @@ def test_each_policy_keeps_more_than_the_one_that_computes_more_again() -> None:
 def test_keeping_all_is_guessed_near_what_the_compiler_needed() -> None:
     """36.3 GiB for 1K rows of the recipe's vision stage in 4 parts on v4, by libtpu 0.0.42.1."""
     run = next(case.run for case in cases(("v4",)) if case.stage.name == "vision-1k")
-    found = estimate_memory(run.model_copy(update={"memory": Memory(remat="none", gradient_accumulation_steps=4)}))
-    assert 0.8 <= found.total / (36.3 * 2**30) <= 1.0
+    result = estimate_memory(run.model_copy(update={"memory": Memory(remat="none", gradient_accumulation_steps=4)}))
+    assert 0.8 <= result.total / (36.3 * 2**30) <= 1.0
 
 
 def test_the_chunks_of_logits_are_those_of_the_loss() -> None:

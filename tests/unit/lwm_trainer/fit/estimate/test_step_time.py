@@ -21,23 +21,23 @@ def a_tpu_run(mesh: dict[str, int], *, devices: int = 64, slices: int = 1, rows:
     return a_run(**(given | {"context_length": 32 * K, "batch_tokens": rows * 32 * K} | changes))
 
 
-def phase(found: StepTimeEstimate, name: str) -> Phase:
-    return next(each for each in found.phases if each.name == name)
+def phase(result: StepTimeEstimate, name: str) -> Phase:
+    return next(each for each in result.phases if each.name == name)
 
 
 def test_the_step_is_the_sum_of_its_phases_and_each_says_how() -> None:
-    found = estimate_step_time(a_tpu_run({"fsdp": 4, "sp": 16, "ulysses": 4}), V5P)
-    assert found.seconds == pytest.approx(sum(each.seconds for each in found.phases))
-    lines = found.text.splitlines()
-    assert len(lines) == len(found.phases) + 1
-    assert all(each.text and each.text in found.text and each.seconds >= 0 for each in found.phases)
+    result = estimate_step_time(a_tpu_run({"fsdp": 4, "sp": 16, "ulysses": 4}), V5P)
+    assert result.seconds == pytest.approx(sum(each.seconds for each in result.phases))
+    lines = result.text.splitlines()
+    assert len(lines) == len(result.phases) + 1
+    assert all(each.text and each.text in result.text and each.seconds >= 0 for each in result.phases)
 
 
 def test_utilisation_counts_the_models_flops_and_not_those_computed_again() -> None:
     run = a_tpu_run({"fsdp": 4, "sp": 16}, memory={"remat": "full"})
-    found = estimate_step_time(run, V5P)
-    assert found.mfu == pytest.approx(step_flops(run).model / found.seconds / (64 * 4.59e14))
-    assert found.hardware_flops > found.model_flops
+    result = estimate_step_time(run, V5P)
+    assert result.mfu == pytest.approx(step_flops(run).model / result.seconds / (64 * 4.59e14))
+    assert result.hardware_flops > result.model_flops
 
 
 def test_a_run_without_its_ulysses_degree_is_refused() -> None:
@@ -47,23 +47,23 @@ def test_a_run_without_its_ulysses_degree_is_refused() -> None:
 
 
 def test_what_a_mesh_does_not_use_takes_no_time() -> None:
-    found = estimate_step_time(a_tpu_run({"fsdp": 4}, devices=4), V5P)
+    result = estimate_step_time(a_tpu_run({"fsdp": 4}, devices=4), V5P)
     for name in ("ring hops", "ulysses exchanges", "tp all-reduces", "dp in a slice", "dp between slices"):
-        assert phase(found, name).seconds == 0, name
+        assert phase(result, name).seconds == 0, name
 
 
 @pytest.mark.parametrize(("tp", "links"), [(2, 1), (4, 2)])
 def test_tensor_parallel_layers_sum_the_stream_five_times(tp: int, links: int) -> None:
-    found = estimate_step_time(a_tpu_run({"fsdp": 4, "sp": 16 // tp, "tp": tp}), V5P)
+    result = estimate_step_time(a_tpu_run({"fsdp": 4, "sp": 16 // tp, "tp": tp}), V5P)
     tokens = 4 * 32 * K // (64 // tp)
     sent = 32 * 5 * 2 * tokens * 4096 * 2 * (tp - 1) / tp
-    assert phase(found, "tp all-reduces").seconds == pytest.approx(sent / (links * 1e11 * ICI_SHARE)), "four fill an axis of 4 x 4 x 4"
+    assert phase(result, "tp all-reduces").seconds == pytest.approx(sent / (links * 1e11 * ICI_SHARE)), "four fill an axis of 4 x 4 x 4"
 
 
 def test_slices_sum_their_gradients_over_the_data_centers_network() -> None:
-    found = estimate_step_time(a_tpu_run({"dp": 2, "fsdp": 2, "sp": 32}, devices=128, slices=2), V5P)
-    assert phase(found, "dp between slices").seconds == pytest.approx(2 * 4 * (PARAMETERS // 64) / 2 / 6.25e9)
-    assert phase(found, "dp in a slice").seconds == 0
+    result = estimate_step_time(a_tpu_run({"dp": 2, "fsdp": 2, "sp": 32}, devices=128, slices=2), V5P)
+    assert phase(result, "dp between slices").seconds == pytest.approx(2 * 4 * (PARAMETERS // 64) / 2 / 6.25e9)
+    assert phase(result, "dp in a slice").seconds == 0
 
 
 def test_each_part_of_an_accumulation_gathers_the_parameters_again() -> None:
@@ -77,10 +77,10 @@ def test_each_part_of_an_accumulation_gathers_the_parameters_again() -> None:
 def test_offload_shows_only_what_compute_does_not_hide() -> None:
     run = a_tpu_run({"fsdp": 4, "sp": 16}, memory={"remat": "offload"})
     assert phase(estimate_step_time(run, V5P), "offload").seconds == 0
-    found = estimate_step_time(run, replace(V5P, host_rate=1e9))
+    result = estimate_step_time(run, replace(V5P, host_rate=1e9))
     whole = 2 * 32 * (4 * 32 * K // 64) * 8192 * 2 / 1e9
-    busy = sum(phase(found, name).seconds for name in ("matmul", "attention", "loss"))
-    assert phase(found, "offload").seconds == pytest.approx(whole - busy)
+    busy = sum(phase(result, name).seconds for name in ("matmul", "attention", "loss"))
+    assert phase(result, "offload").seconds == pytest.approx(whole - busy)
 
 
 def test_nothing_of_it_imports_jax() -> None:

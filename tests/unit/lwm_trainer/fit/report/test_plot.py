@@ -28,13 +28,13 @@ def test_a_picture_is_written(tmp_path: Path) -> None:
     assert (tmp_path / "fits.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("found", [a_fit(refused=True), a_fit(Target(platform="cpu"))])
-def test_what_was_refused_or_has_no_known_memory_is_not_drawn(found: FitResult, tmp_path: Path) -> None:
-    assert not plot_fits([("32K", found)], tmp_path / "fits.png")
+@pytest.mark.parametrize("result", [a_fit(refused=True), a_fit(Target(platform="cpu"))])
+def test_what_was_refused_or_has_no_known_memory_is_not_drawn(result: FitResult, tmp_path: Path) -> None:
+    assert not plot_fits([("32K", result)], tmp_path / "fits.png")
     assert not (tmp_path / "fits.png").exists()
 
 
 def test_what_is_small_in_every_bar_is_drawn_as_other_and_no_second_is_lost() -> None:
-    found = group_parts([{"matmul": 99.5, "loss": 0.4, "optimizer": 0.1}, {"matmul": 1.0, "loss": 1.0}])
-    assert found == [{"matmul": 99.5, "loss": 0.4, "other": 0.1}, {"matmul": 1.0, "loss": 1.0, "other": 0}]
+    result = group_parts([{"matmul": 99.5, "loss": 0.4, "optimizer": 0.1}, {"matmul": 1.0, "loss": 1.0}])
+    assert result == [{"matmul": 99.5, "loss": 0.4, "other": 0.1}, {"matmul": 1.0, "loss": 1.0, "other": 0}]
     assert group_parts([{"a": 1.0, "b": 0.0}]) == [{"a": 1.0}]

@@ -23,8 +23,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def change(folder: Path, **fields: Any) -> None:
-    said = json.loads((folder / "config.json").read_bytes()) | fields
-    (folder / "config.json").write_text(json.dumps(said))
+    content = json.loads((folder / "config.json").read_bytes()) | fields
+    (folder / "config.json").write_text(json.dumps(content))
 
 
 def refused(folder: Path, capsys: pytest.CaptureFixture[str], code: ExitCode = ExitCode.BAD_DATA) -> str:
@@ -35,7 +35,7 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str], code: ExitCode = E
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "message"),
     [
         ("attention_bias", True, "attention_bias is True"),
         ("mlp_bias", True, "mlp_bias is True"),
@@ -55,12 +55,12 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str], code: ExitCode = E
     ],
 )
 def test_a_config_that_does_not_fit_is_refused_by_its_field(
-    field: str, value: Any, said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    field: str, value: Any, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     change(folder, **{field: value})
-    told = refused(folder, capsys)
-    assert said in told
-    assert str(folder) in told
+    error_line = refused(folder, capsys)
+    assert message in error_line
+    assert str(folder) in error_line
 
 
 def test_both_styles_that_agree_are_read_and_the_old_alone_too(folder: Path) -> None:
