@@ -13,7 +13,7 @@ PAGE = reference.page()
 
 
 def fields(path: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
-    """The field and every one below it, whatever the page leaves out."""
+    """The field and all fields below it, including those that the page leaves out."""
     yield path, schema
     for name, child in schema.get("items", schema).get("properties", {}).items():
         yield from fields(f"{path}{'[]' if 'items' in schema else ''}.{name}", child)
@@ -23,60 +23,60 @@ FIELDS = dict(pair for name in ("spec", "status") for pair in fields(name, SCHEM
 
 
 def section(path: str) -> str:
-    """What stands between the heading of `path` and the next one."""
-    found = re.search(rf"^#+ `{re.escape(path)}`\n(.*?)(?=^#|\Z)", PAGE, re.MULTILINE | re.DOTALL)
-    assert found is not None, f"no section for {path}"
-    return found[1]
+    """The text between the heading of `path` and the next heading."""
+    match = re.search(rf"^#+ `{re.escape(path)}`\n(.*?)(?=^#|\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert match is not None, f"no section for {path}"
+    return match[1]
 
 
 def row(path: str, field: str) -> list[str]:
-    """The cells of a field, without the field's own; a cell may hold an escaped bar."""
-    found = [line for line in section(path).splitlines() if line.startswith(f"| `{field}` |")]
-    assert len(found) == 1, f"{len(found)} rows for {path}.{field}"
-    return [cell.strip() for cell in re.split(r"(?<!\\)\|", found[0])[2:-1]]
+    """The cells of a field's row after the field name. A cell may contain an escaped bar."""
+    lines = [line for line in section(path).splitlines() if line.startswith(f"| `{field}` |")]
+    assert len(lines) == 1, f"{len(lines)} rows for {path}.{field}"
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", lines[0])[2:-1]]
 
 
 def anchors() -> list[str]:
-    """Of the headings, as GitHub makes them."""
+    """The anchors of the headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
-def test_every_field_of_spec_and_status_says_what_it_is() -> None:
+def test_every_field_of_spec_and_status_has_a_description() -> None:
     assert len(FIELDS) > 200
     assert [path for path, schema in FIELDS.items() if not schema.get("description")] == []
 
 
 def test_no_description_calls_a_field_by_its_name_in_python() -> None:
-    said = {path: re.findall(r"\b[a-z]+_[a-z_]+\b", schema["description"]) for path, schema in FIELDS.items()}
-    assert {path: found for path, found in said.items() if found} == {}
+    python_names = {path: re.findall(r"\b[a-z]+_[a-z_]+\b", schema["description"]) for path, schema in FIELDS.items()}
+    assert {path: names for path, names in python_names.items() if names} == {}
 
 
 def test_every_object_has_a_section_or_leads_to_that_of_its_equal() -> None:
-    found = reference.sections(SCHEMA)
+    by_path = reference.sections(SCHEMA)
     for path, schema in FIELDS.items():
-        held = schema.get("items", schema)
-        if "properties" not in held:
+        item = schema.get("items", schema)
+        if "properties" not in item:
             continue
-        here = f"{path}[]" if "items" in schema else path
-        if here in found:
-            assert section(here)
+        section_path = f"{path}[]" if "items" in schema else path
+        if section_path in by_path:
+            assert section(section_path)
             continue
         assert any(
-            held["properties"] == known["properties"] and held.get(VALIDATIONS) == known.get(VALIDATIONS) for known in found.values()
+            item["properties"] == known["properties"] and item.get(VALIDATIONS) == known.get(VALIDATIONS) for known in by_path.values()
         )
 
 
 @pytest.mark.parametrize(
-    ("path", "field", "leads"),
+    ("path", "field", "anchor"),
     [
         ("spec.stages[]", "accelerator", "specaccelerator"),
         ("spec.checkpoint", "pvc", "specmodelinitfrompvc"),
         ("spec.podTemplate.env[].valueFrom", "configMapKeyRef", "specpodtemplateenvvaluefromsecretkeyref"),
     ],
 )
-def test_an_object_that_repeats_is_described_once(path: str, field: str, leads: str) -> None:
-    assert row(path, field)[0] == f"[object](#{leads})"
+def test_an_object_that_repeats_is_described_once(path: str, field: str, anchor: str) -> None:
+    assert row(path, field)[0] == f"[object](#{anchor})"
     assert f"`{path}.{field}`\n" not in PAGE
 
 
@@ -119,8 +119,8 @@ def test_a_list_of_objects_is_followed_by_its_section() -> None:
     ],
 )
 def test_type_default_and_bounds_are_those_of_the_model(path: str, field: str, type_: str, default: str, bounds: str) -> None:
-    found_type, found_default, _, found_bounds = row(path, field)
-    assert (found_type, found_default, found_bounds) == (type_, default, bounds)
+    shown_type, shown_default, _, shown_bounds = row(path, field)
+    assert (shown_type, shown_default, shown_bounds) == (type_, default, bounds)
 
 
 def test_a_pattern_does_not_break_the_table() -> None:

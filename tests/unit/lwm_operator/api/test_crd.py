@@ -21,7 +21,7 @@ def test_a_changed_copy_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "+kind: CustomResourceDefinition" in crd.difference()
 
 
-def test_the_charts_copy_outlives_the_chart() -> None:
+def test_helm_keeps_the_charts_copy_on_uninstall() -> None:
     assert "helm.sh/resource-policy: keep" in crd.CHART.read_text()
     assert "helm.sh/resource-policy" not in crd.PLAIN.read_text()
 
@@ -33,19 +33,19 @@ def test_status_has_no_defaults() -> None:
 
 
 def test_every_list_map_and_string_of_the_spec_is_bounded() -> None:
-    def unbounded(node: dict[str, object], where: str) -> list[str]:
-        found = []
+    def unbounded(node: dict[str, object], path: str) -> list[str]:
+        paths = []
         if node.get("type") == "string" and not ({"maxLength", "enum", "format"} & set(node)):
-            found.append(where)
+            paths.append(path)
         if node.get("type") == "array":
-            found += [] if "maxItems" in node else [where]
-            found += unbounded(node["items"], f"{where}[]")  # type: ignore[arg-type]
+            paths += [] if "maxItems" in node else [path]
+            paths += unbounded(node["items"], f"{path}[]")  # type: ignore[arg-type]
         if isinstance(node.get("additionalProperties"), dict):
-            found += [] if "maxProperties" in node else [where]
-            found += unbounded(node["additionalProperties"], f"{where}.*")  # type: ignore[arg-type]
+            paths += [] if "maxProperties" in node else [path]
+            paths += unbounded(node["additionalProperties"], f"{path}.*")  # type: ignore[arg-type]
         for name, child in node.get("properties", {}).items():  # type: ignore[attr-defined]
-            found += unbounded(child, f"{where}.{name}")
-        return found
+            paths += unbounded(child, f"{path}.{name}")
+        return paths
 
     schema = crd.crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
     assert unbounded(schema["spec"], "spec") == []

@@ -1,4 +1,4 @@
-"""Every example is one that the operator would accept."""
+"""The operator accepts every example."""
 
 from itertools import groupby
 from pathlib import Path
@@ -17,9 +17,9 @@ ABOUT = {"namespace": "default", "uid": "1a2b3c4d-0000-0000-0000-000000000000"}
 
 
 def training(path: Path) -> Training:
-    found: dict[str, Any] = yaml.safe_load(path.read_text())
-    found["metadata"] |= ABOUT
-    return read(found)
+    body: dict[str, Any] = yaml.safe_load(path.read_text())
+    body["metadata"] |= ABOUT
+    return read(body)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -31,10 +31,10 @@ def test_every_stage_fits(path: Path) -> None:
 def test_context_grows_on_the_same_data_and_theta_lies_above_the_bound_where_retrieval_fails(path: Path) -> None:
     spec = training(path).spec
     stages = spec.stages
-    for _, same in groupby(stages, lambda stage: spec.datasets_of(stage)):
-        lengths = [stage.context_length for stage in same]
+    for _, group in groupby(stages, lambda stage: spec.datasets_of(stage)):
+        lengths = [stage.context_length for stage in group]
         assert lengths == sorted(set(lengths))
-    published = path.stem == "gke-tpu-v5p-ladder"  # the paper's own thetas, which lie below it from 512K on
+    published = path.stem == "gke-tpu-v5p-ladder"  # with the paper's thetas, which are below the bound from 512K on
     for stage in stages:
         assert published or stage.rope_theta > least_theta(stage.context_length)
 

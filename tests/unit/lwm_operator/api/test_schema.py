@@ -19,13 +19,13 @@ class Outer(BaseModel):
     labels: dict[str, str] = {}
 
 
-def test_references_are_inlined_with_what_stands_beside_them() -> None:
+def test_references_are_inlined_with_the_keys_next_to_them() -> None:
     inner = structural(Outer)["properties"]["inner"]
     assert inner["properties"]["size"] == {"default": 1.0, "minimum": 0, "exclusiveMinimum": True, "maximum": 5, "type": "number"}
     assert inner["x-kubernetes-validations"] == [{"rule": "true", "message": "m"}]
 
 
-def test_optional_means_absent_and_nothing_else() -> None:
+def test_an_optional_field_may_only_be_absent() -> None:
     schema = structural(Outer)
     assert schema["properties"]["maybe"]["type"] == "object"
     assert "default" not in schema["properties"]["maybe"]
@@ -49,6 +49,6 @@ class Yes(BaseModel):
 
 
 @pytest.mark.parametrize(("model", "field"), [(Union, "either"), (Yes, "n")])
-def test_what_cannot_be_said_is_the_authors_error(model: type[BaseModel], field: str) -> None:
+def test_a_model_without_a_structural_schema_is_an_error(model: type[BaseModel], field: str) -> None:
     with pytest.raises(SchemaError, match=field):
         structural(model)

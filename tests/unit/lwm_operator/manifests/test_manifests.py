@@ -19,21 +19,21 @@ def run(**changes: Any) -> AttemptSpec:
 
 
 def job(run: AttemptSpec) -> dict[str, Any]:
-    """Of the one slice."""
-    (found,) = jobs(run)
-    return found
+    """The Job of the only slice."""
+    (manifest,) = jobs(run)
+    return manifest
 
 
 def pod(**changes: Any) -> dict[str, Any]:
-    found: dict[str, Any] = job(run(**changes))["spec"]["template"]["spec"]
-    return found
+    spec: dict[str, Any] = job(run(**changes))["spec"]["template"]["spec"]
+    return spec
 
 
 def environment(**changes: Any) -> dict[str, str]:
-    return {each["name"]: each["value"] for each in pod(**changes)["containers"][0]["env"]}
+    return {variable["name"]: variable["value"] for variable in pod(**changes)["containers"][0]["env"]}
 
 
-def made(kind: str, **changes: Any) -> dict[str, Any]:
+def companion(kind: str, **changes: Any) -> dict[str, Any]:
     return next(manifest for manifest in companions(run(**changes)) if manifest["kind"] == kind)
 
 
@@ -50,9 +50,9 @@ def test_each_is_valid_and_belongs_to_its_training(manifest: dict[str, Any]) -> 
 
 
 def test_the_job_never_retries_by_itself_and_stays_as_evidence() -> None:
-    made = job(run())
-    assert made["metadata"]["annotations"] == {"lwm.dev/template": "t", "lwm.dev/first-host": "0"}
-    spec = made["spec"]
+    manifest = job(run())
+    assert manifest["metadata"]["annotations"] == {"lwm.dev/template": "t", "lwm.dev/first-host": "0"}
+    spec = manifest["spec"]
     assert (spec["completionMode"], spec["completions"], spec["parallelism"], spec["backoffLimitPerIndex"]) == ("Indexed", 2, 2, 0)
     # A limit for the whole Job, or a policy that fails it, would end the survivors before they have spoken.
     assert not {"backoffLimit", "maxFailedIndexes", "podFailurePolicy", "ttlSecondsAfterFinished", "activeDeadlineSeconds"} & set(spec)
@@ -60,19 +60,19 @@ def test_the_job_never_retries_by_itself_and_stays_as_evidence() -> None:
 
 
 def test_avoided_nodes_are_excluded_by_name_each_by_a_requirement_of_its_own() -> None:
-    found = job(replace(run(), avoided_nodes=("node1", "node2")))["spec"]["template"]["spec"]
-    terms = found["affinity"]["nodeAffinity"]
+    avoiding = job(replace(run(), avoided_nodes=("node1", "node2")))["spec"]["template"]["spec"]
+    terms = avoiding["affinity"]["nodeAffinity"]
     assert terms["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"] == [
         {"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in ("node1", "node2")]}
     ]
     assert "affinity" not in pod()
 
 
-def test_the_grace_of_the_pods_is_the_specs() -> None:
+def test_the_pods_grace_period_is_that_of_the_spec() -> None:
     assert pod(execution={"terminationGracePeriodSeconds": 7})["terminationGracePeriodSeconds"] == 7
 
 
-def test_a_queue_gets_a_job_that_waits_and_nobody_elses_pods_know_of_it() -> None:
+def test_with_a_queue_the_job_starts_suspended_and_only_the_job_has_the_label() -> None:
     queued, plain = job(run(execution={"queueName": "team"})), job(run())
     assert (queued["metadata"]["labels"]["kueue.x-k8s.io/queue-name"], queued["spec"]["suspend"]) == ("team", True)
     assert queued["spec"]["template"]["metadata"]["labels"] == plain["spec"]["template"]["metadata"]["labels"]
@@ -81,9 +81,9 @@ def test_a_queue_gets_a_job_that_waits_and_nobody_elses_pods_know_of_it() -> Non
     kubernetes_validate.validate(queued, "1.37", strict=True)
 
 
-def test_priority_and_scheduler_are_the_specs_where_it_names_them() -> None:
-    found = pod(execution={"priorityClassName": "high", "schedulerName": "kai"})
-    assert (found["priorityClassName"], found["schedulerName"]) == ("high", "kai")
+def test_priority_class_and_scheduler_are_those_of_the_spec() -> None:
+    spec = pod(execution={"priorityClassName": "high", "schedulerName": "kai"})
+    assert (spec["priorityClassName"], spec["schedulerName"]) == ("high", "kai")
     assert not {"priorityClassName", "schedulerName"} & set(pod())
 
 
@@ -101,72 +101,74 @@ def test_the_pod_is_restricted() -> None:
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
 
 
-def test_the_pods_right_is_one_lease() -> None:
-    rules = made("Role")["rules"]
+def test_the_only_right_of_the_pods_is_to_patch_one_lease() -> None:
+    rules = companion("Role")["rules"]
     assert rules == [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": ["bible-s1-a3"], "verbs": ["patch"]}]
-    assert made("RoleBinding")["subjects"][0]["name"] == pod()["serviceAccountName"] == "bible-s1-a3"
+    assert companion("RoleBinding")["subjects"][0]["name"] == pod()["serviceAccountName"] == "bible-s1-a3"
 
 
-def test_an_account_of_the_users_own_is_bound_and_not_made() -> None:
+def test_an_account_of_the_user_is_bound_and_not_created() -> None:
     template = {"serviceAccountName": "with-bucket"}
     assert "ServiceAccount" not in [manifest["kind"] for manifest in companions(run(podTemplate=template))]
     assert (
-        made("RoleBinding", podTemplate=template)["subjects"][0]["name"] == pod(podTemplate=template)["serviceAccountName"] == "with-bucket"
+        companion("RoleBinding", podTemplate=template)["subjects"][0]["name"]
+        == pod(podTemplate=template)["serviceAccountName"]
+        == "with-bucket"
     )
 
 
 def test_hosts_spread_by_preference_and_leave_lost_nodes_soon() -> None:
     spec = pod()
     assert spec["topologySpreadConstraints"][0]["whenUnsatisfiable"] == "ScheduleAnyway"
-    assert {each["key"]: each["tolerationSeconds"] for each in spec["tolerations"]} == {
+    assert {toleration["key"]: toleration["tolerationSeconds"] for toleration in spec["tolerations"]} == {
         "node.kubernetes.io/not-ready": 30,
         "node.kubernetes.io/unreachable": 30,
     }
 
 
 def test_the_environment_of_a_cpu_host() -> None:
-    found = environment()
-    assert found["PJRT_NPROC"] == "2"
-    assert {found[name] for name in ("STORAGE_EMULATOR_HOST", "TENSORSTORE_GCS_HTTP_URL")} == {"http://fake-gcs.lwm-storage.svc:4443"}
+    variables = environment()
+    assert variables["PJRT_NPROC"] == "2"
+    assert {variables[name] for name in ("STORAGE_EMULATOR_HOST", "TENSORSTORE_GCS_HTTP_URL")} == {"http://fake-gcs.lwm-storage.svc:4443"}
     assert "STORAGE_EMULATOR_HOST" not in environment(checkpoint={"uri": "gs://real/runs"})
 
 
-def test_the_users_variables_come_along_but_ours_win() -> None:
-    found = environment(podTemplate={"env": [{"name": "MINE", "value": "1"}, {"name": "PJRT_NPROC", "value": "64"}]})
-    assert (found["MINE"], found["PJRT_NPROC"]) == ("1", "2")
+def test_the_users_variables_are_set_but_the_operators_take_precedence() -> None:
+    variables = environment(podTemplate={"env": [{"name": "MINE", "value": "1"}, {"name": "PJRT_NPROC", "value": "64"}]})
+    assert (variables["MINE"], variables["PJRT_NPROC"]) == ("1", "2")
 
 
-def test_a_variable_may_come_from_a_secret_or_a_config_map_but_not_in_place_of_ours() -> None:
+def test_a_variable_may_come_from_a_secret_or_a_config_map_but_not_replace_the_operators() -> None:
     secret = {"secretKeyRef": {"name": "hf-token", "key": "token"}}
     settings = {"configMapKeyRef": {"name": "settings", "key": "a.b", "optional": True}}
-    given = [{"name": "A", "valueFrom": secret}, {"name": "B", "valueFrom": settings}, {"name": "HOME", "valueFrom": secret}]
-    found = {each["name"]: each for each in pod(podTemplate={"env": given})["containers"][0]["env"]}
-    assert (found["A"], found["B"]) == ({"name": "A", "valueFrom": secret}, {"name": "B", "valueFrom": settings})
-    assert found["HOME"] == {"name": "HOME", "value": "/tmp"}
-    assert found[HIDDEN_VARIABLES]["value"] == "A"
+    env = [{"name": "A", "valueFrom": secret}, {"name": "B", "valueFrom": settings}, {"name": "HOME", "valueFrom": secret}]
+    variables = {variable["name"]: variable for variable in pod(podTemplate={"env": env})["containers"][0]["env"]}
+    assert (variables["A"], variables["B"]) == ({"name": "A", "valueFrom": secret}, {"name": "B", "valueFrom": settings})
+    assert variables["HOME"] == {"name": "HOME", "value": "/tmp"}
+    assert variables[HIDDEN_VARIABLES]["value"] == "A"
     assert HIDDEN_VARIABLES not in environment()
 
 
-def test_pull_secrets_come_along_where_there_are_any() -> None:
+def test_pull_secrets_are_set_if_there_are_any() -> None:
     assert pod(podTemplate={"imagePullSecrets": [{"name": "registry"}]})["imagePullSecrets"] == [{"name": "registry"}]
     assert "imagePullSecrets" not in pod()
 
 
 @pytest.mark.parametrize(
-    ("given", "wanted"),
+    ("resources", "expected"),
     [
         (None, {"requests": {"cpu": "250m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}),
         ({"requests": {"memory": "8Gi"}}, {"requests": {"cpu": "250m", "memory": "8Gi"}, "limits": {}}),
         ({"limits": {"memory": "512Mi", "cpu": 1}}, {"requests": {}, "limits": {"memory": "512Mi", "cpu": 1}}),
     ],
 )
-def test_resources(given: dict[str, Any] | None, wanted: dict[str, Any]) -> None:
-    template = {} if given is None else {"resources": given}
-    assert pod(podTemplate=template)["containers"][0]["resources"] == wanted
+def test_resources(resources: dict[str, Any] | None, expected: dict[str, Any]) -> None:
+    template = {} if resources is None else {"resources": resources}
+    assert pod(podTemplate=template)["containers"][0]["resources"] == expected
 
 
-def test_the_run_config_says_it_all() -> None:
-    manifest = made("ConfigMap", stages=[stage(steps=None, tokens=4096 * 60), stage("next")])
+def test_the_run_config_holds_the_whole_attempt() -> None:
+    manifest = companion("ConfigMap", stages=[stage(steps=None, tokens=4096 * 60), stage("next")])
     assert manifest["immutable"] is True
     config = RunConfig.model_validate_json(manifest["data"]["run.json"])
     assert (config.stage_index, config.stage_count, config.attempt, config.steps) == (0, 2, 3, 60)
@@ -184,7 +186,7 @@ def test_a_mixture_chooses_its_data_sets() -> None:
         "datasets": [{"name": name, "source": {"uri": f"gs://lwm/{name}"}} for name in ("a", "b", "c")],
         "stages": [stage(mixture=[{"dataset": "c", "weight": 3}, {"dataset": "a"}])],
     }
-    config = RunConfig.model_validate_json(made("ConfigMap", **changes)["data"]["run.json"])
+    config = RunConfig.model_validate_json(companion("ConfigMap", **changes)["data"]["run.json"])
     assert {dataset.name: dataset.weight for dataset in config.datasets} == {"a": 1.0, "c": 3.0}
 
 
@@ -204,7 +206,7 @@ def test_folders_on_claims_are_mounted_once_each() -> None:
     mounts = {mount["mountPath"]: mount for mount in spec["containers"][0]["volumeMounts"]}
     assert (mounts["/lwm/checkpoint"]["subPath"], mounts["/lwm/checkpoint"]["readOnly"]) == ("runs", False)
     assert claims[mounts["/lwm/datasets/books"]["name"]] == "texts"
-    config = RunConfig.model_validate_json(made("ConfigMap", **changes)["data"]["run.json"])
+    config = RunConfig.model_validate_json(companion("ConfigMap", **changes)["data"]["run.json"])
     assert (config.tokenizer, config.datasets[0].uri) == ("/lwm/tokenizer/tokenizer.json", "/lwm/datasets/books")
     assert config.checkpoint.root == "/lwm/checkpoint/default/bible-1a2b3c4d"
 

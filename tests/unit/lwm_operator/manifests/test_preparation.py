@@ -1,4 +1,4 @@
-"""The Job that prepares a data set, and what its workers need."""
+"""The Job that prepares a data set, and the objects of its workers."""
 
 from typing import Any
 
@@ -13,19 +13,21 @@ from simulation.builders import UID, spec, training
 TPU = {"type": "tpu", "tpu": {"family": "v5p", "topology": "2x2x1"}}
 
 
-def here(preparation: dict[str, Any] | None = None, **changes: Any) -> PreparationSpec:
-    """Of the second of two data sets."""
-    sets = [{"name": name, "source": {"uri": f"gs://lwm/{name}"}, "preparation": preparation or {"workers": 3}} for name in ("a", "books")]
-    made = training(**{"datasets": sets, "seed": 7, **changes})
-    return PreparationSpec(training=made, number=2, run=1, image="lwm-trainer:1", template="t")
+def preparing(settings: dict[str, Any] | None = None, **changes: Any) -> PreparationSpec:
+    """The preparation of the second of two data sets."""
+    datasets = [{"name": name, "source": {"uri": f"gs://lwm/{name}"}, "preparation": settings or {"workers": 3}} for name in ("a", "books")]
+    whole = training(**{"datasets": datasets, "seed": 7, **changes})
+    return PreparationSpec(training=whole, number=2, run=1, image="lwm-trainer:1", template="t")
 
 
 def pod(**changes: Any) -> dict[str, Any]:
-    found: dict[str, Any] = preparation_job(here(**changes))["spec"]["template"]["spec"]
-    return found
+    spec: dict[str, Any] = preparation_job(preparing(**changes))["spec"]["template"]["spec"]
+    return spec
 
 
-@pytest.mark.parametrize("manifest", [*preparation_companions(here()), preparation_job(here())], ids=lambda made: made["kind"])
+@pytest.mark.parametrize(
+    "manifest", [*preparation_companions(preparing()), preparation_job(preparing())], ids=lambda manifest: manifest["kind"]
+)
 def test_each_is_valid_and_belongs_to_its_training_and_data_set(manifest: Manifest) -> None:
     kubernetes_validate.validate(manifest, "1.37", strict=True)
     about = manifest["metadata"]
@@ -35,67 +37,67 @@ def test_each_is_valid_and_belongs_to_its_training_and_data_set(manifest: Manife
     assert not {"lwm.dev/stage", "lwm.dev/attempt", "lwm.dev/slice"} & set(about["labels"])
 
 
-def test_workers_are_tried_again_and_what_nobody_can_help_ends_the_job() -> None:
-    made = preparation_job(here())["spec"]
-    assert (made["completionMode"], made["completions"], made["parallelism"]) == ("Indexed", 3, 3)
-    assert (made["backoffLimitPerIndex"], made["maxFailedIndexes"]) == (6, 0)
-    fatal, disrupted = made["podFailurePolicy"]["rules"]
+def test_workers_are_retried_and_a_permanent_failure_ends_the_job() -> None:
+    job = preparation_job(preparing())["spec"]
+    assert (job["completionMode"], job["completions"], job["parallelism"]) == ("Indexed", 3, 3)
+    assert (job["backoffLimitPerIndex"], job["maxFailedIndexes"]) == (6, 0)
+    fatal, disrupted = job["podFailurePolicy"]["rules"]
     assert (fatal["action"], fatal["onExitCodes"]["values"]) == ("FailJob", [64, 65, 66, 77, 78])
     assert (disrupted["action"], disrupted["onPodConditions"][0]["type"]) == ("Ignore", "DisruptionTarget")
-    assert pod()["restartPolicy"] == "Never", "as a failure policy asks for"
+    assert pod()["restartPolicy"] == "Never", "required by a pod failure policy"
     assert pod()["containers"][0]["name"] == fatal["onExitCodes"]["containerName"]
 
 
-def test_its_pods_want_no_accelerator_and_have_requests_of_their_own() -> None:
+def test_its_pods_request_no_accelerator_and_have_their_own_requests() -> None:
     users = {"resources": {"requests": {"cpu": 100}}, "nodeSelector": {"disk": "fast"}, "env": [{"name": "MINE", "value": "1"}]}
-    found = pod(accelerator=TPU, podTemplate=users)
-    (container,) = found["containers"]
+    spec = pod(accelerator=TPU, podTemplate=users)
+    (container,) = spec["containers"]
     assert container["command"] == ["python", "-m", "lwm_trainer.preparation"]
-    assert (container["image"], found["nodeSelector"]) == ("lwm-trainer:1", {"disk": "fast"})
+    assert (container["image"], spec["nodeSelector"]) == ("lwm-trainer:1", {"disk": "fast"})
     assert container["resources"] == {"requests": {"cpu": "250m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
-    assert {toleration["key"] for toleration in found["tolerations"]} == {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
-    names = {each["name"]: each["value"] for each in container["env"]}
+    assert {toleration["key"] for toleration in spec["tolerations"]} == {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
+    names = {variable["name"]: variable["value"] for variable in container["env"]}
     assert (names["MINE"], names["STORAGE_EMULATOR_HOST"]) == ("1", "http://fake-gcs.lwm-storage.svc:4443")
     assert not {name for name in names if name.startswith(("TPU", "PJRT", "LWM_SLICE"))}
-    more = pod(preparation={"workers": 1, "resources": {"requests": {"cpu": 8, "memory": "32Gi"}}})["containers"][0]["resources"]
+    more = pod(settings={"workers": 1, "resources": {"requests": {"cpu": 8, "memory": "32Gi"}}})["containers"][0]["resources"]
     assert more == {"requests": {"cpu": 8, "memory": "32Gi"}, "limits": {}}
 
 
-def test_claims_are_read_only_but_the_one_that_is_written_to() -> None:
+def test_all_claims_but_that_of_the_checkpoints_are_read_only() -> None:
     claims = {"checkpoint": {"pvc": {"claimName": "runs"}}, "tokenizer": {"pvc": {"claimName": "shelf", "subPath": "t"}}}
     shelf = [
         {"name": name, "source": {"pvc": {"claimName": "shelf", "subPath": name}}, "preparation": {"workers": 1}} for name in ("a", "books")
     ]
-    found = pod(**claims, datasets=shelf, model={**spec()["model"], "initFrom": {"pvc": {"claimName": "llama"}}})
-    paths = {each["mountPath"]: each for each in found["containers"][0]["volumeMounts"] if each["mountPath"].startswith("/lwm")}
-    assert {path: (each["readOnly"], each.get("subPath")) for path, each in paths.items()} == {
+    pod_spec = pod(**claims, datasets=shelf, model={**spec()["model"], "initFrom": {"pvc": {"claimName": "llama"}}})
+    mounts = {mount["mountPath"]: mount for mount in pod_spec["containers"][0]["volumeMounts"] if mount["mountPath"].startswith("/lwm")}
+    assert {path: (mount["readOnly"], mount.get("subPath")) for path, mount in mounts.items()} == {
         "/lwm/checkpoint": (False, None),
         "/lwm/tokenizer": (True, "t"),
         "/lwm/datasets/books": (True, "books"),
-    }, "and no other data set's, and not the first parameters"
+    }, "and neither those of other data sets nor the initial parameters"
 
 
-def test_workers_are_told_what_the_stage_will_be_and_where_equal_ones_are_shared() -> None:
-    made = prepare_config(here())
-    assert (made.dataset.name, made.dataset.uri, made.seed, made.workers) == ("books", "gs://lwm/books", 7, 3)
-    assert (made.root, made.lease) == ("gs://lwm/runs/datasets", Lease(namespace="default", name="bible-d2-r1"))
-    assert (made.vocab_size, made.vision_vocab_size) == (2048, None)
-    assert prepare_config(here(checkpoint={"pvc": {"claimName": "runs"}})).root == "/lwm/checkpoint/datasets"
-    assert prepare_config(here(model={**spec()["model"], "vision": {"vocabSize": 64}})).vision_vocab_size == 64
-    carried = next(each for each in preparation_companions(here()) if each["kind"] == "ConfigMap")["data"]["run.json"]
-    assert PrepareConfig.model_validate_json(carried) == made
+def test_the_config_of_the_workers_holds_the_data_set_and_the_shared_folder() -> None:
+    config = prepare_config(preparing())
+    assert (config.dataset.name, config.dataset.uri, config.seed, config.workers) == ("books", "gs://lwm/books", 7, 3)
+    assert (config.root, config.lease) == ("gs://lwm/runs/datasets", Lease(namespace="default", name="bible-d2-r1"))
+    assert (config.vocab_size, config.vision_vocab_size) == (2048, None)
+    assert prepare_config(preparing(checkpoint={"pvc": {"claimName": "runs"}})).root == "/lwm/checkpoint/datasets"
+    assert prepare_config(preparing(model={**spec()["model"], "vision": {"vocabSize": 64}})).vision_vocab_size == 64
+    mounted = next(manifest for manifest in preparation_companions(preparing()) if manifest["kind"] == "ConfigMap")["data"]["run.json"]
+    assert PrepareConfig.model_validate_json(mounted) == config
 
 
 def test_worker_0_may_patch_its_lease_and_nothing_else() -> None:
-    role = next(each for each in preparation_companions(here()) if each["kind"] == "Role")
+    role = next(manifest for manifest in preparation_companions(preparing()) if manifest["kind"] == "Role")
     assert role["rules"] == [
         {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": ["bible-d2-r1"], "verbs": ["patch"]}
     ]
-    kinds = [each["kind"] for each in preparation_companions(here(podTemplate={"serviceAccountName": "mine"}))]
+    kinds = [manifest["kind"] for manifest in preparation_companions(preparing(podTemplate={"serviceAccountName": "mine"}))]
     assert "ServiceAccount" not in kinds
 
 
 def test_a_queue_admits_it_like_an_attempt() -> None:
-    made = preparation_job(here(execution={"queueName": "team"}))
-    assert (made["metadata"]["labels"]["kueue.x-k8s.io/queue-name"], made["spec"]["suspend"]) == ("team", True)
-    assert "suspend" not in preparation_job(here())["spec"]
+    job = preparation_job(preparing(execution={"queueName": "team"}))
+    assert (job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"], job["spec"]["suspend"]) == ("team", True)
+    assert "suspend" not in preparation_job(preparing())["spec"]

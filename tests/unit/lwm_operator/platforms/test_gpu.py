@@ -16,45 +16,45 @@ from tools.docs import platforms as platforms_page
 ALL = list(PROFILES.values())
 
 
-def containers(each: Profile) -> list[Profile | Sidecar]:
+def containers(profile: Profile) -> list[Profile | Sidecar]:
     """The trainer's settings stand in the profile itself."""
-    return [each, *each.sidecars]
+    return [profile, *profile.sidecars]
 
 
-@pytest.mark.parametrize("each", ALL, ids=PROFILES)
-def test_a_profile_claims_privileged_exactly_when_the_restricted_level_refuses_it(each: Profile) -> None:
-    added = {capability for container in containers(each) for capability in container.capabilities}
-    refused = bool(each.volumes or each.host_network or each.sidecars or added - {"NET_BIND_SERVICE"})
-    assert each.pod_security == ("privileged" if refused else "restricted")
-    assert each.reason
+@pytest.mark.parametrize("profile", ALL, ids=PROFILES)
+def test_a_profile_claims_privileged_exactly_when_the_restricted_level_refuses_it(profile: Profile) -> None:
+    added = {capability for container in containers(profile) for capability in container.capabilities}
+    refused = bool(profile.volumes or profile.host_network or profile.sidecars or added - {"NET_BIND_SERVICE"})
+    assert profile.pod_security == ("privileged" if refused else "restricted")
+    assert profile.reason
     for capability in added - {"NET_BIND_SERVICE"}:
-        assert capability in each.reason
-    assert ("hostPath" in each.reason) == bool(each.volumes)
-    assert ("hostNetwork" in each.reason) == each.host_network
+        assert capability in profile.reason
+    assert ("hostPath" in profile.reason) == bool(profile.volumes)
+    assert ("hostNetwork" in profile.reason) == profile.host_network
 
 
-@pytest.mark.parametrize("each", ALL, ids=PROFILES)
-def test_a_profile_has_sources_that_name_a_page_or_a_repository(each: Profile) -> None:
-    assert each.sources
-    assert any(re.match(r"https://|[\w-]+/[\w-]+@[0-9a-f]{7} ", source) for source in each.sources)
+@pytest.mark.parametrize("profile", ALL, ids=PROFILES)
+def test_a_profile_has_sources_that_name_a_page_or_a_repository(profile: Profile) -> None:
+    assert profile.sources
+    assert any(re.match(r"https://|[\w-]+/[\w-]+@[0-9a-f]{7} ", source) for source in profile.sources)
 
 
-@pytest.mark.parametrize("each", ALL, ids=PROFILES)
-def test_every_mount_is_of_a_volume_of_the_profile_and_every_volume_is_mounted(each: Profile) -> None:
-    mounts = [mount for container in containers(each) for mount in container.mounts]
-    assert {mount.name for mount in mounts} == {volume.name for volume in each.volumes}
-    for container in containers(each):
+@pytest.mark.parametrize("profile", ALL, ids=PROFILES)
+def test_every_mount_is_of_a_volume_of_the_profile_and_every_volume_is_mounted(profile: Profile) -> None:
+    mounts = [mount for container in containers(profile) for mount in container.mounts]
+    assert {mount.name for mount in mounts} == {volume.name for volume in profile.volumes}
+    for container in containers(profile):
         paths = [mount.path for mount in container.mounts]
         assert len(set(paths)) == len(paths)
         assert "/tmp" not in paths
 
 
-@pytest.mark.parametrize("each", ALL, ids=PROFILES)
-def test_a_profile_tolerates_the_taint_of_gpu_nodes_and_names_no_gpus_itself(each: Profile) -> None:
-    assert [(one.key, one.operator, one.effect) for one in each.tolerations] == [("nvidia.com/gpu", "Exists", "NoSchedule")]
+@pytest.mark.parametrize("profile", ALL, ids=PROFILES)
+def test_a_profile_tolerates_the_taint_of_gpu_nodes_and_names_no_gpus_itself(profile: Profile) -> None:
+    assert [(one.key, one.operator, one.effect) for one in profile.tolerations] == [("nvidia.com/gpu", "Exists", "NoSchedule")]
     assert RESOURCE == "nvidia.com/gpu"
-    assert RESOURCE not in each.resources
-    assert each.dns_policy == ("ClusterFirstWithHostNet" if each.host_network else "ClusterFirst")
+    assert RESOURCE not in profile.resources
+    assert profile.dns_policy == ("ClusterFirstWithHostNet" if profile.host_network else "ClusterFirst")
 
 
 @pytest.mark.parametrize(
@@ -66,25 +66,25 @@ def test_a_profile_tolerates_the_taint_of_gpu_nodes_and_names_no_gpus_itself(eac
     ],
 )
 def test_googles_machines_get_all_their_network_cards(name: str, accelerator: str, networks: str) -> None:
-    each = profile(name)
-    assert each.node_selectors == {"cloud.google.com/gke-accelerator": accelerator}
-    cards = json.loads(each.annotations["networking.gke.io/interfaces"])
+    profile = PROFILES[name]
+    assert profile.node_selectors == {"cloud.google.com/gke-accelerator": accelerator}
+    cards = json.loads(profile.annotations["networking.gke.io/interfaces"])
     assert [card["network"] for card in cards] == networks.split()
     assert len({card["interfaceName"] for card in cards}) == len(cards)
-    assert each.annotations["networking.gke.io/default-interface"] == cards[0]["interfaceName"] == "eth0"
-    # What NCCL is told to use exists in the pod.
-    told = [card for key, cards in each.environment.items() if key.endswith("_IFNAME") for card in cards.split(",")]
-    assert set(told) <= {card["interfaceName"] for card in cards}
+    assert profile.annotations["networking.gke.io/default-interface"] == cards[0]["interfaceName"] == "eth0"
+    # The cards in NCCL's settings exist in the pod.
+    configured = [card for key, cards in profile.environment.items() if key.endswith("_IFNAME") for card in cards.split(",")]
+    assert set(configured) <= {card["interfaceName"] for card in cards}
 
 
 @pytest.mark.parametrize(("name", "daemon", "devices"), [("gke-a3-high", "tcpx-daemon", 10), ("gke-a3-mega", "tcpxo-daemon", 11)])
 def test_a_receive_daemon_sees_the_eight_gpus_without_asking_for_any(name: str, daemon: str, devices: int) -> None:
-    each = profile(name)
-    assert [sidecar.name for sidecar in each.sidecars] == [daemon]
-    listed = each.annotations[f"devices.gke.io/container.{daemon}"].splitlines()
+    profile = PROFILES[name]
+    assert [sidecar.name for sidecar in profile.sidecars] == [daemon]
+    listed = profile.annotations[f"devices.gke.io/container.{daemon}"].splitlines()
     assert len(set(listed)) == len(listed) == devices
     assert [f"- path: /dev/nvidia{number}" for number in range(8)] == listed[:8]
-    assert re.fullmatch(r"us-docker\.pkg\.dev/gce-ai-infra/[\w/-]+:v\d+\.\d+\.\d+", each.sidecars[0].image)
+    assert re.fullmatch(r"us-docker\.pkg\.dev/gce-ai-infra/[\w/-]+:v\d+\.\d+\.\d+", profile.sidecars[0].image)
 
 
 @pytest.mark.parametrize(("name", "adapters"), [("aws-efa", "1"), ("aws-efa-p5", "32")])

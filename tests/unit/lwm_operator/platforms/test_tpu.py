@@ -9,7 +9,7 @@ from lwm_operator.platforms.tpu import environment, selectors, slice_shape, tole
 
 V4, V5E, V5P, V6E, V7X = "tpu-v4-podslice", "tpu-v5-lite-podslice", "tpu-v5p-slice", "tpu-v6e-slice", "tpu7x"
 
-# family, topology, chipsPerHost as asked for, hosts, chips per host, JAX devices per host, chips, machine, accelerator
+# family, topology, requested chipsPerHost, hosts, chips per host, JAX devices per host, chips, machine, accelerator
 SLICES = [
     ("v4", "2x2x1", None, 1, 4, 4, 4, "ct4p-hightpu-4t", V4),
     ("v4", "2x2x2", None, 2, 4, 4, 8, "ct4p-hightpu-4t", V4),
@@ -46,17 +46,27 @@ SLICES = [
 ]
 
 
-@pytest.mark.parametrize(("family", "topology", "asked", "hosts", "per_host", "devices", "chips", "machine", "accelerator"), SLICES)
+@pytest.mark.parametrize(
+    ("family", "topology", "chips_per_host", "hosts", "per_host", "devices", "chips", "machine", "accelerator"), SLICES
+)
 def test_a_slice_has_the_hosts_devices_and_node_labels_of_the_platform(
-    family: str, topology: str, asked: int | None, hosts: int, per_host: int, devices: int, chips: int, machine: str, accelerator: str
+    family: str,
+    topology: str,
+    chips_per_host: int | None,
+    hosts: int,
+    per_host: int,
+    devices: int,
+    chips: int,
+    machine: str,
+    accelerator: str,
 ) -> None:
-    shape = slice_shape(family, topology, asked)
+    shape = slice_shape(family, topology, chips_per_host)
     assert (shape.hosts, shape.chips_per_host, shape.devices_per_host, shape.chips) == (hosts, per_host, devices, chips)
     assert (shape.machine, shape.single_host) == (machine, hosts == 1)
-    labels = selectors(family, topology, chips_per_host=asked)
+    labels = selectors(family, topology, chips_per_host=chips_per_host)
     assert labels.pop("cloud.google.com/gke-tpu-accelerator") == accelerator
     assert labels.pop("cloud.google.com/gke-tpu-topology") == topology
-    # Where two machines build one topology, the label tells them apart; elsewhere it stays away.
+    # The label is set only if two machine types build the topology.
     assert labels == ({"cloud.google.com/gke-accelerator-count": str(per_host)} if topology == "2x4" else {})
 
 
@@ -82,10 +92,12 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("family", "topology", "asked", "message"), REFUSALS)
-def test_a_wrong_value_is_refused_with_the_nearest_right_ones(family: str, topology: str, asked: int | None, message: str) -> None:
+@pytest.mark.parametrize(("family", "topology", "chips_per_host", "message"), REFUSALS)
+def test_an_unknown_value_is_refused_with_the_nearest_known_ones(
+    family: str, topology: str, chips_per_host: int | None, message: str
+) -> None:
     with pytest.raises(PlatformError) as refused:
-        slice_shape(family, topology, asked)
+        slice_shape(family, topology, chips_per_host)
     assert str(refused.value) == message
 
 
@@ -93,20 +105,20 @@ def test_a_wrong_value_is_refused_with_the_nearest_right_ones(family: str, topol
     ("family", "largest", "beyond"), [("v4", "16x16x16", "16x16x20"), ("v5p", "16x20x28", "16x24x24"), ("v7x", "16x24x24", "16x20x32")]
 )
 def test_cubes_end_with_the_largest_pod(family: str, largest: str, beyond: str) -> None:
-    assert slice_shape(family, largest).chips == max(row.chips for row in GKE_TPU_FAMILIES[family].topologies.values())
+    assert slice_shape(family, largest).chips == max(topology.chips for topology in GKE_TPU_FAMILIES[family].topologies.values())
     with pytest.raises(PlatformError, match=f"^{beyond} is no topology of {family}: use "):
         slice_shape(family, beyond)
 
 
-def test_hosts_fill_every_topology_and_what_is_said_of_a_family_has_a_source() -> None:
+def test_hosts_fill_every_topology_and_every_fact_has_a_source() -> None:
     for family in GKE_TPU_FAMILIES.values():
         assert family.sources
         assert family.chip.hbm_bytes > 16e9
-        for row in family.topologies.values():
-            assert row.source
-            assert len(row.axes) == family.chip.dimensions
-            assert [row.chips % machine.chips for machine in row.machines] == [0] * len(row.machines)
-            assert row.name == "2x2x1" or list(row.axes) == sorted(row.axes)
+        for topology in family.topologies.values():
+            assert topology.source
+            assert len(topology.axes) == family.chip.dimensions
+            assert [topology.chips % machine.chips for machine in topology.machines] == [0] * len(topology.machines)
+            assert topology.name == "2x2x1" or list(topology.axes) == sorted(topology.axes)
 
 
 def test_spot_and_reserved_nodes_are_chosen_by_googles_labels() -> None:

@@ -1,4 +1,4 @@
-"""The pods of each accelerator, held against the table of platform facts and Kubernetes' schemas."""
+"""The pods of each accelerator, compared with the platforms' tables and Kubernetes' schemas."""
 
 from typing import Any, get_args
 
@@ -18,9 +18,9 @@ SLICES = 2
 
 
 def run(accelerator: dict[str, Any], mesh: dict[str, int], **changes: Any) -> AttemptSpec:
-    made = training(accelerator=accelerator, stages=[stage(mesh=mesh, batchTokens=512 * 64)], **changes)
-    assert validate(made.spec) == ()
-    return AttemptSpec(training=made, stage=1, attempt=3, start=Start(), image="lwm-trainer:1", template="t")
+    whole = training(accelerator=accelerator, stages=[stage(mesh=mesh, batchTokens=512 * 64)], **changes)
+    assert validate(whole.spec) == ()
+    return AttemptSpec(training=whole, stage=1, attempt=3, start=Start(), image="lwm-trainer:1", template="t")
 
 
 def tpu(family: str = "v5p", topology: str = "2x2x2", **more: Any) -> dict[str, Any]:
@@ -32,12 +32,12 @@ def gpu(**more: Any) -> dict[str, Any]:
 
 
 def pod(job: Manifest) -> dict[str, Any]:
-    found: dict[str, Any] = job["spec"]["template"]["spec"]
-    return found
+    spec: dict[str, Any] = job["spec"]["template"]["spec"]
+    return spec
 
 
 def environment(job: Manifest) -> dict[str, str]:
-    return {each["name"]: each["value"] for each in pod(job)["containers"][0]["env"]}
+    return {variable["name"]: variable["value"] for variable in pod(job)["containers"][0]["env"]}
 
 
 TPUS = (
@@ -62,29 +62,32 @@ def test_a_slice_is_a_job_of_whole_hosts(family: str, topology: str, hosts: int,
     assert spec["nodeSelector"]["cloud.google.com/gke-tpu-topology"] == topology
     assert (container["resources"]["limits"]["google.com/tpu"], container["resources"]["requests"]["google.com/tpu"]) == (chips, chips)
     assert {"key": "google.com/tpu", "operator": "Exists", "effect": "NoSchedule"} in spec["tolerations"]
-    assert ("podAffinity" in spec.get("affinity", {})) == (hosts > 1), "several hosts of a slice lie in one node pool"
+    assert ("podAffinity" in spec.get("affinity", {})) == (hosts > 1), "all hosts of a slice are in one node pool"
     assert not any(name.startswith("MEGASCALE") for name in environment(job))
 
 
 def test_slices_have_a_job_each_and_one_gang() -> None:
-    here = run(tpu(slices=SLICES), {"dp": 2, "fsdp": 4, "sp": 2})
-    made = jobs(here)
-    assert [job["metadata"]["name"] for job in made] == ["bible-s1-a3-x0", "bible-s1-a3-x1"]
-    assert [job["metadata"]["annotations"]["lwm.dev/first-host"] for job in made] == ["0", "2"]
-    for index, job in enumerate(made):
+    attempt = run(tpu(slices=SLICES), {"dp": 2, "fsdp": 4, "sp": 2})
+    slices = jobs(attempt)
+    assert [job["metadata"]["name"] for job in slices] == ["bible-s1-a3-x0", "bible-s1-a3-x1"]
+    assert [job["metadata"]["annotations"]["lwm.dev/first-host"] for job in slices] == ["0", "2"]
+    for index, job in enumerate(slices):
         kubernetes_validate.validate(job, "1.37", strict=True)
         about = job["spec"]["template"]["metadata"]
         assert (about["labels"]["lwm.dev/slice"], about["annotations"]["lwm.dev/first-host"]) == (str(index), str(2 * index))
-        found = environment(job)
-        assert (found["LWM_SLICE"], found["MEGASCALE_SLICE_ID"], found["MEGASCALE_NUM_SLICES"]) == (str(index), str(index), "2")
-        assert found["MEGASCALE_COORDINATOR_ADDRESS"] == "bible-s1-a3-x0-0.bible"
+        variables = environment(job)
+        assert (variables["LWM_SLICE"], variables["MEGASCALE_SLICE_ID"], variables["MEGASCALE_NUM_SLICES"]) == (str(index), str(index), "2")
+        assert variables["MEGASCALE_COORDINATOR_ADDRESS"] == "bible-s1-a3-x0-0.bible"
         affinity = pod(job)["affinity"]
         (together,) = affinity["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
         (apart,) = affinity["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
         assert together["labelSelector"]["matchLabels"] == {"batch.kubernetes.io/job-name": job["metadata"]["name"]}
-        assert {each["key"] for each in apart["labelSelector"]["matchExpressions"]} == {"lwm.dev/slice", "batch.kubernetes.io/job-name"}
+        assert {expression["key"] for expression in apart["labelSelector"]["matchExpressions"]} == {
+            "lwm.dev/slice",
+            "batch.kubernetes.io/job-name",
+        }
         assert together["topologyKey"] == apart["topologyKey"] == "cloud.google.com/gke-nodepool"
-    config = next(RunConfig.model_validate_json(each["data"]["run.json"]) for each in companions(here) if each["kind"] == "ConfigMap")
+    config = next(RunConfig.model_validate_json(one["data"]["run.json"]) for one in companions(attempt) if one["kind"] == "ConfigMap")
     gang = config.gang
     assert (gang.slices, gang.hosts, gang.devices_per_host, gang.platform) == (2, 4, 4, "tpu")
     assert gang.coordinator == "bible-s1-a3-x0-0.bible:8476"
@@ -99,12 +102,12 @@ def test_slices_have_a_job_each_and_one_gang() -> None:
 def test_spot_and_reservation_are_selectors() -> None:
     (spot,) = jobs(run(tpu(spot=True), {"dp": 8}))
     assert pod(spot)["nodeSelector"]["cloud.google.com/gke-spot"] == "true"
-    assert "cloud.google.com/gke-spot" in [each["key"] for each in pod(spot)["tolerations"]]
-    (kept,) = jobs(run(tpu(reservation="projects/ours/reservations/mine"), {"dp": 8}))
-    assert pod(kept)["nodeSelector"]["cloud.google.com/reservation-name"] == "mine"
+    assert "cloud.google.com/gke-spot" in [toleration["key"] for toleration in pod(spot)["tolerations"]]
+    (reserved,) = jobs(run(tpu(reservation="projects/ours/reservations/mine"), {"dp": 8}))
+    assert pod(reserved)["nodeSelector"]["cloud.google.com/reservation-name"] == "mine"
 
 
-def test_a_users_selector_and_ours_stand_together_and_ours_win() -> None:
+def test_node_selectors_of_user_and_accelerator_are_merged_and_the_accelerators_take_precedence() -> None:
     template = {"nodeSelector": {"zone": "a", "cloud.google.com/gke-tpu-topology": "1x1"}, "tolerations": [{"key": "mine"}]}
     (job,) = jobs(run(tpu(), {"dp": 8}, podTemplate=template))
     assert pod(job)["nodeSelector"]["zone"] == "a"
@@ -134,7 +137,7 @@ def test_a_gpu_host_has_its_devices_its_network_and_shared_memory() -> None:
 def test_other_resource_names_are_tolerated_by_their_own_key() -> None:
     (job,) = jobs(run(gpu(resource="example.com/fast"), {"fsdp": 8}))
     assert pod(job)["containers"][0]["resources"]["limits"]["example.com/fast"] == 4
-    assert "example.com/fast" in [each["key"] for each in pod(job)["tolerations"]]
+    assert "example.com/fast" in [toleration["key"] for toleration in pod(job)["tolerations"]]
 
 
 def test_every_profile_of_the_table_can_be_named_and_no_other() -> None:
@@ -142,7 +145,7 @@ def test_every_profile_of_the_table_can_be_named_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
-def test_a_profile_brings_what_it_says(name: str) -> None:
+def test_a_profiles_requirements_are_in_the_pod(name: str) -> None:
     profile = PROFILES[name]
     (job,) = jobs(run(gpu(profile=name), {"fsdp": 8}))
     kubernetes_validate.validate(job, "1.37", strict=True)
@@ -150,23 +153,23 @@ def test_a_profile_brings_what_it_says(name: str) -> None:
     container = spec["containers"][0]
     assert profile.annotations.items() <= template["metadata"]["annotations"].items()
     assert spec.get("hostNetwork", False) == profile.host_network
-    assert {each.path for each in profile.volumes} == {each["hostPath"]["path"] for each in spec["volumes"] if "hostPath" in each}
-    assert {each.path for each in profile.mounts} <= {each["mountPath"] for each in container["volumeMounts"]}
+    assert {volume.path for volume in profile.volumes} == {volume["hostPath"]["path"] for volume in spec["volumes"] if "hostPath" in volume}
+    assert {mount.path for mount in profile.mounts} <= {mount["mountPath"] for mount in container["volumeMounts"]}
     assert profile.environment.items() <= environment(job).items()
     assert profile.resources.items() <= container["resources"]["limits"].items()
-    assert [each["name"] for each in spec.get("initContainers", ())] == [each.name for each in profile.sidecars]
+    assert [container["name"] for container in spec.get("initContainers", ())] == [sidecar.name for sidecar in profile.sidecars]
     restricted = container["securityContext"].get("capabilities") == {"drop": ["ALL"]} and not (
         profile.host_network or profile.volumes or profile.sidecars
     )
     assert restricted == (profile.pod_security == "restricted")
 
 
-def test_a_stage_may_run_on_something_else() -> None:
+def test_a_stage_may_have_its_own_accelerator() -> None:
     stages = [stage("cpu"), stage("chips", mesh={"dp": 8}, accelerator=tpu(), batchTokens=512 * 64)]
-    made = training(stages=stages)
-    assert validate(made.spec) == ()
+    whole = training(stages=stages)
+    assert validate(whole.spec) == ()
     first, second = (
-        jobs(AttemptSpec(training=made, stage=number, attempt=1, start=Start(), image="i", template="t"))[0] for number in (1, 2)
+        jobs(AttemptSpec(training=whole, stage=number, attempt=1, start=Start(), image="i", template="t"))[0] for number in (1, 2)
     )
     assert "nodeSelector" not in pod(first)
     assert pod(second)["nodeSelector"]["cloud.google.com/gke-tpu-accelerator"] == "tpu-v5p-slice"
@@ -174,21 +177,21 @@ def test_a_stage_may_run_on_something_else() -> None:
     assert "PJRT_NPROC" not in environment(second)
 
 
-def test_what_gke_tells_tpu_hosts_a_user_must_not() -> None:
+def test_a_user_must_not_set_the_variables_that_gke_sets_on_tpu_hosts() -> None:
     template = {"env": [{"name": "TPU_TOPOLOGY", "value": "1x1"}, {"name": "LIBTPU_INIT_ARGS", "value": "--x"}]}
-    found = validate(training(accelerator=tpu(), stages=[stage(mesh={"dp": 8})], podTemplate=template).spec)
-    assert found == ("spec.podTemplate.env: TPU_TOPOLOGY is set by GKE on TPU hosts: remove it",)
+    violations = validate(training(accelerator=tpu(), stages=[stage(mesh={"dp": 8})], podTemplate=template).spec)
+    assert violations == ("spec.podTemplate.env: TPU_TOPOLOGY is set by GKE on TPU hosts: remove it",)
 
 
-def test_several_slices_do_not_stand_in_a_queue() -> None:
+def test_several_slices_are_refused_with_a_queue() -> None:
     stages = [stage(mesh={"dp": 2, "fsdp": 4, "sp": 2}, batchTokens=512 * 64)]
-    found = validate(training(accelerator=tpu(slices=2), stages=stages, execution={"queueName": "team"}).spec)
-    assert len(found) == 1
-    assert "spec.execution.queueName: a queue admits the Jobs of 2 slices one by one" in found[0]
+    violations = validate(training(accelerator=tpu(slices=2), stages=stages, execution={"queueName": "team"}).spec)
+    assert len(violations) == 1
+    assert "spec.execution.queueName: a queue admits the Jobs of 2 slices one by one" in violations[0]
 
 
 @pytest.mark.parametrize(
-    ("accelerator", "mesh", "words"),
+    ("accelerator", "mesh", "texts"),
     [
         (tpu("v5p", "4x4x3"), {"dp": 48}, ["spec.accelerator.tpu: 4x4x3 is no topology of v5p: use 4x4x4, 2x4x4"]),
         (tpu("v5p", "4x4"), {"dp": 16}, ["4x4 has 2 axes, and topologies of v5p have 3: use 2x2x4"]),
@@ -200,8 +203,8 @@ def test_several_slices_do_not_stand_in_a_queue() -> None:
     ],
 )
 def test_what_does_not_exist_is_refused_with_the_nearest_right_one(
-    accelerator: dict[str, Any], mesh: dict[str, int], words: list[str]
+    accelerator: dict[str, Any], mesh: dict[str, int], texts: list[str]
 ) -> None:
-    found = "; ".join(validate(training(accelerator=accelerator, stages=[stage(mesh=mesh, batchTokens=512 * 64)]).spec))
-    for word in words:
-        assert word in found
+    message = "; ".join(validate(training(accelerator=accelerator, stages=[stage(mesh=mesh, batchTokens=512 * 64)]).spec))
+    for text in texts:
+        assert text in message

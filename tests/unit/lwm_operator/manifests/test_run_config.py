@@ -1,4 +1,4 @@
-"""Data sets from the spec into the run config."""
+"""Data sets of the spec in the run config."""
 
 from typing import Any
 
@@ -17,12 +17,12 @@ def dataset(name: str = "books", kind: str = "text", **changes: Any) -> dict[str
 
 
 def run_of(number: int = 1, prepared: dict[str, str] | None = None, **changes: Any) -> RunConfig:
-    here = training(**changes)
-    return run_config(AttemptSpec(training=here, stage=number, attempt=1, start=Start(), image="i", template="t", prepared=prepared or {}))
+    whole = training(**changes)
+    return run_config(AttemptSpec(training=whole, stage=number, attempt=1, start=Start(), image="i", template="t", prepared=prepared or {}))
 
 
-def test_all_that_a_data_set_says_reaches_the_trainer() -> None:
-    said = dataset(
+def test_every_setting_of_a_data_set_reaches_the_trainer() -> None:
+    spec_entry = dataset(
         kind="vision",
         source={"pvc": {"claimName": "shelf", "subPath": "clips"}, "files": "*.jsonl"},
         fields="[question],answer",
@@ -31,9 +31,9 @@ def test_all_that_a_data_set_says_reaches_the_trainer() -> None:
         documents={"minTokens": 100, "maxTokens": 200, "overlong": "skip"},
         onBadRecord="skip",
     )
-    (found,) = run_of(model=VISION, datasets=[said]).datasets
-    rest = {name: value for name, value in said.items() if name != "source"}
-    assert found == Dataset.model_validate({**rest, "uri": "/lwm/datasets/books/*.jsonl"})
+    (config_entry,) = run_of(model=VISION, datasets=[spec_entry]).datasets
+    rest = {name: value for name, value in spec_entry.items() if name != "source"}
+    assert config_entry == Dataset.model_validate({**rest, "uri": "/lwm/datasets/books/*.jsonl"})
 
 
 @pytest.mark.parametrize(
@@ -49,26 +49,28 @@ def test_a_source_is_one_path_for_the_trainer(source: dict[str, Any], uri: str) 
     assert run_of(datasets=[dataset(source=source)]).datasets[0].uri == uri
 
 
-def test_a_data_set_that_is_ready_is_named_with_its_place() -> None:
-    found = run_of(prepared={"books": "gs://lwm/runs/datasets/00"}, datasets=[dataset(), dataset("poems")])
-    assert [each.prepared for each in found.datasets] == ["gs://lwm/runs/datasets/00", None]
+def test_a_ready_data_set_comes_with_its_token_store() -> None:
+    config = run_of(prepared={"books": "gs://lwm/runs/datasets/00"}, datasets=[dataset(), dataset("poems")])
+    assert [entry.prepared for entry in config.datasets] == ["gs://lwm/runs/datasets/00", None]
 
 
 @pytest.mark.parametrize(
-    ("mixtures", "model", "sees"),
+    ("mixtures", "model", "has_vision"),
     [
         (["text", "text vision", "chat"], VISION, [False, True, True]),
         (["vision", "text"], VISION, [True, True]),
-        (["", "text"], VISION, [True, True]),  # without a mixture, all are drawn on
+        (["", "text"], VISION, [True, True]),  # without a mixture, all data sets are used
         (["text", "chat"], VISION, [True, True]),
         (["text", "text"], spec()["model"], [False, False]),
-        (["text", "vision"], VISION | {"initFrom": {"uri": "gs://lwm/begun"}}, [True, True]),  # it may have begun with tables of vision
+        (["text", "vision"], VISION | {"initFrom": {"uri": "gs://lwm/begun"}}, [True, True]),  # its checkpoint may have a vision vocabulary
     ],
 )
-def test_a_model_has_its_vision_from_the_first_stage_that_sees(mixtures: list[str], model: dict[str, Any], sees: list[bool]) -> None:
+def test_a_model_has_its_vision_vocabulary_from_the_first_vision_stage_on(
+    mixtures: list[str], model: dict[str, Any], has_vision: list[bool]
+) -> None:
     kinds = [kind for kind in ("text", "chat", "vision") if any(kind in mixture for mixture in mixtures) or "" in mixtures]
     stages = [
         stage(f"s{number}", mixture=[{"dataset": name} for name in mixture.split()]) for number, mixture in enumerate(mixtures, start=1)
     ]
     changes: dict[str, Any] = {"model": model, "datasets": [dataset(kind, kind) for kind in kinds], "stages": stages}
-    assert [run_of(number, **changes).model.vision is not None for number in range(1, len(stages) + 1)] == sees
+    assert [run_of(number, **changes).model.vision is not None for number in range(1, len(stages) + 1)] == has_vision

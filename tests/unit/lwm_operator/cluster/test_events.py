@@ -15,7 +15,7 @@ def test_names_are_deterministic_and_differ_by_training_and_key() -> None:
     assert event_name(about, event) != event_name(about, Event(reason="StageStarted", message="m", key="StageStarted/2", order=event.order))
 
 
-def test_the_names_of_a_story_sort_as_it_happened() -> None:
+def test_event_names_sort_in_the_order_of_events() -> None:
     simulation = Simulation(training())
     events = list(simulation.reconcile().events)
     simulation.start()
