@@ -37,8 +37,8 @@ class Location(Resource):
 
 
 class Checkpoint(Resource):
-    """Location, frequency and number of checkpoints. A training writes only below `<namespace>/<name>-<uid8>/` and, for prepared data sets,
-    below `datasets/`."""
+    """Location, frequency and number of checkpoints. A training writes checkpoints only below `<namespace>/<name>-<uid8>/`. Trainings share
+    prepared data sets in `datasets/` and the compile cache in `compile-cache/`."""
 
     model_config = ConfigDict(json_schema_extra=guarded(ONE_PLACE, NO_PASSWORD))
 

@@ -58,17 +58,15 @@ class Dataset(Contract):
     uri: str
     """`gs://bucket/path` or an absolute path: a file, a folder with all below it, or a pattern with `*`."""
     fields: Annotated[str, Field(min_length=1, max_length=1024)] = "text"
-    """Which fields of a record make an example, and which of them count in the loss, in LWM's field language: see
-    `lwm_trainer.data.encoding.field_language`."""
+    """Fields of a record that make an example, in LWM's notation: see `lwm_trainer.data.encoding.field_language`."""
     fields_from_example: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    """The record's own field that holds its field line, or a list of them of which one is drawn by the record's number; instead of
-    `fields`."""
+    """Record field that holds the value for `fields`, or a list of values of which one is drawn by the record's number."""
     chat: Chat = Chat()
     frames: Frames = Frames()
     documents: Documents = Documents()
     on_bad_record: OnBadRecord = "fail"
     """Handling of a record that makes no example. fail: the stage fails with file and line. skip: the record is left out and counted."""
     weight: Annotated[float, Field(gt=0)] = 1.0
-    """Share of the mixture, relative to the other data sets of the stage."""
+    """Share of the mixture, relative to the weights of the other data sets."""
     prepared: str | None = None
-    """The folder of its token store; None: records are read and encoded while the stage starts, by every host."""
+    """Folder of the token store; None: every host reads and encodes the records at startup."""

@@ -1,40 +1,40 @@
-"""What the trainer leaves with."""
+"""Exit codes of the trainer."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the trainer leaves with. 0 only when the stage's final checkpoint is committed."""
+    """Exit codes of the trainer. 0 means that the final checkpoint of the stage is saved."""
 
     COMPLETE = 0
     BAD_ARGUMENTS = 64
-    """The command line or the environment is wrong. Permanent."""
+    """Invalid command line or environment. Permanent."""
     BAD_DATA = 65
-    """Data or tokenizer is missing or corrupt. Permanent."""
+    """Missing or corrupt data or tokenizer. Permanent."""
     BAD_CHECKPOINT = 66
-    """The checkpoint to start from does not fit the config. Permanent."""
+    """The checkpoint to start from does not match the config. Permanent."""
     UNCAUGHT = 70
-    """An exception nobody expected."""
+    """An unexpected exception."""
     TRANSIENT = 75
-    """Storage, network or rendezvous: worth another try."""
+    """A failure of storage, network or rendezvous. A retry may succeed."""
     HANG = 76
-    """The trainer's own watchdog saw no step within its deadline."""
+    """The trainer's watchdog saw no step within the deadline."""
     STORAGE_DENIED = 77
     """The object store refused the credentials."""
     BAD_CONFIG = 78
-    """The run config makes no sense. Permanent."""
+    """Invalid run config. Permanent."""
     PEER_LOST = 79
-    """Another process of the gang died: a victim, never the root cause."""
+    """Another process of the gang died. Never the root cause."""
     DIVERGED = 80
-    """Loss or gradient is not finite."""
+    """The loss or gradient is not finite."""
     SAVED_ON_REQUEST = 81
-    """SIGTERM: saved, then left. Never 0, which would count as completed."""
+    """SIGTERM: a checkpoint was saved before the exit. Not 0, which would mean a completed stage."""
     GATE_FAILED = 82
     """The stage's evaluation gate was not met."""
 
 
 FATAL_EXIT_CODES = frozenset({64, 65, 66, 77, 78})
-"""With which a worker of a preparation ends all of it: another one would end the same way."""
+"""Exit codes of a preparation worker that end the whole Job, because a retry would fail the same way."""
 
 SECONDARY_EXIT_CODES = frozenset({int(ExitCode.PEER_LOST), 134, 143})
-"""Left by victims: peer lost, JAX's own abort when the gang breaks (134), our own delete (143)."""
+"""Exit codes of processes that ended because of another one: peer lost, JAX's abort when the gang breaks (134), deletion (143)."""

@@ -1,4 +1,4 @@
-"""The processes of an attempt, and what is asked of their progress."""
+"""The processes of an attempt, and their hang detection."""
 
 from typing import Annotated, Literal
 
@@ -18,32 +18,32 @@ class Hang(Contract):
 
 
 class Gang(Contract):
-    """The processes of an attempt: one a host, counted slice by slice. The names of the hosts follow, so that no list is needed."""
+    """The processes of an attempt: one per host, numbered slice by slice. Host names follow from the other fields."""
 
     job: str
-    """The attempt's name: of its Job, or with `-x<slice>` of the Jobs of its slices."""
+    """Name of the attempt's Job. With several slices, the Jobs have the suffix `-x<slice>`."""
     service: str
     slices: Annotated[int, Field(ge=1)] = 1
-    """TPU slices: groups of hosts / slices with a fast network of their own."""
+    """Number of TPU slices. Each has hosts / slices hosts and its own fast network."""
     hosts: Annotated[int, Field(ge=1)]
-    """Of all slices."""
+    """Number of hosts over all slices."""
     devices_per_host: Annotated[int, Field(ge=1)]
     platform: Literal["cpu", "gpu", "tpu"]
     coordinator: str
-    """`host:port` of process 0."""
+    """Address `host:port` of process 0."""
 
     @property
     def hosts_per_slice(self) -> int:
         return self.hosts // self.slices
 
     def address(self, host: int) -> str:
-        """How the peers call a host (0-based, over all slices): a name in the training's headless Service."""
+        """DNS name of a host (0-based, over all slices) in the training's headless Service."""
         index, inside = divmod(host, self.hosts_per_slice)
         return f"{slice_name(self.job, index, self.slices)}-{inside}.{self.service}"
 
 
 class Lease(Contract):
-    """The Lease that process 0 renews; it may patch this one object and nothing else."""
+    """The Lease that process 0 renews. It is the only object that the pods may patch."""
 
     namespace: str
     name: str

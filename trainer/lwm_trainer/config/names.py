@@ -1,43 +1,43 @@
 """The names of files, folders, variables and ports."""
 
 CONFIG_PATH = "/etc/lwm/run.json"
-"""Where the run config is mounted (`LWM_CONFIG` overrides it outside a pod)."""
+"""Mount path of the run config. `LWM_CONFIG` overrides it outside a pod."""
 
 TERMINATION_PATH = "/dev/termination-log"
-"""Where the termination message is written (`LWM_TERMINATION_PATH` overrides it outside a pod)."""
+"""Path of the termination message. `LWM_TERMINATION_PATH` overrides it outside a pod."""
 
 PROCESS_INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
-"""Set by Kubernetes in every pod of an Indexed Job: the host's index in its slice."""
+"""Index of the host in its slice, set by Kubernetes in every pod of an Indexed Job."""
 
 SLICE_VARIABLE = "LWM_SLICE"
-"""Set by the operator: the index of the pod's slice; 0 where it is not set."""
+"""Index of the pod's slice, set by the operator. Default: 0."""
 
 HIDDEN_VARIABLES = "LWM_HIDDEN_VARIABLES"
-"""Names, with commas between them, of the variables whose values come from Secrets: they are in nothing that a process says."""
+"""Names of the variables whose values come from Secrets, separated by commas. Their values are redacted in all messages."""
 
 COORDINATOR_PORT = 8476
 METRICS_PORT = 9090
 
 PROGRESS_ANNOTATION = "lwm.dev/progress"
-"""The annotation on the attempt's Lease that holds `Progress` as JSON."""
+"""Annotation on the attempt's Lease with `Progress` as JSON."""
 
 RENDEZVOUS_SECONDS = 900
-"""How long the first pod waits for the last one: above an image pull and the time for which DNS remembers a missing name."""
+"""Timeout of the first pod for the last one. It covers an image pull and the time for which DNS caches a missing name."""
 
 PROGRESS_SECONDS = 10.0
-"""How often process 0 renews its Lease; phase changes and commits are written at once."""
+"""Interval at which process 0 renews its Lease. Phase changes and new checkpoints are written at once."""
 
 STEP_LINE_PREFIX = "lwm-step "
-"""One JSON line a step on standard output starts with this: Gloo prints there too, lines torn into each other."""
+"""Prefix of the JSON line of each step on standard output. Gloo prints there too, and its lines may be interleaved."""
 
 ORIGIN_FILE = "origin.json"
 
 
 def step_folder(attempt_folder: str, step: int) -> str:
-    """The Orbax folder of a committed step."""
+    """The Orbax folder of a saved step."""
     return f"{attempt_folder}/{step}"
 
 
 def slice_name(attempt: str, index: int, slices: int) -> str:
-    """`bible-s1-a3-x0`: the Job of one slice (0-based) of the attempt of that name; of a single slice the attempt's own name."""
+    """Name of the Job of slice `index` (0-based), such as `bible-s1-a3-x0`. With a single slice it is the attempt's name."""
     return f"{attempt}-x{index}" if slices > 1 else attempt

@@ -1,4 +1,4 @@
-"""What process 0 reports while it runs, and what every process reports when it ends."""
+"""Reports of process 0 while it runs, and of every process when it ends."""
 
 from enum import StrEnum
 
@@ -7,7 +7,7 @@ from lwm_trainer.config.preparation import Prepared
 
 
 class Phase(StrEnum):
-    """What the trainer is doing; the operator shows it as the training's reason."""
+    """Phase of the trainer. The operator shows it as the training's reason."""
 
     RENDEZVOUS = "Rendezvous"
     LOADING_DATA = "LoadingData"
@@ -19,28 +19,28 @@ class Phase(StrEnum):
 
 
 class FinalReport(Contract):
-    """The committed end of a stage."""
+    """Report of a completed stage."""
 
     checkpoint: str
-    """The Orbax step folder that the next stage starts from."""
+    """Orbax step folder from which the next stage starts."""
     step: int
     state_hash: str
-    """Of parameters and optimizer, equal on any mesh: see `lwm_trainer.step.fingerprint`."""
+    """Hash of parameters and optimizer state, independent of the mesh: see `lwm_trainer.step.fingerprint`."""
     record_hash: str
-    """SHA-256 of the record: the bits of loss and gradient norm and the tokens' hash of every step."""
+    """SHA-256 over the loss, the gradient norm and the tokens' hash of every step."""
     loss: float | None = None
-    """Of the last step, in nats a token."""
+    """Loss of the last step in nats per token."""
 
 
 class Progress(Contract):
-    """What process 0 reports: at most 2 KiB of JSON on its Lease."""
+    """Report of process 0 on its Lease, at most 2 KiB of JSON."""
 
     attempt: int
     phase: Phase
     phase_deadline_seconds: int
-    """How long this phase may go without a new step before it counts as a hang."""
+    """Seconds without a new step after which this phase counts as a hang."""
     idle_seconds: int = 0
-    """How long it has gone already, by the trainer's own clock at the moment of this report."""
+    """Seconds since the last step, by the trainer's clock at the time of the report."""
     step: int = 0
     steps: int
     loss: float | None = None
@@ -49,19 +49,19 @@ class Progress(Contract):
     step_seconds: float | None = None
     tokens_seen: int = 0
     resumed_from: int = 0
-    """The step at which this attempt began."""
+    """Step from which the attempt resumed."""
     committed_step: int = 0
     final: FinalReport | None = None
 
 
 class TerminationMessage(Contract):
-    """The termination message of any process, at most 4 KiB of JSON."""
+    """Termination message of a process, at most 4 KiB of JSON."""
 
     code: int
     reason: str
-    """Of the code, or a narrower one in CamelCase, such as BucketMissing: the operator shows it as the cause."""
+    """Reason in CamelCase: that of the exit code, or a more specific one such as BucketMissing. The operator shows it as the root cause."""
     message: str = ""
     step: int = 0
     final: FinalReport | None = None
     prepared: Prepared | None = None
-    """Of worker 0 of a preparation that is done."""
+    """Result of a completed preparation, from worker 0."""

@@ -1,4 +1,4 @@
-"""The run config: all that one attempt of one stage runs with."""
+"""The run config of one attempt of one stage."""
 
 from typing import Annotated, Literal, Self
 
@@ -20,13 +20,13 @@ Packing = Literal["mixed", "bucketed"]
 
 class Checkpoint(Contract):
     root: str
-    """`<checkpoint.uri>/<namespace>/<name>-<uid8>`: one training writes nowhere else."""
+    """Folder of the training's checkpoints: `<checkpoint.uri>/<namespace>/<name>-<uid8>`."""
     save_interval_steps: Annotated[int, Field(ge=1)]
     max_to_keep: Annotated[int, Field(ge=1)] = 2
 
 
 class RunConfig(Contract):
-    """All that one attempt of one stage runs with: what the operator mounts at `CONFIG_PATH`."""
+    """The run config of one attempt of one stage. The operator mounts it at `CONFIG_PATH`."""
 
     version: Literal[1] = CONTRACT_VERSION
     training: str
@@ -44,7 +44,7 @@ class RunConfig(Contract):
     context_length: Annotated[int, Field(ge=8)]
     batch_tokens: Annotated[int, Field(ge=8)]
     packing: Packing = "mixed"
-    """Which documents may share a row: see the stage's field of this name."""
+    """Documents that may share a row: see `packing` of a stage."""
     rope_theta: Annotated[float, Field(gt=1)]
     steps: Annotated[int, Field(ge=1)]
     optimizer: Optimizer = Optimizer()
@@ -55,7 +55,7 @@ class RunConfig(Contract):
     hang: Hang = Hang()
     compile_cache: str | None = None
     lease: Lease | None = None
-    """None outside Kubernetes: progress is then printed only."""
+    """Lease for progress reports; None outside Kubernetes, where progress is only printed."""
 
     @property
     def rows(self) -> int:
@@ -70,7 +70,7 @@ class RunConfig(Contract):
         return f"{self.stage_folder}/a{self.attempt if attempt is None else attempt}"
 
     def violations(self) -> list[Violation]:
-        """What does not fit together; empty but for a copy with changes, which nobody has validated."""
+        """Violations of the run. Only a copy with unvalidated changes can have any."""
         return violations(
             model=self.model,
             mesh=self.mesh,

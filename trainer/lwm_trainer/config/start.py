@@ -1,4 +1,4 @@
-"""Where an attempt starts from, and what divergence has put off the line."""
+"""The starting point of an attempt, and rollbacks after divergences."""
 
 from typing import Annotated
 
@@ -23,12 +23,11 @@ class Rollback(Contract):
 
 
 class Start(Contract):
-    """Where an attempt takes its parameters from.
+    """The source of an attempt's parameters.
 
-    `earlier_attempts`: this stage's earlier attempts, newest first; the newest commit on their line is resumed in full, as far as
-    `rollbacks` (in the order in which they happened) lets it count. When none of them committed, `stage_checkpoint` (the Orbax step
-    folder of the stage before; of the first stage, what spec.model.initFrom names) gives parameters only; without it they are drawn from
-    the seed.
+    The attempt resumes from the newest checkpoint of `earlier_attempts` (newest first) that `rollbacks` (oldest first) do not exclude,
+    with optimizer state. Without such a checkpoint it takes only the parameters of `stage_checkpoint`: the Orbax step folder of the
+    previous stage, or spec.model.initFrom for the first stage. Without that, parameters are drawn from the seed.
     """
 
     earlier_attempts: tuple[int, ...] = ()
@@ -36,9 +35,9 @@ class Start(Contract):
     stage_checkpoint: str | None = None
 
     def counts_until(self, attempt: int) -> int | None:
-        """The last step of `attempt` that is on the line of record; None when all of it is."""
+        """The last step of `attempt` that rollbacks do not exclude; None if they exclude none."""
         return min((rollback.step for rollback in self.rollbacks if rollback.attempt > attempt), default=None)
 
     def batch_of(self, step: int) -> int:
-        """Which batch of the data's order step `step` (0-based) computes with: its own number, moved on by every rollback before it."""
+        """Index of the batch of step `step` (0-based) in the data order: the step plus the skipped batches of all rollbacks before it."""
         return step + sum(rollback.skip_batches for rollback in self.rollbacks if step >= rollback.step)

@@ -1,4 +1,4 @@
-"""What does not fit together in a stage."""
+"""Checks of a stage's fields against each other."""
 
 from lwm_trainer.config.contract import Contract
 from lwm_trainer.config.memory import Memory
@@ -7,7 +7,7 @@ from lwm_trainer.config.model import Model
 
 
 class Violation(Contract):
-    """A spec that makes no sense: the field (relative to the stage or the model) and a sentence with the fix."""
+    """An invalid field: its path, relative to the stage or the model, and a message with the fix."""
 
     field: str
     message: str
@@ -16,10 +16,10 @@ class Violation(Contract):
 def violations(
     *, model: Model, mesh: Mesh, devices: int, context_length: int, batch_tokens: int, memory: Memory, slices: int = 1
 ) -> list[Violation]:
-    """What does not fit together in a stage; the operator asks before any pod exists, the trainer once more at its start."""
-    found: list[Violation] = []
+    """Violations of a stage. The operator checks before it creates pods, and the trainer checks again when it starts."""
+    invalid: list[Violation] = []
     if mesh.size != devices:
-        found.append(
+        invalid.append(
             Violation(
                 field="mesh",
                 message=f"dp {mesh.dp} x fsdp {mesh.fsdp} x tp {mesh.tp} x sp {mesh.sp} = {mesh.size} devices, but the accelerator "
@@ -27,7 +27,7 @@ def violations(
             )
         )
     if mesh.dp % slices:
-        found.append(
+        invalid.append(
             Violation(
                 field="mesh.dp",
                 message=f"{mesh.dp} is not a multiple of the {slices} slices, between which only data parallelism runs (their network is "
@@ -35,7 +35,7 @@ def violations(
             )
         )
     if context_length % (2 * mesh.sp):
-        found.append(
+        invalid.append(
             Violation(
                 field="contextLength",
                 message=f"{context_length} is not a multiple of 2 x sp = {2 * mesh.sp} (each rank of the ring holds two equal chunks): "
@@ -43,29 +43,29 @@ def violations(
             )
         )
     if batch_tokens % context_length:
-        found.append(
+        invalid.append(
             Violation(
                 field="batchTokens",
                 message=f"{batch_tokens} is not a multiple of contextLength {context_length}: use {_near(batch_tokens, context_length)}",
             )
         )
     elif (rows := batch_tokens // context_length) % (mesh.dp * mesh.fsdp):
-        found.append(
+        invalid.append(
             Violation(
                 field="batchTokens",
                 message=f"{batch_tokens} tokens are {rows} rows of {context_length}, which dp x fsdp = {mesh.dp * mesh.fsdp} does not "
                 f"divide: use a multiple of {mesh.dp * mesh.fsdp * context_length} or a smaller dp x fsdp",
             )
         )
-    elif (own := rows // (mesh.dp * mesh.fsdp)) % memory.gradient_accumulation_steps:
-        found.append(
+    elif (shard_rows := rows // (mesh.dp * mesh.fsdp)) % memory.gradient_accumulation_steps:
+        invalid.append(
             Violation(
                 field="memory.gradientAccumulationSteps",
-                message=f"{memory.gradient_accumulation_steps} does not divide the {own} rows of each dp x fsdp shard: use a divisor of it",
+                message=f"{memory.gradient_accumulation_steps} does not divide the {shard_rows} rows of each dp x fsdp shard: use a divisor of it",
             )
         )
     if memory.mlp_tile is not None and (context_length % memory.mlp_tile or memory.mlp_tile % mesh.sp):
-        found.append(
+        invalid.append(
             Violation(
                 field="memory.mlpTile",
                 message=f"{memory.mlp_tile} is not both a divisor of contextLength {context_length} and a multiple of sp {mesh.sp}: "
@@ -74,15 +74,17 @@ def violations(
         )
     for name, heads in (("heads", model.heads), ("kvHeads", model.kv_heads)):
         if heads % mesh.tp:
-            found.append(Violation(field="mesh.tp", message=f"{mesh.tp} does not divide model.{name} {heads}: use a divisor of it"))
+            invalid.append(Violation(field="mesh.tp", message=f"{mesh.tp} does not divide model.{name} {heads}: use a divisor of it"))
     if model.heads % model.kv_heads:
-        found.append(
+        invalid.append(
             Violation(field="model.kvHeads", message=f"{model.kv_heads} does not divide model.heads {model.heads}: use a divisor of it")
         )
     if model.head_dim % 2:
-        found.append(Violation(field="model.headDim", message=f"{model.head_dim} is odd: rotary embedding turns pairs, use an even number"))
+        invalid.append(
+            Violation(field="model.headDim", message=f"{model.head_dim} is odd: rotary embedding turns pairs, use an even number")
+        )
     if mesh.ulysses is not None and mesh.ulysses not in (degrees := ulysses_degrees(model, mesh)):
-        found.append(
+        invalid.append(
             Violation(
                 field="mesh.ulysses",
                 message=f"{mesh.ulysses} does not divide both sp {mesh.sp} and the query heads of a tp shard, heads {model.heads} / tp "
@@ -90,7 +92,7 @@ def violations(
             )
         )
     if (scaling := model.rope_scaling) is not None and scaling.high_frequency_factor <= scaling.low_frequency_factor:
-        found.append(
+        invalid.append(
             Violation(
                 field="model.ropeScaling.highFrequencyFactor",
                 message=f"{scaling.high_frequency_factor} is not above lowFrequencyFactor {scaling.low_frequency_factor}: raise it",
@@ -104,13 +106,13 @@ def violations(
     ):
         parts = mesh.tp if axis == "tp" else mesh.fsdp * mesh.sp
         if size % parts:
-            found.append(
+            invalid.append(
                 Violation(
                     field=f"model.{name}",
                     message=f"{size} is not a multiple of {axis} = {parts}, its shards: use {_near(size, parts)} or another mesh",
                 )
             )
-    return found
+    return invalid
 
 
 def _near(value: int, step: int) -> int:
