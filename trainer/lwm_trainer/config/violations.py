@@ -61,7 +61,8 @@ def violations(
         invalid.append(
             Violation(
                 field="memory.gradientAccumulationSteps",
-                message=f"{memory.gradient_accumulation_steps} does not divide the {shard_rows} rows of each dp x fsdp shard: use a divisor of it",
+                message=f"{memory.gradient_accumulation_steps} does not divide the {shard_rows} rows of each "
+                f"dp x fsdp shard: use a divisor of it",
             )
         )
     if memory.mlp_tile is not None and (context_length % memory.mlp_tile or memory.mlp_tile % mesh.sp):
