@@ -250,4 +250,4 @@ def may_run(state: "ClusterState", pod: PodView) -> bool:
     """
     if not pod.live or pod.node in state.lost_nodes:
         return False
-    return pod.gone_by is None or seconds_since(pod.gone_by, max(state.clock, state.now)) <= OVERDUE_SECONDS
+    return pod.deletion_deadline is None or seconds_since(pod.deletion_deadline, max(state.clock, state.now)) <= OVERDUE_SECONDS

@@ -63,9 +63,9 @@ class JobController:
             self.remove_pod(pod.name)
             return
         grace = min(grace, pod.grace_seconds) if pod.deleting else grace
-        gone_by = stamp(state.clock + timedelta(seconds=grace))
-        gone_by = min(gone_by, pod.gone_by) if pod.gone_by is not None else gone_by
-        state.pods[pod.name] = replace(pod, deleting=True, grace_seconds=grace, gone_by=gone_by, reason=reason)
+        deletion_deadline = stamp(state.clock + timedelta(seconds=grace))
+        deletion_deadline = min(deletion_deadline, pod.deletion_deadline) if pod.deletion_deadline is not None else deletion_deadline
+        state.pods[pod.name] = replace(pod, deleting=True, grace_seconds=grace, deletion_deadline=deletion_deadline, reason=reason)
 
     def remove_pod(self, name: str) -> None:
         """Remove the pod's object; its Job counts the index as failed, unless the pod had succeeded."""

@@ -43,7 +43,7 @@ def parse_pod(body: Object) -> PodView:
         node=(body.get("spec") or {}).get("nodeName"),
         deleting=deleting,
         grace_seconds=int(metadata.get("deletionGracePeriodSeconds") or 0) if deleting else 30,
-        gone_by=metadata.get("deletionTimestamp"),
+        deletion_deadline=metadata.get("deletionTimestamp"),
         exit_code=terminated.get("exitCode"),
         reason=_reason(status, terminated, disruption),
         memory_limit=str(_limits(body).get("memory") or ""),
@@ -51,7 +51,7 @@ def parse_pod(body: Object) -> PodView:
         termination_message=termination_message,
         waiting=_waiting(body),
         ready=not any(each.get("type") == "Ready" and each.get("status") == "False" for each in conditions(body)),
-        given_up=_given_up_since(body),
+        node_lost_since=_node_lost_since(body),
     )
 
 
@@ -66,7 +66,7 @@ def node_not_ready(name: str, body: Object | None) -> Waiting | None:
     return Waiting(reason=PendingReason.NODE_NOT_READY, message=message, since=str(ready.get("lastTransitionTime") or ""))
 
 
-def _given_up_since(body: Object) -> str | None:
+def _node_lost_since(body: Object) -> str | None:
     """Return since when the node controller has marked the pod as not ready.
 
     The node controller clears a pod's condition Ready and nothing else. A kubelet clears ContainersReady with it, or names a gate.

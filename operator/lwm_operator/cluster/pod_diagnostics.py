@@ -49,10 +49,12 @@ def infer_lost_nodes(pods: tuple[PodView, ...]) -> Mapping[str, Waiting]:
     A running pod that was given up tells of its node; one that does not run yet tells nothing. That one is deleted from a lost node
     like any other, after its toleration, and not waited for when it does not go.
     """
-    lost = [pod for pod in pods if pod.state == PodState.RUNNING and pod.node is not None and pod.given_up is not None]
+    lost = [pod for pod in pods if pod.state == PodState.RUNNING and pod.node is not None and pod.node_lost_since is not None]
     return {
         str(pod.node): Waiting(
-            reason=PendingReason.NODE_NOT_READY, message=f"node {pod.node} is not ready: its pods were marked so", since=str(pod.given_up)
+            reason=PendingReason.NODE_NOT_READY,
+            message=f"node {pod.node} is not ready: its pods were marked so",
+            since=str(pod.node_lost_since),
         )
         for pod in lost
     }

@@ -116,7 +116,7 @@ def _observe_dataset(entry: DatasetStatus, view: PreparationView | None, observe
         return _complete(entry, view)
     if view.job.failed:
         return _fail(entry, view, observed)
-    has_begun = view.report is not None or any(pod.ran for pod in view.pods)
+    has_begun = view.report is not None or any(pod.has_run for pod in view.pods)
     reason, message = _explain_progress(view)
     state = DatasetState.PREPARING if has_begun else DatasetState.PENDING
     return entry.model_copy(update={"state": state, "reason": str(reason), "message": message[:MAX_MESSAGE_LENGTH]})

@@ -43,7 +43,7 @@ class PodView:
     deleting: bool = False
     grace_seconds: int = 30
     """Meaningful only while deleting."""
-    gone_by: str | None = None
+    deletion_deadline: str | None = None
     """When the grace period ends (deletionTimestamp), while deleting."""
     exit_code: int | None = None
     reason: str = ""
@@ -54,11 +54,11 @@ class PodView:
     memory_limit: str = ""
     ready: bool = True
     """False for a running pod whose node the node controller considers lost."""
-    given_up: str | None = None
+    node_lost_since: str | None = None
     """Since when the node controller considers the node lost. Set only where it is certain: the containers themselves are ready."""
 
     @property
-    def ran(self) -> bool:
+    def has_run(self) -> bool:
         """Whether the containers have ever started."""
         return self.state != PodState.PENDING
 
@@ -143,4 +143,4 @@ class Observed:
 
     @staticmethod
     def _overdue(pod: PodView, now: datetime) -> bool:
-        return pod.gone_by is not None and seconds_since(pod.gone_by, now) > OVERDUE_SECONDS
+        return pod.deletion_deadline is not None and seconds_since(pod.deletion_deadline, now) > OVERDUE_SECONDS

@@ -29,7 +29,7 @@ def is_evicted(job: JobView | None, pods: tuple[PodView, ...], report: Progress 
 
 
 def _has_run(job: JobView, pods: tuple[PodView, ...], report: Progress | None) -> bool:
-    return any(pod.ran for pod in pods) or bool(job.failed_indexes or job.succeeded) or report is not None
+    return any(pod.has_run for pod in pods) or bool(job.failed_indexes or job.succeeded) or report is not None
 
 
 def _is_readmitted(pods: tuple[PodView, ...], report: Progress | None) -> bool:

@@ -17,7 +17,7 @@ def template_hash(spec: Spec) -> str:
 
 def superseded_cause(job: JobView | None, spec: Spec, pods: tuple[PodView, ...]) -> RootCause | None:
     """The cause of the end of an attempt whose pods wait, but were made from an older spec; None when they were not."""
-    if job is None or job.template is None or any(pod.ran for pod in pods):
+    if job is None or job.template is None or any(pod.has_run for pod in pods):
         return None
     if not is_queued(job, pods) and not any(pod.waiting is not None for pod in pods):
         return None

@@ -86,8 +86,10 @@ def terminate(attempt: Attempt, ctx: PlanContext) -> AttemptObservation:
 
 def _remaining_grace(ctx: PlanContext) -> float:
     """Seconds that are left to pods that somebody else deletes; 0 when there are none."""
-    deleting = [pod for pod in ctx.survivors if pod.deleting and pod.grace_seconds > DELETE_GRACE_SECONDS and pod.gone_by is not None]
-    return max((-seconds_since(pod.gone_by, ctx.now) for pod in deleting), default=0.0)
+    deleting = [
+        pod for pod in ctx.survivors if pod.deleting and pod.grace_seconds > DELETE_GRACE_SECONDS and pod.deletion_deadline is not None
+    ]
+    return max((-seconds_since(pod.deletion_deadline, ctx.now) for pod in deleting), default=0.0)
 
 
 def _exit_seconds(cause: RootCause | None) -> float:

@@ -158,10 +158,10 @@ def test_only_the_node_controller_clears_ready_alone() -> None:
             {"type": "Ready", "status": ready, "reason": reason, "lastTransitionTime": "t"},
             {"type": "ContainersReady", "status": containers},
         ]
-        return parse_pod(pod({"phase": "Running", "conditions": conditions})).given_up
+        return parse_pod(pod({"phase": "Running", "conditions": conditions})).node_lost_since
 
     assert given_up_since("False", "True") == "t"
     assert given_up_since("True", "True") is None
     assert given_up_since("False", "False", "ContainersNotReady") is None
     assert given_up_since("False", "True", "ReadinessGatesNotReady") is None
-    assert parse_pod(pod({"phase": "Running"})).given_up is None
+    assert parse_pod(pod({"phase": "Running"})).node_lost_since is None

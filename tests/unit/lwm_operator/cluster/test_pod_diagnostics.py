@@ -58,9 +58,15 @@ async def test_a_node_is_lost_when_its_pod_is_deleted_or_not_ready_or_slow_and_i
 
 
 def test_without_a_right_on_nodes_a_running_pod_that_was_given_up_tells_of_its_node() -> None:
-    quiet = (pod(0), pod(1, ready=False), pod(2, deleting=True), creating(3, seconds=600), pod(4, state=PodState.FAILED, given_up="t"))
+    quiet = (
+        pod(0),
+        pod(1, ready=False),
+        pod(2, deleting=True),
+        creating(3, seconds=600),
+        pod(4, state=PodState.FAILED, node_lost_since="t"),
+    )
     assert infer_lost_nodes(quiet) == {}
-    (lost,) = infer_lost_nodes((*quiet, pod(5, given_up="2026-01-01T11:59:00Z", ready=False))).items()
+    (lost,) = infer_lost_nodes((*quiet, pod(5, node_lost_since="2026-01-01T11:59:00Z", ready=False))).items()
     assert lost == (
         "node6",
         Waiting(reason="NodeNotReady", message="node node6 is not ready: its pods were marked so", since="2026-01-01T11:59:00Z"),

@@ -285,7 +285,7 @@ def test_one_whose_pods_wait_for_what_the_spec_no_longer_says_is_made_anew() -> 
 
 
 def test_a_worker_that_a_lost_node_keeps_is_removed() -> None:
-    kept = worker(1, deleting=True, node="node2", gone_by=SINCE)
+    kept = worker(1, deleting=True, node="node2", deletion_deadline=SINCE)
     decided = after(preparation(worker(0), kept, report=HALF), lost=("node2",))
     assert [(action.name, action.grace_seconds) for action in decided.actions if isinstance(action, DeletePod)] == [("bible-d1-r0-1", 0)]
     assert after(preparation(worker(0), kept, report=HALF)).actions == ()

@@ -150,7 +150,7 @@ def test_after_an_outage_of_the_api_a_node_that_looks_lost_is_no_loss_once_the_l
 
 def test_a_pod_that_ought_to_be_gone_for_two_minutes_is_not_waited_for() -> None:
     stopping = running(state=AttemptState.STOPPING, finished_at="2026-01-01T11:00:00Z")
-    stuck = pod(1, deleting=True, grace_seconds=1, gone_by="2026-01-01T12:00:00Z")
+    stuck = pod(1, deleting=True, grace_seconds=1, deletion_deadline="2026-01-01T12:00:00Z")
     assert observe(stopping, seen(job(), stuck), 100).attempt.state == AttemptState.STOPPING
     assert observe(stopping, seen(job(), stuck), 121).attempt.state == AttemptState.FAILED
 
@@ -179,7 +179,7 @@ def test_how_every_host_ended_outlives_the_pods() -> None:
 
 
 def test_a_pod_that_is_taken_away_has_its_grace_and_so_have_its_peers() -> None:
-    taken = pod(1, deleting=True, grace_seconds=120, gone_by="2026-01-01T12:02:00Z", reason="Evicted")
+    taken = pod(1, deleting=True, grace_seconds=120, deletion_deadline="2026-01-01T12:02:00Z", reason="Evicted")
     observation = observe(running(), seen(job(), pod(0), taken), 1)
     assert (observation.attempt.state, observation.actions, observation.wait_seconds) == (AttemptState.STOPPING, (), 119)
     assert observation.attempt.root_cause is not None
@@ -192,7 +192,7 @@ def test_a_pod_that_is_taken_away_has_its_grace_and_so_have_its_peers() -> None:
 
 
 def test_a_grace_that_is_over_is_over() -> None:
-    stuck = pod(1, deleting=True, grace_seconds=120, gone_by="2026-01-01T12:02:00Z", reason="Evicted")
+    stuck = pod(1, deleting=True, grace_seconds=120, deletion_deadline="2026-01-01T12:02:00Z", reason="Evicted")
     stopping = observe(running(), seen(job(), stuck), 1).attempt
     over = observe(stopping, seen(job(), stuck), 121).attempt
     assert [action.grace_seconds for action in observe(over, seen(job(), stuck), 131).actions] == [1]

@@ -123,7 +123,7 @@ def test_an_evicted_gang_saves_and_leaves_and_the_next_attempt_queues_anew() -> 
     first = observe(running(), seen(held(), pod(0), pod(1), reports={(1, 1): report(step=7, committed_step=5)}))
     assert (first.attempt.state, first.attempt.root_cause and first.attempt.root_cause.reason) == (AttemptState.STOPPING, "EvictedByQueue")
     assert [(action.name, action.grace_seconds) for action in first.actions] == [("bible-s1-a1-0", None), ("bible-s1-a1-1", None)]
-    leaving = [pod(index, deleting=True, grace_seconds=120, gone_by="2026-01-01T12:02:00Z") for index in (0, 1)]
+    leaving = [pod(index, deleting=True, grace_seconds=120, deletion_deadline="2026-01-01T12:02:00Z") for index in (0, 1)]
     second = observe(first.attempt, seen(held(), *leaving), 60)
     assert (second.actions, second.wait_seconds) == ((), 60)
     words = TerminationMessage(code=81, reason="SavedOnRequest", message="saved step 8", step=8)
