@@ -65,7 +65,7 @@ def begun(decided: Plan) -> list[CreateAttempt]:
     return [action for action in decided.actions if isinstance(action, CreateAttempt)]
 
 
-def test_all_are_begun_with_the_training_and_only_the_first_stages_own_are_waited_for() -> None:
+def test_all_preparations_start_with_the_training_and_a_stage_waits_only_for_its_own() -> None:
     stages = [stage("a", mixture=[{"dataset": "books"}]), stage("b", mixture=[{"dataset": "poems"}])]
     sets = [dataset(), dataset("poems"), dataset("unused"), dataset("small", None)]
     decided = after(stages=stages, datasets=sets)

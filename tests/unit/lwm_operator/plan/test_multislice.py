@@ -9,12 +9,12 @@ def of(index: int, **changes: object) -> JobView:
     return replace(job(), slice=index, name=f"bible-s1-a1-x{index}", uid=f"u{index}", **changes)  # type: ignore[arg-type]
 
 
-def test_a_single_job_is_itself_and_none_is_none() -> None:
+def test_a_single_job_is_not_changed_and_no_job_is_none() -> None:
     assert merge_jobs((job(),), 1) == job()
     assert merge_jobs((), 1) is None
 
 
-def test_as_long_as_a_slice_lacks_its_job_there_is_no_whole() -> None:
+def test_jobs_are_not_merged_while_the_job_of_a_slice_is_missing() -> None:
     assert merge_jobs((of(0),), 2) is None
     assert merge_jobs((of(1),), 2) is None
     assert merge_jobs((of(0), of(2)), 2) is None
@@ -31,7 +31,7 @@ def test_what_happens_to_one_slice_happens_to_the_attempt() -> None:
     assert (merged.message, merged.since) == ("quota", two.since)
 
 
-def test_jobs_are_being_made_unless_one_has_left_pods_or_a_host_has_given_up() -> None:
+def test_missing_jobs_are_still_being_created_unless_one_left_pods_or_a_host_failed() -> None:
     mine, other = replace(pod(index=0), slice=0), replace(pod(index=2), slice=1)
     assert still_being_created((), ())
     assert still_being_created((of(0),), (mine,))

@@ -67,7 +67,7 @@ def test_three_stages_run_in_their_order_each_from_the_one_before() -> None:
     }
 
 
-def test_the_story_is_told_once_and_in_order() -> None:
+def test_each_event_is_posted_once_and_in_order() -> None:
     simulation = new_simulation(stages=THREE[:2])
     reasons = []
     for _ in range(2):
@@ -86,7 +86,7 @@ def test_the_story_is_told_once_and_in_order() -> None:
     assert reasons == [*one, "StageComplete", *one, "StageComplete", "TrainingComplete"]
 
 
-def test_the_story_says_what_the_first_stage_begins_with() -> None:
+def test_the_stage_started_event_says_what_the_first_stage_begins_with() -> None:
     for place, words in (
         ({"uri": "gs://lwm/llama"}, "from spec.model.initFrom: gs://lwm/llama"),
         ({"pvc": {"claimName": "models"}}, "from spec.model.initFrom: claim models, folder /"),
@@ -114,7 +114,7 @@ def test_an_operator_that_died_after_the_intent_creates_that_very_attempt() -> N
     assert simulation.training.status.stages[0].recent_attempts[0].state == AttemptState.STARTING
 
 
-def test_while_it_runs_the_status_tells_stage_step_loss_and_speed() -> None:
+def test_a_running_attempt_shows_stage_step_loss_and_speed_in_the_status() -> None:
     simulation = new_simulation(stages=THREE)
     simulation.reconcile()
     simulation.start()
@@ -136,7 +136,7 @@ def test_while_it_runs_the_status_tells_stage_step_loss_and_speed() -> None:
     )
 
 
-def test_a_lost_host_brings_the_next_attempt_from_all_earlier_ones() -> None:
+def test_the_attempt_after_a_lost_host_knows_all_earlier_attempts() -> None:
     simulation = new_simulation(stages=THREE)
     through(simulation)
     for _ in range(2):
@@ -219,7 +219,7 @@ def test_failures_without_progress_end_in_paused_and_resume_gives_fresh_budgets(
     assert simulation.reconcile().status.phase == Phase.RECOVERING
 
 
-def test_suspend_saves_and_leaves_and_resuming_goes_on_at_once_with_nothing_charged() -> None:
+def test_suspending_saves_and_exits_and_resuming_starts_at_once_without_a_charge() -> None:
     simulation = new_simulation()
     simulation.reconcile()
     simulation.start()
@@ -242,12 +242,12 @@ def test_suspend_saves_and_leaves_and_resuming_goes_on_at_once_with_nothing_char
     assert (stage.failures, stage.budgets_used.infra) == (Failures(), 0)
 
 
-def test_a_training_that_begins_suspended_makes_nothing() -> None:
+def test_a_training_that_is_created_suspended_creates_nothing() -> None:
     decided = new_simulation(suspend=True).reconcile()
     assert (decided.actions, decided.status.phase, decided.status.current_stage) == ((), Phase.SUSPENDED, None)
 
 
-def test_a_divergence_goes_back_past_the_newest_commit_on_a_line_of_its_own() -> None:
+def test_a_divergence_discards_the_newest_commit_and_starts_a_line_of_its_own() -> None:
     simulation = new_simulation()
     simulation.reconcile()
     simulation.start()
@@ -263,7 +263,7 @@ def test_a_divergence_goes_back_past_the_newest_commit_on_a_line_of_its_own() ->
     assert "rolled back to step 20, 18 batches skipped" in started.message
 
 
-def test_nodes_are_avoided_no_longer_when_there_is_no_room_without_them() -> None:
+def test_avoided_nodes_are_used_again_when_there_is_no_room_without_them() -> None:
     simulation = new_simulation()
     for _ in range(2):
         simulation.wait(simulation.reconcile().requeue_after or 0)
@@ -339,7 +339,7 @@ def test_a_finished_training_is_cleaned_up_once_and_not_run_again() -> None:
     assert (decided.actions, decided.status.phase, simulation.jobs) == ((), Phase.COMPLETE, {})
 
 
-def test_a_spec_that_makes_no_sense_gets_no_pod() -> None:
+def test_an_invalid_spec_gets_no_pod() -> None:
     decided = new_simulation(stages=[stage(mesh={"dp": 3})]).plan()
     assert decided.actions == ()
     accepted = decided.status.conditions[0]
@@ -349,7 +349,7 @@ def test_a_spec_that_makes_no_sense_gets_no_pod() -> None:
     assert [event.reason for event in decided.events] == ["Refused"]
 
 
-def test_an_edit_that_makes_no_sense_leaves_the_running_attempt_alone() -> None:
+def test_an_invalid_edit_does_not_disturb_the_running_attempt() -> None:
     simulation = new_simulation(stages=THREE)
     simulation.reconcile()
     simulation.start()
@@ -402,7 +402,7 @@ def test_only_the_last_two_failed_jobs_stay() -> None:
     assert not [action for action in last.actions if isinstance(action, DeleteAttempt)]
 
 
-def test_a_zombie_that_comes_back_is_deleted() -> None:
+def test_a_zombie_pod_that_returns_is_deleted() -> None:
     simulation = new_simulation()
     simulation.reconcile()
     simulation.start()
@@ -435,7 +435,7 @@ def test_a_stage_added_after_the_end_is_run() -> None:
     assert begins(plan(longer, simulation.observed(), NOW)) == (2, 1, Start(stage_checkpoint="gs://s1/a1/60"))
 
 
-def test_a_node_that_is_not_ready_is_named_also_while_its_pod_trains_on() -> None:
+def test_a_node_that_is_not_ready_is_named_while_its_pod_still_trains() -> None:
     simulation = new_simulation()
     simulation.reconcile()
     simulation.start()

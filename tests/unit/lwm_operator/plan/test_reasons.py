@@ -46,7 +46,7 @@ def test_no_word_stands_twice() -> None:
     assert len({str(reason) for reason in ALL}) == len(ALL)
 
 
-def test_whatever_the_trainer_can_say_is_in_the_table() -> None:
+def test_every_reason_of_the_trainer_is_in_the_table() -> None:
     secondary = {ExitCode.COMPLETE, ExitCode.PEER_LOST}
     words = [
         *(phase.value for phase in Phase),
@@ -55,7 +55,7 @@ def test_whatever_the_trainer_can_say_is_in_the_table() -> None:
     assert [word for word in words if find_reason(word) is None] == []
 
 
-def test_whatever_the_operator_says_of_an_attempts_end_is_in_the_table() -> None:
+def test_every_reason_that_the_operator_gives_for_an_end_is_in_the_table() -> None:
     by_code = [reason for _, reason in EXIT_CODES.values()]
     words = [*POD_REASONS, *DISRUPTIONS.values(), *OPERATOR_DECISIONS, *STORAGE_REASONS, *by_code, exit_code_reason(3)]
     assert [word for word in words if find_reason(word) is None] == []
@@ -77,7 +77,7 @@ def _literals(path: Path) -> Iterator[str]:
             yield node.value
 
 
-def test_whatever_holds_pods_up_can_come_about() -> None:
+def test_every_pending_reason_can_occur() -> None:
     narrower = [reason for pairs in BY_MESSAGE.values() for _, reason in pairs]
     otherwise = [
         PendingReason.QUEUED,

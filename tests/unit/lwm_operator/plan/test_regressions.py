@@ -7,7 +7,7 @@ from simulation.simulation import Simulation
 from simulation.state import BAD_IMAGE
 
 
-def test_a_job_that_was_deleted_before_anybody_looked_is_not_made_again_under_its_name() -> None:
+def test_a_job_that_was_deleted_between_two_passes_is_not_created_again_under_its_name() -> None:
     """Its pods may be zombies that write into the attempt's folder."""
     simulation = Simulation(training())
     simulation.reconcile()
@@ -21,7 +21,7 @@ def test_a_job_that_was_deleted_before_anybody_looked_is_not_made_again_under_it
     assert [action.attempt for action in decided.actions if isinstance(action, CreateAttempt)] == [2]
 
 
-def test_a_pod_without_a_node_is_looked_at_again_even_when_the_operators_clock_is_behind() -> None:
+def test_an_unscheduled_pod_is_checked_again_even_when_the_operators_clock_is_behind() -> None:
     simulation = Simulation(training(stages=[stage()]))
     simulation.environment.set_clock(-7200)
     simulation.reconcile()
@@ -35,7 +35,7 @@ def test_histories_that_once_violated_an_invariant() -> None:
     replay(0, [("set clock", -7200.0), ("reconcile",), ("capacity", 1), ("schedule",), ("reconcile",), ("check rest",)])
 
 
-def test_pods_made_from_an_edit_that_was_taken_back_are_made_anew() -> None:
+def test_pods_created_from_an_edit_that_was_reverted_are_created_again() -> None:
     """The intent was written before the edit, the Job made after it."""
     simulation = Simulation(training(image="trainer:good"))
     simulation.reconcile(crash_before_actions=True)
@@ -63,7 +63,7 @@ def test_a_clock_that_was_set_back_makes_no_wait_longer() -> None:
     assert [type(action) for action in simulation.reconcile().actions] == [CreateAttempt]
 
 
-def test_when_status_and_the_newest_job_are_both_lost_its_lease_still_tells_which_number_is_taken() -> None:
+def test_when_status_and_the_newest_job_are_both_lost_the_lease_still_gives_the_newest_number() -> None:
     simulation = Simulation(training())
     for _ in range(2):
         simulation.reconcile()

@@ -6,7 +6,7 @@ from simulation.builders import final, job, pod, report, running, seen, stage, s
 FAILED = AttemptState.FAILED
 
 
-def test_a_commit_that_its_attempt_could_not_tell_of_is_credited_when_the_next_one_resumes_from_it() -> None:
+def test_a_commit_that_its_attempt_could_not_report_is_credited_when_the_next_one_resumes_from_it() -> None:
     attempts = (running(3), running(2, FAILED), running(1, FAILED, step=9))
     entry = apply_report(StageStatus(name="a", recent_attempts=attempts), report(attempt=3, resumed_from=8))
     assert [attempt.committed_step for attempt in entry.recent_attempts] == [0, 0, 8]
@@ -26,7 +26,7 @@ def test_the_first_attempt_credits_nobody() -> None:
     assert apply_report(entry, None) == entry
 
 
-def test_the_ledger_follows_the_spec_and_takes_up_attempts_that_status_lost() -> None:
+def test_stage_entries_follow_the_spec_and_recover_attempts_that_the_status_lost() -> None:
     spec = training(stages=[stage("a"), stage("b")]).spec
     known = stage_entries(spec, status(running(2), name="a"), seen(job(1, 2)))
     assert [(entry.name, entry.attempts, entry.total_steps) for entry in known] == [("a", 2, 60), ("b", 0, 60)]
@@ -35,13 +35,13 @@ def test_the_ledger_follows_the_spec_and_takes_up_attempts_that_status_lost() ->
     assert [entry.name for entry in stage_entries(spec, status(running(), name="gone"), Observed())] == ["a", "b"]
 
 
-def test_a_stage_whose_last_report_was_lost_has_its_loss_from_the_last_words() -> None:
+def test_a_stage_whose_last_report_was_lost_takes_its_loss_from_the_final_report() -> None:
     report = final(60).model_copy(update={"loss": 4.25})
     assert complete_stage(StageStatus(name="a"), report, "2026-01-01T12:00:00Z").loss == "4.2500"
     assert complete_stage(StageStatus(name="a", loss="4.3"), final(60), "2026-01-01T12:00:00Z").loss == "4.3"
 
 
-def test_of_an_attempt_that_status_lost_anything_that_is_left_tells_the_number() -> None:
+def test_any_child_that_is_left_gives_the_number_of_an_attempt_that_the_status_lost() -> None:
     spec = training().spec
     for left in (seen(job(attempt=3)), seen(pod(attempt=3)), seen(reports={(1, 3): report(attempt=3)})):
         assert stage_entries(spec, Status(), left)[0].attempts == 3

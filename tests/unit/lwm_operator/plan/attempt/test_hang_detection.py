@@ -12,7 +12,7 @@ def check_after(seconds: float, *, idle: int = 0, renewed: str = FRESH, silence:
     return detect_hang(running(stale_lease=silence), report(step=7, idle_seconds=idle), renewed, later(seconds))
 
 
-def test_a_trainer_that_says_itself_that_it_is_stuck_hangs() -> None:
+def test_a_trainer_that_reports_that_it_is_stuck_hangs() -> None:
     assert check_after(0, idle=360).cause is None, "its watchdog has a minute to do its work"
     cause = check_after(0, idle=361).cause
     assert cause is not None
@@ -47,7 +47,7 @@ def test_a_clock_that_is_minutes_behind_is_no_hang_while_it_renews() -> None:
         silence = check.attempt.stale_lease
 
 
-def test_looking_twice_says_the_same() -> None:
+def test_checking_twice_gives_the_same_result() -> None:
     once = detect_hang(running(), report(), FRESH, later(1000))
     assert detect_hang(once.attempt, report(), FRESH, later(1000)).attempt == once.attempt
 
@@ -57,6 +57,6 @@ def test_without_a_report_there_is_no_deadline() -> None:
     assert detect_hang(running(), report(idle_seconds=10**6), None, later(1e6)).cause is None
 
 
-def test_it_says_when_to_look_again() -> None:
+def test_the_time_of_the_next_check_is_given() -> None:
     assert check_after(100).wait_seconds == pytest.approx(261.123456)
     assert check_after(400).wait_seconds == 60

@@ -27,21 +27,21 @@ def test_it_runs_when_the_trainer_says_so_and_all_hosts_run() -> None:
     assert observe(running(), seen(job(), pod(0), pod(1), reports=compiling)).attempt.state == AttemptState.STARTING
 
 
-def test_a_host_that_fails_for_a_known_reason_ends_the_attempt_and_survivors_get_a_moment() -> None:
-    world = seen(job(), pod(0), pod(1, state=PodState.FAILED, exit_code=137))
-    observation = observe(running(), world)
+def test_a_host_that_fails_for_a_known_reason_ends_the_attempt_and_survivors_get_a_moment_to_exit() -> None:
+    observed = seen(job(), pod(0), pod(1, state=PodState.FAILED, exit_code=137))
+    observation = observe(running(), observed)
     assert observation.attempt.state == AttemptState.STOPPING
     assert observation.attempt.root_cause is not None
     assert observation.attempt.root_cause.reason == "Killed"
     assert (observation.actions, observation.wait_seconds) == ((), 1.5)
-    observation = observe(observation.attempt, world, 2)
+    observation = observe(observation.attempt, observed, 2)
     assert observation.actions == (DeletePod(name="bible-s1-a1-0", uid="bible-s1-a1-0", grace_seconds=1),)
     gone = seen(job(), pod(0, state=PodState.FAILED, exit_code=143), pod(1, state=PodState.FAILED, exit_code=137))
     ended = observe(observation.attempt, gone, 12).attempt
     assert (ended.state, ended.root_cause) == (AttemptState.FAILED, observation.attempt.root_cause)
 
 
-def test_late_last_words_of_the_guilty_one_replace_a_victims() -> None:
+def test_a_late_termination_message_of_the_culprit_replaces_that_of_a_victim() -> None:
     first = observe(running(), seen(job(), pod(0, state=PodState.FAILED, exit_code=79), pod(1))).attempt
     assert first.root_cause is not None
     assert first.root_cause.reason == "HostLost"
@@ -53,14 +53,14 @@ def test_late_last_words_of_the_guilty_one_replace_a_victims() -> None:
     assert (ended.state, ended.root_cause and ended.root_cause.reason) == (AttemptState.FAILED, "Uncaught")
 
 
-def test_a_pod_that_is_already_leaving_fast_is_not_deleted_again() -> None:
+def test_a_pod_that_is_already_being_deleted_fast_is_not_deleted_again() -> None:
     stopping = running(state=AttemptState.STOPPING, finished_at="2026-01-01T11:00:00Z")
     leaving = pod(0, deleting=True, grace_seconds=1)
     slow = pod(1, deleting=True, grace_seconds=30)
     assert [action.name for action in observe(stopping, seen(job(), leaving, slow)).actions] == [slow.name]
 
 
-def test_a_zombie_on_a_lost_node_holds_nothing_up() -> None:
+def test_a_zombie_on_a_lost_node_does_not_block_the_next_attempt() -> None:
     stopping = running(state=AttemptState.STOPPING, finished_at="2026-01-01T11:00:00Z")
     zombie = pod(1, deleting=True, grace_seconds=5)
     assert observe(stopping, seen(job(), zombie)).attempt.state == AttemptState.STOPPING
@@ -102,12 +102,12 @@ def test_exit_code_0_without_the_final_checkpoint_is_a_failure() -> None:
         assert (attempt.state, attempt.root_cause and attempt.root_cause.reason) == (AttemptState.FAILED, "CompletedWithoutCheckpoint")
 
 
-def test_another_attempts_report_is_not_taken() -> None:
+def test_the_report_of_another_attempt_is_ignored() -> None:
     attempt = observe(running(), seen(job(), pod(0), pod(1), reports={(1, 1): report(attempt=2, step=50, committed_step=50)})).attempt
     assert (attempt.step, attempt.committed_step) == (0, 0)
 
 
-def test_now_is_what_is_written() -> None:
+def test_the_given_time_is_written() -> None:
     observation = observe(running(), seen(job(), pod(0, state=PodState.FAILED, exit_code=1)))
     assert observation.attempt.finished_at == NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -148,14 +148,14 @@ def test_after_an_outage_of_the_api_a_node_that_looks_lost_is_no_loss_once_the_l
     assert (again.state, again.stale_lease) == (AttemptState.RUNNING, None)
 
 
-def test_a_pod_that_ought_to_be_gone_for_two_minutes_is_not_waited_for() -> None:
+def test_a_pod_that_is_overdue_for_two_minutes_is_not_waited_for() -> None:
     stopping = running(state=AttemptState.STOPPING, finished_at="2026-01-01T11:00:00Z")
     stuck = pod(1, deleting=True, grace_seconds=1, deletion_deadline="2026-01-01T12:00:00Z")
     assert observe(stopping, seen(job(), stuck), 100).attempt.state == AttemptState.STOPPING
     assert observe(stopping, seen(job(), stuck), 121).attempt.state == AttemptState.FAILED
 
 
-def test_suspending_tells_every_pod_once_with_its_own_grace_and_ends_when_they_are_gone() -> None:
+def test_suspending_deletes_every_pod_once_with_its_own_grace_period_and_ends_when_they_are_gone() -> None:
     observation = observe_attempt(running(), situation(running(), seen(job(), pod(0), pod(1)), suspend=True))
     assert observation.attempt.state == AttemptState.SUSPENDING
     assert [(action.name, action.grace_seconds) for action in observation.actions] == [("bible-s1-a1-0", None), ("bible-s1-a1-1", None)]
@@ -178,7 +178,7 @@ def test_how_every_host_ended_outlives_the_pods() -> None:
     assert observation.attempt.host_exits == "host 0: 79, host 1: 137"
 
 
-def test_a_pod_that_is_taken_away_has_its_grace_and_so_have_its_peers() -> None:
+def test_a_pod_that_is_evicted_keeps_its_grace_period_and_so_do_its_peers() -> None:
     taken = pod(1, deleting=True, grace_seconds=120, deletion_deadline="2026-01-01T12:02:00Z", reason="Evicted")
     observation = observe(running(), seen(job(), pod(0), taken), 1)
     assert (observation.attempt.state, observation.actions, observation.wait_seconds) == (AttemptState.STOPPING, (), 119)
@@ -191,7 +191,7 @@ def test_a_pod_that_is_taken_away_has_its_grace_and_so_have_its_peers() -> None:
     assert [action.name for action in observe(later_on.attempt, saved, 19).actions] == ["bible-s1-a1-0"]
 
 
-def test_a_grace_that_is_over_is_over() -> None:
+def test_a_grace_period_that_is_over_is_not_extended() -> None:
     stuck = pod(1, deleting=True, grace_seconds=120, deletion_deadline="2026-01-01T12:02:00Z", reason="Evicted")
     stopping = observe(running(), seen(job(), stuck), 1).attempt
     over = observe(stopping, seen(job(), stuck), 121).attempt

@@ -10,7 +10,7 @@ def homeless(index: int) -> PodView:
     return pod(index, state=PodState.PENDING, node=None, waiting=Waiting(reason="Unschedulable", message=message, since=NOON))
 
 
-def test_half_a_gang_gives_its_nodes_back_when_the_time_is_over() -> None:
+def test_a_partial_gang_gives_its_nodes_back_after_the_timeout() -> None:
     half = (pod(0), homeless(1))
     assert placement_timed_out(half, 900, later(899)) is None
     cause = placement_timed_out(half, 900, later(900))

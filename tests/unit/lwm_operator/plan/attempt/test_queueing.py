@@ -49,7 +49,9 @@ def planned(attempt: Attempt, observed: Observed, seconds: float = 0, **changes:
         (held(succeeded=1), (), False, True),
     ],
 )
-def test_a_suspended_job_waits_until_it_has_had_a_pod(child: JobView | None, pods: tuple[PodView, ...], waits: bool, evicted: bool) -> None:
+def test_a_suspended_job_is_queued_until_it_has_had_a_pod(
+    child: JobView | None, pods: tuple[PodView, ...], waits: bool, evicted: bool
+) -> None:
     assert (queueing.is_queued(child, pods), queueing.is_evicted(child, pods)) == (waits, evicted)
 
 
@@ -79,16 +81,16 @@ def test_a_report_of_process_0_shows_that_there_were_pods() -> None:
         ),
     ],
 )
-def test_whoever_waits_says_where_and_since_when_and_what_the_queue_says(child: JobView, message: str, seconds: float) -> None:
+def test_a_queued_attempt_shows_its_queue_the_time_and_the_message_of_the_queue(child: JobView, message: str, seconds: float) -> None:
     assert queueing.explain_queueing(child) == ("Queued", message, seconds)
 
 
-def test_words_of_any_length_fit_into_status() -> None:
+def test_messages_of_any_length_fit_into_status() -> None:
     long = held(Waiting(reason="WaitingForQuota", message="x" * 5000, since=SINCE))
     assert len(queueing.explain_queueing(long)[1]) == len(queueing.eviction_cause(long).message) == 1000
 
 
-def test_the_status_of_a_queued_attempt_and_nothing_else_happens() -> None:
+def test_a_queued_attempt_shows_in_the_status_and_nothing_else_happens() -> None:
     decided = planned(running(state=AttemptState.CREATING), seen(held(None)))
     assert (decided.status.reason, decided.actions, decided.requeue_after) == ("Queued", (), 5)
     assert decided.status.message == f"stage 1/1 ctx512: attempt 1: waits in queue team since {SINCE}: no queue has taken it up yet"
@@ -103,14 +105,14 @@ def test_neither_the_placement_nor_the_silence_is_timed_while_it_waits(days: int
     assert (decided.status.reason, decided.status.stages[0].attempts) == ("Queued", 1)
 
 
-def test_a_queue_that_admits_it_makes_it_an_attempt_like_any_other() -> None:
+def test_an_admitted_attempt_is_like_any_other() -> None:
     assert planned(running(state=AttemptState.STARTING), seen(job(queue="team"))).status.reason == "PodsMissing"
     assert (
         observe(running(), seen(job(queue="team"), pod(0), pod(1), reports={(1, 1): report(step=3)})).attempt.state == AttemptState.RUNNING
     )
 
 
-def test_another_queue_is_asked_when_the_spec_names_another_before_its_turn_came() -> None:
+def test_a_queue_name_that_is_edited_before_admission_moves_the_attempt_to_that_queue() -> None:
     waiting = held(template=template_hash(training(**IN_TEAM).spec))
     assert planned(running(state=AttemptState.STARTING), seen(waiting)).actions == ()
     decided = planned(running(state=AttemptState.STARTING), seen(waiting), execution={"queueName": "other"})
@@ -119,7 +121,7 @@ def test_another_queue_is_asked_when_the_spec_names_another_before_its_turn_came
     assert decided.status.stages[0].recent_attempts[1].root_cause.reason == "Superseded"
 
 
-def test_an_evicted_gang_saves_and_leaves_and_the_next_attempt_queues_anew() -> None:
+def test_an_evicted_gang_saves_and_exits_and_the_next_attempt_queues_again() -> None:
     first = observe(running(), seen(held(), pod(0), pod(1), reports={(1, 1): report(step=7, committed_step=5)}))
     assert (first.attempt.state, first.attempt.root_cause and first.attempt.root_cause.reason) == (AttemptState.STOPPING, "EvictedByQueue")
     assert [(action.name, action.grace_seconds) for action in first.actions] == [("bible-s1-a1-0", None), ("bible-s1-a1-1", None)]
@@ -138,7 +140,7 @@ def test_an_evicted_gang_saves_and_leaves_and_the_next_attempt_queues_anew() -> 
 
 
 @pytest.mark.parametrize("left", [{}, {"failed_indexes": frozenset({0, 1})}])
-def test_an_eviction_whose_pods_nobody_saw_is_known_by_the_lease(left: dict[str, Any]) -> None:
+def test_an_eviction_is_recognized_by_the_lease_when_nobody_saw_the_pods(left: dict[str, Any]) -> None:
     """The Job's controller does not count the pods that it takes from a suspended Job."""
     attempt = observe(running(), seen(held(None, **left), reports={(1, 1): report(step=7)})).attempt
     assert (attempt.state, attempt.root_cause and attempt.root_cause.reason) == (AttemptState.FAILED, "EvictedByQueue")
@@ -164,9 +166,9 @@ def test_an_eviction_before_any_pod_has_run_changes_nothing() -> None:
         (Phase.TRAINING, PodState.RUNNING, False),
     ],
 )
-def test_a_job_that_was_admitted_again_before_anybody_looked_has_a_second_gang(phase: Phase, state: PodState, again: bool) -> None:
-    world = seen(job(queue="team"), pod(0), pod(1, state=state), reports={(1, 1): report(phase=phase, step=7)})
-    observation = observe(running(), world)
+def test_a_job_that_was_readmitted_between_two_passes_has_a_second_gang(phase: Phase, state: PodState, again: bool) -> None:
+    observed = seen(job(queue="team"), pod(0), pod(1, state=state), reports={(1, 1): report(phase=phase, step=7)})
+    observation = observe(running(), observed)
     assert (observation.attempt.state == AttemptState.STOPPING) is again
     if again:
         assert observation.attempt.root_cause is not None
@@ -176,14 +178,14 @@ def test_a_job_that_was_admitted_again_before_anybody_looked_has_a_second_gang(p
 
 
 @pytest.mark.parametrize("code", [81, 143, 137, 134, 79, 70, 76, None])
-def test_whatever_a_taken_pod_ends_with_the_queue_took_it(code: int | None) -> None:
+def test_an_evicted_pod_has_the_queue_as_its_cause_whatever_its_exit_code(code: int | None) -> None:
     pods = (pod(0, state=PodState.FAILED, exit_code=code, deleting=True), pod(1, deleting=True))
     cause = root_cause(pods, held())
     assert (cause.reason, cause.failure_class, cause.node) == ("EvictedByQueue", FailureClass.DISRUPTION, None)
 
 
 @pytest.mark.parametrize(("code", "reason"), [(70, "Uncaught"), (137, "Killed"), (81, "EvictedByQueue"), (79, "EvictedByQueue")])
-def test_a_host_that_had_failed_by_itself_is_the_cause_still(code: int, reason: str) -> None:
+def test_a_host_that_failed_before_the_eviction_stays_the_cause(code: int, reason: str) -> None:
     taken = pod(0, state=PodState.FAILED, exit_code=70, deleting=True)
     assert root_cause((taken, pod(1, state=PodState.FAILED, exit_code=code)), held()).reason == reason
 
@@ -214,7 +216,7 @@ def test_an_eviction_costs_no_budget_and_no_time() -> None:
     assert [backoff_seconds(tuple(failed(number, why=cause) for number in range(count, 0, -1)), "k") for count in (1, 5, 10)] == [0, 0, 0]
 
 
-def test_a_training_that_is_suspended_while_it_waits_gives_its_place_up() -> None:
+def test_a_training_that_is_suspended_while_queued_leaves_the_queue() -> None:
     decided = planned(running(state=AttemptState.STARTING), seen(held()), suspend=True)
     assert (decided.status.reason, decided.status.stages[0].recent_attempts[0].state) == ("Suspended", AttemptState.SUSPENDED)
     assert decided.actions == (DeleteAttempt(stage=1, attempt=1, jobs=(("bible-s1-a1", "job-1-1"),)),)

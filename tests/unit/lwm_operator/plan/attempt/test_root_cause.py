@@ -34,7 +34,7 @@ def test_a_reason_of_its_own_comes_before_a_victim(pods: tuple[PodView, ...], in
         assert (cause.reason, cause.pod, cause.node) == (reason, f"bible-s1-a1-{index}", f"node{index + 1}")
 
 
-def test_where_only_victims_speak_no_node_is_blamed_but_that_of_the_one_that_is_silent() -> None:
+def test_when_only_victims_report_no_node_is_blamed_but_that_of_the_one_silent_host() -> None:
     gone = root_cause((failed(0, 79), failed(1, 134)), job())
     assert (gone.reason, gone.pod, gone.node) == ("HostLost", None, None)
     silent = root_cause((failed(0, 79), pod(1)), job())
@@ -43,14 +43,14 @@ def test_where_only_victims_speak_no_node_is_blamed_but_that_of_the_one_that_is_
     assert (several.reason, several.node) == ("HostLost", None)
 
 
-def test_last_words_speak_for_themselves() -> None:
+def test_a_termination_message_is_quoted() -> None:
     words = TerminationMessage(code=65, reason="BadData", message="tokenizer.json: not there: upload it")
     cause = root_cause((failed(1, 65, termination_message=words),), job())
     assert cause.message == "host 1 (bible-s1-a1-1 on node node2): tokenizer.json: not there: upload it"
     assert cause.failure_class == FailureClass.PERMANENT
 
 
-def test_without_pods_the_job_speaks() -> None:
+def test_without_pods_the_job_gives_the_cause() -> None:
     assert root_cause((), None).reason == "JobDeleted"
     assert root_cause((), job(failed=True, message="Pod failed")).message == "Pod failed"
     assert root_cause((), job()).reason == "CompletedWithoutCheckpoint"
@@ -91,7 +91,7 @@ def test_a_node_that_is_not_ready_explains_its_pod() -> None:
     assert own.reason == "BadData", "a reason of its own is not the node's"
 
 
-def test_of_hosts_that_hang_the_one_that_is_behind_is_the_cause() -> None:
+def test_the_host_that_is_behind_is_the_cause_when_several_hang() -> None:
     def hung(index: int, step: int) -> PodView:
         return failed(index, 76, termination_message=TerminationMessage(code=76, reason="Hang", message=f"at step {step}", step=step))
 
@@ -104,7 +104,7 @@ def test_out_of_memory_names_the_limit_and_the_fix() -> None:
     assert "podTemplate.resources.limits.memory" in message
 
 
-def test_the_trainers_narrower_word_is_the_reason() -> None:
+def test_the_narrower_reason_of_the_trainer_is_used() -> None:
     words = TerminationMessage(code=65, reason="BucketMissing", message="checkpoint.uri gs://x: bucket 'x' does not exist")
     assert root_cause((failed(0, 65, termination_message=words),), job()).reason == "BucketMissing"
     unknown = TerminationMessage(code=70, reason="SomethingElse", message="x")
@@ -113,7 +113,7 @@ def test_the_trainers_narrower_word_is_the_reason() -> None:
     assert root_cause((failed(0, 137, termination_message=other),), job()).reason == "Killed", "words that are not of this end do not count"
 
 
-def test_pods_that_go_with_their_job_are_victims() -> None:
+def test_pods_that_are_deleted_with_their_job_are_victims() -> None:
     pods = (failed(1, 79), pod(0, deleting=True))
     assert root_cause(pods, job()).reason == "PodDeleted"
     assert root_cause(pods, None).reason == "HostLost"
@@ -127,7 +127,7 @@ def test_a_host_whose_pod_is_gone_was_deleted_and_explains_its_peers() -> None:
     assert root_cause((failed(0, 79),), job(failed_indexes=frozenset({0}))).reason == "HostLost", "host 1 is only not there yet"
 
 
-def test_a_later_look_at_victims_alone_does_not_forget_the_guilty_one() -> None:
+def test_a_later_observation_of_victims_alone_does_not_replace_the_cause() -> None:
     deleted, victims = root_cause((pod(0, deleting=True),), job()), root_cause((failed(0, 143), failed(1, 79)), job(failed=True))
     uncaught = root_cause((failed(1, 70),), job())
     assert more_specific_cause(deleted, victims) == deleted

@@ -5,7 +5,7 @@ from simulation.builders import job, pod, training
 STUCK = pod(0, state=PodState.PENDING, waiting=Waiting(reason="ImagePullBackOff", message="no such image", since="2026-01-01T12:00:00Z"))
 
 
-def test_pods_that_wait_for_an_image_that_was_edited_are_made_anew() -> None:
+def test_pods_that_wait_for_an_image_that_was_edited_are_created_again() -> None:
     before, after = training(image="wrong:1").spec, training(image="right:1").spec
     assert superseded_cause(job(template=template_hash(before)), before, (STUCK,)) is None
     cause = superseded_cause(job(template=template_hash(before)), after, (STUCK,))

@@ -11,14 +11,14 @@ def entry(step: int, committed: int, attempts: int = 2) -> StageStatus:
     return StageStatus(name="a", attempts=attempts, committed_step=committed, recent_attempts=(failed(attempts, step=step, why=DIVERGED),))
 
 
-def test_the_newest_commit_is_passed_over_and_so_is_the_data_up_to_the_divergence() -> None:
+def test_the_newest_commit_is_discarded_and_the_data_up_to_the_divergence_skipped() -> None:
     entry_after = roll_back_divergence(entry(step=107, committed=100), 10, OnDivergence())
     assert entry_after.rollbacks == (Rollback(attempt=3, step=90, skip_batches=18),)
     assert entry_after.committed_step == 90
     assert 90 + 18 == 107 + 1, "step 90 computes with the batch after the one that diverged"
 
 
-def test_more_may_be_skipped_and_fewer_commits_distrusted() -> None:
+def test_more_batches_may_be_skipped_and_fewer_commits_discarded() -> None:
     entry_after = roll_back_divergence(entry(step=107, committed=100), 10, OnDivergence(discard_checkpoints=0, skip_batches=200))
     assert entry_after.rollbacks == (Rollback(attempt=3, step=100, skip_batches=208),)
 

@@ -17,17 +17,17 @@ def test_a_node_is_avoided_after_its_second_fault_within_a_day() -> None:
     assert nodes_to_avoid(faults("a", "a"), POLICY, later(86401)) == ()
 
 
-def test_the_worst_come_first_and_there_is_a_bound() -> None:
+def test_the_node_with_most_faults_comes_first_and_the_list_is_bounded() -> None:
     many = faults(*[f"n{number:02}" for number in range(20)] * 2, "n19")
     avoided = nodes_to_avoid(many, POLICY, NOW)
     assert (len(avoided), avoided[0]) == (16, "n19")
 
 
-def test_zero_means_never() -> None:
+def test_avoid_nodes_after_zero_avoids_none() -> None:
     assert nodes_to_avoid(faults("a", "a", "a"), FailurePolicy(avoid_nodes_after=0), NOW) == ()
 
 
-def test_only_what_may_lie_with_the_node_is_held_against_it() -> None:
+def test_only_failures_that_may_lie_with_the_node_count_against_it() -> None:
     for failure_class, counts in ((FailureClass.INFRA, 1), (FailureClass.HANG, 1), (FailureClass.APP, 0), (FailureClass.DISRUPTION, 0)):
         assert len(record_node_fault((), cause(failure_class, node="a"), NOW)) == counts
     assert record_node_fault((), cause(FailureClass.INFRA, "StorageUnavailable", node="a"), NOW) == ()

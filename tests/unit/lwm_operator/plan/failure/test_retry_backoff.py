@@ -10,22 +10,22 @@ def fails(count: int, **changes: object) -> tuple[Attempt, ...]:
     return tuple(failed(number, why=APP) for number in range(count, 0, -1))
 
 
-def test_the_first_restart_after_progress_is_at_once() -> None:
+def test_the_first_restart_after_progress_is_not_delayed() -> None:
     assert backoff_seconds((failed(2, start=10, committed=20, why=APP), failed(1, committed=10, why=APP)), "k") == 0
 
 
-def test_without_progress_it_doubles_to_five_minutes() -> None:
+def test_without_progress_the_delay_doubles_up_to_five_minutes() -> None:
     waits = [backoff_seconds(fails(count), "k") for count in range(1, 9)]
     for wait, full in zip(waits, [10, 20, 40, 80, 160, 300, 300, 300], strict=True):
         assert 0.8 * full <= wait <= full
 
 
-def test_the_first_loss_of_a_host_costs_no_wait() -> None:
+def test_the_first_loss_of_a_host_is_retried_without_a_delay() -> None:
     assert backoff_seconds((failed(1),), "k") == 0
     assert 8 <= backoff_seconds((failed(2), failed(1)), "k") <= 10
 
 
-def test_a_disruption_costs_no_wait_and_hides_no_failure() -> None:
+def test_a_disruption_is_retried_without_a_delay_and_hides_no_failure() -> None:
     assert backoff_seconds((failed(2, why=PREEMPTED), *fails(1)), "k") == 0
     assert count_failures_without_progress((failed(2, why=PREEMPTED), *fails(1))) == 1
 

@@ -58,19 +58,19 @@ def test_disruptions_are_counted_and_never_charged() -> None:
     assert (entry.failures.disruption, entry.budgets_used, stop_after_failure(entry, policy())) == (50, BudgetsUsed(), None)
 
 
-def test_what_would_end_the_same_way_fails_at_once() -> None:
+def test_a_permanent_failure_fails_at_once() -> None:
     stop = stop_after_failure(after(cause(FailureClass.PERMANENT, "BadData")), policy())
     assert stop is not None
     assert stop[0] == StageState.FAILED
 
 
-def test_a_gate_that_is_not_met_waits_for_a_human() -> None:
+def test_a_failed_gate_pauses_the_stage() -> None:
     stop = stop_after_failure(after(cause(FailureClass.GATE, "GateFailed")), policy())
     assert stop is not None
     assert stop[0] == StageState.PAUSED
 
 
-def test_storage_that_refuses_is_asked_once_more() -> None:
+def test_storage_that_denies_access_is_retried_once() -> None:
     denied = cause(FailureClass.INFRA, "BucketDenied", exit_code=77)
     assert stop_after_failure(after(denied), policy()) is None
     stop = stop_after_failure(after(denied, denied), policy())
@@ -89,7 +89,7 @@ def test_a_divergence_ends_as_the_policy_says(action: Any, rounds: int, state: S
     assert (stop and stop[0]) == state
 
 
-def test_going_on_by_hand_fills_the_budgets_and_starts_the_stage_again() -> None:
+def test_resuming_by_hand_resets_the_budgets_and_restarts_the_stage() -> None:
     entry = after(APP, APP, APP).model_copy(update={"state": StageState.PAUSED})
     assert (reset_budgets(entry).state, reset_budgets(entry).budgets_used.app) == (StageState.RUNNING, 0)
     fresh = StageStatus(name="b")

@@ -38,11 +38,11 @@ NAME = 'couldn\'t parse image name "registry.example/Trainer": invalid reference
         ("Pulling", 'Pulling image "lwm-trainer:v9"', "Pulling"),
     ],
 )
-def test_each_sentence_is_shown_whole_under_its_reason(raw: str, message: str, reason: str) -> None:
+def test_each_message_is_shown_whole_under_its_reason(raw: str, message: str, reason: str) -> None:
     assert classify_waiting(Waiting(reason=raw, message=message, since=""), bound=True) == (reason, message)
 
 
-def test_what_a_kubelet_says_that_nobody_knows_is_shown_with_its_word() -> None:
+def test_an_unknown_reason_of_a_kubelet_is_shown_with_its_name() -> None:
     waiting = Waiting(reason="CreateContainerError", message="name is reserved", since="")
     assert classify_waiting(waiting, bound=True) == ("ContainerError", "CreateContainerError: name is reserved")
 
@@ -64,16 +64,16 @@ def test_a_back_off_shows_the_error_that_it_backs_off_from() -> None:
         ("ValidatingAdmissionPolicy 'costs' with binding 'costs' denied request: label team is missing", "PodsRefused"),
     ],
 )
-def test_why_pods_are_refused_is_told_without_the_name_of_a_pod_that_never_was(words: str, reason: str) -> None:
+def test_a_refusal_is_shown_without_the_name_of_a_pod_that_never_existed(words: str, reason: str) -> None:
     assert classify_refusal(f'Error creating: pods "bible-s1-a1-0-j77vs" is forbidden: {words}') == (reason, words)
     assert classify_refusal(f'Error creating: pods "bible-s1-a1-0-zzzzz" is forbidden: {words}') == (reason, words)
 
 
-def test_a_controller_that_says_nothing_leaves_pods_missing() -> None:
+def test_without_a_message_of_the_controller_pods_are_missing() -> None:
     assert classify_refusal("") == ("PodsMissing", "")
 
 
-def test_ids_that_change_with_every_try_are_left_out() -> None:
+def test_ids_that_change_with_every_retry_are_removed() -> None:
     tries = [
         Waiting(reason="FailedCreatePodSandBox", message=f'failed to setup network for sandbox "{digit * 64}": no address', since="")
         for digit in "ab"

@@ -17,13 +17,13 @@ def explain(*pods: PodView, hosts: int | None = None, complaint: str = "") -> tu
     return explain_pending(job(message=complaint, since=SINCE), pods, len(pods) if hosts is None else hosts) or ("", "")
 
 
-def test_the_schedulers_own_sentence_is_shown_with_the_count_and_since_when() -> None:
+def test_the_message_of_the_scheduler_is_shown_with_count_and_time() -> None:
     earlier = "2026-01-01T11:59:00Z"
     pods = (held(0, "Unschedulable", NO_ROOM), held(1, "Unschedulable", NO_ROOM, earlier), pod(2))
     assert explain(*pods) == ("Unschedulable", f"2 of 3 pods since {earlier}: {NO_ROOM}")
 
 
-def test_of_several_causes_the_worst_is_the_reason_and_three_are_in_the_line() -> None:
+def test_the_most_serious_of_several_causes_is_the_reason_and_three_are_in_the_line() -> None:
     pods = (
         held(0, "ContainerCreating"),
         held(1, "Unschedulable", NO_ROOM),
@@ -48,7 +48,7 @@ def test_the_line_stays_below_900_characters_and_keeps_all_three_causes() -> Non
     assert "Unschedulable: 1 of 3" in message
 
 
-def test_pods_that_were_never_made_are_counted_beside_those_that_wait() -> None:
+def test_missing_pods_are_counted_beside_those_that_wait() -> None:
     assert explain(pod(0), hosts=2) == ("PodsMissing", f"1 of 2 pods missing since {SINCE}")
     assert explain_pending(None, (pod(0),), 2) == ("PodsMissing", "1 of 2 pods missing")
     quota = (
@@ -61,20 +61,20 @@ def test_pods_that_were_never_made_are_counted_beside_those_that_wait() -> None:
     )
 
 
-def test_pods_that_start_are_starting_and_those_that_run_wait_for_nothing() -> None:
+def test_starting_pods_are_shown_and_running_ones_are_not() -> None:
     assert explain(pod(0), pod(1, state=PodState.PENDING)) == ("ContainerCreating", "1 of 2 pods: the node sets them up")
     assert explain(pod(0, state=PodState.PENDING, node=None)) == ("Scheduling", "1 of 1 pods: no scheduler has looked at them yet")
     assert explain_pending(job(), (pod(0), pod(1)), 2) is None
     assert explain_pending(job(), (pod(0), pod(1, state=PodState.SUCCEEDED)), 2) is None
 
 
-def test_a_running_pod_on_a_lost_node_holds_up_too() -> None:
+def test_a_running_pod_on_a_lost_node_is_shown_too() -> None:
     lost = pod(1, waiting=Waiting(reason="NodeNotReady", message="node node2 is not ready: silent", since=SINCE))
     assert explain(pod(0), lost) == ("NodeNotReady", f"1 of 2 pods since {SINCE}: node node2 is not ready: silent")
 
 
 @pytest.mark.parametrize("reason", list(PendingReason))
-def test_each_reason_either_goes_on_or_is_held_up_and_what_no_watch_tells_is_looked_at_again(reason: PendingReason) -> None:
+def test_each_reason_is_progressing_or_blocked_and_those_without_a_watch_are_rechecked(reason: PendingReason) -> None:
     told_by_the_pod = {
         PendingReason.INVALID_IMAGE,
         PendingReason.IMAGE_PULL,

@@ -10,7 +10,7 @@ def books(**changes: Any) -> dict[str, Any]:
     return {"name": "books", "source": {"uri": "gs://lwm/books"}, **changes}
 
 
-def test_a_spec_that_makes_sense_has_no_problem() -> None:
+def test_a_valid_spec_has_no_errors() -> None:
     assert validate(training().spec) == ()
 
 
@@ -54,7 +54,7 @@ def test_a_spec_that_makes_sense_has_no_problem() -> None:
         ),
     ],
 )
-def test_what_makes_no_sense_is_named_with_field_and_fix(changes: dict[str, Any], words: list[str]) -> None:
+def test_each_error_names_the_field_and_the_fix(changes: dict[str, Any], words: list[str]) -> None:
     errors = "; ".join(validate(training(**changes).spec))
     for word in words:
         assert word in errors

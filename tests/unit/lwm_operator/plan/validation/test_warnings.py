@@ -20,7 +20,7 @@ def test_a_theta_above_the_bound_is_not_mentioned() -> None:
     assert warnings(training(stages=[stage(ropeTheta=1100)]).spec) == ()
 
 
-def test_a_theta_below_it_is_told_with_both_numbers_the_field_and_the_fix() -> None:
+def test_a_theta_below_the_bound_is_reported_with_both_numbers_the_field_and_the_fix() -> None:
     [warning] = warnings(training(stages=[stage(), LOW]).spec)
     for words in (
         "spec.stages[long].ropeTheta: 1e+04",
@@ -37,11 +37,11 @@ def test_heads_of_the_fitted_size_need_no_caveat() -> None:
     assert "fitted to heads of 128)" in warning
 
 
-def test_a_model_with_rope_scaling_is_not_asked() -> None:
+def test_a_model_with_rope_scaling_is_exempt() -> None:
     assert warnings(training(stages=[LOW], model=model(ropeScaling=SCALING)).spec) == ()
 
 
-def test_it_is_run_all_the_same_and_the_message_of_kubectl_get_stays_its_own() -> None:
+def test_a_spec_with_a_warning_is_run_and_keeps_its_own_message() -> None:
     decided = plan(training(stages=[LOW]), Observed(), NOW)
     assert len(decided.actions) == 1
     assert "ropeTheta" not in decided.status.message
