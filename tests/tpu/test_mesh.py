@@ -5,7 +5,7 @@ import pytest
 from jax.experimental import topologies
 
 import lwm_trainer.fit.compile.topology  # noqa: F401 - sets libtpu's environment
-from lwm_trainer.parallel.mesh import placed
+from lwm_trainer.parallel.mesh import arrange_devices
 
 RING, TP = 2, 4
 """Axes of the mesh."""
@@ -34,7 +34,7 @@ def test_the_ring_follows_the_torus_better_than_the_order_of_the_hosts_does(topo
     megacore = {"chip_config_name": "megacore"} if topology.startswith("v4") else {}
     devices: list[Any] = topologies.get_topology_desc(platform="tpu", topology_name=topology, **megacore).devices
     sides = [int(side) for side in topology.partition(":")[2].split("x")] + [1]
-    mesh = placed(devices, shape)
+    mesh = arrange_devices(devices, shape)
     assert {device.id for device in mesh.flat} == {device.id for device in devices}
     by_host = np.array(sorted(devices, key=lambda device: (device.process_index, device.id))).reshape(shape)
     assert hops(mesh, RING, sides[:3]) < hops(by_host, RING, sides[:3])
@@ -43,5 +43,5 @@ def test_the_ring_follows_the_torus_better_than_the_order_of_the_hosts_does(topo
 
 def test_only_data_parallelism_crosses_slices() -> None:
     devices = topologies.get_topology_desc(platform="tpu", topology_name="v5p:2x2x4", num_slices=2).devices
-    mesh = placed(devices, (4, 1, 2, 1, 4))
+    mesh = arrange_devices(devices, (4, 1, 2, 1, 4))
     assert [{device.slice_index for device in replica.flat} for replica in mesh] == [{0}, {0}, {1}, {1}]

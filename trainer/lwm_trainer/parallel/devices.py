@@ -1,4 +1,4 @@
-"""What a host's platform needs before JAX looks for its devices, and whether it then found them."""
+"""Configures JAX for the host's platform before it looks for devices, and checks afterwards that they are there."""
 
 import os
 from importlib.util import find_spec
@@ -7,30 +7,33 @@ import jax
 
 from lwm_trainer.config import ExitCode, Gang
 
-REHEARSED = "JAX_PLATFORMS"
-"""Set to `cpu` by a user, it lets a gang of TPU or GPU hosts run on CPU devices."""
+PLATFORMS_VARIABLE = "JAX_PLATFORMS"
+"""Set to `cpu` by a user, it makes a gang of TPU or GPU hosts run on as many CPU devices, to rehearse a training."""
 
 RUNTIMES = {"gpu": "jax_cuda12_plugin", "tpu": "libtpu"}
-"""The package that brings a platform's runtime."""
+"""The Python module with each platform's runtime."""
 
 
 class PlatformMissingError(Exception):
-    """The image was not built for the platform that the spec says."""
+    """The image was not built for the platform of the spec."""
 
     code = ExitCode.BAD_CONFIG
     reason = "PlatformMissing"
 
 
 class DevicesMissingError(Exception):
-    """This host does not have the devices that it should: another one may."""
+    """This host lacks devices; another one may have them."""
 
     code = ExitCode.TRANSIENT
     reason = "DevicesMissing"
 
 
 def prepare(gang: Gang, index: int) -> None:
-    """Before any device is looked for: libtpu and XLA read their environment once. Raises PlatformMissingError."""
-    if gang.platform == "cpu" or os.environ.get(REHEARSED) == "cpu":
+    """Configure the platform, before JAX looks for devices, because libtpu and XLA read their environment once.
+
+    Raises PlatformMissingError.
+    """
+    if gang.platform == "cpu" or os.environ.get(PLATFORMS_VARIABLE) == "cpu":
         jax.config.update("jax_platforms", "cpu")
         jax.config.update("jax_num_cpu_devices", gang.devices_per_host)
         return
@@ -41,7 +44,7 @@ def prepare(gang: Gang, index: int) -> None:
         )
     if gang.platform == "gpu":
         jax.config.update("jax_platforms", "cuda")
-        # XLA keeps one permute in flight unless told: keys, values and both gradients of a ring's hop are four.
+        # By default XLA keeps one permute in flight, but a hop of the ring has four: keys, values and both gradients.
         flags = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"--xla_gpu_experimental_parallel_collective_overlap_limit=4 {flags}"
     else:
@@ -51,7 +54,7 @@ def prepare(gang: Gang, index: int) -> None:
 
 
 def tpu_variables(gang: Gang, index: int) -> dict[str, str]:
-    """How libtpu finds the other hosts of the slice; GKE sets the same for slices of several hosts, and what it sets stays."""
+    """Variables by which libtpu finds the other hosts of the slice. GKE sets the same ones on slices of several hosts; its values win."""
     which, inside = divmod(index, gang.hosts_per_slice)
     first = which * gang.hosts_per_slice
     names = [gang.address(first + host) for host in range(gang.hosts_per_slice)] if gang.hosts_per_slice > 1 else ["localhost"]
@@ -59,13 +62,13 @@ def tpu_variables(gang: Gang, index: int) -> dict[str, str]:
 
 
 def check(gang: Gang) -> None:
-    """After the gang has met: every host has its devices. Raises DevicesMissingError."""
+    """Check that this host has its devices, after the gang has met. Raises DevicesMissingError."""
     try:
-        found, said = jax.local_device_count(), ""
-    except (RuntimeError, AssertionError) as error:  # an assertion of JAX's own where the driver kept a plugin from starting
-        found, said = 0, f" ({str(error).strip().splitlines()[0]})" if str(error).strip() else ""
-    if found != gang.devices_per_host:
+        count, reason = jax.local_device_count(), ""
+    except (RuntimeError, AssertionError) as error:  # JAX's own assertion where the driver kept a plugin from starting
+        count, reason = 0, f" ({str(error).strip().splitlines()[0]})" if str(error).strip() else ""
+    if count != gang.devices_per_host:
         raise DevicesMissingError(
-            f"accelerator.type {gang.platform}: JAX finds {found} devices on this host instead of {gang.devices_per_host}{said}: look at "
+            f"accelerator.type {gang.platform}: JAX finds {count} devices on this host instead of {gang.devices_per_host}{reason}: look at "
             f"the node's device plugin and driver; if every node is like this, correct the accelerator's numbers"
         )

@@ -1,4 +1,4 @@
-"""Joining the gang: one process per host, addresses given, nothing detected."""
+"""Joins the gang: one process per host, with addresses from the run config and no detection."""
 
 import jax
 import orbax.checkpoint as ocp

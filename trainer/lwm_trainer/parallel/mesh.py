@@ -1,8 +1,8 @@
-"""The device mesh, and the one table that says which logical axis lies on which mesh axes.
+"""The device mesh, and the one table of rules that map logical axes to mesh axes.
 
-The model names the logical axes of each parameter and nothing else; a name that the table does not place is an error, so that no
-parameter is replicated by oversight. Batches and the stream between layers are placed here, too; what is computed per device (attention,
-the loss, the MLP's tiles) is told the names of the axes by `RING_AXES`.
+The model names the logical axes of each parameter and nothing else. A name without a rule is an error, so that no parameter is replicated
+by oversight. The shardings of batches and of the stream between layers are here, too. Code that runs per device (attention, the loss, the
+MLP's tiles) gets the names of the axes by `RING_AXES`.
 """
 
 from collections.abc import Sequence
@@ -35,14 +35,14 @@ RULES: dict[str, str | tuple[str, ...] | None] = {
 }
 
 TOKENS = PartitionSpec(ROW_AXES, RING_AXES.tokens)
-"""Of every [rows, tokens] array of a batch."""
+"""Partition of every [rows, tokens] array of a batch."""
 
 STREAM = PartitionSpec(ROW_AXES, RING_AXES.tokens, None)
-"""Of the stream between layers, [rows, tokens, width]."""
+"""Partition of the stream between layers, [rows, tokens, width]."""
 
 TABLE = PartitionSpec(RULES["vocab"], None)
-"""Of an embedding, [vocabulary, width], while tokens are looked up in it: its width is sharded over the axes that tokens lie over, and
-what is looked up in such a table is whole on every device before it is cut by tokens."""
+"""Partition of an embedding, [vocabulary, width], while tokens are looked up in it. Its width is not sharded then, because it would be over
+the axes that shard tokens, and every device would hold all looked-up rows before they are sharded by tokens."""
 
 
 def make_mesh(mesh: config.Mesh) -> jax.sharding.Mesh:
@@ -54,10 +54,10 @@ def make_mesh(mesh: config.Mesh) -> jax.sharding.Mesh:
     if len(devices) != mesh.size:
         raise ValueError(f"mesh: its product is {mesh.size}, but JAX sees {len(devices)} devices")
     shape = (mesh.dp, mesh.fsdp, mesh.ring, mesh.sp // mesh.ring, mesh.tp)
-    return jax.sharding.Mesh(placed(devices, shape), AXIS_NAMES, axis_types=(AxisType.Auto,) * len(shape))
+    return jax.sharding.Mesh(arrange_devices(devices, shape), AXIS_NAMES, axis_types=(AxisType.Auto,) * len(shape))
 
 
-def placed(devices: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+def arrange_devices(devices: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
     """The devices as an array of `shape`, whose first axis alone crosses TPU slices.
 
     By process, then by device: a host's devices are neighbours. Within a TPU slice as JAX's `mesh_utils` lays a mesh into the torus:
@@ -66,9 +66,9 @@ def placed(devices: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray[Any, An
     ordered = sorted(devices, key=lambda device: (getattr(device, "slice_index", 0), device.process_index, device.id))
     if ordered[0].platform != "tpu":
         return np.array(ordered).reshape(shape)
-    slices = [list(each) for _, each in groupby(ordered, key=lambda device: getattr(device, "slice_index", 0))]
+    slices = [list(devices) for _, devices in groupby(ordered, key=lambda device: getattr(device, "slice_index", 0))]
     inner = (shape[0] // len(slices), *shape[1:])
-    return np.concatenate([mesh_utils.create_device_mesh(inner, each, allow_split_physical_axes=True) for each in slices])
+    return np.concatenate([mesh_utils.create_device_mesh(inner, devices, allow_split_physical_axes=True) for devices in slices])
 
 
 def spec(axes: tuple[str, ...]) -> PartitionSpec:

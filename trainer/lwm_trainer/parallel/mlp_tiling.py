@@ -1,4 +1,4 @@
-"""A function of single tokens, applied to some of a row's tokens at a time, so that its inner values are never alive for all.
+"""Tiles of the MLP: a token-wise function is applied to some of a row's tokens at a time, so that its inner values exist for those only.
 
 Letters: B rows, T tokens, N tiles, D width.
 """
@@ -17,11 +17,11 @@ from lwm_trainer.ring.axes import Axes
 
 
 def tiled(mesh: jax.sharding.Mesh, axes: Axes, tile: int) -> TokenWise:
-    """`tile` tokens of a row at once, in the forward pass and in the backward pass; a multiple of the shards of a row.
+    """Apply a function to `tile` tokens of a row at a time, forward and backward; a multiple of the shards of a row.
 
-    Each device goes through its own tokens, with whole parameters but for `axes.heads`: they are gathered once and their gradients, which
-    grow in float32 from tile to tile, are summed over the devices once, as without tiles. (LWM's strided tiles, which leave this to the
-    partitioner, do both once a tile.)
+    Each device goes through its own tokens, with parameters that only `axes.heads` shards. They are gathered once, and their gradients,
+    which accumulate in float32 from tile to tile, are summed over the devices once, as without tiles. (LWM's strided tiles leave this to
+    the partitioner, which does both once a tile.)
     """
     by_data = (*axes.rows, *axes.tokens)
     shards = mesh.shape[axes.ring] * mesh.shape[axes.ulysses]
@@ -30,7 +30,7 @@ def tiled(mesh: jax.sharding.Mesh, axes: Axes, tile: int) -> TokenWise:
     def apply(function: Callable[[Any, Array], Array], parameters: Any, x_BTD: Array) -> Array:
         @partial(jax.shard_map, mesh=mesh, axis_names=set(by_data), in_specs=(P(), tokens), out_specs=tokens)
         def own(parameters: Any, x_BTD: Array) -> Array:
-            # Varying before the loop: else the sum of the gradients over the devices stands inside it.
+            # Cast before the loop; otherwise the sum of the gradients over the devices would be inside it.
             wide = jax.tree.map(lambda w: jax.lax.pcast(w.astype(jnp.float32), by_data, to="varying"), parameters)
 
             @partial(jax.checkpoint, prevent_cse=False)

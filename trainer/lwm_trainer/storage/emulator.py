@@ -1,5 +1,5 @@
-"""An emulated object store wants no credentials; the libraries below us look for some all the same, for minutes where no metadata server
-answers."""
+"""Configures client libraries for an emulated object store, which needs no credentials. Otherwise they would look for some, for minutes
+where no metadata server answers."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Files by name, folder or pattern, on disk or in Google Cloud Storage, behind one function each to list and to open them."""
+"""Lists and opens files by name, folder or pattern, on disk or in Google Cloud Storage."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from lwm_trainer.storage.errors import FileChangedError, FileMissingError, InvalidUriError, StorageDeniedError
 from lwm_trainer.storage.gcs import list_objects, open_object
-from lwm_trainer.storage.listing import Entry, Listing, matching
+from lwm_trainer.storage.listing import Entry, Listing, parse_pattern
 
 _PARALLEL_READS = 8
 
@@ -27,12 +27,12 @@ def list_files(uri: str, suffixes: tuple[str, ...]) -> Listing:
     """The file `uri`, or all files below the folder `uri`, that end in one of `suffixes`, sorted by path; of a pattern, what it matches.
 
     `uri` is `gs://bucket/path` or an absolute path; `*` stands for any letters of one name, `**` for any folders. Raises FileMissingError
-    or StorageMissingError when nothing is there, StorageDeniedError or StorageUnavailableError when it is not given.
+    or StorageMissingError when nothing is there, StorageDeniedError or StorageUnavailableError when it cannot be read.
     """
-    found = list_objects(uri, suffixes) if uri.startswith("gs://") else _list_disk(uri, suffixes)
-    if not found.entries:
+    listing = list_objects(uri, suffixes) if uri.startswith("gs://") else _list_disk(uri, suffixes)
+    if not listing.entries:
         raise missing(uri, suffixes)
-    return found
+    return listing
 
 
 def missing(uri: str, suffixes: tuple[str, ...]) -> FileMissingError:
@@ -40,14 +40,14 @@ def missing(uri: str, suffixes: tuple[str, ...]) -> FileMissingError:
 
 
 def read_files(uri: str, suffixes: tuple[str, ...]) -> list[File]:
-    """The whole files that `list_files` finds; for small ones."""
+    """The contents of all files that `list_files` finds; for small files."""
     listing = list_files(uri, suffixes)
     with ThreadPoolExecutor(_PARALLEL_READS) as pool:
         return list(pool.map(lambda entry: File(listing.uri(entry), _read(listing, entry)), listing.entries))
 
 
 def open_file(listing: Listing, entry: Entry) -> BinaryIO:
-    """The file, to be read in order or by place. Raises FileChangedError when it is another one than was listed."""
+    """Open a file for sequential or random reads. Raises FileChangedError when it is not the one that was listed."""
     uri = listing.uri(entry)
     if uri.startswith("gs://"):
         return open_object(uri, entry)
@@ -66,7 +66,7 @@ def _read(listing: Listing, entry: Entry) -> bytes:
 
 
 def _list_disk(uri: str, suffixes: tuple[str, ...]) -> Listing:
-    root, pattern = Path(uri), matching(uri)
+    root, pattern = Path(uri), parse_pattern(uri)
     if not root.is_absolute():
         raise InvalidUriError(f"{uri!r} is neither gs://bucket/path nor an absolute path: write it as one of them")
     if pattern is not None:

@@ -1,4 +1,4 @@
-"""A folder that is written to, on disk or in Google Cloud Storage: a file is there whole or not at all."""
+"""A folder to write to, on disk or in Google Cloud Storage, in which every file is complete or absent."""
 
 import errno
 import os
@@ -18,18 +18,21 @@ _TIMEOUT_SECONDS = 120.0
 
 
 class Folder(ABC):
-    """Names are of files in the folder itself. Methods raise StorageMissingError, StorageDeniedError and StorageUnavailableError."""
+    """Names are of files in the folder itself, without subfolders.
+
+    Methods raise StorageMissingError, StorageDeniedError and StorageUnavailableError.
+    """
 
     def __init__(self, uri: str) -> None:
         self.uri = uri.rstrip("/")
 
     @abstractmethod
     def names(self) -> set[str]:
-        """Of the files that are there, whole; none where the folder is not there."""
+        """The names of the complete files; none where the folder does not exist."""
 
     @abstractmethod
     def read(self, name: str) -> bytes | None:
-        """None: it is not there."""
+        """The content of a file; None when there is none of this name."""
 
     @abstractmethod
     def local(self, name: str, cache: Path) -> Path:
@@ -38,11 +41,11 @@ class Folder(ABC):
     @abstractmethod
     @contextmanager
     def new(self, name: str) -> Iterator[Path]:
-        """A path to write at; when the context ends well, the file has its name, in place of one that had it before."""
+        """A path to write to. When the context ends without an error, the file gets its name and replaces one of the same name."""
 
     @abstractmethod
     def tidy(self) -> None:
-        """Removes what writers that were killed have left."""
+        """Remove what killed writers have left."""
 
     def write(self, name: str, content: bytes) -> None:
         with self.new(name) as path:
@@ -81,7 +84,7 @@ class _Disk(Folder):
                 yield path
                 path.replace(self._path / name)
             except FileNotFoundError:
-                # Another worker that had all it needed has tidied up.
+                # Another worker has finished and removed this temporary file.
                 if not (self._path / name).exists():
                     raise
             finally:
@@ -112,8 +115,8 @@ class _Bucket(Folder):
     def names(self) -> set[str]:
         prefix = f"{self._prefix}/"
         with self._errors():
-            found = [str(blob.name)[len(prefix) :] for blob in storage_client().bucket(self._bucket).list_blobs(prefix=prefix)]
-        return {name for name in found if "/" not in name}
+            names = [str(blob.name)[len(prefix) :] for blob in storage_client().bucket(self._bucket).list_blobs(prefix=prefix)]
+        return {name for name in names if "/" not in name}
 
     def read(self, name: str) -> bytes | None:
         from google.api_core.exceptions import NotFound
@@ -144,7 +147,7 @@ class _Bucket(Folder):
             shutil.rmtree(place, ignore_errors=True)
 
     def tidy(self) -> None:
-        """Nothing is seen of an upload that did not end."""
+        """Nothing to do: an upload that did not complete is invisible."""
 
     def _blob(self, name: str) -> Any:
         return storage_client().bucket(self._bucket).blob(f"{self._prefix}/{name}")

@@ -1,4 +1,4 @@
-"""Objects of Google Cloud Storage: listed, read by ranges, and what is said when the store says no."""
+"""Google Cloud Storage: lists objects, reads them by ranges, and turns the store's errors into ours."""
 
 import io
 import os
@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, BinaryIO
 
 from lwm_trainer.storage.errors import FileChangedError, StorageDeniedError, StorageMissingError, StorageUnavailableError
-from lwm_trainer.storage.listing import Entry, Listing, matching
+from lwm_trainer.storage.listing import Entry, Listing, parse_pattern
 
 _BLOCK = 4 * 2**20
 """Bytes that one request asks for while an object is read in order."""
@@ -16,7 +16,7 @@ _BLOCK = 4 * 2**20
 
 def list_objects(uri: str, suffixes: tuple[str, ...]) -> Listing:
     bucket_name, _, path = uri.removeprefix("gs://").partition("/")
-    path, pattern = path.rstrip("/"), matching(path)
+    path, pattern = path.rstrip("/"), parse_pattern(path)
     prefix = path if pattern is None else path[: path.index("*")]
     with object_store_errors(uri, bucket_name, role="roles/storage.objectViewer"):
         blobs = sorted(storage_client().bucket(bucket_name).list_blobs(prefix=prefix or None), key=lambda blob: str(blob.name))
@@ -72,10 +72,10 @@ class _Object(io.RawIOBase):
         if end <= self._place:
             return 0
         with object_errors(self._uri, self._bucket):
-            found = self._blob.download_as_bytes(start=self._place, end=end - 1, if_generation_match=self._generation)
-        buffer[: len(found)] = found
-        self._place += len(found)
-        return len(found)
+            content = self._blob.download_as_bytes(start=self._place, end=end - 1, if_generation_match=self._generation)
+        buffer[: len(content)] = content
+        self._place += len(content)
+        return len(content)
 
 
 def storage_client() -> Any:
@@ -95,7 +95,7 @@ def _client(emulator: str) -> Any:
 
 @contextmanager
 def object_errors(uri: str, bucket: str) -> Iterator[None]:
-    """As `object_store_errors`, of one object that was there: gone or replaced, it was changed."""
+    """As `object_store_errors`, for an object that was listed: if it is gone or replaced, raises FileChangedError."""
     from google.api_core import exceptions as api
 
     with object_store_errors(uri, bucket, role="roles/storage.objectViewer"):
@@ -107,7 +107,10 @@ def object_errors(uri: str, bucket: str) -> Iterator[None]:
 
 @contextmanager
 def object_store_errors(what: str, bucket: str, *, role: str) -> Iterator[None]:
-    """Says which of the three it is: not there, not allowed, not reachable. `role` is what the work inside needs on the bucket."""
+    """Turn errors of the store into StorageMissingError, StorageDeniedError or StorageUnavailableError.
+
+    `role`: the IAM role that the requests inside need on the bucket.
+    """
     import requests
     from google.api_core import exceptions as api
     from google.auth import exceptions as auth

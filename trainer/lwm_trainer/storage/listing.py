@@ -1,4 +1,4 @@
-"""What is known of files before any is read, and which a pattern means."""
+"""Listings of files, made before any is read, and patterns of file names."""
 
 import re
 from dataclasses import dataclass
@@ -26,8 +26,11 @@ class Listing:
         return f"{self.root}/{entry.name}"
 
 
-def matching(path: str) -> tuple[str, re.Pattern[str]] | None:
-    """Of a path with `*`: the folder before it, and what paths below that folder must match; a folder that matches stands for all below."""
+def parse_pattern(path: str) -> tuple[str, re.Pattern[str]] | None:
+    """A path with `*` as the folder before it and a pattern for paths below that folder; None without `*`.
+
+    A folder that matches stands for all files below it.
+    """
     if "*" not in path:
         return None
     root = path[: path.index("*")].rpartition("/")[0]
@@ -36,9 +39,9 @@ def matching(path: str) -> tuple[str, re.Pattern[str]] | None:
     return root, re.compile("".join(words.get(part, re.escape(part)) for part in parts) + "(?:/.*)?")
 
 
-def file_of(uri: str, name: str) -> str:
-    """What `Listing.uri` said of the file of this name when `uri` was listed."""
-    pattern = matching(uri)
+def file_uri(uri: str, name: str) -> str:
+    """The URI of the file of this name, as `Listing.uri` gave it when `uri` was listed."""
+    pattern = parse_pattern(uri)
     if pattern is not None:
         return f"{pattern[0]}/{name}"
     return uri if uri.endswith(f"/{name}") else f"{uri.rstrip('/')}/{name}"

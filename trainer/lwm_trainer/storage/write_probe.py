@@ -1,4 +1,4 @@
-"""Whether the checkpoints can be written, asked before anything expensive is done."""
+"""Checks that checkpoints can be written, before anything expensive is done."""
 
 import errno
 import os

@@ -21,7 +21,7 @@ from lwm_trainer.data.documents.store_schema import INDEX, PREPARED, shard_file
 from lwm_trainer.data.errors import DataCorruptError, DataMissingError
 from lwm_trainer.data.records.record import record_location
 from lwm_trainer.storage.folder import Folder, folder
-from lwm_trainer.storage.listing import file_of
+from lwm_trainer.storage.listing import file_uri
 
 _MAX_OPEN_SHARDS = 256
 """Shards mapped at once: each holds a file descriptor."""
@@ -71,7 +71,7 @@ class TokenStore:
         """The file and line that the document came from."""
         index = int(np.searchsorted(self._first_documents, document, "right")) - 1
         file, line = self._shard(index).location(document - int(self._first_documents[index]))
-        return record_location(file_of(self._source_uri, file), line)
+        return record_location(file_uri(self._source_uri, file), line)
 
     def read(self, begin: int, end: int) -> Span:
         """Tokens `begin` to `end` (exclusive) in flat coordinates."""

@@ -13,7 +13,7 @@ from jax.sharding import AxisType, Mesh
 from lwm_trainer import config
 from lwm_trainer.config.accelerator_families import TPU_FAMILIES
 from lwm_trainer.fit.compile.target import NO_LIBTPU
-from lwm_trainer.parallel.mesh import AXIS_NAMES, placed
+from lwm_trainer.parallel.mesh import AXIS_NAMES, arrange_devices
 
 try:
     import libtpu
@@ -49,7 +49,7 @@ def mesh_of(axes: config.Mesh, slices: int, topology: str) -> Mesh:
     described = devices(topology, slices)
     if len(described) != axes.size:
         raise ValueError(f"mesh: its product is {axes.size}, but {slices} x {topology} has {len(described)} devices")
-    return _mesh(placed(described, (axes.dp, axes.fsdp, axes.ring, axes.sp // axes.ring, axes.tp)))
+    return _mesh(arrange_devices(described, (axes.dp, axes.fsdp, axes.ring, axes.sp // axes.ring, axes.tp)))
 
 
 def _mesh(array: Any) -> Mesh:
