@@ -94,6 +94,21 @@ async def test_a_refused_creation_is_explained_in_the_status_and_in_an_event() -
     assert (cluster.events[-1].reason, cluster.events[-1].type, cluster.events[-1].message) == ("ActionFailed", "Warning", explanation)
 
 
+async def test_a_refused_creation_whose_explanation_cannot_be_written_is_still_the_error_of_the_pass() -> None:
+    class Overtaken(FakeCluster):
+        async def write_status(self, training: Training, status: Status) -> bool:
+            if self.actions:
+                raise ConflictError("the training has been written since it was read")
+            return await super().write_status(training, status)
+
+    cluster = Overtaken(carry_out=NameConflictError("taken"))
+    with pytest.raises(NameConflictError):
+        await Reconciler(cluster).reconcile(KEY)
+    assert cluster.training is not None
+    assert cluster.training.status.reason == "Creating"
+    assert cluster.events[-1].reason == "ActionFailed"
+
+
 async def test_events_that_cannot_be_posted_do_not_stop_a_training() -> None:
     cluster = FakeCluster(post_event=ClusterError("events is forbidden"))
     await Reconciler(cluster).reconcile(KEY)
