@@ -44,16 +44,16 @@ async def _define() -> bool:
     client, body = Client(await configuration()), crd()
     path = f"{DEFINITIONS}/{body['metadata']['name']}"
     try:
-        there = await client.get(path)
-        if there is not None:
-            body["metadata"] |= {key: there["metadata"][key] for key in ("labels", "annotations") if key in there["metadata"]}
+        existing = await client.get(path)
+        if existing is not None:
+            body["metadata"] |= {key: existing["metadata"][key] for key in ("labels", "annotations") if key in existing["metadata"]}
         await client.patch(path, body, Patch.APPLY, manager="helm")
         async with asyncio.timeout(30):
             while not await _served(client):  # noqa: ASYNC110 - the API server changes it, not one of our tasks
                 await asyncio.sleep(0.1)
     finally:
         await client.close()
-    return there is None
+    return existing is None
 
 
 async def _undefine() -> None:
@@ -82,9 +82,9 @@ async def _served(client: Client) -> bool:
 @pytest.fixture
 async def client(kubeconfig: Path, definition: None) -> AsyncIterator[Client]:
     """With the administrator's rights."""
-    found = Client(await configuration())
-    yield found
-    await found.close()
+    created = Client(await configuration())
+    yield created
+    await created.close()
 
 
 @pytest.fixture
@@ -100,15 +100,15 @@ async def namespace(client: Client) -> AsyncIterator[str]:
 @pytest.fixture
 async def account(client: Client, namespace: str, kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Path]:
     """A kubeconfig with the token of the chart's service account."""
-    made = rendered(namespace, namespace, *(f"--show-only=templates/{name}.yaml" for name in ("serviceaccount", "rbac")))
-    await apply(client, made)
+    bodies = rendered(namespace, namespace, *(f"--show-only=templates/{name}.yaml" for name in ("serviceaccount", "rbac")))
+    await apply(client, bodies)
     yield with_token(kubeconfig, await token(client, namespace, namespace), tmp_path / "kubeconfig")
-    await remove_global(client, made)
+    await remove_global(client, bodies)
 
 
 @pytest.fixture
 async def rights(account: Path) -> AsyncIterator[Client]:
     """With exactly the operator's rights: what the chart forgets ends in an ApiError with code 403."""
-    found = await as_account(account)
-    yield found
-    await found.close()
+    limited = await as_account(account)
+    yield limited
+    await limited.close()

@@ -45,9 +45,9 @@ async def dry(client: Client, body: Body) -> Body:
 
 async def admitted(client: Client, wanted: Body) -> Training:
     """As the API server would keep it: with its defaults."""
-    found = read(await dry(client, wanted))
-    assert validate(found.spec) == ()
-    return found
+    training = read(await dry(client, wanted))
+    assert validate(training.spec) == ()
+    return training
 
 
 def run(training: Training, number: int = 1) -> AttemptSpec:
@@ -61,17 +61,17 @@ def pod(job: Body) -> Body:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
 
 
-async def objects(client: Client, here: AttemptSpec) -> tuple[Body, ...]:
+async def objects(client: Client, run_of: AttemptSpec) -> tuple[Body, ...]:
     """All but pods are admitted; then the service account is really there, as pods are refused without. Returns the Jobs."""
-    made = jobs(here)
-    namespace = here.training.metadata.namespace
-    name = made[0]["spec"]["template"]["spec"]["serviceAccountName"]
+    bodies = jobs(run_of)
+    namespace = run_of.training.metadata.namespace
+    name = bodies[0]["spec"]["template"]["spec"]["serviceAccountName"]
     place = paths.item("ServiceAccount", namespace, name)
     if await client.get(place) is not None:
         await client.call("DELETE", place)
-    await asyncio.gather(*(dry(client, body) for body in (*companions(here), *made)))
+    await asyncio.gather(*(dry(client, body) for body in (*companions(run_of), *bodies)))
     await client.call("POST", paths.collection("ServiceAccount", namespace), body={"metadata": {"name": name}})
-    return made
+    return bodies
 
 
 def gpu(**more: Any) -> dict[str, Any]:
@@ -103,10 +103,12 @@ async def test_tpu_hosts_are_restricted_pods(client: Client, namespace: str, fam
         for machine in row.machines:
             accelerator = tpu(family, topology, slices, **({"chipsPerHost": machine.chips} if len(row.machines) > 1 else {}))
             body = wanted(namespace, accelerator, dp=slices, fsdp=row.chips * GKE_TPU_FAMILIES[family].chip.devices_per_chip)
-            made = await objects(client, run(await admitted(client, body)))
-            assert len(made) == slices
-            found = await asyncio.gather(*(dry(client, pod(job)) for job in made))
-            assert {each["spec"]["containers"][0]["resources"]["limits"]["google.com/tpu"] for each in found} == {str(machine.chips)}
+            created = await objects(client, run(await admitted(client, body)))
+            assert len(created) == slices
+            admitted_pods = await asyncio.gather(*(dry(client, pod(job)) for job in created))
+            assert {pod_body["spec"]["containers"][0]["resources"]["limits"]["google.com/tpu"] for pod_body in admitted_pods} == {
+                str(machine.chips)
+            }
 
 
 async def test_gpu_hosts_are_restricted_pods(client: Client, namespace: str) -> None:

@@ -10,7 +10,7 @@ from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
-from support.api_requests import create, look, manifest, submit
+from support.api_requests import create, manifest, reload, submit
 from support.helm_chart import apply, as_account, remove_global, rendered, token, with_token
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -31,17 +31,17 @@ async def user(client: Client, policy: None, namespace: str, kubeconfig: Path, t
     """May do all with trainings, and nothing with pods; returns once the policy is in force, some moments after it was made."""
     await client.call("POST", paths.collection("ServiceAccount", namespace), body={"metadata": {"name": "user"}})
     await allow(client, namespace, "trainings", names.GROUP, [names.PLURAL, f"{names.PLURAL}/status"])
-    found = await as_account(with_token(kubeconfig, await token(client, namespace, "user"), tmp_path / "user"))
+    account = await as_account(with_token(kubeconfig, await token(client, namespace, "user"), tmp_path / "user"))
     async with asyncio.timeout(60):
         for number in range(200):
             try:
-                await submit(found, manifest(namespace, f"early-{number}"))
+                await submit(account, manifest(namespace, f"early-{number}"))
             except ApiError as error:
                 if SENTENCE in error.message:
                     break
             await asyncio.sleep(0.3)
-    yield found
-    await found.close()
+    yield account
+    await account.close()
 
 
 async def allow(client: Client, namespace: str, name: str, group: str, resources: list[str]) -> None:
@@ -55,8 +55,8 @@ async def allow(client: Client, namespace: str, name: str, group: str, resources
     await client.call("POST", paths.collection("RoleBinding", namespace), body=binding)
 
 
-def path(made: Training, sub: str = "") -> str:
-    return paths.item(names.KIND, made.metadata.namespace, made.metadata.name) + sub
+def path(training: Training, sub: str = "") -> str:
+    return paths.item(names.KIND, training.metadata.namespace, training.metadata.name) + sub
 
 
 async def test_who_may_not_create_pods_may_not_create_trainings_nor_change_what_they_run(
@@ -65,25 +65,25 @@ async def test_who_may_not_create_pods_may_not_create_trainings_nor_change_what_
     with pytest.raises(ApiError, match="403 Forbidden") as refused:
         await submit(user, manifest(namespace, "new"))
     assert SENTENCE in refused.value.message
-    made = await create(client, namespace, "there")
+    training = await create(client, namespace, "there")
     for change in ({"suspend": True}, {"image": "evil.example/miner:1"}, {"resume": 1}):
         with pytest.raises(ApiError, match="403 Forbidden") as refused:
-            await user.patch(path(made), {"spec": change}, Patch.MERGE, manager="user")
+            await user.patch(path(training), {"spec": change}, Patch.MERGE, manager="user")
         assert SENTENCE in refused.value.message
-    whole: Body = await user.call("GET", path(made))
+    whole: Body = await user.call("GET", path(training))
     whole["spec"]["image"] = "evil.example/miner:1"
     with pytest.raises(ApiError, match="403 Forbidden"):
-        await user.call("PUT", path(made), body=whole)
-    assert (await look(client, made)).spec == made.spec
+        await user.call("PUT", path(training), body=whole)
+    assert (await reload(client, training)).spec == training.spec
 
 
 async def test_what_changes_no_spec_passes(client: Client, user: Client, namespace: str) -> None:
     """Labels for people, and the operator's own status: its account may create no pods either."""
-    made = await create(client, namespace)
-    await user.patch(path(made), {"metadata": {"annotations": {"team": "a"}}}, Patch.MERGE, manager="user")
-    await user.patch(path(made), {"spec": {"seed": made.spec.seed}}, Patch.MERGE, manager="user")
-    await user.patch(path(made, "/status"), {"status": {"reason": "Told"}}, Patch.MERGE, manager="user")
-    assert (await look(client, made)).status.reason == "Told"
+    training = await create(client, namespace)
+    await user.patch(path(training), {"metadata": {"annotations": {"team": "a"}}}, Patch.MERGE, manager="user")
+    await user.patch(path(training), {"spec": {"seed": training.spec.seed}}, Patch.MERGE, manager="user")
+    await user.patch(path(training, "/status"), {"status": {"reason": "Told"}}, Patch.MERGE, manager="user")
+    assert (await reload(client, training)).status.reason == "Told"
 
 
 async def test_with_the_right_to_create_pods_both_are_admitted(client: Client, user: Client, namespace: str) -> None:
@@ -92,6 +92,6 @@ async def test_with_the_right_to_create_pods_both_are_admitted(client: Client, u
     async with asyncio.timeout(30):  # a right given counts some moments later
         while not (await user.call("POST", REVIEWS, body=review))["status"]["allowed"]:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-    made = await submit(user, manifest(namespace, "allowed"))
-    await user.patch(path(made), {"spec": {"suspend": True}}, Patch.MERGE, manager="user")
-    assert (await look(client, made)).spec.suspend
+    training = await submit(user, manifest(namespace, "allowed"))
+    await user.patch(path(training), {"spec": {"suspend": True}}, Patch.MERGE, manager="user")
+    assert (await reload(client, training)).spec.suspend

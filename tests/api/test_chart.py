@@ -36,39 +36,41 @@ def test_every_form_is_valid(form: str) -> None:
     assert ("CustomResourceDefinition" in kinds) == (form in ("default", "all on"))
 
 
-def made(*arguments: str) -> dict[str, list[str]]:
-    """Of each kind the places, as `namespace/name`."""
-    found: dict[str, list[str]] = {}
+def places_of(*arguments: str) -> dict[str, list[str]]:
+    """The places of the rendered objects by kind, as `namespace/name`."""
+    places: dict[str, list[str]] = {}
     for body in rendered("lwm", "lwm-system", *arguments):
-        found.setdefault(body["kind"], []).append(f"{body['metadata'].get('namespace', '')}/{body['metadata']['name']}")
-    return found
+        places.setdefault(body["kind"], []).append(f"{body['metadata'].get('namespace', '')}/{body['metadata']['name']}")
+    return places
 
 
 def test_namespaced_it_makes_nothing_outside_of_the_namespaces_that_it_watches() -> None:
-    own = made(NAMESPACED, "--set=crd.install=false")
+    own = places_of(NAMESPACED, "--set=crd.install=false")
     assert set(own) == PER_NAMESPACE - {"NetworkPolicy"}
     assert own["Role"] == own["RoleBinding"] == ["lwm-system/lwm", "lwm-system/lwm-leader"]
-    several = made(NAMESPACED, "--set=crd.install=false,watchNamespaces={a,b,a},leaderElection.enabled=false,networkPolicy.enabled=true")
+    several = places_of(
+        NAMESPACED, "--set=crd.install=false,watchNamespaces={a,b,a},leaderElection.enabled=false,networkPolicy.enabled=true"
+    )
     assert set(several) == PER_NAMESPACE
     assert several["Role"] == several["RoleBinding"] == ["a/lwm", "b/lwm"]
     assert sorted(several["NetworkPolicy"]) == ["a/lwm-trainings", "b/lwm-trainings", "lwm-system/lwm"]
-    with_crd = made(NAMESPACED)
+    with_crd = places_of(NAMESPACED)
     assert set(with_crd) - set(own) == {"CustomResourceDefinition"}
 
 
 def environment(*arguments: str) -> dict[str, str]:
-    return {each["name"]: str(each.get("value")) for each in container(*arguments)["env"]}
+    return {variable["name"]: str(variable.get("value")) for variable in container(*arguments)["env"]}
 
 
 def test_the_operator_is_told_what_it_may_watch_and_read() -> None:
-    def told(*arguments: str) -> tuple[str, str]:
-        found = environment(*arguments)
-        return found["LWM_WATCH_NAMESPACES"], found["LWM_READ_NODES"]
+    def watched_and_reads_nodes(*arguments: str) -> tuple[str, str]:
+        variables = environment(*arguments)
+        return variables["LWM_WATCH_NAMESPACES"], variables["LWM_READ_NODES"]
 
-    assert told() == ("", "true")
-    assert told("--set=watchNamespaces={a,b}") == ("a,b", "true")
-    assert told(NAMESPACED) == ("lwm-system", "false")
-    assert told(NAMESPACED, "--set=watchNamespaces={a,b,a}") == ("a,b", "false")
+    assert watched_and_reads_nodes() == ("", "true")
+    assert watched_and_reads_nodes("--set=watchNamespaces={a,b}") == ("a,b", "true")
+    assert watched_and_reads_nodes(NAMESPACED) == ("lwm-system", "false")
+    assert watched_and_reads_nodes(NAMESPACED, "--set=watchNamespaces={a,b,a}") == ("a,b", "false")
 
 
 def test_only_who_watches_the_cluster_may_read_nodes() -> None:
@@ -80,7 +82,7 @@ def test_only_who_watches_the_cluster_may_read_nodes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "words"),
     [
         ("rbac.scope=namespace,admissionPolicy.enabled=true", "admissionPolicy.enabled: the policy is an object of the whole cluster"),
         ("networkPolicy.enabled=true", "networkPolicy.namespaces: missing: all namespaces are watched"),
@@ -88,10 +90,10 @@ def test_only_who_watches_the_cluster_may_read_nodes() -> None:
         ("image.registry=registry.example/", "registry"),
     ],
 )
-def test_values_that_make_no_sense_together_are_refused_with_a_sentence(values: str, said: str) -> None:
+def test_values_that_make_no_sense_together_are_refused_with_a_sentence(values: str, words: str) -> None:
     done = helm("template", "x", str(CHART), "--kube-version", "1.37.2", "--set", values)
     assert done.returncode != 0
-    assert said in done.stderr
+    assert words in done.stderr
 
 
 def test_training_pods_reach_each_other_names_the_api_server_and_storage() -> None:
@@ -125,14 +127,14 @@ def test_a_typo_in_the_values_is_refused(typo: str) -> None:
 
 def container(*arguments: str) -> Body:
     bodies = rendered("lwm-operator", "lwm-system", *arguments)
-    found: Body = next(body for body in bodies if body["kind"] == "Deployment")["spec"]["template"]["spec"]["containers"][0]
-    return found
+    first: Body = next(body for body in bodies if body["kind"] == "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    return first
 
 
 def test_images_follow_the_values() -> None:
     def images(*values: str) -> tuple[str, str]:
-        found = "--set=" + ",".join(values)
-        return container(found)["image"], environment(found)["LWM_TRAINER_IMAGE"]
+        argument = "--set=" + ",".join(values)
+        return container(argument)["image"], environment(argument)["LWM_TRAINER_IMAGE"]
 
     one, two = (f"sha256:{digit * 64}" for digit in "12")
     assert images("image.repository=r/op", "image.tag=abc") == ("r/op:abc", "lwm-trainer:abc")

@@ -9,8 +9,8 @@ from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Body, Client, Patch
 from lwm_trainer.config import PROGRESS_ANNOTATION, Preparation, Prepared, TerminationMessage
-from support.api_requests import change, create, look
-from support.fake_kubelet import played, workers
+from support.api_requests import change, create, reload
+from support.fake_kubelet import finish_worker, worker_pods
 from support.reconcile_passes import Operator, children, until
 
 PLACE = "gs://lwm/runs/datasets/0123456789abcdef"
@@ -23,78 +23,78 @@ async def ask(client: Client, namespace: str, **changes: Any) -> Training:
     return await create(client, namespace, **{"podTemplate": NOWHERE, "datasets": [BOOKS], **changes})
 
 
-async def begun(client: Client, operator: Operator, made: Training, job: str = JOB) -> list[Body]:
+async def begun(client: Client, operator: Operator, training: Training, job: str = JOB) -> list[Body]:
     """The pods of the preparation, once its controller has made them."""
-    found: list[Body] = []
+    pods: list[Body] = []
 
-    async def there() -> bool:
-        await operator.look_at(made)
-        found[:] = await workers(client, made.metadata.namespace, job)
-        return len(found) == 2
+    async def both_are_there() -> bool:
+        await operator.reconcile(training)
+        pods[:] = await worker_pods(client, training.metadata.namespace, job)
+        return len(pods) == 2
 
-    await until(there)
-    return found
+    await until(both_are_there)
+    return pods
 
 
 async def test_a_stage_begins_when_its_data_set_is_ready_and_is_told_the_place(client: Client, rights: Client, namespace: str) -> None:
     """In a namespace that admits restricted pods only, with the rights that the chart gives."""
-    operator, made = Operator(rights), await ask(client, namespace)
-    pods = await begun(client, operator, made)
-    there = await children(client, made)
+    operator, training = Operator(rights), await ask(client, namespace)
+    pods = await begun(client, operator, training)
+    listed = await children(client, training)
     for kind in ("Job", "ConfigMap", "Lease", "ServiceAccount", "Role", "RoleBinding"):
-        assert [body["metadata"]["name"] for body in there[kind]] == [JOB], "and nothing of an attempt"
+        assert [body["metadata"]["name"] for body in listed[kind]] == [JOB], "and nothing of an attempt"
 
     async def held_up() -> bool:
-        await operator.look_at(made)
-        return (await look(client, made)).status.reason == "Unschedulable"
+        await operator.reconcile(training)
+        return (await reload(client, training)).status.reason == "Unschedulable"
 
     await until(held_up)
-    status = (await look(client, made)).status
+    status = (await reload(client, training)).status
     assert (status.phase, status.current_stage) == (Phase.STARTING, None)
     assert status.message.startswith("stage 1/1 ctx512: data set books: 2 of 2 pods since ")
 
     report = Preparation(shards=8, shards_done=3, tokens=1_200_000, bytes_per_second=35e6, eta_seconds=40)
     lease = {"metadata": {"annotations": {PROGRESS_ANNOTATION: report.model_dump_json(by_alias=True)}}}
     await client.patch(paths.item("Lease", namespace, JOB), lease, Patch.MERGE, manager="trainer")
-    await operator.look_at(made)
-    (found,) = (await look(client, made)).status.datasets
-    assert (found.state, found.shards, found.shards_done, found.eta_seconds) == (DatasetState.PREPARING, 8, 3, 40)
-    assert "3 of 8 shards, 1.2M tokens, 35 MB/s, 40s left" in found.message
+    await operator.reconcile(training)
+    (dataset,) = (await reload(client, training)).status.datasets
+    assert (dataset.state, dataset.shards, dataset.shards_done, dataset.eta_seconds) == (DatasetState.PREPARING, 8, 3, 40)
+    assert "3 of 8 shards, 1.2M tokens, 35 MB/s, 40s left" in dataset.message
 
     done = Prepared(uri=PLACE, documents=12, tokens=3400)
-    await played(client, pods[0], TerminationMessage(code=0, reason="Complete", prepared=done))
-    await played(client, pods[1], TerminationMessage(code=0, reason="Complete"))
+    await finish_worker(client, pods[0], TerminationMessage(code=0, reason="Complete", prepared=done))
+    await finish_worker(client, pods[1], TerminationMessage(code=0, reason="Complete"))
 
     async def first() -> bool:
-        await operator.look_at(made)
-        return (await look(client, made)).status.attempt == 1
+        await operator.reconcile(training)
+        return (await reload(client, training)).status.attempt == 1
 
     await until(first)
-    (found,) = (await look(client, made)).status.datasets
-    assert (found.state, found.path, found.documents, found.tokens) == (DatasetState.READY, PLACE, 12, 3400)
+    (dataset,) = (await reload(client, training)).status.datasets
+    assert (dataset.state, dataset.path, dataset.documents, dataset.tokens) == (DatasetState.READY, PLACE, 12, 3400)
     carried = await client.get(paths.item("ConfigMap", namespace, "bible-s1-a1"))
     assert carried is not None
     assert [each["prepared"] for each in json.loads(carried["data"][names.RUN_CONFIG_KEY])["datasets"]] == [PLACE]
     assert (await client.get(paths.item("Job", namespace, JOB))) is not None, "its pods' logs can still be read"
-    told = {event["reason"]: event["note"] for event in await client.list(paths.collection("Event", namespace))}
-    assert told["DatasetReady"] == f"data set books: 12 documents, 3.4k tokens, {PLACE}"
+    notes = {event["reason"]: event["note"] for event in await client.list(paths.collection("Event", namespace))}
+    assert notes["DatasetReady"] == f"data set books: 12 documents, 3.4k tokens, {PLACE}"
 
 
 async def test_bad_data_ends_the_job_at_once_and_fails_the_training_with_file_and_line(
     client: Client, rights: Client, namespace: str
 ) -> None:
-    operator, made = Operator(rights), await ask(client, namespace)
-    pods = await begun(client, operator, made)
-    said = "gs://lwm/books/a.jsonl, line 7: no field text"
-    await played(client, pods[1], TerminationMessage(code=65, reason="DataCorrupt", message=said))
+    operator, training = Operator(rights), await ask(client, namespace)
+    pods = await begun(client, operator, training)
+    words = "gs://lwm/books/a.jsonl, line 7: no field text"
+    await finish_worker(client, pods[1], TerminationMessage(code=65, reason="DataCorrupt", message=words))
 
     async def failed() -> bool:
-        await operator.look_at(made)
-        return (await look(client, made)).status.phase == Phase.FAILED
+        await operator.reconcile(training)
+        return (await reload(client, training)).status.phase == Phase.FAILED
 
     await until(failed)
-    status = (await look(client, made)).status
-    assert (status.reason, said in status.message, status.current_stage) == ("DataCorrupt", True, None)
+    status = (await reload(client, training)).status
+    assert (status.reason, words in status.message, status.current_stage) == ("DataCorrupt", True, None)
     assert "set spec.resume to 1" in status.message
 
     async def ended_by_policy() -> bool:
@@ -105,50 +105,50 @@ async def test_bad_data_ends_the_job_at_once_and_fails_the_training_with_file_an
 
     await until(ended_by_policy)  # the operator may have read the pod before the Job's controller did
 
-    assert await change(client, made, {"spec": {"resume": 1}}) == ""
-    await begun(client, operator, made, "bible-d1-r1")
+    assert await change(client, training, {"spec": {"resume": 1}}) == ""
+    await begun(client, operator, training, "bible-d1-r1")
 
     async def only_the_new_one() -> bool:
-        await operator.look_at(made)
-        return [body["metadata"]["name"] for body in (await children(client, made))["Job"]] == ["bible-d1-r1"]
+        await operator.reconcile(training)
+        return [body["metadata"]["name"] for body in (await children(client, training))["Job"]] == ["bible-d1-r1"]
 
     await until(only_the_new_one)
 
 
 async def test_one_that_is_suspended_goes_and_comes_anew_under_its_name(client: Client, rights: Client, namespace: str) -> None:
-    operator, made = Operator(rights), await ask(client, namespace)
-    old = {pod["metadata"]["uid"] for pod in await begun(client, operator, made)}
-    assert await change(client, made, {"spec": {"suspend": True}}) == ""
+    operator, training = Operator(rights), await ask(client, namespace)
+    old = {pod["metadata"]["uid"] for pod in await begun(client, operator, training)}
+    assert await change(client, training, {"spec": {"suspend": True}}) == ""
 
     async def nothing() -> bool:
-        await operator.look_at(made)
-        found = await children(client, made)
-        return not any(found[kind] for kind in ("Job", "Pod", "Lease", "ConfigMap", "Role"))
+        await operator.reconcile(training)
+        listed = await children(client, training)
+        return not any(listed[kind] for kind in ("Job", "Pod", "Lease", "ConfigMap", "Role"))
 
     await until(nothing)
-    assert (await look(client, made)).status.phase == Phase.SUSPENDED
-    assert await change(client, made, {"spec": {"suspend": False}}) == ""
-    assert not old & {pod["metadata"]["uid"] for pod in await begun(client, operator, made)}
+    assert (await reload(client, training)).status.phase == Phase.SUSPENDED
+    assert await change(client, training, {"spec": {"suspend": False}}) == ""
+    assert not old & {pod["metadata"]["uid"] for pod in await begun(client, operator, training)}
 
 
 async def test_a_preparation_of_which_the_status_was_lost_is_taken_up(client: Client, rights: Client, namespace: str) -> None:
-    operator, made = Operator(rights), await ask(client, namespace)
-    await begun(client, operator, made)
-    uid = (await children(client, made))["Job"][0]["metadata"]["uid"]
+    operator, training = Operator(rights), await ask(client, namespace)
+    await begun(client, operator, training)
+    uid = (await children(client, training))["Job"][0]["metadata"]["uid"]
     place = paths.item(names.KIND, namespace, "bible") + "/status"
     await client.patch(place, {"status": None}, Patch.MERGE, manager="tests")
-    await operator.look_at(made)
-    assert [job["metadata"]["uid"] for job in (await children(client, made))["Job"]] == [uid]
-    assert (await look(client, made)).status.datasets[0].run == 0
+    await operator.reconcile(training)
+    assert [job["metadata"]["uid"] for job in (await children(client, training))["Job"]] == [uid]
+    assert (await reload(client, training)).status.datasets[0].run == 0
 
 
 async def test_it_goes_with_its_training(client: Client, rights: Client, namespace: str) -> None:
-    operator, made = Operator(rights), await ask(client, namespace)
-    await begun(client, operator, made)
+    operator, training = Operator(rights), await ask(client, namespace)
+    await begun(client, operator, training)
     await client.call("DELETE", paths.item(names.KIND, namespace, "bible"))
 
     async def nothing() -> bool:
-        await operator.look_at(made)
-        return not any((await children(client, made)).values())
+        await operator.reconcile(training)
+        return not any((await children(client, training)).values())
 
     await until(nothing)

@@ -15,9 +15,9 @@ async def test_a_repeat_raises_the_count_of_the_event_that_is_there(client: Clie
     counts = []
     for _ in range(3):
         await post_event(rights, about, event, datetime.now(UTC), "test")
-        there = await client.get(paths.item("Event", namespace, event_name(about, event)))
-        assert there is not None
-        counts.append((there.get("series") or {}).get("count"))
+        posted = await client.get(paths.item("Event", namespace, event_name(about, event)))
+        assert posted is not None
+        counts.append((posted.get("series") or {}).get("count"))
     assert counts == [None, 2, 3]
     core = await client.list(f"/api/v1/namespaces/{namespace}/events", fields=f"involvedObject.uid={about.uid},reason=ActionFailed")
     assert [(each["message"], each["type"]) for each in core] == [("Service bible exists", "Warning")]

@@ -19,8 +19,8 @@ from lwm_operator.cluster.kubernetes_cluster import KubernetesCluster
 from lwm_operator.cluster.port import ConflictError, TrainingKey
 from lwm_operator.controller.reconcile import Reconciler
 from lwm_trainer.config import Prepared, TerminationMessage
-from support.api_requests import change, create, look
-from support.fake_kubelet import played, workers
+from support.api_requests import change, create, reload
+from support.fake_kubelet import finish_worker, worker_pods
 
 KINDS = ("Job", "Service", "ConfigMap", "Lease", "ServiceAccount", "Role", "RoleBinding")
 
@@ -88,7 +88,7 @@ class Life:
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
 
-    async def look_at(self, training: Training) -> None:
+    async def reconcile(self, training: Training) -> None:
         reconciler = Reconciler(KubernetesCluster(self.client, trainer_image="none.invalid/x:1", instance="test", now=self.now))
         try:
             await reconciler.reconcile(TrainingKey(training.metadata.namespace, training.metadata.name))
@@ -103,29 +103,29 @@ class Life:
         async with asyncio.timeout(120):
             while not await check():
                 self.ahead += timedelta(seconds=5)
-                await self.look_at(training)
+                await self.reconcile(training)
 
 
 async def children(client: Client, training: Training) -> dict[str, list[str]]:
     selector = f"{names.LABEL_UID}={training.metadata.uid}"
-    found = {kind: await client.list(paths.collection(kind, training.metadata.namespace), selector) for kind in KINDS}
+    bodies_of = {kind: await client.list(paths.collection(kind, training.metadata.namespace), selector) for kind in KINDS}
     return {
-        kind: sorted(body["metadata"]["name"].removeprefix(training.metadata.name) for body in bodies) for kind, bodies in found.items()
+        kind: sorted(body["metadata"]["name"].removeprefix(training.metadata.name) for body in bodies) for kind, bodies in bodies_of.items()
     }
 
 
 async def begins(life: Life, client: Client, training: Training) -> None:
     """The first attempt is there, and settled."""
 
-    async def there() -> bool:
-        return (await children(client, training))["Job"] == ["-s1-a1"] and (await look(client, training)).status.reason not in (
+    async def has_begun() -> bool:
+        return (await children(client, training))["Job"] == ["-s1-a1"] and (await reload(client, training)).status.reason not in (
             "",
             "Creating",
         )
 
-    await life.until(training, there)
+    await life.until(training, has_begun)
     life.begun = life.client.writes
-    assert (await look(client, training)).status.attempt == 1
+    assert (await reload(client, training)).status.attempt == 1
 
 
 async def fails_over(life: Life, client: Client, training: Training) -> None:
@@ -134,10 +134,10 @@ async def fails_over(life: Life, client: Client, training: Training) -> None:
     about, selector = training.metadata, f"{names.LABEL_UID}={training.metadata.uid},{names.LABEL_ATTEMPT}=1"
     place = paths.collection("Pod", about.namespace)
 
-    async def made() -> bool:
+    async def both_pods_are_there() -> bool:
         return len(await client.list(place, selector)) == 2
 
-    await life.until(training, made)
+    await life.until(training, both_pods_are_there)
     pod = (await client.list(place, selector))[0]
     await client.delete(paths.item("Pod", about.namespace, pod["metadata"]["name"]), pod["metadata"]["uid"])
 
@@ -145,7 +145,7 @@ async def fails_over(life: Life, client: Client, training: Training) -> None:
         return (await children(client, training))["Job"] == ["-s1-a1", "-s1-a2"] and not await client.list(place, selector)
 
     await life.until(training, second)
-    status = (await look(client, training)).status
+    status = (await reload(client, training)).status
     stage = status.stages[0]
     assert (status.attempt, stage.failures.disruption, stage.failures.infra, stage.failures.app) == (2, 1, 0, 0)
 
@@ -157,7 +157,7 @@ async def suspends(life: Life, client: Client, training: Training) -> None:
 
     async def quiet() -> bool:
         pods = await client.list(paths.collection("Pod", training.metadata.namespace), f"{names.LABEL_UID}={training.metadata.uid}")
-        return not pods and (await look(client, training)).status.reason == "Suspended"
+        return not pods and (await reload(client, training)).status.reason == "Suspended"
 
     await life.until(training, quiet)
     assert await change(client, training, {"spec": {"suspend": False}}) == ""
@@ -166,27 +166,27 @@ async def suspends(life: Life, client: Client, training: Training) -> None:
         return (await children(client, training))["Job"] == ["-s1-a1", "-s1-a2"]
 
     await life.until(training, again)
-    assert sum((await look(client, training)).status.stages[0].failures.model_dump().values()) == 0
+    assert sum((await reload(client, training)).status.stages[0].failures.model_dump().values()) == 0
 
 
 async def prepares(life: Life, client: Client, training: Training) -> None:
     """The data set is prepared once, then the first attempt begins and is told where it lies."""
     about, job = training.metadata, f"{training.metadata.name}-d1-r0"
 
-    async def made() -> bool:
-        return len(await workers(client, about.namespace, job)) == 2
+    async def both_pods_are_there() -> bool:
+        return len(await worker_pods(client, about.namespace, job)) == 2
 
-    await life.until(training, made)
-    for number, pod in enumerate(await workers(client, about.namespace, job)):
+    await life.until(training, both_pods_are_there)
+    for number, pod in enumerate(await worker_pods(client, about.namespace, job)):
         done = Prepared(uri="gs://lwm/runs/datasets/00", documents=1, tokens=2) if number == 0 else None
-        await played(client, pod, TerminationMessage(code=0, reason="Complete", prepared=done))
+        await finish_worker(client, pod, TerminationMessage(code=0, reason="Complete", prepared=done))
 
     async def first() -> bool:
         return (await children(client, training))["Job"] == ["-d1-r0", "-s1-a1"]
 
     await life.until(training, first)
-    (found,) = (await look(client, training)).status.datasets
-    assert (found.state, found.path) == ("Ready", "gs://lwm/runs/datasets/00")
+    (dataset,) = (await reload(client, training)).status.datasets
+    assert (dataset.state, dataset.path) == ("Ready", "gs://lwm/runs/datasets/00")
 
 
 PREPARED = {
@@ -198,9 +198,9 @@ PREPARED = {
 @pytest.fixture
 async def settings(account: Path) -> Configuration:
     """With exactly the operator's rights."""
-    found = Configuration()
-    await load_kube_config(config_file=str(account), client_configuration=found)  # type: ignore[no-untyped-call]
-    return found
+    configuration = Configuration()
+    await load_kube_config(config_file=str(account), client_configuration=configuration)  # type: ignore[no-untyped-call]
+    return configuration
 
 
 @pytest.mark.parametrize(
@@ -222,15 +222,15 @@ async def test_whatever_write_it_dies_at_the_next_operator_ends_up_in_the_same_p
 
     calm, life = await lived("calm", None, heard=False)
     assert life.died_at == []
-    made = life.client.made
-    targets = [(name, made[:place].count(name)) for place, name in enumerate(made) if whole or place >= life.begun]
+    writes = life.client.made
+    targets = [(name, writes[:place].count(name)) for place, name in enumerate(writes) if whole or place >= life.begun]
     assert len(targets) > 5, "a story with hardly any write shows nothing"
     turns, deaths = asyncio.Semaphore(AT_ONCE), Counter[str]()
 
     async def dies(number: int, at: Write, *, heard: bool) -> None:
         async with turns:
-            found, life = await lived(f"w{number}{'h' if heard else ''}", at, heard=heard)
-        assert (at, heard, found) == (at, heard, calm)
+            left, life = await lived(f"w{number}{'h' if heard else ''}", at, heard=heard)
+        assert (at, heard, left) == (at, heard, calm)
         deaths.update(life.died_at)
 
     async with asyncio.TaskGroup() as group:

@@ -84,13 +84,13 @@ def test_a_guides_commands_do_what_they_say(name: str, folder: Path, work: str) 
                 done.append(bash(body, folder))
             case ["yaml", file]:
                 (folder / file).write_text(body)
-    told = "".join(done)
-    assert f"namespace/{work} created" in told
-    assert "created (server dry run)" in told
-    assert re.search(r"^NAME .* MESSAGE$", told, re.MULTILINE), "kubectl get lwmt -o wide shows the training"
+    output = "".join(done)
+    assert f"namespace/{work} created" in output
+    assert "created (server dry run)" in output
+    assert re.search(r"^NAME .* MESSAGE$", output, re.MULTILINE), "kubectl get lwmt -o wide shows the training"
     if name == "gpu":
-        assert "pod/loader created" in told, "the loader is a restricted pod"
-        assert f"namespace/{work} labeled" in told
+        assert "pod/loader created" in output, "the loader is a restricted pod"
+        assert f"namespace/{work} labeled" in output
 
 
 @pytest.mark.parametrize(("name", "accelerator"), [("gke-tpu", "tpu"), ("gpu", "gpu")])
@@ -122,8 +122,8 @@ def test_the_first_tpu_training_fits_the_node_pool_before_it() -> None:
     pool = f"--machine-type={shape.machine} --tpu-topology={spec.accelerator.tpu.topology} --num-nodes={shape.hosts} "
     assert pool in text("gke-tpu")
     body["spec"]["accelerator"]["tpu"]["topology"] = "4x4x3"
-    (said,) = validate(read(body).spec)
-    assert f"`{said}`" in text("gke-tpu"), "the guide quotes what is said of a wrong topology"
+    (violation,) = validate(read(body).spec)
+    assert f"`{violation}`" in text("gke-tpu"), "the guide quotes what is said of a wrong topology"
 
 
 def test_the_gpu_guide_says_which_profiles_need_a_privileged_namespace() -> None:

@@ -47,9 +47,9 @@ async def test_one_leads_until_it_gives_the_lease_back(client: Client, namespace
     await one.release()
     await lead(two)
     await one.release()
-    there = await client.get(paths.item("Lease", namespace, "lead"))
-    assert there is not None
-    assert (there["spec"]["holderIdentity"], there["spec"]["leaseTransitions"]) == ("two", 2)
+    lease = await client.get(paths.item("Lease", namespace, "lead"))
+    assert lease is not None
+    assert (lease["spec"]["holderIdentity"], lease["spec"]["leaseTransitions"]) == ("two", 2)
 
 
 async def test_a_lease_that_ran_out_is_taken_over_and_its_holder_stops(

@@ -11,7 +11,7 @@ from lwm_operator.api import names
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client
 from lwm_operator.cluster.pod_diagnostics import BOUND_SECONDS
-from support.api_requests import create, look
+from support.api_requests import create, reload
 from support.helm_chart import CHART, as_account, helm, rendered, token, with_token
 from support.operator_process import Process
 
@@ -56,9 +56,9 @@ def binding(kind: str, name: str, namespace: str) -> Body:
 
 async def begun(client: Client, namespace: str) -> str:
     """The reason of a training's first attempt once its pods are bound to nodes."""
-    made = await create(client, namespace)
+    training = await create(client, namespace)
     async with asyncio.timeout(60):
-        while (reason := (await look(client, made)).status.reason) != "ImagePull":  # noqa: ASYNC110
+        while (reason := (await reload(client, training)).status.reason) != "ImagePull":  # noqa: ASYNC110
             await asyncio.sleep(0.3)
     return reason
 
@@ -72,9 +72,9 @@ async def test_a_tenant_installs_it_with_helm_and_it_runs_trainings_in_its_names
     deployment = await client.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{RELEASE}")
     assert deployment is not None
     container = deployment["spec"]["template"]["spec"]["containers"][0]
-    told = {each["name"]: each["value"] for each in container["env"] if each["name"].startswith("LWM_") and "IMAGE" not in each["name"]}
+    settings = {each["name"]: each["value"] for each in container["env"] if each["name"].startswith("LWM_") and "IMAGE" not in each["name"]}
     account = with_token(kubeconfig, await token(client, namespace, RELEASE), tmp_path / "operator")
-    operator = Process(account, namespace, tmp_path / "log", settings=told)
+    operator = Process(account, namespace, tmp_path / "log", settings=settings)
     try:
         assert set(await asyncio.gather(begun(client, namespace), begun(client, other))) == {"ImagePull"}
         # Pods that are slow to start, and one that is taken away: their nodes are asked about, where nodes may be read.

@@ -37,7 +37,7 @@ def charts() -> dict[str, set[Right]]:
 def account(user: str, rights: Iterable[Right]) -> list[Body]:
     """Roles for exactly these rights; who speaks is said by impersonation."""
     rights = set(rights)
-    made: list[Body] = []
+    bodies: list[Body] = []
     for kind, where, some in (
         ("Role", {"namespace": ID}, {right for right in rights if right.resource != "nodes"}),
         ("ClusterRole", {}, {right for right in rights if right.resource == "nodes"}),
@@ -45,7 +45,7 @@ def account(user: str, rights: Iterable[Right]) -> list[Body]:
         rules = [{"apiGroups": [right.group], "resources": [right.resource], "verbs": [right.verb]} for right in sorted(some)]
         about = {"metadata": {"name": user, **where}}
         subjects = [{"kind": "User", "name": user, "apiGroup": RBAC}]
-        made += [
+        bodies += [
             {"apiVersion": f"{RBAC}/v1", "kind": kind, **about, "rules": rules},
             {
                 "apiVersion": f"{RBAC}/v1",
@@ -55,7 +55,7 @@ def account(user: str, rights: Iterable[Right]) -> list[Body]:
                 "subjects": subjects,
             },
         ]
-    return made
+    return bodies
 
 
 class Run:

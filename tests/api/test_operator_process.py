@@ -13,29 +13,29 @@ import pytest
 from lwm_operator.api import names
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Client
-from support.api_requests import create, look
+from support.api_requests import create, reload
 from support.operator_process import Process
 
 
 @pytest.fixture
 def operator(account: Path, namespace: str, tmp_path: Path) -> Iterator[Process]:
-    found = Process(account, namespace, tmp_path / "log")
-    yield found
-    found.end()
+    process = Process(account, namespace, tmp_path / "log")
+    yield process
+    process.end()
 
 
 async def test_it_works_with_the_charts_rights_and_leaves_its_lease_free(client: Client, namespace: str, operator: Process) -> None:
-    made = await create(client, namespace)
+    training = await create(client, namespace)
     lease = paths.item("Lease", namespace, "lwm-operator")
     async with asyncio.timeout(60):
-        while (await look(client, made)).status.reason in ("", "Creating", "PodsMissing"):  # noqa: ASYNC110
+        while (await reload(client, training)).status.reason in ("", "Creating", "PodsMissing"):  # noqa: ASYNC110
             await asyncio.sleep(0.3)
         # An attempt that ends, so that its pods are deleted and the next ones made.
         pods = await client.list(paths.collection("Pod", namespace), f"{names.LABEL_ATTEMPT}=1")
         await client.call("DELETE", paths.item("Pod", namespace, pods[0]["metadata"]["name"]))
         while not await client.list(paths.collection("Job", namespace), f"{names.LABEL_ATTEMPT}=2"):  # noqa: ASYNC110
             await asyncio.sleep(0.3)
-    record = (await look(client, made)).status.stages[0].recent_attempts[-1]
+    record = (await reload(client, training)).status.stages[0].recent_attempts[-1]
     assert record.root_cause is not None
     held = await client.get(lease)
     assert held is not None

@@ -31,9 +31,9 @@ POD = {"metadata": {"name": "mine"}, "spec": {"containers": [{"name": "c", "imag
 KINDS = ("Pod", "ConfigMap", "Job", "Lease", "Service", "ServiceAccount", "Role", "RoleBinding", "Event", names.KIND)
 
 
-async def begin(client: Client, made: Training) -> None:
+async def begin(client: Client, training: Training) -> None:
     reconciler = Reconciler(KubernetesCluster(client, trainer_image=IMAGE, instance="tests", now=now))
-    await reconciler.reconcile(TrainingKey(made.metadata.namespace, made.metadata.name))
+    await reconciler.reconcile(TrainingKey(training.metadata.namespace, training.metadata.name))
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ async def pod(client: Client, rights: Client, namespace: str, kubeconfig: Path, 
     for name in ("bible", "psalms"):
         await begin(rights, await create(client, namespace, name, podTemplate=NOWHERE))
     await client.call("POST", f"/api/v1/namespaces/{namespace}/secrets", body={"metadata": {"name": "key"}, "stringData": {"a": "b"}})
-    found = await as_account(with_token(kubeconfig, await token(client, namespace, MINE), tmp_path / "pod"))
-    yield found
-    await found.close()
+    account = await as_account(with_token(kubeconfig, await token(client, namespace, MINE), tmp_path / "pod"))
+    yield account
+    await account.close()
 
 
 async def test_the_trainers_own_report_gets_through(
@@ -59,10 +59,10 @@ async def test_the_trainers_own_report_gets_through(
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", str(server.hostname))
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(server.port))
     await asyncio.to_thread(progress.patch_lease, Lease(namespace=namespace, name=MINE), f"{MINE}-0", report(step=7))
-    there = await client.get(paths.item("Lease", namespace, MINE))
-    assert there is not None
-    assert there["spec"]["holderIdentity"] == f"{MINE}-0"
-    assert json.loads(there["metadata"]["annotations"][PROGRESS_ANNOTATION])["step"] == 7
+    lease = await client.get(paths.item("Lease", namespace, MINE))
+    assert lease is not None
+    assert lease["spec"]["holderIdentity"] == f"{MINE}-0"
+    assert json.loads(lease["metadata"]["annotations"][PROGRESS_ANNOTATION])["step"] == 7
 
 
 def requests(namespace: str) -> list[tuple[str, str, Body | None]]:

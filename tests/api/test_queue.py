@@ -17,7 +17,7 @@ from lwm_operator.cluster.kubernetes_cluster import KubernetesCluster
 from lwm_operator.cluster.port import TrainingKey
 from lwm_operator.controller.reconcile import Reconciler
 from lwm_trainer.config import PROGRESS_ANNOTATION
-from support.api_requests import change, create, look
+from support.api_requests import change, create, reload
 
 NOWHERE = {"nodeSelector": {"lwm.dev/test": "nowhere"}}
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/workloads.kueue.x-k8s.io"
@@ -57,21 +57,21 @@ class Team:
     async def status(self) -> Status:
         """After one pass."""
         await self.reconciler.reconcile(TrainingKey(self.training.metadata.namespace, self.training.metadata.name))
-        return (await look(self.client, self.training)).status
+        return (await reload(self.client, self.training)).status
 
     async def until(self, check: Any) -> Status:
         """Passes until the status fulfils `check`; fails with the last one's words."""
-        said = ""
+        last_status = ""
         try:
             async with asyncio.timeout(40):
                 while True:
                     status = await self.status()
-                    said = f"{status.phase} {status.reason}: {status.message}"
+                    last_status = f"{status.phase} {status.reason}: {status.message}"
                     if check(status):
                         return status
                     await asyncio.sleep(0.2)
         except TimeoutError:
-            pytest.fail(f"the last status was {said}")
+            pytest.fail(f"the last status was {last_status}")
 
     async def list(self, kind: str) -> list[Body]:
         selector = f"{names.LABEL_TRAINING}={self.training.metadata.name}"
@@ -79,8 +79,8 @@ class Team:
 
     async def job(self) -> Body:
         """The only one."""
-        (found,) = await self.list("Job")
-        return found
+        (job,) = await self.list("Job")
+        return job
 
     async def train(self, step: int) -> None:
         """What the kubelets and process 0 write while the pods run; here no pod needs a node."""
@@ -88,8 +88,8 @@ class Team:
             path = paths.item("Pod", about["namespace"], about["name"]) + "/status"
             await self.client.patch(path, {"status": {"phase": "Running"}}, Patch.MERGE, manager="kubelet")
         about = (await self.job())["metadata"]
-        said = {"attempt": int(about["labels"][names.LABEL_ATTEMPT]), "phase": "Training", "phaseDeadlineSeconds": 600}
-        words = json.dumps({**said, "step": step, "steps": 60, "committedStep": step})
+        report = {"attempt": int(about["labels"][names.LABEL_ATTEMPT]), "phase": "Training", "phaseDeadlineSeconds": 600}
+        words = json.dumps({**report, "step": step, "steps": 60, "committedStep": step})
         when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         lease = {"metadata": {"annotations": {PROGRESS_ANNOTATION: words}}, "spec": {"renewTime": when}}
         await self.client.patch(paths.item("Lease", about["namespace"], about["name"]), lease, Patch.MERGE, manager="trainer")
@@ -119,15 +119,15 @@ async def team(client: Client, rights: Client, namespace: str) -> Team:
 @pytest.fixture
 async def kueue(client: Client, namespace: str) -> AsyncIterator[str]:
     """Where Workloads are, as long as the test lasts; where Kueue is installed, its own definition serves."""
-    there = await client.get(DEFINITION)
-    if there is None:
+    definition = await client.get(DEFINITION)
+    if definition is None:
         await client.call("POST", DEFINITION.rsplit("/", 1)[0], body=CRD)
     place = f"/apis/kueue.x-k8s.io/v1beta2/namespaces/{namespace}/workloads"
     async with asyncio.timeout(30):
         while not await _served(client, place):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     yield place
-    if there is None:
+    if definition is None:
         await client.call("DELETE", DEFINITION)
         async with asyncio.timeout(30):
             while await client.get(DEFINITION) is not None:  # noqa: ASYNC110
@@ -157,11 +157,11 @@ async def say(client: Client, place: str, job: Body, *conditions: tuple[str, str
         }
         await client.call("POST", place, body=body)
     when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    said = [
+    body_conditions = [
         {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": when}
         for kind, status, reason, message in conditions
     ]
-    await client.patch(f"{place}/{name}/status", {"status": {"conditions": said}}, Patch.MERGE, manager="kueue")
+    await client.patch(f"{place}/{name}/status", {"status": {"conditions": body_conditions}}, Patch.MERGE, manager="kueue")
 
 
 async def test_without_kueue_the_status_says_that_nobody_admits_it(client: Client, team: Team) -> None:
@@ -169,8 +169,8 @@ async def test_without_kueue_the_status_says_that_nobody_admits_it(client: Clien
     status = await team.until(lambda status: status.reason == "Queued")
     job = await team.job()
     since = job["metadata"]["creationTimestamp"]
-    said = f"stage 1/1 ctx512: attempt 1: waits in queue team since {since}: no Kueue is installed in this cluster, so nobody admits it"
-    assert (status.phase, status.message) == (Phase.STARTING, said)
+    words = f"stage 1/1 ctx512: attempt 1: waits in queue team since {since}: no Kueue is installed in this cluster, so nobody admits it"
+    assert (status.phase, status.message) == (Phase.STARTING, words)
     assert (job["spec"]["suspend"], job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"]) == (True, "team")
     assert await team.list("Pod") == []
 

@@ -15,123 +15,123 @@ from lwm_operator.cluster.port import ClusterError, NameConflictError
 from lwm_operator.cluster.status import write_status
 from lwm_trainer.config import PROGRESS_ANNOTATION
 from simulation.builders import stage
-from support.api_requests import create, look
+from support.api_requests import create, reload
 from support.reconcile_passes import KINDS, Operator, children, until
 
 
 async def test_one_pass_makes_the_attempt_and_the_next_changes_nothing(client: Client, rights: Client, namespace: str) -> None:
-    operator, made = Operator(rights), await create(client, namespace)
-    await operator.look_at(made)
-    found = await children(client, made)
-    assert {kind: [body["metadata"]["name"] for body in bodies] for kind, bodies in found.items() if kind != "Pod"} == {
+    operator, training = Operator(rights), await create(client, namespace)
+    await operator.reconcile(training)
+    listed = await children(client, training)
+    assert {kind: [body["metadata"]["name"] for body in bodies] for kind, bodies in listed.items() if kind != "Pod"} == {
         kind: ["bible" if kind == "Service" else "bible-s1-a1"] for kind in KINDS if kind != "Pod"
     }
-    for bodies in found.values():
+    for bodies in listed.values():
         for body in bodies:
             owner = body["metadata"]["ownerReferences"][0]
             assert (owner["kind"], owner["controller"]) in ((names.KIND, True), ("Job", True))
 
     async def settled() -> bool:
-        await operator.look_at(made)
-        return (await look(client, made)).status.reason not in ("Creating", "PodsMissing")
+        await operator.reconcile(training)
+        return (await reload(client, training)).status.reason not in ("Creating", "PodsMissing")
 
     await until(settled)
-    versions = {body["metadata"]["uid"]: body["metadata"]["resourceVersion"] for body in (await children(client, made))["Service"]}
+    versions = {body["metadata"]["uid"]: body["metadata"]["resourceVersion"] for body in (await children(client, training))["Service"]}
     for _ in range(3):
-        await operator.look_at(made)
-    again = {body["metadata"]["uid"]: body["metadata"]["resourceVersion"] for body in (await children(client, made))["Service"]}
+        await operator.reconcile(training)
+    again = {body["metadata"]["uid"]: body["metadata"]["resourceVersion"] for body in (await children(client, training))["Service"]}
     assert again == versions
-    found_now = await look(client, made)
+    found_now = await reload(client, training)
     assert (found_now.status.current_stage, found_now.status.attempt, found_now.status.phase) == (1, 1, Phase.STARTING)
 
 
 async def test_a_spec_without_sense_gets_no_child_and_says_why(client: Client, rights: Client, namespace: str) -> None:
     model = {"layers": 4, "width": 126, "heads": 2, "kvHeads": 2, "headDim": 64, "mlpWidth": 512, "vocabSize": 2048}
-    made = await create(client, namespace, model=model)
-    await Operator(rights).look_at(made)
-    assert all(not bodies for bodies in (await children(client, made)).values())
-    accepted = {condition.type: condition for condition in (await look(client, made)).status.conditions}["Accepted"]
+    training = await create(client, namespace, model=model)
+    await Operator(rights).reconcile(training)
+    assert all(not bodies for bodies in (await children(client, training)).values())
+    accepted = {condition.type: condition for condition in (await reload(client, training)).status.conditions}["Accepted"]
     assert (accepted.status, accepted.reason) == ("False", "Refused")
     assert "spec.model.width: 126 is not a multiple of fsdp x sp = 4" in accepted.message
 
 
 async def test_a_topology_that_does_not_exist_is_refused_with_those_next_to_it(client: Client, rights: Client, namespace: str) -> None:
     wrong = {"type": "tpu", "tpu": {"family": "v5p", "topology": "4x4x3"}}
-    made = await create(client, namespace, accelerator=wrong, stages=[stage(mesh={"fsdp": 16, "sp": 4}, batchTokens=512 * 16)])
-    await Operator(rights).look_at(made)
-    assert all(not bodies for bodies in (await children(client, made)).values())
-    found = (await look(client, made)).status
-    said = "spec.accelerator.tpu: 4x4x3 is no topology of v5p: use 4x4x4, 2x4x4"
-    accepted = {condition.type: condition for condition in found.conditions}["Accepted"]
+    training = await create(client, namespace, accelerator=wrong, stages=[stage(mesh={"fsdp": 16, "sp": 4}, batchTokens=512 * 16)])
+    await Operator(rights).reconcile(training)
+    assert all(not bodies for bodies in (await children(client, training)).values())
+    status = (await reload(client, training)).status
+    words = "spec.accelerator.tpu: 4x4x3 is no topology of v5p: use 4x4x4, 2x4x4"
+    accepted = {condition.type: condition for condition in status.conditions}["Accepted"]
     assert (accepted.status, accepted.reason) == ("False", "Refused")
-    assert said in accepted.message
-    assert (found.phase, found.reason) == (Phase.PENDING, "Refused")
-    assert said in found.message
+    assert words in accepted.message
+    assert (status.phase, status.reason) == (Phase.PENDING, "Refused")
+    assert words in status.message
 
 
 async def test_a_job_that_is_already_there_is_adopted(client: Client, rights: Client, namespace: str) -> None:
-    operator, made = Operator(rights), await create(client, namespace)
-    await operator.look_at(made)
-    uid = (await children(client, made))["Job"][0]["metadata"]["uid"]
+    operator, training = Operator(rights), await create(client, namespace)
+    await operator.reconcile(training)
+    uid = (await children(client, training))["Job"][0]["metadata"]["uid"]
     # As if the operator had died between the Job and all later looks: its status is as it was before.
-    intent = (await look(client, made)).status
-    await write_status(client, await look(client, made), Status())
-    await operator.look_at(made)
-    jobs = (await children(client, made))["Job"]
+    intent = (await reload(client, training)).status
+    await write_status(client, await reload(client, training), Status())
+    await operator.reconcile(training)
+    jobs = (await children(client, training))["Job"]
     assert [job["metadata"]["uid"] for job in jobs] == [uid]
-    assert (await look(client, made)).status.attempt == intent.attempt == 1
+    assert (await reload(client, training)).status.attempt == intent.attempt == 1
 
 
 async def test_what_belongs_to_somebody_else_is_not_touched(client: Client, rights: Client, namespace: str) -> None:
     service = {"metadata": {"name": "bible"}, "spec": {"ports": [{"port": 80}]}}
     await client.call("POST", paths.collection("Service", namespace), body=service)
-    made = await create(client, namespace)
+    training = await create(client, namespace)
     with pytest.raises(NameConflictError, match="Service bible exists and is not this training's"):
-        await Operator(rights).look_at(made)
-    there = await client.get(paths.item("Service", namespace, "bible"))
-    assert there is not None
-    assert [port["port"] for port in there["spec"]["ports"]] == [80]
-    assert (await children(client, made))["Job"] == []
+        await Operator(rights).reconcile(training)
+    service_after = await client.get(paths.item("Service", namespace, "bible"))
+    assert service_after is not None
+    assert [port["port"] for port in service_after["spec"]["ports"]] == [80]
+    assert (await children(client, training))["Job"] == []
 
 
 async def test_a_status_from_an_old_look_is_refused_and_an_equal_one_not_written(client: Client, namespace: str) -> None:
-    made = await create(client, namespace)
-    assert not await write_status(client, made, made.status)
-    assert await write_status(client, made, Status(phase=Phase.RUNNING, message="first"))
+    training = await create(client, namespace)
+    assert not await write_status(client, training, training.status)
+    assert await write_status(client, training, Status(phase=Phase.RUNNING, message="first"))
     with pytest.raises(ApiError) as refused:
-        await write_status(client, made, Status(phase=Phase.RUNNING, message="second"))
+        await write_status(client, training, Status(phase=Phase.RUNNING, message="second"))
     assert refused.value.code == 409
-    assert (await look(client, made)).status.message == "first"
+    assert (await reload(client, training)).status.message == "first"
 
 
 async def test_a_field_that_is_no_longer_sent_disappears(client: Client, namespace: str) -> None:
-    made = await create(client, namespace)
-    await write_status(client, made, Status(message="gone soon", current_stage=1))
-    await write_status(client, await look(client, made), Status())
-    found = await client.get(paths.item(names.KIND, namespace, "bible"))
-    assert found is not None
-    assert (found["status"].get("currentStage"), found["status"]["message"]) == (None, "")
+    training = await create(client, namespace)
+    await write_status(client, training, Status(message="gone soon", current_stage=1))
+    await write_status(client, await reload(client, training), Status())
+    body = await client.get(paths.item(names.KIND, namespace, "bible"))
+    assert body is not None
+    assert (body["status"].get("currentStage"), body["status"]["message"]) == (None, "")
 
 
 async def test_the_spec_and_metadata_of_a_training_are_never_written(client: Client, rights: Client, namespace: str) -> None:
-    made = await create(client, namespace)
-    await Operator(rights).look_at(made)
-    found = await client.get(paths.item(names.KIND, namespace, "bible"))
-    assert found is not None
-    managers = {entry["manager"]: entry.get("subresource") for entry in found["metadata"]["managedFields"]}
+    training = await create(client, namespace)
+    await Operator(rights).reconcile(training)
+    body = await client.get(paths.item(names.KIND, namespace, "bible"))
+    assert body is not None
+    managers = {entry["manager"]: entry.get("subresource") for entry in body["metadata"]["managedFields"]}
     assert managers[names.FIELD_MANAGER] == "status"
-    assert found["metadata"]["generation"] == 1
+    assert body["metadata"]["generation"] == 1
 
 
 async def test_a_deleted_training_leaves_nothing(client: Client, rights: Client, namespace: str) -> None:
-    operator, made = Operator(rights), await create(client, namespace)
-    await operator.look_at(made)
-    await until(lambda: _count(client, made, "Pod", 2))
+    operator, training = Operator(rights), await create(client, namespace)
+    await operator.reconcile(training)
+    await until(lambda: _count(client, training, "Pod", 2))
     await client.call("DELETE", paths.item(names.KIND, namespace, "bible"))
 
     async def nothing() -> bool:
-        await operator.look_at(made)
-        return not any((await children(client, made)).values())
+        await operator.reconcile(training)
+        return not any((await children(client, training)).values())
 
     await until(nothing)
 
@@ -141,27 +141,27 @@ async def _count(client: Client, training: Training, kind: str, wanted: int) -> 
 
 
 async def test_a_lost_pod_brings_the_next_attempt_and_old_ones_are_pruned(client: Client, rights: Client, namespace: str) -> None:
-    operator, made = Operator(rights), await create(client, namespace, stages=[stage(steps=5)])
+    operator, training = Operator(rights), await create(client, namespace, stages=[stage(steps=5)])
     for attempt in range(1, 5):
 
-        async def there(number: int = attempt) -> bool:
+        async def has_both_pods(number: int = attempt) -> bool:
             operator.ahead += timedelta(seconds=400)
-            await operator.look_at(made)
+            await operator.reconcile(training)
             pods = await client.list(paths.collection("Pod", namespace), f"{names.LABEL_ATTEMPT}={number}")
-            return (await look(client, made)).status.attempt == number and len(pods) == 2
+            return (await reload(client, training)).status.attempt == number and len(pods) == 2
 
-        await until(there)
+        await until(has_both_pods)
         if attempt < 4:
             await client.call("DELETE", paths.item("Pod", namespace, await _pod(client, namespace, attempt)))
-    status = (await look(client, made)).status
+    status = (await reload(client, training)).status
     assert (status.phase, status.summary.restarts) == (Phase.RECOVERING, 3)
     causes = {record.number: record.root_cause.reason for record in status.stages[0].recent_attempts if record.root_cause is not None}
     assert set(causes) == {1, 2, 3}
 
     async def pruned() -> bool:
-        await operator.look_at(made)
-        found = await children(client, made)
-        left = {kind: {body["metadata"]["labels"].get(names.LABEL_ATTEMPT) for body in bodies} for kind, bodies in found.items()}
+        await operator.reconcile(training)
+        listed = await children(client, training)
+        left = {kind: {body["metadata"]["labels"].get(names.LABEL_ATTEMPT) for body in bodies} for kind, bodies in listed.items()}
         return all("1" not in attempts for attempts in left.values()) and left["Job"] == {"2", "3", "4"}
 
     await until(pruned)
@@ -173,8 +173,8 @@ async def _pod(client: Client, namespace: str, attempt: int) -> str:
 
 
 async def test_progress_is_shown_and_a_pod_may_write_its_own_lease_only(client: Client, rights: Client, namespace: str) -> None:
-    operator, made = Operator(rights), await create(client, namespace)
-    await operator.look_at(made)
+    operator, training = Operator(rights), await create(client, namespace)
+    await operator.reconcile(training)
     review = {
         "spec": {
             "user": f"system:serviceaccount:{namespace}:bible-s1-a1",
@@ -185,18 +185,18 @@ async def test_progress_is_shown_and_a_pod_may_write_its_own_lease_only(client: 
         review["spec"]["resourceAttributes"]["name"] = name  # type: ignore[index]
         answer = await client.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body=review)
         assert answer["status"]["allowed"] is allowed
-    said = '{"attempt":1,"phase":"Compiling","phaseDeadlineSeconds":600,"step":0,"steps":60}'
-    lease = {"metadata": {"annotations": {"lwm.dev/progress": said}}, "spec": {"holderIdentity": "bible-s1-a1-0"}}
+    report = '{"attempt":1,"phase":"Compiling","phaseDeadlineSeconds":600,"step":0,"steps":60}'
+    lease = {"metadata": {"annotations": {"lwm.dev/progress": report}}, "spec": {"holderIdentity": "bible-s1-a1-0"}}
     await client.patch(paths.item("Lease", namespace, "bible-s1-a1"), lease, Patch.MERGE, manager="trainer")
-    await operator.look_at(made)
-    assert (await look(client, made)).status.summary.step == "0/60"
+    await operator.reconcile(training)
+    assert (await reload(client, training)).status.summary.step == "0/60"
 
 
 async def test_the_story_is_in_the_events(client: Client, rights: Client, namespace: str) -> None:
-    made = await create(client, namespace)
-    await Operator(rights).look_at(made)
-    found = await client.list(paths.collection("Event", namespace))
-    ours = [event for event in found if event.get("reportingController") == "lwm.dev/operator"]
+    training = await create(client, namespace)
+    await Operator(rights).reconcile(training)
+    listed = await client.list(paths.collection("Event", namespace))
+    ours = [event for event in listed if event.get("reportingController") == "lwm.dev/operator"]
     assert sorted(event["reason"] for event in ours) == ["AttemptStarted", "StageStarted"]
     assert "stage 1/1 ctx512: context 512" in next(event["note"] for event in ours if event["reason"] == "StageStarted")
 
@@ -204,11 +204,11 @@ async def test_the_story_is_in_the_events(client: Client, rights: Client, namesp
 async def test_pods_that_a_quota_forbids_are_explained(client: Client, rights: Client, namespace: str) -> None:
     quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
     await client.call("POST", f"/api/v1/namespaces/{namespace}/resourcequotas", body=quota)
-    operator, made = Operator(rights), await create(client, namespace)
+    operator, training = Operator(rights), await create(client, namespace)
 
     async def explained() -> bool:
-        again = await operator.look_at(made)
-        status = (await look(client, made)).status
+        again = await operator.reconcile(training)
+        status = (await reload(client, training)).status
         return status.reason == "QuotaExceeded" and "exceeded quota: none" in status.message and again is not None
 
     await until(explained, 40)
@@ -217,16 +217,16 @@ async def test_pods_that_a_quota_forbids_are_explained(client: Client, rights: C
 async def test_nodes_that_failed_again_and_again_get_no_pod(client: Client, rights: Client, namespace: str) -> None:
     nodes = [node["metadata"]["name"] for node in await client.list("/api/v1/nodes")]
     assert len(nodes) >= 2, "one node to avoid, one to go to"
-    made = await create(client, namespace)
+    training = await create(client, namespace)
     when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    await write_status(client, made, Status(node_faults=tuple(NodeFault(node=nodes[0], at=when) for _ in range(2))))
-    await Operator(rights).look_at(made)
-    assert (await look(client, made)).status.stages[0].recent_attempts[0].avoided_nodes == (nodes[0],)
+    await write_status(client, training, Status(node_faults=tuple(NodeFault(node=nodes[0], at=when) for _ in range(2))))
+    await Operator(rights).reconcile(training)
+    assert (await reload(client, training)).status.stages[0].recent_attempts[0].avoided_nodes == (nodes[0],)
 
     used: set[str] = set()
 
     async def placed() -> bool:
-        pods = (await children(client, made))["Pod"]
+        pods = (await children(client, training))["Pod"]
         used.update(pod["spec"].get("nodeName", "") for pod in pods)
         return len(pods) == 2 and all(pod["spec"].get("nodeName") for pod in pods)
 
@@ -237,52 +237,52 @@ async def test_nodes_that_failed_again_and_again_get_no_pod(client: Client, righ
 async def test_a_job_that_may_not_be_made_is_told_of_in_the_status(client: Client, rights: Client, namespace: str) -> None:
     quota = {"metadata": {"name": "few"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
     await client.call("POST", f"/api/v1/namespaces/{namespace}/resourcequotas", body=quota)
-    operator, made = Operator(rights), await create(client, namespace)
+    operator, training = Operator(rights), await create(client, namespace)
 
     async def refused() -> bool:
         with suppress(ClusterError):
-            await operator.look_at(made)
-        status = (await look(client, made)).status
+            await operator.reconcile(training)
+        status = (await reload(client, training)).status
         progressing = {condition.type: condition.status for condition in status.conditions}.get("Progressing")
         return (status.reason, progressing) == ("CreateFailed", "False")
 
     await until(refused)
-    assert "exceeded quota: few" in (await look(client, made)).status.message
+    assert "exceeded quota: few" in (await reload(client, training)).status.message
     await client.call("DELETE", f"/api/v1/namespaces/{namespace}/resourcequotas/few")
 
     async def made_at_last() -> bool:
         with suppress(ClusterError):
-            await operator.look_at(made)
-        return len((await children(client, made))["Job"]) == 1
+            await operator.reconcile(training)
+        return len((await children(client, training))["Job"]) == 1
 
     await until(made_at_last)
 
 
 async def test_the_children_of_a_finished_training_go_when_its_time_is_over(client: Client, rights: Client, namespace: str) -> None:
     nowhere = {"nodeSelector": {"lwm.dev/test": "nowhere"}}
-    operator, made = Operator(rights), await create(client, namespace, podTemplate=nowhere, ttlSecondsAfterFinished=60)
-    await operator.look_at(made)
-    await until(lambda: _count(client, made, "Pod", 2))
+    operator, training = Operator(rights), await create(client, namespace, podTemplate=nowhere, ttlSecondsAfterFinished=60)
+    await operator.reconcile(training)
+    await until(lambda: _count(client, training, "Pod", 2))
     final = {"checkpoint": "gs://lwm/runs/s1/a1/60", "step": 60, "stateHash": "s", "recordHash": "r"}
-    said = {"attempt": 1, "phase": "Complete", "phaseDeadlineSeconds": 600, "step": 60, "steps": 60, "final": final}
-    lease = {"metadata": {"annotations": {PROGRESS_ANNOTATION: json.dumps(said)}}}
+    report = {"attempt": 1, "phase": "Complete", "phaseDeadlineSeconds": 600, "step": 60, "steps": 60, "final": final}
+    lease = {"metadata": {"annotations": {PROGRESS_ANNOTATION: json.dumps(report)}}}
     await client.patch(paths.item("Lease", namespace, "bible-s1-a1"), lease, Patch.MERGE, manager="trainer")
-    for pod in (await children(client, made))["Pod"]:
+    for pod in (await children(client, training))["Pod"]:
         path = paths.item("Pod", namespace, pod["metadata"]["name"]) + "/status"
         await client.patch(path, {"status": {"phase": "Succeeded"}}, Patch.MERGE, manager="kubelet")
 
     async def complete() -> bool:
-        await operator.look_at(made)
-        return (await look(client, made)).status.phase == Phase.COMPLETE
+        await operator.reconcile(training)
+        return (await reload(client, training)).status.phase == Phase.COMPLETE
 
     await until(complete)
-    assert (await children(client, made))["Job"] != []
+    assert (await children(client, training))["Job"] != []
     operator.ahead += timedelta(seconds=70)
 
     async def nothing() -> bool:
-        await operator.look_at(made)
-        return not any((await children(client, made)).values())
+        await operator.reconcile(training)
+        return not any((await children(client, training)).values())
 
     await until(nothing)
-    status = (await look(client, made)).status
+    status = (await reload(client, training)).status
     assert (status.phase, status.attempt) == (Phase.COMPLETE, 1), "what is missing afterwards is not made again"

@@ -9,7 +9,7 @@ from lwm_operator.api.status import StageState, StageStatus, Status
 from lwm_operator.cluster.client import Client
 from lwm_operator.cluster.status import write_status
 from simulation.builders import spec, stage
-from support.api_requests import change, create, look
+from support.api_requests import change, create, reload
 
 FIXED: dict[str, tuple[dict[str, Any], str]] = {
     "seed": ({"seed": 1}, "seed cannot change"),
@@ -30,26 +30,26 @@ async def test_what_makes_the_result_cannot_change(client: Client, namespace: st
 
 
 async def test_what_does_not_can(client: Client, namespace: str) -> None:
-    made = await create(client, namespace)
+    training = await create(client, namespace)
     for patch in (
         {"checkpoint": {"maxToKeep": 7}},
         {"checkpoint": {"saveIntervalSteps": 3}},
         {"image": "x:1"},
         {"podTemplate": {"nodeSelector": {"a": "b"}}},
     ):
-        assert await change(client, made, {"spec": patch}) == ""
+        assert await change(client, training, {"spec": patch}) == ""
 
 
 async def test_a_stage_that_has_begun_is_fixed_and_later_ones_are_not(client: Client, namespace: str) -> None:
     three = [stage("a"), stage("b"), stage("c")]
-    made = await create(client, namespace, stages=three)
-    assert await change(client, made, {"spec": {"stages": [stage("a", steps=70), *three[1:]]}}) == ""
-    assert await change(client, made, {"spec": {"stages": three}}) == ""
+    training = await create(client, namespace, stages=three)
+    assert await change(client, training, {"spec": {"stages": [stage("a", steps=70), *three[1:]]}}) == ""
+    assert await change(client, training, {"spec": {"stages": three}}) == ""
     begun = Status(
         current_stage=2, stages=(StageStatus(name="a", state=StageState.COMPLETE), StageStatus(name="b", state=StageState.RUNNING))
     )
-    await write_status(client, await look(client, made), begun)
-    said = "a stage that has begun cannot change, move or be removed"
+    await write_status(client, await reload(client, training), begun)
+    words = "a stage that has begun cannot change, move or be removed"
     for stages in (
         [stage("a", steps=61), *three[1:]],
         [three[0], stage("b", ropeTheta=1e6), three[2]],
@@ -57,31 +57,31 @@ async def test_a_stage_that_has_begun_is_fixed_and_later_ones_are_not(client: Cl
         three[:1],
         [three[0], stage("new"), *three[1:]],
     ):
-        assert said in await change(client, made, {"spec": {"stages": stages}})
+        assert words in await change(client, training, {"spec": {"stages": stages}})
     for stages in (
         [three[0], three[1], stage("c", steps=5)],
         [*three, stage("d")],
         three[:2],
         [*three[:2], stage("new"), three[2]],
     ):
-        assert await change(client, made, {"spec": {"stages": stages}}) == ""
+        assert await change(client, training, {"spec": {"stages": stages}}) == ""
 
 
 async def test_hosts_may_change_until_a_stage_has_begun(client: Client, namespace: str) -> None:
-    made = await create(client, namespace)
+    training = await create(client, namespace)
     four = {"spec": {"accelerator": {"cpu": {"hosts": 4, "devicesPerHost": 2}}}}
     two = {"spec": {"accelerator": {"cpu": {"hosts": 2, "devicesPerHost": 4}}}}
-    assert await change(client, made, four) == ""
-    assert await change(client, made, two) == ""
+    assert await change(client, training, four) == ""
+    assert await change(client, training, two) == ""
     await write_status(
-        client, await look(client, made), Status(current_stage=1, stages=(StageStatus(name="ctx512", state=StageState.RUNNING),))
+        client, await reload(client, training), Status(current_stage=1, stages=(StageStatus(name="ctx512", state=StageState.RUNNING),))
     )
-    assert "spec.accelerator cannot change once a stage has begun" in await change(client, made, four)
+    assert "spec.accelerator cannot change once a stage has begun" in await change(client, training, four)
 
 
 async def test_the_operator_may_not_be_needed_to_delete(client: Client, namespace: str) -> None:
-    made = await create(client, namespace)
-    found = await client.get(f"/apis/lwm.dev/v1alpha1/namespaces/{namespace}/{names.PLURAL}/{made.metadata.name}")
-    assert found is not None
-    assert "finalizers" not in found["metadata"]
-    assert "annotations" not in found["metadata"]
+    training = await create(client, namespace)
+    body = await client.get(f"/apis/lwm.dev/v1alpha1/namespaces/{namespace}/{names.PLURAL}/{training.metadata.name}")
+    assert body is not None
+    assert "finalizers" not in body["metadata"]
+    assert "annotations" not in body["metadata"]

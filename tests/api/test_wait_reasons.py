@@ -21,7 +21,7 @@ from simulation.builders import spec
 from support.api_requests import create
 from support.helm_chart import apply, remove_global, rendered, token, with_token
 from support.operator_process import Process
-from support.wait_reasons import Case, Seen, told, watch
+from support.wait_reasons import Case, Seen, assert_explained, watch
 
 ID = f"waits-{uuid.uuid4().hex[:6]}"
 QUOTA, HOSTILE, DENYING, GATED = (f"{ID}-{kind}" for kind in ("quota", "hostile", "denying", "gated"))
@@ -234,4 +234,4 @@ def seen(kubeconfig: Path, definition: None, tmp_path_factory: pytest.TempPathFa
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_cause_is_in_status_within_30_seconds_with_its_exact_words(seen: dict[str, Seen], case: Case) -> None:
-    told(seen[case.name], case)
+    assert_explained(seen[case.name], case)

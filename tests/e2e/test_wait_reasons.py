@@ -14,7 +14,7 @@ from devcluster.paths import Cluster
 from devcluster.trainings import manifest
 from lwm_operator.cluster.client import Client, configuration
 from support.faulty_servers import denying, silent
-from support.wait_reasons import Case, Seen, told, watch
+from support.wait_reasons import Case, Seen, assert_explained, watch
 from tools.kubectl import Kubectl
 
 pytestmark = pytest.mark.serial
@@ -219,13 +219,13 @@ def life(kubectl: Kubectl) -> list[str]:
     "case", [*HELD, *(pytest.param(case, marks=pytest.mark.embedded) for case in HELD_HERE)], ids=lambda case: case.name
 )
 def test_what_holds_pods_up_is_in_status_within_30_seconds_with_its_exact_words(held: dict[str, Seen], case: Case) -> None:
-    told(held[case.name], case)
+    assert_explained(held[case.name], case)
 
 
 @pytest.mark.embedded
 @pytest.mark.parametrize("case", STORAGE, ids=lambda case: case.name)
 def test_a_bucket_that_cannot_be_used_is_named(refused: dict[str, Seen], case: Case) -> None:
-    told(refused[case.name], case)
+    assert_explained(refused[case.name], case)
 
 
 @pytest.mark.embedded

@@ -12,7 +12,7 @@ from lwm_operator.api.status import Status
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from lwm_trainer.config import PROGRESS_ANNOTATION
-from support.api_requests import create, look
+from support.api_requests import create, reload
 
 QUEUE = "lwm-tests"
 KUEUE = "/apis/kueue.x-k8s.io/v1beta2"
@@ -88,7 +88,7 @@ class Following:
         )
 
     async def status(self) -> Status:
-        return (await look(self.client, self.training)).status
+        return (await reload(self.client, self.training)).status
 
     async def change(self, spec: Body) -> None:
         path = paths.item(names.KIND, self.namespace, self.name)

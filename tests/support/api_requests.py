@@ -46,7 +46,7 @@ async def change(client: Client, training: Training, patch: Body) -> str:
     return ""
 
 
-async def look(client: Client, training: Training) -> Training:
+async def reload(client: Client, training: Training) -> Training:
     found = await client.get(paths.item(names.KIND, training.metadata.namespace, training.metadata.name))
     assert found is not None
     return read(found)

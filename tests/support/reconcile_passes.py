@@ -17,14 +17,14 @@ KINDS = ("Job", "Pod", "Service", "ConfigMap", "Lease", "ServiceAccount", "Role"
 
 
 class Operator:
-    """Passes of a reconciler whose clock is ours."""
+    """Passes of a reconciler whose clock the test sets."""
 
     def __init__(self, client: Client) -> None:
         self.ahead = timedelta()
         cluster = KubernetesCluster(client, trainer_image=IMAGE, instance="test", now=lambda: datetime.now(UTC) + self.ahead)
         self.reconciler = Reconciler(cluster)
 
-    async def look_at(self, training: Training) -> float | None:
+    async def reconcile(self, training: Training) -> float | None:
         return await self.reconciler.reconcile(TrainingKey(training.metadata.namespace, training.metadata.name))
 
 
@@ -34,7 +34,7 @@ async def children(client: Client, training: Training) -> dict[str, list[Body]]:
 
 
 async def until(check: Any, seconds: float = 60) -> None:
-    """Waits for something that the cluster's controllers do."""
+    """Wait for something that the cluster's controllers do."""
     async with asyncio.timeout(seconds):
         while not await check():  # noqa: ASYNC110 - the cluster changes it, not one of our tasks
             await asyncio.sleep(0.2)

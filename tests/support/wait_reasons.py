@@ -55,7 +55,7 @@ def _note(seen: Seen, case: Case, body: Body, passed: float) -> None:
         seen.seconds = passed
 
 
-def told(seen: Seen, case: Case) -> None:
+def assert_explained(seen: Seen, case: Case) -> None:
     """Fails with all that was said instead."""
     wanted = f"{case.name}: wanted {case.reason} with {list(case.words)}"
     assert seen.seconds is not None, f"{wanted} within {SECONDS:.0f} s, seen:\n" + "\n".join(seen.lines)
