@@ -50,7 +50,7 @@ MODELS: dict[str, dict[str, Any]] = {
 
 
 TOLERANCE = 2e-4
-"""Of a logit: float32 in another order of sums."""
+"""Largest difference of a logit: float32 in another order of sums."""
 
 
 def logits(model: Any, tokens: np.ndarray) -> np.ndarray:

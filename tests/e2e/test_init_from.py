@@ -39,11 +39,11 @@ def shelf(cluster: Cluster, kubectl: Kubectl, built: tuple[str, str], volume: Of
     letters = Tokenizer(models.BPE({piece: number for number, piece in enumerate(PIECES)}, [], unk_token=PIECES[2]))
     files = {name: (THEIRS / name).read_bytes() for name in ("config.json", "model.safetensors")}
     files["tokenizer.json"] = letters.to_str().encode()
-    with namespace(cluster, "llama") as here:
-        volume(here.namespace)
-        with claim(here, built[1]) as held:
-            held.fill({f"theirs/{name}": content for name, content in files.items()})
-            yield held
+    with namespace(cluster, "llama") as inside:
+        volume(inside.namespace)
+        with claim(inside, built[1]) as filled:
+            filled.fill({f"theirs/{name}": content for name, content in files.items()})
+            yield filled
 
 
 def convert(shelf: Claim, *words: str) -> str:
@@ -56,9 +56,9 @@ def convert(shelf: Claim, *words: str) -> str:
 
 def short(name: str, place: dict[str, Any], **model: Any) -> dict[str, Any]:
     """One stage of a few steps on two hosts."""
-    found = manifest(name, stages=[stage_manifest("ctx128", LENGTH, THETA, {"fsdp": 2, "sp": 2}, STEPS)])
-    found["spec"] |= {"model": MODEL | model | {"initFrom": place}, "tokenizer": on_claim("theirs")}
-    return found
+    training = manifest(name, stages=[stage_manifest("ctx128", LENGTH, THETA, {"fsdp": 2, "sp": 2}, STEPS)])
+    training["spec"] |= {"model": MODEL | model | {"initFrom": place}, "tokenizer": on_claim("theirs")}
+    return training
 
 
 def on_claim(folder: str) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def on_claim(folder: str) -> dict[str, Any]:
 @dataclass(frozen=True)
 class Story:
     checkpoint: str
-    """Of the heir's end, in the bucket."""
+    """The final checkpoint of the training `heir`, in the bucket."""
     exported: Path
     output: str
     """What the export printed."""
@@ -78,12 +78,12 @@ class Story:
 def heir(shelf: Claim, tmp_path_factory: pytest.TempPathFactory) -> Story:
     """From the claim to a checkpoint in the bucket and back to the claim."""
     convert(shelf, "from-hf", f"{FOLDER}/theirs", f"{FOLDER}/imported/llama")
-    for each in (
+    for training in (
         short("heir", on_claim("imported/llama")),
         short("lost", {"uri": f"gs://{BUCKET}/nowhere"}),
         short("empty", on_claim("nowhere")),
     ):
-        shelf.kubectl.apply(each)
+        shelf.kubectl.apply(training)
     wait_for_complete(shelf.kubectl, "heir")
     checkpoint = status(shelf.kubectl, "heir")["stages"][0]["finalCheckpoint"]["path"]
     output = convert(shelf, "to-hf", checkpoint, f"{FOLDER}/exported", "--tokenizer", f"{FOLDER}/theirs/tokenizer.json")
@@ -94,30 +94,30 @@ def heir(shelf: Claim, tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 def parameters(checkpoint: str) -> Params:
     """On one device, wherever they lay."""
-    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    one_device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     shapes = llama.abstract(read_manifest(checkpoint).model)
-    target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), shapes)
+    target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=one_device), shapes)
     with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
-        found: Params = checkpointer.restore(
+        params: Params = checkpointer.restore(
             epath.Path(checkpoint), args=ocp.args.Composite(params=ocp.args.StandardRestore(target))
         ).params
-    return found
+    return params
 
 
 def test_what_is_exported_are_the_trainings_last_parameters(heir: Story) -> None:
     params = parameters(heir.checkpoint)
-    found = load_file(heir.exported / "model.safetensors")
-    assert len(found) == 3 + 9 * MODEL["layers"]
-    np.testing.assert_array_equal(found["model.embed_tokens.weight"], params["ends"]["embedding"])
-    np.testing.assert_array_equal(found["lm_head.weight"], np.asarray(params["ends"]["head"]).T)
+    exported = load_file(heir.exported / "model.safetensors")
+    assert len(exported) == 3 + 9 * MODEL["layers"]
+    np.testing.assert_array_equal(exported["model.embed_tokens.weight"], params["ends"]["embedding"])
+    np.testing.assert_array_equal(exported["lm_head.weight"], np.asarray(params["ends"]["head"]).T)
     for layer in range(MODEL["layers"]):
         attention, mlp = ({name: np.asarray(leaf[layer]) for name, leaf in params["layers"][part].items()} for part in ("attention", "mlp"))
         name = f"model.layers.{layer}"
         for theirs, ours in (("q", "query"), ("k", "key"), ("v", "value")):
-            np.testing.assert_array_equal(found[f"{name}.self_attn.{theirs}_proj.weight"], attention[ours].reshape(32, -1).T)
-        np.testing.assert_array_equal(found[f"{name}.self_attn.o_proj.weight"], attention["output"].reshape(32, 32).T)
+            np.testing.assert_array_equal(exported[f"{name}.self_attn.{theirs}_proj.weight"], attention[ours].reshape(32, -1).T)
+        np.testing.assert_array_equal(exported[f"{name}.self_attn.o_proj.weight"], attention["output"].reshape(32, 32).T)
         for part in ("gate", "up", "down"):
-            np.testing.assert_array_equal(found[f"{name}.mlp.{part}_proj.weight"], mlp[part].T)
+            np.testing.assert_array_equal(exported[f"{name}.mlp.{part}_proj.weight"], mlp[part].T)
 
 
 def test_they_are_the_imported_ones_a_few_steps_on(heir: Story) -> None:

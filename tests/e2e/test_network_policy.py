@@ -26,28 +26,28 @@ MEETING_SECONDS = 25
 
 
 def short(name: str) -> dict[str, Any]:
-    found = manifest(name)
-    found["spec"]["stages"] = [found["spec"]["stages"][0] | {"steps": 4}]
-    return found
+    training = manifest(name)
+    training["spec"]["stages"] = [training["spec"]["stages"][0] | {"steps": 4}]
+    return training
 
 
 @pytest.fixture(scope="module")
 def closed(cluster: Cluster, kubectl: Kubectl) -> Iterator[Kubectl]:
     """A namespace with the chart's policies in force, the operator's own included."""
-    with installation.fresh_namespace(installation.kubectl_for(cluster), "closed") as found:
+    with installation.fresh_namespace(installation.kubectl_for(cluster), "closed") as inside:
         values = (
             "--set=networkPolicy.enabled=true",
-            f"--set=networkPolicy.namespaces[0]={found.namespace}",
+            f"--set=networkPolicy.namespaces[0]={inside.namespace}",
             "--set=networkPolicy.storage[0].ports[0].port=4443",
             "--show-only=templates/networkpolicy.yaml",
         )
         policies = rendered(RELEASE, NAMESPACE, *values)
         for policy in policies:
-            replace(found, namespace=policy["metadata"]["namespace"]).apply(policy)
-        with EnforcedPolicies(cluster, found.namespace, NAMESPACE):
-            yield found
+            replace(inside, namespace=policy["metadata"]["namespace"]).apply(policy)
+        with EnforcedPolicies(cluster, inside.namespace, NAMESPACE):
+            yield inside
         for policy in policies:
-            replace(found, namespace=policy["metadata"]["namespace"])("delete", "networkpolicy", policy["metadata"]["name"])
+            replace(inside, namespace=policy["metadata"]["namespace"])("delete", "networkpolicy", policy["metadata"]["name"])
 
 
 def test_a_training_runs_to_its_end(closed: Kubectl) -> None:

@@ -42,8 +42,8 @@ def pasted(begin: str) -> str:
 
 def short(path: Path) -> Path:
     """The example with a smaller model, two short stages of it."""
-    found = yaml.safe_load(EXAMPLE.read_text())
-    spec = found["spec"]
+    training = yaml.safe_load(EXAMPLE.read_text())
+    spec = training["spec"]
     spec["model"] |= {"layers": 2, "mlpWidth": 256}
     spec["accelerator"]["cpu"]["devicesPerHost"] = 2
     first, second = spec["stages"][:2]
@@ -52,7 +52,7 @@ def short(path: Path) -> Path:
     second |= {"name": "ctx256", "contextLength": 256, "batchTokens": 4096, "steps": 12, "mesh": {"sp": 4}}
     spec["checkpoint"]["saveIntervalSteps"] = 50
     spec["stages"] = [first, second]
-    path.write_text(yaml.safe_dump(found))
+    path.write_text(yaml.safe_dump(training))
     return path
 
 
@@ -127,14 +127,14 @@ def run(
         shutil.rmtree(ARCHIVES, ignore_errors=True)
 
 
-def there(cluster: Cluster) -> Kubectl:
+def in_namespace(cluster: Cluster) -> Kubectl:
     return Kubectl(cluster.kubeconfig, SPACE, str(binaries() / "kubectl"))
 
 
 def test_the_example_runs_to_complete_learns_and_is_read_back_from_the_claim(run: Run, cluster: Cluster) -> None:
     assert run.status == 0, run.text
     assert re.search(r"(?m)^learned: mean loss", run.text)
-    uid = there(cluster).get("lwmtraining", "bible")["metadata"]["uid"][:8]
+    uid = in_namespace(cluster).get("lwmtraining", "bible")["metadata"]["uid"][:8]
     for stage, path in (("ctx128", "s1-ctx128/a1/90"), ("ctx256", "s2-ctx256/a1/12")):
         assert re.search(rf"(?m)^  {stage} +loss .* claim {NAME}: runs/{SPACE}/bible-{uid}/{path}$", run.text), run.text
 
@@ -145,17 +145,17 @@ def test_both_images_came_by_the_hook_under_the_commits_tag(run: Run, machine: d
 
 
 def test_both_hosts_ran_where_the_volume_is_and_the_pod_that_carried_the_data_is_gone(run: Run, cluster: Cluster) -> None:
-    where = {pod["spec"]["nodeName"] for pod in pods_of(there(cluster), "bible-s2-a1")}
+    where = {pod["spec"]["nodeName"] for pod in pods_of(in_namespace(cluster), "bible-s2-a1")}
     assert len(where) == 1
-    until(lambda: not there(cluster).get("pod", NAME), 30, "the pod that carried the data is gone")
+    until(lambda: not in_namespace(cluster).get("pod", NAME), 30, "the pod that carried the data is gone")
 
 
 def test_what_it_says_to_look_at_works_as_pasted(run: Run, machine: dict[str, str]) -> None:
     commands = run.commands("Look around")
     assert len(commands) == 5
-    said = [subprocess.run(["sh", "-c", line], env=machine, check=True, capture_output=True, text=True).stdout for line in commands]
-    assert "Complete" in said[0]
-    assert all(said)
+    outputs = [subprocess.run(["sh", "-c", line], env=machine, check=True, capture_output=True, text=True).stdout for line in commands]
+    assert "Complete" in outputs[0]
+    assert all(outputs)
 
 
 def test_what_takes_it_down_is_what_the_guide_says_and_leaves_neither_training_nor_claim(
@@ -169,5 +169,5 @@ def test_what_takes_it_down_is_what_the_guide_says_and_leaves_neither_training_n
     ]
     for line in commands[:2]:  # the operator is the other tests', too
         subprocess.run(["sh", "-c", line], env=machine, check=True, capture_output=True, timeout=120)
-    assert not there(cluster).get("lwmtraining", "bible")
-    assert not there(cluster).get("persistentvolumeclaim", NAME)
+    assert not in_namespace(cluster).get("lwmtraining", "bible")
+    assert not in_namespace(cluster).get("persistentvolumeclaim", NAME)

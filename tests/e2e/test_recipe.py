@@ -33,7 +33,7 @@ from tools.kubectl import Kubectl
 pytestmark = pytest.mark.embedded
 NAME = "recipe"
 FOLDER = "recipe-data"
-"""Of the bucket: the other tests' books stay what they are."""
+"""Folder of the bucket for this test's data: the books of other tests stay as they are."""
 WORKER = 1
 PREPARATION, VICTIM = f"{NAME}-d1-r0", f"{NAME}-s3-a1"
 FEW = 8

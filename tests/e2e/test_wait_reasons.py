@@ -102,19 +102,19 @@ STORAGE = [
 
 def stuck(case: Case, **changes: Any) -> dict[str, Any]:
     """Two hosts that ask for next to nothing."""
-    found = manifest(case.name)
-    found["spec"] |= {"stages": found["spec"]["stages"][:1], **case.changes, **changes}
-    found["spec"]["podTemplate"] = {"resources": SMALL, **found["spec"].get("podTemplate", {})}
-    return found
+    training = manifest(case.name)
+    training["spec"] |= {"stages": training["spec"]["stages"][:1], **case.changes, **changes}
+    training["spec"]["podTemplate"] = {"resources": SMALL, **training["spec"].get("podTemplate", {})}
+    return training
 
 
 def alone(case: Case) -> dict[str, Any]:
     """One host with one device."""
-    found = stuck(case)
-    del found["spec"]["podTemplate"]["resources"]
-    found["spec"]["accelerator"] = {"type": "cpu", "cpu": {"hosts": 1, "devicesPerHost": 1, "threads": 2}}
-    found["spec"]["stages"][0] |= {"mesh": {}, "steps": 4}
-    return found
+    training = stuck(case)
+    del training["spec"]["podTemplate"]["resources"]
+    training["spec"]["accelerator"] = {"type": "cpu", "cpu": {"hosts": 1, "devicesPerHost": 1, "threads": 2}}
+    training["spec"]["stages"][0] |= {"mesh": {}, "steps": 4}
+    return training
 
 
 @pytest.fixture(scope="module")
@@ -124,10 +124,10 @@ def folder(kubectl: Kubectl) -> Iterator[None]:
     about = {"storageClassName": "", "accessModes": ["ReadWriteMany"]}
     place = {"capacity": {"storage": "1Gi"}, "hostPath": {"path": "/no/such/folder", "type": "Directory"}}
     volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": about | place}
-    wanted = about | {"volumeName": name, "resources": {"requests": {"storage": "1Gi"}}}
-    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "no-folder"}, "spec": wanted}
-    for each in (volume, claim):
-        kubectl("create", "--filename=-", stdin=json.dumps(each))
+    claim_spec = about | {"volumeName": name, "resources": {"requests": {"storage": "1Gi"}}}
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "no-folder"}, "spec": claim_spec}
+    for body in (volume, claim):
+        kubectl("create", "--filename=-", stdin=json.dumps(body))
     yield
     kubectl("delete", "persistentvolume", name, "--wait=false")
 
@@ -145,8 +145,8 @@ def store(kubectl: Kubectl, cluster: Cluster) -> Iterator[None]:
             "ports": [{"port": port}],
             "endpoints": [{"addresses": [cluster.host_address], "conditions": {"ready": True}}],
         }
-        for each in (service, slice_):
-            kubectl("create", "--filename=-", stdin=json.dumps(each))
+        for body in (service, slice_):
+            kubectl("create", "--filename=-", stdin=json.dumps(body))
         yield
 
 
@@ -178,9 +178,9 @@ def slow_registry(cluster: Cluster, folder: None) -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def held(kubectl: Kubectl, request: pytest.FixtureRequest) -> dict[str, Seen]:
     """All that are asked for, in the same 30 s."""
-    here = any(item.get_closest_marker("embedded") for item in request.session.items if item.path == request.path)
-    slow = request.getfixturevalue("slow_registry") if here else {}
-    cases = HELD + (HELD_HERE if here else [])
+    on_embedded = any(item.get_closest_marker("embedded") for item in request.session.items if item.path == request.path)
+    slow = request.getfixturevalue("slow_registry") if on_embedded else {}
+    cases = HELD + (HELD_HERE if on_embedded else [])
     for case in cases:
         kubectl.apply(stuck(case, **(slow if case.name == "slow-registry" else {})))
     return seen_of(kubectl, cases, 30)

@@ -40,16 +40,16 @@ def main(coordinator: str, process: int) -> None:
             return jax.make_array_from_callback(x.shape, tokens, lambda part: x[:, order][part])
 
         @jax.jit
-        def both(*given: jax.Array, mesh: jax.sharding.Mesh = device_mesh) -> tuple[jax.Array, ...]:
-            q, k, v, dout, index, start = given
+        def both(*arguments: jax.Array, mesh: jax.sharding.Mesh = device_mesh) -> tuple[jax.Array, ...]:
+            q, k, v, dout, index, start = arguments
             out, pull = jax.vjp(ring_attention(mesh, RING_AXES, index, start, backend=Blockwise(16)), q, k, v)
             return out, *pull(dout)
 
         placed = [place(x) for x in (*arrays, index, start)]
         compiled = both.lower(*placed).compile()
         distributed.barrier(f"compiled {mesh.ulysses}")
-        found = [multihost_utils.process_allgather(x, tiled=True) for x in compiled(*placed)]
-        apart = [distance(x, np.asarray(y)[:, order]) for x, y in zip(found, wanted, strict=True)]
+        gathered = [multihost_utils.process_allgather(x, tiled=True) for x in compiled(*placed)]
+        apart = [distance(x, np.asarray(y)[:, order]) for x, y in zip(gathered, wanted, strict=True)]
         print(f"\nring {mesh.ring} x ulysses {mesh.ulysses}: {max(apart):.1e}", flush=True)
         if max(apart) > 1e-5:
             sys.exit(f"ring {mesh.ring} x ulysses {mesh.ulysses}: output, dq, dk, dv are {apart} from dense attention")

@@ -31,9 +31,9 @@ PROCESS = Path("/proc/self")
 
 def resident(which: str) -> int:
     """VmRSS, or VmHWM, its peak."""
-    found = re.search(rf"{which}:\s+(\d+) kB", (PROCESS / "status").read_text())
-    assert found is not None
-    return 1024 * int(found[1])
+    match = re.search(rf"{which}:\s+(\d+) kB", (PROCESS / "status").read_text())
+    assert match is not None
+    return 1024 * int(match[1])
 
 
 def settle() -> int:

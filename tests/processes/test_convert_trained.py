@@ -24,11 +24,11 @@ def test_a_trainings_checkpoint_becomes_a_hugging_face_folder(tmp_path: Path) ->
     saver.wait()
     saver.close()
     assert main(["to-hf", step_folder(run.attempt_folder(), 1), str(tmp_path / "out")]) == 0
-    found, params = tensors(tmp_path / "out"), state["params"]
-    assert len(found) == 3 + 9 * run.model.layers
-    np.testing.assert_array_equal(found["lm_head.weight"], np.asarray(params["ends"]["head"]).T)
+    exported, params = tensors(tmp_path / "out"), state["params"]
+    assert len(exported) == 3 + 9 * run.model.layers
+    np.testing.assert_array_equal(exported["lm_head.weight"], np.asarray(params["ends"]["head"]).T)
     for layer in range(run.model.layers):
         query, output = (np.asarray(params["layers"]["attention"][name][layer]) for name in ("query", "output"))
         name = f"model.layers.{layer}.self_attn"
-        np.testing.assert_array_equal(found[f"{name}.q_proj.weight"], query.reshape(64, 64).T)
-        np.testing.assert_array_equal(found[f"{name}.o_proj.weight"], output.reshape(64, 64).T)
+        np.testing.assert_array_equal(exported[f"{name}.q_proj.weight"], query.reshape(64, 64).T)
+        np.testing.assert_array_equal(exported[f"{name}.o_proj.weight"], output.reshape(64, 64).T)

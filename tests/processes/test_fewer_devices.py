@@ -46,10 +46,10 @@ def documents() -> InMemoryDocuments:
 
 @cache
 def program(devices: int) -> tuple[TrainProgram, Feed]:
-    wanted = run(devices)
+    run_config = run(devices)
     placed = np.array(jax.devices()[:devices]).reshape(1, devices, 1, 1, 1)
-    made = make_program(wanted, jax.sharding.Mesh(placed, AXIS_NAMES))
-    return made, Feed(wanted, wanted.mesh, Batches(wanted, {"d": documents()}), made.batch_sharding)
+    compiled = make_program(run_config, jax.sharding.Mesh(placed, AXIS_NAMES))
+    return compiled, Feed(run_config, run_config.mesh, Batches(run_config, {"d": documents()}), compiled.batch_sharding)
 
 
 def train(devices: tuple[int, ...]) -> tuple[list[int], np.ndarray[Any, Any]]:
@@ -57,10 +57,10 @@ def train(devices: tuple[int, ...]) -> tuple[list[int], np.ndarray[Any, Any]]:
     hashes, losses = [], []
     state: State | None = None
     for step, count in enumerate(devices):
-        made, feed = program(count)
-        there = jax.tree.map(lambda leaf: leaf.sharding, made.abstract_state)
-        state = made.init(jax.random.key(0)) if state is None else jax.device_put(jax.tree.map(np.asarray, state), there)
-        state, metrics = made.train_step(state, feed.batch(step))
+        compiled, feed = program(count)
+        shardings = jax.tree.map(lambda leaf: leaf.sharding, compiled.abstract_state)
+        state = compiled.init(jax.random.key(0)) if state is None else jax.device_put(jax.tree.map(np.asarray, state), shardings)
+        state, metrics = compiled.train_step(state, feed.batch(step))
         hashes.append(int(metrics["tokens_hash"]))
         losses.append([float(metrics[name]) for name in ("loss", "text_loss", "vision_loss")])
     return hashes, np.array(losses)

@@ -37,23 +37,23 @@ def donor(folder: Path) -> tuple[FinalReport, list[float]]:
 
 def parameters(final: FinalReport) -> list[np.ndarray[Any, Any]]:
     """On one device, wherever they lay."""
-    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    one_device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     shapes = llama.abstract(read_manifest(final.checkpoint).model)
-    target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), shapes)
+    target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=one_device), shapes)
     with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
-        found = checkpointer.restore(Path(final.checkpoint), args=ocp.args.Composite(params=ocp.args.StandardRestore(target))).params
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(found)]
+        params = checkpointer.restore(Path(final.checkpoint), args=ocp.args.Composite(params=ocp.args.StandardRestore(target))).params
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(params)]
 
 
 def test_a_training_that_does_not_move_ends_with_the_parameters_that_it_was_given(
     folder: Path, donor: tuple[FinalReport, list[float]]
 ) -> None:
-    given, losses = donor
-    heir, heirs = trained(folder, "heir", start={"stageCheckpoint": given.checkpoint}, optimizer=STILL)
+    donated, losses = donor
+    heir, heirs = trained(folder, "heir", start={"stageCheckpoint": donated.checkpoint}, optimizer=STILL)
     drawn, fresh = trained(folder, "fresh", optimizer=STILL)
-    for theirs, ours in zip(parameters(given), parameters(heir), strict=True):
+    for theirs, ours in zip(parameters(donated), parameters(heir), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)
-    assert any(np.abs(theirs - ours).max() > 1e-3 for theirs, ours in zip(parameters(given), parameters(drawn), strict=True))
+    assert any(np.abs(theirs - ours).max() > 1e-3 for theirs, ours in zip(parameters(donated), parameters(drawn), strict=True))
     assert heirs[0] < fresh[0] - 0.1, f"what the donor learned is there at the first step: {losses}, {heirs}, {fresh}"
 
 

@@ -24,7 +24,7 @@ from support.dense_attention import dense
 LENGTH, ROWS, TEXT, CODES, THETA = 64, 4, 128, 48, 1e4
 MODEL = {"layers": 2, "width": 32, "heads": 4, "kv_heads": 2, "head_dim": 8, "mlp_width": 48, "vocab_size": TEXT}
 TOLERANCE = 1e-5
-"""Of losses, and of gradients relative to the greatest of their array."""
+"""For losses, and for gradients relative to the largest of their array."""
 
 EXAMPLES = [
     (64, range(0), "all"),
@@ -124,9 +124,9 @@ def lwm(params: Any, rows: dict[str, Any], absent: str) -> Array:
     return total
 
 
-def apart(found: Any, wanted: Any) -> float:
+def apart(gradients: Any, expected_gradients: Any) -> float:
     """The largest distance of two gradients, each array's relative to its greatest."""
-    pairs = zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True)
+    pairs = zip(jax.tree.leaves(gradients), jax.tree.leaves(expected_gradients), strict=True)
     return max(float(np.abs(one - other).max() / max(np.abs(other).max(), 1e-30)) for one, other in pairs)
 
 

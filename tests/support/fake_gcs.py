@@ -14,7 +14,7 @@ import pytest
 
 
 class Bucket(ThreadingHTTPServer):
-    """Of the name `lwm`; `secret` refuses, others do not exist."""
+    """An object store with the bucket `lwm`; the bucket `secret` refuses access, others do not exist."""
 
     def __init__(self, objects: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)

@@ -6,7 +6,7 @@ from lwm_trainer.fit.compile.hlo import HloProgram, Operation, is_permute
 
 
 def broken(program: HloProgram, ring: int, keys: str = "bf16") -> list[str]:
-    """Of a whole ring attention, forward and backward, over `ring` ranks with keys and values of dtype `keys`.
+    """What is wrong with a whole ring attention, forward and backward, over `ring` ranks with keys and values of dtype `keys`.
 
     Two loops, one per direction. Forward, keys and values travel; backward, their float32 gradients follow one hop behind. After the
     loop of the backward pass the gradients follow once more, and go home in one of ring - 1 ways.

@@ -12,7 +12,7 @@ MODEL = {"layers": 4, "width": 512, "heads": 4, "kv_heads": 4, "head_dim": 128, 
 
 
 def memory(remat: Remat) -> Any:
-    """Of one step on a slice of four chips, 8,192 tokens on each."""
+    """Memory of one step on a slice of four chips, 8,192 tokens on each."""
     run = a_run(gang=tpus(4), mesh={"sp": 4}, model=MODEL, context_length=32768, batch_tokens=32768, memory={"remat": remat})
     program = make_program(run, topology.mesh("v5p:2x2x1", ring=4))
     step = cast("Any", program.train_step)
