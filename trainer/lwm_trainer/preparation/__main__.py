@@ -6,14 +6,13 @@ That is, with an exit code of the contract and a termination message; worker 0 n
 import faulthandler
 import os
 import socket
-import sys
 import time
 import traceback
 from typing import NoReturn
 
 from lwm_trainer.config import PROCESS_INDEX_VARIABLE, PROGRESS_SECONDS, ExitCode, Preparation, PrepareConfig
 from lwm_trainer.preparation.preparation_report import PreparationReport, progress_line
-from lwm_trainer.runtime import sigterm
+from lwm_trainer.runtime import console, sigterm
 from lwm_trainer.runtime.exit import exit_process
 from lwm_trainer.runtime.exit_classification import classify_exception
 from lwm_trainer.runtime.progress import LeaseRenewer
@@ -37,7 +36,7 @@ def main() -> NoReturn:
     except BaseException as error:
         classification = classify_exception(error, gang=False)
         if classification.unexpected:
-            print(redact(traceback.format_exc()), file=sys.stderr, end="", flush=True)
+            console.warn(redact(traceback.format_exc().rstrip()))
         exit_process(classification.code, classification.message, reason=classification.reason, before_exit=renewer.close)
     message = f"data set {config.dataset.name}: {progress_line(report.now())}"
     exit_process(ExitCode.COMPLETE, message, prepared=prepared if worker == 0 else None, before_exit=renewer.close)
@@ -52,7 +51,7 @@ class _Log:
     def __call__(self, progress: Preparation) -> None:
         if time.monotonic() - self._printed_at >= PROGRESS_SECONDS:
             self._printed_at = time.monotonic()
-            print(redact(progress_line(progress)), file=sys.stderr, flush=True)
+            console.warn(redact(progress_line(progress)))
 
 
 if __name__ == "__main__":

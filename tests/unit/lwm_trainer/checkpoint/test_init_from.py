@@ -38,13 +38,13 @@ def run(folder: Path, model: Model = MODEL, **changes: Any) -> RunConfig:
     return a_run(**{"model": model, "start": Start(stage_checkpoint=str(folder)), **changes})
 
 
-def refusal(found: RunConfig) -> str:
+def refusal(run: RunConfig) -> str:
     with pytest.raises(CheckpointMismatchError) as raised:
-        require_init_checkpoint(found)
-    verdict = classify_exception(raised.value, gang=False)
-    assert (verdict.code, verdict.unexpected) == (ExitCode.BAD_CHECKPOINT, False)
-    assert verdict.message.startswith("spec.model.initFrom: ")
-    return verdict.message
+        require_init_checkpoint(run)
+    classification = classify_exception(raised.value, gang=False)
+    assert (classification.code, classification.unexpected) == (ExitCode.BAD_CHECKPOINT, False)
+    assert classification.message.startswith("spec.model.initFrom: ")
+    return classification.message
 
 
 def test_a_checkpoint_of_this_model_is_fine_whatever_the_dtype_of_activations(checkpoint: Path) -> None:
@@ -99,13 +99,13 @@ def test_a_copy_that_lost_any_file_is_refused_or_can_be_restored_all_the_same(
         copy = tmp_path / str(file).replace("/", "-")
         shutil.copytree(checkpoint, copy)
         lose(copy / file)
-        if (said := complaint(copy)) is not None:
-            assert said.startswith(f"spec.model.initFrom: {copy}: {file} "), "the file is named"
+        if (message := complaint(copy)) is not None:
+            assert message.startswith(f"spec.model.initFrom: {copy}: {file} "), "the file is named"
             refused.append(file)
             continue
         with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
-            found = checkpointer.restore(copy, args=ocp.args.Composite(params=ocp.args.StandardRestore(PARAMS))).params
-        assert all(np.array_equal(found[name], PARAMS[name]) for name in PARAMS), file
+            restored = checkpointer.restore(copy, args=ocp.args.Composite(params=ocp.args.StandardRestore(PARAMS))).params
+        assert all(np.array_equal(restored[name], PARAMS[name]) for name in PARAMS), file
     assert sum(1 for file in refused if file.is_relative_to("params/ocdbt.process_0/d")) >= 1, "arrays"
     assert sum(1 for file in refused if file.is_relative_to("params/d")) == 1, "their index"
 

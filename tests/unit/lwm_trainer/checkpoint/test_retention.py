@@ -13,8 +13,8 @@ def attempt(stage: Path, number: int, steps: list[int], origin: tuple[int, int] 
     for step in steps:
         (stage / f"a{number}" / str(step) / "params").mkdir(parents=True)
     (stage / f"a{number}").mkdir(exist_ok=True, parents=True)
-    made = Origin(kind="attempt", checkpoint=f"{stage}/a{origin[0]}/{origin[1]}", step=origin[1]) if origin else Origin(kind="seed")
-    (stage / f"a{number}" / "origin.json").write_text(made.model_dump_json(by_alias=True))
+    written = Origin(kind="attempt", checkpoint=f"{stage}/a{origin[0]}/{origin[1]}", step=origin[1]) if origin else Origin(kind="seed")
+    (stage / f"a{number}" / "origin.json").write_text(written.model_dump_json(by_alias=True))
 
 
 def run(root: Path, number: int, keep: int = 2, rollbacks: tuple[dict[str, int], ...] = ()) -> RunConfig:

@@ -1,4 +1,4 @@
-"""What the libraries below us raise, made by themselves against a store that answers badly, and what we call it."""
+"""How exceptions are classified; those of libraries are raised by the libraries themselves, against a store that answers badly."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from lwm_trainer.runtime.exit_classification import ExitClassification, classify
 from support.stub_object_store import object_store
 
 
-def told(work: Callable[[], object], *, gang: bool = True) -> ExitClassification:
+def classify(work: Callable[[], object], *, gang: bool = True) -> ExitClassification:
     with pytest.raises(BaseException) as raised:  # noqa: PT011 - any
         work()
     return classify_exception(raised.value, gang=gang)
@@ -65,17 +65,17 @@ def test_what_the_store_answers(
 ) -> None:
     with object_store(monkeypatch, status) as store:
         monkeypatch.setenv("TENSORSTORE_GCS_HTTP_URL", f"http://127.0.0.1:{store.server_port}")
-        found = told(library)
+        classification = classify(library)
         assert store.requests
-    assert (found.code, found.reason) == (code, reason), found
+    assert (classification.code, classification.reason) == (code, reason), classification
 
 
 @pytest.mark.parametrize("library", [by_gcsfs, by_tensorstore])
 def test_a_store_that_is_gone(monkeypatch: pytest.MonkeyPatch, no_patience: None, library: Callable[[], None]) -> None:
     for name in ("STORAGE_EMULATOR_HOST", "TENSORSTORE_GCS_HTTP_URL"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    found = told(library)
-    assert (found.code, found.reason) == (ExitCode.TRANSIENT, "StorageUnavailable"), found
+    classification = classify(library)
+    assert (classification.code, classification.reason) == (ExitCode.TRANSIENT, "StorageUnavailable"), classification
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ def test_a_store_that_is_gone(monkeypatch: pytest.MonkeyPatch, no_patience: None
     ],
 )
 def test_other_errors(error: BaseException, code: ExitCode, reason: str) -> None:
-    found = told(raising(error))
-    assert (found.code, found.reason) == (code, reason), found
+    classification = classify(raising(error))
+    assert (classification.code, classification.reason) == (code, reason), classification
 
 
 def test_alone_a_runtime_error_is_one_s_own() -> None:
-    assert told(raising(jax.errors.JaxRuntimeError("UNAVAILABLE: x")), gang=False).code == ExitCode.UNCAUGHT
+    assert classify(raising(jax.errors.JaxRuntimeError("UNAVAILABLE: x")), gang=False).code == ExitCode.UNCAUGHT
 
 
 def test_what_lies_beneath_counts() -> None:
@@ -119,8 +119,8 @@ def test_what_lies_beneath_counts() -> None:
         except ConnectionResetError as error:
             raise RuntimeError("save failed") from error
 
-    found = told(work)
-    assert (found.code, found.message) == (ExitCode.TRANSIENT, "RuntimeError: save failed")
+    classification = classify(work)
+    assert (classification.code, classification.message) == (ExitCode.TRANSIENT, "RuntimeError: save failed")
 
 
 def test_the_line_has_the_error_and_our_innermost_frame(tmp_path: Path) -> None:
@@ -129,9 +129,11 @@ def test_the_line_has_the_error_and_our_innermost_frame(tmp_path: Path) -> None:
     def work() -> Any:
         return Origin.model_validate_json((tmp_path / "none").read_text())
 
-    assert told(work).message.startswith("FileNotFoundError: [Errno 2] No such file")
+    assert classify(work).message.startswith("FileNotFoundError: [Errno 2] No such file")
     from lwm_trainer.checkpoint.manifest import make_manifest
 
-    found = told(lambda: make_manifest(None, None, "", 3))  # type: ignore[arg-type]
-    assert found.message.startswith("AttributeError: 'NoneType' object has no attribute 'training' at lwm_trainer/checkpoint/manifest.py:")
-    assert found.message.endswith(" make_manifest")
+    classification = classify(lambda: make_manifest(None, None, "", 3))  # type: ignore[arg-type]
+    assert classification.message.startswith(
+        "AttributeError: 'NoneType' object has no attribute 'training' at lwm_trainer/checkpoint/manifest.py:"
+    )
+    assert classification.message.endswith(" make_manifest")
