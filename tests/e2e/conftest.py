@@ -74,7 +74,8 @@ def kubectl(
 
 @pytest.fixture(scope="session")
 def calm(kubectl: Kubectl) -> str:
-    """The name of a training whose pods nobody disturbs; it has just begun when the first test asks for it."""
+    """The name of a training whose pods nobody disturbs. test_control_plane_downtime.py follows it from its beginning and runs
+    before test_fault_tolerance.py, which compares with its end: files run in the order of their names."""
     kubectl.apply(manifest("calm"))
     return "calm"
 
