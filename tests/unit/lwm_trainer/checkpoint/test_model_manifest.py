@@ -58,6 +58,6 @@ def test_another_model_is_refused_by_the_first_field_that_differs(tmp_path: Path
 
 
 def test_a_trainings_checkpoint_says_more(tmp_path: Path) -> None:
-    found = read_model_manifest(saved(tmp_path, make_manifest(RUN, RUN.mesh, "ours", 3)))
-    assert isinstance(found, Manifest)
-    assert found.step == 3
+    manifest = read_model_manifest(saved(tmp_path, make_manifest(RUN, RUN.mesh, "ours", 3)))
+    assert isinstance(manifest, Manifest)
+    assert manifest.step == 3

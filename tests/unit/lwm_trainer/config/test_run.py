@@ -30,7 +30,7 @@ def test_what_fits_has_no_misfit() -> None:
         (
             {"memory": Memory(gradient_accumulation_steps=3)},
             "memory.gradientAccumulationSteps",
-            "3 does not divide the 4 rows of each dp x fsdp shard",
+            "3 does not divide the 4 rows of problem dp x fsdp shard",
         ),
         ({"memory": Memory(mlp_tile=24)}, "memory.mlpTile", "24 is not both a divisor of contextLength 64 and a multiple of sp 2"),
         ({"memory": Memory(mlp_tile=1)}, "memory.mlpTile", "1 is not both a divisor of contextLength 64 and a multiple of sp 2"),
@@ -45,8 +45,8 @@ def test_what_fits_has_no_misfit() -> None:
 )
 def test_what_does_not_fit_is_named_with_the_field_and_the_fix(changes: dict[str, object], field: str, words: str) -> None:
     usual = {"model": MODEL, "mesh": Mesh(fsdp=2, tp=2, sp=2), "devices": 8, "context_length": 64, "batch_tokens": 512, "memory": Memory()}
-    found = violations(**(usual | changes))  # type: ignore[arg-type]
-    assert any(each.field == field and words in each.message for each in found), found
+    problems = violations(**(usual | changes))  # type: ignore[arg-type]
+    assert any(problem.field == field and words in problem.message for problem in problems), problems
 
 
 @pytest.mark.parametrize(("ulysses", "ring"), [(None, 4), (1, 4), (2, 2)])

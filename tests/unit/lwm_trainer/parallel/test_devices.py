@@ -27,8 +27,8 @@ def test_the_hosts_of_a_slice_know_each_other_and_their_number_in_it() -> None:
 
 @pytest.mark.parametrize("slices", [1, 4])
 def test_a_slice_of_one_host_looks_for_nobody(slices: int) -> None:
-    found = devices.tpu_variables(gang(slices=slices, hosts=slices), slices - 1)
-    assert found == {"TPU_WORKER_ID": "0", "TPU_WORKER_HOSTNAMES": "localhost"}
+    variables = devices.tpu_variables(gang(slices=slices, hosts=slices), slices - 1)
+    assert variables == {"TPU_WORKER_ID": "0", "TPU_WORKER_HOSTNAMES": "localhost"}
 
 
 @pytest.mark.parametrize("platform", ["gpu", "tpu"])
@@ -36,24 +36,24 @@ def test_an_image_for_something_else_is_told_so(platform: str, monkeypatch: pyte
     monkeypatch.setitem(devices.RUNTIMES, platform, "no_such_runtime")
     with pytest.raises(
         devices.PlatformMissingError, match=f"no no_such_runtime: use one built with --build-arg ACCELERATOR={platform}"
-    ) as said:
+    ) as raised:
         devices.prepare(gang(platform), 0)
-    assert said.value.code == ExitCode.BAD_CONFIG
+    assert raised.value.code == ExitCode.BAD_CONFIG
 
 
 def test_a_gang_of_tpu_hosts_rehearses_on_cpu_devices(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: dict[str, object] = {}
-    monkeypatch.setattr(jax.config, "update", told.__setitem__)
+    updates: dict[str, object] = {}
+    monkeypatch.setattr(jax.config, "update", updates.__setitem__)
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     devices.prepare(gang(devices=4), 0)
-    assert told == {"jax_platforms": "cpu", "jax_num_cpu_devices": 4}
+    assert updates == {"jax_platforms": "cpu", "jax_num_cpu_devices": 4}
 
 
 def test_a_host_with_too_few_devices_is_named_and_tried_elsewhere() -> None:
     devices.check(gang(devices=jax.local_device_count()))
-    with pytest.raises(devices.DevicesMissingError, match="JAX finds 8 devices on this host instead of 9") as said:
+    with pytest.raises(devices.DevicesMissingError, match="JAX finds 8 devices on this host instead of 9") as raised:
         devices.check(gang(devices=9))
-    assert said.value.code == ExitCode.TRANSIENT
+    assert raised.value.code == ExitCode.TRANSIENT
 
 
 def test_a_driver_that_does_not_answer_is_told_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:

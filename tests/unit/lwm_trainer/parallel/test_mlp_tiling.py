@@ -61,8 +61,8 @@ def compiled(tile: int | None) -> Any:
 
 @pytest.mark.parametrize("tile", [2, 64, LENGTH])
 def test_tiles_give_the_same_values_and_gradients(tile: int) -> None:
-    for found, expected in zip(*(jax.tree.leaves(compiled(each)(*arguments())) for each in (tile, None)), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * float(np.abs(expected).max()))
+    for gradient, expected in zip(*(jax.tree.leaves(compiled(each)(*arguments())) for each in (tile, None)), strict=True):
+        np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-5 * float(np.abs(expected).max()))
 
 
 def test_tiles_add_no_collective_and_none_but_the_sums_over_tp_stands_in_their_loops() -> None:

@@ -13,12 +13,12 @@ def example() -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
 
 
 def test_the_hash_is_the_same_on_any_mesh() -> None:
-    found = set()
+    hashes_by_mesh = set()
     for shape, axes in ((Mesh(fsdp=8), ("embed", "mlp")), (Mesh(tp=2, sp=4), ("mlp", "embed"))):
         sharding = mesh.shardings(mesh.make_mesh(shape), {"a": axes, "b": ("norm", "embed", "norm")})
         tree = jax.tree.map(jax.device_put, example(), sharding)
-        found.add(fingerprint.to_hex(jax.jit(fingerprint.tree_hash)(tree)))
-    assert len(found) == 1
+        hashes_by_mesh.add(fingerprint.to_hex(jax.jit(fingerprint.tree_hash)(tree)))
+    assert len(hashes_by_mesh) == 1
 
 
 def test_one_flipped_bit_or_two_swapped_elements_or_leaves_change_it() -> None:

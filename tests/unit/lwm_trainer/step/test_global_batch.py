@@ -40,16 +40,16 @@ def test_every_row_lies_in_its_own_plan_and_nothing_is_lost(mesh: dict[str, int]
     run = a_run(mesh=mesh, context_length=LENGTH, batch_tokens=8 * LENGTH)
     source = batches(run)
     sharding = jax.sharding.NamedSharding(make_mesh(run.mesh), TOKENS)
-    found, expected = Feed(run, run.mesh, source, sharding).batch(3), source.batch(3)
+    batch, expected = Feed(run, run.mesh, source, sharding).batch(3), source.batch(3)
     ring = run.mesh.ring
     layouts = {plan_layout(start, ring).tobytes() for start in expected["start"]}
     assert (len(layouts) > 1) == (ring > 1), "the rows should need different layouts"
     for name in batch_names(run.model):
-        array = np.asarray(found[name])  # type: ignore[literal-required]
+        array = np.asarray(batch[name])  # type: ignore[literal-required]
         for row in range(8):
             order = plan_layout(expected["start"][row], ring)
             np.testing.assert_array_equal(array[row], expected[name][row][order])
-            assert np.all(np.diff(np.asarray(found["index"])[row].reshape(ring, -1), axis=1) > 0)
+            assert np.all(np.diff(np.asarray(batch["index"])[row].reshape(ring, -1), axis=1) > 0)
 
 
 def test_the_order_of_a_ulysses_group_is_that_of_its_rank() -> None:

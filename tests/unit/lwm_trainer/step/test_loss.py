@@ -55,8 +55,8 @@ def test_chunks_and_shards_give_the_plain_cross_entropy_with_z_loss_and_its_grad
 @pytest.mark.usefixtures("_chunks_of_four_tokens")
 @pytest.mark.parametrize("mesh", MESHES)
 def test_the_loss_alone_is_the_loss(mesh: Mesh) -> None:
-    found = jax.jit(lambda stream, head: ours(mesh, 0.1, stream, head))(STREAM, HEAD)
-    np.testing.assert_allclose(found, plain(jnp.array(STREAM), jnp.array(HEAD), 0.1), rtol=1e-6)
+    sums = jax.jit(lambda stream, head: ours(mesh, 0.1, stream, head))(STREAM, HEAD)
+    np.testing.assert_allclose(sums, plain(jnp.array(STREAM), jnp.array(HEAD), 0.1), rtol=1e-6)
 
 
 def products(function: Any) -> int:
