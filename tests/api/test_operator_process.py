@@ -54,4 +54,4 @@ def test_it_says_what_is_missing_without_an_image(kubeconfig: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "LWM_TRAINER_IMAGE"}
     ended = subprocess.run([sys.executable, "-m", "lwm_operator"], env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 64
-    assert ended.stderr.startswith("LWM_TRAINER_IMAGE: missing: set it")
+    assert ended.stderr.startswith("LWM_TRAINER_IMAGE: it is missing; set the trainer's image")
