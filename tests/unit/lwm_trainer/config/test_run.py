@@ -30,7 +30,7 @@ def test_what_fits_has_no_misfit() -> None:
         (
             {"memory": Memory(gradient_accumulation_steps=3)},
             "memory.gradientAccumulationSteps",
-            "3 does not divide the 4 rows of problem dp x fsdp shard",
+            "3 does not divide the 4 rows of each dp x fsdp shard",
         ),
         ({"memory": Memory(mlp_tile=24)}, "memory.mlpTile", "24 is not both a divisor of contextLength 64 and a multiple of sp 2"),
         ({"memory": Memory(mlp_tile=1)}, "memory.mlpTile", "1 is not both a divisor of contextLength 64 and a multiple of sp 2"),
