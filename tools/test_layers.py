@@ -118,9 +118,9 @@ def _run(command: Command) -> int:
 
 def _cluster_obstacle() -> str | None:
     done = subprocess.run(_cluster("check"), cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode != 1:  # it can, or the check itself is broken: then starting the cluster shows what is wrong
+    if done.returncode != 1 or done.stderr:  # it can, or the check itself is broken: then starting the cluster shows what is wrong
         return None
-    return " ".join((done.stdout + done.stderr).split())
+    return done.stdout.strip()
 
 
 def main(suite: str) -> int:
