@@ -174,7 +174,7 @@ def like(*shape: int, dtype: Any = jnp.bfloat16) -> jax.ShapeDtypeStruct:
 
 @pytest.mark.parametrize("width", [64, 128, 256])
 @pytest.mark.parametrize(("backend", "forward"), [(Triton(), "__gpu$xla.gpu.triton"), (Hopper(), "mosaic_gpu_v2")])
-def test_both_inner_loops_lower_for_cuda_with_the_ranges_as_operands(backend: AttentionBackend, forward: str, width: int) -> None:
+def test_both_backends_lower_for_cuda_with_the_ranges_as_operands(backend: AttentionBackend, forward: str, width: int) -> None:
     q, k = like(2, 1, 8, 256, width), like(2, 1, 256, width)
     figure, ranges = like(2, 1, 8, 256, dtype=jnp.float32), like(2, 256, dtype=jnp.int32)
 

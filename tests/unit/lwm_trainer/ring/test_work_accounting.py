@@ -55,7 +55,7 @@ def test_blocks_of_one_token_count_the_pairs_that_are_needed(start: Starts, orde
 
 @settings(deadline=None, max_examples=30)  # JAX compiles for each pair of block sizes
 @given(rows(), layouts(), st.sampled_from([1, 3, 5, 12]), st.sampled_from([1, 2, 5, 12]))
-def test_the_computed_pairs_are_those_of_the_inner_loop(start: Starts, order: Starts, queries: int, keys: int) -> None:
+def test_the_computed_pairs_are_those_of_the_blockwise_backend(start: Starts, order: Starts, queries: int, keys: int) -> None:
     result = attention_work(start, order, RING, queries, keys)
     stop, holders = jnp.array(order)[None] + 1, jnp.array(order).reshape(RING, 1, HELD)
     low, high = (x.reshape(RING * RING, HELD) for x in key_ranges(jnp.array(start[order])[None], stop, holders))

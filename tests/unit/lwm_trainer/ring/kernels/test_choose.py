@@ -1,4 +1,4 @@
-"""Each device has its inner loop, and an image without a GPU's or TPU's libraries can choose for a CPU."""
+"""Each device has its backend, and an image without a GPU's or TPU's libraries can choose for a CPU."""
 
 import subprocess
 import sys
