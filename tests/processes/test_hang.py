@@ -12,7 +12,7 @@ def test_a_gang_in_which_one_host_stands_still_ends_and_that_host_says_where(fol
     checkpoint = {"root": str(folder / "hang"), "saveIntervalSteps": 1000}
     run = a_run(folder, steps=1000, checkpoint=checkpoint, hang={"minSeconds": 10, "stepFactor": 2})
     with Gang(run, folder / "hang-1", command=patched(host_1_sleeps)) as gang:
-        victim, culprit = gang.wait(120)
+        victim, culprit = gang.wait()
         assert culprit == ExitCode.HANG, gang.output(1)
         assert victim in (ExitCode.HANG, ExitCode.PEER_LOST, -signal.SIGABRT), gang.output(0)
         words = gang.last_words(1)

@@ -29,7 +29,7 @@ def test_a_diverged_stage_is_taken_up_again_before_it_with_other_batches(folder:
     stage = folder / "diverged" / "s1-short"
     run = a_run(folder, steps=STEPS, checkpoint=checkpoint)
     with Gang(run, folder / "diverged-1", command=patched(nan_loss)) as gang:
-        assert gang.wait(120) == [ExitCode.DIVERGED] * 2, gang.output()
+        assert gang.wait() == [ExitCode.DIVERGED] * 2, gang.output()
         for host in (0, 1):
             words = gang.last_words(host)
             assert (words.reason, words.step) == ("Diverged", NAN_STEP)

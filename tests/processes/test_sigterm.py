@@ -36,7 +36,7 @@ def test_a_sigterm_at_the_last_step_leaves_the_stage_complete(folder: Path) -> N
 def test_a_sigterm_in_the_moment_in_which_training_begins_is_not_lost(folder: Path) -> None:
     run = stage(folder, "stopped-early", steps=2000)
     with Gang(run, folder / "stopped-early-1", command=patched(sigterm_as_training_begins)) as gang:
-        assert gang.wait(120) == [ExitCode.SAVED_ON_REQUEST], gang.output()
+        assert gang.wait() == [ExitCode.SAVED_ON_REQUEST], gang.output()
         words = gang.last_words()
         assert words.message == f"SIGTERM: step {words.step} is saved"
         assert words.step > 0
