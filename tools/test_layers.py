@@ -95,10 +95,10 @@ def run_suite(layers: Sequence[Layer], run: Callable[[Command], int], cluster_ob
     """
     report = Report({}, None, {})
     obstacle: str | None = None
-    asked = False
+    checked = False
     for layer in layers:
-        if layer.on_cluster and not asked:
-            obstacle, asked = cluster_obstacle(), True
+        if layer.on_cluster and not checked:
+            obstacle, checked = cluster_obstacle(), True
         if layer.on_cluster and obstacle is not None:
             report.not_run[layer.name] = obstacle
             continue

@@ -72,21 +72,21 @@ class Run:
         bodies = account(user, rights)
         self.made += bodies
         await apply(self.administrator, bodies)
-        found = Recorder(await configuration())
-        found.used, found.missing = set(), set()
-        found._api.default_headers["Impersonate-User"] = user
+        recorder = Recorder(await configuration())
+        recorder.used, recorder.missing = set(), set()
+        recorder._api.default_headers["Impersonate-User"] = user
         for right in (next((right for right in sorted(rights) if right.resource != "nodes"), None), Right("", "nodes", "get")):
             if right in rights:
-                await self.allowed(found, right)
-        found.used.clear()
-        return found
+                await self.allowed(recorder, right)
+        recorder.used.clear()
+        return recorder
 
     @staticmethod
     async def allowed(client: Client, right: Right) -> None:
         where = {} if right.resource == "nodes" else {"namespace": ID}
         resource, _, sub = right.resource.partition("/")
-        asked = {"group": right.group, "resource": resource, "subresource": sub, "verb": right.verb, **where}
-        body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": asked}}
+        attributes = {"group": right.group, "resource": resource, "subresource": sub, "verb": right.verb, **where}
+        body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes}}
         async with asyncio.timeout(30):
             while not (await client.call("POST", REVIEWS, body=body))["status"]["allowed"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
@@ -139,11 +139,11 @@ async def shown() -> tuple[set[Right], Tables, dict[Right, str]]:
     async with running() as run:
         used = await asyncio.gather(*(run.uses(number, part, rights) for number, part in enumerate(PARTS)))
         first = {right: part for part, some in reversed(list(zip(PARTS, used, strict=True))) for right in some}
-        asked = sorted(right for right in rights if right in first)
-        errors = await asyncio.gather(*(run.refused(number, right, first[right], rights) for number, right in enumerate(asked)))
+        probed = sorted(right for right in rights if right in first)
+        errors = await asyncio.gather(*(run.refused(number, right, first[right], rights) for number, right in enumerate(probed)))
         answers = [
             ("nodes" if right.resource == "nodes" else "operator", right, first[right], error)
-            for right, error in zip(asked, errors, strict=True)
+            for right, error in zip(probed, errors, strict=True)
         ]
         # One Lease for all: one after the other, and it is there only after the first who may do everything.
         for number, verb in enumerate(("get", "create", "", "update"), 100):
@@ -161,26 +161,28 @@ async def shown() -> tuple[set[Right], Tables, dict[Right, str]]:
 
 
 @pytest.fixture(scope="module")
-def found(kubeconfig: Path, definition: None) -> tuple[set[Right], Tables, dict[Right, str]]:
+def permissions(kubeconfig: Path, definition: None) -> tuple[set[Right], Tables, dict[Right, str]]:
     return asyncio.run(shown())
 
 
-def test_the_chart_gives_every_right_that_is_used_and_no_other(found: tuple[set[Right], Tables, dict[Right, str]]) -> None:
+def test_the_chart_gives_every_right_that_is_used_and_no_other(permissions: tuple[set[Right], Tables, dict[Right, str]]) -> None:
     chart = charts()
-    assert found[0] == chart["operator"] | chart["nodes"]
-    assert {group: set(table) for group, table in found[1].items()} == chart
+    assert permissions[0] == chart["operator"] | chart["nodes"]
+    assert {group: set(table) for group, table in permissions[1].items()} == chart
 
 
-def test_without_a_right_its_part_is_refused_with_a_sentence_that_names_it(found: tuple[set[Right], Tables, dict[Right, str]]) -> None:
-    assert found[2] == {}
+def test_without_a_right_its_part_is_refused_with_a_sentence_that_names_it(
+    permissions: tuple[set[Right], Tables, dict[Right, str]],
+) -> None:
+    assert permissions[2] == {}
 
 
-def test_the_page_tells_what_was_seen(found: tuple[set[Right], Tables, dict[Right, str]], tmp_path: Path) -> None:
-    (tmp_path / "rights.md").write_text(page(found[1]))
-    assert PAGE.read_text() == page(found[1]), f"copy {tmp_path}/rights.md to docs/rights.md"
+def test_the_page_tells_what_was_seen(permissions: tuple[set[Right], Tables, dict[Right, str]], tmp_path: Path) -> None:
+    (tmp_path / "rights.md").write_text(page(permissions[1]))
+    assert PAGE.read_text() == page(permissions[1]), f"copy {tmp_path}/rights.md to docs/rights.md"
 
 
 def test_the_page_names_exactly_the_charts_rights() -> None:
     rows = re.findall(r"^\| (\S+) \| (\S+) \| ([a-z]+) \| ", PAGE.read_text(), re.MULTILINE)
-    told = [Right("" if group == "core" else group, resource, verb) for group, resource, verb in rows if group != "group"]
-    assert sorted(told) == sorted(right for rights in charts().values() for right in rights)
+    listed = [Right("" if group == "core" else group, resource, verb) for group, resource, verb in rows if group != "group"]
+    assert sorted(listed) == sorted(right for rights in charts().values() for right in rights)

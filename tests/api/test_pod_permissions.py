@@ -100,7 +100,7 @@ async def test_everything_else_is_refused(pod: Client, namespace: str) -> None:
             answers[f"{method} {path}"] = 200
         except ApiError as error:
             answers[f"{method} {path}"] = error.code
-    assert {asked: code for asked, code in answers.items() if code != 403} == {}
+    assert {request: code for request, code in answers.items() if code != 403} == {}
     assert len(answers) == len(requests(namespace)) > 30
 
 

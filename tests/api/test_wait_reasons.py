@@ -108,11 +108,16 @@ def policy(kind: str, name: str, **rules: Any) -> list[Body]:
     """An admission policy over the pods of the namespace of its name."""
     api, about = "admissionregistration.k8s.io/v1", {"name": name}
     pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
-    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+    namespace_selector = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
     actions = {"validationActions": ["Deny"]} if kind.startswith("Validating") else {}
     return [
         {"apiVersion": api, "kind": kind, "metadata": about, "spec": {"matchConstraints": {"resourceRules": [pods]}, **rules}},
-        {"apiVersion": api, "kind": f"{kind}Binding", "metadata": about, "spec": {"policyName": name, "matchResources": here, **actions}},
+        {
+            "apiVersion": api,
+            "kind": f"{kind}Binding",
+            "metadata": about,
+            "spec": {"policyName": name, "matchResources": namespace_selector, **actions},
+        },
     ]
 
 
@@ -177,10 +182,10 @@ async def furnished(client: Client) -> AsyncIterator[None]:
 async def in_force(client: Client, namespace: str) -> bool:
     """A policy needs a moment after it was made."""
     try:
-        found = await client.call("POST", paths.collection("Pod", namespace), body=POD, query={"dryRun": "All"})
+        answer = await client.call("POST", paths.collection("Pod", namespace), body=POD, query={"dryRun": "All"})
     except ApiError as error:
         return "no pods on Sundays" in error.message or "hostNetwork" in error.message
-    return bool(found["spec"].get("schedulingGates"))
+    return bool(answer["spec"].get("schedulingGates"))
 
 
 async def fail(client: Client, training: str) -> None:

@@ -73,16 +73,17 @@ def make() -> None:
 
 def check(folder: Path) -> bool:
     """Whether every parameter came from the folder and every logit is ours."""
-    model, said = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
+    model, loading = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
     with np.load(folder / "logits.npz") as ours:
         tokens, wanted = ours["tokens"], ours["logits"]
-    found = logits(model.eval(), tokens)
-    furthest = np.abs(found - wanted).max()
-    strange = {kind: names for kind, names in said.items() if names}
+    computed = logits(model.eval(), tokens)
+    furthest = np.abs(computed - wanted).max()
+    strange = {kind: names for kind, names in loading.items() if names}
     fine = bool(furthest < TOLERANCE < np.abs(wanted).max()) and not strange
-    print(f"{folder}: {sum(each.numel() for each in model.parameters()):,} parameters, logits {found.shape}")
+    print(f"{folder}: {sum(each.numel() for each in model.parameters()):,} parameters, logits {computed.shape}")
     print(
-        f"largest logit {np.abs(found).max():.3f}, furthest apart {furthest:.2e}, allowed {TOLERANCE}: {'equal' if fine else 'NOT equal'}"
+        f"largest logit {np.abs(computed).max():.3f}, furthest apart {furthest:.2e}, allowed {TOLERANCE}: "
+        f"{'equal' if fine else 'NOT equal'}"
     )
     for kind, names in strange.items():
         print(f"{kind}: {names}")

@@ -65,15 +65,15 @@ def through(backend: AttentionBackend, q: Array, shards: Any, dout: Array, range
     return out, lse, dq, *grads
 
 
-def distance(found: Array, expected: Array) -> float:
-    assert found.dtype == jnp.float32
-    return float(jnp.abs(found - expected).max() / jnp.abs(expected).max())
+def distance(actual: Array, expected: Array) -> float:
+    assert actual.dtype == jnp.float32
+    return float(jnp.abs(actual - expected).max() / jnp.abs(expected).max())
 
 
 def test_the_kernels_do_what_plain_xla_does() -> None:
     given = (*example(), ragged())
-    for found, expected in zip(through(Triton(interpret=True), *given), through(Blockwise(16), *given), strict=True):
-        assert distance(found, expected) <= 1e-5
+    for actual, expected in zip(through(Triton(interpret=True), *given), through(Blockwise(16), *given), strict=True):
+        assert distance(actual, expected) <= 1e-5
 
 
 def test_a_query_without_keys_gets_zero_and_gives_none() -> None:
@@ -90,8 +90,8 @@ def test_a_query_without_keys_gets_zero_and_gives_none() -> None:
 
 def test_products_in_bfloat16_cost_no_more_than_their_rounding() -> None:
     given = (*example(jnp.bfloat16), ragged())
-    for found, expected in zip(through(Triton(interpret=True), *given), through(Blockwise(16), *given), strict=True):
-        assert distance(found, expected) <= 2**-7
+    for actual, expected in zip(through(Triton(interpret=True), *given), through(Blockwise(16), *given), strict=True):
+        assert distance(actual, expected) <= 2**-7
 
 
 def test_key_tiles_that_no_query_sees_are_not_read() -> None:
@@ -100,11 +100,11 @@ def test_key_tiles_that_no_query_sees_are_not_read() -> None:
     low, high = jnp.full((ROWS, TOKENS), 35, jnp.int32), jnp.full((ROWS, TOKENS), 60, jnp.int32)
     unseen = (jnp.arange(KEYS) < 32) | (jnp.arange(KEYS) >= 64)
     k, v = (jnp.where(unseen[:, None], jnp.nan, x) for x in (k, v))
-    found = through(Triton(interpret=True), q, [(k, v), later], dout, [(low, high), (low, low)])
-    for figure in found:
+    actual = through(Triton(interpret=True), q, [(k, v), later], dout, [(low, high), (low, low)])
+    for figure in actual:
         assert jnp.isfinite(figure).all()
-    assert not found[3][:, :, unseen].any()
-    assert not found[4][:, :, unseen].any()
+    assert not actual[3][:, :, unseen].any()
+    assert not actual[4][:, :, unseen].any()
 
 
 def test_query_tiles_that_see_a_key_tile_are_found_by_the_ranges() -> None:
@@ -131,8 +131,8 @@ def test_the_ring_over_eight_devices_with_the_kernels_does_what_it_does_in_plain
         out, pull = jax.vjp(ring_attention(make_mesh(Mesh(sp=8)), RING_AXES, index, start, backend=backend), q, k, v)
         return out, *pull(jnp.cos(out))
 
-    for found, expected in zip(run(Triton(interpret=True)), run(Blockwise(16)), strict=True):
-        assert distance(found, expected) <= 1e-5
+    for actual, expected in zip(run(Triton(interpret=True)), run(Blockwise(16)), strict=True):
+        assert distance(actual, expected) <= 1e-5
 
 
 def test_the_hopper_kernel_is_asked_and_read_in_the_right_terms(monkeypatch: pytest.MonkeyPatch) -> None:

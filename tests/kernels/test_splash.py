@@ -76,9 +76,9 @@ def attention(backend: AttentionBackend, q: Array, k: Array, v: Array, dout: Arr
 def distances(inputs: list[Any]) -> list[float]:
     expected = jax.jit(partial(attention, Blockwise(128)))(*(x.astype(jnp.float32) for x in inputs[:4]), *inputs[4:])
     with simulated():
-        found = jax.jit(partial(attention, SPLASH))(*inputs)
-    assert all(x.dtype == jnp.float32 and jnp.isfinite(x).all() for x in found)
-    return [float(jnp.abs(x - y).max() / jnp.abs(y).max()) for x, y in zip(found, expected, strict=True)]
+        actual = jax.jit(partial(attention, SPLASH))(*inputs)
+    assert all(x.dtype == jnp.float32 and jnp.isfinite(x).all() for x in actual)
+    return [float(jnp.abs(x - y).max() / jnp.abs(y).max()) for x, y in zip(actual, expected, strict=True)]
 
 
 @pytest.mark.parametrize(

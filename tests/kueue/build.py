@@ -15,15 +15,15 @@ ENVIRONMENT = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=read
 
 def program() -> Path:
     """The controller, under a name that changes with its module's sums."""
-    found = binaries() / f"kueue-{hashlib.sha256((MODULE / 'go.sum').read_bytes()).hexdigest()[:12]}"
+    program_path = binaries() / f"kueue-{hashlib.sha256((MODULE / 'go.sum').read_bytes()).hexdigest()[:12]}"
     with locked(cache() / "kueue.lock"):
-        if not found.exists():
+        if not program_path.exists():
             say("building Kueue")
-            new = found.with_suffix(".new")
+            new = program_path.with_suffix(".new")
             command: list[str | Path] = ["nice", _go(), "build", "-trimpath", "-ldflags", "-s -w", "-o", new, f"{PACKAGE}/cmd/kueue"]
             output(command, env={**os.environ, **ENVIRONMENT}, cwd=MODULE)
-            new.rename(found)
-    return found
+            new.rename(program_path)
+    return program_path
 
 
 def definitions() -> Path:

@@ -26,14 +26,14 @@ from support.operator_process import Process
 SECONDS = 90.0
 
 
-async def until(said: str, training: Following, holds: Callable[[Status], bool]) -> Status:
+async def until(description: str, training: Following, holds: Callable[[Status], bool]) -> Status:
     """Raises ClusterError with what the status says instead."""
     start = time.monotonic()
     while not holds(status := await training.status()):
         if time.monotonic() - start > SECONDS:
-            raise ClusterError(f"not within {SECONDS:.0f} s: {said}; {training.name} says {status.reason}: {status.message}")
+            raise ClusterError(f"not within {SECONDS:.0f} s: {description}; {training.name} says {status.reason}: {status.message}")
         await asyncio.sleep(0.2)
-    print(f"{time.monotonic() - start:5.1f} s  {said}: {status.reason}: {status.message}", flush=True)
+    print(f"{time.monotonic() - start:5.1f} s  {description}: {status.reason}: {status.message}", flush=True)
     return status
 
 

@@ -95,8 +95,8 @@ class Following:
         await self.client.patch(path, {"spec": spec}, Patch.MERGE, manager="tests")
 
     async def jobs(self) -> list[str]:
-        found = await self.client.list(paths.collection("Job", self.namespace), f"{names.LABEL_TRAINING}={self.name}")
-        return [job["metadata"]["name"] for job in found]
+        jobs = await self.client.list(paths.collection("Job", self.namespace), f"{names.LABEL_TRAINING}={self.name}")
+        return [job["metadata"]["name"] for job in jobs]
 
     async def train(self) -> None:
         """All hosts run, and process 0 says so."""

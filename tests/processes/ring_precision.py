@@ -51,10 +51,10 @@ def errors(backend: AttentionBackend, size: int, inputs: list[Array], expected: 
         out, pull = jax.vjp(ring_attention(mesh, RING_AXES, index, jnp.zeros_like(index), backend=backend), q, k, v)
         return [out, *pull(dout)]
 
-    found = ring(*(x[:, order] for x in inputs))
+    computed = ring(*(x[:, order] for x in inputs))
     return [
         float(np.linalg.norm(np.asarray(got, np.float32) - want[:, order]) / np.linalg.norm(want))
-        for got, want in zip(found, expected, strict=True)
+        for got, want in zip(computed, expected, strict=True)
     ]
 
 

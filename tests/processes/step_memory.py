@@ -60,7 +60,7 @@ def main() -> None:
     batch = abstract_batch(RUN, program.batch_sharding)
     step: Any = program.train_step
     compiled = step.lower(program.abstract_state, batch).compile()
-    said = device_memory(compiled, HloProgram(compiled.as_text()), program.abstract_state, batch)
+    predicted = device_memory(compiled, HloProgram(compiled.as_text()), program.abstract_state, batch)
     before = settle()
     state = jax.block_until_ready(program.init(jax.random.key(0)))
     placed = columns(program.batch_sharding)
@@ -68,8 +68,8 @@ def main() -> None:
     for _ in range(STEPS):
         state, metrics = jax.block_until_ready(compiled(state, placed))
     assert np.isfinite(float(metrics["loss"]))
-    found = {"said": said.used, "arguments": said.used - said.temporaries}
-    print(json.dumps({name: each * RUN.mesh.size for name, each in found.items()} | {"held": resident("VmHWM") - before}))
+    figures = {"predicted": predicted.used, "arguments": predicted.used - predicted.temporaries}
+    print(json.dumps({name: each * RUN.mesh.size for name, each in figures.items()} | {"held": resident("VmHWM") - before}))
 
 
 if __name__ == "__main__":

@@ -63,11 +63,11 @@ def train(parts: int, mesh: dict[str, int]) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("mesh", MESHES)
 def test_a_step_in_parts_is_the_step_at_once_even_where_a_part_has_no_weight(mesh: dict[str, int]) -> None:
-    (gradients, metrics), (found, found_metrics) = train(1, mesh), train(2, mesh)
+    (gradients, metrics), (accumulated, found_metrics) = train(1, mesh), train(2, mesh)
     np.testing.assert_allclose(found_metrics["loss"], metrics["loss"], rtol=1e-6)
     np.testing.assert_allclose(found_metrics["grad_norm"], metrics["grad_norm"], rtol=1e-5)
     assert int(found_metrics["tokens_hash"]) == int(metrics["tokens_hash"])
-    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(gradients), strict=True):
+    for one, other in zip(jax.tree.leaves(accumulated), jax.tree.leaves(gradients), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * float(np.abs(other).max()))
 
 
@@ -85,8 +85,8 @@ def test_cutting_the_rows_moves_none_to_another_device_and_each_part_has_some_of
 @pytest.mark.parametrize("mesh", MESHES)
 def test_a_part_moves_what_a_batch_of_its_size_moves_and_nothing_else(mesh: dict[str, int]) -> None:
     def moved(parts: int, rows: int) -> Counter[tuple[str, str]]:
-        found = COLLECTIVE.findall(step(parts, tuple(mesh.items()), rows)[1].as_text())
-        return Counter(each for each in found if each[1] != "all-reduce")
+        accumulated = COLLECTIVE.findall(step(parts, tuple(mesh.items()), rows)[1].as_text())
+        return Counter(each for each in accumulated if each[1] != "all-reduce")
 
     in_parts, small = moved(2, ROWS), moved(1, ROWS // 2)
     assert set(in_parts) <= set(small), in_parts - small

@@ -90,15 +90,15 @@ def step(wanted: config.RunConfig, made: TrainProgram, rows: dict[str, Any]) -> 
 
 def padded(name: str) -> dict[str, np.ndarray[Any, Any]]:
     """Each example in a row of its own, [examples, LENGTH], padded on the right."""
-    found, size = documents(name), len(BATCHES[name])
+    examples, size = documents(name), len(BATCHES[name])
     rows = {key: np.zeros((size, LENGTH), np.int32) for key in ("tokens", "vision", "targets", "target_vision", "counts")}
-    for row, (begin, end) in enumerate(zip(found.offsets[:-1], found.offsets[1:], strict=True)):
-        assert found.vision_mask is not None
-        assert found.loss_mask is not None
-        rows["tokens"][row, : end - begin], rows["vision"][row, : end - begin] = found.tokens[begin:end], found.vision_mask[begin:end]
-        here = slice(begin + 1, end)
-        for key, values in (("targets", found.tokens), ("target_vision", found.vision_mask), ("counts", found.loss_mask)):
-            rows[key][row, : end - begin - 1] = values[here]
+    for row, (begin, end) in enumerate(zip(examples.offsets[:-1], examples.offsets[1:], strict=True)):
+        assert examples.vision_mask is not None
+        assert examples.loss_mask is not None
+        rows["tokens"][row, : end - begin], rows["vision"][row, : end - begin] = examples.tokens[begin:end], examples.vision_mask[begin:end]
+        targets = slice(begin + 1, end)
+        for key, values in (("targets", examples.tokens), ("target_vision", examples.vision_mask), ("counts", examples.loss_mask)):
+            rows[key][row, : end - begin - 1] = values[targets]
     return rows
 
 
@@ -115,8 +115,8 @@ def lwm(params: Any, rows: dict[str, Any], absent: str) -> Array:
         vision_BT=jnp.array(rows["vision"] == 1),
     )
     total = jnp.zeros(())
-    for head, here in ((params["ends"]["head"], 0), (params["ends"]["vision_head"], 1)):
-        valid = jnp.array((rows["counts"] == 1) & (rows["target_vision"] == here))
+    for head, targets in ((params["ends"]["head"], 0), (params["ends"]["vision_head"], 1)):
+        valid = jnp.array((rows["counts"] == 1) & (rows["target_vision"] == targets))
         log_probability = jax.nn.log_softmax(jnp.matmul(hidden, head, precision="highest"))
         picked = jnp.take_along_axis(log_probability, jnp.where(valid, rows["targets"], 0)[..., None], axis=-1)[..., 0]
         of_row = -jnp.where(valid, picked, 0).sum(-1) / jnp.maximum(valid.sum(-1), 1e-10)

@@ -56,5 +56,5 @@ def test_each_policy_computes_again_what_it_does_not_keep_and_no_more() -> None:
 @pytest.mark.parametrize("remat", get_args(Remat))
 def test_the_gradients_do_not_depend_on_the_policy(remat: Remat) -> None:
     params = llama.init(MODEL, jax.random.key(0))
-    for found, expected in zip(jax.tree.leaves(compiled(remat)(params)), jax.tree.leaves(compiled("none")(params)), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * float(np.abs(expected).max()))
+    for actual, expected in zip(jax.tree.leaves(compiled(remat)(params)), jax.tree.leaves(compiled("none")(params)), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-6 * float(np.abs(expected).max()))

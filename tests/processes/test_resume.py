@@ -111,8 +111,8 @@ def test_another_split_of_the_sequence_goes_on_from_the_commit_with_the_same_los
         assert "mesh.sp 4 = ring 4 x ulysses 1, as mesh.ulysses says" in gang.output()
     chosen, given = (read_manifest(end.checkpoint).mesh for end in (undisturbed, final))
     assert (chosen.ulysses, given.ulysses) == (2, 1), "what is absent in the run config was chosen before it came into the manifest"
-    expected, found = (read_record(end.checkpoint, STEPS) for end in (undisturbed, final))
-    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-4)
+    expected, resumed = (read_record(end.checkpoint, STEPS) for end in (undisturbed, final))
+    np.testing.assert_allclose(resumed.losses, expected.losses, rtol=1e-4)
     assert final.state_hash != undisturbed.state_hash, "another split adds in another order"
 
 

@@ -42,5 +42,5 @@ def test_a_process_holds_what_the_compiled_step_says(shape: dict[str, Any], mesh
     done = subprocess.run(command, input=run, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     bytes_of = json.loads(done.stdout)
-    assert bytes_of["said"] > 1e9, "large enough that a process's small change does not count"
-    assert bytes_of["held"] == pytest.approx(bytes_of["said"], rel=DIFFERENCE), bytes_of
+    assert bytes_of["predicted"] > 1e9, "large enough that a process's small change does not count"
+    assert bytes_of["held"] == pytest.approx(bytes_of["predicted"], rel=DIFFERENCE), bytes_of

@@ -45,13 +45,13 @@ def test_its_tables_are_those_that_the_seed_draws_and_all_else_is_the_checkpoint
     folder, params = donor
     run = with_vision(16)
     made = program(run)
-    found = restore_params(run, "ours", folder, made.abstract_state["params"])
+    restored = restore_params(run, "ours", folder, made.abstract_state["params"])
     drawn = made.init(jax.random.key(run.seed))["params"]["ends"]
     for name in VISION_TABLES:
-        table = found["ends"].pop(name)
+        table = restored["ends"].pop(name)
         assert table.sharding == made.abstract_state["params"]["ends"][name].sharding
         np.testing.assert_array_equal(table, drawn[name])
-    jax.tree.map(np.testing.assert_array_equal, found, params)
+    jax.tree.map(np.testing.assert_array_equal, restored, params)
 
 
 def test_the_early_look_at_init_from_lets_it_begin(donor: tuple[str, Any]) -> None:

@@ -94,11 +94,11 @@ def plain(params: Any, rows: dict[str, Any]) -> tuple[Array, Array]:
         lambda x: x,
     )
     minimised, entropy = jnp.zeros(()), jnp.zeros(())
-    for head, here in ((ends["head"], rows["target_vision"] == 0), (ends["vision_head"], rows["target_vision"] == 1)):
+    for head, mask in ((ends["head"], rows["target_vision"] == 0), (ends["vision_head"], rows["target_vision"] == 1)):
         logits = hidden @ head
         lse = jax.nn.logsumexp(logits, axis=-1)
-        score = jnp.take_along_axis(logits, np.where(here, rows["targets"], 0)[..., None], axis=-1)[..., 0]
-        weight = np.where(here, rows["weights"], 0) / rows["weights"].sum()
+        score = jnp.take_along_axis(logits, np.where(mask, rows["targets"], 0)[..., None], axis=-1)[..., 0]
+        weight = np.where(mask, rows["weights"], 0) / rows["weights"].sum()
         entropy += jnp.sum(weight * (lse - score))
         minimised += jnp.sum(weight * (lse - score + 0.01 * lse**2))
     return minimised, entropy
@@ -110,8 +110,8 @@ def test_loss_and_gradients_of_mixed_rows_are_those_of_a_dense_writing(accumulat
     metrics, params, gradients = step(True, rows, accumulation)
     (_, entropy), wanted = jax.value_and_grad(plain, has_aux=True)(params, rows)
     np.testing.assert_allclose(metrics["loss"], entropy, rtol=1e-5)
-    for found, expected in zip(jax.tree.leaves(gradients), jax.tree.leaves(wanted), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5 * float(np.abs(expected).max()))
+    for actual, expected in zip(jax.tree.leaves(gradients), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=2e-5 * float(np.abs(expected).max()))
 
 
 def test_a_model_with_a_vision_vocabulary_reads_text_as_the_text_model_of_the_same_seed_does() -> None:
@@ -123,8 +123,8 @@ def test_a_model_with_a_vision_vocabulary_reads_text_as_the_text_model_of_the_sa
         assert not gradients["ends"].pop(name).any()
         params["ends"].pop(name)
     jax.tree.map(np.testing.assert_array_equal, params, text_params)
-    for found, expected in zip(jax.tree.leaves(gradients), jax.tree.leaves(text_gradients), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * float(np.abs(expected).max()))
+    for actual, expected in zip(jax.tree.leaves(gradients), jax.tree.leaves(text_gradients), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * float(np.abs(expected).max()))
 
 
 def test_which_tokens_are_vision_is_part_of_the_record() -> None:

@@ -47,6 +47,6 @@ async def change(client: Client, training: Training, patch: Body) -> str:
 
 
 async def reload(client: Client, training: Training) -> Training:
-    found = await client.get(paths.item(names.KIND, training.metadata.namespace, training.metadata.name))
-    assert found is not None
-    return read(found)
+    current = await client.get(paths.item(names.KIND, training.metadata.namespace, training.metadata.name))
+    assert current is not None
+    return read(current)

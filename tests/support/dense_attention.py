@@ -44,5 +44,5 @@ def example(heads: int, key_heads: int, channels: int = CHANNELS) -> list[Any]:
     return [random.standard_normal((ROWS, LENGTH, count, channels), dtype=np.float32) for count in (heads, key_heads, key_heads, heads)]
 
 
-def distance(found: Any, expected: Any) -> float:
-    return float(np.abs(np.asarray(found) - np.asarray(expected)).max() / max(np.abs(np.asarray(expected)).max(), 1e-30))
+def distance(actual: Any, expected: Any) -> float:
+    return float(np.abs(np.asarray(actual) - np.asarray(expected)).max() / max(np.abs(np.asarray(expected)).max(), 1e-30))

@@ -45,8 +45,8 @@ class _Answer(BaseHTTPRequestHandler):
         if bucket != "lwm":
             return self._refuse(403 if bucket == "secret" else 404)
         if not name:
-            found = [self.server.about(each) for each in list(self.server.objects) if each.startswith(query.get("prefix", ""))]
-            return self._answer(200, json.dumps({"items": found}).encode())
+            items = [self.server.about(each) for each in list(self.server.objects) if each.startswith(query.get("prefix", ""))]
+            return self._answer(200, json.dumps({"items": items}).encode())
         content = self.server.objects.get(unquote(name[1:]))
         if content is None:
             return self._refuse(404)
@@ -54,8 +54,8 @@ class _Answer(BaseHTTPRequestHandler):
             return self._answer(200, json.dumps(self.server.about(unquote(name[1:]))).encode())
         if query.get("ifGenerationMatch", "") not in ("", self.server.about(unquote(name[1:]))["generation"]):
             return self._refuse(412)
-        if asked := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
-            begin, end = int(asked[1]), min(int(asked[2] or len(content) - 1), len(content) - 1)
+        if byte_range := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+            begin, end = int(byte_range[1]), min(int(byte_range[2] or len(content) - 1), len(content) - 1)
             return self._answer(206, content[begin : end + 1], {"Content-Range": f"bytes {begin}-{end}/{len(content)}"})
         return self._answer(200, content)
 

@@ -14,8 +14,8 @@ class _Denies(BaseHTTPRequestHandler):
     def _deny(self) -> None:
         with suppress(ConnectionError):
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            said = {"error": {"code": 403, "message": "the account does not have storage.objects.get access"}}
-            body = json.dumps(said).encode()
+            denial = {"error": {"code": 403, "message": "the account does not have storage.objects.get access"}}
+            body = json.dumps(denial).encode()
             self.send_response(403)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -141,8 +141,8 @@ async def delete_pod(client: Client, training: Training) -> None:
 
 
 async def jobs(client: Client, training: Training) -> tuple[tuple[str, str], ...]:
-    found = await client.list(paths.collection("Job", training.metadata.namespace), f"{names.LABEL_UID}={training.metadata.uid}")
-    return tuple((body["metadata"]["name"], body["metadata"]["uid"]) for body in found)
+    listed_jobs = await client.list(paths.collection("Job", training.metadata.namespace), f"{names.LABEL_UID}={training.metadata.uid}")
+    return tuple((body["metadata"]["name"], body["metadata"]["uid"]) for body in listed_jobs)
 
 
 async def delete_attempt(client: Client, training: Training) -> None:

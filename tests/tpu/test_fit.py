@@ -31,8 +31,8 @@ def asked(run: RunConfig, cache: Path) -> FitResult:
 
 
 def test_memory_and_wire_are_those_of_arithmetic_by_hand(tmp_path: Path) -> None:
-    found = asked(a_tpu_run(), tmp_path)
-    memory = found.compiled.memory
+    result = asked(a_tpu_run(), tmp_path)
+    memory = result.compiled.memory
     assert memory is not None
     weights = (4 * LAYER + 2 * 1024 * 256) // 4 + NORMS  # norms lie on every device
     assert memory.parameters == 4 * weights
@@ -40,8 +40,8 @@ def test_memory_and_wire_are_those_of_arithmetic_by_hand(tmp_path: Path) -> None
     assert memory.batch == 6 * 4 * 4096
     saved = 4 * 4096 * 2 * (256 + 128)  # what layers keep: their input, and attention's output of half the heads
     assert memory.parameters + memory.optimizer + memory.batch + saved < memory.used < 100 * saved
-    assert found.fits
-    sums = [each for each in found.compiled.collectives if each.kind == "all-reduce" and each.axes == "tp"]
+    assert result.fits
+    sums = [each for each in result.compiled.collectives if each.kind == "all-reduce" and each.axes == "tp"]
     stream = 2 * 4096 * 256  # bytes of the stream on a device; reduced forward twice and once again, backward twice
     assert len(sums) == 1
     assert 4 * 4 * stream <= sums[0].bytes <= 4 * 7 * stream
@@ -50,12 +50,12 @@ def test_memory_and_wire_are_those_of_arithmetic_by_hand(tmp_path: Path) -> None
 
 def test_what_does_not_fit_is_an_answer(tmp_path: Path) -> None:
     wide = SMALL | {"layers": 32, "width": 4096, "heads": 32, "kv_heads": 32, "mlp_width": 11008}
-    found = asked(a_tpu_run(model=wide, context_length=32768, batch_tokens=32768 * 8), tmp_path)
-    assert found.fits is False
-    assert found.compiled.refusal is not None
-    assert found.compiled.refusal.space == "hbm"
-    assert found.margin_bytes is not None
-    assert found.margin_bytes < 0
+    result = asked(a_tpu_run(model=wide, context_length=32768, batch_tokens=32768 * 8), tmp_path)
+    assert result.fits is False
+    assert result.compiled.refusal is not None
+    assert result.compiled.refusal.space == "hbm"
+    assert result.margin_bytes is not None
+    assert result.margin_bytes < 0
 
 
 @pytest.mark.parametrize("family", TPU_FAMILIES)
@@ -64,11 +64,11 @@ def test_the_memory_of_a_chip_is_what_its_compiler_says(family: str) -> None:
 
     def large(x: jax.Array) -> jax.Array:
         wide = jax.lax.optimization_barrier(jnp.sin(jnp.broadcast_to(x[:, None], (1024, 1 << 27))))
-        found: jax.Array = (wide * jax.lax.optimization_barrier(jnp.cos(wide))[::-1]).sum()
-        return found
+        result: jax.Array = (wide * jax.lax.optimization_barrier(jnp.cos(wide))[::-1]).sum()
+        return result
 
     with pytest.raises(jax.errors.JaxRuntimeError) as caught:
         jax.jit(large).lower(jax.ShapeDtypeStruct((1024,), jnp.float32, sharding=everywhere)).compile()
-    found = parse_refusal(str(caught.value))
-    assert found is not None
-    assert found.available_bytes == TPU_FAMILIES[family].usable_hbm_bytes
+    result = parse_refusal(str(caught.value))
+    assert result is not None
+    assert result.available_bytes == TPU_FAMILIES[family].usable_hbm_bytes

@@ -15,8 +15,8 @@ def problems(allow: list[str], *imports: tuple[str, str]) -> list[str]:
     for importer, imported in imports:
         graph.add_import(importer=importer, imported=imported, line_number=3, line_contents="import it")
     contract = RoomsContract(name="rooms", session_options={"root_package": "house"}, contract_options={"package": "house", "allow": allow})
-    found: list[str] = contract.check(graph, verbose=False).metadata["problems"]
-    return found
+    reported: list[str] = contract.check(graph, verbose=False).metadata["problems"]
+    return reported
 
 
 def test_what_a_line_names_is_allowed_with_all_below_and_so_is_the_standard_library() -> None:

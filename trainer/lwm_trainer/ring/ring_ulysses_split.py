@@ -18,7 +18,7 @@ from lwm_trainer.config import Mesh, Model, RunConfig, ulysses_degrees
 
 GRAD_BYTES = 4
 EXCHANGES = 12
-"""Of queries, keys, values and outputs, three times each."""
+"""Exchanges per layer and step: queries, keys, values and outputs, three times each."""
 
 OVERLAP = 0.5
 """The share of a hop that overlaps with attention, if attention takes long enough. An estimate between this ring's schedule, which allows

@@ -8,7 +8,7 @@ FRESH = "2026-01-01T12:00:00.123456Z"
 
 
 def check_after(seconds: float, *, idle: int = 0, renewed: str = FRESH, silence: StaleLease | None = None) -> HangCheck:
-    """Of an attempt whose trainer declares 300 s, `seconds` after noon."""
+    """The phase snapshot `seconds` after noon, of an attempt whose trainer declares 300 s."""
     return detect_hang(running(stale_lease=silence), report(step=7, idle_seconds=idle), renewed, later(seconds))
 
 
