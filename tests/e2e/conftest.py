@@ -13,7 +13,7 @@ from devcluster.trainings import BUCKET, manifest
 from e2e.persistent_volume import Offer, volume_offers
 from quickstart import external
 from quickstart.options import parse
-from quickstart.storage import small_objects, upload
+from quickstart.storage import small_objects, upload, use_endpoint
 from support.shared_setup import shared
 from tools.kubectl import Kubectl
 from tools.operator_chart import install
@@ -68,6 +68,8 @@ def kubectl(
         installation.install_operator(embedded, *built)
         upload(small_objects(), BUCKET, embedded.storage_url)
 
+    if not options.context:  # each worker reads the bucket itself
+        use_endpoint(request.getfixturevalue("cluster").storage_url)
     with shared(run_folder, "operator", prepare), installation.fresh_namespace(admin, "e2e") as inside:
         yield inside
 

@@ -155,7 +155,7 @@ def test_what_it_cannot_begin_with_is_named(shelf: Claim, heir: Story) -> None:
     for name, words in (
         ("stranger", f"spec.model.initFrom: {heir.checkpoint}: model.heads is 4 there, but 2 in this training"),
         ("lost", f"spec.model.initFrom: gs://{BUCKET}/nowhere: there is no such folder"),
-        ("empty", "spec.model.initFrom: /lwm/init: manifest/metadata is missing, so it is no checkpoint"),
+        ("empty", "spec.model.initFrom: /lwm/init: manifest/metadata is missing, so this is not a checkpoint"),
     ):
         shelf.kubectl("wait", "--for=condition=Failed", f"lwmtraining/{name}", "--timeout=300s", seconds=330)
         failed = status(shelf.kubectl, name)
