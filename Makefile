@@ -27,36 +27,36 @@ $(UV):
 setup: $(UV) ## Install everything into .venv from the lock file
 	@$(UV) sync --frozen --extra operator --extra trainer --quiet --python $(PYTHON)
 
-# Of other people's clusters. Only what stands on the command line counts, so that no variable of a shell's chooses a cluster;
-# `value`, because $ARCHIVE and $IMAGE belong to the hook.
-ELSEWHERE := CONTEXT NAMESPACE IMAGE_LOAD IMAGE_REGISTRY IMAGES_LOADED STORAGE_CLASS ACCESS_MODE BUCKET
-$(foreach each,$(ELSEWHERE),$(if $(filter command,$(origin $(each))),$(eval export LWM_$(each) := $$(value $(each)))))
+# Settings for external clusters, accepted on make's command line only, so that no variable of the shell chooses a cluster.
+# `value` keeps $ARCHIVE and $IMAGE as they are: the command in IMAGE_LOAD expands them.
+EXTERNAL := CONTEXT NAMESPACE IMAGE_LOAD IMAGE_REGISTRY IMAGES_LOADED STORAGE_CLASS ACCESS_MODE BUCKET
+$(foreach name,$(EXTERNAL),$(if $(filter command,$(origin $(name))),$(eval export LWM_$(name) := $$(value $(name)))))
 
 # libtpu is installed for the tests, and would look for TPUs.
 quickstart: export JAX_PLATFORMS := cpu
-quickstart: setup ## The main job, three stages to Complete, on an embedded Kubernetes; CONTEXT=kind-x IMAGE_LOAD='…': on yours
-	@$(RUN) python -m quickstart $(QUICKSTART)
+quickstart: setup ## Train the example's three stages on an embedded Kubernetes; CONTEXT=kind-x IMAGE_LOAD='…': on your cluster
+	@$(RUN) python -m quickstart $(if $(filter command,$(origin NAME)),--name '$(NAME)') $(QUICKSTART)
 
-test: setup ## Everything: checks, several processes, the real API server, real pods; prints the minutes of each layer
+test: setup ## All tests: checks, several processes, the real API server, real pods; prints the minutes of each layer
 	@$(RUN) python -m tools.test_layers all
 
-e2e: setup ## The pod tests that need a kubeconfig only, with CONTEXT and IMAGE_LOAD on your cluster, without on the running embedded one
+e2e: setup ## End-to-end tests that need only a kubeconfig, on the running embedded cluster; on your cluster with CONTEXT=… IMAGE_LOAD=…
 	@$(RUN) python -m pytest -q tests/e2e -m "not embedded"
 
 check: setup ## Format, lint, types, layers, generated files, fast tests: at most three minutes
 	@$(RUN) python -m tools.test_layers check
 
-soak: setup ## By hand, hours: 100,000 random histories of the plan, ring attention for four generations of TPU, Kueue, 100 random kills on real pods
+soak: setup ## Long-running tests (hours); not run by CI: 100,000 random histories, all TPU generations, Kueue, 100 random kills of real pods
 	@$(RUN) python -m simulation.soak --count 100000
 	@$(RUN) python -m tpu.compile
 	@$(CLUSTER) up --name $(NAME)
 	@$(RUN) python -m kueue.drive --name $(NAME)
 	@$(RUN) python -m e2e.random_kills --count 100 --name $(NAME)
 
-check-packaging: setup ## The wheel in clean environments, one an extra: each command starts, or names its missing extra (PACKAGING='--python 3.12 3.13')
+check-packaging: setup ## Install the wheel into clean environments, one environment per extra, and start each command (PACKAGING='--python 3.12 3.13')
 	@$(RUN) python -m tools.check_packaging $(PACKAGING)
 
-format: setup ## Format and mend what can be mended
+format: setup ## Format, and apply automatic fixes
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
 
@@ -66,16 +66,16 @@ crd: setup ## Generate the CRD from the models
 docs: setup ## Generate docs/reference.md, reasons.md and platforms.md from the code
 	@$(RUN) python -m tools.docs
 
-bench-operator: setup ## The operator measured from outside on the running embedded cluster (NAME=lwm-test): about 12 minutes
+bench-operator: setup ## Benchmark the operator on the running embedded cluster (NAME=lwm-test): about 12 minutes
 	@$(RUN) python -m benchmarks.operator --name $(NAME) $(BENCH)
 
-bench-attention: setup ## Attention measured beside ringattention and dense attention, 8 CPU devices: about 15 minutes (BENCH=--quick: 2)
+bench-attention: setup ## Benchmark attention against ringattention and dense attention, 8 CPU devices: about 15 minutes (BENCH=--quick: 2)
 	@$(RUN) python -m benchmarks.attention $(BENCH)
 
-bench-model: setup ## Loss, training step and conversion of checkpoints beside the usual ways and the disk, one CPU device: about 8 minutes (BENCH=--quick: 2)
+bench-model: setup ## Benchmark loss, training step and checkpoint conversion, one CPU device: about 8 minutes (BENCH=--quick: 2)
 	@$(RUN) python -m benchmarks.model $(BENCH)
 
-bench-data: setup ## Packing, loading and preparation measured beside grain and datasets: about 5 minutes (BENCH=--quick: 1)
+bench-data: setup ## Benchmark packing, loading and preparation against grain and datasets: about 5 minutes (BENCH=--quick: 1)
 	@$(RUN) python -m benchmarks.data $(BENCH)
 
 fit-recipe: setup ## Compile the whole recipe for v4, v5p and v6e without a TPU (an hour or more on two cores): docs/recipe.md and its picture
@@ -84,19 +84,19 @@ fit-recipe: setup ## Compile the whole recipe for v4, v5p and v6e without a TPU 
 cluster-up: setup ## Start the embedded cluster (NAME=lwm-test)
 	@$(CLUSTER) up --name $(NAME)
 
-cluster-down: setup ## End and remove it
+cluster-down: setup ## Stop and delete the cluster (NAME=lwm-test)
 	@$(CLUSTER) down --name $(NAME)
 
-cluster-status: setup ## What of it runs
+cluster-status: setup ## Show which components run (NAME=lwm-test)
 	@$(CLUSTER) status --name $(NAME)
 
-kubectl: setup ## kubectl against it: make kubectl ARGS='get pods -A'
+kubectl: setup ## Run kubectl against the embedded cluster: make kubectl ARGS='get pods -A'
 	@$(CLUSTER) kubectl --name $(NAME) $(ARGS)
 
-load-image: setup ## Build both images of this checkout and put them into both nodes
+load-image: setup ## Build both images of this checkout and load them into both nodes
 	@$(CLUSTER) load-image --name $(NAME)
 
-shell: setup ## A shell with KUBECONFIG, kubectl and helm
+shell: setup ## Open a shell with kubectl, helm and KUBECONFIG (NAME=lwm-test)
 	@$(CLUSTER) shell --name $(NAME)
 
 clean: ## Remove what was built inside the clone
