@@ -21,21 +21,21 @@ def parser() -> argparse.ArgumentParser:
     helps = {
         "check": "check whether this machine can run the cluster; if not, print one sentence with the reason and exit 1",
         "up": "build what is missing, start the cluster, wait until it is ready",
-        "down": "end and remove all of it; caches stay",
-        "status": "what is running; exit 1 if anything is not",
-        "env": "lines for eval: KUBECONFIG and a PATH with kubectl and helm",
-        "shell": "a shell with that environment",
-        "images": "build the operator's and the trainer's image; prints name and archive of each",
-        "load-image": "put image archives into both nodes; without any: build and load the two images of this checkout",
-        "node-shell": "a shell (or the given command) in a node's network, mounts and processes",
-        "kubectl": "kubectl against the cluster",
-        "lose": "a node is gone at once: silence on its pods' network, then all of it dies",
-        "orphan": "a node's kubelet and containerd die, its containers live on",
-        "revive": "undo either, and wait until the node is Ready and its old pods are gone",
+        "down": "stop and delete the cluster; keep caches",
+        "status": "show which components run; exit 1 if any is down",
+        "env": "print lines for eval: KUBECONFIG, and a PATH with kubectl and helm",
+        "shell": "open a shell with that environment",
+        "images": "build the images of the operator and the trainer; print the name and archive of each",
+        "load-image": "load image archives into both nodes; without arguments: build and load the two images of this checkout",
+        "node-shell": "run a shell or the given command in the namespaces of a node: network, mounts, processes",
+        "kubectl": "run kubectl against the cluster",
+        "lose": "power off a node: drop its network, then kill its processes",
+        "orphan": "kill kubelet and containerd; containers keep running",
+        "revive": "undo `lose` or `orphan`; wait until the node is Ready and its old pods are gone",
     }
     for name, text in helps.items():
         command = commands.add_parser(name, help=text)
-        command.add_argument("--name", default=os.environ.get("LWM_CLUSTER", DEFAULT_NAME), help="the cluster (default: %(default)s)")
+        command.add_argument("--name", default=os.environ.get("LWM_CLUSTER", DEFAULT_NAME), help="cluster name (default: %(default)s)")
         if name == "load-image":
             command.add_argument("archives", nargs="*", type=Path)
         if name in (*FAULTS, "node-shell"):

@@ -1,4 +1,4 @@
-"""What this machine must offer, checked before anything is created; each problem names its cure."""
+"""Preflight checks; each error names the fix."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from devcluster.run import ClusterError, output, say, succeeds
 
 FREE_BYTES = 10 * 1024**3
 
-# Program -> the Debian package that brings it.
+# Program -> the Debian package that provides it.
 PACKAGES = {
     "runc": "runc",
     "iptables": "iptables",
@@ -54,7 +54,7 @@ def obstacle() -> str | None:
 
 
 def machine_problems() -> list[str]:
-    """What this machine lacks and no package brings, one sentence each."""
+    """Missing requirements that no package provides, one sentence each."""
     return [*cache_problems(cache()), *disk_problems(cache()), *cgroup_problems(), *kernel_problems()]
 
 
@@ -67,7 +67,7 @@ def missing_packages() -> list[str]:
 
 
 def install(packages: list[str]) -> None:
-    """Install the packages by apt-get; elsewhere say which programs to bring."""
+    """Install the packages with apt-get. Without apt-get, raise ClusterError that lists them."""
     if not packages:
         return
     if not shutil.which("apt-get"):

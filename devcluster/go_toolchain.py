@@ -1,4 +1,4 @@
-"""Finding a Go that is new enough, or bringing the one that uv.lock pins."""
+"""Find a recent Go, or install the one that uv.lock pins."""
 
 import os
 import re

@@ -68,7 +68,7 @@ def build_one(repository: Path, target: str, name: str, archive: Path) -> None:
 
 
 def buildah() -> list[str]:
-    """buildah with a store of our own, so that the machine's is neither used nor filled."""
+    """The buildah command with a separate store, so that it neither uses nor fills the machine's own."""
     store = [f"--root={cache()}/buildah/store", "--runroot=/run/lwm-buildah", "--storage-driver=overlay"]
     return ["buildah", *store]
 

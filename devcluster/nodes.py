@@ -22,7 +22,7 @@ def up(cluster: Cluster) -> None:
 
 
 def start_kubelets(cluster: Cluster) -> None:
-    """The kubelets last: they want the images of the sandbox to be there."""
+    """Start kubelets last: they need the sandbox image."""
     for node in cluster.nodes:
         start_kubelet(node)
 

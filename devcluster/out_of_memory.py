@@ -1,4 +1,4 @@
-"""A pod's main process killed by the kernel because its container has used up its memory: the kubelet reports OOMKilled.
+"""Out-of-memory kills: the kernel kills the main process of a pod at its memory limit, and the kubelet reports OOMKilled.
 
 Tried on cgroups version 1. Version 2 differs by the names of three files only and has not been tried."""
 
@@ -27,7 +27,7 @@ while victim.exists():
 
 
 def out_of_memory(pod_uid: str) -> None:
-    """Make the kernel kill the pod's main process for memory: exit code 137, reason OOMKilled, and the container ends with it.
+    """Trigger the OOM killer on the pod's main process: the container ends with exit code 137 and reason OOMKilled.
 
     The limit is lowered to little above what is in use, so that the machine itself never runs short. A process of this module then
     fills the container's cgroup, and oom_score_adj makes the kernel choose the pod's process. It cannot be undone."""

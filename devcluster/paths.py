@@ -97,7 +97,7 @@ class Cluster:
 
     @property
     def host_address(self) -> str:
-        """The host's end of the link into the cluster; 198.18.0.0/15 is reserved for benchmarks, so nobody's network."""
+        """The host's end of the link into the cluster; 198.18.0.0/15 is reserved for benchmarks, so no real network uses it."""
         return f"198.18.{self.number}.1"
 
     @property

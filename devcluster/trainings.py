@@ -1,7 +1,7 @@
 """Small trainings on real pods, and how to follow them.
 
-The operator, the scheduler, the Job controller and the kubelets go on while somebody looks. Whoever asserts something takes it from the
-very answer that ended the waiting (`until`, `status_when`) or from what is kept (recent attempts, Events), or waits for the state itself.
+Other components change state between reads. Assert on one snapshot: the object that ended the waiting (`until`, `status_when`), or what the
+cluster keeps (recent attempts, Events). Otherwise wait for the state itself.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""`python -m quickstart`: from nothing to a finished training. A cluster is prepared, the training runs, its loss becomes a picture."""
+"""`python -m quickstart`: prepare a cluster, run the example training to its end, and plot its loss."""
 
 import sys
 from collections.abc import Sequence

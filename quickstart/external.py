@@ -1,5 +1,5 @@
-"""Somebody else's cluster, by its kubectl context: images through its owner's command, the operator by helm, data on a claim or in a
-bucket. What the cluster and this machine must offer is checked before anything is built; each problem names its cure."""
+"""The quickstart on an external cluster, chosen by its kubectl context: loads images, installs the operator with helm, copies data to a
+claim or a bucket. Preflight checks run before anything is built; each error names the fix."""
 
 import argparse
 import json

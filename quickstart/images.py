@@ -1,5 +1,4 @@
-"""Both images of this checkout for somebody else's cluster: built with docker or buildah, then given to it by the command that its owner
-names."""
+"""The images of this checkout for an external cluster: built with docker or buildah, loaded by the command in IMAGE_LOAD."""
 
 import os
 import re

@@ -58,7 +58,7 @@ def draw(stages: Sequence[StageRecord], entropy: float, path: Path, title: str =
     )
     axes.set(xlim=(0.5, begin + 0.5), ylim=(lowest - 0.08 * span, highest + 0.28 * span))
     axes.set_xlabel("step, over all stages", color=_INK)
-    axes.set_ylabel("loss, nats a token", color=_INK)
+    axes.set_ylabel("loss (nats per token)", color=_INK)
     axes.set_title(title, loc="left", color=_INK, fontsize=13, fontweight="bold", pad=12)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(_QUIET)

@@ -10,7 +10,7 @@ EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "quickstart.yaml"
 EXTERNAL_OPTIONS = {
     "context": "run on the cluster of this kubectl context instead of the embedded one",
     "namespace": "namespace of the training there (default: default), created where it is missing",
-    "image-load": "shell command that loads one image into the cluster, with IMAGE and ARCHIVE set; runs once for each of two",
+    "image-load": "shell command that loads one image into the cluster, with IMAGE and ARCHIVE set; runs once per image",
     "image-registry": "prefix of both images' names, such as reg.example/x, for an image-load command that pushes",
     "images-loaded": "tag of both images where the cluster has them already: nothing is built or loaded",
     "storage-class": "class of the claim that holds data and checkpoints (default: the cluster's own default)",
@@ -22,7 +22,9 @@ _DEFAULTS = {"namespace": "default", "access-mode": "ReadWriteOnce"}
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options; `bucket` without its gs://."""
-    parser = argparse.ArgumentParser(prog="quickstart", description="From nothing to a finished training: images, operator, data, picture.")
+    parser = argparse.ArgumentParser(
+        prog="quickstart", description="Build the images, install the operator, train the example and plot its loss."
+    )
     parser.add_argument("--name", default="lwm-quickstart", help="name of the embedded cluster (default: %(default)s)")
     parser.add_argument("--example", type=Path, default=EXAMPLE, help="the training, with its data in gs:// (default: %(default)s)")
     parser.add_argument("--keep", action="store_true", help="follow the training that exists already instead of starting a new one")

@@ -1,4 +1,5 @@
-"""What a complete training left, read back from wherever it lies: the record in each stage's final checkpoint, and whether it learned."""
+"""Results of a complete training, read from its bucket or claim: the training record in each stage's final checkpoint, and whether it
+learned."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
