@@ -21,6 +21,7 @@ def draw(stages: Sequence[StageRecord], entropy: float, path: Path, title: str =
     highest = max(entropy, *(float(stage.losses.max()) for stage in stages))
     lowest = min(float(stage.losses.min()) for stage in stages)
     span = max(highest - lowest, 0.1)
+    label_steps = max(1, round(0.06 * sum(len(stage.losses) for stage in stages)))
     begin = 0
     for number, stage in enumerate(stages):
         colour = _COLOURS[number % len(_COLOURS)]
@@ -30,11 +31,12 @@ def draw(stages: Sequence[StageRecord], entropy: float, path: Path, title: str =
         axes.plot(steps, stage.losses, color=colour, linewidth=1.0, alpha=0.45, zorder=3)
         axes.plot(steps, smooth(stage.losses), color=colour, linewidth=2.4, solid_capstyle="round", zorder=3)
         axes.plot(steps[[0, -1]], stage.losses[[0, -1]], "o", color=colour, markersize=7, markeredgecolor="white", zorder=4)
-        for place, align, offset in ((0, "left", (4, 9)), (-1, "right", (-4, -19))):
+        for place, align in ((0, "left"), (-1, "right")):
+            height, above = label_position(stage.losses[:: 1 if place == 0 else -1][:label_steps])
             axes.annotate(
                 f"{stage.losses[place]:.2f}",
-                (steps[place], stage.losses[place]),
-                xytext=offset,
+                (steps[place], height),
+                xytext=(4 if place == 0 else -4, 9 if above else -19),
                 textcoords="offset points",
                 ha=align,
                 color=colour,
@@ -56,7 +58,7 @@ def draw(stages: Sequence[StageRecord], entropy: float, path: Path, title: str =
         color=_INK,
         fontsize=9.5,
     )
-    axes.set(xlim=(0.5, begin + 0.5), ylim=(lowest - 0.08 * span, highest + 0.28 * span))
+    axes.set(xlim=(0.5, begin + 0.5), ylim=(lowest - 0.12 * span, highest + 0.28 * span))
     axes.set_xlabel("step, over all stages", color=_INK)
     axes.set_ylabel("loss (nats per token)", color=_INK)
     axes.set_title(title, loc="left", color=_INK, fontsize=13, fontweight="bold", pad=12)
@@ -66,6 +68,14 @@ def draw(stages: Sequence[StageRecord], entropy: float, path: Path, title: str =
     axes.grid(axis="y", color=_QUIET, alpha=0.25, linewidth=0.8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
+
+
+def label_position(losses: NDArray[np.float32]) -> tuple[float, bool]:
+    """Loss at which to put the label of the first of these losses, and whether it goes above: clear of the curve, on the nearer side."""
+    drawn = np.concatenate([losses, smooth(losses)])
+    highest, lowest = float(drawn.max()), float(drawn.min())
+    above = highest - float(losses[0]) <= float(losses[0]) - lowest
+    return (highest, True) if above else (lowest, False)
 
 
 def smooth(losses: NDArray[np.float32], window: int = 7) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quickstart.loss_plot import draw, smooth
+from quickstart.loss_plot import draw, label_position, smooth
 from quickstart.results import StageRecord
 
 
@@ -21,6 +21,12 @@ def test_it_is_a_picture(tmp_path: Path, steps: list[int]) -> None:
     content = path.read_bytes()
     assert content.startswith(b"\x89PNG")
     assert len(content) > 10_000
+
+
+def test_the_label_of_a_loss_stands_on_the_nearer_side_clear_of_the_curve() -> None:
+    assert label_position(np.array([4, 3, 2], np.float32)) == (4.0, True)
+    assert label_position(np.array([2, 3, 4], np.float32)) == (2.0, False)
+    assert label_position(np.array([3, 3.5, 1], np.float32)) == (3.5, True)
 
 
 def test_the_smoothed_line_has_the_mean_around_each_step() -> None:
