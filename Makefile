@@ -61,7 +61,7 @@ format: setup ## Format, and apply automatic fixes
 	@$(RUN) ruff format .
 
 crd: setup ## Generate the CRD from the models
-	@$(RUN) python -m lwm_operator.api.crd
+	@$(RUN) python -m tools.docs.crd
 
 docs: setup ## Generate docs/reference.md, reasons.md and platforms.md from the code
 	@$(RUN) python -m tools.docs

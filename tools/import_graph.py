@@ -1,7 +1,7 @@
-"""Counts the structure of a checkout from its imports: rooms, arrows between them, circles, sizes of files.
+"""Counts the structure of a checkout from its imports: packages, dependencies between them, layers, cycles, sizes of files.
 
-`python -m tools.import_graph [CHECKOUT] [--arrows]` reads the files as text, so that it works on any commit.
-A room is a folder of modules; a module directly in a package is a room of its own.
+`python -m tools.import_graph [CHECKOUT] [--dependencies]` reads the files as text, so that it works on any commit.
+The packages of a root package are its folders of modules and the modules directly in it.
 """
 
 import argparse
@@ -12,33 +12,33 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-PACKAGES = ("operator/lwm_operator", "trainer/lwm_trainer", "cli/lwm_cli")
-ROOMS_WITH_A_ROW = {"lwm_operator": ("lwm_operator.plan",)}
-"""Rooms that are as large as a package: they have a row of their own."""
+ROOTS = ("operator/lwm_operator", "trainer/lwm_trainer", "cli/lwm_cli")
+PACKAGES_WITH_A_ROW = {"lwm_operator": ("lwm_operator.plan",)}
+"""Packages that are as large as a root package: they have a row of their own."""
 
 Graph = dict[str, set[str]]
 
 
 def main(arguments: list[str]) -> int:
-    """Print a table with a row for each package and for the operator's plan."""
+    """Print a table with a row for each root package and for the operator's plan."""
     parser = argparse.ArgumentParser(prog="python -m tools.import_graph", description=__doc__)
     parser.add_argument("checkout", nargs="?", default=".", type=Path)
-    parser.add_argument("--arrows", action="store_true", help="print every arrow between rooms, too")
+    parser.add_argument("--dependencies", action="store_true", help="print every dependency between packages, too")
     options = parser.parse_args(arguments)
-    print(f"{'package':<22} {'files':>5} {'median lines':>12} {'rooms':>5} {'arrows':>6} {'floors':>6} {'circles':>7}")
-    for package in PACKAGES:
-        root = options.checkout / package
-        for prefix in [root.name, *ROOMS_WITH_A_ROW.get(root.name, ())]:
+    print(f"{'root':<22} {'files':>5} {'median lines':>12} {'packages':>8} {'dependencies':>12} {'layers':>6} {'cycles':>6}")
+    for folder in ROOTS:
+        root = options.checkout / folder
+        for prefix in [root.name, *PACKAGES_WITH_A_ROW.get(root.name, ())]:
             modules = {module: path for module, path in modules_of(root) if f"{module}.".startswith(f"{prefix}.")}
-            graph = rooms(modules, prefix)
+            graph = packages(modules, prefix)
             lines = statistics.median(len(path.read_text().splitlines()) for path in modules.values())
-            circles = [component for component in components(graph) if len(component) > 1]
-            arrows = sum(len(targets) for targets in graph.values())
-            print(f"{prefix:<22} {len(modules):>5} {lines:>12.0f} {len(graph):>5} {arrows:>6} {floors(graph):>6} {len(circles):>7}")
-            for circle in circles:
-                print(f"  circle: {', '.join(sorted(circle))}")
-            if options.arrows:
-                print(*(f"  {room} -> {', '.join(sorted(targets))}" for room, targets in sorted(graph.items()) if targets), sep="\n")
+            cycles = [component for component in components(graph) if len(component) > 1]
+            dependencies = sum(len(targets) for targets in graph.values())
+            print(f"{prefix:<22} {len(modules):>5} {lines:>12.0f} {len(graph):>8} {dependencies:>12} {layers(graph):>6} {len(cycles):>6}")
+            for cycle in cycles:
+                print(f"  cycle: {', '.join(sorted(cycle))}")
+            if options.dependencies:
+                print(*(f"  {package} -> {', '.join(sorted(targets))}" for package, targets in sorted(graph.items()) if targets), sep="\n")
     return 0
 
 
@@ -49,19 +49,19 @@ def modules_of(root: Path) -> Iterator[tuple[str, Path]]:
         yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
-def rooms(modules: Mapping[str, Path], prefix: str) -> Graph:
-    """The rooms below `prefix` and the rooms that each imports from; imports inside functions count, too."""
+def packages(modules: Mapping[str, Path], prefix: str) -> Graph:
+    """The packages below `prefix` and the packages that each imports from; imports inside functions count, too."""
     graph: Graph = defaultdict(set)
     depth = prefix.count(".") + 2
     for module, path in modules.items():
         if module == prefix:
             continue
-        room = ".".join(module.split(".")[:depth])
-        graph[room] |= set()
+        package = ".".join(module.split(".")[:depth])
+        graph[package] |= set()
         for target in imports(path, modules):
             other = ".".join(target.split(".")[:depth])
-            if other not in (room, prefix):
-                graph[room].add(other)
+            if other not in (package, prefix):
+                graph[package].add(other)
                 graph[other] |= set()
     return dict(graph)
 
@@ -106,8 +106,8 @@ def components(graph: Graph) -> list[set[str]]:
     return result
 
 
-def floors(graph: Graph) -> int:
-    """The longest chain of rooms, circles taken as one room."""
+def layers(graph: Graph) -> int:
+    """The longest chain of packages, a cycle taken as one package."""
     height: dict[str, int] = {}
     tallest = 0
     for component in components(graph):

@@ -18,10 +18,10 @@ from devcluster.paths import Cluster, binaries
 from devcluster.run import ClusterError, output
 from kueue.server import served
 from kueue.trainings import QUEUE, Following, prepare
-from lwm_operator.api.crd import PLAIN
 from lwm_operator.api.status import Phase, Status
 from lwm_operator.cluster.client import Client, Patch, configuration
 from support.operator_process import Process
+from tools.docs.crd import PLAIN
 
 SECONDS = 90.0
 

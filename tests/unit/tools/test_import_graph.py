@@ -1,10 +1,10 @@
-"""Rooms, arrows, circles and floors, counted on a small tree."""
+"""Packages, dependencies, cycles and layers, counted on a small tree."""
 
 from pathlib import Path
 
 import pytest
 
-from tools.import_graph import components, floors, main, modules_of, rooms
+from tools.import_graph import components, layers, main, modules_of, packages
 
 FILES = {
     "__init__.py": "",
@@ -26,20 +26,20 @@ def package(tmp_path: Path) -> Path:
     return tmp_path / "pkg"
 
 
-def test_a_room_is_a_folder_and_arrows_join_rooms(package: Path) -> None:
-    graph = rooms(dict(modules_of(package)), "pkg")
+def test_a_room_is_a_folder_and_arrows_join_packages(package: Path) -> None:
+    graph = packages(dict(modules_of(package)), "pkg")
     assert graph == {"pkg.train": {"pkg.step", "pkg.model"}, "pkg.step": {"pkg.model"}, "pkg.model": set()}
-    assert floors(graph) == 3
+    assert layers(graph) == 3
 
 
-def test_a_circle_of_rooms_is_one_component(package: Path) -> None:
+def test_a_cycle_of_packages_is_one_component(package: Path) -> None:
     (package / "model" / "rope.py").write_text("from pkg.step.loss import x\n")
-    graph = rooms(dict(modules_of(package)), "pkg")
+    graph = packages(dict(modules_of(package)), "pkg")
     assert [component for component in components(graph) if len(component) > 1] == [{"pkg.step", "pkg.model"}]
-    assert floors(graph) == 2
+    assert layers(graph) == 2
 
 
-def test_this_checkout_has_no_circles(capsys: pytest.CaptureFixture[str]) -> None:
+def test_this_checkout_has_no_cycles(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(Path(__file__).resolve().parents[3])]) == 0
     table = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
     assert {row[0]: row[-1] for row in table} == {"lwm_operator": "0", "lwm_operator.plan": "0", "lwm_trainer": "0", "lwm_cli": "0"}

@@ -1,33 +1,8 @@
-from pathlib import Path
-
-import pytest
-
-from lwm_operator.api import crd
-
-
-def test_the_committed_crds_equal_the_models() -> None:
-    assert crd.difference() == ""
-    assert crd.main(["--check"]) == 0
-
-
-def test_a_changed_copy_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crd, "ROOT", tmp_path)
-    monkeypatch.setattr(crd, "PLAIN", tmp_path / "crds" / "a.yaml")
-    monkeypatch.setattr(crd, "CHART", tmp_path / "chart" / "a.yaml")
-    assert crd.main(["--check"]) == 1
-    assert crd.main([]) == 0
-    assert crd.main(["--check"]) == 0
-    (tmp_path / "chart" / "a.yaml").write_text("kind: Other\n")
-    assert "+kind: CustomResourceDefinition" in crd.difference()
-
-
-def test_helm_keeps_the_charts_copy_on_uninstall() -> None:
-    assert "helm.sh/resource-policy: keep" in crd.CHART.read_text()
-    assert "helm.sh/resource-policy" not in crd.PLAIN.read_text()
+from lwm_operator.api.crd import crd
 
 
 def test_status_has_no_defaults() -> None:
-    schema = crd.crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    schema = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
     assert "default" not in str(schema["status"])
     assert schema["spec"]["properties"]["stages"]["items"]["properties"]["mesh"]["properties"]["tp"]["default"] == 1
 
@@ -47,6 +22,6 @@ def test_every_list_map_and_string_of_the_spec_is_bounded() -> None:
             paths += unbounded(child, f"{path}.{name}")
         return paths
 
-    schema = crd.crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    schema = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
     assert unbounded(schema["spec"], "spec") == []
     assert unbounded(schema["status"], "status") == []
