@@ -2,9 +2,10 @@
 
 import sys
 
+from lwm_trainer.config.command_line import version
 from lwm_trainer.config.extras import require_extra
 
-USAGE = """usage: lwm COMMAND
+USAGE = """usage: lwm COMMAND | --help | --version
 
   fit FILE.yaml    compile each stage of an LWMTraining without its accelerator: does it fit, and how fast will it be?
   data ...         prepare data sets on this machine, and show rows as readable text
@@ -33,6 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
             return convert(rest)
         case ["-h" | "--help"]:
             print(USAGE)
+            return 0
+        case ["--version"]:
+            print(f"lwm {version()}")
             return 0
         case _:
             print(USAGE, file=sys.stderr)

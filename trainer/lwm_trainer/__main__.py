@@ -7,7 +7,8 @@ import traceback
 from typing import NoReturn
 
 from lwm_trainer import config
-from lwm_trainer.config import ExitCode
+from lwm_trainer.config import CONFIG_PATH, TERMINATION_PATH, ExitCode
+from lwm_trainer.config.command_line import parse_no_options
 from lwm_trainer.config.extras import require_extra
 from lwm_trainer.runtime import console, sigterm, watchdog
 from lwm_trainer.runtime.exit import exit_process
@@ -17,12 +18,26 @@ from lwm_trainer.runtime.redaction import redact
 from lwm_trainer.runtime.startup import or_exit, read_index, read_mounted_config
 from lwm_trainer.storage import emulator
 
+HELP = f"""The LWM trainer: one process per host runs one attempt of one stage.
+It reads these environment variables, which the operator and Kubernetes set in a pod:
+
+  LWM_CONFIG            run config, a JSON file (default: {CONFIG_PATH})
+  JOB_COMPLETION_INDEX  index of this host in its slice, from 0 (required)
+  LWM_SLICE             index of this host's slice, from 0 (required with several slices)
+  LWM_TERMINATION_PATH  file for the termination message (default: {TERMINATION_PATH})
+  LWM_HIDDEN_VARIABLES  variables whose values are redacted in messages, separated by commas
+
+Exit codes, besides 1 for a missing extra:
+
+{chr(10).join(f"  {code.value:<3} {code.name.lower().replace('_', ' ')}" for code in ExitCode)}"""
+
 NOISY_LOGGERS = ("gcsfs", "gcsfs.credentials", "absl", "orbax")
 """Each would print hundreds of lines a process that say nothing about the training."""
 
 
 def main() -> NoReturn:
     """Read the run config, join the gang, train. The exit code and the termination message say how it ended."""
+    parse_no_options("lwm-trainer", HELP)
     require_extra("lwm-trainer", "trainer", "jax", "flax", "optax", "orbax")
     sigterm.block()  # before anything starts a thread
     # The crashing thread only, because a signal handler cannot safely read the frames of threads that are running.
