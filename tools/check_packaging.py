@@ -1,4 +1,4 @@
-"""Installs the wheel of this checkout into clean environments, one an extra and a Python, and starts what it brings.
+"""Install the wheel of this checkout into clean environments, one per extra and Python, and start each command.
 
 `python -m tools.check_packaging [--python 3.12 ...] [--extra trainer ...]`. Needs uv (LWM_UV or PATH) and the package registry.
 """
@@ -9,10 +9,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+UNREACHABLE = ("error sending request", "Failed to fetch", "dns error", "Network connectivity is disabled")
+"""What uv prints when it cannot reach the registry."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,9 @@ class Probe:
 PROBES: dict[str, list[Probe]] = {
     "": [
         Probe("lwm --help", 0, "usage: lwm"),
+        Probe("lwm --version", 0, "lwm 0."),
+        Probe("lwm-operator --help", 0, "LWM_TRAINER_IMAGE"),
+        Probe("lwm-trainer --help", 0, "LWM_CONFIG"),
         Probe("lwm-operator", 1, "pip install 'lwm-operator[operator]'"),
         Probe("lwm-trainer", 1, "pip install 'lwm-operator[trainer]'"),
         Probe("lwm fit x.yaml", 1, "pip install 'lwm-operator[fit]'"),
@@ -55,7 +61,13 @@ def main(arguments: list[str]) -> int:
     """Print a line for each environment; return 1 when one of them failed."""
     parser = argparse.ArgumentParser(prog="python -m tools.check_packaging", description=__doc__)
     parser.add_argument("--python", nargs="+", default=[sys.executable], help="interpreters, by version or path (default: this one)")
-    parser.add_argument("--extra", nargs="+", default=list(PROBES), choices=list(PROBES), help="extras (default: none, and each)")
+    parser.add_argument(
+        "--extra",
+        nargs="+",
+        default=list(PROBES),
+        choices=list(PROBES),
+        help="extras (default: an environment without extras, and one per extra)",
+    )
     options = parser.parse_args(arguments)
     failures = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -63,14 +75,14 @@ def main(arguments: list[str]) -> int:
         for python in options.python:
             for extra in options.extra:
                 problems = check(wheel, extra, python, Path(folder) / f"venv-{extra or 'base'}")
-                print(f"{python} [{extra}]: {'; '.join(problems) or 'as it should be'}", flush=True)
+                print(f"{python} [{extra}]: {'; '.join(problems) or 'ok'}", flush=True)
                 failures += bool(problems)
     return 1 if failures else 0
 
 
 def build_wheel(folder: Path) -> Path:
     """The wheel of this checkout, in `folder`."""
-    subprocess.run([_uv(), "build", "--quiet", "--wheel", "--out-dir", folder, ROOT], check=True)
+    _install([_uv(), "build", "--quiet", "--wheel", "--out-dir", folder, ROOT])
     return next(folder.glob("*.whl"))
 
 
@@ -78,8 +90,20 @@ def check(wheel: Path, extra: str, python: str, environment: Path) -> list[str]:
     """Make the environment, install the wheel with `extra`, and return a sentence for each probe that failed."""
     subprocess.run([_uv(), "venv", "--quiet", "--clear", "--python", python, environment], check=True)
     requirement = f"lwm-operator[{extra}] @ {wheel.as_uri()}" if extra else f"lwm-operator @ {wheel.as_uri()}"
-    subprocess.run([_uv(), "pip", "install", "--quiet", "--python", environment / "bin" / "python", requirement], check=True)
+    _install([_uv(), "pip", "install", "--quiet", "--python", environment / "bin" / "python", requirement])
     return [problem for probe in PROBES[extra] if (problem := _problem(probe, environment)) is not None]
+
+
+def _install(command: Sequence[str | Path]) -> None:
+    """Run a command that reads the package registry. Raises RuntimeError with one sentence when uv cannot reach it."""
+    completed = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    if completed.returncode == 0:
+        return
+    if any(words in completed.stderr for words in UNREACHABLE):
+        raise RuntimeError(
+            "the package registry cannot be reached, and this check installs from it: connect, or set UV_DEFAULT_INDEX to a mirror"
+        )
+    raise RuntimeError(f"{' '.join(map(str, command))} failed: {completed.stderr.strip()}")
 
 
 def _problem(probe: Probe, environment: Path) -> str | None:
@@ -102,4 +126,7 @@ def _uv() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except RuntimeError as error:
+        sys.exit(f"error: {error}")

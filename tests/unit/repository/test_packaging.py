@@ -1,4 +1,7 @@
-"""The wheel in a clean environment without any extra: each command says in one sentence which one it needs."""
+"""The wheel in a clean environment without any extra: each command says in one sentence which one it needs.
+
+Needs the package registry (or uv's cache), unlike the other fast tests.
+"""
 
 import sys
 from pathlib import Path
