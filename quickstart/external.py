@@ -90,7 +90,7 @@ def upload_to_bucket(bucket: str) -> None:
     try:
         upload(example_objects(), bucket)
     except (GoogleAPIError, GoogleAuthError, RequestException) as error:
-        cure = "create the bucket, log in with `gcloud auth application-default login`, and get roles/storage.objectAdmin on it"
+        cure = "create the bucket, log in with `gcloud auth application-default login`, and get roles/storage.objectUser on it"
         raise CommandError(f"BUCKET=gs://{bucket} cannot be written: {cure} ({error})") from error
 
 

@@ -11,7 +11,7 @@ from benchmarks.operator.measurements import OperatorMeasurement
 from devcluster.run import say
 from devcluster.trainings import manifest, stage_manifest
 from lwm_operator.api.status import Attempt, AttemptState, FailureClass, FinalCheckpoint, Phase, RootCause, StageState, StageStatus, Status
-from lwm_operator.api.training import Training, read
+from lwm_operator.api.training import Training, parse_training
 from lwm_operator.plan.actions import Plan
 from lwm_operator.plan.observed import JobView, Observed, PodState, PodView
 from lwm_operator.plan.plan import plan
@@ -76,7 +76,7 @@ def third_attempt_of_the_second_stage() -> Snapshot:
     stages = [stage_manifest(name, 512, 10000.0, {"fsdp": 4, "sp": 4}, STEPS, 8192) for name in ("a", "b", "c")]
     body = manifest("bible", stages=stages, accelerator={"type": "cpu", "cpu": {"hosts": HOSTS, "devicesPerHost": 1}})
     body["metadata"] |= {"namespace": "default", "uid": "1a2b3c4d-0000-0000-0000-000000000000", "generation": 1, "resourceVersion": "7"}
-    training = read(body).model_copy(update={"status": status_before(newest)})
+    training = parse_training(body).model_copy(update={"status": status_before(newest)})
     for _ in range(2):  # the first decision completes the status, the second has nothing to add
         decision = plan(training, observed, NOW)
         training = training.model_copy(update={"status": decision.status})

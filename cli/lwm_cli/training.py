@@ -9,7 +9,7 @@ import yaml
 
 from lwm_operator.api.names import KIND
 from lwm_operator.api.stage import Stage
-from lwm_operator.api.training import Training, read
+from lwm_operator.api.training import Training, parse_training
 from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.run_config import run_config
 from lwm_operator.plan.observed import Observed
@@ -35,7 +35,7 @@ def load(file: Path) -> Training:
     if len(trainings) != 1:
         raise FileError(f"{file} holds {len(trainings)} objects of kind {KIND}: give a file with one")
     try:
-        training = read(_with_server_defaults(trainings[0]))
+        training = parse_training(_with_server_defaults(trainings[0]))
     except pydantic.ValidationError as error:
         raise FileError("\n".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())) from error
     if wrong := validate(training.spec):

@@ -1,6 +1,6 @@
 """What each example, TPU topology and GPU profile becomes, on a real API server: as objects, and as pods under Pod Security.
 
-Pod Security does not refuse a Job, only its pods: so each Job's pod is asked for, too. Nothing but companions is really made.
+Pod Security does not refuse a Job, only its pods: so each Job's pod is asked for, too. Only the supporting objects are really created.
 """
 
 import asyncio
@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from lwm_operator.api.training import Training, read
+from lwm_operator.api.training import Training, parse_training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client
-from lwm_operator.manifests.attempt import companions
+from lwm_operator.manifests.attempt import supporting_objects
 from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.job import jobs
 from lwm_operator.plan.validation.validate import validate
@@ -45,7 +45,7 @@ async def dry(client: Client, body: Body) -> Body:
 
 async def admitted(client: Client, wanted: Body) -> Training:
     """As the API server would keep it: with its defaults."""
-    training = read(await dry(client, wanted))
+    training = parse_training(await dry(client, wanted))
     assert validate(training.spec) == ()
     return training
 
@@ -69,7 +69,7 @@ async def objects(client: Client, run_of: AttemptSpec) -> tuple[Body, ...]:
     place = paths.item("ServiceAccount", namespace, name)
     if await client.get(place) is not None:
         await client.call("DELETE", place)
-    await asyncio.gather(*(dry(client, body) for body in (*companions(run_of), *bodies)))
+    await asyncio.gather(*(dry(client, body) for body in (*supporting_objects(run_of), *bodies)))
     await client.call("POST", paths.collection("ServiceAccount", namespace), body={"metadata": {"name": name}})
     return bodies
 

@@ -15,7 +15,7 @@ import yaml
 
 from devcluster.paths import REPOSITORY, binaries
 from lwm_operator.api.names import KIND
-from lwm_operator.api.training import read
+from lwm_operator.api.training import parse_training
 from lwm_operator.plan.validation.validate import validate
 from lwm_operator.platforms.gpu import PROFILES
 from lwm_operator.platforms.tpu import slice_shape
@@ -115,14 +115,14 @@ def test_the_first_tpu_training_fits_the_node_pool_before_it() -> None:
     (body,) = [yaml.safe_load(block.text) for block in blocks("gke-tpu") if block.info == "yaml first.yaml"]
     assert body["kind"] == KIND
     body["metadata"] |= {"namespace": "lwm-work", "uid": "1a2b3c4d-0000-0000-0000-000000000000"}
-    spec = read(body).spec
+    spec = parse_training(body).spec
     assert validate(spec) == ()
     assert spec.accelerator.tpu is not None
     shape = slice_shape(spec.accelerator.tpu.family, spec.accelerator.tpu.topology)
     pool = f"--machine-type={shape.machine} --tpu-topology={spec.accelerator.tpu.topology} --num-nodes={shape.hosts} "
     assert pool in text("gke-tpu")
     body["spec"]["accelerator"]["tpu"]["topology"] = "4x4x3"
-    (violation,) = validate(read(body).spec)
+    (violation,) = validate(parse_training(body).spec)
     assert f"`{violation}`" in text("gke-tpu"), "the guide quotes what is said of a wrong topology"
 
 

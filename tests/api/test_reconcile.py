@@ -51,7 +51,7 @@ async def test_a_spec_without_sense_gets_no_child_and_says_why(client: Client, r
     await Operator(rights).reconcile(training)
     assert all(not bodies for bodies in (await children(client, training)).values())
     accepted = {condition.type: condition for condition in (await reload(client, training)).status.conditions}["Accepted"]
-    assert (accepted.status, accepted.reason) == ("False", "Refused")
+    assert (accepted.status, accepted.reason) == ("False", "InvalidSpec")
     assert "spec.model.width: 126 is not a multiple of fsdp x sp = 4" in accepted.message
 
 
@@ -61,11 +61,11 @@ async def test_a_topology_that_does_not_exist_is_refused_with_those_next_to_it(c
     await Operator(rights).reconcile(training)
     assert all(not bodies for bodies in (await children(client, training)).values())
     status = (await reload(client, training)).status
-    words = "spec.accelerator.tpu: 4x4x3 is no topology of v5p: use 4x4x4, 2x4x4"
+    words = "spec.accelerator.tpu: unknown topology 4x4x3 of v5p: use 4x4x4, 2x4x4"
     accepted = {condition.type: condition for condition in status.conditions}["Accepted"]
-    assert (accepted.status, accepted.reason) == ("False", "Refused")
+    assert (accepted.status, accepted.reason) == ("False", "InvalidSpec")
     assert words in accepted.message
-    assert (status.phase, status.reason) == (Phase.PENDING, "Refused")
+    assert (status.phase, status.reason) == (Phase.PENDING, "InvalidSpec")
     assert words in status.message
 
 
@@ -86,7 +86,7 @@ async def test_what_belongs_to_somebody_else_is_not_touched(client: Client, righ
     service = {"metadata": {"name": "bible"}, "spec": {"ports": [{"port": 80}]}}
     await client.call("POST", paths.collection("Service", namespace), body=service)
     training = await create(client, namespace)
-    with pytest.raises(NameConflictError, match="Service bible exists and is not this training's"):
+    with pytest.raises(NameConflictError, match="Service bible exists but belongs to another owner"):
         await Operator(rights).reconcile(training)
     service_after = await client.get(paths.item("Service", namespace, "bible"))
     assert service_after is not None

@@ -174,7 +174,7 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     ),
     "network devices have a domain": (
         {"accelerator": {"type": "gpu", "gpu": GPU | {"rdma": {"hca": 1}}}},
-        "rdma: a resource's name has a domain",
+        "rdma: resource names need a domain",
         {"accelerator": {"type": "gpu", "gpu": GPU | {"rdma": {"rdma/hca": 1}}}},
     ),
     "huge pages have two sizes": (
@@ -184,7 +184,7 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     ),
     "nccl is NCCL's": (
         {"accelerator": {"type": "gpu", "gpu": GPU | {"nccl": {"LD_PRELOAD": "x"}}}},
-        "nccl: its names begin with NCCL_",
+        "nccl: names must begin with NCCL_",
         {"accelerator": {"type": "gpu", "gpu": GPU | {"nccl": {"NCCL_DEBUG": "WARN"}}}},
     ),
     "known profiles": (

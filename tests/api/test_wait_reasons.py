@@ -62,7 +62,7 @@ CASES = [
     ),
     Case(
         name="refused",
-        reason="Refused",
+        reason="InvalidSpec",
         words=("spec.model.width: 126 is not a multiple of fsdp x sp = 4",),
         changes={"model": NARROW},
     ),
@@ -74,7 +74,10 @@ CASES = [
     ),
     Case(name="suspended", reason="Suspended", words=(), changes={"suspend": True}),
     Case(
-        name="backing-off", reason="BackingOff", words=("attempt 2 at 2", "Uncaught", "division by zero"), changes={"podTemplate": NOWHERE}
+        name="backing-off",
+        reason="BackingOff",
+        words=("attempt 2 at 2", "UncaughtException", "division by zero"),
+        changes={"podTemplate": NOWHERE},
     ),
     Case(
         name="quota",
@@ -95,7 +98,7 @@ CASES = [
     ),
     Case(
         name="denied",
-        reason="PodsRefused",
+        reason="PodsRejected",
         words=("2 of 2 pods missing since 2", f"ValidatingAdmissionPolicy '{DENYING}'", "no pods on Sundays"),
         namespace=DENYING,
     ),
@@ -194,7 +197,7 @@ async def fail(client: Client, training: str) -> None:
     async with asyncio.timeout(20):
         while not (pods := await client.list(paths.collection("Pod", ID), selector)):  # noqa: ASYNC110
             await asyncio.sleep(0.2)
-    words = {"code": 70, "reason": "Uncaught", "message": "division by zero", "step": 0}
+    words = {"code": 70, "reason": "UncaughtException", "message": "division by zero", "step": 0}
     ended = {"terminated": {"exitCode": 70, "reason": "Error", "message": json.dumps(words)}}
     container = {"name": names.CONTAINER, "state": ended, "image": "x", "imageID": "", "ready": False, "restartCount": 0}
     status = {"status": {"phase": "Failed", "containerStatuses": [container]}}

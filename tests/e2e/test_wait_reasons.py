@@ -81,7 +81,7 @@ HELD = [
 HELD_HERE = [
     Case(
         name="no-folder",
-        reason="Mount",
+        reason="FailedMount",
         words=("2 of 2 pods since 2", "hostPath type check failed", "/no/such/folder"),
         changes={"checkpoint": {"pvc": {"claimName": "no-folder"}, "saveIntervalSteps": 10}},
     ),

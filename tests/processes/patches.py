@@ -15,7 +15,7 @@ from lwm_trainer import config
 from lwm_trainer.runtime import sigterm
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
 from lwm_trainer.step.batch import Batch
-from lwm_trainer.step.global_batch import Feed
+from lwm_trainer.step.global_batch import GlobalBatches
 from lwm_trainer.step.train_step import TrainProgram
 
 HANG_STEP, NAN_STEP, LAST_STEP = 7, 8, 4
@@ -45,21 +45,21 @@ def secret_in_an_exception() -> None:
 def host_1_sleeps() -> None:
     """Host 1 stands still at step HANG_STEP."""
 
-    def batch(self: Feed, step: int) -> Batch:
+    def batch(self: GlobalBatches, step: int) -> Batch:
         if step == HANG_STEP and os.environ["JOB_COMPLETION_INDEX"] == "1":
             time.sleep(600)
         return original(self, step)  # type: ignore[no-any-return]
 
-    original = replace(Feed, "batch", batch)
+    original = replace(GlobalBatches, "batch", batch)
 
 
 def next_batch() -> None:
     """Each step trains on the batch of the step after it."""
 
-    def batch(self: Feed, step: int) -> Batch:
+    def batch(self: GlobalBatches, step: int) -> Batch:
         return original(self, step + 1)  # type: ignore[no-any-return]
 
-    original = replace(Feed, "batch", batch)
+    original = replace(GlobalBatches, "batch", batch)
 
 
 def nan_loss() -> None:

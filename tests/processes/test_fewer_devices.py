@@ -11,7 +11,7 @@ from lwm_trainer import config
 from lwm_trainer.data.documents.in_memory import InMemoryDocuments
 from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.parallel.mesh import AXIS_NAMES
-from lwm_trainer.step.global_batch import Feed
+from lwm_trainer.step.global_batch import GlobalBatches
 from lwm_trainer.step.train_step import State, TrainProgram, make_program
 from support.builders import a_run
 
@@ -45,11 +45,11 @@ def documents() -> InMemoryDocuments:
 
 
 @cache
-def program(devices: int) -> tuple[TrainProgram, Feed]:
+def program(devices: int) -> tuple[TrainProgram, GlobalBatches]:
     run_config = run(devices)
     placed = np.array(jax.devices()[:devices]).reshape(1, devices, 1, 1, 1)
     compiled = make_program(run_config, jax.sharding.Mesh(placed, AXIS_NAMES))
-    return compiled, Feed(run_config, run_config.mesh, Batches(run_config, {"d": documents()}), compiled.batch_sharding)
+    return compiled, GlobalBatches(run_config, run_config.mesh, Batches(run_config, {"d": documents()}), compiled.batch_sharding)
 
 
 def train(devices: tuple[int, ...]) -> tuple[list[int], np.ndarray[Any, Any]]:

@@ -61,7 +61,7 @@ def whole(folder: Path) -> str:
 
 def test_an_exception_that_nobody_expected_leaves_its_line_and_its_place(tmp_path: Path) -> None:
     left, last, stderr = start(tmp_path, whole(tmp_path), command=patched(no_batches))
-    assert (left, last.reason) == (ExitCode.UNCAUGHT, "Uncaught")
+    assert (left, last.reason) == (ExitCode.UNCAUGHT_EXCEPTION, "UncaughtException")
     assert last.message.startswith("TypeError: 'NoneType' object is not callable at lwm_trainer/train.py:")
     assert last.message.endswith(" _load")
     assert "Traceback (most recent call last)" in stderr
@@ -72,6 +72,6 @@ def test_no_secrets_value_is_in_what_an_exception_leaves(tmp_path: Path) -> None
     code, last, stderr = start(
         tmp_path, whole(tmp_path), command=patched(secret_in_an_exception), KEY="correct-horse-battery", LWM_HIDDEN_VARIABLES="KEY"
     )
-    assert (code, last.message.partition(" at ")[0]) == (ExitCode.UNCAUGHT, "KeyError: '…'")
+    assert (code, last.message.partition(" at ")[0]) == (ExitCode.UNCAUGHT_EXCEPTION, "KeyError: '…'")
     assert "Traceback (most recent call last)" in stderr
     assert "correct-horse-battery" not in stderr

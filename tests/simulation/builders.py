@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause, StageState, StageStatus, Status
-from lwm_operator.api.training import Training, read
+from lwm_operator.api.training import Training, parse_training
 from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.observed import JobView, Observed, PodState, PodView
 from lwm_trainer.config import FinalReport, Phase, Progress
@@ -51,7 +51,7 @@ def body(name: str = "bible", **changes: Any) -> dict[str, Any]:
 
 
 def training(status: Status | None = None, generation: int = 1, **changes: Any) -> Training:
-    parsed = read(body(**changes))
+    parsed = parse_training(body(**changes))
     metadata = parsed.metadata.model_copy(update={"generation": generation})
     return parsed.model_copy(update={"metadata": metadata, "status": status or Status()})
 

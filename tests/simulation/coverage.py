@@ -6,29 +6,29 @@ from typing import get_args
 
 from lwm_operator.api.status import AttemptState, FailureClass, Phase, StageState
 from lwm_operator.plan.actions import Action
+from lwm_operator.plan.reasons import EventReason
 
 LEAST = 100
 COUNT = 5000
 
-EVENTS = (
-    "AttemptFailed AttemptStarted CheckpointCommitted Refused SpecWarning StageComplete StageStarted TrainingComplete TrainingFailed "
-    "TrainingPaused TrainingSuspended DatasetFailed DatasetReady RecordsSkipped"
-).split()
+EVENTS = tuple(str(reason) for reason in EventReason if reason not in (EventReason.ACTION_FAILED, EventReason.UNREADABLE))
+"""The Events of the plan; those two are the controller's."""
 
 REASONS = (
     # where it stands
-    "BackingOff Complete CreateFailed Creating Refused Suspended Suspending WaitingForPods "
+    "BackingOff Complete CreateFailed Creating InvalidSpec Suspended Suspending WaitingForPods "
     # why pods do not run
     "ConfigError ContainerCreating ImagePull PodsMissing Queued SchedulingGated Unschedulable "
     # what the trainer does
     "Preparing Rendezvous LoadingData Restoring Compiling Training Saving "
     # why an attempt ended: the trainer's reasons and codes
     "BadArguments BadCheckpoint BadConfig BadData BucketDenied BucketMissing Diverged ExitCode1 GateFailed Hang HostLost Killed "
-    "CompletedWithoutCheckpoint DataCorrupt PreparedNowhere SavedOnRequest SegmentationFault StorageDenied Transient Uncaught "
+    "CompletedWithoutCheckpoint DataCorrupt PreparationNotReported SavedOnRequest SegmentationFault StorageDenied Transient "
+    "UncaughtException "
     # and Kubernetes' reasons, what users do, the operator's own decisions
-    "Evicted EvictedByQueue JobDeleted LeaseSilent NoRoomWithoutAvoided NodeAffinity NodeGone NodeLost NodeNotReady NodeShutdown OOMKilled "
-    "OutOfcpu OutOfmemory OutOfpods PlacementTimeout PodDeleted PodFailed Preempted Preempting Shutdown Superseded TaintedNode Terminated "
-    "UnexpectedAdmissionError"
+    "AvoidedNodesNeeded Evicted EvictedByQueue JobDeleted LeaseNotRenewed NodeAffinity NodeGone NodeLost NodeNotReady NodeShutdown "
+    "OOMKilled OutOfcpu OutOfmemory OutOfpods PlacementTimeout PodDeleted PodFailed Preempted Preempting Shutdown Superseded TaintedNode "
+    "Terminated UnexpectedAdmissionError"
 ).split()
 
 WANTED: dict[str, tuple[str, ...]] = {
@@ -37,7 +37,7 @@ WANTED: dict[str, tuple[str, ...]] = {
     "attempt": tuple(AttemptState),
     "stage": tuple(StageState),
     "action": tuple(action.__name__ for action in get_args(Action)),
-    "event": tuple(EVENTS),
+    "event": EVENTS,
     "decision": tuple(REASONS),
 }
 

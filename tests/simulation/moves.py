@@ -15,7 +15,7 @@ REASONS = {
     64: "BadArguments",
     65: "BadData",
     66: "BadCheckpoint",
-    70: "Uncaught",
+    70: "UncaughtException",
     75: "BucketMissing",
     76: "Hang",
     77: "BucketDenied",

@@ -87,7 +87,7 @@ class Preparations:
         for name in self._active():
             for pod in self.state.preparations[name].pods:
                 if pod.index == index and pod.state == PodState.RUNNING:
-                    self._fail(name, pod, TerminationMessage(code=code, reason="Uncaught", message="w") if code < 128 else None)
+                    self._fail(name, pod, TerminationMessage(code=code, reason="UncaughtException", message="w") if code < 128 else None)
 
     def hold_up_worker(self, index: int, reason: str) -> None:
         """The kubelet or the scheduler says why the worker's pod waits."""

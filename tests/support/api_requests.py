@@ -3,7 +3,7 @@
 from typing import Any
 
 from lwm_operator.api import names
-from lwm_operator.api.training import Training, read
+from lwm_operator.api.training import Training, parse_training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from simulation.builders import body
@@ -20,7 +20,7 @@ async def create(client: Client, namespace: str, name: str = "bible", **changes:
 
 async def submit(client: Client, wanted: Body) -> Training:
     place = paths.collection(names.KIND, wanted["metadata"]["namespace"])
-    return read(await client.call("POST", place, body=wanted, query={"fieldValidation": "Strict"}))
+    return parse_training(await client.call("POST", place, body=wanted, query={"fieldValidation": "Strict"}))
 
 
 async def refusal(client: Client, wanted: Body) -> str:
@@ -49,4 +49,4 @@ async def change(client: Client, training: Training, patch: Body) -> str:
 async def reload(client: Client, training: Training) -> Training:
     current = await client.get(paths.item(names.KIND, training.metadata.namespace, training.metadata.name))
     assert current is not None
-    return read(current)
+    return parse_training(current)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from lwm_operator.platforms.gke_tpu_families import GKE_TPU_FAMILIES, GkeTpuFamily
 from lwm_operator.platforms.gpu import PROFILES
 from lwm_operator.platforms.profile import Profile
-from lwm_operator.platforms.tpu import ACCELERATOR_LABEL, CHIPS_LABEL, RESOURCE, TOPOLOGY_LABEL, selectors
+from lwm_operator.platforms.tpu import CHIPS_LABEL, RESOURCE, TOPOLOGY_LABEL, TPU_ACCELERATOR_LABEL, selectors
 
 SHOWN = 256
 """Topologies of up to this many chips are listed. The family's rule covers the rest."""
@@ -18,7 +18,7 @@ The hardware that the operator knows, with sources. It refuses other values and 
 
 ## TPU
 
-One pod runs per host and requests all chips of the host as `{RESOURCE}`. Node selectors are `{ACCELERATOR_LABEL}` and
+One pod runs per host and requests all chips of the host as `{RESOURCE}`. Node selectors are `{TPU_ACCELERATOR_LABEL}` and
 `{TOPOLOGY_LABEL}`. If two machine types build the same topology, `{CHIPS_LABEL}` is a selector too: the first row is the default, and
 `chipsPerHost` selects another. A slice of several hosts is one node pool.
 """

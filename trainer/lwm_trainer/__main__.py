@@ -15,7 +15,7 @@ from lwm_trainer.runtime.exit import exit_process
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
 from lwm_trainer.runtime.progress import ProgressReporter
 from lwm_trainer.runtime.redaction import redact
-from lwm_trainer.runtime.startup import or_exit, read_index, read_mounted_config
+from lwm_trainer.runtime.startup import exit_on_value_error, read_index, read_mounted_config
 from lwm_trainer.storage import emulator
 
 HELP = f"""The LWM trainer: one process per host runs one attempt of one stage.
@@ -43,7 +43,7 @@ def main() -> NoReturn:
     # The crashing thread only, because a signal handler cannot safely read the frames of threads that are running.
     faulthandler.enable(all_threads=False)
     run = read_mounted_config(config.RunConfig)
-    index = or_exit(lambda: process_index(run.gang))
+    index = exit_on_value_error(lambda: process_index(run.gang))
 
     tracker = PhaseTracker(run.hang)
     sigterm.start(tracker)

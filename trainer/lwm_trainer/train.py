@@ -28,7 +28,7 @@ from lwm_trainer.runtime.progress import ProgressReporter
 from lwm_trainer.runtime.step_report import StepReport, print_step_line
 from lwm_trainer.step import fingerprint
 from lwm_trainer.step.batch import abstract_batch
-from lwm_trainer.step.global_batch import Feed
+from lwm_trainer.step.global_batch import GlobalBatches
 from lwm_trainer.step.train_step import State, TrainProgram, make_program
 from lwm_trainer.storage.write_probe import require_writable
 
@@ -63,7 +63,7 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
     origin = agree_on_origin(run)
     state, record = _start(run, program, origin, loaded.tokenizer_sha256)
     saver = Saver(run, mesh, loaded.tokenizer_sha256, origin.step)
-    feed = Feed(run, mesh, loaded.batches, program.batch_sharding)
+    feed = GlobalBatches(run, mesh, loaded.batches, program.batch_sharding)
     tracker.resumed(origin.step)
     if reporter is not None:
         reporter.resumed(origin.step)

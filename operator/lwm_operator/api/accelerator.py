@@ -79,7 +79,7 @@ class Gpu(Resource):
                 json_schema_extra=guarded(
                     rule(
                         "self.all(name, name.contains('/'))",
-                        "rdma: a resource's name has a domain: use a name such as rdma/hca",
+                        "rdma: resource names need a domain: use a name such as rdma/hca",
                     )
                 ),
             ),
@@ -112,7 +112,7 @@ class Gpu(Resource):
                 json_schema_extra=guarded(
                     rule(
                         "self.all(name, name.startsWith('NCCL_'))",
-                        "nccl: its names begin with NCCL_: put other variables into podTemplate.env",
+                        "nccl: names must begin with NCCL_: put other variables into podTemplate.env",
                     )
                 ),
             ),

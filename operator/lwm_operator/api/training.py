@@ -51,6 +51,6 @@ class Training(Resource):
     status: Status = Status()
 
 
-def read(body: Mapping[str, Any]) -> Training:
+def parse_training(body: Mapping[str, Any]) -> Training:
     """Parse an API object. Raises `pydantic.ValidationError` for an object that the CRD would not admit."""
     return Training.model_validate(body)

@@ -1,11 +1,11 @@
-"""Carry out a plan's actions. Each may be repeated: what is already so stays as it is."""
+"""Carries out the actions of a plan. Every action is idempotent."""
 
 from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import parse, paths
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from lwm_operator.cluster.port import NameConflictError
-from lwm_operator.manifests.attempt import companions
+from lwm_operator.manifests.attempt import supporting_objects
 from lwm_operator.manifests.common import AttemptSpec, Manifest
 from lwm_operator.manifests.job import jobs
 from lwm_operator.manifests.preparation import PreparationSpec, preparation_companions, preparation_job
@@ -28,7 +28,7 @@ async def carry_out(client: Client, training: Training, action: Action, default_
                 avoided_nodes=action.avoided_nodes,
                 prepared=dict(action.prepared),
             )
-            await _create(client, training, companions(attempt_spec), jobs(attempt_spec))
+            await _create(client, training, supporting_objects(attempt_spec), jobs(attempt_spec))
         case CreatePreparation():
             preparation = PreparationSpec(training=training, number=action.number, run=action.run, image=image, template=action.template)
             await _create(client, training, preparation_companions(preparation), (preparation_job(preparation),))
@@ -47,9 +47,9 @@ async def carry_out(client: Client, training: Training, action: Action, default_
                 await _delete(client, training, leftover.name, ((leftover.name, leftover.uid),))
 
 
-async def _create(client: Client, training: Training, companions: tuple[Manifest, ...], job_manifests: tuple[Manifest, ...]) -> None:
-    """Apply what the Jobs need, then create each Job once; one that exists already is this training's, or an error."""
-    for manifest in companions:
+async def _create(client: Client, training: Training, manifests: tuple[Manifest, ...], job_manifests: tuple[Manifest, ...]) -> None:
+    """Apply what the Jobs need, then create each Job once; one that exists must belong to this training."""
+    for manifest in manifests:
         path = paths.item(manifest["kind"], training.metadata.namespace, manifest["metadata"]["name"])
         _check_owner(training, manifest["kind"], await client.get(path))
         await client.patch(path, manifest, Patch.APPLY, manager=names.FIELD_MANAGER)
@@ -67,7 +67,7 @@ async def _create_job(client: Client, training: Training, manifest: Manifest) ->
         existing = await client.get(f"{collection}/{name}")
         _check_owner(training, "Job", existing)
         if existing is not None and _purpose(existing) != _purpose(manifest):
-            raise NameConflictError(f"Job {name} carries another one's labels: delete it") from error
+            raise NameConflictError(f"Job {name} has the labels of another attempt: delete it") from error
 
 
 def _purpose(job: Body) -> tuple[object, ...]:
@@ -97,4 +97,4 @@ async def _delete_owned(client: Client, training: Training, kind: str, name: str
 def _check_owner(training: Training, kind: str, existing: Body | None) -> None:
     if existing is not None and not parse.is_controlled_by(existing, training.metadata.uid):
         name = existing["metadata"]["name"]
-        raise NameConflictError(f"{kind} {name} exists and is not this training's: delete it, or give the training another name")
+        raise NameConflictError(f"{kind} {name} exists but belongs to another owner: delete it, or give the training another name")

@@ -1,4 +1,4 @@
-"""The API server's time: what its last answer said, and what has passed since by a clock that nobody sets."""
+"""The API server's time: the Date of its last response plus the time since then on the monotonic clock."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

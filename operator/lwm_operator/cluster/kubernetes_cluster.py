@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from lwm_operator.api import names
 from lwm_operator.api.status import Status
-from lwm_operator.api.training import Metadata, Training, read
+from lwm_operator.api.training import Metadata, Training, parse_training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.apply import carry_out
 from lwm_operator.cluster.client import ApiError, Client
@@ -59,7 +59,7 @@ class KubernetesCluster:
         if body is None:
             return None
         try:
-            return read(body)
+            return parse_training(body)
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])

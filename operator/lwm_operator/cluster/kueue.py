@@ -1,4 +1,4 @@
-"""What Kueue says of a suspended Job. It is asked only then, and never required; nothing is decided by its messages."""
+"""Reads why Kueue keeps a Job suspended. Kueue is optional; its messages only explain and decide nothing."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Leader election: of several operators, the holder of one Lease works. Losing it ends the process; leaving gives it back."""
+"""Leader election: only the operator that holds the Lease works. It exits when it loses the Lease and releases it at shutdown."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

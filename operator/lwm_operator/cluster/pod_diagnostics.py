@@ -1,4 +1,4 @@
-"""Find out what pods themselves do not tell: their nodes and Events are read, for a few pods at a time, and only in doubt."""
+"""Explains pods whose own status does not: reads the nodes and Events of a few pods at a time, and only when needed."""
 
 import asyncio
 from collections.abc import Mapping

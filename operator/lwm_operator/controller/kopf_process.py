@@ -13,7 +13,7 @@ from lwm_operator.controller.run import run
 from lwm_operator.controller.settings import Settings, from_environment
 
 
-async def operate(settings: Settings) -> int:
+async def run_operator(settings: Settings) -> int:
     """Run until told to stop; return the exit code of the process."""
 
     async def watch(queue: KeyedQueue[TrainingKey], tasks: list[asyncio.Task[None]]) -> None:
@@ -34,11 +34,11 @@ async def operate(settings: Settings) -> int:
 
 
 def main() -> int:
-    """Read the settings from the environment and operate; exit code 64 when a setting is wrong."""
+    """Read the settings from the environment and run the operator; exit code 64 when a setting is wrong."""
     try:
         settings = from_environment()
         configure_logging(settings.log_level)
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 64
-    return asyncio.run(operate(settings))
+    return asyncio.run(run_operator(settings))

@@ -21,6 +21,7 @@ from lwm_operator.plan.actions import (
 )
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.plan import plan
+from lwm_operator.plan.reasons import EventReason
 
 log = structlog.get_logger("lwm_operator")
 
@@ -75,7 +76,8 @@ class Reconciler:
             message = f"{describe(action)}: {error}"
             if isinstance(action, CreateAttempt | CreatePreparation):
                 await self._write_failure(training, ActionFailure(action=action, message=message))
-            event = Event(reason="ActionFailed", message=message, key=f"ActionFailed/{message}", type="Warning")
+            reason = EventReason.ACTION_FAILED
+            event = Event(reason=str(reason), message=message, key=f"{reason}/{message}", type="Warning")
             await self._post_event(training.metadata, event)
             raise
 
@@ -102,8 +104,9 @@ class Reconciler:
     async def _report_unreadable(self, error: UnreadableTrainingError) -> None:
         """The CRD admitted what this operator cannot read: the two are of different versions."""
         log.error("training_unreadable", error=str(error))
-        key = f"Unreadable/{error.metadata.generation}"
-        await self._post_event(error.metadata, Event(reason="Unreadable", message=str(error), key=key, type="Warning"))
+        reason = EventReason.UNREADABLE
+        key = f"{reason}/{error.metadata.generation}"
+        await self._post_event(error.metadata, Event(reason=str(reason), message=str(error), key=key, type="Warning"))
 
 
 def describe(action: Action) -> str:

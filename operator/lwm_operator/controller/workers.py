@@ -1,4 +1,4 @@
-"""The loops around the queue: workers that reconcile, and the resync that adds every training now and then."""
+"""The loops around the queue: workers that reconcile trainings, and a periodic resync that enqueues every training."""
 
 import asyncio
 import random

@@ -8,7 +8,7 @@ from lwm_operator.manifests.run_config import config_map
 from lwm_trainer.config import COORDINATOR_PORT
 
 
-def companions(attempt: AttemptSpec) -> tuple[Manifest, ...]:
+def supporting_objects(attempt: AttemptSpec) -> tuple[Manifest, ...]:
     """The objects that are applied before the Jobs are created, in the order in which they are applied."""
     account = service_account(attempt)
     return (

@@ -149,7 +149,9 @@ def _complete(entry: DatasetStatus, view: PreparationView) -> DatasetStatus:
     prepared: Prepared | None = next((report for report in reports if report is not None), None)
     if prepared is None:
         message = f"all {view.workers} workers exited with 0, but none reported where the data is"
-        return entry.model_copy(update={"state": DatasetState.FAILED, "reason": str(TrainerReason.PREPARED_NOWHERE), "message": message})
+        return entry.model_copy(
+            update={"state": DatasetState.FAILED, "reason": str(TrainerReason.PREPARATION_NOT_REPORTED), "message": message}
+        )
     skipped = f", {count(prepared.skipped)} records skipped" if prepared.skipped else ""
     return entry.model_copy(
         update={

@@ -111,7 +111,7 @@ def _charge_failure(ctx: PlanContext, attempt: Attempt) -> PlanContext:
     cause = attempt.root_cause
     if cause is None:
         return ctx
-    no_room = cause.reason == LifecycleReason.NO_ROOM_WITHOUT_AVOIDED
+    no_room = cause.reason == LifecycleReason.AVOIDED_NODES_NEEDED
     node_faults = () if no_room else record_node_fault(ctx.node_faults, cause, ctx.now)
     ctx = replace(ctx.with_entry(retry_budgets.charge(ctx.entry, cause)), node_faults=node_faults)
     stop = retry_budgets.stop_after_failure(ctx.entry, ctx.policy)
@@ -153,7 +153,7 @@ def _stay_stopped(ctx: PlanContext, attempt: Attempt | None) -> StageDecision:
 
 
 def _refuse(ctx: PlanContext) -> StageDecision:
-    return _decide_unlabelled(ctx, Phase.PENDING, LifecycleReason.REFUSED, "; ".join(ctx.spec_errors))
+    return _decide_unlabelled(ctx, Phase.PENDING, LifecycleReason.INVALID_SPEC, "; ".join(ctx.spec_errors))
 
 
 def _create_attempt(ctx: PlanContext) -> StageDecision:
@@ -167,7 +167,8 @@ def _create_attempt(ctx: PlanContext) -> StageDecision:
     earlier = [pod for pod in ctx.observed.pods if (pod.stage, pod.attempt) != (ctx.stage_number, number)]
     if blocking := [pod for pod in earlier if ctx.observed.blocks_next_attempt(pod, ctx.now)]:
         names = ", ".join(pod.name for pod in blocking[:3])
-        message = f"attempt {number} waits until {len(blocking)} pods of an earlier one are gone: {names}"
+        pods = "1 pod" if len(blocking) == 1 else f"{len(blocking)} pods"
+        message = f"attempt {number} is waiting for {pods} of an earlier attempt to terminate: {names}"
         return _decide(ctx, phase, LifecycleReason.WAITING_FOR_PODS, message, wait=RECHECK_SECONDS)
     if (failure := _attempt_creation_failure(ctx)) is not None:
         decision = _decide_unlabelled(ctx, phase, LifecycleReason.CREATE_FAILED, failure)

@@ -13,7 +13,7 @@ REPOSITORY = "GoogleCloudPlatform/container-engine-accelerators@992db81"
 GUIDE = "https://cloud.google.com/kubernetes-engine/docs/how-to/gpu-bandwidth-gpudirect-tcpx"
 NATIVE = f"{REPOSITORY} gpudirect-tcpxo/best-practice.md (native sidecars)"
 
-ACCELERATOR_LABEL = "cloud.google.com/gke-accelerator"
+GPU_ACCELERATOR_LABEL = "cloud.google.com/gke-accelerator"
 LIBRARIES = "/usr/local/nvidia/lib64"
 DRIVER = HostPath("nvidia-libraries", "/home/kubernetes/bin/nvidia/lib64")
 DRIVER_MOUNT = Mount(DRIVER.name, LIBRARIES, read_only=True)
@@ -86,7 +86,7 @@ A3_HIGH = Profile(
         "NCCL_PROTO": "Simple",
         "NCCL_SOCKET_NTHREADS": "1",
     },
-    node_selectors={ACCELERATOR_LABEL: "nvidia-h100-80gb"},
+    node_selectors={GPU_ACCELERATOR_LABEL: "nvidia-h100-80gb"},
 )
 
 A3_MEGA = Profile(
@@ -140,7 +140,7 @@ A3_MEGA = Profile(
         "NCCL_TUNER_CONFIG_PATH": f"{LIBRARIES}/a3plus_tuner_config.textproto",
         "NCCL_SHIMNET_GUEST_CONFIG_CHECKER_CONFIG_FILE": f"{LIBRARIES}/a3plus_guest_config.textproto",
     },
-    node_selectors={ACCELERATOR_LABEL: "nvidia-h100-mega-80gb"},
+    node_selectors={GPU_ACCELERATOR_LABEL: "nvidia-h100-mega-80gb"},
 )
 
 GIB = "/usr/local/gib"
@@ -172,5 +172,5 @@ A3_ULTRA = Profile(
         "NCCL_P2P_NET_CHUNKSIZE": "131072",
         "NCCL_TUNER_CONFIG_PATH": f"{GIB}/configs/tuner_config_a3u.txtpb",
     },
-    node_selectors={ACCELERATOR_LABEL: "nvidia-h200-141gb"},
+    node_selectors={GPU_ACCELERATOR_LABEL: "nvidia-h200-141gb"},
 )

@@ -62,5 +62,5 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 def profile(name: str) -> Profile:
     """The profile with this name. Raises PlatformError with the names that exist."""
     if name not in PROFILES:
-        raise PlatformError(f"{name} is no GPU profile: use one of {', '.join(PROFILES)}")
+        raise PlatformError(f"unknown GPU profile {name}: use one of {', '.join(PROFILES)}")
     return PROFILES[name]

@@ -8,7 +8,7 @@ from lwm_operator.platforms.error import PlatformError
 from lwm_operator.platforms.gke_tpu_families import GKE_TPU_FAMILIES, GkeTpuFamily, Topology
 
 RESOURCE = "google.com/tpu"
-ACCELERATOR_LABEL = "cloud.google.com/gke-tpu-accelerator"
+TPU_ACCELERATOR_LABEL = "cloud.google.com/gke-tpu-accelerator"
 TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
 CHIPS_LABEL = "cloud.google.com/gke-accelerator-count"
 """The number of chips of the node. GKE's TPU device plugin does not start without it (ai-on-gke/tpu-device-plugin@4626a9f
@@ -86,7 +86,7 @@ def selectors(
     A reservation is `NAME`, or `projects/PROJECT/reservations/NAME` if another project shares it.
     """
     shape = slice_shape(family, topology, chips_per_host)
-    labels = {ACCELERATOR_LABEL: GKE_TPU_FAMILIES[family].accelerator_label, TOPOLOGY_LABEL: topology}
+    labels = {TPU_ACCELERATOR_LABEL: GKE_TPU_FAMILIES[family].accelerator_label, TOPOLOGY_LABEL: topology}
     if len(GKE_TPU_FAMILIES[family].topologies[topology].machines) > 1:
         # Otherwise a pod that requests four chips also fits on a host of eight, and the slice is never complete.
         labels[CHIPS_LABEL] = str(shape.chips_per_host)
@@ -97,7 +97,7 @@ def selectors(
     if reservation:
         parts = RESERVATION.fullmatch(reservation)
         if parts is None:
-            raise PlatformError(f"{reservation} is no reservation: use NAME or projects/PROJECT/reservations/NAME")
+            raise PlatformError(f"invalid reservation {reservation}: use NAME or projects/PROJECT/reservations/NAME")
         labels |= {RESERVATION_LABEL: parts["name"], RESERVATION_AFFINITY_LABEL: "specific"}
         if parts["project"]:
             labels[RESERVATION_PROJECT_LABEL] = parts["project"]
@@ -132,7 +132,7 @@ def environment(*, slices: int, slice_index: int, coordinator: str) -> dict[str,
 
 def _family(name: str) -> GkeTpuFamily:
     if name not in GKE_TPU_FAMILIES:
-        raise PlatformError(f"{name} is no TPU family: use {_either(list(GKE_TPU_FAMILIES))}")
+        raise PlatformError(f"unknown TPU family {name}: use {_either(list(GKE_TPU_FAMILIES))}")
     return GKE_TPU_FAMILIES[name]
 
 
@@ -141,7 +141,7 @@ def _topology(family: GkeTpuFamily, name: str) -> Topology:
         return family.topologies[name]
     if not re.fullmatch(r"[1-9]\d{0,5}(x[1-9]\d{0,5})*", name):
         raise PlatformError(
-            f"{name!r} is no topology: write the chips along each axis, as {'4x4x4' if family.chip.dimensions == 3 else '4x4'}"
+            f"invalid topology {name!r}: write the chips along each axis, as {'4x4x4' if family.chip.dimensions == 3 else '4x4'}"
         )
     unknown = Topology(name, (), "")
     nearest = sorted(family.topologies.values(), key=lambda topology: _distance(unknown, topology))[:NEAREST]
@@ -152,7 +152,7 @@ def _topology(family: GkeTpuFamily, name: str) -> Topology:
         )
     if sorted(unknown.axes) == sorted(nearest[0].axes):
         raise PlatformError(f"{name} has its axes in another order than {family.name}: write {nearest[0].name}")
-    raise PlatformError(f"{name} is no topology of {family.name}: use {choices}")
+    raise PlatformError(f"unknown topology {name} of {family.name}: use {choices}")
 
 
 def _distance(unknown: Topology, topology: Topology) -> tuple[int, int, int]:

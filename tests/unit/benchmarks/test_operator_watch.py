@@ -11,7 +11,7 @@ from benchmarks.operator.operator_load import total
 from benchmarks.operator.process_kills import has_committed, progress
 from benchmarks.operator.watch import Watch, WatchEvent, WatchTimeoutError, named, of_job, other_than, runs
 from benchmarks.operator.workloads import bare_job, nowhere, training
-from lwm_operator.api.training import read
+from lwm_operator.api.training import parse_training
 from lwm_trainer.config import PROGRESS_ANNOTATION
 from tools.kubectl import Kubectl
 
@@ -78,7 +78,7 @@ def test_a_metric_is_summed_over_its_labels_and_a_missing_one_is_an_error() -> N
 
 
 def test_the_trainings_are_ones_that_the_operator_takes_and_the_bare_job_retries() -> None:
-    trained = read(training("t", steps=20) | {"metadata": {"name": "t", "namespace": "x", "uid": "1a2b3c4d"}})
+    trained = parse_training(training("t", steps=20) | {"metadata": {"name": "t", "namespace": "x", "uid": "1a2b3c4d"}})
     assert (trained.spec.stages[0].total_steps, trained.spec.checkpoint.save_interval_steps) == (20, 5)
     assert nowhere("t")["spec"]["podTemplate"]["nodeSelector"]
     assert bare_job("j", "image", hosts=2)["spec"]["backoffLimit"] > 100

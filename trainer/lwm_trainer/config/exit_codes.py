@@ -13,7 +13,7 @@ class ExitCode(IntEnum):
     """Missing or corrupt data or tokenizer. Permanent."""
     BAD_CHECKPOINT = 66
     """The checkpoint to start from does not match the config. Permanent."""
-    UNCAUGHT = 70
+    UNCAUGHT_EXCEPTION = 70
     """An unexpected exception."""
     TRANSIENT = 75
     """A failure of storage, network or rendezvous. A retry may succeed."""

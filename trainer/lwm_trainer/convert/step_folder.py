@@ -40,7 +40,8 @@ class StepFolder:
         self._params = epath.Path(folder) / "params"
         if not (self._params / "_METADATA").exists():
             raise WrongStepFolderError(
-                f"{folder}: not a step folder: give one that `status.checkpoint` or a conversion named, with params/ in it"
+                f"{folder}: not a step folder: give one that has params/ in it, from "
+                "`status.stages[].finalCheckpoint.path` or from a conversion"
             )
         if (damage := integrity.find_damage(self._params)) is not None:
             raise WrongStepFolderError(f"{folder}: params/{damage}: copy it again, or name another step folder")

@@ -50,7 +50,7 @@ def with_resolved_mesh(run: RunConfig) -> RunConfig:
 
 
 def fit(run: RunConfig, target: Target, log: Callable[[str], None], *, cache: Path | None = None) -> FitResult:
-    """Compile the stage's train step for the target, or read the cached result. Arguments and errors as of `compile_step`."""
+    """Compile the stage's train step for the target, or read the cached result. Arguments and errors are those of `compile_step`."""
     run = with_resolved_mesh(run)
     compiled, cached = compile_step(run, target, log, cache=cache)
     family = target.tpu_family

@@ -17,7 +17,7 @@ from jax import Array
 from jax.ad_checkpoint import checkpoint_name
 
 from lwm_trainer import config
-from lwm_trainer.model.modules import AXES, Attend, Block, Ends, TokenWise, at_once
+from lwm_trainer.model.modules import AXES, Attend, Block, EmbeddingAndHead, TokenWise, whole_row
 from lwm_trainer.model.remat import STREAM, rematerialized
 from lwm_trainer.model.rope import frequencies
 
@@ -37,7 +37,7 @@ def init(model: config.Model, key: Array) -> Params:
         return _pure(Block(model, nnx.Rngs(params=key)))
 
     return {
-        "ends": _pure(Ends(model, nnx.Rngs(params=ends_key))),
+        "ends": _pure(EmbeddingAndHead(model, nnx.Rngs(params=ends_key))),
         "layers": jax.vmap(one_layer)(jax.random.split(layers_key, model.layers)),
     }
 
@@ -55,7 +55,7 @@ def abstract(model: config.Model) -> Params:
 
 def logical_axes(model: config.Model) -> Params:
     """The tree of `init` with the logical axes of each array, a tuple of names."""
-    ends, block = _abstract(Ends, model), _abstract(Block, model)
+    ends, block = _abstract(EmbeddingAndHead, model), _abstract(Block, model)
     return {"ends": _axes(ends, ()), "layers": _axes(block, ("layers",))}
 
 
@@ -69,7 +69,7 @@ def hidden_states(
     place: Callable[[Array], Array],
     remat: config.Remat = "attention",
     attention_names: tuple[str, ...] = (),
-    token_wise: TokenWise = at_once,
+    token_wise: TokenWise = whole_row,
     vision_BT: Array | None = None,
     place_table: Callable[[Array], Array] = lambda table_VD: table_VD,
 ) -> Array:
@@ -85,7 +85,7 @@ def hidden_states(
         vision_BT: bool, true for tokens of the vision vocabulary, whose ids overlap with those of the text vocabulary. None: all are text.
         place_table: applied to an embedding table before tokens are looked up in it, for its sharding constraint.
     """
-    ends = _merge(Ends, model, params["ends"])
+    ends = _merge(EmbeddingAndHead, model, params["ends"])
     x_BTD = place(ends.embed(token_BT, vision_BT, place_table).astype(jnp.dtype(model.dtype)))
 
     frequency_C = frequencies(model.head_dim, rope_theta, model.rope_scaling)

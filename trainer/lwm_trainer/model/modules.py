@@ -27,7 +27,7 @@ TokenWise = Callable[[Callable[[Any, Array], Array], Any, Array], Array]
 """(function of (matrices, hidden states [B, T, D]), matrices, hidden states [B, T, D]) -> its value for each token, [B, T, D]."""
 
 
-def at_once(function: Callable[[Any, Array], Array], matrices: Any, x_BTD: Array) -> Array:
+def whole_row(function: Callable[[Any, Array], Array], matrices: Any, x_BTD: Array) -> Array:
     """Apply the function to all tokens at once."""
     return function(matrices, x_BTD)
 
@@ -114,7 +114,7 @@ class Block(nnx.Module):
         return x_BTD + self.mlp(self.mlp_norm(x_BTD), token_wise)
 
 
-class Ends(nnx.Module):
+class EmbeddingAndHead(nnx.Module):
     """The parameters outside the layers: embedding, last norm, and output head (none when tied).
 
     A model with a vision vocabulary has a second embedding and head.

@@ -1,1 +1,1 @@
-"""How a program lies on many devices: the mesh, what lies where, and the processes that join it."""
+"""Runs one program on many devices: the mesh, the shardings, and the rendezvous of the processes."""

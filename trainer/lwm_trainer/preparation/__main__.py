@@ -17,7 +17,7 @@ from lwm_trainer.runtime.exit import exit_process
 from lwm_trainer.runtime.exit_classification import classify_exception
 from lwm_trainer.runtime.progress import LeaseRenewer
 from lwm_trainer.runtime.redaction import redact
-from lwm_trainer.runtime.startup import or_exit, read_index, read_mounted_config
+from lwm_trainer.runtime.startup import exit_on_value_error, read_index, read_mounted_config
 
 
 def main() -> NoReturn:
@@ -25,7 +25,7 @@ def main() -> NoReturn:
     faulthandler.enable(all_threads=False)
     sigterm.exit_at_once("SIGTERM: shards that are complete stay")
     config = read_mounted_config(PrepareConfig)
-    worker = or_exit(lambda: read_index(PROCESS_INDEX_VARIABLE, "this worker's index", config.workers))
+    worker = exit_on_value_error(lambda: read_index(PROCESS_INDEX_VARIABLE, "this worker's index", config.workers))
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     report = PreparationReport(_Log())
     renewer = LeaseRenewer(config.lease, socket.gethostname(), report.now)

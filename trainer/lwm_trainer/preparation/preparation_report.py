@@ -1,4 +1,4 @@
-"""The progress of a preparation, as worker 0 knows it for all workers: what the operator and the log are told."""
+"""The progress of a preparation over all workers. Worker 0 reports it to the operator and to the log."""
 
 import threading
 import time

@@ -48,7 +48,7 @@ def _classify_foreign(error: BaseException, gang: bool) -> tuple[ExitCode, str]:
         return ExitCode.PEER_LOST, ""
     if isinstance(error, OSError):
         return ExitCode.TRANSIENT, ""
-    return ExitCode.UNCAUGHT, ""
+    return ExitCode.UNCAUGHT_EXCEPTION, ""
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -35,7 +35,7 @@ def read_index(variable: str, meaning: str, count: int) -> int:
     return int(text)
 
 
-def or_exit(read: Callable[[], T]) -> T:
+def exit_on_value_error(read: Callable[[], T]) -> T:
     """What `read` returns. When it raises ValueError, the process exits."""
     try:
         return read()

@@ -1,4 +1,4 @@
-"""Ends a process that is_hang. Every process of the gang has its own watchdog, so that a hang does not hold its machines for ever.
+"""Ends a process that hangs. Every process of the gang has its own watchdog, so that a hang does not hold its machines for ever.
 
 It runs in a thread. A C extension that never releases the interpreter's lock stops the watchdog too; then the Lease is no longer renewed,
 which the operator sees.

@@ -22,7 +22,7 @@ def column_orders(mesh: config.Mesh, start: NDArray[np.int32]) -> NDArray[np.int
     return np.stack([plan_layout(row, mesh.ring) for row in start])
 
 
-class Feed:
+class GlobalBatches:
     """The global batch of any step on the line of record, with the columns of each row in its planned order."""
 
     def __init__(self, run: config.RunConfig, mesh: config.Mesh, batches: Batches, sharding: NamedSharding) -> None:

@@ -16,7 +16,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from lwm_trainer import config
 from lwm_trainer.model import llama
-from lwm_trainer.model.modules import at_once
+from lwm_trainer.model.modules import whole_row
 from lwm_trainer.parallel import mesh
 from lwm_trainer.parallel.mlp_tiling import tiled
 from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
@@ -80,7 +80,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Train
     tokens, stream, table = (NamedSharding(device_mesh, spec) for spec in (mesh.TOKENS, mesh.STREAM, mesh.TABLE))
     backend = choose_backend(device_mesh.devices.flat[0])
     tile = run.memory.mlp_tile
-    token_wise = at_once if tile is None else tiled(device_mesh, mesh.RING_AXES, tile)
+    token_wise = whole_row if tile is None else tiled(device_mesh, mesh.RING_AXES, tile)
 
     heads: dict[Modality, Callable[[llama.Params], Array]] = {"text": partial(llama.head, run.model), "vision": llama.vision_head}
 

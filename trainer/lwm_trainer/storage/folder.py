@@ -153,4 +153,4 @@ class _Bucket(Folder):
         return storage_client().bucket(self._bucket).blob(f"{self._prefix}/{name}")
 
     def _errors(self) -> Any:
-        return object_store_errors(self.uri, self._bucket, role="roles/storage.objectAdmin")
+        return object_store_errors(self.uri, self._bucket, role="roles/storage.objectUser")

@@ -29,7 +29,7 @@ def _bucket(folder: str) -> None:
 
     name, _, prefix = folder.removeprefix("gs://").partition("/")
     retry = DEFAULT_RETRY.with_timeout(_RETRY_SECONDS)
-    with object_store_errors(f"checkpoint.uri {folder}", name, role="roles/storage.objectAdmin"):
+    with object_store_errors(f"checkpoint.uri {folder}", name, role="roles/storage.objectUser"):
         blob = storage_client().bucket(name).blob(f"{prefix}/{_PROBE}")
         blob.upload_from_string(b"", retry=retry, timeout=_TIMEOUT_SECONDS)
         blob.delete(retry=retry, timeout=_TIMEOUT_SECONDS)

@@ -55,5 +55,5 @@ def detect_hang(attempt: Attempt, report: Progress | None, renewed: str | None, 
     if (remaining := confirm_seconds - elapsed(attempt.stale_lease.since, now)) > 0:
         return HangCheck(attempt=attempt, wait_seconds=remaining)
     message = f"host 0 has not renewed its Lease since {renewed}, at step {report.step} in phase {report.phase.value}"
-    cause = RootCause(failure_class=FailureClass.HANG, reason=TrainerReason.LEASE_SILENT, message=message, host=0)
+    cause = RootCause(failure_class=FailureClass.HANG, reason=TrainerReason.LEASE_NOT_RENEWED, message=message, host=0)
     return HangCheck(attempt=attempt, cause=cause)

@@ -54,7 +54,7 @@ def observe_attempt(attempt: Attempt, ctx: PlanContext) -> AttemptObservation:
     lost = any(pod.node in ctx.observed.lost_nodes and pod.state == PodState.RUNNING for pod in pods)
     hang_check = hang_detection.detect_hang(attempt, report, ctx.renewed, ctx.now, lost=lost)
     if (cause := hang_check.cause) is not None:
-        if lost and cause.reason == TrainerReason.LEASE_SILENT:  # the lost node explains more
+        if lost and cause.reason == TrainerReason.LEASE_NOT_RENEWED:  # the lost node explains more
             cause = root_cause(pods, job, ctx.observed.lost_nodes)
         return terminate(_begin_stopping(attempt, cause, ctx), ctx)
     is_training = report is not None and report.phase in TRAINING and not any(pod.state == PodState.PENDING for pod in pods)
@@ -90,9 +90,9 @@ def _release_cause(attempt: Attempt, ctx: PlanContext) -> RootCause | None:
     if (superseded := template_change.superseded_cause(ctx.job, spec, pods)) is not None:
         return superseded
     if attempt.avoided_nodes and placement_timeout.unscheduled_seconds(pods, ctx.now) >= LIFT_SECONDS:
-        message = f"no node was found for {LIFT_SECONDS:.0f} s without {', '.join(attempt.avoided_nodes)}: they are avoided no longer"
+        message = f"no node was found for {LIFT_SECONDS:.0f} s without {', '.join(attempt.avoided_nodes)}: they are no longer avoided"
         return RootCause(
-            failure_class=FailureClass.DISRUPTION, reason=LifecycleReason.NO_ROOM_WITHOUT_AVOIDED, message=message[:MAX_MESSAGE_LENGTH]
+            failure_class=FailureClass.DISRUPTION, reason=LifecycleReason.AVOIDED_NODES_NEEDED, message=message[:MAX_MESSAGE_LENGTH]
         )
     return placement_timeout.placement_timed_out(pods, spec.execution.placement_timeout_seconds, ctx.now)
 

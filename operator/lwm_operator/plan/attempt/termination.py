@@ -23,10 +23,10 @@ DELETION_RECHECK_SECONDS = 3.0
 OPERATOR_DECISIONS = frozenset[str](
     {
         TrainerReason.HANG,
-        TrainerReason.LEASE_SILENT,
+        TrainerReason.LEASE_NOT_RENEWED,
         LifecycleReason.SUPERSEDED,
         LifecycleReason.PLACEMENT_TIMEOUT,
-        LifecycleReason.NO_ROOM_WITHOUT_AVOIDED,
+        LifecycleReason.AVOIDED_NODES_NEEDED,
     }
 )
 """Causes without a pod that the operator itself decided on."""

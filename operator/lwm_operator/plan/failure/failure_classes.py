@@ -51,7 +51,7 @@ EXIT_CODES: dict[int, tuple[FailureClass, Reason]] = {
     ExitCode.BAD_DATA: (FailureClass.PERMANENT, TrainerReason.BAD_DATA),
     ExitCode.BAD_CHECKPOINT: (FailureClass.PERMANENT, TrainerReason.BAD_CHECKPOINT),
     ExitCode.BAD_CONFIG: (FailureClass.PERMANENT, TrainerReason.BAD_CONFIG),
-    ExitCode.UNCAUGHT: (FailureClass.APP, TrainerReason.UNCAUGHT),
+    ExitCode.UNCAUGHT_EXCEPTION: (FailureClass.APP, TrainerReason.UNCAUGHT_EXCEPTION),
     ExitCode.TRANSIENT: (FailureClass.INFRA, TrainerReason.TRANSIENT),
     ExitCode.HANG: (FailureClass.HANG, TrainerReason.HANG),
     ExitCode.STORAGE_DENIED: (FailureClass.INFRA, TrainerReason.STORAGE_DENIED),

@@ -15,11 +15,11 @@ BY_REASON = {
     "SignatureValidationFailed": PendingReason.IMAGE_PULL,
     "CreateContainerConfigError": PendingReason.CONFIG_ERROR,
     "NodeNotReady": PendingReason.NODE_NOT_READY,
-    "FailedMount": PendingReason.MOUNT,
-    "FailedAttachVolume": PendingReason.MOUNT,
-    "FailedMapVolume": PendingReason.MOUNT,
-    "FailedCreatePodSandBox": PendingReason.SANDBOX,
-    "NetworkNotReady": PendingReason.SANDBOX,
+    "FailedMount": PendingReason.FAILED_MOUNT,
+    "FailedAttachVolume": PendingReason.FAILED_MOUNT,
+    "FailedMapVolume": PendingReason.FAILED_MOUNT,
+    "FailedCreatePodSandBox": PendingReason.FAILED_POD_SANDBOX,
+    "NetworkNotReady": PendingReason.FAILED_POD_SANDBOX,
     "Unschedulable": PendingReason.UNSCHEDULABLE,
     "SchedulerError": PendingReason.UNSCHEDULABLE,
     "SchedulingGated": PendingReason.SCHEDULING_GATED,
@@ -35,7 +35,7 @@ BY_MESSAGE = {
         (r"\bsecrets? \"[^\"]+\" not found|couldn't find key .* in Secret", PendingReason.MISSING_SECRET),
         (r"\bconfigmaps? \"[^\"]+\" not found|couldn't find key .* in ConfigMap", PendingReason.MISSING_CONFIG_MAP),
     ),
-    PendingReason.MOUNT: (
+    PendingReason.FAILED_MOUNT: (
         (r"\bsecrets? \"[^\"]+\" not found|references non-existent secret key", PendingReason.MISSING_SECRET),
         (r"\bconfigmaps? \"[^\"]+\" not found|references non-existent config key", PendingReason.MISSING_CONFIG_MAP),
     ),
@@ -46,7 +46,7 @@ BY_MESSAGE = {
             PendingReason.CLAIM_UNBOUND,
         ),
     ),
-    PendingReason.PODS_REFUSED: (
+    PendingReason.PODS_REJECTED: (
         (r"exceeded quota|failed quota", PendingReason.QUOTA_EXCEEDED),
         (r"violates PodSecurity", PendingReason.POD_SECURITY),
         (r"error looking up service account", PendingReason.MISSING_ACCOUNT),
@@ -79,7 +79,7 @@ def classify_waiting(waiting: Waiting | None, *, bound: bool) -> tuple[PendingRe
 def classify_refusal(message: str) -> tuple[PendingReason, str]:
     """Reason and message for pods that do not exist, from the message of the Job controller, which may be empty."""
     message = normalize(message)
-    return _narrow(PendingReason.PODS_REFUSED, message) if message else PendingReason.PODS_MISSING, message
+    return _narrow(PendingReason.PODS_REJECTED, message) if message else PendingReason.PODS_MISSING, message
 
 
 def normalize(message: str) -> str:

@@ -1,7 +1,8 @@
-"""Every value of `status.reason`: the only source of docs/reasons.md and of the reasons that the code writes."""
+"""Every value of `status.reason` and every reason of an Event. docs/reasons.md and the reasons in the code have no other source."""
 
 import re
 
+from lwm_operator.plan.reasons.events import EventReason
 from lwm_operator.plan.reasons.failures import KubernetesReason, TrainerReason
 from lwm_operator.plan.reasons.pending import PendingReason
 from lwm_operator.plan.reasons.reason import Reason
@@ -10,6 +11,7 @@ from lwm_operator.plan.reasons.running import ConditionReason, LifecycleReason, 
 __all__ = [
     "GROUPS",
     "ConditionReason",
+    "EventReason",
     "KubernetesReason",
     "LifecycleReason",
     "PendingReason",

@@ -11,19 +11,19 @@ class TrainerReason(Reason):
     BAD_ARGUMENTS = (
         "BadArguments",
         "The environment or the command line of the trainer is wrong. Not retried.",
-        "host 0 (…): JOB_COMPLETION_INDEX is not set",
+        "host 0 (…): JOB_COMPLETION_INDEX='': set it to this host's index, 0 to 1",
         "Use the trainer image of the operator's version; check `spec.podTemplate.env`.",
     )
     BAD_DATA = (
         "BadData",
         "A data set or the tokenizer does not fit the training. Not retried.",
-        "host 0 (…): the tokenizer has 4096 pieces, spec.model.vocabSize is 2048",
+        "host 0 (…): gs://lwm/tok/tokenizer.json: has 4096 pieces, but model.vocabSize is 2048: set model.vocabSize to 4096 or more",
         "Correct what the message names, then raise `spec.resume`.",
     )
     DATA_MISSING = (
         "DataMissing",
         "A data set or the tokenizer does not exist at its location. Not retried.",
-        "host 0 (…): spec.datasets[books].source gs://lwm/books: nothing is there",
+        "host 0 (…): gs://b/books: no file ending in .txt or .jsonl or .parquet or .arrow is there: put the text there or correct the uri",
         "Put the data there or correct the location, then raise `spec.resume`.",
     )
     DATA_CORRUPT = (
@@ -54,7 +54,7 @@ class TrainerReason(Reason):
     BUCKET_DENIED = (
         "BucketDenied",
         "The storage denies access to the pods' account. Retried once.",
-        "host 0 (…): access to bucket 'lwm-runs' is denied: grant roles/storage.objectAdmin on it to the pod's account",
+        "host 0 (…): access to bucket 'lwm-runs' is denied: grant roles/storage.objectUser on it to the pod's account",
         "Grant access to the pods' service account (`spec.podTemplate.serviceAccountName`), then raise `spec.resume`.",
     )
     STORAGE_DENIED = (
@@ -105,8 +105,8 @@ class TrainerReason(Reason):
         "host 1 (…): no answer from the coordinator for 900 s",
         NEXT,
     )
-    UNCAUGHT = (
-        "Uncaught",
+    UNCAUGHT_EXCEPTION = (
+        "UncaughtException",
         "An unexpected exception in the trainer.",
         "host 0 (…): ZeroDivisionError: division by zero",
         "Read the pod's log with `kubectl logs` (the pod is kept). Report the exception if it is a defect of the trainer.",
@@ -114,11 +114,12 @@ class TrainerReason(Reason):
     HANG = (
         "Hang",
         "No step completed within the deadline of the phase.",
-        "host 1 (…): no step for 312 s in phase Training (deadline 300 s)",
+        "host 1 (…): Training: nothing new for 312 s, longer than the 300 s allowed, with 41 of 60 steps done and 42 begun; "
+        "the main thread is in …",
         "Nothing the first time. If it recurs on one node, check the node. The logs contain the stack of every host.",
     )
-    LEASE_SILENT = (
-        "LeaseSilent",
+    LEASE_NOT_RENEWED = (
+        "LeaseNotRenewed",
         "Process 0 has not renewed its Lease for too long although its pod runs.",
         "host 0 has not renewed its Lease since 2026-01-01T12:00:00Z, at step 40 in phase Training",
         "Nothing the first time. If it recurs, check the network path from the pods to the API server (network policies).",
@@ -126,19 +127,19 @@ class TrainerReason(Reason):
     DIVERGED = (
         "Diverged",
         "The loss or the gradient norm is not finite.",
-        "host 0 (…): step 57: the loss is not finite",
+        "host 0 (…): step 57: loss nan, gradient norm nan: lower optimizer.peakLearningRate or clipNorm",
         "See `spec.failurePolicy.onDivergence`. Lower the learning rate, or skip the data.",
     )
     GATE_FAILED = (
         "GateFailed",
-        "The stage did not pass its evaluation gate.",
-        "host 0 (…): loss 5.1 is above the gate's 4.8",
+        "The stage did not pass its evaluation gate. Reserved: no gate exists yet.",
+        "(not set yet: reserved for evaluation gates)",
         "Check the loss of the stage. Raise `spec.resume` to continue anyway.",
     )
     SAVED_ON_REQUEST = (
         "SavedOnRequest",
         "The hosts received SIGTERM, saved a checkpoint and exited. Not charged to any budget.",
-        "host 0 (…): SIGTERM: saved step 41",
+        "host 0 (…): SIGTERM: step 41 is saved",
         NEXT,
     )
     HOST_LOST = (
@@ -147,8 +148,8 @@ class TrainerReason(Reason):
         "host 1 (bible-s1-a1-1-x7k2p on node node2) went silent; its peers lost it: …",
         NEXT,
     )
-    PREPARED_NOWHERE = (
-        "PreparedNowhere",
+    PREPARATION_NOT_REPORTED = (
+        "PreparationNotReported",
         "All workers of a preparation exited with 0, but none reported where the data set is.",
         "data set books: all 2 workers exited with 0, but none reported where the data is",
         "Use the trainer image of the operator's version, then raise `spec.resume`.",

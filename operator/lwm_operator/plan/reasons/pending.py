@@ -72,8 +72,8 @@ class PendingReason(Reason):
         '2 of 2 pods missing since …: violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true)',
         "Without a `gpu.profile` pods fit `restricted`: stop the injection. With one: use a namespace that admits it (docs/platforms.md).",
     )
-    PODS_REFUSED = (
-        "PodsRefused",
+    PODS_REJECTED = (
+        "PodsRejected",
         "The API server rejects the pods for another reason, for example an admission policy.",
         "2 of 2 pods missing since …: ValidatingAdmissionPolicy 'costs' denied request: label team is missing",
         "Follow the message, which is the API server's. The pods are then created by themselves.",
@@ -84,14 +84,14 @@ class PendingReason(Reason):
         "1 of 2 pods since …: node node2 is not ready: Kubelet stopped posting node status.",
         "Nothing: after 30 s the pod is evicted and the next attempt starts on other nodes. Check the node if it does not return.",
     )
-    MOUNT = (
-        "Mount",
+    FAILED_MOUNT = (
+        "FailedMount",
         "A volume cannot be attached or mounted on the node.",
         '1 of 2 pods since …: MountVolume.SetUp failed for volume "checkpoint": mount.nfs: Connection refused',
         "Check the volume and its server. The node retries by itself.",
     )
-    SANDBOX = (
-        "Sandbox",
+    FAILED_POD_SANDBOX = (
+        "FailedCreatePodSandBox",
         "The node cannot set up the network or the sandbox of the pod.",
         "1 of 2 pods since …: Failed to create pod sandbox: no free address in the node's range",
         "Check the network plugin of the node. The node retries by itself.",

@@ -65,8 +65,8 @@ class RunningReason(Reason):
 class LifecycleReason(Reason):
     """Between attempts"""
 
-    REFUSED = (
-        "Refused",
+    INVALID_SPEC = (
+        "InvalidSpec",
         "The spec is invalid, so nothing is created for it.",
         "spec.model.width: 126 is not a multiple of fsdp x sp = 4, its shards: use 128 or another mesh",
         "Correct the field that the message names.",
@@ -80,19 +80,19 @@ class LifecycleReason(Reason):
     CREATE_FAILED = (
         "CreateFailed",
         "The API server rejects an object that is needed next, or an object of that name belongs to somebody else.",
-        "create attempt 1 of stage 1: Service bible exists and is not this training's: delete it, or give the training another name",
+        "create attempt 1 of stage 1: Service bible exists but belongs to another owner: delete it, or give the training another name",
         "Follow the message. The operator retries by itself.",
     )
     WAITING_FOR_PODS = (
         "WaitingForPods",
         "Pods of an earlier attempt still hold the nodes. They cannot disturb the next attempt's checkpoints.",
-        "attempt 2 waits until 1 pods of an earlier one are gone: bible-s1-a1-0-x7k2p",
+        "attempt 2 is waiting for 1 pod of an earlier attempt to terminate: bible-s1-a1-0-x7k2p",
         "Nothing for half a minute. If it persists, check the pod and its node.",
     )
     BACKING_OFF = (
         "BackingOff",
         "The last attempt failed without a new commit, so the next one is delayed: 10 s, doubling up to 5 minutes.",
-        "attempt 3 at 2026-01-01T12:00:40Z, after Uncaught: host 0 (bible-s1-a2-0-x7k2p on node node1): division by zero",
+        "attempt 3 at 2026-01-01T12:00:40Z, after UncaughtException: host 0 (bible-s1-a2-0-x7k2p on node node1): division by zero",
         "Look up the reason that follows the word `after` in the tables below.",
     )
     STAGE_COMPLETE = (
@@ -137,10 +137,10 @@ class LifecycleReason(Reason):
         "attempt 12 failed: an unknown cause; it stopped: fix it, then set spec.resume to 1",
         "Look at the Events and the pods' logs, then raise `spec.resume`.",
     )
-    NO_ROOM_WITHOUT_AVOIDED = (
-        "NoRoomWithoutAvoided",
+    AVOIDED_NODES_NEEDED = (
+        "AvoidedNodesNeeded",
         "No node is free except those that failed before, so they are used again.",
-        "no node was found for 60 s without node2: they are avoided no longer",
+        "no node was found for 60 s without node2: they are no longer avoided",
         "Repair or replace those nodes.",
     )
 
@@ -149,7 +149,7 @@ class ConditionReason(Reason):
     """In conditions only"""
 
     SPEC_VALID = (
-        "SpecMakesSense",
+        "SpecValid",
         "The condition Accepted is True: the spec can be run.",
         "warning: spec.stages[ctx4096].ropeTheta: 1e+04 lies below 2.8e+04, the least for 4096 tokens",
         "Nothing, or follow the warning.",

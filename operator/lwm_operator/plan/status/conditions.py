@@ -44,7 +44,7 @@ def conditions(
     def explained_if_true(kind: str, holds: bool, otherwise: ConditionReason) -> Condition:
         return condition(kind, holds, reason if holds else otherwise, message if holds else "")
 
-    accepted_reason = LifecycleReason.REFUSED if spec_errors else ConditionReason.SPEC_VALID
+    accepted_reason = LifecycleReason.INVALID_SPEC if spec_errors else ConditionReason.SPEC_VALID
     return (
         condition("Accepted", not spec_errors, accepted_reason, "; ".join(spec_errors) or warning_text(warnings)),
         condition("Progressing", advancing, reason, message),

@@ -7,10 +7,10 @@ from lwm_operator.api.status import Attempt, AttemptState, Phase, StageState, St
 from lwm_operator.api.training import Training
 from lwm_operator.plan.actions import Event
 from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH, count
-from lwm_operator.plan.reasons import LifecycleReason
+from lwm_operator.plan.reasons import EventReason
 from lwm_operator.plan.status.dataset_events import new_dataset_events
 
-STOPPED_EVENTS = {Phase.FAILED: "TrainingFailed", Phase.PAUSED: "TrainingPaused"}
+STOPPED_EVENTS = {Phase.FAILED: EventReason.TRAINING_FAILED, Phase.PAUSED: EventReason.TRAINING_PAUSED}
 
 
 def new_events(training: Training, old: Status, new: Status) -> tuple[Event, ...]:
@@ -24,18 +24,18 @@ def new_events(training: Training, old: Status, new: Status) -> tuple[Event, ...
 
 
 def _spec_events(old: Status, new: Status) -> list[Event]:
-    """Events about a spec that is refused, or accepted with warnings."""
+    """Events about a spec that is invalid, or accepted with warnings."""
     message = next((condition.message for condition in new.conditions if condition.type == "Accepted"), "")
     generation = str(new.observed_generation)
     events = []
-    if _is_refused(new) and not _is_refused(old):
-        events.append(_event(LifecycleReason.REFUSED, message, generation, _order(0, 0, 0), warning=True))
-    if message and not _is_refused(new) and new.observed_generation != old.observed_generation:
-        events.append(_event("SpecWarning", message.removeprefix("warning: "), generation, _order(0, 0, 1), warning=True))
+    if _is_invalid(new) and not _is_invalid(old):
+        events.append(_event(EventReason.INVALID_SPEC, message, generation, _order(0, 0, 0), warning=True))
+    if message and not _is_invalid(new) and new.observed_generation != old.observed_generation:
+        events.append(_event(EventReason.SPEC_WARNING, message.removeprefix("warning: "), generation, _order(0, 0, 1), warning=True))
     return events
 
 
-def _is_refused(status: Status) -> bool:
+def _is_invalid(status: Status) -> bool:
     return any(condition.type == "Accepted" and condition.status == "False" for condition in status.conditions)
 
 
@@ -44,10 +44,10 @@ def _phase_events(new: Status) -> list[Event]:
     key = f"{new.current_stage}/{new.attempt}"
     stage, attempt = new.current_stage or 0, new.attempt or 0
     if new.phase == Phase.COMPLETE:
-        return [_event("TrainingComplete", new.message, str(len(new.stages)), _order(99, 0, 0))]
+        return [_event(EventReason.TRAINING_COMPLETE, new.message, str(len(new.stages)), _order(99, 0, 0))]
     if new.phase == Phase.SUSPENDED:
         message = f"spec.suspend is true: {new.message}"
-        return [_event("TrainingSuspended", message, f"{key}/{new.observed_generation}", _order(stage, attempt, 8))]
+        return [_event(EventReason.TRAINING_SUSPENDED, message, f"{key}/{new.observed_generation}", _order(stage, attempt, 8))]
     if (stopped := STOPPED_EVENTS.get(new.phase)) is not None:
         # A stage whose data failed before its first attempt may fail again after spec.resume.
         key = key if new.attempt is not None else f"{key}/{new.observed_resume}"
@@ -63,13 +63,13 @@ def _stage_events(training: Training, number: int, old: StageStatus, new: StageS
             f"{label}: context {stage_spec.context_length}, theta {stage_spec.rope_theta:g}, "
             f"{new.total_steps} steps of {count(stage_spec.batch_tokens)} tokens{_initial_parameters(training) if number == 1 else ''}"
         )
-        events.append(_event("StageStarted", message, f"{number}", _order(number, 0, 0)))
+        events.append(_event(EventReason.STAGE_STARTED, message, f"{number}", _order(number, 0, 0)))
     known = {attempt.number: attempt for attempt in old.recent_attempts}
     for attempt in reversed(new.recent_attempts):
         events += _attempt_events(training, number, new, known.get(attempt.number), attempt)
     if new.state == StageState.COMPLETE and old.state != StageState.COMPLETE and new.final_checkpoint is not None:
         message = f"{label}: step {new.step}, loss {new.loss}, checkpoint {new.final_checkpoint.path}"
-        events.append(_event(LifecycleReason.STAGE_COMPLETE, message, f"{number}", _order(number, 99999, 9)))
+        events.append(_event(EventReason.STAGE_COMPLETE, message, f"{number}", _order(number, 99999, 9)))
     return events
 
 
@@ -91,14 +91,14 @@ def _attempt_events(training: Training, number: int, stage: StageStatus, old: At
             message += f", avoiding {', '.join(new.avoided_nodes)}"
         if rollback := next((rollback for rollback in stage.rollbacks if rollback.attempt == new.number), None):
             message += f", rolled back to step {rollback.step}, {rollback.skip_batches} batches skipped"
-        events.append(_event("AttemptStarted", message, key, _order(number, new.number, 1)))
+        events.append(_event(EventReason.ATTEMPT_STARTED, message, key, _order(number, new.number, 1)))
     if new.committed_step > new.from_step and (old is None or old.committed_step <= old.from_step):
         message = f"{label} committed step {new.committed_step}, its first commit; later ones show in status"
-        events.append(_event("CheckpointCommitted", message, key, _order(number, new.number, 2)))
+        events.append(_event(EventReason.CHECKPOINT_COMMITTED, message, key, _order(number, new.number, 2)))
     if new.state == AttemptState.FAILED and new.root_cause is not None and (old is None or old.state != AttemptState.FAILED):
         cause = new.root_cause
         message = f"{label} ended at step {new.step}: {cause.reason} ({cause.failure_class}): {cause.message}"
-        events.append(_event("AttemptFailed", message, key, _order(number, new.number, 3), warning=True))
+        events.append(_event(EventReason.ATTEMPT_FAILED, message, key, _order(number, new.number, 3), warning=True))
     return events
 
 
@@ -106,6 +106,6 @@ def _order(stage: int, attempt: int, rank: int) -> str:
     return f"s{stage:02}-a{attempt:05}-{rank}"
 
 
-def _event(reason: str, message: str, key: str, order: str, *, warning: bool = False) -> Event:
+def _event(reason: EventReason, message: str, key: str, order: str, *, warning: bool = False) -> Event:
     kind: Literal["Normal", "Warning"] = "Warning" if warning else "Normal"
     return Event(reason=str(reason), message=message[:MAX_MESSAGE_LENGTH], key=f"{reason}/{key}", order=order, type=kind)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lwm_operator.api.training import Training, read
+from lwm_operator.api.training import Training, parse_training
 from lwm_operator.plan.validation.validate import validate
 from lwm_trainer.config import least_theta
 from quickstart.options import EXAMPLE
@@ -19,7 +19,7 @@ ABOUT = {"namespace": "default", "uid": "1a2b3c4d-0000-0000-0000-000000000000"}
 def training(path: Path) -> Training:
     body: dict[str, Any] = yaml.safe_load(path.read_text())
     body["metadata"] |= ABOUT
-    return read(body)
+    return parse_training(body)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

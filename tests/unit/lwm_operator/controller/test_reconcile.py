@@ -84,12 +84,12 @@ async def test_a_conflict_ends_the_pass_before_anything_is_done() -> None:
 
 
 async def test_a_refused_creation_is_explained_in_the_status_and_in_an_event() -> None:
-    cluster = FakeCluster(carry_out=NameConflictError("Service bible exists and is not this training's"))
+    cluster = FakeCluster(carry_out=NameConflictError("Service bible exists but belongs to another owner"))
     with pytest.raises(NameConflictError):
         await Reconciler(cluster).reconcile(KEY)
     assert cluster.training is not None
     status = cluster.training.status
-    explanation = "create attempt 1 of stage 1: Service bible exists and is not this training's"
+    explanation = "create attempt 1 of stage 1: Service bible exists but belongs to another owner"
     assert (status.reason, status.message) == ("CreateFailed", explanation)
     assert (cluster.events[-1].reason, cluster.events[-1].type, cluster.events[-1].message) == ("ActionFailed", "Warning", explanation)
 

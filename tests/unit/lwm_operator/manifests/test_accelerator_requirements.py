@@ -6,7 +6,7 @@ import kubernetes_validate
 import pytest
 
 from lwm_operator.api.accelerator import Profile
-from lwm_operator.manifests.attempt import companions
+from lwm_operator.manifests.attempt import supporting_objects
 from lwm_operator.manifests.common import AttemptSpec, Manifest
 from lwm_operator.manifests.job import jobs
 from lwm_operator.plan.validation.validate import validate
@@ -87,7 +87,9 @@ def test_slices_have_a_job_each_and_one_gang() -> None:
             "batch.kubernetes.io/job-name",
         }
         assert together["topologyKey"] == apart["topologyKey"] == "cloud.google.com/gke-nodepool"
-    config = next(RunConfig.model_validate_json(one["data"]["run.json"]) for one in companions(attempt) if one["kind"] == "ConfigMap")
+    config = next(
+        RunConfig.model_validate_json(one["data"]["run.json"]) for one in supporting_objects(attempt) if one["kind"] == "ConfigMap"
+    )
     gang = config.gang
     assert (gang.slices, gang.hosts, gang.devices_per_host, gang.platform) == (2, 4, 4, "tpu")
     assert gang.coordinator == "bible-s1-a3-x0-0.bible:8476"
@@ -193,7 +195,7 @@ def test_several_slices_are_refused_with_a_queue() -> None:
 @pytest.mark.parametrize(
     ("accelerator", "mesh", "texts"),
     [
-        (tpu("v5p", "4x4x3"), {"dp": 48}, ["spec.accelerator.tpu: 4x4x3 is no topology of v5p: use 4x4x4, 2x4x4"]),
+        (tpu("v5p", "4x4x3"), {"dp": 48}, ["spec.accelerator.tpu: unknown topology 4x4x3 of v5p: use 4x4x4, 2x4x4"]),
         (tpu("v5p", "4x4"), {"dp": 16}, ["4x4 has 2 axes, and topologies of v5p have 3: use 2x2x4"]),
         (tpu("v6e", "4x4", chipsPerHost=8), {"dp": 16}, ["v6e 4x4 has no hosts of 8 chips: use chipsPerHost 4"]),
         (tpu("v5p", "8x4x4"), {"dp": 128}, ["axes in another order", "write 4x4x8"]),

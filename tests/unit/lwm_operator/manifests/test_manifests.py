@@ -5,7 +5,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from lwm_operator.manifests.attempt import companions
+from lwm_operator.manifests.attempt import supporting_objects
 from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.job import jobs
 from lwm_operator.manifests.run_config import run_config
@@ -34,11 +34,11 @@ def environment(**changes: Any) -> dict[str, str]:
 
 
 def companion(kind: str, **changes: Any) -> dict[str, Any]:
-    return next(manifest for manifest in companions(run(**changes)) if manifest["kind"] == kind)
+    return next(manifest for manifest in supporting_objects(run(**changes)) if manifest["kind"] == kind)
 
 
 @pytest.mark.parametrize(
-    "manifest", [*companions(run()), job(run())], ids=lambda manifest: manifest["kind"] if isinstance(manifest, dict) else ""
+    "manifest", [*supporting_objects(run()), job(run())], ids=lambda manifest: manifest["kind"] if isinstance(manifest, dict) else ""
 )
 def test_each_is_valid_and_belongs_to_its_training(manifest: dict[str, Any]) -> None:
     kubernetes_validate.validate(manifest, "1.37", strict=True)
@@ -109,7 +109,7 @@ def test_the_only_right_of_the_pods_is_to_patch_one_lease() -> None:
 
 def test_an_account_of_the_user_is_bound_and_not_created() -> None:
     template = {"serviceAccountName": "with-bucket"}
-    assert "ServiceAccount" not in [manifest["kind"] for manifest in companions(run(podTemplate=template))]
+    assert "ServiceAccount" not in [manifest["kind"] for manifest in supporting_objects(run(podTemplate=template))]
     assert (
         companion("RoleBinding", podTemplate=template)["subjects"][0]["name"]
         == pod(podTemplate=template)["serviceAccountName"]

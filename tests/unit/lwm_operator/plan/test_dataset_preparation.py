@@ -161,7 +161,7 @@ def test_the_next_stage_waits_for_its_own_when_the_one_before_is_complete() -> N
         (
             preparation(*BOTH, complete=True),
             "Failed",
-            "PreparedNowhere",
+            "PreparationNotReported",
             "all 2 workers exited with 0, but none reported where the data is",
         ),
     ],
@@ -173,7 +173,7 @@ def test_how_it_stands_is_told(view: PreparationView, state: str, reason: str, m
     assert decided.status.reason == reason
     assert f"data set books: {message}" in decided.status.message
     assert decided.actions == ()
-    looks_again = reason not in ("Preparing", "PreparedNowhere", "Unschedulable", "ImagePull")
+    looks_again = reason not in ("Preparing", "PreparationNotReported", "Unschedulable", "ImagePull")
     assert (decided.requeue_after is not None) == looks_again
 
 
@@ -268,7 +268,7 @@ def test_suspended_trainings_begin_none_and_end_those_that_run() -> None:
 
 def test_a_spec_without_sense_gets_no_preparation() -> None:
     decided = after(stages=[stage(contextLength=514)])
-    assert (decided.status.reason, decided.actions) == ("Refused", ())
+    assert (decided.status.reason, decided.actions) == ("InvalidSpec", ())
 
 
 def test_one_that_no_coming_stage_needs_is_ended() -> None:

@@ -168,7 +168,7 @@ def test_a_failure_without_progress_backs_off_and_says_until_when() -> None:
     decided = simulation.reconcile()
     assert (decided.status.phase, decided.status.reason) == (Phase.RECOVERING, "BackingOff")
     assert decided.status.message.startswith("stage 1/1 ctx512: attempt 2 at 2026-01-01T12:00:")
-    assert "Uncaught: host 0" in decided.status.message
+    assert "UncaughtException: host 0" in decided.status.message
     assert decided.actions == ()
     assert decided.requeue_after is not None
     simulation.wait(decided.requeue_after)
@@ -206,7 +206,7 @@ def test_failures_without_progress_end_in_paused_and_resume_gives_fresh_budgets(
         simulation.fail(0, 70)
         simulation.fail(1, 79)
         decided = simulation.reconcile()
-    assert (decided.status.phase, decided.status.reason, decided.requeue_after) == (Phase.PAUSED, "Uncaught", None)
+    assert (decided.status.phase, decided.status.reason, decided.requeue_after) == (Phase.PAUSED, "UncaughtException", None)
     stalled = {condition.type: condition.status for condition in decided.status.conditions}["Stalled"]
     assert stalled == "True"
     assert "2 failures of class App without a new commit, failurePolicy.budgets.app is 1" in decided.status.message
@@ -281,7 +281,7 @@ def test_avoided_nodes_are_used_again_when_there_is_no_room_without_them() -> No
     simulation.environment.unschedule()
     simulation.reconcile()
     simulation.wait(61)
-    assert simulation.reconcile().status.reason == "NoRoomWithoutAvoided"
+    assert simulation.reconcile().status.reason == "AvoidedNodesNeeded"
     simulation.terminate_deleted()
     simulation.reconcile()
     assert [action.avoided_nodes for action in simulation.created] == [(), (), ("node2",), ()]
@@ -345,8 +345,8 @@ def test_an_invalid_spec_gets_no_pod() -> None:
     accepted = decided.status.conditions[0]
     assert (accepted.type, accepted.status) == ("Accepted", "False")
     assert "spec.stages[ctx512].mesh" in accepted.message
-    assert (decided.status.phase, decided.status.reason) == (Phase.PENDING, "Refused")
-    assert [event.reason for event in decided.events] == ["Refused"]
+    assert (decided.status.phase, decided.status.reason) == (Phase.PENDING, "InvalidSpec")
+    assert [event.reason for event in decided.events] == ["InvalidSpec"]
 
 
 def test_an_invalid_edit_does_not_disturb_the_running_attempt() -> None:

@@ -17,12 +17,14 @@ from tools.docs import __main__
 
 WORDS_OF_KUBERNETES = {
     "cluster/kueue.py": {"Evicted"},  # types of conditions
-    "cluster/pod_diagnostics.py": {"Failed", "Pulling"},  # reasons of Events
+    "cluster/pod_diagnostics.py": {"Failed", "FailedCreatePodSandBox", "FailedMount", "Pulling"},  # reasons of Events
     "cluster/parse.py": {"Complete", "Failed"},  # types of conditions
     "cluster/parse_pods.py": {"ContainerCreating"},  # a reason of the kubelet
     "plan/garbage_collection.py": {"Complete", "Failed"},  # types of conditions
     "plan/observed.py": {"Failed"},  # a pod's phase
-    "plan/pending/kubelet_reasons.py": {"ContainerCreating", "NodeNotReady", "Pulling", "SchedulingGated", "Unschedulable"},
+    "plan/pending/kubelet_reasons.py": {
+        *("ContainerCreating", "FailedCreatePodSandBox", "FailedMount", "NodeNotReady", "Pulling", "SchedulingGated", "Unschedulable")
+    },
     "plan/status/conditions.py": {"Complete", "Failed", "Suspended"},  # types of conditions
 }
 """Literals that are equal to a reason, but are words of an API that are compared or mapped, and never written as a reason."""
@@ -82,7 +84,7 @@ def test_every_pending_reason_can_occur() -> None:
     otherwise = [
         PendingReason.QUEUED,
         PendingReason.CONTAINER_ERROR,
-        PendingReason.PODS_REFUSED,
+        PendingReason.PODS_REJECTED,
         PendingReason.PODS_MISSING,
         PendingReason.SCHEDULING,
     ]

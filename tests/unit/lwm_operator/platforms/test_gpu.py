@@ -94,7 +94,7 @@ def test_elastic_fabric_adapters_come_with_huge_pages_under_the_restricted_level
 
 
 def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(PlatformError, match=r"^gke-a5 is no GPU profile: use one of gke-a3-high, gke-a3-mega, .*, host-network$"):
+    with pytest.raises(PlatformError, match=r"^unknown GPU profile gke-a5: use one of gke-a3-high, gke-a3-mega, .*, host-network$"):
         profile("gke-a5")
 
 

@@ -71,24 +71,24 @@ def test_a_slice_has_the_hosts_devices_and_node_labels_of_the_platform(
 
 
 REFUSALS = [
-    ("v5p", "4x4x3", None, "4x4x3 is no topology of v5p: use 4x4x4, 2x4x4, 2x2x4 or 2x2x2"),
-    ("v5e", "3x3", None, "3x3 is no topology of v5e: use 2x4, 2x2, 4x4 or 1x1"),
-    ("v6e", "32x32", None, "32x32 is no topology of v6e: use 16x16, 8x16, 8x8 or 4x8"),
-    ("v5p", "1x1x1", None, "1x1x1 is no topology of v5p: use 2x2x1, 2x2x2, 2x2x4 or 2x4x4"),
+    ("v5p", "4x4x3", None, "unknown topology 4x4x3 of v5p: use 4x4x4, 2x4x4, 2x2x4 or 2x2x2"),
+    ("v5e", "3x3", None, "unknown topology 3x3 of v5e: use 2x4, 2x2, 4x4 or 1x1"),
+    ("v6e", "32x32", None, "unknown topology 32x32 of v6e: use 16x16, 8x16, 8x8 or 4x8"),
+    ("v5p", "1x1x1", None, "unknown topology 1x1x1 of v5p: use 2x2x1, 2x2x2, 2x2x4 or 2x4x4"),
     ("v5p", "8x4x4", None, "8x4x4 has its axes in another order than v5p: write 4x4x8"),
     ("v6e", "4x2", None, "4x2 has its axes in another order than v6e: write 2x4"),
     ("v4", "1x2x2", None, "1x2x2 has its axes in another order than v4: write 2x2x1"),
     ("v5p", "2x4", None, "2x4 has 2 axes, and topologies of v5p have 3: use 2x2x2, 2x2x1, 2x2x4 or 2x4x4"),
     ("v6e", "4x4x4", None, "4x4x4 has 3 axes, and topologies of v6e have 2: use 8x8, 4x8, 4x4 or 2x4"),
     ("v4", "16", None, "16 has 1 axes, and topologies of v4 have 3: use 2x2x4, 2x2x2, 2x2x1 or 2x4x4"),
-    ("v5p", "4x4xfour", None, "'4x4xfour' is no topology: write the chips along each axis, as 4x4x4"),
-    ("v5e", "04x4", None, "'04x4' is no topology: write the chips along each axis, as 4x4"),
-    ("v6e", "", None, "'' is no topology: write the chips along each axis, as 4x4"),
+    ("v5p", "4x4xfour", None, "invalid topology '4x4xfour': write the chips along each axis, as 4x4x4"),
+    ("v5e", "04x4", None, "invalid topology '04x4': write the chips along each axis, as 4x4"),
+    ("v6e", "", None, "invalid topology '': write the chips along each axis, as 4x4"),
     ("v5p", "4x4x4", 8, "v5p 4x4x4 has no hosts of 8 chips: use chipsPerHost 4"),
     ("v6e", "2x4", 2, "v6e 2x4 has no hosts of 2 chips: use chipsPerHost 4 or 8"),
     ("v6e", "4x4", 0, "v6e 4x4 has no hosts of 0 chips: use chipsPerHost 4"),
     ("v7x", "1x1x1", 4, "v7x 1x1x1 has no hosts of 4 chips: use chipsPerHost 1"),
-    ("v3", "2x2", None, "v3 is no TPU family: use v4, v5e, v5p, v6e or v7x"),
+    ("v3", "2x2", None, "unknown TPU family v3: use v4, v5e, v5p, v6e or v7x"),
 ]
 
 
@@ -106,7 +106,7 @@ def test_an_unknown_value_is_refused_with_the_nearest_known_ones(
 )
 def test_cubes_end_with_the_largest_pod(family: str, largest: str, beyond: str) -> None:
     assert slice_shape(family, largest).chips == max(topology.chips for topology in GKE_TPU_FAMILIES[family].topologies.values())
-    with pytest.raises(PlatformError, match=f"^{beyond} is no topology of {family}: use "):
+    with pytest.raises(PlatformError, match=f"^unknown topology {beyond} of {family}: use "):
         slice_shape(family, beyond)
 
 
@@ -134,7 +134,7 @@ def test_spot_and_reserved_nodes_are_chosen_by_googles_labels() -> None:
 def test_a_reservation_excludes_spot_and_is_a_name_or_a_path() -> None:
     with pytest.raises(PlatformError, match=r"^spot and reservation exclude each other"):
         selectors("v5p", "4x4x4", spot=True, reservation="spring")
-    with pytest.raises(PlatformError, match=r"^lender/spring is no reservation: use NAME or projects/"):
+    with pytest.raises(PlatformError, match=r"^invalid reservation lender/spring: use NAME or projects/"):
         selectors("v5p", "4x4x4", reservation="lender/spring")
 
 

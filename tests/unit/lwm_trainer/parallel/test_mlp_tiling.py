@@ -14,7 +14,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from lwm_trainer.config import Mesh
-from lwm_trainer.model.modules import at_once
+from lwm_trainer.model.modules import whole_row
 from lwm_trainer.parallel.mesh import RING_AXES, STREAM, make_mesh, spec
 from lwm_trainer.parallel.mlp_tiling import tiled
 
@@ -30,7 +30,7 @@ def mlp(matrices: Any, x_BTD: Array) -> Array:
 
 
 def total(matrices: Any, x_BTD: Array, tile: int | None) -> tuple[Array, Array]:
-    token_wise = at_once if tile is None else tiled(MESH, RING_AXES, tile)
+    token_wise = whole_row if tile is None else tiled(MESH, RING_AXES, tile)
     out = jax.lax.with_sharding_constraint(token_wise(mlp, matrices, x_BTD), NamedSharding(MESH, STREAM))
     return jnp.square(out - 1).sum(), out
 

@@ -286,10 +286,10 @@ def test_a_store_that_is_not_whole_is_not_opened(source: Path, tmp_path: Path) -
     prepared = done(prepare(config(source, tmp_path / "out"), 0, PreparationReport()))
     shard = Path(prepared.uri) / "shard-00001.arrow"
     shard.write_bytes(shard.read_bytes()[:100])
-    with pytest.raises(DataCorruptError, match=r"shard-00001\.arrow: no whole Arrow file .* prepare the data set anew"):
+    with pytest.raises(DataCorruptError, match=r"shard-00001\.arrow: not a complete Arrow file .* prepare the data set anew"):
         TokenStore.open(prepared.uri, str(source)).read(0, prepared.tokens)
     (Path(prepared.uri) / "prepared.json").unlink()
-    with pytest.raises(DataMissingError, match="no prepared data set is there, or not yet all of it"):
+    with pytest.raises(DataMissingError, match="the token store is missing or incomplete"):
         TokenStore.open(prepared.uri, str(source))
 
 

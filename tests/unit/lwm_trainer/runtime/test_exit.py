@@ -78,5 +78,5 @@ def test_writing_a_termination_message_never_raises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LWM_TERMINATION_PATH", str(tmp_path / "none" / "log"))
-    write_termination_message(TerminationMessage(code=70, reason="Uncaught"))
+    write_termination_message(TerminationMessage(code=70, reason="UncaughtException"))
     assert "termination message not written" in capsys.readouterr().err

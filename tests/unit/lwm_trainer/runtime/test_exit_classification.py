@@ -97,8 +97,8 @@ def test_a_store_that_is_gone(monkeypatch: pytest.MonkeyPatch, no_patience: None
         (TimeoutError(), ExitCode.TRANSIENT, "StorageUnavailable"),
         (OSError(5, "Input/output error"), ExitCode.TRANSIENT, "Transient"),
         (jax.errors.JaxRuntimeError("UNAVAILABLE: a peer is gone"), ExitCode.PEER_LOST, "PeerLost"),
-        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 9 GiB"), ExitCode.UNCAUGHT, "Uncaught"),
-        (ValueError("x is 3"), ExitCode.UNCAUGHT, "Uncaught"),
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 9 GiB"), ExitCode.UNCAUGHT_EXCEPTION, "UncaughtException"),
+        (ValueError("x is 3"), ExitCode.UNCAUGHT_EXCEPTION, "UncaughtException"),
         (CheckpointMismatchError("other"), ExitCode.BAD_CHECKPOINT, "BadCheckpoint"),
         (DivergedError("nan", step=4), ExitCode.DIVERGED, "Diverged"),
     ],
@@ -109,7 +109,7 @@ def test_other_errors(error: BaseException, code: ExitCode, reason: str) -> None
 
 
 def test_alone_a_runtime_error_is_one_s_own() -> None:
-    assert classify(raising(jax.errors.JaxRuntimeError("UNAVAILABLE: x")), gang=False).code == ExitCode.UNCAUGHT
+    assert classify(raising(jax.errors.JaxRuntimeError("UNAVAILABLE: x")), gang=False).code == ExitCode.UNCAUGHT_EXCEPTION
 
 
 def test_what_lies_beneath_counts() -> None:

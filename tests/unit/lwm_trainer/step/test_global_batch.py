@@ -12,7 +12,7 @@ from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.parallel.mesh import TOKENS, make_mesh
 from lwm_trainer.ring.layout import plan_layout
 from lwm_trainer.step.batch import batch_names
-from lwm_trainer.step.global_batch import Feed, column_orders
+from lwm_trainer.step.global_batch import GlobalBatches, column_orders
 from support.builders import a_run
 
 LENGTH, SIZES = 192, [150, 30, 12, 70, 61, 61, 192, 9, 8, 7, 180]
@@ -29,7 +29,7 @@ def batches(run: Any) -> Batches:
 def test_a_model_with_a_vision_vocabulary_is_told_that_texts_are_text() -> None:
     text = a_run(context_length=LENGTH, batch_tokens=8 * LENGTH)
     run = text.model_copy(update={"model": text.model.model_copy(update={"vision": Vision()})})
-    batch = Feed(run, run.mesh, batches(run), jax.sharding.NamedSharding(make_mesh(run.mesh), TOKENS)).batch(0)
+    batch = GlobalBatches(run, run.mesh, batches(run), jax.sharding.NamedSharding(make_mesh(run.mesh), TOKENS)).batch(0)
     assert set(batch) - set(batch_names(text.model)) == {"vision", "target_vision"}
     assert not np.asarray(batch["vision"]).any()
     assert not np.asarray(batch["target_vision"]).any()
@@ -40,7 +40,7 @@ def test_every_row_lies_in_its_own_plan_and_nothing_is_lost(mesh: dict[str, int]
     run = a_run(mesh=mesh, context_length=LENGTH, batch_tokens=8 * LENGTH)
     source = batches(run)
     sharding = jax.sharding.NamedSharding(make_mesh(run.mesh), TOKENS)
-    batch, expected = Feed(run, run.mesh, source, sharding).batch(3), source.batch(3)
+    batch, expected = GlobalBatches(run, run.mesh, source, sharding).batch(3), source.batch(3)
     ring = run.mesh.ring
     layouts = {plan_layout(start, ring).tobytes() for start in expected["start"]}
     assert (len(layouts) > 1) == (ring > 1), "the rows should need different layouts"

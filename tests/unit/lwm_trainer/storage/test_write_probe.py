@@ -27,8 +27,8 @@ def test_a_bucket_that_takes_writes_is_left_as_it_was(monkeypatch: pytest.Monkey
     ("status", "error", "code", "reason", "words"),
     [
         (404, StorageMissingError, ExitCode.BAD_DATA, "BucketMissing", "bucket 'lwm' does not exist: create it, then raise spec.resume"),
-        (403, StorageDeniedError, ExitCode.STORAGE_DENIED, "BucketDenied", "bucket 'lwm' is denied: grant roles/storage.objectAdmin on it"),
-        (401, StorageDeniedError, ExitCode.STORAGE_DENIED, "BucketDenied", "bucket 'lwm' is denied: grant roles/storage.objectAdmin on it"),
+        (403, StorageDeniedError, ExitCode.STORAGE_DENIED, "BucketDenied", "bucket 'lwm' is denied: grant roles/storage.objectUser on it"),
+        (401, StorageDeniedError, ExitCode.STORAGE_DENIED, "BucketDenied", "bucket 'lwm' is denied: grant roles/storage.objectUser on it"),
         (503, StorageUnavailableError, ExitCode.TRANSIENT, "StorageUnavailable", "the object store did not answer"),
     ],
 )

@@ -139,7 +139,7 @@ def test_rules_stand_under_the_part_that_they_guard() -> None:
     assert "- give exactly one of steps and tokens\n" in section("spec.stages[]")
     assert "- kvHeads must divide heads: use a divisor of heads\n" in section("spec.model")
     assert "- seed cannot change after creation" in section("spec")
-    assert "- nccl: its names begin with NCCL_" in section("spec.accelerator.gpu")
+    assert "- nccl: names must begin with NCCL_" in section("spec.accelerator.gpu")
     assert "metadata.name must be at most 40 characters" in PAGE.split("## Rules for the whole object\n")[1].split("\n## ")[0]
 
 

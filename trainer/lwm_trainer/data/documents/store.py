@@ -42,7 +42,7 @@ class TokenStore:
         self._files, self._source_uri = files, source_uri
         content = files.read(PREPARED)
         if content is None:
-            raise DataMissingError(f"{files.uri}: no prepared data set is there, or not yet all of it: prepare it (lwm data prepare)")
+            raise DataMissingError(f"{files.uri}: the token store is missing or incomplete: prepare it (lwm data prepare)")
         self.recipe: dict[str, Any] = json.loads(content)
         """The content of prepared.json: what the store was made of."""
         self.prepared = Prepared(**self.recipe["prepared"], uri=files.uri)
@@ -103,7 +103,7 @@ class TokenStore:
             end = self._shard_begins[index + 1] if index + 1 < len(self._shard_begins) else self.offsets[-1]
             if len(shard.tokens) != end - self._shard_begins[index]:
                 raise DataCorruptError(
-                    f"{self._files.uri}/{shard_file(number)}: its tokens are not as many as {INDEX} says: remove the folder and prepare"
+                    f"{self._files.uri}/{shard_file(number)}: token count differs from {INDEX}: remove the folder and prepare"
                     " the data set anew"
                 )
         with self._lock:
@@ -153,4 +153,4 @@ def read_table(path: Path) -> pa.Table:
     try:
         return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     except (pa.ArrowException, OSError) as error:
-        raise DataCorruptError(f"{path}: no whole Arrow file ({error}): remove the folder and prepare the data set anew") from error
+        raise DataCorruptError(f"{path}: not a complete Arrow file ({error}): remove the folder and prepare the data set anew") from error

@@ -65,7 +65,7 @@ class ChatTemplate:
             self._template = environment.from_string(source)
         except jinja2.TemplateError as error:
             line = f" in line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
-            raise DataCorruptError(f"{uri}: chat_template is no template: {error}{line}: correct it") from error
+            raise DataCorruptError(f"{uri}: chat_template is not a valid template: {error}{line}: correct it") from error
         if not has_marks:
             raise DataError(
                 f"{uri}: chat_template does not mark what the assistant says, so nothing would count in the loss: put"

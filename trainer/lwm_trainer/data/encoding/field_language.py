@@ -71,7 +71,7 @@ def _check_name(line: str, name: str, column: int, *, alone: bool) -> None:
     if "[" in name or "]" in name:
         raise _error(line, column, f"a bracket inside {name!r}: brackets stand around a whole field, as in [a+b]")
     if name.startswith("<|") and (name not in (BOS, EOS) or not alone):
-        raise _error(line, column, f"{name!r} is no field: only {BOS} and {EOS} may be, each by itself")
+        raise _error(line, column, f"{name!r} is not a field: only {BOS} and {EOS} may be, each by itself")
 
 
 def _error(line: str, column: int, problem: str) -> FieldLineError:

@@ -52,7 +52,7 @@ def _codes(value: Any, size: int) -> NDArray[np.int64]:
     if codes.ndim == 1 and not len(codes):
         return np.zeros(0, np.int64)
     if codes.ndim != 1 or codes.dtype.kind not in "iu":
-        raise BadRecordError("is no flat list of whole numbers: write the codes of all frames as one list")
+        raise BadRecordError("is not a flat list of integers: write the codes of all frames as one list")
     outside = np.flatnonzero((codes < 0) | (codes >= size))
     if len(outside):
         raise BadRecordError(

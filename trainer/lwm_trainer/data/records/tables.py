@@ -20,7 +20,7 @@ def row_groups(file: BinaryIO, uri: str) -> list[tuple[int, int]]:
     try:
         metadata = pq.ParquetFile(file).metadata
     except (pa.ArrowException, OSError) as error:
-        raise _corrupt(uri, "no parquet file", error) from error
+        raise _corrupt(uri, "not a parquet file", error) from error
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     return [(group.num_rows, sum(group.column(number).total_compressed_size for number in range(group.num_columns))) for group in groups]
 
@@ -32,7 +32,7 @@ def parquet_rows(file: BinaryIO, uri: str, begin: int, end: int) -> Iterator[Row
         for batch in table.iter_batches(_BATCH_ROWS, row_groups=range(begin, min(end, table.num_row_groups))):
             yield from _rows(batch)
     except (pa.ArrowException, OSError) as error:
-        raise _corrupt(uri, "no whole parquet file", error) from error
+        raise _corrupt(uri, "not a complete parquet file", error) from error
 
 
 def arrow_rows(file: BinaryIO, uri: str) -> Iterator[RowOrProblem]:
@@ -43,7 +43,7 @@ def arrow_rows(file: BinaryIO, uri: str) -> Iterator[RowOrProblem]:
                 for begin in range(0, batch.num_rows, _BATCH_ROWS):
                     yield from _rows(batch.slice(begin, _BATCH_ROWS))
     except (pa.ArrowException, OSError) as error:
-        raise _corrupt(uri, "no whole Arrow stream, as save_to_disk of Hugging Face's datasets writes them", error) from error
+        raise _corrupt(uri, "not a complete Arrow stream, as save_to_disk of Hugging Face's datasets writes them", error) from error
 
 
 def _rows(batch: pa.RecordBatch) -> list[RowOrProblem]:

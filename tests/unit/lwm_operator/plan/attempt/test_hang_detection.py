@@ -28,7 +28,7 @@ def test_silence_is_noticed_first_and_counts_a_minute_later() -> None:
     assert check_after(459, silence=noticed.attempt.stale_lease).cause is None
     cause = check_after(461, silence=noticed.attempt.stale_lease).cause
     assert cause is not None
-    assert (cause.failure_class, cause.reason, cause.host) == (FailureClass.HANG, "LeaseSilent", 0)
+    assert (cause.failure_class, cause.reason, cause.host) == (FailureClass.HANG, "LeaseNotRenewed", 0)
 
 
 def test_after_an_outage_of_the_api_the_first_renewal_ends_the_suspicion() -> None:

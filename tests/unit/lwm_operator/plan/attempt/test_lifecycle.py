@@ -50,7 +50,7 @@ def test_a_late_termination_message_of_the_culprit_replaces_that_of_a_victim() -
     assert [action.name for action in observe(first, alone, 10).actions] == ["bible-s1-a1-1"]
     both = seen(job(), pod(0, state=PodState.FAILED, exit_code=79), pod(1, state=PodState.FAILED, exit_code=70))
     ended = observe(first, both, 2).attempt
-    assert (ended.state, ended.root_cause and ended.root_cause.reason) == (AttemptState.FAILED, "Uncaught")
+    assert (ended.state, ended.root_cause and ended.root_cause.reason) == (AttemptState.FAILED, "UncaughtException")
 
 
 def test_a_pod_that_is_already_being_deleted_fast_is_not_deleted_again() -> None:

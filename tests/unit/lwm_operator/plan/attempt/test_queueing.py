@@ -184,7 +184,7 @@ def test_an_evicted_pod_has_the_queue_as_its_cause_whatever_its_exit_code(code: 
     assert (cause.reason, cause.failure_class, cause.node) == ("EvictedByQueue", FailureClass.DISRUPTION, None)
 
 
-@pytest.mark.parametrize(("code", "reason"), [(70, "Uncaught"), (137, "Killed"), (81, "EvictedByQueue"), (79, "EvictedByQueue")])
+@pytest.mark.parametrize(("code", "reason"), [(70, "UncaughtException"), (137, "Killed"), (81, "EvictedByQueue"), (79, "EvictedByQueue")])
 def test_a_host_that_failed_before_the_eviction_stays_the_cause(code: int, reason: str) -> None:
     taken = pod(0, state=PodState.FAILED, exit_code=70, deleting=True)
     assert root_cause((taken, pod(1, state=PodState.FAILED, exit_code=code)), held()).reason == reason
@@ -204,7 +204,7 @@ def test_an_eviction_tells_more_than_a_deletion_and_less_than_a_failure() -> Non
     new = queueing.eviction_cause(held())
     assert more_specific_cause(cause(FailureClass.DISRUPTION, "PodDeleted"), new) == new
     assert more_specific_cause(cause(FailureClass.INFRA, "HostLost"), new) == new
-    assert more_specific_cause(cause(FailureClass.APP, "Uncaught"), new).reason == "Uncaught"
+    assert more_specific_cause(cause(FailureClass.APP, "UncaughtException"), new).reason == "UncaughtException"
     assert more_specific_cause(cause(FailureClass.INFRA, "NodeNotReady"), new).reason == "NodeNotReady"
     again = queueing.eviction_cause(held(None))
     assert more_specific_cause(new, again) == new

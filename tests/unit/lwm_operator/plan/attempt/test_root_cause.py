@@ -18,7 +18,7 @@ def failed(index: int, code: int | None, reason: str = "Error", **changes: Any) 
     ("pods", "index", "reason"),
     [
         ((failed(0, 79), failed(1, 137)), 1, "Killed"),
-        ((failed(0, 134), failed(1, 70)), 1, "Uncaught"),
+        ((failed(0, 134), failed(1, 70)), 1, "UncaughtException"),
         ((failed(0, 137), failed(1, 65)), 1, "BadData"),
         ((failed(0, 65), failed(1, 137, "OOMKilled")), 1, "OOMKilled"),
         ((failed(0, 143), failed(1, None, "Evicted")), 1, "Evicted"),
@@ -108,8 +108,10 @@ def test_the_narrower_reason_of_the_trainer_is_used() -> None:
     words = TerminationMessage(code=65, reason="BucketMissing", message="checkpoint.uri gs://x: bucket 'x' does not exist")
     assert root_cause((failed(0, 65, termination_message=words),), job()).reason == "BucketMissing"
     unknown = TerminationMessage(code=70, reason="SomethingElse", message="x")
-    assert root_cause((failed(0, 70, termination_message=unknown),), job()).reason == "Uncaught", "a word that nobody can look up is none"
-    other = TerminationMessage(code=70, reason="Uncaught")
+    assert root_cause((failed(0, 70, termination_message=unknown),), job()).reason == "UncaughtException", (
+        "a word that nobody can look up is none"
+    )
+    other = TerminationMessage(code=70, reason="UncaughtException")
     assert root_cause((failed(0, 137, termination_message=other),), job()).reason == "Killed", "words that are not of this end do not count"
 
 
@@ -123,7 +125,9 @@ def test_a_host_whose_pod_is_gone_was_deleted_and_explains_its_peers() -> None:
     for peer in (failed(0, 79), failed(0, 134), failed(0, 81)):
         cause = root_cause((peer,), job(failed_indexes=frozenset({0, 1})))
         assert (cause.failure_class, cause.reason, cause.host) == (FailureClass.DISRUPTION, "PodDeleted", 1)
-    assert root_cause((failed(0, 70),), job(failed_indexes=frozenset({0, 1}))).reason == "Uncaught", "a cause of its own comes first"
+    assert root_cause((failed(0, 70),), job(failed_indexes=frozenset({0, 1}))).reason == "UncaughtException", (
+        "a cause of its own comes first"
+    )
     assert root_cause((failed(0, 79),), job(failed_indexes=frozenset({0}))).reason == "HostLost", "host 1 is only not there yet"
 
 

@@ -2,7 +2,7 @@ from lwm_operator.api.status import Attempt, AttemptState, FailureClass
 from lwm_operator.plan.failure.retry_backoff import backoff_seconds, count_failures_without_progress
 from simulation.builders import cause, failed
 
-APP = cause(FailureClass.APP, "Uncaught")
+APP = cause(FailureClass.APP, "UncaughtException")
 PREEMPTED = cause(FailureClass.DISRUPTION, "Preempted")
 
 

@@ -26,9 +26,9 @@ NAME = 'couldn\'t parse image name "registry.example/Trainer": invalid reference
         ("CreateContainerConfigError", "container has runAsNonRoot and image will run as root", "ConfigError"),
         ("FailedMount", 'MountVolume.SetUp failed for volume "config" : configmap "bible-s1-a1" not found', "MissingConfigMap"),
         ("FailedMount", 'MountVolume.SetUp failed for volume "keys" : secret "keys" not found', "MissingSecret"),
-        ("FailedMount", 'MountVolume.SetUp failed for volume "v" : hostPath type check failed: /shelf is not a directory', "Mount"),
-        ("FailedAttachVolume", 'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) p', "Mount"),
-        ("FailedCreatePodSandBox", "Failed to create pod sandbox: no free address", "Sandbox"),
+        ("FailedMount", 'MountVolume.SetUp failed for volume "v" : hostPath type check failed: /shelf is not a directory', "FailedMount"),
+        ("FailedAttachVolume", 'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) p', "FailedMount"),
+        ("FailedCreatePodSandBox", "Failed to create pod sandbox: no free address", "FailedCreatePodSandBox"),
         ("Unschedulable", '0/2 nodes are available: persistentvolumeclaim "shelf" not found. not found', "MissingClaim"),
         ("Unschedulable", "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. (claims: shelf)", "ClaimUnbound"),
         ("Unschedulable", '0/2 nodes are available: persistentvolumeclaim "shelf" is being deleted.', "ClaimUnbound"),
@@ -61,7 +61,7 @@ def test_a_back_off_shows_the_error_that_it_backs_off_from() -> None:
         ("failed quota: team: must specify limits.cpu for: trainer", "QuotaExceeded"),
         ('violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true)', "PodSecurity"),
         ('error looking up service account default/ghost: serviceaccount "ghost" not found', "MissingAccount"),
-        ("ValidatingAdmissionPolicy 'costs' with binding 'costs' denied request: label team is missing", "PodsRefused"),
+        ("ValidatingAdmissionPolicy 'costs' with binding 'costs' denied request: label team is missing", "PodsRejected"),
     ],
 )
 def test_a_refusal_is_shown_without_the_name_of_a_pod_that_never_existed(words: str, reason: str) -> None:

@@ -44,7 +44,7 @@ def test_the_line_stays_below_900_characters_and_keeps_all_three_causes() -> Non
     assert reason == "ImagePull"
     assert len(message) <= 900
     assert message.count("…") == 3
-    assert "Mount: 1 of 3" in message
+    assert "FailedMount: 1 of 3" in message
     assert "Unschedulable: 1 of 3" in message
 
 

@@ -49,7 +49,7 @@ def test_a_hold_up_is_no_progress_and_keeps_its_reason() -> None:
 
 def test_refusal_names_all_problems() -> None:
     by_type = build_conditions(spec_errors=("a: b", "c: d"))
-    assert (by_type["Accepted"].status, by_type["Accepted"].reason, by_type["Accepted"].message) == ("False", "Refused", "a: b; c: d")
+    assert (by_type["Accepted"].status, by_type["Accepted"].reason, by_type["Accepted"].message) == ("False", "InvalidSpec", "a: b; c: d")
 
 
 def test_a_warning_is_accepteds_message_and_nobody_elses() -> None:

@@ -26,7 +26,7 @@ def test_what_has_not_changed_is_not_reported_again() -> None:
 
 
 def test_a_refused_spec_is_reported_once_and_a_warning_once_for_each_edit() -> None:
-    assert reasons(Status(), accepted("False", "a: b")) == ["Refused"]
+    assert reasons(Status(), accepted("False", "a: b")) == ["InvalidSpec"]
     assert reasons(accepted("False", "a: b"), accepted("False", "c: d", generation=2)) == []
     (event,) = new_events(TRAINING, accepted("True", "warning: a", generation=1), accepted("True", "warning: a", generation=2))
     assert (event.reason, event.message, event.type) == ("SpecWarning", "a", "Warning")

@@ -154,8 +154,8 @@ def test_of_several_templates_the_default_is_taken(with_template: Any) -> None:
             r"does not mark what the assistant says, so nothing would count in the loss: put \{% generation %\} and"
             r" \{% endgeneration %\} around it, or set chat\.template: lwm$",
         ),
-        ("a\n{% for %}", r"chat_template is no template: .* in line 2: correct it$"),
-        ("{% generation %}", r"chat_template is no template: .*endgeneration.* in line 1: correct it$"),
+        ("a\n{% for %}", r"chat_template is not a valid template: .* in line 2: correct it$"),
+        ("{% generation %}", r"chat_template is not a valid template: .*endgeneration.* in line 1: correct it$"),
     ],
 )
 def test_a_template_that_can_make_no_example_is_refused(with_template: Any, template: Any, error: str) -> None:

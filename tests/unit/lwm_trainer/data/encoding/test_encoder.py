@@ -224,7 +224,7 @@ def test_both_orders_are_drawn_beside_the_unconditional_ones() -> None:
         (
             {"supervision": "hi"},
             "supervision",
-            "field 'supervision' is no flat list of whole numbers: write the codes of all frames as one list",
+            "field 'supervision' is not a flat list of integers: write the codes of all frames as one list",
         ),
         (PICTURE | {"caption": [1]}, "caption,vision", "field 'caption' holds a list, not text: write a string"),
     ],

@@ -39,11 +39,11 @@ def test_names_with_vision_are_visual_where_data_sets_are() -> None:
         ("a+[b]+c", "field line 'a+[b]+c', column 3: a bracket inside '[b]': brackets stand around a whole field, as in [a+b]"),
         (
             "a,b+<|eos|>",
-            "field line 'a,b+<|eos|>', column 5: '<|eos|>' is no field: only <|bos|> and <|eos|> may be, each by itself",
+            "field line 'a,b+<|eos|>', column 5: '<|eos|>' is not a field: only <|bos|> and <|eos|> may be, each by itself",
         ),
         (
             "a,<|pad|>",
-            "field line 'a,<|pad|>', column 3: '<|pad|>' is no field: only <|bos|> and <|eos|> may be, each by itself",
+            "field line 'a,<|pad|>', column 3: '<|pad|>' is not a field: only <|bos|> and <|eos|> may be, each by itself",
         ),
         ("a,[b+vision]", "field line 'a,[b+vision]', column 4: 'b+vision' joins vision codes with text: separate them by a comma"),
     ],

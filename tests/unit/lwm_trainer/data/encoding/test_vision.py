@@ -34,7 +34,7 @@ def test_of_more_frames_than_the_limit_some_are_taken_at_even_distances(count: i
     assert result[1::2].tolist() == [8192] * (len(kept) - 1) + [8193]
 
 
-FLAT = "is no flat list of whole numbers: write the codes of all frames as one list"
+FLAT = "is not a flat list of integers: write the codes of all frames as one list"
 
 
 @pytest.mark.parametrize(

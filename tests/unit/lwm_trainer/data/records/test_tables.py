@@ -80,16 +80,16 @@ def test_tables_that_are_none_are_named(tmp_path: Path) -> None:
     content = (tmp_path / "a.parquet").read_bytes()
     (tmp_path / "a.parquet").write_bytes(content[:-100])
     listing = list_record_files(str(tmp_path))
-    with pytest.raises(DataCorruptError, match=r"a\.parquet: no parquet file \(Parquet magic bytes not found .*\): write it anew"):
+    with pytest.raises(DataCorruptError, match=r"a\.parquet: not a parquet file \(Parquet magic bytes not found .*\): write it anew"):
         cut_shards(listing, 1)
-    with pytest.raises(DataCorruptError, match=r"a\.parquet: no whole parquet file"):
+    with pytest.raises(DataCorruptError, match=r"a\.parquet: not a complete parquet file"):
         list(read_records(listing, single_shard(listing)))
     saved(tmp_path / "saved", files=1)
     arrow = next((tmp_path / "saved").glob("*.arrow"))
     arrow.write_bytes(arrow.read_bytes()[:5000])
     listing = list_record_files(str(tmp_path / "saved"))
     with pytest.raises(
-        DataCorruptError, match=r"data-00000-of-00001\.arrow: no whole Arrow stream, as save_to_disk of .* \(.*\): write it anew"
+        DataCorruptError, match=r"data-00000-of-00001\.arrow: not a complete Arrow stream, as save_to_disk of .* \(.*\): write it anew"
     ):
         list(read_records(listing, single_shard(listing)))
 
