@@ -1,6 +1,7 @@
 """The failure classes: what follows a failure of each class, and which class an exit code or a Kubernetes reason belongs to.
 
-A new class needs its member in `api.status.FailureClass`, its counter in `api.status.Failures`, and one rule here.
+A new class needs its member in `api.status.FailureClass`, its counter in `api.status.Failures`, one rule here, and a row in
+docs/guides/failures.md. ARCHITECTURE.md lists all files that know the classes.
 """
 
 from dataclasses import dataclass

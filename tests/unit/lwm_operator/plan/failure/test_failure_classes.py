@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from lwm_operator.api.failure_policy import Budgets
@@ -9,6 +12,12 @@ from lwm_trainer.config import ExitCode
 def test_every_class_has_a_rule_and_a_counter() -> None:
     assert set(RULES) == set(FailureClass)
     assert {failure_class.value.lower() for failure_class in FailureClass} == set(Failures.model_fields)
+
+
+def test_every_class_has_a_row_in_the_guide() -> None:
+    guide = (Path(__file__).resolve().parents[5] / "docs" / "guides" / "failures.md").read_text()
+    table = guide.partition("## Classes and budgets")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"(?m)^\| ([A-Z]\w+) \|", table)) == sorted(FailureClass)
 
 
 def test_a_budget_is_a_field_of_status_and_of_the_policy_but_for_rollbacks() -> None:
