@@ -1,4 +1,4 @@
-"""A data set: the files of its records, how records become examples, and whether it is encoded before the stages that use it."""
+"""A data set: the files of its records, how records become documents, and whether it is encoded before the stages that use it."""
 
 from typing import Annotated
 
@@ -33,7 +33,7 @@ class Preparation(Resource):
 
 
 class Dataset(Resource):
-    """A source of examples. Stages refer to it by name."""
+    """A source of documents. Stages refer to it by name."""
 
     model_config = ConfigDict(
         json_schema_extra=guarded(
@@ -55,7 +55,7 @@ class Dataset(Resource):
     source: Source
     """Files of the data set: `.jsonl`, `.txt` (one record per file), `.parquet`, or a folder saved by Hugging Face `datasets`."""
     fields: Annotated[str, Field(min_length=1, max_length=1024)] = "text"
-    """Fields of a record that make an example, in LWM's notation: `[question],answer`. Fields in brackets do not count in the loss. A plain
+    """Fields of a record that make a document, in LWM's notation: `[question],answer`. Fields in brackets do not count in the loss. A plain
     text file has one field, `text`."""
     fields_from_example: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
         default=None,
@@ -72,7 +72,7 @@ class Dataset(Resource):
         ),
     ] = Documents()
     on_bad_record: OnBadRecord = "fail"
-    """Handling of a record that makes no example. fail: the stage fails with file and line. skip: the record is left out and counted."""
+    """Handling of a record that makes no document. fail: the stage fails with file and line. skip: the record is left out and counted."""
     preparation: Preparation | None = Field(
         default=None,
         description="Preparation before the first stage that uses the data set. Default: none; every host encodes the files at startup.",

@@ -234,15 +234,15 @@ class DatasetStatus(Resource):
     shards_done: int = 0
     """Number of completed shards."""
     documents: int = 0
-    """Number of encoded examples, over all workers."""
+    """Number of encoded documents, over all workers."""
     tokens: int = 0
-    """Number of tokens of these examples."""
+    """Number of tokens of these documents."""
     bytes_per_second: Short | None = None
     """Read rate of source data over all workers in bytes per second, rounded to an integer."""
     eta_seconds: int | None = None
     """Estimated seconds until all shards are completed."""
     skipped: int = 0
-    """Number of skipped records, which made no example."""
+    """Number of skipped records, which made no document."""
     first_skipped: Sentence | None = None
     """Error of the first skipped record, with file and line."""
     path: Path | None = None

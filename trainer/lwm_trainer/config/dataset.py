@@ -1,4 +1,4 @@
-"""A data set in the run config: the files of its records, how records become examples, and which examples are used."""
+"""A data set in the run config: the files of its records, how records become documents, and which documents are used."""
 
 from typing import Annotated, Literal
 
@@ -33,39 +33,39 @@ class Frames(Contract):
         description="Maximum number of frames per field. Of more frames, this many are kept, evenly spaced. Default: no limit.",
     )
     unconditional: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Probability of dropping everything but the vision tokens, for examples whose vision tokens count in the loss (classifier-free
+    """Probability of dropping everything but the vision tokens, for documents whose vision tokens count in the loss (classifier-free
     guidance)."""
 
 
 class Documents(Contract):
-    """Selection of examples by length, in tokens. It does not change the prepared token store."""
+    """Selection of documents by length, in tokens. It does not change the prepared token store."""
 
     min_tokens: Annotated[int, Field(ge=1, le=1_073_741_824)] = 1
-    """Minimum length. Shorter examples are left out and counted."""
+    """Minimum length. Shorter documents are left out and counted."""
     max_tokens: Annotated[int, Field(ge=1, le=1_073_741_824)] | None = Field(
-        default=None, description="Maximum length. Longer examples are left out and counted. Default: no limit."
+        default=None, description="Maximum length. Longer documents are left out and counted. Default: no limit."
     )
     overlong: Literal["split", "truncate", "skip", "fail"] = "split"
-    """Handling of examples longer than a row. split: cut into documents of at most a row. truncate: keep the first row. skip: leave the
-    example out and count it. fail: the stage fails with file and line."""
+    """Handling of documents longer than a row. split: cut into examples of at most a row. truncate: keep the first row. skip: leave the
+    document out and count it. fail: the stage fails with file and line."""
 
 
 class Dataset(Contract):
-    """A source of examples, or its prepared token store."""
+    """A source of documents, or its prepared token store."""
 
     name: str
     kind: Kind = "text"
     uri: str
     """`gs://bucket/path` or an absolute path: a file, a folder with all below it, or a pattern with `*`."""
     fields: Annotated[str, Field(min_length=1, max_length=1024)] = "text"
-    """Fields of a record that make an example, in LWM's notation: see `lwm_trainer.data.encoding.field_language`."""
+    """Fields of a record that make a document, in LWM's notation: see `lwm_trainer.data.encoding.field_language`."""
     fields_from_example: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """Record field that holds the value for `fields`, or a list of values of which one is drawn by the record's number."""
     chat: Chat = Chat()
     frames: Frames = Frames()
     documents: Documents = Documents()
     on_bad_record: OnBadRecord = "fail"
-    """Handling of a record that makes no example. fail: the stage fails with file and line. skip: the record is left out and counted."""
+    """Handling of a record that makes no document. fail: the stage fails with file and line. skip: the record is left out and counted."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Share of the mixture, relative to the weights of the other data sets."""
     prepared: str | None = None

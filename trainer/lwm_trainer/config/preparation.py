@@ -22,7 +22,7 @@ class PrepareConfig(Contract):
     vision_vocab_size: Annotated[int, Field(ge=16)] | None = None
     """Size of the model's vision vocabulary; None if it has none."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    """Seed of the draws per record: its fields line, and unconditional examples."""
+    """Seed of the draws per record: its fields line, and unconditional documents."""
     root: str
     """Folder of all prepared data sets. Each has a folder named by a hash of its settings and files, so that equal ones are shared."""
     workers: Annotated[int, Field(ge=1, le=4096)]
@@ -38,7 +38,7 @@ class Prepared(Contract):
     documents: int
     tokens: int
     skipped: int = 0
-    """Number of skipped records, which made no example."""
+    """Number of skipped records, which made no document."""
 
 
 class Preparation(Contract):
@@ -48,7 +48,7 @@ class Preparation(Contract):
     """Number of shards; 0 while they are being counted."""
     shards_done: int = 0
     documents: int = 0
-    """Number of encoded examples, over all workers."""
+    """Number of encoded documents, over all workers."""
     tokens: int = 0
     bytes_done: int = 0
     bytes_total: int = 0

@@ -12,7 +12,7 @@ JITTER = 0.2
 
 
 def count_failures_without_progress(attempts: tuple[Attempt, ...]) -> int:
-    """How many of the newest attempts (newest first) failed without a new commit; disruptions do not count.
+    """How many of the newest attempts (newest first) failed without a new checkpoint; disruptions do not count.
 
     An attempt that gave its nodes back after the placement timeout counts: two trainings that each hold half of a cluster must not return
     at the same time.

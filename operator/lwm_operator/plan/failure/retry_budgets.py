@@ -1,4 +1,4 @@
-"""Retry budgets: each failure class has a budget per stage, which every new commit refills. Disruptions are never charged."""
+"""Retry budgets: each failure class has a budget per stage, which every new checkpoint refills. Disruptions are never charged."""
 
 from lwm_operator.api.failure_policy import FailurePolicy
 from lwm_operator.api.status import Attempt, BudgetsUsed, FailureClass, RootCause, StageState, StageStatus
@@ -56,7 +56,8 @@ def stop_after_failure(entry: StageStatus, policy: FailurePolicy) -> tuple[Stage
         case _ if rule.budget is not None:
             failures, limit = getattr(entry.budgets_used, rule.budget), getattr(policy.budgets, rule.budget)
             explanation = (
-                f"{failures} failures of class {cause.failure_class} without a new commit, failurePolicy.budgets.{rule.budget} is {limit}"
+                f"{failures} failures of class {cause.failure_class} without a new checkpoint,"
+                f" failurePolicy.budgets.{rule.budget} is {limit}"
             )
             return (exhausted, explanation) if failures > limit else None
         case _:

@@ -2,7 +2,7 @@
 
 from lwm_operator.plan.reasons.reason import Reason
 
-NEXT = "Nothing: the next attempt starts from the last commit."
+NEXT = "Nothing: the next attempt starts from the last checkpoint."
 
 
 class TrainerReason(Reason):

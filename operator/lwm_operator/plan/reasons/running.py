@@ -91,7 +91,7 @@ class LifecycleReason(Reason):
     )
     BACKING_OFF = (
         "BackingOff",
-        "The last attempt failed without a new commit, so the next one is delayed: 10 s, doubling up to 5 minutes.",
+        "The last attempt failed without a new checkpoint, so the next one is delayed: 10 s, doubling up to 5 minutes.",
         "attempt 3 at 2026-01-01T12:00:40Z, after UncaughtException: host 0 (bible-s1-a2-0-x7k2p on node node1): division by zero",
         "Look up the reason that follows the word `after` in the tables below.",
     )
@@ -129,7 +129,7 @@ class LifecycleReason(Reason):
         "EvictedByQueue",
         "The queue took the nodes back by suspending the Job; the hosts saved and exited. Not charged to any budget.",
         "queue team took the nodes back: Preempted: Preempted to accommodate a workload due to prioritization in the ClusterQueue",
-        "Nothing: the next attempt waits in the queue and resumes from the last commit.",
+        "Nothing: the next attempt waits in the queue and resumes from the last checkpoint.",
     )
     FAILED = (
         "Failed",

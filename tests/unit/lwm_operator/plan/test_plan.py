@@ -209,7 +209,7 @@ def test_failures_without_progress_end_in_paused_and_resume_gives_fresh_budgets(
     assert (decided.status.phase, decided.status.reason, decided.requeue_after) == (Phase.PAUSED, "UncaughtException", None)
     stalled = {condition.type: condition.status for condition in decided.status.conditions}["Stalled"]
     assert stalled == "True"
-    assert "2 failures of class App without a new commit, failurePolicy.budgets.app is 1" in decided.status.message
+    assert "2 failures of class App without a new checkpoint, failurePolicy.budgets.app is 1" in decided.status.message
     assert [event.reason for event in decided.events] == ["AttemptFailed", "TrainingPaused"]
     simulation.edit(resume=1)
     simulation.reconcile()
