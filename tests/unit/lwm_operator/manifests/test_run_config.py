@@ -1,5 +1,7 @@
-"""Data sets of the spec in the run config."""
+"""The run config of an attempt: where it starts, its data sets and their settings."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.run_config import run_config
 from lwm_trainer.config import Dataset, RunConfig, Start
 from simulation.builders import spec, stage, training
+from unit.lwm_operator.manifests.attempt_manifests import run, supporting_object
 
 VISION = {**spec()["model"], "vision": {"vocabSize": 64}}
 
@@ -74,3 +77,34 @@ def test_a_model_has_its_vision_vocabulary_from_the_first_vision_stage_on(
     ]
     changes: dict[str, Any] = {"model": model, "datasets": [dataset(kind, kind) for kind in kinds], "stages": stages}
     assert [run_of(number, **changes).model.vision is not None for number in range(1, len(stages) + 1)] == has_vision
+
+
+def test_the_run_config_holds_the_whole_attempt() -> None:
+    manifest = supporting_object("ConfigMap", stages=[stage(steps=None, tokens=4096 * 60), stage("next")])
+    assert manifest["immutable"] is True
+    config = RunConfig.model_validate_json(manifest["data"]["run.json"])
+    assert (config.stage_index, config.stage_count, config.attempt, config.steps) == (0, 2, 3, 60)
+    assert config.gang.coordinator == "bible-s1-a3-0.bible:8476"
+    assert config.attempt_folder() == "gs://lwm/runs/default/bible-1a2b3c4d/s1-ctx512/a3"
+    assert config.start == run().start
+    assert [(dataset.name, dataset.weight) for dataset in config.datasets] == [("books", 1.0)]
+    assert config.lease is not None
+    assert config.lease.name == "bible-s1-a3"
+    assert "stageIndex" in json.loads(manifest["data"]["run.json"])
+
+
+def test_a_mixture_chooses_its_data_sets() -> None:
+    changes = {
+        "datasets": [{"name": name, "source": {"uri": f"gs://lwm/{name}"}} for name in ("a", "b", "c")],
+        "stages": [stage(mixture=[{"dataset": "c", "weight": 3}, {"dataset": "a"}])],
+    }
+    config = RunConfig.model_validate_json(supporting_object("ConfigMap", **changes)["data"]["run.json"])
+    assert {dataset.name: dataset.weight for dataset in config.datasets} == {"a": 1.0, "c": 3.0}
+
+
+def test_where_an_attempt_starts_is_written_as_planned_and_the_model_does_not_depend_on_it() -> None:
+    changes = {"model": spec()["model"] | {"initFrom": {"uri": "gs://lwm/llama/"}}, "stages": [stage("a"), stage("b")]}
+    first = run(**changes)
+    assert run_config(first).start == first.start
+    assert run_config(replace(first, stage=2)).start == first.start
+    assert run_config(first).model == run_config(run()).model, "manifests compare it"

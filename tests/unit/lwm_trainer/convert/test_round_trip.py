@@ -1,4 +1,4 @@
-"""Hugging Face to ours and back, bit by bit."""
+"""Hugging Face to ours and back, bit by bit, and the logits on the way: transformers' own, which tests/convert/reference.py wrote."""
 
 import json
 import shutil
@@ -10,6 +10,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from convert.ours import logits
 from devcluster.paths import REPOSITORY
 from lwm_trainer.convert.__main__ import main
 from lwm_trainer.convert.hf_read import INDEX, SINGLE
@@ -96,3 +97,12 @@ def test_theta_and_tokenizer_are_given_on_the_command_line(tmp_path: Path) -> No
 def test_paths_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     same(tensors(MODELS / "tied"), tensors(there_and_back(MODELS / "tied", Path("here"))))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_logits_are_those_of_transformers(name: str, tmp_path: Path) -> None:
+    assert main(["from-hf", str(MODELS / name), str(tmp_path / "0")]) == 0
+    with np.load(MODELS / name / "logits.npz") as reference:
+        tokens, wanted = reference["tokens"], reference["logits"]
+    assert np.abs(wanted).max() > 1, "a model that says something"
+    np.testing.assert_allclose(logits(str(tmp_path / "0"), tokens), wanted, atol=2e-4)

@@ -1,4 +1,4 @@
-"""What is compared before parameters are restored, of a training's checkpoint and of a converted model."""
+"""What a manifest says of the data position over rollbacks, and what is compared before parameters are restored."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import pytest
 
 from lwm_trainer.checkpoint.checkpointer import restore_params
 from lwm_trainer.checkpoint.manifest import Manifest, ModelManifest, make_manifest, read_model_manifest
-from lwm_trainer.config import RunConfig
+from lwm_trainer.config import Rollback, RunConfig, Start
 from lwm_trainer.runtime.errors import CheckpointMismatchError
 from support.builders import a_run
 
@@ -61,3 +61,16 @@ def test_a_trainings_checkpoint_says_more(tmp_path: Path) -> None:
     manifest = read_model_manifest(saved(tmp_path, make_manifest(RUN, RUN.mesh, "ours", 3)))
     assert isinstance(manifest, Manifest)
     assert manifest.step == 3
+
+
+def position(step: int, *rollbacks: Rollback) -> int:
+    run = a_run(start=Start(rollbacks=rollbacks))
+    return make_manifest(run, run.mesh, "", step).next_row
+
+
+def test_the_position_is_the_row_after_the_last_one_drawn() -> None:
+    rows = a_run().rows
+    assert [position(step) for step in (0, 1, 7)] == [0, rows, 7 * rows]
+    rollback = Rollback(attempt=2, step=90, skip_batches=10)
+    assert position(90, rollback) == position(90) == 90 * rows, "the commit that the new line begins with is the old line's, unchanged"
+    assert position(91, rollback) == 101 * rows

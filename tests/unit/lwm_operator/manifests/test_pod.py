@@ -1,0 +1,104 @@
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from lwm_trainer.config import HIDDEN_VARIABLES, RunConfig
+from simulation.builders import spec
+from unit.lwm_operator.manifests.attempt_manifests import environment, job, pod, run, supporting_object
+
+
+def test_the_pods_grace_period_is_that_of_the_spec() -> None:
+    assert pod(execution={"terminationGracePeriodSeconds": 7})["terminationGracePeriodSeconds"] == 7
+
+
+def test_the_pod_is_restricted() -> None:
+    spec = pod()
+    security, container = spec["securityContext"], spec["containers"][0]
+    assert (security["runAsNonRoot"], security["runAsUser"], security["seccompProfile"]) == (True, 65532, {"type": "RuntimeDefault"})
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert (spec["automountServiceAccountToken"], spec["enableServiceLinks"]) == (False, False)
+    assert [volume["name"] for volume in spec["volumes"]] == ["config", "token", "tmp"]
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
+
+
+def test_hosts_spread_by_preference_and_leave_lost_nodes_soon() -> None:
+    spec = pod()
+    assert spec["topologySpreadConstraints"][0]["whenUnsatisfiable"] == "ScheduleAnyway"
+    assert {toleration["key"]: toleration["tolerationSeconds"] for toleration in spec["tolerations"]} == {
+        "node.kubernetes.io/not-ready": 30,
+        "node.kubernetes.io/unreachable": 30,
+    }
+
+
+def test_the_environment_of_a_cpu_host() -> None:
+    variables = environment()
+    assert variables["PJRT_NPROC"] == "2"
+    assert {variables[name] for name in ("STORAGE_EMULATOR_HOST", "TENSORSTORE_GCS_HTTP_URL")} == {"http://fake-gcs.lwm-storage.svc:4443"}
+    assert "STORAGE_EMULATOR_HOST" not in environment(checkpoint={"uri": "gs://real/runs"})
+
+
+def test_the_users_variables_are_set_but_the_operators_take_precedence() -> None:
+    variables = environment(podTemplate={"env": [{"name": "MINE", "value": "1"}, {"name": "PJRT_NPROC", "value": "64"}]})
+    assert (variables["MINE"], variables["PJRT_NPROC"]) == ("1", "2")
+
+
+def test_a_variable_may_come_from_a_secret_or_a_config_map_but_not_replace_the_operators() -> None:
+    secret = {"secretKeyRef": {"name": "hf-token", "key": "token"}}
+    settings = {"configMapKeyRef": {"name": "settings", "key": "a.b", "optional": True}}
+    env = [{"name": "A", "valueFrom": secret}, {"name": "B", "valueFrom": settings}, {"name": "HOME", "valueFrom": secret}]
+    variables = {variable["name"]: variable for variable in pod(podTemplate={"env": env})["containers"][0]["env"]}
+    assert (variables["A"], variables["B"]) == ({"name": "A", "valueFrom": secret}, {"name": "B", "valueFrom": settings})
+    assert variables["HOME"] == {"name": "HOME", "value": "/tmp"}
+    assert variables[HIDDEN_VARIABLES]["value"] == "A"
+    assert HIDDEN_VARIABLES not in environment()
+
+
+def test_pull_secrets_are_set_if_there_are_any() -> None:
+    assert pod(podTemplate={"imagePullSecrets": [{"name": "registry"}]})["imagePullSecrets"] == [{"name": "registry"}]
+    assert "imagePullSecrets" not in pod()
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        (None, {"requests": {"cpu": "250m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}),
+        ({"requests": {"memory": "8Gi"}}, {"requests": {"cpu": "250m", "memory": "8Gi"}, "limits": {}}),
+        ({"limits": {"memory": "512Mi", "cpu": 1}}, {"requests": {}, "limits": {"memory": "512Mi", "cpu": 1}}),
+    ],
+)
+def test_resources(resources: dict[str, Any] | None, expected: dict[str, Any]) -> None:
+    template = {} if resources is None else {"resources": resources}
+    assert pod(podTemplate=template)["containers"][0]["resources"] == expected
+
+
+def test_folders_on_claims_are_mounted_once_each() -> None:
+    claim = {"claimName": "shared"}
+    changes = {
+        "checkpoint": {"pvc": {**claim, "subPath": "runs"}},
+        "tokenizer": {"pvc": {**claim, "subPath": "tok"}},
+        "datasets": [{"name": "books", "source": {"pvc": {"claimName": "texts"}}}],
+    }
+    spec = pod(**changes)
+    kubernetes_validate.validate(job(run(**changes)), "1.37", strict=True)
+    claims = {
+        volume["name"]: volume["persistentVolumeClaim"]["claimName"] for volume in spec["volumes"] if "persistentVolumeClaim" in volume
+    }
+    assert sorted(claims.values()) == ["shared", "texts"]
+    mounts = {mount["mountPath"]: mount for mount in spec["containers"][0]["volumeMounts"]}
+    assert (mounts["/lwm/checkpoint"]["subPath"], mounts["/lwm/checkpoint"]["readOnly"]) == ("runs", False)
+    assert claims[mounts["/lwm/datasets/books"]["name"]] == "texts"
+    config = RunConfig.model_validate_json(supporting_object("ConfigMap", **changes)["data"]["run.json"])
+    assert (config.tokenizer, config.datasets[0].uri) == ("/lwm/tokenizer/tokenizer.json", "/lwm/datasets/books")
+    assert config.checkpoint.root == "/lwm/checkpoint/default/bible-1a2b3c4d"
+
+
+def test_parameters_on_a_claim_are_mounted_for_reading() -> None:
+    changes = {"model": spec()["model"] | {"initFrom": {"pvc": {"claimName": "models", "subPath": "llama"}}}}
+    mounts = {mount["mountPath"]: mount for mount in pod(**changes)["containers"][0]["volumeMounts"]}
+    assert (mounts["/lwm/init"]["subPath"], mounts["/lwm/init"]["readOnly"]) == ("llama", True)
+    kubernetes_validate.validate(job(run(**changes)), "1.37", strict=True)
