@@ -34,6 +34,11 @@ class Chunks(NamedTuple):
         return np.arange(len(self.start), dtype=np.int64) * self.size
 
 
+def largest_divisor(number: int, at_most: int) -> int:
+    """The largest divisor of `number` that is at most `at_most`; both at least 1."""
+    return next(size for size in range(min(number, at_most), 0, -1) if number % size == 0)
+
+
 def cut_chunks(start: NDArray[np.int32], size: int) -> Chunks:
     """Cut a row into chunks of `size` tokens, a divisor of S. `start` is int32[S], the first place that each token sees, not descending."""
     begin = np.arange(0, len(start), size, dtype=np.int64)

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwm_trainer.ring.chunk_assignment import assign_chunks
-from lwm_trainer.ring.chunks import Chunks, Floats, Integers, cut_chunks, work_by_hop
-from lwm_trainer.ring.divisors import largest_divisor
+from lwm_trainer.ring.chunks import Chunks, Floats, Integers, cut_chunks, largest_divisor, work_by_hop
 
 PAIRS_PER_TOKEN_HOP = 256
 """Pairs that a device computes in the time that the keys and values of one token take for one hop: 256 where a key head serves eight query

@@ -16,7 +16,7 @@ from jax import Array, lax
 from jax.sharding import PartitionSpec as P
 
 from lwm_trainer.ring.axes import Axes
-from lwm_trainer.ring.divisors import largest_divisor
+from lwm_trainer.ring.chunks import largest_divisor
 
 LOGIT_BYTES = {"cpu": 2**24}
 """Bytes of a chunk's float32 logits on a device, by platform. On a CPU they should stay in its cache."""

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from tokamax._src.ops.experimental.tpu.splash_attention import splash_attention_kernel as kernel
 
-from lwm_trainer.ring.divisors import largest_divisor
+from lwm_trainer.ring.chunks import largest_divisor
 from lwm_trainer.ring.kernels.block_schedule import BlockSchedule, block_kinds, schedule_by_key, schedule_by_query
 from lwm_trainer.ring.kernels.protocol import QueryResiduals, Shard
 from lwm_trainer.ring.kernels.softmax import EMPTY_SCORE, OnlineSoftmax, merge
