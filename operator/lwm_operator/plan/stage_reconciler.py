@@ -24,7 +24,7 @@ from lwm_trainer.config import Phase as TrainerPhase
 from lwm_trainer.config import Progress
 
 STARTUP_TEXT = {
-    TrainerPhase.RENDEZVOUS: "meeting each other",
+    TrainerPhase.RENDEZVOUS: "connecting to each other",
     TrainerPhase.LOADING_DATA: "loading data",
     TrainerPhase.RESTORING: "restoring the checkpoint",
     TrainerPhase.COMPILING: "compiling the step",
@@ -238,7 +238,7 @@ def _cause_text(cause: RootCause | None) -> str:
 def _startup_progress(report: Progress | None, hosts: int) -> tuple[str, str]:
     """Reason and message while all hosts run and no step is done yet."""
     if report is None:
-        return RunningReason.RENDEZVOUS, f"{hosts} of {hosts} hosts run and connect to each other"
+        return RunningReason.RENDEZVOUS, f"{hosts} of {hosts} hosts run, connecting to each other"
     from_step = f" from step {report.resumed_from}" if report.resumed_from else ""
     return report.phase.value, f"{hosts} of {hosts} hosts run, {STARTUP_TEXT.get(report.phase, report.phase.value)}{from_step}"
 

@@ -9,7 +9,7 @@ class RunningReason(Reason):
     RENDEZVOUS = (
         "Rendezvous",
         "All pods run and connect to each other.",
-        "2 of 2 hosts run and connect to each other",
+        "2 of 2 hosts run, connecting to each other",
         "Nothing: it takes seconds. After 15 minutes the attempt fails with Transient.",
     )
     LOADING_DATA = (
