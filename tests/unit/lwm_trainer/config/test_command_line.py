@@ -1,13 +1,17 @@
 """The operator and the trainer answer --help and --version before they read their environment."""
 
 import importlib.metadata
+import inspect
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 from lwm_cli.__main__ import main as lwm
+from lwm_operator.__main__ import HELP
+from lwm_operator.controller import settings
 from lwm_trainer.config import command_line
 from lwm_trainer.config.command_line import parse_no_options, version
 from lwm_trainer.config.extras import DISTRIBUTION
@@ -30,6 +34,12 @@ def test_help_names_the_variables_and_the_exit_codes(module: str, words: list[st
     completed = run(module, "--help")
     assert (completed.returncode, completed.stderr) == (0, "")
     assert [word for word in words if word not in completed.stdout] == []
+
+
+def test_help_of_the_operator_names_every_setting() -> None:
+    variables = re.findall(r'variables(?:\.get\(|, )"(\w+)"', inspect.getsource(settings))
+    assert len(variables) > 5
+    assert [name for name in variables if f"  {name} " not in HELP] == []
 
 
 @pytest.mark.parametrize("module", ["lwm_operator", "lwm_trainer"])
