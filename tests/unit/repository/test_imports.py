@@ -7,7 +7,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 BELOW_TESTS = ("benchmarks", "cli", "devcluster", "operator", "quickstart", "tools", "trainer")
 ORDER = ("benchmarks", "quickstart", "devcluster", "tools")
-"""Each imports only what stands after it."""
+"""Each imports only those after it."""
 
 
 def imported(folder: str) -> Iterator[tuple[str, str]]:
@@ -25,20 +25,20 @@ def imported(folder: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("folder", BELOW_TESTS)
-def test_nothing_of_the_product_stands_on_tests(folder: str) -> None:
+def test_no_program_imports_tests(folder: str) -> None:
     tests = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()} | {"tests", "conftest"}
-    assert [arrow for arrow in imported(folder) if arrow[1] in tests] == []
+    assert [(file, package) for file, package in imported(folder) if package in tests] == []
 
 
 @pytest.mark.parametrize("folder", ORDER)
-def test_programs_for_developers_stand_in_one_order(folder: str) -> None:
+def test_programs_for_developers_import_each_other_in_one_order(folder: str) -> None:
     above = ORDER[: ORDER.index(folder)]
-    assert [arrow for arrow in imported(folder) if arrow[1] in above] == []
+    assert [(file, package) for file, package in imported(folder) if package in above] == []
 
 
 @pytest.mark.parametrize("folder", ["cli", "operator", "trainer"])
 def test_what_is_shipped_imports_no_program_for_developers(folder: str) -> None:
-    assert [arrow for arrow in imported(folder) if arrow[1] in ORDER] == []
+    assert [(file, package) for file, package in imported(folder) if package in ORDER] == []
 
 
 PARALLELISM = {

@@ -7,5 +7,5 @@ Reading order, which is also the order in which one line of JSON becomes part of
 3. `documents`: the examples of a data set as one `DocumentSource`, in memory or memory-mapped from a prepared token store.
 4. `rows`: documents are cut into segments, segments are packed into rows, and rows are dealt to steps.
 
-Import from the modules directly: this package imports none of its rooms.
+Import from the modules directly: this package imports none of them.
 """

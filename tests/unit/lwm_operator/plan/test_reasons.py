@@ -67,7 +67,7 @@ def test_reasons_are_members_of_the_enums_and_stand_nowhere_else_as_literals() -
     package = Path(lwm_operator.__file__).parent
     values = {str(reason) for reason in ALL}
     literals: dict[str, set[str]] = {}
-    for path in sorted(path for room in ("cluster", "controller", "manifests", "plan") for path in (package / room).rglob("*.py")):
+    for path in sorted(path for folder in ("cluster", "controller", "manifests", "plan") for path in (package / folder).rglob("*.py")):
         if path.parent.name != "reasons" and (equal := values & set(_literals(path))):
             literals[path.relative_to(package).as_posix()] = equal
     assert literals == WORDS_OF_KUBERNETES
