@@ -1,4 +1,4 @@
-"""The operator's rights: what a call to the API server needs, and the parts of the operator's work that need them."""
+"""RBAC permissions of the operator: what each call to the API server needs, and the parts of the operator that make the calls."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Right(NamedTuple):
 
     @property
     def words(self) -> str:
-        """As the API server says that it is missing."""
+        """How the API server names it in its rejection."""
         return f'cannot {self.verb} resource "{self.resource}" in API group "{self.group}"'
 
 
@@ -56,7 +56,7 @@ def place(path: str) -> tuple[str, str, bool]:
 
 
 class Recorder(Client):
-    """Notes the right that each call needs; an apply of what was not found before needs two."""
+    """Records the permission that each call needs; an apply of an object that does not exist needs two."""
 
     used: set[Right]
     missing: set[str]
@@ -84,7 +84,7 @@ class Part:
     does: Callable[[Client, Training], Awaitable[object]]
     before: Callable[[Client, Training], Awaitable[object]] | None = None
     without: str
-    """What then fails, as somebody sees it."""
+    """The effect that a user sees."""
 
 
 def now() -> datetime:
@@ -155,7 +155,7 @@ async def clean_up(client: Client, training: Training) -> None:
 
 
 async def ask_queue(client: Client, training: Training) -> None:
-    """Where no Kueue is installed, there are no workloads: who may list them is told so, who may not is refused."""
+    """Without Kueue, the API server answers 404 to an account that may list workloads, and 403 to any other."""
     try:
         await kueue.list_workloads(client, "v1beta1", training.metadata.namespace, training.metadata.uid)
     except ApiError as error:
@@ -173,33 +173,39 @@ async def lead(client: Client, training: Training) -> None:
 
 
 PARTS = (
-    Part(does=list_trainings, without="the operator does not start: its log says `cannot_list_trainings` and which right to give"),
-    Part(does=tell_twice, without="Events are not posted, or their repeats not counted; trainings go on"),
-    Part(does=look_at, without="no attempt begins: the log says `reconcile_failed`, and `status.message` too, where it can be written"),
+    Part(does=list_trainings, without="the operator does not start; its log says `cannot_list_trainings` and names the missing permission"),
+    Part(does=tell_twice, without="Events are not posted, or repeated Events are not counted; trainings continue"),
+    Part(
+        does=look_at,
+        without="no attempt starts; the log says `reconcile_failed`, and so does `status.message` if the operator can write it",
+    ),
     Part(
         does=watch,
-        without="nothing new is noticed: the log repeats which watch is refused, and within two minutes the process ends",
+        without="the operator notices no changes; the log names the rejected watch, and the process exits within two minutes",
     ),
-    Part(does=ask_why, without="why pods are slow to start is not told, nor is the training looked at as long as they are"),
-    Part(does=ask_about_node, without="the training is not looked at as long as a pod is in doubt (`rbac.scope: namespace` does without)"),
-    Part(does=ask_queue, without="Kueue's own words are missing from the line that says why an attempt waits in its queue"),
-    Part(does=create, before=create, without="an attempt whose Job is there already, left by an operator that died, is not taken up"),
-    Part(does=delete_pod, without="survivors of a lost host are not ended: the next attempt waits until they end by themselves"),
-    Part(does=delete_attempt, before=create, without="old attempts are not removed"),
-    Part(does=clean_up, before=create, without="what a finished training leaves is not removed"),
+    Part(does=ask_why, without="the status does not explain why pods start slowly, and the training is not reconciled while they do"),
+    Part(
+        does=ask_about_node,
+        without="the training is not reconciled while the state of a pod is uncertain (not needed with `rbac.scope: namespace`)",
+    ),
+    Part(does=ask_queue, without="the status does not quote Kueue's message while an attempt waits in its queue"),
+    Part(does=create, before=create, without="the operator does not adopt a Job that it created before a crash"),
+    Part(does=delete_pod, without="surviving pods of an attempt that lost a host are not deleted; the next attempt waits until they exit"),
+    Part(does=delete_attempt, before=create, without="old attempts are not deleted"),
+    Part(does=clean_up, before=create, without="the objects of a finished training are not deleted"),
 )
-LEADS = Part(does=lead, without="the operator does not lead, and so does not work: its log ends with the API server's sentence")
+LEADS = Part(does=lead, without="the operator does not become leader and exits; its log ends with the API server's message")
 
-HEAD = """# The operator's rights
+HEAD = """# RBAC permissions of the operator
 
-`tests/api/test_operator_permissions.py` makes this page. On a real API server, it takes each right away from an account that has all the
-others and does what the operator does with it: the API server refuses exactly that. The chart has no right that nothing uses, and nothing
-else is used.
+`tests/api/test_operator_permissions.py` generates this page. For each permission, the test uses an account that has all other permissions,
+runs the operator's code against a real API server, and records the rejected request. The chart grants exactly the permissions that the
+operator uses.
 """
 GROUPS = {
-    "operator": "In every namespace whose trainings it runs (a ClusterRole, or Roles with `rbac.scope: namespace`)",
-    "nodes": "In the cluster (only with `rbac.scope: cluster`)",
-    "leader": "For its leader's Lease, in its own namespace",
+    "operator": "In every namespace with trainings (a ClusterRole, or Roles with `rbac.scope: namespace`)",
+    "nodes": "Cluster-wide (only with `rbac.scope: cluster`)",
+    "leader": "In the operator's namespace, for the leader election Lease",
 }
 
 
@@ -210,7 +216,7 @@ def page(tables: Mapping[str, Mapping[Right, str]]) -> str:
         lines += [
             f"## {GROUPS[group]}",
             "",
-            "| group | resource | verb | what is refused | what then fails |",
+            "| API group | resource | verb | rejected request | effect without the permission |",
             "| --- | --- | --- | --- | --- |",
         ]
         lines += [f"| {right.group or 'core'} | {right.resource} | {right.verb} | {table[right]} |" for right in sorted(table)]
