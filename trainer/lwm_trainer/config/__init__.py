@@ -8,7 +8,7 @@ needs pydantic and the standard library only.
 
 from lwm_trainer.config.contract import CONTRACT_VERSION, Contract
 from lwm_trainer.config.dataset import Chat, Dataset, Documents, Frames, Kind, OnBadRecord
-from lwm_trainer.config.exit_codes import FATAL_EXIT_CODES, SECONDARY_EXIT_CODES, ExitCode
+from lwm_trainer.config.exit_codes import FATAL_EXIT_CODES, SECONDARY_EXIT_CODES, ErrorReason, ExitCode
 from lwm_trainer.config.gang import Gang, Hang, Lease
 from lwm_trainer.config.loss import Loss, Modalities
 from lwm_trainer.config.memory import Memory, Remat
@@ -60,6 +60,7 @@ __all__ = [
     "Contract",
     "Dataset",
     "Documents",
+    "ErrorReason",
     "ExitCode",
     "FinalReport",
     "Frames",

@@ -1,6 +1,6 @@
-"""Exit codes of the trainer."""
+"""Exit codes of the trainer, and the reasons that are narrower than an exit code."""
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class ExitCode(IntEnum):
@@ -31,6 +31,22 @@ class ExitCode(IntEnum):
     """SIGTERM: a checkpoint was saved before the exit. Not 0, which would mean a completed stage."""
     GATE_FAILED = 82
     """The stage's evaluation gate was not met."""
+
+
+class ErrorReason(StrEnum):
+    """Reasons in the termination message that are narrower than the exit code. docs/reasons.md explains each."""
+
+    BAD_DATA = "BadData"
+    DATA_MISSING = "DataMissing"
+    DATA_CORRUPT = "DataCorrupt"
+    BUCKET_MISSING = "BucketMissing"
+    BUCKET_DENIED = "BucketDenied"
+    CLAIM_MISSING = "ClaimMissing"
+    CLAIM_DENIED = "ClaimDenied"
+    STORAGE_FULL = "StorageFull"
+    STORAGE_UNAVAILABLE = "StorageUnavailable"
+    PLATFORM_MISSING = "PlatformMissing"
+    DEVICES_MISSING = "DevicesMissing"
 
 
 FATAL_EXIT_CODES = frozenset({64, 65, 66, 77, 78})

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import jax
 
-from lwm_trainer.config import ExitCode, Gang
+from lwm_trainer.config import ErrorReason, ExitCode, Gang
 
 PLATFORMS_VARIABLE = "JAX_PLATFORMS"
 """Set to `cpu` by a user, it makes a gang of TPU or GPU hosts run on as many CPU devices, to rehearse a training."""
@@ -18,14 +18,14 @@ class PlatformMissingError(Exception):
     """The image was not built for the platform of the spec."""
 
     code = ExitCode.BAD_CONFIG
-    reason = "PlatformMissing"
+    reason = ErrorReason.PLATFORM_MISSING
 
 
 class DevicesMissingError(Exception):
     """This host lacks devices; another one may have them."""
 
     code = ExitCode.TRANSIENT
-    reason = "DevicesMissing"
+    reason = ErrorReason.DEVICES_MISSING
 
 
 def prepare(gang: Gang, index: int) -> None:

@@ -50,7 +50,7 @@ def exit_process(
         while True:
             time.sleep(3600)
     termination = TerminationMessage(
-        code=int(code), reason=reason or reason_of(code), message=redact(message), step=step, final=final, prepared=prepared
+        code=int(code), reason=str(reason) or reason_of(code), message=redact(message), step=step, final=final, prepared=prepared
     )
     write_termination_message(termination)
     console.warn(json.dumps({"exit": termination.code, "reason": termination.reason, "message": termination.message}))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lwm_trainer.config import ExitCode
+from lwm_trainer.config import ErrorReason, ExitCode
 from lwm_trainer.runtime.exit import reason_of
 
 _PACKAGE = Path(__file__).parents[1]
@@ -60,13 +60,13 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _storage_failure(error: BaseException) -> tuple[ExitCode, str] | None:
     """Code and reason of a failure of storage. Each library between us and the object store reports the store's answer in its own way."""
     if (number := _errno(error)) == errno.ENOSPC:
-        return ExitCode.TRANSIENT, "StorageFull"
+        return ExitCode.TRANSIENT, ErrorReason.STORAGE_FULL
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return ExitCode.STORAGE_DENIED, "ClaimDenied"
+        return ExitCode.STORAGE_DENIED, ErrorReason.CLAIM_DENIED
     status = _http_status(error)
     refused = _imported("google.auth.exceptions", "DefaultCredentialsError", "RefreshError")
     if status in _DENIED_STATUS or (isinstance(error, refused) and not getattr(error, "retryable", False)):
-        return ExitCode.STORAGE_DENIED, "BucketDenied"
+        return ExitCode.STORAGE_DENIED, ErrorReason.BUCKET_DENIED
     no_answer = (
         ConnectionError,
         TimeoutError,
@@ -75,7 +75,7 @@ def _storage_failure(error: BaseException) -> tuple[ExitCode, str] | None:
         *_imported("google.auth.exceptions", "TransportError", "RefreshError"),
     )
     if status in _TRANSIENT_STATUS or isinstance(error, no_answer):
-        return ExitCode.TRANSIENT, "StorageUnavailable"
+        return ExitCode.TRANSIENT, ErrorReason.STORAGE_UNAVAILABLE
     return None
 
 

@@ -1,6 +1,6 @@
 """What can go wrong with files and object stores, each with the exit code and the reason of the termination message."""
 
-from lwm_trainer.config import ExitCode
+from lwm_trainer.config import ErrorReason, ExitCode
 
 
 class StorageError(Exception):
@@ -8,7 +8,7 @@ class StorageError(Exception):
 
     code: ExitCode = ExitCode.BAD_DATA
     """BAD_DATA: another attempt would end the same way."""
-    reason: str = "BadData"
+    reason: ErrorReason = ErrorReason.BAD_DATA
 
 
 class InvalidUriError(StorageError):
@@ -18,13 +18,13 @@ class InvalidUriError(StorageError):
 class FileMissingError(StorageError):
     """No file is at the address."""
 
-    reason = "DataMissing"
+    reason = ErrorReason.DATA_MISSING
 
 
 class FileChangedError(StorageError):
     """A file is not the one that was listed."""
 
-    reason = "DataCorrupt"
+    reason = ErrorReason.DATA_CORRUPT
 
     def __init__(self, uri: str) -> None:
         super().__init__(f"{uri}: was changed while it was read: leave it as it is until the data set is ready, then raise spec.resume")
@@ -33,7 +33,7 @@ class FileChangedError(StorageError):
 class StorageMissingError(StorageError):
     """The bucket (BucketMissing) or the volume (ClaimMissing) does not exist."""
 
-    def __init__(self, message: str, reason: str) -> None:
+    def __init__(self, message: str, reason: ErrorReason) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -43,7 +43,7 @@ class StorageDeniedError(StorageError):
 
     code = ExitCode.STORAGE_DENIED
 
-    def __init__(self, message: str, reason: str) -> None:
+    def __init__(self, message: str, reason: ErrorReason) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -52,4 +52,4 @@ class StorageUnavailableError(StorageError):
     """The object store did not answer: worth another try."""
 
     code = ExitCode.TRANSIENT
-    reason = "StorageUnavailable"
+    reason = ErrorReason.STORAGE_UNAVAILABLE

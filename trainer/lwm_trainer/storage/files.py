@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from lwm_trainer.config import ErrorReason
 from lwm_trainer.storage.errors import FileChangedError, FileMissingError, InvalidUriError, StorageDeniedError
 from lwm_trainer.storage.gcs import list_objects, open_object
 from lwm_trainer.storage.listing import Entry, Listing, parse_pattern
@@ -91,7 +92,7 @@ def _disk_errors(uri: str) -> Iterator[None]:
         yield
     except PermissionError as error:
         raise StorageDeniedError(
-            f"{error.filename}: may not be read by uid {os.getuid()}: change its owner or mode", "ClaimDenied"
+            f"{error.filename}: may not be read by uid {os.getuid()}: change its owner or mode", ErrorReason.CLAIM_DENIED
         ) from error
     except FileNotFoundError as error:
         raise FileMissingError(f"{error.filename or uri}: is gone since it was listed: put it back, then raise spec.resume") from error

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lwm_trainer.config import ErrorReason
 from lwm_trainer.storage.errors import StorageDeniedError, StorageUnavailableError
 from lwm_trainer.storage.gcs import object_store_errors, storage_client
 
@@ -103,7 +104,7 @@ class _Disk(Folder):
             where = str(error.filename or self._path)
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 fix = f"may not be used by uid {os.getuid()} ({error.strerror}): change its owner or mode, or mount it writable"
-                raise StorageDeniedError(f"{where}: {fix}", "ClaimDenied") from error
+                raise StorageDeniedError(f"{where}: {fix}", ErrorReason.CLAIM_DENIED) from error
             raise StorageUnavailableError(f"{where}: {error.strerror}: is the volume full or its server down?") from error
 
 

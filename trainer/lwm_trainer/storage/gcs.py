@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, BinaryIO
 
+from lwm_trainer.config import ErrorReason
 from lwm_trainer.storage.errors import FileChangedError, StorageDeniedError, StorageMissingError, StorageUnavailableError
 from lwm_trainer.storage.listing import Entry, Listing, parse_pattern
 
@@ -119,12 +120,12 @@ def object_store_errors(what: str, bucket: str, *, role: str) -> Iterator[None]:
         yield
     except api.NotFound as error:
         raise StorageMissingError(
-            f"{what}: bucket {bucket!r} does not exist: create it, then raise spec.resume", "BucketMissing"
+            f"{what}: bucket {bucket!r} does not exist: create it, then raise spec.resume", ErrorReason.BUCKET_MISSING
         ) from error
     except (api.Forbidden, api.Unauthorized, auth.DefaultCredentialsError, auth.RefreshError) as error:
         first, *_ = str(error).splitlines() or [""]
         raise StorageDeniedError(
-            f"{what}: access to bucket {bucket!r} is denied: grant {role} on it to the pod's account ({first})", "BucketDenied"
+            f"{what}: access to bucket {bucket!r} is denied: grant {role} on it to the pod's account ({first})", ErrorReason.BUCKET_DENIED
         ) from error
     except (api.GoogleAPIError, auth.TransportError, requests.RequestException) as error:
         raise StorageUnavailableError(f"{what}: the object store did not answer ({type(error).__name__}: {error})") from error

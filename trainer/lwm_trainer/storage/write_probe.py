@@ -4,6 +4,7 @@ import errno
 import os
 from pathlib import Path
 
+from lwm_trainer.config import ErrorReason
 from lwm_trainer.storage.errors import StorageDeniedError, StorageMissingError, StorageUnavailableError
 from lwm_trainer.storage.gcs import object_store_errors, storage_client
 
@@ -39,7 +40,8 @@ def _disk(folder: Path) -> None:
     volume = next(path for path in (folder, *folder.parents) if path.exists())
     if volume == volume.parent:
         raise StorageMissingError(
-            f"checkpoint.pvc {folder}: nothing of this path exists: mount the volume there, then raise spec.resume", "ClaimMissing"
+            f"checkpoint.pvc {folder}: nothing of this path exists: mount the volume there, then raise spec.resume",
+            ErrorReason.CLAIM_MISSING,
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,6 +52,6 @@ def _disk(folder: Path) -> None:
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
             raise StorageDeniedError(
                 f"{where}: may not be written by uid {os.getuid()} ({error.strerror}): change its owner or mode, or mount it writable",
-                "ClaimDenied",
+                ErrorReason.CLAIM_DENIED,
             ) from error
         raise StorageUnavailableError(f"{where}: {error.strerror}: is the volume full or its server down?") from error

@@ -11,8 +11,8 @@ from lwm_operator.plan.attempt.termination import OPERATOR_DECISIONS
 from lwm_operator.plan.failure.failure_classes import EXIT_CODES, POD_REASONS
 from lwm_operator.plan.failure.node_avoidance import STORAGE_REASONS
 from lwm_operator.plan.pending.kubelet_reasons import BY_MESSAGE, BY_REASON
-from lwm_operator.plan.reasons import GROUPS, PendingReason, Reason, exit_code_reason, find_reason
-from lwm_trainer.config import ExitCode, Phase
+from lwm_operator.plan.reasons import GROUPS, PendingReason, Reason, TrainerReason, exit_code_reason, find_reason
+from lwm_trainer.config import ErrorReason, ExitCode, Phase
 from tools.docs import __main__
 
 WORDS_OF_KUBERNETES = {
@@ -55,6 +55,10 @@ def test_every_reason_of_the_trainer_is_in_the_table() -> None:
         *("".join(p.capitalize() for p in c.name.split("_")) for c in ExitCode if c not in secondary),
     ]
     assert [word for word in words if find_reason(word) is None] == []
+
+
+def test_the_narrower_reasons_of_the_trainer_are_in_its_table() -> None:
+    assert set(map(str, ErrorReason)) <= set(map(str, TrainerReason))
 
 
 def test_every_reason_that_the_operator_gives_for_an_end_is_in_the_table() -> None:
