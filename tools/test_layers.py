@@ -47,7 +47,7 @@ CHECK = (
     Layer("format and lint", ([f"{TOOLS}/ruff", "format", "--check", "--quiet", "."], [f"{TOOLS}/ruff", "check", "--quiet", "."])),
     Layer("types", ([f"{TOOLS}/mypy", *PACKAGES],)),
     Layer("imports", ([f"{TOOLS}/lint-imports", "--no-logo"],)),
-    Layer("generated files", ([PYTHON, "-m", "tools.docs.crd", "--check"], [PYTHON, "-m", "tools.docs.__main__", "--check"])),
+    Layer("generated files", ([PYTHON, "-m", "tools.docs.crd", "--check"], [PYTHON, "-m", "tools.docs", "--check"])),
     Layer("fast tests", (_pytest("-n", "2", "tests/unit"),)),
 )
 REST = (
