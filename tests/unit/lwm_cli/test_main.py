@@ -16,25 +16,28 @@ from lwm_trainer.fit.compile.target import Target
 from lwm_trainer.fit.fit import FitResult
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
-LADDER = EXAMPLES / "gke-tpu-v5p-ladder.yaml"
+TEXT_RECIPE = EXAMPLES / "lwm-text-1m.yaml"
 
 
-def test_each_stage_is_compiled_for_its_own_accelerator() -> None:
-    training = load(LADDER)
+def test_each_stage_is_compiled_for_its_own_accelerator(tmp_path: Path) -> None:
+    file = tmp_path / "two-slices.yaml"
+    small = "accelerator: {type: tpu, tpu: {family: v4, topology: 4x4x8}}\n      mesh: {fsdp: 64, sp: 2}"
+    file.write_text(TEXT_RECIPE.read_text().replace("mesh: {fsdp: 128, sp: 2, ulysses: 2}", small))
+    training = load(file)
     targets = {stage.name: (run.mesh.size, target_of(training.spec.accelerator_of(stage))) for stage, run in stages(training, None)}
-    assert targets["ctx32k"] == (128, Target(platform="tpu", topology="v5p:4x4x8"))
-    assert targets["ctx1m"] == (512, Target(platform="tpu", topology="v5p:8x8x8"))
+    assert targets["text-32k"] == (128, Target(platform="tpu", topology="v4:4x4x8"))
+    assert targets["text-1m"] == (256, Target(platform="tpu", topology="v5p:4x8x8"))
 
 
 def test_an_unknown_stage_is_answered_with_those_that_exist() -> None:
-    with pytest.raises(FileError, match="--stage ctx2m: no such stage: use one of ctx32k, ctx128k"):
-        list(stages(load(LADDER), "ctx2m"))
+    with pytest.raises(FileError, match="--stage text-2m: no such stage: use one of text-32k, text-128k"):
+        list(stages(load(TEXT_RECIPE), "text-2m"))
 
 
 def test_what_the_operator_would_refuse_is_refused_with_its_words(tmp_path: Path) -> None:
-    file = tmp_path / "ladder.yaml"
-    file.write_text(LADDER.read_text().replace("{fsdp: 32, tp: 4}", "{fsdp: 16, tp: 4}"))
-    with pytest.raises(FileError, match=r"spec.stages\[ctx32k\].mesh: .* change the mesh"):
+    file = tmp_path / "text.yaml"
+    file.write_text(TEXT_RECIPE.read_text().replace("{fsdp: 128, sp: 2, ulysses: 2}", "{fsdp: 64, sp: 2, ulysses: 2}"))
+    with pytest.raises(FileError, match=r"spec.stages\[text-32k\].mesh: .* change the mesh"):
         load(file)
 
 
@@ -60,8 +63,8 @@ def test_the_exit_code_says_whether_all_fits(
         return FitResult(run=run, target=target, compiled=CompileResult(seconds=1, mesh="", memory=memory), estimate=None, cached=False)
 
     monkeypatch.setattr(module, "fit", fit)
-    assert main(["fit", str(LADDER), "--stage", "ctx32k", "--search", "0", "--out", str(tmp_path)]) == code
-    assert f"ctx32k: {word}, {used}.00 GiB needed of 95.74 GiB" in capsys.readouterr().out
+    assert main(["fit", str(TEXT_RECIPE), "--stage", "text-32k", "--search", "0", "--out", str(tmp_path)]) == code
+    assert f"text-32k: {word}, {used}.00 GiB needed of 95.74 GiB" in capsys.readouterr().out
     assert word in (tmp_path / "fit.md").read_text()
 
 
