@@ -16,9 +16,15 @@ Object = Mapping[str, Any]
 FINISHED_CONDITIONS = ("Complete", "Failed", "FailureTarget")
 
 
+def controller(body: Object) -> Object | None:
+    """Return the owner reference of the object's controller; None for an object without one."""
+    return next((owner for owner in body["metadata"].get("ownerReferences") or () if owner.get("controller")), None)
+
+
 def is_controlled_by(body: Object, uid: str) -> bool:
     """Whether the owner with this uid controls the object; an earlier owner of the same name had another uid."""
-    return any(owner.get("controller") and owner.get("uid") == uid for owner in body["metadata"].get("ownerReferences") or ())
+    owner = controller(body)
+    return owner is not None and owner.get("uid") == uid
 
 
 def is_finished(job: Object) -> bool:

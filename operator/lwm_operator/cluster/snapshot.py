@@ -7,6 +7,7 @@ from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import kueue, parse, paths
 from lwm_operator.cluster.client import Body, Client
+from lwm_operator.cluster.ownership import owned_pods
 from lwm_operator.cluster.parse_pods import parse_pod
 from lwm_operator.cluster.pod_diagnostics import explain_pods, find_lost_nodes, infer_lost_nodes
 from lwm_operator.plan.observed import JobView, Observed, PodView, PreparationView
@@ -19,11 +20,12 @@ async def observe(client: Client, training: Training, now: datetime, *, read_nod
     jobs, pods, leases = await asyncio.gather(
         *(client.list(paths.collection(kind, metadata.namespace), selector) for kind in ("Job", "Pod", "Lease"))
     )
+    jobs, leases = ([each for each in bodies if parse.is_controlled_by(each, metadata.uid)] for bodies in (jobs, leases))
+    pods = await owned_pods(client, training, jobs, pods)
     parsed = tuple(parse_pod(pod) for pod in pods)
     lost_nodes = await find_lost_nodes(client, parsed, now) if read_nodes else infer_lost_nodes(parsed)
     explained = await explain_pods(client, metadata.namespace, parsed, lost_nodes, now)
-    owned = [job for job in jobs if parse.is_controlled_by(job, metadata.uid)]
-    job_views = [(job, await _observe_job(client, job, pods)) for job in owned]
+    job_views = [(job, await _observe_job(client, job, pods)) for job in jobs]
     attempt_leases = [lease for lease in leases if parse.preparation_key(lease) is None]
     return Observed(
         jobs=tuple(view for job, view in job_views if parse.preparation_key(job) is None),
