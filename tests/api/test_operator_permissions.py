@@ -73,7 +73,7 @@ class Run:
         self.made += bodies
         await apply(self.administrator, bodies)
         recorder = Recorder(await configuration())
-        recorder.used, recorder.missing = set(), set()
+        recorder.used = set()
         recorder._api.default_headers["Impersonate-User"] = user
         for right in (next((right for right in sorted(rights) if right.resource != "nodes"), None), Right("", "nodes", "get")):
             if right in rights:

@@ -11,7 +11,7 @@ from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import kueue, paths
 from lwm_operator.cluster.apply import carry_out
-from lwm_operator.cluster.client import ApiError, Body, Client, Patch
+from lwm_operator.cluster.client import ApiError, Body, Client
 from lwm_operator.cluster.events import post_event
 from lwm_operator.cluster.kubernetes_cluster import KubernetesCluster
 from lwm_operator.cluster.leader import Leader
@@ -56,10 +56,9 @@ def place(path: str) -> tuple[str, str, bool]:
 
 
 class Recorder(Client):
-    """Records the permission that each call needs; an apply of an object that does not exist needs two."""
+    """Records the permission that each call needs."""
 
     used: set[Right]
-    missing: set[str]
 
     async def call(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Body | None = None, content: str = "application/json"
@@ -67,14 +66,7 @@ class Recorder(Client):
         group, resource, one = place(path)
         verb = VERBS.get(method) or ("patch" if method == "PATCH" else "get" if one else "watch" if "watch" in (query or {}) else "list")
         self.used.add(Right(group, resource, verb))
-        if content == Patch.APPLY and path in self.missing:
-            self.used.add(Right(group, resource, "create"))
-        try:
-            return await super().call(method, path, query=query, body=body, content=content)
-        except ApiError as error:
-            if error.code == 404:
-                self.missing.add(path)
-            raise
+        return await super().call(method, path, query=query, body=body, content=content)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +181,7 @@ PARTS = (
         without="the training is not reconciled while the state of a pod is uncertain (not needed with `rbac.scope: namespace`)",
     ),
     Part(does=ask_queue, without="the status does not quote Kueue's message while an attempt waits in its queue"),
-    Part(does=create, before=create, without="the operator does not adopt a Job that it created before a crash"),
+    Part(does=create, before=create, without="an attempt whose creation a crash or a refusal interrupted is not completed"),
     Part(does=delete_pod, without="surviving pods of an attempt that lost a host are not deleted; the next attempt waits until they exit"),
     Part(does=delete_attempt, before=create, without="old attempts are not deleted"),
     Part(does=clean_up, before=create, without="the objects of a finished training are not deleted"),

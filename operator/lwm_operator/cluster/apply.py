@@ -1,5 +1,7 @@
 """Carries out the actions of a plan. Every action is idempotent."""
 
+import asyncio
+
 from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import parse, paths
@@ -48,13 +50,49 @@ async def carry_out(client: Client, training: Training, action: Action, default_
 
 
 async def _create(client: Client, training: Training, manifests: tuple[Manifest, ...], job_manifests: tuple[Manifest, ...]) -> None:
-    """Apply what the Jobs need, then create each Job once; one that exists must belong to this training."""
+    """Bring what the Jobs need into being, then create each Job once; one that exists must belong to this training."""
     for manifest in manifests:
-        path = paths.item(manifest["kind"], training.metadata.namespace, manifest["metadata"]["name"])
-        _check_owner(training, manifest["kind"], await client.get(path))
-        await client.patch(path, manifest, Patch.APPLY, manager=names.FIELD_MANAGER)
+        existing = await _create_or_get(client, training, manifest)
+        if existing is None:
+            continue
+        if manifest["kind"] != "ConfigMap":
+            await _update(client, training, manifest, existing)
+        elif existing.get("data") != manifest["data"] and not await _any_exists(client, training, job_manifests):
+            await _replace(client, training, manifest, existing)
     for manifest in job_manifests:
         await _create_job(client, training, manifest)
+
+
+async def _create_or_get(client: Client, training: Training, manifest: Manifest) -> Body | None:
+    """Create the object and return None, or return the training's own that exists. An existing name is never written over."""
+    kind, name, namespace = manifest["kind"], manifest["metadata"]["name"], training.metadata.namespace
+    existing = await client.get(paths.item(kind, namespace, name))
+    if existing is None:
+        await client.call("POST", paths.collection(kind, namespace), query={"fieldManager": names.FIELD_MANAGER}, body=manifest)
+        return None
+    _check_owner(training, kind, existing)
+    return existing
+
+
+async def _update(client: Client, training: Training, manifest: Manifest, existing: Body) -> None:
+    """Apply the manifest to the very object that was read. With its uid as a precondition, no other of that name is changed."""
+    path = paths.item(manifest["kind"], training.metadata.namespace, manifest["metadata"]["name"])
+    exact = manifest | {"metadata": manifest["metadata"] | {"uid": existing["metadata"]["uid"]}}
+    await client.patch(path, exact, Patch.APPLY, manager=names.FIELD_MANAGER)
+
+
+async def _replace(client: Client, training: Training, manifest: Manifest, existing: Body) -> None:
+    """Replace an immutable ConfigMap from an older spec or operator. Only without any Job: all hosts of a gang read the same run config."""
+    collection = paths.collection(manifest["kind"], training.metadata.namespace)
+    await client.delete(f"{collection}/{manifest['metadata']['name']}", existing["metadata"]["uid"])
+    await client.call("POST", collection, query={"fieldManager": names.FIELD_MANAGER}, body=manifest)
+
+
+async def _any_exists(client: Client, training: Training, job_manifests: tuple[Manifest, ...]) -> bool:
+    """Whether one of the Jobs exists and is the training's."""
+    paths_of_jobs = [paths.item("Job", training.metadata.namespace, manifest["metadata"]["name"]) for manifest in job_manifests]
+    jobs = await asyncio.gather(*(client.get(path) for path in paths_of_jobs))
+    return any(job is not None and parse.is_controlled_by(job, training.metadata.uid) for job in jobs)
 
 
 async def _create_job(client: Client, training: Training, manifest: Manifest) -> None:
