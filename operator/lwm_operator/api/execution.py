@@ -11,7 +11,8 @@ class Execution(Resource):
     """How the pods of an attempt are queued, scheduled and terminated."""
 
     placement_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 900
-    """Seconds that a partly scheduled attempt may wait for its remaining pods. After that it releases its nodes and retries later."""
+    """Seconds, from its first pod that gets a node, in which an attempt must get nodes for all pods. After that it releases its nodes and
+    retries later. An attempt without any node waits without a limit."""
     termination_grace_period_seconds: Annotated[int, Field(ge=1, le=86400)] = 120
     """Seconds that a trainer has after SIGTERM to save a checkpoint. Allow for two steps and a save."""
     queue_name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")] | None = None

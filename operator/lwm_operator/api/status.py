@@ -103,6 +103,15 @@ class StaleLease(Resource):
     """renewTime of the Lease at that time. A newer renewTime clears this field, whatever the clocks say."""
 
 
+class Placement(Resource):
+    """How far the attempt's pods have come onto nodes. Times are the operator's. Absent once the first step is reported."""
+
+    unplaced_since: Time | None = None
+    """Since when the scheduler finds no node for a pod. After a PlacementTimeout the next attempt takes this time over."""
+    partial_since: Time | None = None
+    """Since when some pods hold nodes while others have none: the start of execution.placementTimeoutSeconds."""
+
+
 class Attempt(Resource):
     """One attempt: a gang of pods that runs a stage until the stage ends or a host fails."""
 
@@ -125,6 +134,7 @@ class Attempt(Resource):
     """Step of the newest checkpoint of the attempt; 0: none."""
     avoided_nodes: Annotated[tuple[NodeName, ...], Field(max_length=AVOIDED_NODES)] = ()
     """Nodes that the pods avoid, most failures first: failurePolicy.avoidNodesAfter."""
+    placement: Placement | None = None
     stale_lease: StaleLease | None = None
     root_cause: RootCause | None = None
     host_exits: Sentence | None = None

@@ -60,7 +60,7 @@ def reconcile_stage(ctx: PlanContext) -> StageDecision:
         case AttemptState.FAILED:
             return _next_attempt(_charge_failure(ctx, attempt))
         case AttemptState.CREATING:
-            return _create_attempt(ctx)
+            return _create_attempt(ctx, observation.wait_seconds)
         case AttemptState.STARTING:
             return _starting(ctx, observation)
         case AttemptState.RUNNING:
@@ -156,7 +156,7 @@ def _refuse(ctx: PlanContext) -> StageDecision:
     return _decide_unlabelled(ctx, Phase.PENDING, LifecycleReason.INVALID_SPEC, "; ".join(ctx.spec_errors))
 
 
-def _create_attempt(ctx: PlanContext) -> StageDecision:
+def _create_attempt(ctx: PlanContext, wait_seconds: float | None = None) -> StageDecision:
     """The intent is recorded; the Job is created as soon as no pod of an earlier attempt is left."""
     entry, number = ctx.entry, ctx.entry.attempts
     phase = _phase_before_running(number)
@@ -182,7 +182,7 @@ def _create_attempt(ctx: PlanContext) -> StageDecision:
         avoided_nodes=entry.recent_attempts[0].avoided_nodes,
         prepared=dataset_preparation.prepared_places(ctx.prepared_datasets),
     )
-    return replace(decision, actions=(action,))
+    return replace(decision, actions=(action,), wait_seconds=wait_seconds)
 
 
 def _attempt_creation_failure(ctx: PlanContext) -> str | None:
@@ -228,7 +228,7 @@ def _phase_before_running(attempt: int) -> Phase:
 
 
 def _resume_text(ctx: PlanContext) -> str:
-    return f"fix it, then set spec.resume to {ctx.training.spec.resume + 1}"
+    return f"fix it, then set spec.resume to {max(ctx.training.spec.resume, ctx.training.status.observed_resume) + 1}"
 
 
 def _cause_text(cause: RootCause | None) -> str:

@@ -2,6 +2,7 @@
 
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.status import RECENT_ATTEMPTS, Attempt, AttemptState, FinalCheckpoint, StageState, StageStatus, Status
+from lwm_operator.plan.attempt.placement import inherited_placement
 from lwm_operator.plan.observed import Observed
 from lwm_trainer.config import FinalReport, Progress
 
@@ -31,7 +32,14 @@ def newest_attempt(entry: StageStatus) -> Attempt | None:
 
 def begin_attempt(entry: StageStatus, number: int, started_at: str | None = None, avoided_nodes: tuple[str, ...] = ()) -> StageStatus:
     """The entry with a new attempt, which is the intent to create its Job. `started_at` is unknown for a recovered attempt."""
-    attempt = Attempt(number=number, state=AttemptState.CREATING, started_at=started_at, avoided_nodes=avoided_nodes)
+    before = newest_attempt(entry)
+    attempt = Attempt(
+        number=number,
+        state=AttemptState.CREATING,
+        started_at=started_at,
+        avoided_nodes=avoided_nodes,
+        placement=inherited_placement(before) if before is not None else None,
+    )
     return entry.model_copy(
         update={
             "state": StageState.RUNNING,

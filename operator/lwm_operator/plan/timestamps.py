@@ -25,3 +25,8 @@ def elapsed(text: str | None, now: datetime) -> float:
     """As `seconds_since`, for the operator's own timestamps: one in the future was written before the clock was set back, so it is past."""
     seconds = seconds_since(text, now)
     return float("inf") if seconds < -CLOCK_SECONDS else seconds
+
+
+def since(recorded: str | None, now: datetime) -> str:
+    """When something began that still goes on: as recorded, or `now` for the first time or when the clock was set back since then."""
+    return stamp(now) if recorded is None or seconds_since(recorded, now) < -CLOCK_SECONDS else recorded

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause
 from lwm_operator.plan.attempt import hang_detection, placement_timeout, queueing, template_change
+from lwm_operator.plan.attempt.placement import track_placement
 from lwm_operator.plan.attempt.root_cause import describe_endings, root_cause
 from lwm_operator.plan.attempt.termination import AttemptObservation, finish_attempt, graceful_delete, terminate
 from lwm_operator.plan.context import PlanContext
@@ -15,8 +16,8 @@ from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH
 from lwm_operator.plan.multislice import still_being_created
 from lwm_operator.plan.observed import JobView, PodState, PodView
 from lwm_operator.plan.reasons import LifecycleReason, TrainerReason
-from lwm_operator.plan.timestamps import seconds_since, stamp
-from lwm_trainer.config import Phase
+from lwm_operator.plan.timestamps import elapsed, seconds_since, stamp
+from lwm_trainer.config import Phase, Progress
 
 RECHECK_SECONDS = 10.0
 
@@ -34,11 +35,14 @@ def observe_attempt(attempt: Attempt, ctx: PlanContext) -> AttemptObservation:
     job, pods, report = ctx.job, ctx.pods, ctx.report
     if attempt.state == AttemptState.STOPPING:
         return terminate(attempt, ctx)
+    attempt = _track_placement(attempt, ctx)
     # Pods or a report without a Job: the Job was created and then deleted between two reconciles. Its name is not used again.
     if attempt.state == AttemptState.CREATING and job is None and still_being_created(ctx.jobs, pods) and report is None:
-        if not ctx.training.spec.suspend:
-            return AttemptObservation(attempt=attempt)
-        return _suspend(attempt, ctx)
+        if ctx.training.spec.suspend:
+            return _suspend(attempt, ctx)
+        if (cause := _placement_cause(attempt, ctx)) is not None:
+            return terminate(_begin_stopping(attempt, cause, ctx), ctx)
+        return AttemptObservation(attempt=attempt, wait_seconds=_recheck_after(attempt, ctx, None))
     attempt = attempt.model_copy(update={"job_uid": attempt.job_uid or (job.uid if job else None)})
     job = job if job is not None and job.uid == attempt.job_uid else None
     if job is not None and _all_succeeded(job, pods, ctx.hosts):
@@ -59,9 +63,19 @@ def observe_attempt(attempt: Attempt, ctx: PlanContext) -> AttemptObservation:
         return terminate(_begin_stopping(attempt, cause, ctx), ctx)
     is_training = report is not None and report.phase in TRAINING and not any(pod.state == PodState.PENDING for pod in pods)
     state = AttemptState.RUNNING if is_training else AttemptState.STARTING
-    return AttemptObservation(
-        attempt=hang_check.attempt.model_copy(update={"state": state}), wait_seconds=_recheck_after(ctx, hang_check.wait_seconds)
-    )
+    attempt = hang_check.attempt.model_copy(update={"state": state})
+    return AttemptObservation(attempt=attempt, wait_seconds=_recheck_after(attempt, ctx, hang_check.wait_seconds))
+
+
+def _has_stepped(attempt: Attempt, report: Progress | None) -> bool:
+    """Whether process 0 has reported a step of this attempt, or that there is none left to do."""
+    return attempt.step > attempt.from_step or (report is not None and report.phase in (Phase.SAVING, Phase.COMPLETE))
+
+
+def _track_placement(attempt: Attempt, ctx: PlanContext) -> Attempt:
+    if _has_stepped(attempt, ctx.report):
+        return attempt.model_copy(update={"placement": None})
+    return track_placement(attempt, ctx.pods, ctx.hosts, ctx.now, queued=queueing.is_queued(ctx.job, ctx.pods, ctx.report))
 
 
 def _failure_cause(job: JobView | None, ctx: PlanContext) -> RootCause | None:
@@ -86,31 +100,42 @@ def _release_cause(attempt: Attempt, ctx: PlanContext) -> RootCause | None:
     if queueing.is_queued(ctx.job, pods, ctx.report):
         return template_change.superseded_cause(ctx.job, spec, pods)
     if not any(pod.state == PodState.PENDING for pod in pods):
-        return None
-    if (superseded := template_change.superseded_cause(ctx.job, spec, pods)) is not None:
-        return superseded
-    if attempt.avoided_nodes and placement_timeout.unscheduled_seconds(pods, ctx.now) >= LIFT_SECONDS:
+        return _placement_cause(attempt, ctx)
+    return template_change.superseded_cause(ctx.job, spec, pods) or _placement_cause(attempt, ctx)
+
+
+def _placement_cause(attempt: Attempt, ctx: PlanContext) -> RootCause | None:
+    """Why an attempt gives up the search for nodes; None when it goes on."""
+    if attempt.avoided_nodes and (remaining := _lift_remaining(attempt, ctx)) is not None and remaining <= 0:
         message = f"no node was found for {LIFT_SECONDS:.0f} s without {', '.join(attempt.avoided_nodes)}: they are no longer avoided"
         return RootCause(
             failure_class=FailureClass.DISRUPTION, reason=LifecycleReason.AVOIDED_NODES_NEEDED, message=message[:MAX_MESSAGE_LENGTH]
         )
-    return placement_timeout.placement_timed_out(pods, spec.execution.placement_timeout_seconds, ctx.now)
+    timeout_seconds = ctx.training.spec.execution.placement_timeout_seconds
+    return placement_timeout.placement_timed_out(attempt, ctx.job, ctx.pods, ctx.hosts, timeout_seconds, ctx.now)
 
 
-def _recheck_after(ctx: PlanContext, hang_seconds: float | None) -> float | None:
+def _lift_remaining(attempt: Attempt, ctx: PlanContext) -> float | None:
+    """Seconds until the attempt no longer avoids nodes; None while it does not lack any."""
+    if not attempt.avoided_nodes or attempt.placement is None or attempt.placement.unplaced_since is None:
+        return None
+    return LIFT_SECONDS - elapsed(attempt.placement.unplaced_since, ctx.now)
+
+
+def _recheck_after(attempt: Attempt, ctx: PlanContext, hang_seconds: float | None) -> float | None:
     """Seconds until the plan may change without any event; None when it cannot."""
-    waits = [hang_seconds] if hang_seconds is not None else []
-    if placement_timeout.unscheduled_pods(ctx.pods):
-        waited = placement_timeout.unscheduled_seconds(ctx.pods, ctx.now)
-        limits = (LIFT_SECONDS, float(ctx.training.spec.execution.placement_timeout_seconds))
-        waits += [limit - waited + 1.0 for limit in limits if limit > waited]
+    placement_seconds = placement_timeout.placement_remaining(attempt, ctx.training.spec.execution.placement_timeout_seconds, ctx.now)
+    timers = (placement_seconds, _lift_remaining(attempt, ctx))
+    waits = [seconds + 1.0 for seconds in timers if seconds is not None]
+    if hang_seconds is not None:
+        waits.append(hang_seconds)
     if ctx.renewed is not None and (remaining := hang_detection.LOST_SECONDS + 1.0 - seconds_since(ctx.renewed, ctx.now)) > 0:
         waits.append(remaining)
     return min(waits, default=None)
 
 
 def _all_succeeded(job: JobView, pods: tuple[PodView, ...], hosts: int) -> bool:
-    return max(job.succeeded, sum(1 for pod in pods if pod.state == PodState.SUCCEEDED)) >= hosts
+    return max(job.succeeded, sum(1 for pod in pods if pod.state == PodState.SUCCEEDED)) >= hosts > 0
 
 
 def _finish(attempt: Attempt, job: JobView, ctx: PlanContext) -> AttemptObservation:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause
 from lwm_operator.plan.actions import DeletePod
+from lwm_operator.plan.attempt.placement import inherited_placement
 from lwm_operator.plan.attempt.root_cause import describe_endings, more_specific_cause, root_cause
 from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.observed import PodState, PodView
@@ -43,9 +44,11 @@ class AttemptObservation:
 
 
 def finish_attempt(attempt: Attempt, state: AttemptState, ctx: PlanContext) -> Attempt:
-    """The attempt in its last state."""
+    """The attempt in its last state. Of its placement only what the next attempt takes over is kept."""
     finished_at = attempt.finished_at or stamp(ctx.now)
-    return attempt.model_copy(update={"state": state, "finished_at": finished_at, "stale_lease": None})
+    return attempt.model_copy(
+        update={"state": state, "finished_at": finished_at, "stale_lease": None, "placement": inherited_placement(attempt)}
+    )
 
 
 def terminate(attempt: Attempt, ctx: PlanContext) -> AttemptObservation:

@@ -121,7 +121,8 @@ class LifecycleReason(Reason):
     )
     PLACEMENT_TIMEOUT = (
         "PlacementTimeout",
-        "Only some pods found a node within the timeout. All nodes are released, so that two trainings cannot deadlock.",
+        "Some pods got nodes, but not all within `execution.placementTimeoutSeconds` of the first. All nodes are released, so that two"
+        " trainings cannot deadlock.",
         "1 of 2 pods found no node for 900 s while the others held theirs: 0/2 nodes are available: 2 Insufficient memory.",
         "Nothing: the operator retries. If it recurs, free or add nodes.",
     )

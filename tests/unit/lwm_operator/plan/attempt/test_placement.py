@@ -1,0 +1,50 @@
+from lwm_operator.api.status import Attempt, AttemptState, Placement
+from lwm_operator.plan.attempt.placement import inherited_placement, is_partially_placed, track_placement
+from lwm_operator.plan.observed import PodState, PodView, Waiting
+from lwm_operator.plan.timestamps import stamp
+from simulation.builders import cause, failed, later, pod, running
+
+
+def unplaced(index: int, reason: str = "Unschedulable") -> PodView:
+    return pod(index, state=PodState.PENDING, node=None, waiting=Waiting(reason=reason, message="no node", since=stamp(later(-9000))))
+
+
+def tracked(attempt: Attempt, *pods: PodView, seconds: float = 0, queued: bool = False) -> Placement | None:
+    return track_placement(attempt, pods, 2, later(seconds), queued=queued).placement
+
+
+def test_a_gang_that_lacks_pods_is_partly_placed_whatever_keeps_them_from_nodes() -> None:
+    for rest in ((), (unplaced(1),), (unplaced(1, "SchedulingGated"),), (pod(1, state=PodState.PENDING, node=None),)):
+        assert is_partially_placed((pod(0), *rest), 2)
+        assert not is_partially_placed(rest, 2)
+    assert not is_partially_placed((pod(0), pod(1, state=PodState.PENDING)), 2)
+    assert not is_partially_placed((pod(0),), 0), "a gang of unknown size"
+
+
+def test_times_start_when_the_operator_sees_it_and_stay() -> None:
+    starting = running(state=AttemptState.STARTING)
+    first = tracked(starting, unplaced(0), unplaced(1))
+    assert first == Placement(unplaced_since=stamp(later(0)))
+    waiting = starting.model_copy(update={"placement": first})
+    half = tracked(waiting, pod(0), unplaced(1), seconds=10_800)
+    assert half == Placement(unplaced_since=stamp(later(0)), partial_since=stamp(later(10_800)))
+    assert tracked(waiting.model_copy(update={"placement": half}), pod(0), unplaced(1), seconds=11_000) == half
+    assert tracked(waiting.model_copy(update={"placement": half}), pod(0), pod(1), seconds=11_000) is None
+
+
+def test_a_time_in_the_future_starts_again_because_the_clock_was_set_back() -> None:
+    half = Placement(unplaced_since=stamp(later(7200)), partial_since=stamp(later(7200)))
+    starting = running(state=AttemptState.STARTING, placement=half)
+    assert tracked(starting, pod(0), unplaced(1)) == Placement(unplaced_since=stamp(later(0)), partial_since=stamp(later(0)))
+
+
+def test_nobody_looks_for_nodes_in_a_queue() -> None:
+    starting = running(state=AttemptState.STARTING, placement=Placement(unplaced_since=stamp(later(0))))
+    assert tracked(starting, queued=True) is None
+
+
+def test_only_an_attempt_that_gave_its_nodes_back_leaves_its_search_to_the_next_one() -> None:
+    placement = Placement(unplaced_since=stamp(later(0)), partial_since=stamp(later(5)))
+    timed_out = failed(why=cause(reason="PlacementTimeout"), placement=placement)
+    assert inherited_placement(timed_out) == Placement(unplaced_since=stamp(later(0)))
+    assert inherited_placement(failed(placement=placement)) is None
