@@ -25,6 +25,9 @@ LABEL_RUN = "lwm.dev/run"
 ANNOTATION_FIRST_HOST = "lwm.dev/first-host"
 """Number of the host with completion index 0, over all slices, on a Job and its pods."""
 
+ANNOTATION_SLICES = "lwm.dev/slices"
+"""Number of slices of the attempt, on each of its Jobs."""
+
 ANNOTATION_TEMPLATE = "lwm.dev/template"
 """Hash of the parts of the spec that go into the pod template, on a Job."""
 

@@ -59,12 +59,14 @@ def slice_index(body: Object) -> int:
 
 def first_host(body: Object) -> int:
     """Return the index, over all slices, of the first host of the object's slice."""
-    text = annotations(body).get(names.ANNOTATION_FIRST_HOST, "")
-    return int(text) if text.isdigit() else 0
+    return _number(annotations(body).get(names.ANNOTATION_FIRST_HOST, ""))
 
 
 def label_number(body: Object, label: str) -> int:
-    text = labels(body).get(label, "")
+    return _number(labels(body).get(label, ""))
+
+
+def _number(text: str) -> int:
     return int(text) if text.isdigit() else 0
 
 
@@ -94,6 +96,8 @@ def parse_job(body: Object, creation_failure: str = "", queued: Waiting | None =
         stage=stage,
         attempt=attempt,
         slice=slice_index(body),
+        slices=_number(annotations(body).get(names.ANNOTATION_SLICES, "")),
+        hosts=int((body.get("spec") or {}).get("completions") or 0),
         template=annotations(body).get(names.ANNOTATION_TEMPLATE),
         succeeded=int(status.get("succeeded") or 0),
         failed=bool(failures),

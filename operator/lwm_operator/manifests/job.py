@@ -19,7 +19,8 @@ def _job(attempt: AttemptSpec, slice_index: int) -> Manifest:
     job: Manifest = {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": about | {"annotations": {names.ANNOTATION_TEMPLATE: attempt.template, **first_host}},
+        "metadata": about
+        | {"annotations": {names.ANNOTATION_TEMPLATE: attempt.template, names.ANNOTATION_SLICES: str(gang.slices), **first_host}},
         "spec": {
             "completionMode": "Indexed",
             "completions": gang.hosts_per_slice,

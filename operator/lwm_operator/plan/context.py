@@ -66,8 +66,16 @@ class PlanContext:
         return tuple(entry for entry in self.datasets if entry.name in names)
 
     @property
+    def slices(self) -> int:
+        """The slices of the newest attempt. What its Jobs say counts, for the platform tables may have changed since they were created."""
+        counts = [job.slices for job in self.jobs if job.slices]
+        return counts[0] if counts else self.gang.slices if self.gang is not None else max((job.slice + 1 for job in self.jobs), default=1)
+
+    @property
     def hosts(self) -> int:
-        return self.gang.hosts if self.gang is not None else 0
+        """The hosts of the newest attempt by its Jobs, or of the next one by the spec; 0 when nothing tells."""
+        per_slice = [job.hosts for job in self.jobs if job.hosts]
+        return per_slice[0] * self.slices if per_slice else self.gang.hosts if self.gang is not None else 0
 
     @cached_property
     def pods(self) -> tuple[PodView, ...]:
@@ -87,7 +95,7 @@ class PlanContext:
     @cached_property
     def job(self) -> JobView | None:
         """The Jobs of all slices merged into one; None unless all of them exist."""
-        return merge_jobs(self.jobs, self.gang.slices if self.gang is not None else 1)
+        return merge_jobs(self.jobs, self.slices)
 
     @property
     def report(self) -> Progress | None:

@@ -15,6 +15,8 @@ def merge_jobs(jobs: tuple[JobView, ...], slices: int) -> JobView | None:
         uid=first.uid,
         stage=first.stage,
         attempt=first.attempt,
+        slices=slices,
+        hosts=sum(job.hosts for job in jobs),
         template=first.template,
         succeeded=sum(job.succeeded for job in jobs),
         failed=any(job.failed for job in jobs),

@@ -75,6 +75,10 @@ class JobView:
     stage: int
     attempt: int
     slice: int = 0
+    slices: int = 0
+    """Slices of its attempt; 0 where the Job does not tell."""
+    hosts: int = 0
+    """Pods of this Job (completions); 0 where it does not tell."""
     template: str | None = None
     """A hash of the parts of the spec that the pods were created from."""
     succeeded: int = 0

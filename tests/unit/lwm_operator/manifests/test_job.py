@@ -7,7 +7,7 @@ from unit.lwm_operator.manifests.attempt_manifests import job, pod, run
 
 def test_the_job_never_retries_by_itself_and_stays_as_evidence() -> None:
     manifest = job(run())
-    assert manifest["metadata"]["annotations"] == {"lwm.dev/template": "t", "lwm.dev/first-host": "0"}
+    assert manifest["metadata"]["annotations"] == {"lwm.dev/template": "t", "lwm.dev/slices": "1", "lwm.dev/first-host": "0"}
     spec = manifest["spec"]
     assert (spec["completionMode"], spec["completions"], spec["parallelism"], spec["backoffLimitPerIndex"]) == ("Indexed", 2, 2, 0)
     # A limit for the whole Job, or a policy that fails it, would end the survivors before they have spoken.

@@ -1,12 +1,12 @@
 from dataclasses import replace
 from typing import Any
 
-from lwm_operator.api.status import AttemptState, Failures, Phase, Status
+from lwm_operator.api.status import AttemptState, FailureClass, Failures, Phase, StageState, Status
 from lwm_operator.plan.actions import ActionFailure, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, Plan
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.plan import plan
 from lwm_trainer.config import Rollback, Start
-from simulation.builders import NOW, spec, stage, training
+from simulation.builders import NOW, cause, failed, later, seen, spec, stage, status, training
 from simulation.simulation import Simulation
 
 THREE = [
@@ -263,6 +263,16 @@ def test_a_divergence_discards_the_newest_commit_and_starts_a_line_of_its_own() 
     assert "rolled back to step 20, 18 batches skipped" in started.message
 
 
+def test_the_number_that_resumes_is_above_every_number_that_was_seen() -> None:
+    stopped = status(failed(4, why=cause(FailureClass.PERMANENT, "BadData")), state=StageState.FAILED)
+    for seen_before, resume, advice in ((0, 0, 1), (1, 1, 2), (1, 0, 2), (7, 3, 8)):
+        current = training(stopped.model_copy(update={"observed_resume": seen_before}), resume=resume)
+        decided = plan(current, seen(), NOW)
+        assert decided.status.message.endswith(f"fix it, then set spec.resume to {advice}")
+        followed = plan(training(decided.status, resume=advice), seen(), later(100))
+        assert followed.status.phase not in (Phase.FAILED, Phase.PAUSED), "who follows the advice resumes"
+
+
 def test_avoided_nodes_are_used_again_when_there_is_no_room_without_them() -> None:
     simulation = new_simulation()
     for _ in range(2):
@@ -318,13 +328,13 @@ def test_a_failed_creation_is_planned_again_and_its_status_is_written_once() -> 
 
 def test_only_the_failed_creation_of_the_current_attempt_counts() -> None:
     action = CreateAttempt(stage=1, attempt=1, start=Start(), template="t")
-    for failed, reason in (
+    for refused, reason in (
         (action, "CreateFailed"),
         (replace(action, attempt=2), "Creating"),
         (replace(action, stage=2), "Creating"),
         (CreatePreparation(number=1, run=0, template="t"), "Creating"),
     ):
-        observed = Observed(failed_action=ActionFailure(action=failed, message="exceeded quota"))
+        observed = Observed(failed_action=ActionFailure(action=refused, message="exceeded quota"))
         assert plan(training(), observed, NOW).status.reason == reason
 
 
