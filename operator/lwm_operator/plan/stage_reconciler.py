@@ -8,6 +8,7 @@ from lwm_operator.plan import dataset_preparation
 from lwm_operator.plan.actions import Action, CreateAttempt, CreatePreparation
 from lwm_operator.plan.attempt import queueing, template_change
 from lwm_operator.plan.attempt.lifecycle import ENDED, RECHECK_SECONDS, observe_attempt
+from lwm_operator.plan.attempt.placement import inherited_placement
 from lwm_operator.plan.attempt.termination import AttemptObservation
 from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.failure import retry_budgets
@@ -139,7 +140,8 @@ def _next_attempt(ctx: PlanContext) -> StageDecision:
         return waiting
     entry = roll_back_divergence(entry, spec.checkpoint.save_interval_steps, ctx.policy.on_divergence)
     avoided_nodes = nodes_to_avoid(ctx.node_faults, ctx.policy, ctx.now)
-    return _create_attempt(ctx.with_entry(begin_attempt(entry, entry.attempts + 1, stamp(ctx.now), avoided_nodes)))
+    placement = inherited_placement(attempt) if attempt is not None else None
+    return _create_attempt(ctx.with_entry(begin_attempt(entry, entry.attempts + 1, stamp(ctx.now), avoided_nodes, placement)))
 
 
 def _stay_stopped(ctx: PlanContext, attempt: Attempt | None) -> StageDecision:

@@ -1,8 +1,7 @@
 """The status of the stages: one entry for each stage of the spec, with its attempts and its progress."""
 
 from lwm_operator.api.spec import Spec
-from lwm_operator.api.status import RECENT_ATTEMPTS, Attempt, AttemptState, FinalCheckpoint, StageState, StageStatus, Status
-from lwm_operator.plan.attempt.placement import inherited_placement
+from lwm_operator.api.status import RECENT_ATTEMPTS, Attempt, AttemptState, FinalCheckpoint, Placement, StageState, StageStatus, Status
 from lwm_operator.plan.observed import Observed
 from lwm_trainer.config import FinalReport, Progress
 
@@ -30,16 +29,15 @@ def newest_attempt(entry: StageStatus) -> Attempt | None:
     return entry.recent_attempts[0] if entry.recent_attempts else None
 
 
-def begin_attempt(entry: StageStatus, number: int, started_at: str | None = None, avoided_nodes: tuple[str, ...] = ()) -> StageStatus:
+def begin_attempt(
+    entry: StageStatus,
+    number: int,
+    started_at: str | None = None,
+    avoided_nodes: tuple[str, ...] = (),
+    placement: Placement | None = None,
+) -> StageStatus:
     """The entry with a new attempt, which is the intent to create its Job. `started_at` is unknown for a recovered attempt."""
-    before = newest_attempt(entry)
-    attempt = Attempt(
-        number=number,
-        state=AttemptState.CREATING,
-        started_at=started_at,
-        avoided_nodes=avoided_nodes,
-        placement=inherited_placement(before) if before is not None else None,
-    )
+    attempt = Attempt(number=number, state=AttemptState.CREATING, started_at=started_at, avoided_nodes=avoided_nodes, placement=placement)
     return entry.model_copy(
         update={
             "state": StageState.RUNNING,
