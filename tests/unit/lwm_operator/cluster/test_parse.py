@@ -30,7 +30,7 @@ def test_the_hosts_that_failed_are_read_from_the_jobs_status() -> None:
 
 
 def test_a_job_tells_its_pods_and_the_slices_of_its_attempt() -> None:
-    body = {"metadata": {"name": "j", "uid": "u", "labels": LABELS}, "spec": {"completions": 4}}
+    body: dict[str, Any] = {"metadata": {"name": "j", "uid": "u", "labels": LABELS}, "spec": {"completions": 4}}
     assert (parse_job(body).hosts, parse_job(body).slices) == (4, 0)
     annotated = {**body, "metadata": {**body["metadata"], "annotations": {"lwm.dev/slices": "2"}}}
     assert parse_job(annotated).slices == 2
