@@ -62,7 +62,7 @@ def _run_of_store(options: argparse.Namespace) -> RunConfig:
         raise FileError(f"{options.target}: neither a file nor the folder of a prepared data set: prepare it (lwm data prepare)")
     content = TokenStore.open(uri, "").recipe
     recipe, length = content["recipe"], options.context_length or CONTEXT_LENGTH
-    dataset = Dataset.model_validate(recipe["dataset"] | {"name": "prepared", "uri": content["source"], "prepared": uri})
+    dataset = Dataset.read(recipe["dataset"] | {"name": "prepared", "uri": content["source"], "prepared": uri})
     vision = {"vision": {"vocabSize": recipe["visionVocabSize"]}} if "visionVocabSize" in recipe else {}
     shape = {"layers": 1, "width": 8, "heads": 1, "kvHeads": 1, "headDim": 8, "mlpWidth": 8}
     return RunConfig.model_validate(

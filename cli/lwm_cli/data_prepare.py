@@ -103,7 +103,7 @@ class _Workers:
             if process.poll():
                 termination = self._folder / f"termination-{worker}"
                 message = (
-                    TerminationMessage.model_validate_json(termination.read_bytes()).message
+                    TerminationMessage.read_json(termination.read_bytes()).message
                     if termination.exists()
                     else f"exit code {process.returncode}"
                 )

@@ -35,7 +35,8 @@ def start(
     [
         (None, "0", ExitCode.BAD_ARGUMENTS, "BadArguments", "run.json: No such file or directory: mount the run config there"),
         ("{not json", "0", ExitCode.BAD_CONFIG, "BadConfig", "run config: Invalid JSON: "),
-        ('{"version": 1}', "0", ExitCode.BAD_CONFIG, "BadConfig", "run config: training: Field required"),
+        ("{}", "0", ExitCode.BAD_CONFIG, "BadConfig", "run config: training: Field required"),
+        ('{"version": 1}', "0", ExitCode.BAD_CONFIG, "ContractMismatch", "run config: the operator has contract version 1, this trainer"),
         ("fine", "2", ExitCode.BAD_ARGUMENTS, "BadArguments", "JOB_COMPLETION_INDEX='2': set it to this host's index, 0 to 1"),
     ],
 )

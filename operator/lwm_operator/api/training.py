@@ -1,7 +1,7 @@
 """One LWMTraining as read from the API server."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -51,6 +51,9 @@ class Training(Resource):
     status: Status = Status()
 
 
-def parse_training(body: Mapping[str, Any]) -> Training:
-    """Parse an API object. Raises `pydantic.ValidationError` for an object that the CRD would not admit."""
-    return Training.model_validate(body)
+def parse_training(body: Mapping[str, Any], *, extra: Literal["ignore"] | None = None) -> Training:
+    """Parse an API object. `extra="ignore"`: the CRD may be newer than the operator, so unknown fields are ignored at every depth.
+
+    Raises `pydantic.ValidationError` for an object that the CRD would not admit.
+    """
+    return Training.model_validate(body, extra=extra)

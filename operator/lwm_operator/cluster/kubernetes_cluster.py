@@ -59,7 +59,7 @@ class KubernetesCluster:
         if body is None:
             return None
         try:
-            return parse_training(body)
+            return parse_training(body, extra="ignore")
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])

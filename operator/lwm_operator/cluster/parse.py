@@ -120,7 +120,7 @@ def parse_preparation(body: Object, job: JobView, pods: tuple[PodView, ...], rep
 def parse_progress(lease: Object) -> Progress | None:
     """Parse what process 0 of an attempt reports on its Lease; None when nothing there can be read."""
     try:
-        return Progress.model_validate_json(annotations(lease)[PROGRESS_ANNOTATION])
+        return Progress.read_json(annotations(lease)[PROGRESS_ANNOTATION])
     except (KeyError, ValidationError):
         return None
 
@@ -128,7 +128,7 @@ def parse_progress(lease: Object) -> Progress | None:
 def parse_preparation_report(lease: Object) -> Preparation | None:
     """Parse what worker 0 of a preparation reports on its Lease; None when nothing there can be read."""
     try:
-        return Preparation.model_validate_json(annotations(lease)[PROGRESS_ANNOTATION])
+        return Preparation.read_json(annotations(lease)[PROGRESS_ANNOTATION])
     except (KeyError, ValidationError):
         return None
 

@@ -106,7 +106,7 @@ def _limits(body: Object) -> Object:
 
 def _parse_termination_message(text: str | None) -> TerminationMessage | None:
     try:
-        return TerminationMessage.model_validate_json(text) if text else None
+        return TerminationMessage.read_json(text) if text else None
     except ValidationError:
         return None
 

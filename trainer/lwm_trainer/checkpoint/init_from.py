@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import pydantic
 from etils import epath
 
 from lwm_trainer import config
@@ -48,14 +47,7 @@ def _require_model(place: str, ours: config.Model) -> None:
     manifest, _ = (_json(place, folder, part) for part in JSON_FILES)
     if (damage := integrity.find_damage(folder / "params")) is not None:
         raise CheckpointMismatchError(f"{FIELD}: {place}: params/{damage}: {COPY_AGAIN}")
-    try:
-        theirs = parse_model_manifest(manifest).model
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise CheckpointMismatchError(
-            f"{FIELD}: {place}: its manifest cannot be read: {where}: {first['msg']}: was it written by another version? Convert it again"
-        ) from error
+    theirs = parse_model_manifest(manifest, f"{FIELD}: {place}").model
     saved, expected = ({"model": model.model_dump(by_alias=True)} for model in (with_vision_of(theirs, ours), ours))
     if (difference := first_difference(saved, expected, DTYPE_OF_ACTIVATIONS)) is not None:
         raise CheckpointMismatchError(

@@ -68,7 +68,7 @@ def find_origin(run: config.RunConfig) -> Origin:
 def read_origin(run: config.RunConfig, attempt: int) -> Origin | None:
     """Where an attempt of this stage started from; None when it died before it wrote `origin.json`."""
     file = epath.Path(run.attempt_folder(attempt)) / config.ORIGIN_FILE
-    return Origin.model_validate_json(file.read_text()) if file.exists() else None
+    return Origin.read_json(file.read_text()) if file.exists() else None
 
 
 def _is_committed(step_folder: str) -> bool:

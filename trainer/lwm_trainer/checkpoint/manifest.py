@@ -1,10 +1,11 @@
 """The manifest of a checkpoint: what its parameters are, what they were trained with, and whether a run may continue from it."""
 
 import os
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import orbax.checkpoint as ocp
+import pydantic
 from etils import epath
 
 from lwm_trainer import config
@@ -14,10 +15,9 @@ DTYPE_OF_ACTIVATIONS = ("model.dtype",)
 """May differ where parameters begin something new: they are stored as float32 whatever the dtype of activations."""
 
 
-class ModelManifest(config.Contract):
+class ModelManifest(config.VersionedRecord):
     """What the parameters of a step folder are. A converted model says this much of itself and no more."""
 
-    version: int = config.CONTRACT_VERSION
     model: config.Model
     context_length: int
     rope_theta: float
@@ -25,6 +25,9 @@ class ModelManifest(config.Contract):
     """None: the model came without its tokenizer."""
     source: str | None = None
     """Where a conversion read the model; None: a training wrote it."""
+
+
+M = TypeVar("M", bound=ModelManifest)
 
 
 class Manifest(ModelManifest):
@@ -78,18 +81,39 @@ def restore_items(step_folder: str, **items: Any) -> Any:
 
 
 def read_manifest(step_folder: str) -> Manifest:
-    """The manifest of a training's checkpoint."""
-    return Manifest.model_validate(_read_json(step_folder))
+    """The manifest of a training's checkpoint. Raises CheckpointMismatchError for one that cannot be read."""
+    return _parse(Manifest, _read_json(step_folder), step_folder)
 
 
 def read_model_manifest(step_folder: str) -> ModelManifest:
-    """The manifest of a training's checkpoint or of a converted model; the former comes as `Manifest`."""
-    return parse_model_manifest(_read_json(step_folder))
+    """The manifest of a training's checkpoint or of a converted model; the former comes as `Manifest`.
+
+    Raises CheckpointMismatchError for one that cannot be read.
+    """
+    return parse_model_manifest(_read_json(step_folder), step_folder)
 
 
-def parse_model_manifest(fields: dict[str, Any]) -> ModelManifest:
-    """Raises pydantic.ValidationError for a manifest that another version wrote."""
-    return (Manifest if "training" in fields else ModelManifest).model_validate(fields)
+def parse_model_manifest(fields: dict[str, Any], place: str) -> ModelManifest:
+    """As `read_model_manifest`, from its fields; `place` is named in the error."""
+    return _parse(Manifest if "training" in fields else ModelManifest, fields, place)
+
+
+def _parse(kind: type[M], fields: dict[str, Any], place: str) -> M:
+    """A manifest that another version may have written."""
+    try:
+        manifest = kind.read(fields)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CheckpointMismatchError(
+            f"{place}: its manifest cannot be read: {where}: {first['msg']}: was it written by another version? Convert it again"
+        ) from error
+    if manifest.min_reader_version > config.CONTRACT_VERSION:
+        raise CheckpointMismatchError(
+            f"{place}: its manifest needs a trainer of contract version {manifest.min_reader_version} or newer, this one has "
+            f"{config.CONTRACT_VERSION}: use a newer trainer image, or start from another checkpoint"
+        )
+    return manifest
 
 
 def _read_json(step_folder: str) -> dict[str, Any]:

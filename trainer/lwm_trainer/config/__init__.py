@@ -6,7 +6,7 @@ termination message), and the names of files and variables. The operator imports
 needs pydantic and the standard library only.
 """
 
-from lwm_trainer.config.contract import CONTRACT_VERSION, Contract
+from lwm_trainer.config.contract import CONTRACT_VERSION, OLDEST_CONTRACT_VERSION, Contract, ContractError, VersionedRecord
 from lwm_trainer.config.dataset import Chat, Dataset, Documents, Frames, Kind, OnBadRecord
 from lwm_trainer.config.exit_codes import FATAL_EXIT_CODES, SECONDARY_EXIT_CODES, ErrorReason, ExitCode
 from lwm_trainer.config.gang import Gang, Hang, Lease
@@ -46,6 +46,7 @@ __all__ = [
     "FITTED_HEAD_DIM",
     "HIDDEN_VARIABLES",
     "METRICS_PORT",
+    "OLDEST_CONTRACT_VERSION",
     "ORIGIN_FILE",
     "PROCESS_INDEX_VARIABLE",
     "PROGRESS_ANNOTATION",
@@ -58,6 +59,7 @@ __all__ = [
     "Chat",
     "Checkpoint",
     "Contract",
+    "ContractError",
     "Dataset",
     "Documents",
     "ErrorReason",
@@ -87,6 +89,7 @@ __all__ = [
     "RunConfig",
     "Start",
     "TerminationMessage",
+    "VersionedRecord",
     "Violation",
     "Vision",
     "least_theta",

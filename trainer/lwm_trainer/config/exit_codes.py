@@ -47,6 +47,7 @@ class ErrorReason(StrEnum):
     STORAGE_UNAVAILABLE = "StorageUnavailable"
     PLATFORM_MISSING = "PlatformMissing"
     DEVICES_MISSING = "DevicesMissing"
+    CONTRACT_MISMATCH = "ContractMismatch"
 
 
 FATAL_EXIT_CODES = frozenset({64, 65, 66, 77, 78})

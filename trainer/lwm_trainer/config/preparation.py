@@ -1,18 +1,17 @@
 """Config and report of preparation workers: the contract of `lwm_trainer.preparation`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from lwm_trainer.config.contract import CONTRACT_VERSION, Contract
+from lwm_trainer.config.contract import Contract, VersionedRecord
 from lwm_trainer.config.dataset import Dataset
 from lwm_trainer.config.gang import Lease
 
 
-class PrepareConfig(Contract):
+class PrepareConfig(VersionedRecord):
     """Config of the workers of one data set, mounted at `CONFIG_PATH` like a run config. `PROCESS_INDEX_VARIABLE` is a worker's index."""
 
-    version: Literal[1] = CONTRACT_VERSION
     training: str
     dataset: Dataset
     tokenizer: str

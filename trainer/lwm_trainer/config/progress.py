@@ -17,6 +17,11 @@ class Phase(StrEnum):
     SAVING = "Saving"
     COMPLETE = "Complete"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Phase":  # noqa: ARG003 - the signature of Enum
+        """A phase that a newer trainer reports reads as training: each report brings its own deadline."""
+        return cls.TRAINING
+
 
 class FinalReport(Contract):
     """Report of a completed stage."""

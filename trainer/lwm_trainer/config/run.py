@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lwm_trainer.config.contract import CONTRACT_VERSION, Contract
+from lwm_trainer.config.contract import Contract, VersionedRecord
 from lwm_trainer.config.dataset import Dataset
 from lwm_trainer.config.gang import Gang, Hang, Lease
 from lwm_trainer.config.loss import Loss
@@ -25,10 +25,9 @@ class Checkpoint(Contract):
     max_to_keep: Annotated[int, Field(ge=1)] = 2
 
 
-class RunConfig(Contract):
+class RunConfig(VersionedRecord):
     """The run config of one attempt of one stage. The operator mounts it at `CONFIG_PATH`."""
 
-    version: Literal[1] = CONTRACT_VERSION
     training: str
     stage: str
     stage_index: Annotated[int, Field(ge=0)]

@@ -7,10 +7,11 @@ from typing import TypeVar
 
 import pydantic
 
-from lwm_trainer.config import CONFIG_PATH, Contract, ExitCode
+from lwm_trainer.config import CONFIG_PATH, ContractError, ErrorReason, ExitCode, VersionedRecord
+from lwm_trainer.runtime import console
 from lwm_trainer.runtime.exit import exit_process
 
-C = TypeVar("C", bound=Contract)
+C = TypeVar("C", bound=VersionedRecord)
 T = TypeVar("T")
 
 
@@ -18,13 +19,19 @@ def read_mounted_config(kind: type[C]) -> C:
     """The mounted config of this kind. Without a valid one the process exits."""
     path = Path(os.environ.get("LWM_CONFIG", CONFIG_PATH))
     try:
-        return kind.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
+        config = kind.read_config(text)
     except OSError as error:
         exit_process(ExitCode.BAD_ARGUMENTS, f"LWM_CONFIG={path}: {error.strerror}: mount the run config there")
+    except ContractError as error:
+        exit_process(ExitCode.BAD_CONFIG, f"run config: {error}", reason=ErrorReason.CONTRACT_MISMATCH)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         exit_process(ExitCode.BAD_CONFIG, f"run config: {field + ': ' if field else ''}{first['msg']}")
+    if unknown := kind.unknown_fields(text):
+        console.warn(f"run config: {', '.join(unknown)}: written by a newer operator, unknown to this trainer and ignored")
+    return config
 
 
 def read_index(variable: str, meaning: str, count: int) -> int:

@@ -42,8 +42,14 @@ class TrainerReason(Reason):
     BAD_CONFIG = (
         "BadConfig",
         "The trainer rejects the run config. Not retried.",
-        "host 0 (…): run.json: version 2 is not known",
+        "host 0 (…): run config: contextLength: Input should be greater than or equal to 8",
         "Use the trainer image of the operator's version.",
+    )
+    CONTRACT_MISMATCH = (
+        "ContractMismatch",
+        "Operator and trainer are too far apart in version to understand each other: docs/guides/upgrade.md. Not retried.",
+        "host 0 (…): run config: the operator has contract version 3 and needs a trainer of version 3 or newer, this trainer has 2: …",
+        "Use the trainer image of the operator's version: leave out `spec.image`, or name a newer image; then raise `spec.resume`.",
     )
     BUCKET_MISSING = (
         "BucketMissing",

@@ -44,6 +44,13 @@ async def test_a_training_is_read_as_it_is_stored_and_none_when_it_is_gone() -> 
     assert await cluster(FakeClient()).read_training(KEY) is None
 
 
+async def test_fields_of_a_newer_crd_are_ignored_at_every_depth() -> None:
+    newer = body()
+    newer["spec"] |= {"fromTheFuture": 1, "model": newer["spec"]["model"] | {"experts": 8}}
+    newer["spec"]["stages"] = [stage | {"optimizer": {"momentum": 0.5}} for stage in newer["spec"]["stages"]]
+    assert await cluster(FakeClient(newer)).read_training(KEY) == training()
+
+
 async def test_a_training_that_the_operator_cannot_parse_names_the_field_and_the_fix() -> None:
     with pytest.raises(UnreadableTrainingError, match=r"^spec.stages: .* the CRD and the operator differ in version") as error:
         await cluster(FakeClient(body(stages="none"))).read_training(KEY)

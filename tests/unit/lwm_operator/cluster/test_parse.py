@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 from lwm_operator.cluster.parse import (
@@ -9,8 +10,8 @@ from lwm_operator.cluster.parse import (
     parse_renew_time,
     preparation_key,
 )
-from lwm_trainer.config import Preparation, Prepared
-from simulation.builders import report
+from lwm_trainer.config import Phase, Preparation, Prepared
+from simulation.builders import final, report
 
 LABELS = {"lwm.dev/stage": "2", "lwm.dev/attempt": "3"}
 
@@ -60,6 +61,24 @@ def test_progress_is_read_from_the_lease_or_not_at_all() -> None:
     assert parse_progress({"metadata": {}}) is None
 
 
+def test_progress_of_a_newer_trainer_is_read_without_what_is_new() -> None:
+    progress = report(step=5, final=final())
+    fields = progress.model_dump(mode="json", by_alias=True)
+    newer = fields | {"mfu": 0.4, "final": fields["final"] | {"evaluation": {"loss": 2.5}}}
+    assert parse_progress({"metadata": {"annotations": {"lwm.dev/progress": json.dumps(newer)}}}) == progress
+    in_a_new_phase = parse_progress({"metadata": {"annotations": {"lwm.dev/progress": json.dumps(newer | {"phase": "Evaluating"})}}})
+    assert in_a_new_phase == progress.model_copy(update={"phase": Phase.TRAINING})
+    older = {name: value for name, value in fields.items() if value is not None and name not in ("idleSeconds", "tokensSeen")}
+    assert parse_progress({"metadata": {"annotations": {"lwm.dev/progress": json.dumps(older)}}}) == progress
+
+
+def test_a_preparation_report_of_a_newer_trainer_is_read_without_what_is_new() -> None:
+    prepared = Prepared(uri="gs://b/datasets/h", documents=2, tokens=30)
+    newer = {"shards": 1, "new": 1, "prepared": prepared.model_dump(by_alias=True) | {"checksum": "c"}}
+    lease = {"metadata": {"annotations": {"lwm.dev/progress": json.dumps(newer)}}}
+    assert parse_preparation_report(lease) == Preparation(shards=1, prepared=prepared)
+
+
 def test_a_lease_that_nobody_renewed_has_no_time() -> None:
     assert parse_renew_time({"spec": {"renewTime": "2026-01-01T12:00:00.123456Z"}}) == "2026-01-01T12:00:00Z"
     assert parse_renew_time({"spec": {"renewTime": None}}) is None
@@ -82,11 +101,12 @@ def test_objects_of_a_preparation_are_told_apart_from_those_of_attempts() -> Non
     assert not is_controlled_by(pod(), "u1"), "an earlier Job of the same name may have left pods"
 
 
-def test_the_report_on_a_preparations_lease_is_parsed_and_no_other() -> None:
+def test_the_report_on_a_preparations_lease_is_parsed_or_is_none() -> None:
     def lease(text: str) -> dict[str, Any]:
         return {"metadata": {"annotations": {"lwm.dev/progress": text}}}
 
     preparation = Preparation(shards=3, prepared=Prepared(uri="gs://x", documents=1, tokens=2))
     assert parse_preparation_report(lease(preparation.model_dump_json(by_alias=True))) == preparation
-    assert parse_preparation_report(lease(report().model_dump_json(by_alias=True))) is None
+    assert parse_preparation_report(lease("[]")) is None
+    assert parse_preparation_report(lease('{"shards": "many"}')) is None
     assert parse_progress(lease(preparation.model_dump_json(by_alias=True))) is None

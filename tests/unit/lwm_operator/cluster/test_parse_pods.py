@@ -1,7 +1,10 @@
+import json
 from typing import Any
 
 from lwm_operator.cluster.parse_pods import node_not_ready, parse_pod
 from lwm_operator.plan.observed import PodState
+from lwm_trainer.config import TerminationMessage
+from simulation.builders import final
 
 LABELS = {"lwm.dev/stage": "2", "lwm.dev/attempt": "3"}
 
@@ -25,6 +28,13 @@ def test_an_ended_container_decides_before_the_phase_does() -> None:
         "no text",
     )
     assert (failed.stage, failed.attempt, failed.index, failed.node) == (2, 3, 1, "node1")
+
+
+def test_the_termination_message_of_a_newer_trainer_is_read_without_what_is_new() -> None:
+    message = TerminationMessage(code=0, reason="Complete", step=60, final=final())
+    fields = message.model_dump(mode="json", by_alias=True)
+    newer = fields | {"mfu": 0.4, "final": fields["final"] | {"evaluation": 2.5}}
+    assert parse_pod(pod(ended(0, message=json.dumps(newer)))).termination_message == message
 
 
 def test_a_termination_message_that_cannot_be_parsed_is_ignored() -> None:

@@ -67,8 +67,13 @@ def test_a_folder_without_manifest_or_arrays(checkpoint: Path, tmp_path: Path, p
 def test_a_manifest_that_another_version_wrote(checkpoint: Path, tmp_path: Path) -> None:
     shutil.copytree(checkpoint, tmp_path / "copy")
     path = tmp_path / "copy" / "manifest" / "metadata"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"colour": "red"}))
-    assert "its manifest cannot be read: colour: Extra inputs are not permitted" in refusal(run(tmp_path / "copy"))
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"colour": "red"}))
+    require_init_checkpoint(run(tmp_path / "copy"))
+    path.write_text(json.dumps(manifest | {"minReaderVersion": 99}))
+    assert "its manifest needs a trainer of contract version 99 or newer" in refusal(run(tmp_path / "copy"))
+    path.write_text(json.dumps(manifest | {"contextLength": "long"}))
+    assert "its manifest cannot be read: contextLength: Input should be a valid integer" in refusal(run(tmp_path / "copy"))
 
 
 @pytest.mark.parametrize("part", JSON_FILES)

@@ -9,7 +9,7 @@ import orbax.checkpoint as ocp
 import pytest
 
 from lwm_trainer.checkpoint.checkpointer import restore_params
-from lwm_trainer.checkpoint.manifest import Manifest, ModelManifest, make_manifest, read_model_manifest
+from lwm_trainer.checkpoint.manifest import Manifest, ModelManifest, make_manifest, parse_model_manifest, read_model_manifest
 from lwm_trainer.config import Rollback, RunConfig, Start
 from lwm_trainer.runtime.errors import CheckpointMismatchError
 from support.builders import a_run
@@ -61,6 +61,19 @@ def test_a_trainings_checkpoint_says_more(tmp_path: Path) -> None:
     manifest = read_model_manifest(saved(tmp_path, make_manifest(RUN, RUN.mesh, "ours", 3)))
     assert isinstance(manifest, Manifest)
     assert manifest.step == 3
+
+
+def test_a_manifest_of_a_newer_version_is_read_without_what_is_new() -> None:
+    manifest = make_manifest(RUN, RUN.mesh, "ours", 3)
+    fields = manifest.model_dump(mode="json", by_alias=True)
+    newer = fields | {"optimizerSteps": 9, "model": fields["model"] | {"experts": 8}}
+    assert parse_model_manifest(newer, "folder") == manifest
+
+
+def test_a_manifest_that_cannot_be_read_names_folder_and_field() -> None:
+    fields = make_manifest(RUN, RUN.mesh, "ours", 3).model_dump(mode="json", by_alias=True)
+    with pytest.raises(CheckpointMismatchError, match=r"^runs/a1/4: its manifest cannot be read: step: "):
+        parse_model_manifest({**fields, "step": "three"}, "runs/a1/4")
 
 
 def position(step: int, *rollbacks: Rollback) -> int:
