@@ -27,8 +27,8 @@ REASONS = (
     "UncaughtException "
     # and Kubernetes' reasons, what users do, the operator's own decisions
     "AvoidedNodesNeeded Evicted EvictedByQueue JobDeleted LeaseNotRenewed NodeAffinity NodeGone NodeLost NodeNotReady NodeShutdown "
-    "OOMKilled OutOfcpu OutOfmemory OutOfpods PlacementTimeout PodDeleted PodFailed Preempted Preempting Shutdown Superseded TaintedNode "
-    "Terminated UnexpectedAdmissionError"
+    "OOMKilled OutOfcpu OutOfmemory OutOfpods PlacementTimeout PodDeleted PodFailed Preempted Preempting Shutdown "
+    "StartupTimeout Superseded TaintedNode Terminated UnexpectedAdmissionError"
 ).split()
 
 WANTED: dict[str, tuple[str, ...]] = {

@@ -38,7 +38,7 @@ TRAININGS: tuple[Training, ...] = tuple(
         image="trainer:good",
         checkpoint={"uri": "gs://lwm/runs", "saveIntervalSteps": 5, "maxToKeep": keep},
         failurePolicy={"budgets": {"app": 1, "infra": 3, "hang": 1}, "onExhausted": exhausted, "onDivergence": {"maxRollbacks": 2}},
-        execution={"placementTimeoutSeconds": 60, "queueName": queue},
+        execution={"placementTimeoutSeconds": 60, "startupTimeoutSeconds": 3600, "queueName": queue},
         ttlSecondsAfterFinished=ttl,
         accelerator=accelerator,
     )

@@ -25,6 +25,8 @@ PENDING = {
     "advance": 6.0,
     "to the end": 1.0,
     "place": 1.5,
+    "autoscale": 0.8,
+    "never step": 0.7,
     "hold up": 2.0,
     "bad image": 1.0,
     "reject": 1.5,

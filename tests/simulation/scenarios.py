@@ -156,6 +156,18 @@ def _suspend(rng: Randomness) -> Script:
     return moves
 
 
+def _never_step(rng: Randomness) -> Script:
+    """All pods have nodes, and no step is ever reported: a kubelet is stuck, or the processes are."""
+    stuck: Script = rng.choice(([("schedule",), ("hold up", _host(rng), "FailedCreatePodSandBox")], [("start",)]))
+    return [*stuck, ("reconcile",), ("wait", 3599.0), *passes(rng), ("wait", 2.0), *passes(rng)]
+
+
+def _autoscale(rng: Randomness) -> Script:
+    """The first node comes after hours; the second one in time, or too late."""
+    first: Script = [("capacity", 0), ("unschedule",), *passes(rng), ("wait", 4000.0), *passes(rng), ("capacity", 1), ("schedule",)]
+    return [*first, *passes(rng), ("wait", rng.choice((30.0, 61.0))), *passes(rng), ("capacity", None), ("schedule",), *passes(rng)]
+
+
 def _place(rng: Randomness) -> Script:
     """Some pods find no node."""
     moves: Script = [("capacity", rng.choice((0, 1, 1))), ("schedule",), *passes(rng)]
@@ -228,6 +240,8 @@ SCRIPTS: dict[str, Callable[[Randomness], Script]] = {
     "go on": _one(("suspend", False)),
     "resume": _one(("resume",)),
     "place": _place,
+    "autoscale": _autoscale,
+    "never step": _never_step,
     "hold up": _hold_up,
     "work": _work,
     "lose worker": _lose_worker,

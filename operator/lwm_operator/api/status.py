@@ -110,6 +110,8 @@ class Placement(Resource):
     """Since when the scheduler finds no node for a pod. After a PlacementTimeout the next attempt takes this time over."""
     partial_since: Time | None = None
     """Since when some pods hold nodes while others have none: the start of execution.placementTimeoutSeconds."""
+    complete_since: Time | None = None
+    """Since when all pods have nodes: the start of execution.startupTimeoutSeconds."""
 
 
 class Attempt(Resource):

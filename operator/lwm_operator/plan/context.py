@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from lwm_operator.api.execution import Execution
 from lwm_operator.api.failure_policy import FailurePolicy
 from lwm_operator.api.status import DatasetStatus, NodeFault, StageStatus
 from lwm_operator.api.training import Training
@@ -48,6 +49,10 @@ class PlanContext:
     @property
     def policy(self) -> FailurePolicy:
         return self.training.spec.failure_policy
+
+    @property
+    def execution(self) -> Execution:
+        return self.training.spec.execution
 
     @cached_property
     def gang(self) -> Gang | None:

@@ -6,7 +6,7 @@ Failures are detected from the pods, because the conditions of a Job may come tw
 from dataclasses import replace
 
 from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause
-from lwm_operator.plan.attempt import hang_detection, placement_timeout, queueing, template_change
+from lwm_operator.plan.attempt import hang_detection, placement_timeout, queueing, startup_timeout, template_change
 from lwm_operator.plan.attempt.placement import track_placement
 from lwm_operator.plan.attempt.root_cause import describe_endings, root_cause
 from lwm_operator.plan.attempt.termination import AttemptObservation, finish_attempt, graceful_delete, terminate
@@ -61,6 +61,8 @@ def observe_attempt(attempt: Attempt, ctx: PlanContext) -> AttemptObservation:
         if lost and cause.reason == TrainerReason.LEASE_NOT_RENEWED:  # the lost node explains more
             cause = root_cause(pods, job, ctx.observed.lost_nodes)
         return terminate(_begin_stopping(attempt, cause, ctx), ctx)
+    if (cause := startup_timeout.startup_timed_out(attempt, pods, report, ctx.execution.startup_timeout_seconds, ctx.now)) is not None:
+        return terminate(_begin_stopping(attempt, cause, ctx), ctx)
     is_training = report is not None and report.phase in TRAINING and not any(pod.state == PodState.PENDING for pod in pods)
     state = AttemptState.RUNNING if is_training else AttemptState.STARTING
     attempt = hang_check.attempt.model_copy(update={"state": state})
@@ -111,7 +113,7 @@ def _placement_cause(attempt: Attempt, ctx: PlanContext) -> RootCause | None:
         return RootCause(
             failure_class=FailureClass.DISRUPTION, reason=LifecycleReason.AVOIDED_NODES_NEEDED, message=message[:MAX_MESSAGE_LENGTH]
         )
-    timeout_seconds = ctx.training.spec.execution.placement_timeout_seconds
+    timeout_seconds = ctx.execution.placement_timeout_seconds
     return placement_timeout.placement_timed_out(attempt, ctx.job, ctx.pods, ctx.hosts, timeout_seconds, ctx.now)
 
 
@@ -124,8 +126,11 @@ def _lift_remaining(attempt: Attempt, ctx: PlanContext) -> float | None:
 
 def _recheck_after(attempt: Attempt, ctx: PlanContext, hang_seconds: float | None) -> float | None:
     """Seconds until the plan may change without any event; None when it cannot."""
-    placement_seconds = placement_timeout.placement_remaining(attempt, ctx.training.spec.execution.placement_timeout_seconds, ctx.now)
-    timers = (placement_seconds, _lift_remaining(attempt, ctx))
+    timers = (
+        placement_timeout.placement_remaining(attempt, ctx.execution.placement_timeout_seconds, ctx.now),
+        startup_timeout.startup_remaining(attempt, ctx.execution.startup_timeout_seconds, ctx.now),
+        _lift_remaining(attempt, ctx),
+    )
     waits = [seconds + 1.0 for seconds in timers if seconds is not None]
     if hang_seconds is not None:
         waits.append(hang_seconds)

@@ -40,6 +40,7 @@ def track_placement(attempt: Attempt, pods: tuple[PodView, ...], hosts: int, now
     placement = Placement(
         unplaced_since=since(before.unplaced_since, now) if is_searching and not is_placed else None,
         partial_since=since(before.partial_since, now) if is_partially_placed(pods, hosts) else None,
+        complete_since=since(before.complete_since, now) if is_placed else None,
     )
     return attempt.model_copy(update={"placement": placement if placement != Placement() else None})
 

@@ -27,6 +27,7 @@ OPERATOR_DECISIONS = frozenset[str](
         TrainerReason.LEASE_NOT_RENEWED,
         LifecycleReason.SUPERSEDED,
         LifecycleReason.PLACEMENT_TIMEOUT,
+        LifecycleReason.STARTUP_TIMEOUT,
         LifecycleReason.AVOIDED_NODES_NEEDED,
     }
 )

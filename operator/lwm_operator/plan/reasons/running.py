@@ -126,6 +126,13 @@ class LifecycleReason(Reason):
         "1 of 2 pods found no node for 900 s while the others held theirs: 0/2 nodes are available: 2 Insufficient memory.",
         "Nothing: the operator retries. If it recurs, free or add nodes.",
     )
+    STARTUP_TIMEOUT = (
+        "StartupTimeout",
+        "All pods had nodes, but no step was reported within `execution.startupTimeoutSeconds`. Class Infra.",
+        "no step within 10800 s (execution.startupTimeoutSeconds) after all pods had nodes: host 1 (bible-s1-a1-1-x7k2p on node node2):"
+        " FailedCreatePodSandBox: cni plugin not initialized",
+        "Follow the message. If start-up is healthy and only slow (a large image, checkpoint or program), raise the timeout.",
+    )
     EVICTED_BY_QUEUE = (
         "EvictedByQueue",
         "The queue took the nodes back by suspending the Job; the hosts saved and exited. Not charged to any budget.",

@@ -29,7 +29,9 @@ def test_times_start_when_the_operator_sees_it_and_stay() -> None:
     half = tracked(waiting, pod(0), unplaced(1), seconds=10_800)
     assert half == Placement(unplaced_since=stamp(later(0)), partial_since=stamp(later(10_800)))
     assert tracked(waiting.model_copy(update={"placement": half}), pod(0), unplaced(1), seconds=11_000) == half
-    assert tracked(waiting.model_copy(update={"placement": half}), pod(0), pod(1), seconds=11_000) is None
+    assert tracked(waiting.model_copy(update={"placement": half}), pod(0), pod(1), seconds=11_000) == Placement(
+        complete_since=stamp(later(11_000))
+    )
 
 
 def test_a_time_in_the_future_starts_again_because_the_clock_was_set_back() -> None:
