@@ -247,6 +247,61 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "Duplicate value",
         {"podTemplate": {"imagePullSecrets": [{"name": "a"}, {"name": "b"}]}},
     ),
+    "quantities have Kubernetes' units": (
+        {"podTemplate": {"resources": {"limits": {"memory": "16GB"}}}},
+        "limits: every value must be a quantity of Kubernetes, such as 8, 500m, 16G or 16Gi: write 16G or 16Gi instead of 16GB",
+        {"podTemplate": {"resources": {"limits": {"memory": "16G", "cpu": 2}, "requests": {"memory": "1.5Gi", "cpu": "500m"}}}},
+    ),
+    "quantities are not negative": (
+        {"podTemplate": {"resources": {"requests": {"cpu": -1}}}},
+        "spec.podTemplate.resources.requests.cpu",
+        {"podTemplate": {"resources": {"requests": {"cpu": 0}}}},
+    ),
+    "a preparation's quantities": (
+        {"datasets": [BOOKS | {"preparation": {"workers": 1, "resources": {"requests": {"memory": "-1Gi"}}}}]},
+        "spec.datasets[0].preparation.resources.requests.memory",
+        {"datasets": [BOOKS | {"preparation": {"workers": 1, "resources": {"requests": {"memory": "1Gi"}}}}]},
+    ),
+    "shared memory is a quantity": (
+        {"accelerator": {"type": "gpu", "gpu": GPU | {"sharedMemory": "1.5.2"}}},
+        "spec.accelerator.gpu.sharedMemory",
+        {"accelerator": {"type": "gpu", "gpu": GPU | {"sharedMemory": "1e9"}}},
+    ),
+    "a selector's value is a label's": (
+        {"podTemplate": {"nodeSelector": {"disktype": "a b"}}},
+        "spec.podTemplate.nodeSelector.disktype",
+        {"podTemplate": {"nodeSelector": {"disktype": ""}}},
+    ),
+    "Exists has no value": (
+        {"podTemplate": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}},
+        "operator Exists matches every value",
+        {"podTemplate": {"tolerations": [{"key": "a", "operator": "Exists", "value": ""}, {"operator": "Exists"}]}},
+    ),
+    "Equal has a key": (
+        {"podTemplate": {"tolerations": [{"value": "b"}]}},
+        "operator Equal needs a key",
+        {"podTemplate": {"tolerations": [{"key": "example.com/a", "value": "b"}, {"key": "a"}]}},
+    ),
+    "seconds are for NoExecute": (
+        {"podTemplate": {"tolerations": [{"key": "a", "effect": "NoSchedule", "tolerationSeconds": 5}]}},
+        "tolerationSeconds is for effect NoExecute only",
+        {"podTemplate": {"tolerations": [{"key": "a", "effect": "NoExecute", "tolerationSeconds": 0}]}},
+    ),
+    "a taint's key is a label's": (
+        {"podTemplate": {"tolerations": [{"key": "a b", "operator": "Exists"}]}},
+        "spec.podTemplate.tolerations[0].key",
+        {"podTemplate": {"tolerations": [{"key": "", "operator": "Exists"}]}},
+    ),
+    "a folder on a claim does not lead out of it": (
+        {"checkpoint": {"pvc": {"claimName": "shared", "subPath": "a/../b"}}},
+        "spec.checkpoint.pvc.subPath",
+        {"checkpoint": {"pvc": {"claimName": "shared", "subPath": "a/..b/./.c//d"}}},
+    ),
+    "names of objects are DNS subdomains": (
+        {"podTemplate": {"serviceAccountName": "a..b"}},
+        "spec.podTemplate.serviceAccountName",
+        {"podTemplate": {"serviceAccountName": "a.b-c"}},
+    ),
     "a stage at least": ({"stages": []}, "should have at least 1 items", {"stages": TWO[:1]}),
     "at most 32 stages": (
         {"stages": [stage(f"s{number}") for number in range(33)]},

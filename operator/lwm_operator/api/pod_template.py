@@ -4,18 +4,35 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from lwm_operator.api.resource import ClaimName, Quantity, Resource
+from lwm_operator.api.resource import LABEL_KEY_PATTERN, ClaimName, LabelValue, Quantity, Resource
 from lwm_operator.api.rules import guarded, list_map, rule
 
 
 class Toleration(Resource):
     """A toleration, as in a pod's spec."""
 
-    key: Annotated[str, Field(max_length=317)] | None = None
+    model_config = ConfigDict(
+        json_schema_extra=guarded(
+            rule(
+                "self.operator != 'Exists' || !has(self.value) || self.value == ''",
+                "operator Exists matches every value: remove value, or use operator Equal",
+            ),
+            rule(
+                "self.operator == 'Exists' || (has(self.key) && self.key != '')",
+                "operator Equal needs a key: give key, or use operator Exists, which tolerates every taint without a key",
+            ),
+            rule(
+                "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+                "tolerationSeconds is for effect NoExecute only: use that effect or remove tolerationSeconds",
+            ),
+        )
+    )
+
+    key: Annotated[str, Field(max_length=317, json_schema_extra={"pattern": f"^$|{LABEL_KEY_PATTERN}"})] | None = None
     """Key of the taint. Absent with operator Exists: every taint."""
     operator: Literal["Exists", "Equal"] = "Equal"
     """Exists: matches every value of the taint. Equal: matches only `value`."""
-    value: Annotated[str, Field(max_length=63)] | None = None
+    value: LabelValue | None = None
     """Value of the taint, for operator Equal."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
     """Effect of the taint. Absent: every effect."""
@@ -77,11 +94,21 @@ class Resources(Resource):
     """Resource limits. Default: 2Gi memory on CPU hosts without a memory request, else none. The accelerator's devices are added."""
 
 
+def _quantities(block: str) -> dict[str, str]:
+    """A rule over all values of a block. In lists such as datasets it would exceed the CEL cost budget: there the pattern alone refuses."""
+    return rule(
+        f"!has(self.{block}) || self.{block}.all(name, type(self.{block}[name]) == int || isQuantity(self.{block}[name]))",
+        f"{block}: every value must be a quantity of Kubernetes, such as 8, 500m, 16G or 16Gi: write 16G or 16Gi instead of 16GB",
+    )
+
+
 class PodTemplate(Resource):
     """Settings of the pods."""
 
-    resources: Resources | None = None
-    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=32)] | None = None
+    resources: Annotated[Resources, Field(json_schema_extra=guarded(*(_quantities(block) for block in ("requests", "limits"))))] | None = (
+        None
+    )
+    node_selector: Annotated[dict[str, LabelValue], Field(max_length=32)] | None = None
     """Labels that a node must have. The accelerator's own labels take precedence (TPU hosts, GPU profiles)."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] = ()
     """Tolerations of the pods, in addition to the accelerator's own."""

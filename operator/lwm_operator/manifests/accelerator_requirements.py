@@ -8,6 +8,7 @@ from lwm_operator.api.names import LABEL_SLICE
 from lwm_operator.manifests.common import AttemptSpec, Manifest
 from lwm_operator.platforms import gpu as gpus
 from lwm_operator.platforms import tpu as tpus
+from lwm_operator.platforms.devices import device_resources
 from lwm_operator.platforms.profile import NO_PROFILE, Mount, Profile, Sidecar
 from lwm_trainer.config import slice_name
 
@@ -55,7 +56,7 @@ def accelerator_requirements(attempt: AttemptSpec, slice_index: int) -> Accelera
         case "tpu" if (tpu := accelerator.tpu) is not None:
             return _tpu(attempt, tpu, slice_index)
         case "gpu" if (gpu := accelerator.gpu) is not None:
-            return _gpu(gpu)
+            return _gpu(gpu, device_resources(accelerator))
         case _:
             return _cpu(accelerator.cpu)
 
@@ -72,7 +73,7 @@ def _tpu(attempt: AttemptSpec, tpu: Tpu, slice_index: int) -> AcceleratorRequire
     job = slice_name(attempt.name, slice_index, tpu.slices)
     return AcceleratorRequirements(
         environment=tpus.environment(slices=tpu.slices, slice_index=slice_index, coordinator=attempt.first_host),
-        devices={tpus.RESOURCE: shape.chips_per_host},
+        devices=device_resources(attempt.accelerator),
         node_selector=tpus.selectors(
             tpu.family, tpu.topology, spot=tpu.spot, reservation=tpu.reservation, chips_per_host=tpu.chips_per_host
         ),
@@ -91,14 +92,14 @@ def _one_node_pool(job: str) -> dict[str, Manifest]:
     return {"podAffinity": {required: [same_job]}, "podAntiAffinity": {required: [other_jobs]}}
 
 
-def _gpu(gpu: Gpu) -> AcceleratorRequirements:
+def _gpu(gpu: Gpu, devices: Mapping[str, int | str]) -> AcceleratorRequirements:
     profile = gpus.profile(gpu.profile) if gpu.profile is not None else NO_PROFILE
     gpu_taint = {"key": gpu.resource, "operator": "Exists", "effect": "NoSchedule"}
     host_paths = ({"name": volume.name, "hostPath": {"path": volume.path}} for volume in profile.volumes)
     return AcceleratorRequirements(
         environment=gpu.nccl or {},
         default_environment=profile.environment,
-        devices={gpu.resource: gpu.per_host, **profile.resources, **(gpu.rdma or {}), **(gpu.hugepages or {})},
+        devices=devices,
         mounts=({"name": SHARED_MEMORY, "mountPath": SHARED_MEMORY_PATH}, *_mounts(profile.mounts)),
         security_context=_security_context(profile),
         sidecars=tuple(_sidecar(sidecar) for sidecar in profile.sidecars),

@@ -3,6 +3,8 @@
 from lwm_operator.api.dataset import Dataset
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.storage import Checkpoint, Location
+from lwm_operator.plan.validation.pod_fields import gpu_errors, pod_errors
+from lwm_operator.platforms.devices import device_resources
 from lwm_operator.platforms.error import PlatformError
 from lwm_operator.platforms.gang import gang_of
 from lwm_operator.platforms.tpu import SET_BY_GKE
@@ -41,12 +43,15 @@ def validate(spec: Spec) -> tuple[str, ...]:
                 f"{where}.loss.modalities: the model has no vision, so there is nothing to balance: remove it or add model.vision"
             )
         accelerator = spec.accelerator_of(stage)
+        accelerator_field = f"{'spec' if stage.accelerator is None else where}.accelerator"
+        errors += gpu_errors(f"{accelerator_field}.gpu", accelerator.gpu) if accelerator.gpu is not None else []
         errors += _gke_variable_errors(spec) if accelerator.type == "tpu" else []
         try:
             gang = gang_of(accelerator)
         except PlatformError as error:
-            errors.append(f"{'spec' if stage.accelerator is None else where}.accelerator.{error}")
+            errors.append(f"{accelerator_field}.{error}")
             continue
+        errors += pod_errors(spec, device_resources(accelerator))
         if gang.slices > 1 and spec.execution.queue_name is not None:
             errors.append(
                 f"spec.execution.queueName: a queue admits the Jobs of {gang.slices} slices one by one, and each would keep its nodes from "
