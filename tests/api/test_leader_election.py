@@ -1,4 +1,4 @@
-"""The leader's Lease on a real API server."""
+"""The leader's Lease on a real API server. What depends on time is in tests/unit/lwm_operator/cluster/test_leader.py."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -11,15 +11,9 @@ from lwm_operator.cluster.client import Body, Client, Patch
 from lwm_operator.cluster.leader import Leader, LeadershipLostError
 
 
-class Clock:
-    ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-
-def leader(client: Client, namespace: str, identity: str, clock: Clock) -> Leader:
-    return Leader(client, namespace=namespace, name="lead", identity=identity, now=clock)
+def leader(client: Client, namespace: str, identity: str, wrong: timedelta = timedelta()) -> Leader:
+    """`wrong` is how far its wall clock is ahead."""
+    return Leader(client, namespace=namespace, name="lead", identity=identity, now=lambda: datetime.now(UTC) + wrong)
 
 
 async def lead(candidate: Leader) -> None:
@@ -38,49 +32,46 @@ async def is_refused(candidate: Leader) -> bool:
     return False
 
 
+async def spec(client: Client, namespace: str) -> Body:
+    lease = await client.get(paths.item("Lease", namespace, "lead"))
+    assert lease is not None
+    return dict(lease["spec"])
+
+
 async def test_one_leads_until_it_gives_the_lease_back(client: Client, namespace: str) -> None:
-    clock = Clock()
-    one, two = leader(client, namespace, "one", clock), leader(client, namespace, "two", clock)
+    one, two = leader(client, namespace, "one"), leader(client, namespace, "two")
     await lead(one)
     await lead(one)
     assert await is_refused(two)
     await one.release()
     await lead(two)
     await one.release()
-    lease = await client.get(paths.item("Lease", namespace, "lead"))
-    assert lease is not None
-    assert (lease["spec"]["holderIdentity"], lease["spec"]["leaseTransitions"]) == ("two", 2)
+    lease = await spec(client, namespace)
+    assert (lease["holderIdentity"], lease["leaseTransitions"]) == ("two", 2)
 
 
-async def test_a_lease_that_ran_out_is_taken_over_and_its_holder_stops(
+async def test_a_lease_without_renewals_is_taken_over_and_its_holder_stops(
     client: Client, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "LEASE_SECONDS", 1.0)
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.1)
-    monkeypatch.setattr(module, "RENEW_SECONDS", 0.5)
-    clock, later = Clock(), Clock()
-    one, two = leader(client, namespace, "one", clock), leader(client, namespace, "two", later)
+    one, two = leader(client, namespace, "one", timedelta(days=1)), leader(client, namespace, "two", timedelta(days=-1))
     await lead(one)
-    later.ahead = timedelta(seconds=module.LEASE_SECONDS + 5)
     await lead(two)
-    async with asyncio.timeout(20):
-        with pytest.raises(LeadershipLostError, match="was not renewed"):
+    assert (await spec(client, namespace))["holderIdentity"] == "two"
+    async with asyncio.timeout(30):
+        with pytest.raises(LeadershipLostError, match="is held by two"):
             await one.hold()
 
 
 async def test_a_holder_that_renews_keeps_it(client: Client, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.1)
-    one = leader(client, namespace, "one", Clock())
+    one = leader(client, namespace, "one")
     await lead(one)
-
-    async def spec() -> Body:
-        lease = await client.get(paths.item("Lease", namespace, "lead"))
-        assert lease is not None
-        return dict(lease["spec"])
-
-    before = await spec()
+    before = await spec(client, namespace)
     holding = asyncio.create_task(one.hold())
     async with asyncio.timeout(30):
-        while (after := await spec())["renewTime"] <= before["renewTime"]:  # noqa: ASYNC110 - compared with what the server has
+        while (after := await spec(client, namespace))["renewTime"] <= before["renewTime"]:  # noqa: ASYNC110 - the server has it
             await asyncio.sleep(0.1)
     assert not holding.done()
     holding.cancel()

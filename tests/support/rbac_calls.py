@@ -155,13 +155,14 @@ async def ask_queue(client: Client, training: Training) -> None:
             raise
 
 
-def leader(client: Client, training: Training) -> Leader:
-    return Leader(client, namespace=training.metadata.namespace, name=LEASE_NAME, identity="tests", now=now)
-
-
 async def lead(client: Client, training: Training) -> None:
-    await leader(client, training).acquire()
-    await leader(client, training).release()
+    def report(holder: str, error: ApiError | None) -> None:
+        if error is not None:
+            raise error
+
+    leader = Leader(client, namespace=training.metadata.namespace, name=LEASE_NAME, identity="tests", now=now, report=report)
+    await leader.acquire()
+    await leader.release()
 
 
 PARTS = (
@@ -186,7 +187,7 @@ PARTS = (
     Part(does=delete_attempt, before=create, without="old attempts are not deleted"),
     Part(does=clean_up, before=create, without="the objects of a finished training are not deleted"),
 )
-LEADS = Part(does=lead, without="the operator does not become leader and exits; its log ends with the API server's message")
+LEADS = Part(does=lead, without="the operator does not become leader; its log says `lease_not_renewed` and names the missing permission")
 
 HEAD = """# RBAC permissions of the operator
 

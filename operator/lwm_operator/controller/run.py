@@ -3,7 +3,6 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 
 import structlog
 from prometheus_client import start_http_server
@@ -44,7 +43,9 @@ async def run(settings: Settings, watch: Watcher) -> int:
         namespaces=settings.watch_namespaces,
         read_nodes=settings.read_nodes,
     )
-    leader = Leader(client, namespace=settings.namespace, name=LEASE_NAME, identity=settings.identity, now=utc_now)
+    leader = Leader(
+        client, namespace=settings.namespace, name=LEASE_NAME, identity=settings.identity, now=client.now, report=report_election
+    )
     try:
         if not await _wait_for_crd(cluster):
             return 1
@@ -117,10 +118,22 @@ async def _lead(cluster: ClusterPort, settings: Settings, leader: Leader, watch:
     watching.cancel()
     await asyncio.gather(*tasks, watching, return_exceptions=True)
     if settings.leader_election and code == 0:
-        await leader.release()
+        await _release(leader)
     log.info("stopped", code=code)
     return code
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
+async def _release(leader: Leader) -> None:
+    """Release the Lease; where that fails it runs out by itself."""
+    try:
+        await leader.release()
+    except (ApiError, TimeoutError) as error:
+        log.warning("lease_not_released", error=str(error) or "no answer in time")
+
+
+def report_election(holder: str, error: ApiError | None) -> None:
+    """Log who holds the Lease that this process waits for, or why it could not be read or written."""
+    if error is None:
+        log.info("another_operator_leads", holder=holder)
+    else:
+        log.warning("lease_not_renewed", error=str(error), fix=FIXES.get(error.code, "see the error"))
