@@ -1,5 +1,7 @@
 """The API server of a simulated cluster: what becomes of each action of a plan."""
 
+from dataclasses import replace
+
 from lwm_operator.api.names import job_name
 from lwm_operator.api.spec import Spec
 from lwm_operator.plan.actions import Action, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, DeletePreparation
@@ -69,11 +71,13 @@ class ApiServer:
         gang = next((state.gang_by_job[job.uid] for job in state.jobs.values() if (job.stage, job.attempt) == number), new_gang)
         attempt = job_name(state.training.metadata.name, action.stage, action.attempt)
         queue = spec.execution.queue_name
+        created = []
         for index in range(state.slices):
             name = slice_name(attempt, index, state.slices)
             if name in state.jobs:
                 continue
             if state.quota_exceeded and (state.slices == 1 or index > 0):
+                state.coverage["situation SliceRefused"] += index > 0
                 raise RefusedError(f'jobs.batch "{name}" is forbidden: exceeded quota: few')
             state.invariants.job_created(state, name, index, action, fresh=fresh)
             uid = f"uid-{name}-{len(state.created)}"
@@ -84,9 +88,28 @@ class ApiServer:
                 attempt=action.attempt,
                 slice=index,
                 template=action.template,
+                slices=state.slices,
+                hosts=state.hosts // state.slices,
                 suspended=queue is not None,
+                held=state.slices > 1,
                 queue=queue or "",
             )
             state.leases.add(number)
             state.gang_by_job[uid] = gang
-            self.job_controller.create_pods(uid)
+            created.append(uid)
+        self._release(number, created)
+
+    def _release(self, number: tuple[int, int], created: list[str]) -> None:
+        """The Jobs of all slices exist: let them run, one by one. The API server may stop answering in between."""
+        state = self.state
+        for name, job in state.jobs.items():
+            if (job.stage, job.attempt) != number or not (job.held or job.uid in created):
+                continue
+            if job.held and state.releases_left == 0:
+                state.coverage["situation ReleaseInterrupted"] += 1
+                raise RefusedError("etcdserver: request timed out")
+            if job.held and state.releases_left is not None:
+                state.releases_left -= 1
+            state.invariants.job_released(state, job)
+            state.jobs[name] = replace(job, held=False)
+            self.job_controller.create_pods(job.uid)

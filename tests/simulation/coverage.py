@@ -39,6 +39,7 @@ WANTED: dict[str, tuple[str, ...]] = {
     "action": tuple(action.__name__ for action in get_args(Action)),
     "event": EVENTS,
     "decision": tuple(REASONS),
+    "situation": ("SliceRefused", "ReleaseInterrupted"),
 }
 
 

@@ -75,6 +75,10 @@ class Invariants:
         require(all(state.shards_written[each] >= SHARDS for each in wanted), f"{name} is created before its data is written")
         self.job_names.add(name)
 
+    def job_released(self, state: "ClusterState", released: JobView) -> None:
+        slices = [job for job in state.jobs.values() if (job.stage, job.attempt) == (released.stage, released.attempt)]
+        require(len(slices) == state.slices, f"{released.name} gets pods, and there are {len(slices)} of {state.slices} slices")
+
     def preparation_created(self, state: "ClusterState", name: str, dataset: str, action: CreatePreparation, *, fresh: bool) -> None:
         if not fresh:
             return
@@ -101,7 +105,7 @@ class Invariants:
         if not fresh:
             return
         entry = state.training.status.stages[job.stage - 1]
-        given_back = job.suspended and entry.recent_attempts[0].state in OVER
+        given_back = (job.suspended or job.held) and entry.recent_attempts[0].state in OVER
         require(job.attempt < entry.attempts or given_back, f"{job.name} is the newest attempt of its stage, and is deleted")
         left = [pod.name for pod in state.pods.values() if pod.live and (pod.stage, pod.attempt) == (job.stage, job.attempt)]
         require(not left, f"{job.name} is deleted while {left} are live")
@@ -198,7 +202,11 @@ class Invariants:
             if attempt.state in OVER
         }
         live = {(pod.stage, pod.attempt) for pod in state.pods.values() if pod.live}
-        left = [job.name for job in state.jobs.values() if job.suspended and not job.failed and (job.stage, job.attempt) in ended - live]
+        left = [
+            job.name
+            for job in state.jobs.values()
+            if (job.suspended or job.held) and not job.failed and (job.stage, job.attempt) in ended - live
+        ]
         require(not left, f"{left} may be admitted, and their attempts have ended")
         if state.training.status.phase == Phase.COMPLETE:
             goes_on = [view.job.name for view in state.preparations.values() if not (view.complete or view.job.failed)]

@@ -102,7 +102,7 @@ class JobController:
         """Make pods for the hosts that have had none, or only replaced ones: a failed index gets no second pod."""
         state = self.state
         job = next((job for job in state.jobs.values() if job.uid == uid), None)
-        if job is None or job.suspended:
+        if job is None or job.suspended or job.held:
             return
         per_slice = state.hosts // state.slices
         gang = state.gang_by_job[uid]

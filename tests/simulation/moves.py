@@ -160,6 +160,7 @@ MOVES: dict[str, Callable[..., object]] = {
     "delete job": lambda s: s.environment.delete_job(),
     "capacity": set_in_state("capacity"),
     "quota": set_in_state("quota_exceeded"),
+    "releases": set_in_state("releases_left"),
     "lag": set_in_state("job_controller_lags"),
     "unschedule": lambda s: s.environment.unschedule(),
     "hold up": lambda s, index, reason: s.environment.hold_up(index, reason),

@@ -78,6 +78,8 @@ def _weights(simulation: Simulation) -> list[float]:
         parts.append(ENCODING)
         if any(view.job.suspended for view in simulation.state.preparations.values()):
             parts.append({"admit": 4.0})
+    if simulation.state.slices > 1:
+        parts.append({"refuse slice": 3.0})
     if simulation.state.lost_nodes:
         parts.append({"nodes back": 4.0, "recover": 2.0, "zombies": 3.0})
     for part in parts:

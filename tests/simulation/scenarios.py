@@ -168,6 +168,16 @@ def _autoscale(rng: Randomness) -> Script:
     return [*first, *passes(rng), ("wait", rng.choice((30.0, 61.0))), *passes(rng), ("capacity", None), ("schedule",), *passes(rng)]
 
 
+def _refuse_slice(rng: Randomness) -> Script:
+    """The next attempt's slices are refused in part, or not released together."""
+    refused = rng.choice((("quota", True), ("quota", True), ("releases", 0), ("releases", 1)))
+    moves: Script = [("delete job",), refused, *passes(rng), ("settle",), *passes(rng), ("wait", 11.0), *passes(rng), *passes(rng)]
+    moves += rng.choice(
+        ([], [("start",), *passes(rng)], [("wait", 61.0), *passes(rng)], [("suspend", True), *passes(rng), ("suspend", False)])
+    )
+    return [*moves, ("quota", False), ("releases", None), *passes(rng)]
+
+
 def _place(rng: Randomness) -> Script:
     """Some pods find no node."""
     moves: Script = [("capacity", rng.choice((0, 1, 1))), ("schedule",), *passes(rng)]
@@ -242,6 +252,7 @@ SCRIPTS: dict[str, Callable[[Randomness], Script]] = {
     "place": _place,
     "autoscale": _autoscale,
     "never step": _never_step,
+    "refuse slice": _refuse_slice,
     "hold up": _hold_up,
     "work": _work,
     "lose worker": _lose_worker,

@@ -42,6 +42,8 @@ class ClusterState:
     """How many pods find a node at most; None means that all do."""
     quota_exceeded: bool = False
     """The API server refuses creations."""
+    releases_left: int | None = None
+    """How many held Jobs the API server still lets go; None means all."""
     job_controller_lags: bool = False
     """The Job controller makes no pods, and Jobs do not show what became of theirs."""
     replaced_pods: set[str] = field(default_factory=set)

@@ -15,6 +15,12 @@ Refusal = Callable[[str, str, Body], None]
 """Gets method, path and body of each write, and raises ApiError for one that shall be refused."""
 
 
+def _merge(old: Body, patch: Body) -> Body:
+    """Return the object after a JSON merge patch: objects are merged, null removes."""
+    merged = {**old, **{name: _merge(old.get(name) or {}, value) if isinstance(value, dict) else value for name, value in patch.items()}}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
 class InMemoryApi(Client):
     """Names are unique, uids and resourceVersions are preconditions, immutable ConfigMaps stay, and labels select."""
 
@@ -62,6 +68,8 @@ class InMemoryApi(Client):
         old = self.objects[target]
         if old.get("immutable") and old.get("data") != body.get("data"):
             raise ApiError(method, path, 422, "Invalid", "field is immutable when `immutable` is set")
+        if content == Patch.MERGE:
+            return self.put(target, _merge(old, body))
         return self.put(target, {**old, **body, "metadata": {**old["metadata"], **(body.get("metadata") or {})}})
 
     def _get(self, path: str, query: dict[str, str]) -> Body:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import kopf
 
 from lwm_operator.api import names
+from lwm_operator.api.accelerator import Accelerator, Tpu
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import kueue, paths
 from lwm_operator.cluster.apply import carry_out
@@ -89,6 +90,13 @@ def started(training: Training) -> CreateAttempt:
 
 async def create(client: Client, training: Training) -> None:
     await carry_out(client, training, started(training), IMAGE)
+
+
+async def create_slices(client: Client, training: Training) -> None:
+    """An attempt with two Jobs, which are released once both exist."""
+    tpu = Tpu(family="v6e", topology="2x2", slices=2)
+    sliced = training.model_copy(update={"spec": training.spec.model_copy(update={"accelerator": Accelerator(type="tpu", tpu=tpu)})})
+    await create(client, sliced)
 
 
 async def list_trainings(client: Client, training: Training) -> None:
@@ -183,6 +191,7 @@ PARTS = (
     ),
     Part(does=ask_queue, without="the status does not quote Kueue's message while an attempt waits in its queue"),
     Part(does=create, before=create, without="an attempt whose creation a crash or a refusal interrupted is not completed"),
+    Part(does=create_slices, without="the Jobs of an attempt with several slices stay suspended"),
     Part(does=delete_pod, without="surviving pods of an attempt that lost a host are not deleted; the next attempt waits until they exit"),
     Part(does=delete_attempt, before=create, without="old attempts are not deleted"),
     Part(does=clean_up, before=create, without="the objects of a finished training are not deleted"),

@@ -28,6 +28,9 @@ ANNOTATION_FIRST_HOST = "lwm.dev/first-host"
 ANNOTATION_SLICES = "lwm.dev/slices"
 """Number of slices of the attempt, on each of its Jobs."""
 
+ANNOTATION_HELD = "lwm.dev/held"
+"""On the suspended Job of a slice until the Jobs of all slices exist. The operator removes it and unsuspends the Job with one write."""
+
 ANNOTATION_TEMPLATE = "lwm.dev/template"
 """Hash of the parts of the spec that go into the pod template, on a Job."""
 

@@ -59,8 +59,17 @@ async def _create(client: Client, training: Training, manifests: tuple[Manifest,
             await _update(client, training, manifest, existing)
         elif existing.get("data") != manifest["data"] and not await _any_exists(client, training, job_manifests):
             await _replace(client, training, manifest, existing)
-    for manifest in job_manifests:
-        await _create_job(client, training, manifest)
+    created = [await _create_job(client, training, manifest) for manifest in job_manifests]
+    for job in created:
+        if parse.is_held(job):
+            await _release(client, job)
+
+
+async def _release(client: Client, job: Body) -> None:
+    """Let the Job of a slice run, now that the Jobs of all slices exist. A Job that somebody else suspends is left to them."""
+    metadata = {"uid": job["metadata"]["uid"], "annotations": {names.ANNOTATION_HELD: None}}
+    path = paths.item("Job", job["metadata"]["namespace"], job["metadata"]["name"])
+    await client.patch(path, {"metadata": metadata, "spec": {"suspend": False}}, Patch.MERGE, manager=names.FIELD_MANAGER)
 
 
 async def _create_or_get(client: Client, training: Training, manifest: Manifest) -> Body | None:
@@ -95,17 +104,21 @@ async def _any_exists(client: Client, training: Training, job_manifests: tuple[M
     return any(job is not None and parse.is_controlled_by(job, training.metadata.uid) for job in jobs)
 
 
-async def _create_job(client: Client, training: Training, manifest: Manifest) -> None:
+async def _create_job(client: Client, training: Training, manifest: Manifest) -> Body:
+    """Create the Job, or return the training's own that exists."""
     name, collection = manifest["metadata"]["name"], paths.collection("Job", training.metadata.namespace)
     try:
-        await client.call("POST", collection, query={"fieldManager": names.FIELD_MANAGER}, body=manifest)
+        return await client.call("POST", collection, query={"fieldManager": names.FIELD_MANAGER}, body=manifest)
     except ApiError as error:
         if error.reason != "AlreadyExists":
             raise
         existing = await client.get(f"{collection}/{name}")
+        if existing is None:
+            raise
         _check_owner(training, "Job", existing)
-        if existing is not None and _purpose(existing) != _purpose(manifest):
+        if _purpose(existing) != _purpose(manifest):
             raise NameConflictError(f"Job {name} has the labels of another attempt: delete it") from error
+        return existing
 
 
 def _purpose(job: Body) -> tuple[object, ...]:

@@ -37,6 +37,11 @@ def is_suspended(job: Object) -> bool:
     return bool((job.get("spec") or {}).get("suspend"))
 
 
+def is_held(job: Object) -> bool:
+    """Whether the operator itself created the Job suspended, until the Jobs of the other slices exist."""
+    return is_suspended(job) and annotations(job).get(names.ANNOTATION_HELD) == "true"
+
+
 def queue_name(job: Object) -> str:
     """Return the LocalQueue in the Job's label, or an empty string; Kueue may have set the label by itself."""
     return str(labels(job).get(names.LABEL_QUEUE) or "")
@@ -104,7 +109,8 @@ def parse_job(body: Object, creation_failure: str = "", queued: Waiting | None =
         failed_indexes=frozenset(first_host(body) + index for index in _indexes(str(status.get("failedIndexes") or ""))),
         message=str(failures[0].get("message") or "") if failures else creation_failure,
         since=str(body["metadata"].get("creationTimestamp") or ""),
-        suspended=is_suspended(body),
+        suspended=is_suspended(body) and not is_held(body),
+        held=is_held(body),
         queue=queue_name(body),
         queued=queued,
     )

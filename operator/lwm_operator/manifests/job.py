@@ -31,6 +31,10 @@ def _job(attempt: AttemptSpec, slice_index: int) -> Manifest:
             "template": pod_template(attempt, slice_index, labels, first_host),
         },
     }
+    if gang.slices > 1:
+        # Held until the Jobs of all slices exist, so that no slice holds nodes when another one is refused.
+        job["metadata"]["annotations"][names.ANNOTATION_HELD] = "true"
+        job["spec"]["suspend"] = True
     if (queue := attempt.training.spec.execution.queue_name) is not None:
         # Created suspended, so that the Job does not start before its turn, even if the queue's webhook is down.
         job["metadata"]["labels"] = {**labels, names.LABEL_QUEUE: queue}

@@ -37,7 +37,10 @@ def attempt_deletions(observed: Observed) -> list[DeleteAttempt]:
 
 
 def delete_queued_leftovers(entries: tuple[StageStatus, ...], observed: Observed) -> tuple[DeleteAttempt, ...]:
-    """Delete suspended Jobs of ended attempts, which would run unsupervised if a queue admitted them. A failed Job is never admitted."""
+    """Delete suspended Jobs of ended attempts, which would run unsupervised if a queue admitted them, and held ones, which nobody releases.
+
+    A failed Job is never admitted.
+    """
     live = {(pod.stage, pod.attempt) for pod in observed.pods if pod.live}
     active = {
         (number, attempt.number)
@@ -45,7 +48,7 @@ def delete_queued_leftovers(entries: tuple[StageStatus, ...], observed: Observed
         for attempt in entry.recent_attempts[:1]
         if attempt.state not in ENDED
     }
-    suspended = {(job.stage, job.attempt) for job in observed.jobs if job.suspended and not job.failed}
+    suspended = {(job.stage, job.attempt) for job in observed.jobs if (job.suspended or job.held) and not job.failed}
     return tuple(deletion for deletion in attempt_deletions(observed) if (deletion.stage, deletion.attempt) in suspended - active - live)
 
 

@@ -24,6 +24,7 @@ def merge_jobs(jobs: tuple[JobView, ...], slices: int) -> JobView | None:
         message="; ".join(dict.fromkeys(job.message for job in jobs if job.message)),
         since=min(job.since for job in jobs),
         suspended=any(job.suspended for job in jobs),
+        held=any(job.held for job in jobs),
     )
 
 

@@ -90,7 +90,9 @@ class JobView:
     since: str = ""
     """When the Job was created."""
     suspended: bool = False
-    """Whether the Job controller creates no pods and deletes the existing ones."""
+    """Whether somebody (a queue, a person) has the Job controller create no pods and delete the existing ones."""
+    held: bool = False
+    """Whether the Job of this slice waits, without pods, for the operator to create those of the others."""
     queue: str = ""
     """The LocalQueue that the Job is submitted to; empty when there is none."""
     queued: Waiting | None = None

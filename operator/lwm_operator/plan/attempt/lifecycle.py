@@ -63,6 +63,8 @@ def observe_attempt(attempt: Attempt, ctx: PlanContext) -> AttemptObservation:
         return terminate(_begin_stopping(attempt, cause, ctx), ctx)
     if (cause := startup_timeout.startup_timed_out(attempt, pods, report, ctx.execution.startup_timeout_seconds, ctx.now)) is not None:
         return terminate(_begin_stopping(attempt, cause, ctx), ctx)
+    if attempt.state == AttemptState.CREATING and job is not None and job.held:
+        return AttemptObservation(attempt=hang_check.attempt, wait_seconds=_recheck_after(attempt, ctx, hang_check.wait_seconds))
     is_training = report is not None and report.phase in TRAINING and not any(pod.state == PodState.PENDING for pod in pods)
     state = AttemptState.RUNNING if is_training else AttemptState.STARTING
     attempt = hang_check.attempt.model_copy(update={"state": state})

@@ -7,7 +7,8 @@ import pytest
 
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.apply import carry_out
-from lwm_operator.cluster.client import ApiError, Body
+from lwm_operator.cluster.client import ApiError, Body, Patch
+from lwm_operator.cluster.parse import is_held
 from lwm_operator.cluster.port import NameConflictError
 from lwm_operator.plan.actions import CreateAttempt, CreatePreparation
 from lwm_trainer.config import Start
@@ -76,6 +77,49 @@ async def test_slices_that_are_created_later_read_the_config_of_the_first(api: I
     await create(api, **TPU, **edited())
     assert {path.rpartition("/")[2] for path in api.objects if "/jobs/" in path} == {"bible-s1-a1-x0", "bible-s1-a1-x1"}
     assert interval(api) == 10
+
+
+def slices(api: InMemoryApi) -> dict[str, tuple[bool, bool]]:
+    """Of each Job whether it is suspended, and whether it is held."""
+    jobs = {path.rpartition("/")[2]: job for path, job in api.objects.items() if "/jobs/" in path}
+    return {name: (job["spec"]["suspend"], is_held(job)) for name, job in sorted(jobs.items())}
+
+
+async def test_a_slice_that_is_refused_leaves_none_running(api: InMemoryApi) -> None:
+    refuse_jobs(api, "bible-s1-a1-x1")
+    for _ in range(2):
+        with pytest.raises(ApiError, match="exceeded quota"):
+            await create(api, **TPU)
+        assert slices(api) == {"bible-s1-a1-x0": (True, True)}
+
+
+async def test_slices_run_as_soon_as_all_of_them_exist(api: InMemoryApi) -> None:
+    await create(api, **TPU)
+    assert slices(api) == {"bible-s1-a1-x0": (False, False), "bible-s1-a1-x1": (False, False)}
+    annotations = api.objects[paths.item("Job", "default", "bible-s1-a1-x1")]["metadata"]["annotations"]
+    assert annotations == {"lwm.dev/template": "t", "lwm.dev/slices": "2", "lwm.dev/first-host": "2"}
+
+
+async def test_a_release_that_was_interrupted_is_completed_by_the_next_pass(api: InMemoryApi) -> None:
+    def refuse(method: str, path: str, body: Body) -> None:
+        if method == "PATCH" and path.endswith("-x1"):
+            raise ApiError(method, path, 504, "Timeout", "no answer")
+
+    api.refuse = refuse
+    with pytest.raises(ApiError, match="no answer"):
+        await create(api, **TPU)
+    assert slices(api) == {"bible-s1-a1-x0": (False, False), "bible-s1-a1-x1": (True, True)}
+    api.refuse = lambda method, path, body: None
+    await create(api, **TPU)
+    assert slices(api) == {"bible-s1-a1-x0": (False, False), "bible-s1-a1-x1": (False, False)}
+
+
+async def test_a_slice_that_somebody_else_suspends_is_left_to_them(api: InMemoryApi) -> None:
+    await create(api, **TPU)
+    path = paths.item("Job", "default", "bible-s1-a1-x1")
+    await api.patch(path, {"spec": {"suspend": True}}, Patch.MERGE, manager="somebody")
+    await create(api, **TPU)
+    assert slices(api)["bible-s1-a1-x1"] == (True, False)
 
 
 async def test_the_config_of_a_preparation_without_a_job_is_replaced_too(api: InMemoryApi) -> None:

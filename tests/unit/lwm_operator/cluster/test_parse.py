@@ -38,6 +38,21 @@ def test_a_job_tells_its_pods_and_the_slices_of_its_attempt() -> None:
     assert parse_job({"metadata": body["metadata"]}).hosts == 0
 
 
+def test_a_held_job_is_not_suspended_by_anybody_else() -> None:
+    def parsed(suspend: bool, **annotations: str) -> tuple[bool, bool]:
+        metadata = {"name": "j", "uid": "u", "labels": LABELS, "annotations": annotations}
+        view = parse_job({"metadata": metadata, "spec": {"suspend": suspend}})
+        return view.suspended, view.held
+
+    annotation = {"lwm.dev/held": "true"}
+    assert (parsed(True, **annotation), parsed(True), parsed(False, **annotation), parsed(False)) == (
+        (False, True),
+        (True, False),
+        (False, False),
+        (False, False),
+    )
+
+
 def test_a_job_has_failed_as_soon_as_its_controller_knows() -> None:
     body = {"metadata": {"name": "j", "uid": "u", "labels": LABELS}, "status": {"succeeded": 1}}
     assert (parse_job(body).failed, parse_job(body).succeeded) == (False, 1)

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import kubernetes_validate
 
+from lwm_operator.manifests.job import jobs
 from unit.lwm_operator.manifests.attempt_manifests import job, pod, run
 
 
@@ -31,6 +32,17 @@ def test_with_a_queue_the_job_starts_suspended_and_only_the_job_has_the_label() 
     assert "suspend" not in plain["spec"]
     assert not any("kueue" in label for label in plain["metadata"]["labels"])
     kubernetes_validate.validate(queued, "1.37", strict=True)
+
+
+def test_jobs_of_several_slices_are_held_and_a_single_one_is_not() -> None:
+    several = {
+        "accelerator": {"type": "tpu", "tpu": {"family": "v6e", "topology": "2x2", "slices": 2}},
+    }
+    for manifest in jobs(run(**several)):
+        assert (manifest["spec"]["suspend"], manifest["metadata"]["annotations"]["lwm.dev/held"]) == (True, "true")
+        assert "lwm.dev/held" not in manifest["spec"]["template"]["metadata"]["annotations"]
+        kubernetes_validate.validate(manifest, "1.37", strict=True)
+    assert "suspend" not in job(run())["spec"]
 
 
 def test_priority_class_and_scheduler_are_those_of_the_spec() -> None:

@@ -31,6 +31,12 @@ def test_what_happens_to_one_slice_happens_to_the_attempt() -> None:
     assert (merged.message, merged.since) == ("quota", two.since)
 
 
+def test_a_held_slice_holds_the_attempt() -> None:
+    merged = merge_jobs((of(0), of(1, held=True)), 2)
+    assert merged is not None
+    assert (merged.held, merged.suspended) == (True, False)
+
+
 def test_missing_jobs_are_still_being_created_unless_one_left_pods_or_a_host_failed() -> None:
     mine, other = replace(pod(index=0), slice=0), replace(pod(index=2), slice=1)
     assert still_being_created((), ())

@@ -326,6 +326,43 @@ def test_a_failed_creation_is_planned_again_and_its_status_is_written_once() -> 
     assert simulation.reconcile().status.reason == "Unschedulable"
 
 
+SLICES = {"accelerator": {"type": "tpu", "tpu": {"family": "v6e", "topology": "2x2", "slices": 2}}}
+
+
+def test_a_refused_slice_leaves_no_pod_and_the_attempt_starts_once_it_is_admitted() -> None:
+    simulation = new_simulation(**SLICES)
+    simulation.state.quota_exceeded = True
+    for _ in range(3):
+        assert simulation.reconcile().status.reason in ("Creating", "CreateFailed")
+        assert (len(simulation.jobs), simulation.pods) == (1, {})
+    simulation.state.quota_exceeded = False
+    simulation.reconcile()
+    assert simulation.reconcile().status.reason == "Unschedulable"
+    assert len(simulation.pods) == 2
+
+
+def test_slices_whose_release_was_interrupted_are_released_by_the_next_pass() -> None:
+    simulation = new_simulation(**SLICES)
+    simulation.state.releases_left = 1
+    simulation.reconcile()
+    assert len(simulation.pods) == 1
+    attempt = simulation.reconcile().status.stages[0].recent_attempts[0]
+    assert attempt.state == AttemptState.CREATING
+    simulation.state.releases_left = None
+    simulation.reconcile()
+    assert (len(simulation.pods), {job.held for job in simulation.jobs.values()}) == (2, {False})
+
+
+def test_slices_that_are_held_when_the_training_is_suspended_are_deleted() -> None:
+    simulation = new_simulation(**SLICES)
+    simulation.state.quota_exceeded = True
+    simulation.reconcile()
+    simulation.edit(suspend=True)
+    simulation.reconcile()
+    assert simulation.reconcile().status.phase == Phase.SUSPENDED
+    assert simulation.jobs == {}
+
+
 def test_only_the_failed_creation_of_the_current_attempt_counts() -> None:
     action = CreateAttempt(stage=1, attempt=1, start=Start(), template="t")
     for refused, reason in (
