@@ -80,7 +80,7 @@ async def test_slices_that_are_created_later_read_the_config_of_the_first(api: I
 
 
 def slices(api: InMemoryApi) -> dict[str, tuple[bool, bool]]:
-    """Of each Job whether it is suspended, and whether it is held."""
+    """Whether each Job is suspended, and whether it is held, by name."""
     jobs = {path.rpartition("/")[2]: job for path, job in api.objects.items() if "/jobs/" in path}
     return {name: (job["spec"]["suspend"], is_held(job)) for name, job in sorted(jobs.items())}
 
