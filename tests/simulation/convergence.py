@@ -55,7 +55,7 @@ def heal(simulation: Simulation) -> None:
     repair_stages(simulation)
     simulation.preparations.repair_data()
     simulation.preparations.release_workers()
-    edit(simulation, suspend=False, image="trainer:good")
+    edit(simulation, suspend=False, image="")
     resumed = False
     for _ in range(ROUNDS):
         decided = simulation.reconcile()

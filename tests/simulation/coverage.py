@@ -7,6 +7,7 @@ from typing import get_args
 from lwm_operator.api.status import AttemptState, FailureClass, Phase, StageState
 from lwm_operator.plan.actions import Action
 from lwm_operator.plan.reasons import EventReason
+from simulation.version_skew import Skew
 
 LEAST = 100
 COUNT = 5000
@@ -40,6 +41,8 @@ WANTED: dict[str, tuple[str, ...]] = {
     "event": EVENTS,
     "decision": tuple(REASONS),
     "situation": ("SliceRefused", "ReleaseInterrupted"),
+    "trainer": get_args(Skew),
+    "upgrade": ("in the middle of a stage",),
 }
 
 

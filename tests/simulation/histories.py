@@ -35,7 +35,6 @@ TRAININGS: tuple[Training, ...] = tuple(
     training(
         stages=_stages(lengths, theta, sets),
         datasets=sets,
-        image="trainer:good",
         checkpoint={"uri": "gs://lwm/runs", "saveIntervalSteps": 5, "maxToKeep": keep},
         failurePolicy={"budgets": {"app": 1, "infra": 3, "hang": 1}, "onExhausted": exhausted, "onDivergence": {"maxRollbacks": 2}},
         execution={"placementTimeoutSeconds": 60, "startupTimeoutSeconds": 3600, "queueName": queue},

@@ -5,7 +5,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lwm_operator.api.spec import Spec
-from lwm_operator.api.status import Attempt, AttemptState, DatasetState, FailureClass, Phase, RootCause, StageState, StageStatus, Status
+from lwm_operator.api.status import (
+    Attempt,
+    AttemptState,
+    DatasetState,
+    FailureClass,
+    ImageSource,
+    Phase,
+    RootCause,
+    StageState,
+    StageStatus,
+    Status,
+)
 from lwm_operator.plan.actions import CreateAttempt, CreatePreparation
 from lwm_operator.plan.observed import OVERDUE_SECONDS, JobView, PodView, PreparationView
 from lwm_operator.plan.reasons import find_reason
@@ -39,6 +50,8 @@ def require(holds: bool, violation: str | Callable[[], str]) -> None:
 @dataclass
 class Invariants:
     job_names: set[str] = field(default_factory=set)
+    images: dict[str, str] = field(default_factory=dict)
+    """The installation's image with which each stage began, by the stage's name."""
     """Names of all Jobs that ever existed."""
     budgets: dict[str, BudgetOracle] = field(default_factory=dict)
     """By the name of the stage."""
@@ -73,11 +86,22 @@ class Invariants:
         wanted = {each.name: f"gs://lwm/runs/datasets/{each.name}" for each in drawn if each.preparation is not None}
         require(dict(action.prepared) == wanted, f"{name} is told of {action.prepared}, its stage draws on {wanted}")
         require(all(state.shards_written[each] >= SHARDS for each in wanted), f"{name} is created before its data is written")
+        self._image(state, name, action)
         self.job_names.add(name)
 
     def job_released(self, state: "ClusterState", released: JobView) -> None:
         slices = [job for job in state.jobs.values() if (job.stage, job.attempt) == (released.stage, released.attempt)]
         require(len(slices) == state.slices, f"{released.name} gets pods, and there are {len(slices)} of {state.slices} slices")
+
+    def _image(self, state: "ClusterState", name: str, action: CreateAttempt) -> None:
+        """A stage keeps the image with which it began, whatever the operator is upgraded to; spec.image decides over it."""
+        wanted, entry = spec_of(state).image, state.training.status.stages[action.stage - 1]
+        require(action.image == entry.image, f"{name} has the image {action.image}, its status says {entry.image}")
+        if wanted:
+            require(action.image == wanted, f"{name} has the image {action.image}, the spec says {wanted}")
+        else:
+            pinned = self.images.setdefault(entry.name, action.image)
+            require(action.image == pinned, f"{name} has the image {action.image}, its stage began with {pinned}")
 
     def preparation_created(self, state: "ClusterState", name: str, dataset: str, action: CreatePreparation, *, fresh: bool) -> None:
         if not fresh:
@@ -149,6 +173,8 @@ class Invariants:
             require(done, f"data set {entry.name} is ready with {state.shards_written[entry.name]} shards")
 
     def _stage(self, state: "ClusterState", was: StageStatus, now: StageStatus, *, resumed: bool) -> None:
+        if now.image_source == ImageSource.SPEC:
+            self.images.pop(now.name, None)
         name, numbers = now.name, [attempt.number for attempt in now.recent_attempts]
         require(now.attempts >= was.attempts, f"stage {name}: attempts went from {was.attempts} to {now.attempts}")
         require(numbers == sorted(set(numbers), reverse=True), f"stage {name}: attempts {numbers}")

@@ -126,6 +126,8 @@ MOVES: dict[str, Callable[..., object]] = {
     "crash": lambda s, effects: s.operator.crash(effects),
     "time out": lambda s, effects, happened: s.operator.time_out(effects, happened=happened),
     "pause": lambda s, effects: s.operator.pause(effects),
+    "skew": set_in_state("trainer_skew"),
+    "upgrade": lambda s: s.operator.upgrade(),
     "pause before observing": lambda s: s.operator.pause_before_observing(),
     "resume stale": lambda s: s.operator.resume_stale(),
     # Time, the scheduler and trainers that do well.
@@ -188,7 +190,7 @@ MOVES: dict[str, Callable[..., object]] = {
     "exhausted": lambda s, action: edit_policy(s, on_exhausted=action),
     "history": lambda s, kept: edit_policy(s, failed_attempts_history_limit=kept),
     "avoid": lambda s, after: edit_policy(s, avoid_nodes_after=after),
-    "image": lambda s, bad: edit(s, image=BAD_IMAGE if bad else "trainer:good"),
+    "image": lambda s, bad: edit(s, image=BAD_IMAGE if bad else ""),
     "ttl": lambda s, seconds: edit(s, ttl_seconds_after_finished=seconds),
     "append stage": append_stage,
     "remove stage": remove_stage,

@@ -1,5 +1,6 @@
 """The operator of a simulated cluster: its real reconciler, effect by effect. Between any two effects it may die or pause."""
 
+from lwm_operator.api.status import ImageSource, StageState
 from lwm_operator.api.training import Training
 from lwm_operator.cluster.port import ClusterError
 from lwm_operator.controller.reconcile import Reconciler
@@ -8,7 +9,7 @@ from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.plan import plan
 from simulation.api_server import ApiServer
 from simulation.simulated_cluster import SimulatedCluster, key_of
-from simulation.state import ClusterState
+from simulation.state import GOOD_IMAGE, ClusterState
 
 MAX_STALE_PASSES = 3
 ALL_EFFECTS = 1000
@@ -103,6 +104,14 @@ class OperatorPasses:
         """The oldest paused pass does the rest."""
         if self.stale:
             self.stale.pop(0).advance()
+
+    def upgrade(self) -> None:
+        """The operator's installation is upgraded, and with it the trainer image for stages that begin later."""
+        version = int(self.state.trainer_image.rpartition("good")[2] or 0) + 1
+        self.state.trainer_image = f"{GOOD_IMAGE}{version}"
+        entries = self.state.training.status.stages
+        if any(entry.state == StageState.RUNNING and entry.image_source == ImageSource.INSTALLATION for entry in entries):
+            self.state.coverage["upgrade in the middle of a stage"] += 1
 
     def kill_stale(self) -> None:
         """All paused processes die."""

@@ -20,6 +20,7 @@ USUAL = {
     "zombies": 0.6,
     "recover": 1.0,
     "lag": 0.5,
+    "upgrade": 0.6,
 }
 PENDING = {
     "advance": 6.0,

@@ -50,6 +50,13 @@ def passes(rng: Randomness) -> Script:
     ]
 
 
+def _upgrade(rng: Randomness) -> Script:
+    """Between any two writes of the operator; trainers that run may be of another version from then on."""
+    before: Script = [rng.choice((("pause", rng.choice((0, 1, 2))), ("crash", rng.choice((0, 1, 2))), ("reconcile",)))]
+    skew: Script = [("skew", rng.choice(("same", "newer", "older")))]
+    return [*before, ("upgrade",), *skew, *passes(rng)]
+
+
 def _host(rng: Randomness) -> int:
     return rng.randrange(2)
 
@@ -290,5 +297,6 @@ SCRIPTS: dict[str, Callable[[Randomness], Script]] = {
         ("lose peers", 79),
     ),
     "quota": lambda rng: [("quota", True), *passes(rng), *passes(rng), ("quota", False)],
+    "upgrade": _upgrade,
     "no more": _one(("pause before observing",), ("resume stale",)),
 }

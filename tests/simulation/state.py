@@ -14,8 +14,10 @@ from lwm_trainer.config import Progress
 from simulation.builders import NOW
 from simulation.fake_bucket import Bucket, Gang, Number
 from simulation.invariants import Invariants
+from simulation.version_skew import Skew
 
 BAD_IMAGE = "trainer:missing"
+GOOD_IMAGE = "trainer:good"
 NO_NODE = "0/3 nodes are available: 3 Insufficient cpu."
 
 
@@ -40,6 +42,10 @@ class ClusterState:
     cordoned_nodes: set[str] = field(default_factory=set)
     capacity: int | None = None
     """How many pods find a node at most; None means that all do."""
+    trainer_image: str = GOOD_IMAGE
+    """The trainer image of the operator's installation."""
+    trainer_skew: Skew = "same"
+    """Version of the trainers' contract, compared with the operator's."""
     quota_exceeded: bool = False
     """The API server refuses creations."""
     releases_left: int | None = None
@@ -119,6 +125,7 @@ class ClusterState:
             lost_nodes=frozenset(pod.node for pod in pods if pod.live and pod.node in self.lost_nodes and pod.node is not None),
             renewed=dict(self.renewed),
             preparations=tuple(self.preparations.values()),
+            trainer_image=self.trainer_image,
         )
 
     def write_status(self, status: Status) -> None:

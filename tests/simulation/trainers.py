@@ -7,6 +7,7 @@ from lwm_operator.plan.timestamps import stamp
 from lwm_trainer.config import ExitCode, FinalReport, Phase, Progress, TerminationMessage
 from simulation.fake_bucket import Gang
 from simulation.state import ClusterState
+from simulation.version_skew import as_read
 
 DEADLINE_SECONDS = 300
 
@@ -75,7 +76,7 @@ class Trainers:
         """Process 0 renews its Lease, if the Lease exists and the process reaches it."""
         if gang.silent or 0 not in gang.alive or gang.number not in self.state.leases:
             return
-        self.state.reports[gang.number] = Progress(
+        progress = Progress(
             attempt=gang.attempt,
             phase=gang.phase,
             phase_deadline_seconds=DEADLINE_SECONDS,
@@ -89,6 +90,8 @@ class Trainers:
             committed_step=gang.committed,
             final=final,
         )
+        self.state.reports[gang.number] = as_read(progress, self.state.trainer_skew)
+        self.state.coverage[f"trainer {self.state.trainer_skew}"] += 1
         self.state.renewed[gang.number] = stamp(self.state.clock)
 
     def finish(self, *, mute: bool = False) -> None:
@@ -120,6 +123,7 @@ class Trainers:
         if pod.node not in self.state.lost_nodes:
             state = PodState.SUCCEEDED if code == 0 else PodState.FAILED
             reason = "Completed" if code == 0 else pod.reason or reason
+            termination_message = as_read(termination_message, self.state.trainer_skew) if termination_message is not None else None
             self.state.pods[pod.name] = replace(pod, state=state, exit_code=code, reason=reason, termination_message=termination_message)
 
     def fail(self, index: int, code: int, reason: str = "Error", termination_message: TerminationMessage | None = None) -> None:

@@ -19,6 +19,7 @@ COLUMNS = (
     ("Checkpoint", "string", ".status.summary.checkpoint", 1, "Step of the stage's newest checkpoint."),
     ("ETA", "string", ".status.summary.eta", 1, "Estimated time to the end of the stage."),
     ("Attempt", "integer", ".status.attempt", 1, "Number of the current attempt of the stage."),
+    ("Image", "string", ".status.summary.image", 1, "Trainer image of the stage."),
     ("Message", "string", ".status.message", 1, "Explanation of the phase in one line."),
 )
 

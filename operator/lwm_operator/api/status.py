@@ -12,6 +12,7 @@ from lwm_trainer.config import Rollback
 Short = Annotated[str, Field(max_length=64)]
 Sentence = Annotated[str, Field(max_length=1024)]
 Path = Annotated[str, Field(max_length=1024)]
+Image = Annotated[str, Field(max_length=512)]
 NodeName = Annotated[str, Field(max_length=253)]
 Time = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
 
@@ -47,6 +48,13 @@ class AttemptState(StrEnum):
     SUSPENDED = "Suspended"
     COMPLETE = "Complete"
     FAILED = "Failed"
+
+
+class ImageSource(StrEnum):
+    """Where a stage has its trainer image from."""
+
+    SPEC = "Spec"
+    INSTALLATION = "Installation"
 
 
 class StageState(StrEnum):
@@ -212,6 +220,11 @@ class StageStatus(Resource):
     """Number of started attempts, which is the number of the newest attempt."""
     restarts: int = 0
     """Number of attempts after the first."""
+    image: Image | None = None
+    """Trainer image of the stage's newest attempt; absent before the first."""
+    image_source: ImageSource | None = None
+    """Spec: the image is spec.image. Installation: it was the installation's when the stage began. An upgrade of the chart does not change
+    it before the stage ends."""
     started_at: Time | None = None
     """Start time of the first attempt."""
     completed_at: Time | None = None
@@ -284,6 +297,8 @@ class Summary(Resource):
     """Step of the stage's newest checkpoint; empty before the first."""
     eta: Short = ""
     """Estimated time to the end of the stage; empty until a step is reported."""
+    image: Image = ""
+    """Trainer image of the stage's newest attempt."""
 
 
 class NodeFault(Resource):

@@ -25,7 +25,7 @@ async def carry_out(client: Client, training: Training, action: Action, default_
                 stage=action.stage,
                 attempt=action.attempt,
                 start=action.start,
-                image=image,
+                image=action.image or image,
                 template=action.template,
                 avoided_nodes=action.avoided_nodes,
                 prepared=dict(action.prepared),

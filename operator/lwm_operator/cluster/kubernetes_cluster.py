@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -67,7 +68,8 @@ class KubernetesCluster:
             raise UnreadableTrainingError(Metadata.model_validate(body["metadata"]), message) from error
 
     async def observe(self, training: Training) -> Observed:
-        return await observe(self._client, training, self.now(), read_nodes=self._read_nodes)
+        observed = await observe(self._client, training, self.now(), read_nodes=self._read_nodes)
+        return replace(observed, trainer_image=self._trainer_image)
 
     async def write_status(self, training: Training, status: Status) -> bool:
         with _conflicts():

@@ -103,6 +103,7 @@ def parse_job(body: Object, creation_failure: str = "", queued: Waiting | None =
         slice=slice_index(body),
         slices=_number(annotations(body).get(names.ANNOTATION_SLICES, "")),
         hosts=int((body.get("spec") or {}).get("completions") or 0),
+        image=_trainer_image(body),
         template=annotations(body).get(names.ANNOTATION_TEMPLATE),
         succeeded=int(status.get("succeeded") or 0),
         failed=bool(failures),
@@ -114,6 +115,11 @@ def parse_job(body: Object, creation_failure: str = "", queued: Waiting | None =
         queue=queue_name(body),
         queued=queued,
     )
+
+
+def _trainer_image(job: Object) -> str:
+    pod = ((job.get("spec") or {}).get("template") or {}).get("spec") or {}
+    return next((str(each.get("image") or "") for each in pod.get("containers") or () if each.get("name") == names.CONTAINER), "")
 
 
 def parse_preparation(body: Object, job: JobView, pods: tuple[PodView, ...], report: Preparation | None) -> PreparationView:

@@ -16,6 +16,8 @@ class CreateAttempt:
     start: Start
     template: str
     """A hash of the parts of the spec that the pods are created from."""
+    image: str = ""
+    """Trainer image; empty: spec.image or the installation's."""
     avoided_nodes: tuple[str, ...] = ()
     prepared: tuple[tuple[str, str], ...] = ()
     """Name and folder of each prepared data set of the stage."""

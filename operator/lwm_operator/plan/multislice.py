@@ -17,6 +17,7 @@ def merge_jobs(jobs: tuple[JobView, ...], slices: int) -> JobView | None:
         attempt=first.attempt,
         slices=slices,
         hosts=sum(job.hosts for job in jobs),
+        image=first.image,
         template=first.template,
         succeeded=sum(job.succeeded for job in jobs),
         failed=any(job.failed for job in jobs),

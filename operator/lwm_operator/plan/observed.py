@@ -79,6 +79,8 @@ class JobView:
     """Slices of its attempt; 0 where the Job does not tell."""
     hosts: int = 0
     """Pods of this Job (completions); 0 where it does not tell."""
+    image: str = ""
+    """Image of the trainer's container."""
     template: str | None = None
     """A hash of the parts of the spec that the pods were created from."""
     succeeded: int = 0
@@ -130,6 +132,8 @@ class Observed:
     """Nodes that are NotReady or deleted. What still runs there is a zombie, which writes only into the folder of its own attempt."""
     renewed: Mapping[tuple[int, int], str] = field(default_factory=dict)
     """When the Lease of (stage, attempt) was last renewed, by the clock of process 0, in whole seconds; absent before the first renewal."""
+    trainer_image: str = ""
+    """The trainer image of the operator's installation."""
     failed_action: ActionFailure | None = None
     """The action of this pass that failed, when its plan is made again because of that."""
 

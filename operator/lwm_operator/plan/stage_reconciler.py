@@ -19,6 +19,7 @@ from lwm_operator.plan.formatting import count
 from lwm_operator.plan.pending import pending_pods
 from lwm_operator.plan.reasons import LifecycleReason, RunningReason, TrainerReason
 from lwm_operator.plan.stage_handover import start_of
+from lwm_operator.plan.stage_image import pin_image
 from lwm_operator.plan.stage_status import apply_report, begin_attempt, complete_stage, newest_attempt, replace_newest_attempt
 from lwm_operator.plan.timestamps import elapsed, parse, stamp
 from lwm_trainer.config import Phase as TrainerPhase
@@ -172,6 +173,7 @@ def _create_attempt(ctx: PlanContext, wait_seconds: float | None = None) -> Stag
         pods = "1 pod" if len(blocking) == 1 else f"{len(blocking)} pods"
         message = f"attempt {number} is waiting for {pods} of an earlier attempt to terminate: {names}"
         return _decide(ctx, phase, LifecycleReason.WAITING_FOR_PODS, message, wait=RECHECK_SECONDS)
+    ctx = ctx.with_entry(pin_image(entry, ctx.training.spec, ctx.observed.trainer_image))
     if (failure := _attempt_creation_failure(ctx)) is not None:
         decision = _decide_unlabelled(ctx, phase, LifecycleReason.CREATE_FAILED, failure)
     else:
@@ -181,6 +183,7 @@ def _create_attempt(ctx: PlanContext, wait_seconds: float | None = None) -> Stag
         attempt=number,
         start=start_of(ctx.training.spec, ctx.entries, ctx.index, number),
         template=template_change.template_hash(ctx.training.spec),
+        image=ctx.entry.image or "",
         avoided_nodes=entry.recent_attempts[0].avoided_nodes,
         prepared=dataset_preparation.prepared_places(ctx.prepared_datasets),
     )

@@ -3,6 +3,7 @@
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.status import RECENT_ATTEMPTS, Attempt, AttemptState, FinalCheckpoint, Placement, StageState, StageStatus, Status
 from lwm_operator.plan.observed import Observed
+from lwm_operator.plan.stage_image import recover_image
 from lwm_trainer.config import FinalReport, Progress
 
 
@@ -20,7 +21,8 @@ def stage_entries(spec: Spec, status: Status, observed: Observed) -> tuple[Stage
         entry = entry.model_copy(update={"total_steps": stage.total_steps})
         newest = max((attempt for child_stage, attempt in children if child_stage == number), default=0)
         if newest > entry.attempts:
-            entry = begin_attempt(entry, newest)
+            job = next((job for job in observed.jobs if (job.stage, job.attempt) == (number, newest)), None)
+            entry = recover_image(begin_attempt(entry, newest), spec, job)
         entries.append(entry)
     return tuple(entries)
 

@@ -20,6 +20,7 @@ def summarize(ctx: PlanContext) -> Summary:
         hosts=f"{running}/{ctx.hosts}",
         checkpoint=str(entry.committed_step) if entry.committed_step else "",
         eta=_eta(entry, ctx.report),
+        image=entry.image or "",
     )
 
 

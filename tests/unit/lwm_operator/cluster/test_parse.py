@@ -53,6 +53,13 @@ def test_a_held_job_is_not_suspended_by_anybody_else() -> None:
     )
 
 
+def test_the_image_of_a_job_is_that_of_its_trainer() -> None:
+    containers = [{"name": "proxy", "image": "envoy:1"}, {"name": "trainer", "image": "trainer:1"}]
+    body = {"metadata": {"name": "j", "uid": "u", "labels": LABELS}, "spec": {"template": {"spec": {"containers": containers}}}}
+    assert parse_job(body).image == "trainer:1"
+    assert parse_job({**body, "spec": {}}).image == ""
+
+
 def test_a_job_has_failed_as_soon_as_its_controller_knows() -> None:
     body = {"metadata": {"name": "j", "uid": "u", "labels": LABELS}, "status": {"succeeded": 1}}
     assert (parse_job(body).failed, parse_job(body).succeeded) == (False, 1)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +15,7 @@ from simulation.histories import TRAININGS, HistoryError, replay
 from simulation.moves import MOVES, Move
 from simulation.scenarios import CODES, DISRUPTED, JUMPS, PASSES, PREPARING, REJECTED, WAITS, WORKER_CODES
 from simulation.simulation import Simulation
+from simulation.version_skew import Skew
 
 HOSTS, TRUTHS = (0, 1), (True, False)
 
@@ -52,6 +53,7 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], ...]] = {
     "avoid": ((0, 1, 2),),
     "image": (TRUTHS,),
     "ttl": ((None, 0, 60),),
+    "skew": (get_args(Skew),),
 }
 """What each move may be given; the others take nothing."""
 

@@ -1,0 +1,58 @@
+"""A stage keeps the trainer image with which it began, unless spec.image decides."""
+
+import pytest
+
+from lwm_operator.api.status import ImageSource, StageStatus
+from lwm_operator.plan.stage_image import pin_image, recover_image
+from simulation.builders import job, spec, stage, training
+from simulation.simulation import Simulation
+
+SPEC, INSTALLATION = ImageSource.SPEC, ImageSource.INSTALLATION
+
+
+@pytest.mark.parametrize(
+    ("image", "source", "wanted", "expected"),
+    [
+        (None, None, "", ("trainer:2", INSTALLATION)),
+        ("trainer:1", INSTALLATION, "", ("trainer:1", INSTALLATION)),
+        ("trainer:1", INSTALLATION, "mine:3", ("mine:3", SPEC)),
+        ("mine:3", SPEC, "mine:4", ("mine:4", SPEC)),
+        ("mine:3", SPEC, "", ("trainer:2", INSTALLATION)),
+    ],
+)
+def test_the_image_of_the_next_attempt(
+    image: str | None, source: ImageSource | None, wanted: str, expected: tuple[str, ImageSource]
+) -> None:
+    entry = StageStatus(name="ctx512", image=image, image_source=source)
+    pinned = pin_image(entry, training(**spec(image=wanted)).spec, "trainer:2")
+    assert (pinned.image, pinned.image_source) == expected
+
+
+def test_a_lost_status_recovers_the_image_from_the_job() -> None:
+    entry, ours = StageStatus(name="ctx512"), training(image="mine:3").spec
+    assert recover_image(entry, ours, job(image="trainer:1")).image_source == INSTALLATION
+    assert recover_image(entry, ours, job(image="mine:3")).image_source == SPEC
+    assert recover_image(entry, ours, None) == entry
+
+
+def test_an_upgrade_in_the_middle_of_a_stage_changes_the_next_stage_only() -> None:
+    simulation = Simulation(training(stages=[stage("a", steps=10), stage("b", steps=10)]))
+    simulation.reconcile()
+    simulation.start()
+    simulation.operator.upgrade()
+    simulation.fail(0, 137)
+    simulation.job_controller.sync()
+    for _ in range(4):
+        simulation.reconcile()
+        simulation.terminate_deleted()
+        simulation.environment.remove_terminated()
+        simulation.wait(11)
+    assert [(action.attempt, action.image) for action in simulation.created] == [(1, "trainer:good"), (2, "trainer:good")]
+    assert simulation.training.status.summary.image == "trainer:good"
+    simulation.start()
+    simulation.train(10, commit=True)
+    simulation.finish()
+    simulation.job_controller.sync()
+    simulation.reconcile()
+    assert [(action.stage, action.image) for action in simulation.created[2:]] == [(2, "trainer:good1")]
+    assert [entry.image for entry in simulation.training.status.stages] == ["trainer:good", "trainer:good1"]
