@@ -11,12 +11,19 @@ from lwm_operator.cluster.status import write_status
 from simulation.builders import spec, stage
 from support.api_requests import change, create, reload
 
+BOOKS = spec()["datasets"]
 FIXED: dict[str, tuple[dict[str, Any], str]] = {
     "seed": ({"seed": 1}, "seed cannot change"),
     "model": ({"model": {"layers": 5}}, "model cannot change"),
     "where the model comes from": ({"model": {"initFrom": {"uri": "gs://lwm/llama"}}}, "model cannot change"),
     "tokenizer": ({"tokenizer": {"uri": "gs://lwm/other"}}, "tokenizer cannot change"),
-    "datasets": ({"datasets": [*spec()["datasets"], {"name": "b", "source": {"uri": "gs://lwm/b"}}]}, "datasets cannot change"),
+    "datasets": (
+        {"datasets": [*BOOKS, {"name": "b", "source": {"uri": "gs://lwm/b"}}]},
+        "datasets cannot be added, removed or moved",
+    ),
+    "source of a data set": ({"datasets": [BOOKS[0] | {"source": {"uri": "gs://lwm/b"}}]}, "a data set cannot change"),
+    "preparation of a data set": ({"datasets": [BOOKS[0] | {"preparation": {"workers": 2}}]}, "a data set cannot change"),
+    "no hash": ({"datasets": [BOOKS[0] | {"acceptChangeTo": "all"}]}, "acceptChangeTo"),
     "checkpoint uri": ({"checkpoint": {"uri": "gs://lwm/elsewhere"}}, "uri, pvc and endpoint cannot change"),
     "checkpoint endpoint": ({"checkpoint": {"endpoint": None}}, "uri, pvc and endpoint cannot change"),
     "checkpoint kind": ({"checkpoint": {"uri": None, "pvc": {"claimName": "x"}}}, "uri, pvc and endpoint cannot change"),
@@ -36,6 +43,7 @@ async def test_what_does_not_can(client: Client, namespace: str) -> None:
         {"checkpoint": {"saveIntervalSteps": 3}},
         {"image": "x:1"},
         {"podTemplate": {"nodeSelector": {"a": "b"}}},
+        {"datasets": [BOOKS[0] | {"acceptChangeTo": "0123456789abcdef"}]},
     ):
         assert await change(client, training, {"spec": patch}) == ""
 

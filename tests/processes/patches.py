@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shutil
 import signal
 import time
 from collections.abc import Mapping
@@ -100,3 +101,17 @@ def sigterm_as_training_begins() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
     original = replace(PhaseTracker, "enter", enter)
+
+
+def other_text_on_host_1() -> None:
+    """Host 1 reads one document more than host 0: its volume is another one."""
+    if os.environ[config.PROCESS_INDEX_VARIABLE] != "1":
+        return
+
+    def load_other(run: config.RunConfig, tokenizer: Any) -> Any:
+        other = Path(run.datasets[0].uri).with_name("other")
+        shutil.copytree(run.datasets[0].uri, other)
+        (other / "more.txt").write_text("one more")
+        return original(run.model_copy(update={"datasets": (run.datasets[0].model_copy(update={"uri": str(other)}),)}), tokenizer)
+
+    original = replace(train_module, "load_documents", load_other)

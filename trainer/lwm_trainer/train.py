@@ -10,10 +10,12 @@ import numpy as np
 
 from lwm_trainer import config
 from lwm_trainer.checkpoint.checkpointer import Saver, restore_all, restore_params
+from lwm_trainer.checkpoint.data_identity import accepted_at, require_equal_on_hosts
 from lwm_trainer.checkpoint.init_from import require_init_checkpoint
 from lwm_trainer.checkpoint.lineage import Origin, agree_on_origin
 from lwm_trainer.checkpoint.training_record import MODALITIES, Record
 from lwm_trainer.config import Phase
+from lwm_trainer.data.documents.identity import identify
 from lwm_trainer.data.documents.in_memory import load_documents
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.rows.loader import Batches
@@ -60,13 +62,14 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
         console.say("\n".join(loaded.batches.summaries))
     tracker.enter(Phase.RESTORING)
     barrier("compiled")
+    require_equal_on_hosts(loaded.data)
     origin = agree_on_origin(run)
-    state, record = _start(run, program, origin, loaded.tokenizer_sha256)
-    saver = Saver(run, mesh, loaded.tokenizer_sha256, origin.step)
+    state, record, identity = _start(run, program, origin, loaded)
+    saver = Saver(run, mesh, loaded.tokenizer_sha256, origin.step, identity)
     feed = GlobalBatches(run, mesh, loaded.batches, program.batch_sharding)
     tracker.resumed(origin.step)
     if reporter is not None:
-        reporter.resumed(origin.step)
+        reporter.resumed(origin.step, accepted_at(origin.step, identity))
 
     barrier("restored")
     tracker.enter(Phase.TRAINING)
@@ -115,6 +118,7 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
 class _LoadedData:
     batches: Batches
     tokenizer_sha256: str
+    data: config.DataIdentity
 
 
 def _compile(run: config.RunConfig, program: TrainProgram) -> Any:
@@ -123,20 +127,25 @@ def _compile(run: config.RunConfig, program: TrainProgram) -> Any:
 
 def _load(run: config.RunConfig) -> _LoadedData:
     tokenizer = Tokenizer.load(run.tokenizer, run.model.vocab_size)
-    return _LoadedData(Batches(run, load_documents(run, tokenizer)), tokenizer.sha256)
+    documents = load_documents(run, tokenizer)
+    data = {dataset.name: identify(dataset, documents[dataset.name]) for dataset in run.datasets}
+    return _LoadedData(Batches(run, documents), tokenizer.sha256, data)
 
 
-def _start(run: config.RunConfig, program: TrainProgram, origin: Origin, tokenizer_sha256: str) -> tuple[State, Record]:
-    """State and record at the origin: drawn from the seed, another stage's parameters and all else fresh, or all of an earlier attempt."""
+def _start(run: config.RunConfig, program: TrainProgram, origin: Origin, loaded: _LoadedData) -> tuple[State, Record, config.DataIdentity]:
+    """State and record at the origin: drawn from the seed, another stage's parameters and all else fresh, or all of an earlier attempt.
+
+    The third is the identity of the data with the changes that the stage has accepted.
+    """
     empty = Record.empty(run.steps, vision=run.model.vision is not None)
     match origin:
         case Origin(kind="attempt", checkpoint=str(folder), step=step):
-            return restore_all(run, tokenizer_sha256, folder, step, program.abstract_state)
+            return restore_all(run, loaded.tokenizer_sha256, folder, step, program.abstract_state, loaded.data)
         case Origin(kind="stage", checkpoint=str(folder)):
-            params = restore_params(run, tokenizer_sha256, folder, program.abstract_state["params"])
-            return State(params=params, optimizer=program.fresh_optimizer(params)), empty
+            params = restore_params(run, loaded.tokenizer_sha256, folder, program.abstract_state["params"])
+            return State(params=params, optimizer=program.fresh_optimizer(params)), empty, loaded.data
         case _:
-            return program.init(jax.random.key(run.seed)), empty
+            return program.init(jax.random.key(run.seed)), empty, loaded.data
 
 
 class StepObserver:

@@ -8,9 +8,23 @@ from lwm_operator.api.pod_template import Resources
 from lwm_operator.api.resource import Name, Resource
 from lwm_operator.api.rules import guarded, rule
 from lwm_operator.api.storage import Location
-from lwm_trainer.config import Chat, Documents, Frames, Kind, OnBadRecord
+from lwm_trainer.config import Chat, ContentHash, Documents, Frames, Kind, OnBadRecord
 
 MAX_WORKERS = 1024
+
+_FIXED = ("kind", "source", "fields", "chat", "frames", "documents", "onBadRecord")
+_FIXED_OPTIONAL = ("fieldsFromExample", "preparation")
+FIXED_FIELDS = (*_FIXED, *_FIXED_OPTIONAL)
+"""Fields of a data set that cannot change after creation."""
+_UNCHANGED = " && ".join(
+    [
+        *(f"self.{field} == oldSelf.{field}" for field in _FIXED),
+        *(
+            f"(has(self.{field}) ? has(oldSelf.{field}) && self.{field} == oldSelf.{field} : !has(oldSelf.{field}))"
+            for field in _FIXED_OPTIONAL
+        ),
+    ]
+)
 
 
 class Source(Location):
@@ -45,6 +59,10 @@ class Dataset(Resource):
                 "self.kind != 'chat' || (self.fields == 'text' && !has(self.fieldsFromExample))",
                 "a chat is read from chat.messagesField: remove fields and fieldsFromExample, or use another kind",
             ),
+            rule(
+                _UNCHANGED,
+                "a data set cannot change after creation, except for acceptChangeTo: create a new LWMTraining instead",
+            ),
         )
     )
 
@@ -73,6 +91,11 @@ class Dataset(Resource):
     ] = Documents()
     on_bad_record: OnBadRecord = "fail"
     """Handling of a record that makes no document. fail: the stage fails with file and line. skip: the record is left out and counted."""
+    accept_change_to: ContentHash | None = Field(
+        default=None,
+        description="Hash of the content with which a stage continues although its checkpoint was trained with another content of this "
+        "data set. The error message of reason DataChanged names it. Default: a stage is resumed with unchanged data only.",
+    )
     preparation: Preparation | None = Field(
         default=None,
         description="Preparation before the first stage that uses the data set. Default: none; every host encodes the files at startup.",

@@ -26,6 +26,12 @@ GPUS = "self.accelerator.gpu.hosts * self.accelerator.gpu.perHost"
 MESH = "s.mesh.dp * s.mesh.fsdp * s.mesh.tp * s.mesh.sp"
 
 
+SAME_NAMES = rule(
+    "self.map(d, d.name) == oldSelf.map(d, d.name)",
+    "datasets cannot be added, removed or moved after creation: create a new LWMTraining instead",
+)
+
+
 def _each_stage(holds: str, message: str) -> dict[str, str]:
     """A rule over all stages, in which `s` is the stage. (A message expression that names the stage would exceed the CEL cost budget.)"""
     return rule(f"self.stages.all(s, {holds})", f"stages[].{message}")
@@ -75,7 +81,7 @@ class Spec(Resource):
     ]
     tokenizer: Annotated[Location, Field(json_schema_extra=guarded(immutable("tokenizer")))]
     """A Hugging Face tokenizer.json with the tokens `<s>` and `</s>`: the `gs://` address of the file, or the PVC folder that holds it."""
-    datasets: Annotated[tuple[Dataset, ...], Field(min_length=1, max_length=16, json_schema_extra=list_map("name", immutable("datasets")))]
+    datasets: Annotated[tuple[Dataset, ...], Field(min_length=1, max_length=16, json_schema_extra=list_map("name", SAME_NAMES))]
     """Data sets from which stages draw rows. Names are unique."""
     checkpoint: Annotated[
         Checkpoint,

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from lwm_operator.api.resource import Resource
 from lwm_operator.api.rules import list_map
-from lwm_trainer.config import Rollback
+from lwm_trainer.config import AcceptedChange, Rollback
 
 Short = Annotated[str, Field(max_length=64)]
 Sentence = Annotated[str, Field(max_length=1024)]
@@ -22,6 +22,7 @@ RECENT_ATTEMPTS = 10
 AVOIDED_NODES = 16
 KEPT_FAULTS = 64
 ROLLBACKS = 32
+ACCEPTED_CHANGES = 32
 
 
 class Phase(StrEnum):
@@ -234,6 +235,8 @@ class StageStatus(Resource):
     budgets_used: BudgetsUsed = BudgetsUsed()
     rollbacks: Annotated[tuple[Rollback, ...], Field(max_length=ROLLBACKS)] = ()
     """Rollbacks after divergences, oldest first."""
+    accepted_changes: Annotated[tuple[AcceptedChange, ...], Field(max_length=ACCEPTED_CHANGES)] = ()
+    """Newest changes of data sets within the stage that acceptChangeTo accepted, oldest first."""
     recent_attempts: Annotated[tuple[Attempt, ...], Field(max_length=RECENT_ATTEMPTS)] = ()
     """Newest attempts, newest first."""
 

@@ -69,6 +69,7 @@ def dataset_config(dataset: DatasetSpec) -> Dataset:
         frames=dataset.frames,
         documents=dataset.documents,
         on_bad_record=dataset.on_bad_record,
+        accept_change_to=dataset.accept_change_to,
     )
 
 

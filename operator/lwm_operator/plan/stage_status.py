@@ -1,7 +1,17 @@
 """The status of the stages: one entry for each stage of the spec, with its attempts and its progress."""
 
 from lwm_operator.api.spec import Spec
-from lwm_operator.api.status import RECENT_ATTEMPTS, Attempt, AttemptState, FinalCheckpoint, Placement, StageState, StageStatus, Status
+from lwm_operator.api.status import (
+    ACCEPTED_CHANGES,
+    RECENT_ATTEMPTS,
+    Attempt,
+    AttemptState,
+    FinalCheckpoint,
+    Placement,
+    StageState,
+    StageStatus,
+    Status,
+)
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.stage_image import recover_image
 from lwm_trainer.config import FinalReport, Progress
@@ -68,6 +78,7 @@ def apply_report(entry: StageStatus, report: Progress | None) -> StageStatus:
         }
     )
     committed = max(entry.committed_step, report.committed_step, report.resumed_from)
+    new_changes = tuple(change for change in report.accepted_changes if change not in entry.accepted_changes)
     return entry.model_copy(
         update={
             # An attempt that has not restored yet reports step 0, but committed steps are done.
@@ -75,6 +86,7 @@ def apply_report(entry: StageStatus, report: Progress | None) -> StageStatus:
             "committed_step": committed,
             "loss": entry.loss if report.loss is None else f"{report.loss:.4f}",
             "tokens_per_second": entry.tokens_per_second if report.tokens_per_second is None else f"{report.tokens_per_second:.0f}",
+            "accepted_changes": (*entry.accepted_changes, *new_changes)[-ACCEPTED_CHANGES:],
             "recent_attempts": (newest, *_credit_commit(entry.recent_attempts[1:], report.resumed_from)),
         }
     )

@@ -9,6 +9,7 @@ from etils import epath
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from lwm_trainer import config
+from lwm_trainer.checkpoint.data_identity import continue_data
 from lwm_trainer.checkpoint.init_from import FIELD
 from lwm_trainer.checkpoint.lineage import committed_steps
 from lwm_trainer.checkpoint.manifest import (
@@ -35,9 +36,16 @@ SAME_STAGE = (*SAME_MODEL, "stage", "seed", "context_length", "batch_tokens", "r
 class Saver:
     """Saves into this attempt's folder, asynchronously, and keeps the newest steps of the line of record."""
 
-    def __init__(self, run: config.RunConfig, mesh: config.Mesh, tokenizer_sha256: str, origin_step: int = 0) -> None:
-        """`mesh`: the one in use, for the manifest. `origin_step`: the step at which this attempt began."""
-        self._run, self._mesh, self._tokenizer, self._origin_step = run, mesh, tokenizer_sha256, origin_step
+    def __init__(
+        self,
+        run: config.RunConfig,
+        mesh: config.Mesh,
+        tokenizer_sha256: str,
+        origin_step: int = 0,
+        data: config.DataIdentity | None = None,
+    ) -> None:
+        """`mesh`, `data`: those in use, for the manifest. `origin_step`: the step at which this attempt began."""
+        self._run, self._mesh, self._tokenizer, self._origin_step, self._data = run, mesh, tokenizer_sha256, origin_step, data
         self._manager = ocp.CheckpointManager(
             epath.Path(run.attempt_folder()),
             options=ocp.CheckpointManagerOptions(
@@ -51,7 +59,7 @@ class Saver:
 
     def save(self, step: int, state: State, record: Record) -> None:
         """Begin to save the state after `step` steps, whose loss must be known to be finite; waits for an earlier save still under way."""
-        manifest = make_manifest(self._run, self._mesh, self._tokenizer, step)
+        manifest = make_manifest(self._run, self._mesh, self._tokenizer, step, self._data)
         self._manager.save(
             step,
             args=ocp.args.Composite(
@@ -129,13 +137,20 @@ def restore_params(run: config.RunConfig, tokenizer_sha256: str, step_folder: st
     return params | {"ends": params["ends"] | draw(jax.random.key(run.seed))}
 
 
-def restore_all(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, step: int, abstract: State) -> tuple[State, Record]:
-    """An earlier attempt's state and record, on any mesh. Raises CheckpointMismatchError when this run would not continue that one."""
-    require_equal(step_folder, read_manifest(step_folder), make_manifest(run, run.mesh, tokenizer_sha256, step), SAME_STAGE)
+def restore_all(
+    run: config.RunConfig, tokenizer_sha256: str, step_folder: str, step: int, abstract: State, data: config.DataIdentity
+) -> tuple[State, Record, config.DataIdentity]:
+    """An earlier attempt's state and record, on any mesh, and `data` with the changes that the stage has accepted.
+
+    Raises CheckpointMismatchError when this run would not continue that one, and DataChangedError when its data is not that one's.
+    """
+    saved = read_manifest(step_folder)
+    require_equal(step_folder, saved, make_manifest(run, run.mesh, tokenizer_sha256, step), SAME_STAGE)
+    data = continue_data(step_folder, saved, run, data)
     restored = restore_items(
         step_folder,
         params=ocp.args.StandardRestore(abstract["params"]),
         optimizer=ocp.args.StandardRestore(abstract["optimizer"]),
         record=ocp.args.StandardRestore(Record.empty(run.steps, vision=run.model.vision is not None).arrays),
     )
-    return State(params=restored.params, optimizer=restored.optimizer), _record(restored.record)
+    return State(params=restored.params, optimizer=restored.optimizer), _record(restored.record), data

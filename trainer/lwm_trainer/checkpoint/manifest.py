@@ -44,6 +44,9 @@ class Manifest(ModelManifest):
     """The data position: the row after the last one drawn. Rows are a pure function of (seed, row), so this one integer is all of it;
     a rollback that begins at this very step moves on from here."""
     batch_tokens: int
+    packing: config.Packing | None = None
+    data: config.DataIdentity | None = None
+    """What decides the batches beside seed, tokenizer and packing; None, like `packing`, in checkpoints of older versions."""
     mesh: config.Mesh
     """The mesh that the trainer used: with the Ulysses degree, also where the run config left it to the trainer."""
     hosts: int
@@ -52,7 +55,9 @@ class Manifest(ModelManifest):
     jax: str
 
 
-def make_manifest(run: config.RunConfig, mesh: config.Mesh, tokenizer_sha256: str, step: int) -> Manifest:
+def make_manifest(
+    run: config.RunConfig, mesh: config.Mesh, tokenizer_sha256: str, step: int, data: config.DataIdentity | None = None
+) -> Manifest:
     """The manifest of a checkpoint of `run` after `step` steps on `mesh`."""
     return Manifest(
         training=run.training,
@@ -64,6 +69,8 @@ def make_manifest(run: config.RunConfig, mesh: config.Mesh, tokenizer_sha256: st
         next_row=(run.start.batch_of(step - 1) + 1) * run.rows if step else 0,
         context_length=run.context_length,
         batch_tokens=run.batch_tokens,
+        packing=run.packing,
+        data=data,
         rope_theta=run.rope_theta,
         mesh=mesh,
         hosts=run.gang.hosts,

@@ -7,7 +7,8 @@ needs pydantic and the standard library only.
 """
 
 from lwm_trainer.config.contract import CONTRACT_VERSION, OLDEST_CONTRACT_VERSION, Contract, ContractError, VersionedRecord
-from lwm_trainer.config.dataset import Chat, Dataset, Documents, Frames, Kind, OnBadRecord
+from lwm_trainer.config.data_identity import AcceptedChange, DataIdentity, DatasetIdentity
+from lwm_trainer.config.dataset import Chat, ContentHash, Dataset, Documents, Frames, Kind, OnBadRecord
 from lwm_trainer.config.exit_codes import FATAL_EXIT_CODES, SECONDARY_EXIT_CODES, ErrorReason, ExitCode
 from lwm_trainer.config.gang import Gang, Hang, Lease
 from lwm_trainer.config.loss import Loss, Modalities
@@ -56,11 +57,15 @@ __all__ = [
     "SLICE_VARIABLE",
     "STEP_LINE_PREFIX",
     "TERMINATION_PATH",
+    "AcceptedChange",
     "Chat",
     "Checkpoint",
+    "ContentHash",
     "Contract",
     "ContractError",
+    "DataIdentity",
     "Dataset",
+    "DatasetIdentity",
     "Documents",
     "ErrorReason",
     "ExitCode",

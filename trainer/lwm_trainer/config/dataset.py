@@ -8,6 +8,8 @@ from lwm_trainer.config.contract import Contract
 
 Kind = Literal["text", "chat", "vision"]
 OnBadRecord = Literal["fail", "skip"]
+ContentHash = Annotated[str, Field(min_length=16, max_length=16, pattern=r"^[0-9a-f]{16}$")]
+"""The first 16 hexadecimal digits of the SHA-256 of a data set's documents."""
 
 
 class Chat(Contract):
@@ -68,5 +70,7 @@ class Dataset(Contract):
     """Handling of a record that makes no document. fail: the stage fails with file and line. skip: the record is left out and counted."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Share of the mixture, relative to the weights of the other data sets."""
+    accept_change_to: ContentHash | None = None
+    """Hash of a content that may replace that of the stage's checkpoints; None: a stage is resumed with unchanged data only."""
     prepared: str | None = None
     """Folder of the token store; None: every host reads and encodes the records at startup."""

@@ -39,6 +39,7 @@ class ErrorReason(StrEnum):
     BAD_DATA = "BadData"
     DATA_MISSING = "DataMissing"
     DATA_CORRUPT = "DataCorrupt"
+    DATA_CHANGED = "DataChanged"
     BUCKET_MISSING = "BucketMissing"
     BUCKET_DENIED = "BucketDenied"
     CLAIM_MISSING = "ClaimMissing"

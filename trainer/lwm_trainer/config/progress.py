@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from lwm_trainer.config.contract import Contract
+from lwm_trainer.config.data_identity import AcceptedChange
 from lwm_trainer.config.preparation import Prepared
 
 
@@ -56,6 +57,8 @@ class Progress(Contract):
     resumed_from: int = 0
     """Step from which the attempt resumed."""
     committed_step: int = 0
+    accepted_changes: tuple[AcceptedChange, ...] = ()
+    """Changes of data sets that this attempt accepted when it resumed."""
     final: FinalReport | None = None
 
 

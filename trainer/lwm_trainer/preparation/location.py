@@ -10,7 +10,7 @@ from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.storage.files import read_files
 from lwm_trainer.storage.listing import Listing
 
-_NOT_IN_RECIPE = {"name", "uri", "weight", "documents", "on_bad_record", "prepared"}
+_NOT_IN_RECIPE = {"name", "uri", "weight", "documents", "on_bad_record", "accept_change_to", "prepared"}
 """Fields of a data set that do not change the store: rows are made from it later, and bad records are in no store."""
 
 

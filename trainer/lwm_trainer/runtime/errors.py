@@ -1,12 +1,19 @@
 """Errors that end a stage early, each with the exit code that the operator reads. More of them: `data.errors` and `storage.errors`."""
 
-from lwm_trainer.config import ExitCode
+from lwm_trainer.config import ErrorReason, ExitCode
 
 
 class CheckpointMismatchError(Exception):
     """The checkpoint to start from was written by another model, tokenizer or data order."""
 
     code = ExitCode.BAD_CHECKPOINT
+
+
+class DataChangedError(Exception):
+    """The data is not what the stage's checkpoint was trained with, or not the same on all hosts."""
+
+    code = ExitCode.BAD_DATA
+    reason = ErrorReason.DATA_CHANGED
 
 
 class DivergedError(Exception):

@@ -14,6 +14,7 @@ from lwm_trainer.config import (
     PROCESS_INDEX_VARIABLE,
     PROGRESS_ANNOTATION,
     PROGRESS_SECONDS,
+    AcceptedChange,
     FinalReport,
     Lease,
     Preparation,
@@ -113,9 +114,9 @@ class ProgressReporter:
         with self._lock:
             return self._progress.model_copy(update=current)
 
-    def resumed(self, step: int) -> None:
-        """The attempt begins at `step`, which is committed."""
-        self._change(urgent=True, resumed_from=step, committed_step=step)
+    def resumed(self, step: int, accepted_changes: tuple[AcceptedChange, ...] = ()) -> None:
+        """The attempt begins at `step`, which is committed, with these changes of the data."""
+        self._change(urgent=True, resumed_from=step, committed_step=step, accepted_changes=accepted_changes)
 
     def step(self, report: StepReport) -> None:
         """A step is done; the next renewal of the Lease says so."""

@@ -32,6 +32,14 @@ class TrainerReason(Reason):
         "host 0 (…): gs://lwm/books/ruth.jsonl, line 7: no field text",
         "Fix what the message names, then raise `spec.resume`.",
     )
+    DATA_CHANGED = (
+        "DataChanged",
+        "A data set is not what the checkpoint of this stage was trained with, or not the same on all hosts. Not retried.",
+        "host 0 (…): datasets[books].source: gs://b/books has changed since step 400 of this stage was trained: 40 documents, "
+        "9,120 tokens, content 5c1f0a7d2e9b4836 then, 37 documents, 8,402 tokens, content a03b77c1d94e52f8 now: …",
+        "Put the data back as it was, or accept it as it is now: copy the new content's hash to `acceptChangeTo` of the data set. "
+        "Then raise `spec.resume`.",
+    )
     BAD_CHECKPOINT = (
         "BadCheckpoint",
         "The checkpoint to start from (spec.model.initFrom, or that of an earlier stage or attempt) is missing or does not fit the model. "

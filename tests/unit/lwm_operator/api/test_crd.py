@@ -1,10 +1,16 @@
 from lwm_operator.api.crd import crd
+from lwm_operator.api.dataset import FIXED_FIELDS, Dataset
 
 
 def test_status_has_no_defaults() -> None:
     schema = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
     assert "default" not in str(schema["status"])
     assert schema["spec"]["properties"]["stages"]["items"]["properties"]["mesh"]["properties"]["tp"]["default"] == 1
+
+
+def test_every_field_of_a_data_set_is_fixed_but_its_key_and_what_accepts_a_change() -> None:
+    names = {field.alias for field in Dataset.model_fields.values()}
+    assert names - set(FIXED_FIELDS) == {"name", "acceptChangeTo"}
 
 
 def test_every_list_map_and_string_of_the_spec_is_bounded() -> None:

@@ -1,6 +1,7 @@
 from lwm_operator.api.status import AttemptState, StageStatus, Status
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.stage_status import apply_report, complete_stage, stage_entries
+from lwm_trainer.config import AcceptedChange
 from simulation.builders import final, job, pod, report, running, seen, stage, status, training
 
 FAILED = AttemptState.FAILED
@@ -46,3 +47,12 @@ def test_any_child_that_is_left_gives_the_number_of_an_attempt_that_the_status_l
     for left in (seen(job(attempt=3)), seen(pod(attempt=3)), seen(reports={(1, 3): report(attempt=3)})):
         assert stage_entries(spec, Status(), left)[0].attempts == 3
     assert stage_entries(spec, Status(), seen())[0].attempts == 0
+
+
+def test_an_accepted_change_of_the_data_stays_in_the_status_of_its_stage() -> None:
+    change = AcceptedChange(dataset="a", step=8, previous="a" * 16, content="b" * 16)
+    entry = StageStatus(name="a", recent_attempts=(running(2), running(1, FAILED)))
+    for _ in range(2):
+        entry = apply_report(entry, report(attempt=2, resumed_from=8, accepted_changes=(change,)))
+    entry = apply_report(entry.model_copy(update={"recent_attempts": (running(3),)}), report(attempt=3, resumed_from=9))
+    assert entry.accepted_changes == (change,)

@@ -156,6 +156,7 @@ def test_phases_commits_and_the_end_are_sent_at_once_steps_are_not(server: ApiSe
         "tokensSeen": 55000,
         "resumedFrom": 10,
         "committedStep": 11,
+        "acceptedChanges": [],
     }
     assert server.reports()[-1]["final"]["recordHash"] == "b" * 64
     assert server.reports()[-1]["phase"] == "Complete"

@@ -1,0 +1,75 @@
+"""A data set's identity is another one whenever its documents are, and only then."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from lwm_trainer.config import DatasetIdentity, PrepareConfig
+from lwm_trainer.data.documents.identity import identify
+from lwm_trainer.data.documents.in_memory import load_documents
+from lwm_trainer.preparation.preparation_report import PreparationReport
+from lwm_trainer.preparation.worker import prepare
+from support.builders import ALONE, a_run
+from support.byte_tokenizer import byte_tokenizer
+
+LINES = ["one", "two", "three"]
+
+
+def write(folder: Path, lines: list[str], name: str = "a.jsonl") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("".join(json.dumps({"text": line, "note": "x"}) + "\n" for line in lines))
+    return folder
+
+
+def identity(source: Path, **changes: object) -> DatasetIdentity:
+    run = a_run(**(ALONE | {"datasets": [{"name": "books", "uri": str(source), **changes}]}))
+    return identify(run.datasets[0], load_documents(run, byte_tokenizer())["books"])
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [LINES[:2], [*LINES, "four"], ["two", "one", "three"], ["one", "two", "threE"], ["onet", "wo", "three"]],
+    ids=["a line less", "a line more", "another order", "another letter", "another border"],
+)
+def test_another_content_is_another_identity(tmp_path: Path, lines: list[str]) -> None:
+    before = identity(write(tmp_path / "source", LINES))
+    assert identity(write(tmp_path / "source", lines)).content != before.content
+
+
+def test_what_counts_in_the_loss_is_part_of_the_content(tmp_path: Path) -> None:
+    source = write(tmp_path / "source", LINES)
+    assert identity(source, fields="[text]").content != identity(source).content
+
+
+def test_files_that_were_touched_copied_or_renamed_are_the_same_data(tmp_path: Path) -> None:
+    source = write(tmp_path / "source", LINES)
+    before = identity(source)
+    os.utime(source / "a.jsonl", ns=(1, 1))
+    assert identity(source) == before
+    assert identity(write(tmp_path / "copy", LINES, "b.jsonl")).content == before.content
+
+
+def test_it_says_where_the_documents_are_and_how_many(tmp_path: Path) -> None:
+    source = write(tmp_path / "source", LINES)
+    books = identity(source, weight=3)
+    assert (books.source, books.documents, books.tokens, books.weight) == (str(source), 3, 17, 3)
+    assert str(books) == f"3 documents, 17 tokens, content {books.content}"
+
+
+def test_a_token_store_is_what_it_was_made_of(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(byte_tokenizer()._tokenizer.to_str())
+
+    def prepared(lines: list[str], **changes: object) -> DatasetIdentity:
+        dataset = {"name": "books", "uri": str(write(tmp_path / "source", lines)), **changes}
+        settings = {"training": "t", "dataset": dataset, "tokenizer": str(tmp_path / "t.json"), "vocab_size": 258}
+        store = prepare(PrepareConfig(**settings, root=str(tmp_path / "stores"), workers=1), 0, PreparationReport())
+        assert store is not None
+        return identity(tmp_path / "source", prepared=store.uri)
+
+    before = prepared(LINES)
+    assert identity(write(tmp_path / "source", LINES[:1]), prepared=f"{next((tmp_path / 'stores').iterdir())}") == before, (
+        "read from the store"
+    )
+    assert prepared(LINES[:2]).content != before.content

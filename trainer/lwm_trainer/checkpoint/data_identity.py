@@ -1,0 +1,86 @@
+"""Whether the data is the same: on all hosts of the gang, and as in the checkpoint that an attempt continues."""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from lwm_trainer import config
+from lwm_trainer.checkpoint.manifest import Manifest, first_difference
+from lwm_trainer.config import AcceptedChange, DataIdentity
+from lwm_trainer.runtime import console
+from lwm_trainer.runtime.errors import CheckpointMismatchError, DataChangedError
+
+_MESSAGE_BYTES = 128
+_NOT_SETTINGS = {"source", "content", "documents", "tokens", "accepted"}
+
+
+def require_equal_on_hosts(data: DataIdentity) -> None:
+    """Compare the data of all processes; each of them calls this. Raises DataChangedError in every process."""
+    if jax.process_count() > 1:
+        own = np.stack([_to_bytes(str(identity)) for identity in data.values()])
+        for host, theirs in enumerate(np.asarray(multihost_utils.process_allgather(own))):
+            require_same(data, host, [bytes(row).rstrip(b"\0").decode() for row in theirs])
+
+
+def require_same(data: DataIdentity, host: int, theirs: Sequence[str]) -> None:
+    """Compare `data` with what `host` says of each data set. Raises DataChangedError."""
+    for (name, identity), other in zip(data.items(), theirs, strict=True):
+        if str(identity) != other:
+            raise DataChangedError(
+                f"datasets[{name}].source: {identity.source} is not the same on all hosts: {identity} on this one,"
+                f" {other} on host {host}: give all hosts the same files, and leave them as they are while the stage starts"
+            )
+
+
+def _to_bytes(text: str) -> np.ndarray:
+    message = np.zeros(_MESSAGE_BYTES, np.uint8)
+    content = text.encode()
+    message[: len(content)] = np.frombuffer(content, np.uint8)
+    return message
+
+
+def continue_data(step_folder: str, saved: Manifest, run: config.RunConfig, data: DataIdentity) -> DataIdentity:
+    """Compare the run's data with that of the checkpoint which it continues.
+
+    Returns: `data` with all changes of this stage that were accepted, the newest of them by this attempt.
+
+    Raises CheckpointMismatchError for other settings, DataChangedError for a content that is another and that `acceptChangeTo` of the
+    data set does not name.
+    """
+    if saved.data is None:
+        console.warn(f"{step_folder}: an older version wrote it, which kept no identity of the data: nothing compares it with the sources")
+        return data
+    theirs, ours = _settings(saved.packing, saved.data), _settings(run.packing, data)
+    if (difference := first_difference(theirs, ours)) is not None:
+        raise CheckpointMismatchError(
+            f"{step_folder}: {difference.field} is {difference.theirs} in the checkpoint, but {difference.ours} in this run:"
+            " use the settings that it was made with"
+        )
+    return {dataset.name: _continue_dataset(saved, dataset, data[dataset.name]) for dataset in run.datasets}
+
+
+def _settings(packing: config.Packing | None, data: DataIdentity) -> dict[str, object]:
+    return {"packing": packing, "data": {name: identity.model_dump(exclude=_NOT_SETTINGS) for name, identity in data.items()}}
+
+
+def _continue_dataset(saved: Manifest, dataset: config.Dataset, ours: config.DatasetIdentity) -> config.DatasetIdentity:
+    theirs = (saved.data or {})[dataset.name]
+    accepted = theirs.accepted
+    if ours.content != theirs.content:
+        if dataset.accept_change_to != ours.content:
+            raise DataChangedError(
+                f"datasets[{dataset.name}].source: {ours.source} has changed since step {saved.step} of this stage was trained:"
+                f" {theirs} then, {ours} now: put the data back as it was, or continue with it as it is now by"
+                f" datasets[{dataset.name}].acceptChangeTo: {ours.content}; then raise spec.resume"
+            )
+        change = AcceptedChange(dataset=dataset.name, step=saved.step, previous=theirs.content, content=ours.content)
+        accepted = (*accepted, change)
+        console.say(f"datasets[{dataset.name}]: step {saved.step} was trained with {theirs}; continues with {ours}, as acceptChangeTo says")
+    return ours.model_copy(update={"accepted": accepted})
+
+
+def accepted_at(step: int, data: DataIdentity) -> tuple[AcceptedChange, ...]:
+    """The changes that the attempt accepted which began at `step`."""
+    return tuple(change for identity in data.values() for change in identity.accepted if change.step == step)
