@@ -153,7 +153,7 @@ class StepObserver:
 
     def __init__(self, run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReporter | None, record: Record) -> None:
         self._run, self._tracker, self._reporter, self._record = run, tracker, reporter, record
-        self._metrics = Metrics(run.training, run.stage) if reporter is not None else None
+        self._metrics = Metrics(run.training, run.stage, run.metrics_port) if reporter is not None else None
         self._pending: tuple[int, Any] | None = None
         self._clock = time.monotonic()
 

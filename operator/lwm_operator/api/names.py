@@ -34,6 +34,9 @@ ANNOTATION_HELD = "lwm.dev/held"
 ANNOTATION_TEMPLATE = "lwm.dev/template"
 """Hash of the parts of the spec that go into the pod template, on a Job."""
 
+ANNOTATION_METRICS_PORT = "prometheus.io/port"
+"""Port of host 0's metrics, on pods on the host network: there it differs by attempt, and is not declared."""
+
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
 """Kueue's label on a Job: the LocalQueue that admits the Job by setting `suspend: false`."""
 LABEL_QUEUED_JOB = "kueue.x-k8s.io/job-uid"

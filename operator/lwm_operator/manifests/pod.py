@@ -8,9 +8,10 @@ from lwm_operator.api.pod_template import Resources
 from lwm_operator.api.spec import Spec
 from lwm_operator.manifests.accelerator_requirements import AcceleratorRequirements, accelerator_requirements
 from lwm_operator.manifests.common import AttemptSpec, Manifest, PodOwner
+from lwm_operator.manifests.ports import attempt_ports, uses_host_network
 from lwm_operator.manifests.rbac import account_name
 from lwm_operator.manifests.storage import mounts
-from lwm_trainer.config import CONFIG_PATH, HIDDEN_VARIABLES, METRICS_PORT, SLICE_VARIABLE, TERMINATION_PATH
+from lwm_trainer.config import CONFIG_PATH, HIDDEN_VARIABLES, SLICE_VARIABLE, TERMINATION_PATH
 
 USER = 65532
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - the standard place of a pod's token
@@ -47,7 +48,12 @@ def pod_template(attempt: AttemptSpec, slice_index: int, labels: Mapping[str, st
         node_selector=requirements.node_selector,
     )
     pod["subdomain"] = attempt.training.metadata.name
-    pod["containers"][0]["ports"] = [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}]
+    ports = attempt_ports(attempt)
+    if uses_host_network(attempt):
+        # A declared port would be a host port that the scheduler must find free, although training goes on without metrics.
+        annotations = {**annotations, names.ANNOTATION_METRICS_PORT: str(ports.metrics)}
+    else:
+        pod["containers"][0]["ports"] = [{"name": "metrics", "containerPort": ports.metrics, "protocol": "TCP"}]
     affinity = dict(requirements.affinity)
     if attempt.avoided_nodes:
         affinity["nodeAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": _not_on(attempt.avoided_nodes)}

@@ -3,14 +3,15 @@
 from lwm_operator.api import names
 from lwm_operator.api.dataset import Dataset as DatasetSpec
 from lwm_operator.manifests.common import AttemptSpec, Manifest, metadata
+from lwm_operator.manifests.ports import attempt_ports
 from lwm_operator.manifests.storage import checkpoint_base, source_path, tokenizer_path
-from lwm_trainer.config import COORDINATOR_PORT, Checkpoint, Dataset, Gang, Lease, RunConfig
+from lwm_trainer.config import Checkpoint, Dataset, Gang, Lease, RunConfig
 
 
 def run_config(attempt: AttemptSpec) -> RunConfig:
     """The run config of the attempt. Raises ValueError for a spec that `plan.validation` would refuse."""
     training, spec, stage, gang = attempt.training, attempt.training.spec, attempt.stage_spec, attempt.gang
-    about = training.metadata
+    about, ports = training.metadata, attempt_ports(attempt)
     root = names.run_root(checkpoint_base(spec), about.namespace, about.name, about.uid)
     return RunConfig(
         training=about.name,
@@ -26,7 +27,7 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
             hosts=gang.hosts,
             devices_per_host=gang.devices_per_host,
             platform=gang.platform,
-            coordinator=f"{attempt.first_host}:{COORDINATOR_PORT}",
+            coordinator=f"{attempt.first_host}:{ports.coordinator}",
         ),
         mesh=stage.mesh,
         model=spec.model_of(attempt.stage),
@@ -45,6 +46,7 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
         hang=spec.failure_policy.hang,
         compile_cache=f"{checkpoint_base(spec)}/compile-cache",
         lease=Lease(namespace=about.namespace, name=attempt.name),
+        metrics_port=ports.metrics,
     )
 
 

@@ -11,6 +11,7 @@ from lwm_trainer.config.loss import Loss
 from lwm_trainer.config.memory import Memory
 from lwm_trainer.config.mesh import Mesh
 from lwm_trainer.config.model import Model
+from lwm_trainer.config.names import METRICS_PORT
 from lwm_trainer.config.optimizer import Optimizer
 from lwm_trainer.config.start import Start
 from lwm_trainer.config.violations import Violation, violations
@@ -55,6 +56,8 @@ class RunConfig(VersionedRecord):
     compile_cache: str | None = None
     lease: Lease | None = None
     """Lease for progress reports; None outside Kubernetes, where progress is only printed."""
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = METRICS_PORT
+    """Port of process 0's metrics. 0: none."""
 
     @property
     def rows(self) -> int:
