@@ -30,6 +30,16 @@ LEAST_BYTES = 2**20
 
 SET_BY_KUBERNETES = "JOB_COMPLETION_INDEX"
 RESERVED_PREFIX = "LWM_"
+GANG_VARIABLES = (
+    "JAX_COORDINATOR_ADDRESS",
+    "JAX_COORDINATOR_BIND_ADDRESS",
+    "JAX_LOCAL_DEVICE_IDS",
+    "JAX_NUM_PROCESSES",
+    "JAX_PARTITION_INDEX",
+    "JAX_PROCESS_ID",
+    "JAX_SLICE_INDEX",
+)
+"""Variables by which JAX would form another gang than the operator's (jax/_src/distributed.py)."""
 NCCL_NAME = re.compile(r"NCCL_[A-Z0-9_]+")
 NO_FILE_NAMES = (".", "..")
 
@@ -161,6 +171,8 @@ def _variable_errors(where: str, template: PodTemplate) -> Iterator[str]:
             yield f"{where}[{name}]: the variable is given {count} times: keep one of them"
         if name == SET_BY_KUBERNETES:
             yield f"{where}[{name}]: Kubernetes sets it to the index of each host, and one value would serve all: remove it"
+        elif name in GANG_VARIABLES:
+            yield f"{where}[{name}]: it changes how the hosts find each other, which is the operator's task: remove it"
         elif name.startswith(RESERVED_PREFIX):
             yield f"{where}[{name}]: names that begin with {RESERVED_PREFIX} are the operator's: choose another name"
     for variable in template.env:

@@ -99,6 +99,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a variable twice": (env("A", "A"), "spec.podTemplate.env[A]: the variable is given 2 times: keep one of them"),
     "the host's index": (env("JOB_COMPLETION_INDEX"), "spec.podTemplate.env[JOB_COMPLETION_INDEX]: Kubernetes sets it to the index"),
     "a variable of the operator": (env("LWM_SLICE"), "spec.podTemplate.env[LWM_SLICE]: names that begin with LWM_ are the operator's"),
+    "a variable of JAX's for the gang": (env("JAX_PROCESS_ID"), "spec.podTemplate.env[JAX_PROCESS_ID]: it changes how the hosts find each"),
     "a variable with two values": (
         template(env=[{"name": "A", "value": "1", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]),
         "spec.podTemplate.env[A]: give exactly one of value and valueFrom",
