@@ -15,6 +15,7 @@ from lwm_trainer.runtime.exit import exit_process
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
 from lwm_trainer.runtime.progress import ProgressReporter
 from lwm_trainer.runtime.redaction import redact
+from lwm_trainer.runtime.start_line import print_start_line
 from lwm_trainer.runtime.startup import exit_on_value_error, read_index, read_mounted_config
 from lwm_trainer.storage import emulator
 
@@ -44,6 +45,8 @@ def main() -> NoReturn:
     faulthandler.enable(all_threads=False)
     run = read_mounted_config(config.RunConfig)
     index = exit_on_value_error(lambda: process_index(run.gang))
+
+    print_start_line(run, index)
 
     tracker = PhaseTracker(run.hang)
     sigterm.start(tracker)

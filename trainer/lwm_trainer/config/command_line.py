@@ -3,11 +3,15 @@
 import argparse
 import importlib.metadata
 import sys
+import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from lwm_trainer.config.exit_codes import ExitCode
 from lwm_trainer.config.extras import DISTRIBUTION
+
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -19,11 +23,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def version() -> str:
-    """Version of the installed distribution. The images hold the packages without a distribution: there it is "unknown"."""
+    """Version of the installed distribution, or of the pyproject.toml beside the packages: the images have no distribution."""
     try:
         return importlib.metadata.version(DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:
-        return "unknown"
+        return str(tomllib.loads(PROJECT.read_text())["project"]["version"]) if PROJECT.exists() else "unknown"
 
 
 def parse_no_options(program: str, help_text: str, arguments: Sequence[str] | None = None) -> None:

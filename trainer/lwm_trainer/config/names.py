@@ -27,6 +27,9 @@ RENDEZVOUS_SECONDS = 900
 PROGRESS_SECONDS = 10.0
 """Interval at which process 0 renews its Lease. Phase changes and new checkpoints are written at once."""
 
+START_LINE_PREFIX = "lwm-start "
+"""Prefix of the JSON line that each process prints on standard output when it starts."""
+
 STEP_LINE_PREFIX = "lwm-step "
 """Prefix of the JSON line of each step on standard output. Gloo prints there too, and its lines may be interleaved."""
 

@@ -1,34 +1,48 @@
 """Joins the gang: one process per host, with addresses from the run config and no detection."""
 
+import time
+
 import jax
 import orbax.checkpoint as ocp
 
 from lwm_trainer import config
-from lwm_trainer.parallel import compile_cache, devices
+from lwm_trainer.parallel import compile_cache, coordinator, devices
 
 HEARTBEAT_SECONDS = 30
 """A frozen or unreachable peer is noticed within this time: JAX then aborts every process of the gang with 134."""
+
+_LEAST_SECONDS = 30
+"""A process that waited long for the coordinator still gives the other processes this time."""
 
 
 def join(run: config.RunConfig, index: int) -> None:
     """Set the platform up and join the gang as host `index`; returns when every process is there.
 
     With `JAX_PLATFORMS=cpu` a gang of TPU or GPU hosts rehearses on as many CPU devices. Raises `PlatformMissingError` when
-    the image, `DevicesMissingError` when the host lacks what its platform needs.
+    the image, `DevicesMissingError` when the host lacks what its platform needs, and the errors of `coordinator`.
 
-    Cluster detection is off: it would load Kubernetes credentials although every address is given. When a peer never comes, JAX aborts
-    the process with 134 after `config.RENDEZVOUS_SECONDS`.
+    Cluster detection is off: it would load Kubernetes credentials although every address is given. When the coordinator answers, but a
+    peer never comes, JAX aborts the process with 134 after `config.RENDEZVOUS_SECONDS`.
     """
+    address = run.gang.coordinator
     devices.prepare(run.gang, index)
     if run.compile_cache is not None:
         compile_cache.use(run.compile_cache)
+    coordinator.bypass_proxies()
+    jax.config.update("jax_check_proxy_envs", False)  # JAX would warn of proxies that nobody uses
+    begin = time.monotonic()
+    if index == 0:
+        coordinator.require_free_port(address)
+    else:
+        coordinator.wait_for_coordinator(address, config.RENDEZVOUS_SECONDS)
     jax.distributed.initialize(
-        coordinator_address=run.gang.coordinator,
+        coordinator_address=address,
         num_processes=run.gang.hosts,
         process_id=index,
         cluster_detection_method="deactivate",
         heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-        initialization_timeout=config.RENDEZVOUS_SECONDS,
+        coordinator_bind_address=f"[::]:{address.rpartition(':')[2]}",
+        initialization_timeout=max(_LEAST_SECONDS, config.RENDEZVOUS_SECONDS - int(time.monotonic() - begin)),
     )
     devices.check(run.gang)
 

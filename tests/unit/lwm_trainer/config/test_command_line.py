@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,9 +59,12 @@ def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == f"lwm-operator {number}\nlwm {number}\n"
 
 
-def test_version_in_an_image_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_version_in_an_image_is_that_of_the_pyproject_beside_the_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(command_line, "DISTRIBUTION", "no-such-distribution")
+    monkeypatch.setattr(command_line, "PROJECT", tmp_path / "pyproject.toml")
     assert version() == "unknown"
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2.3"\n')
+    assert version() == "1.2.3"
 
 
 def test_another_argument_is_a_wrong_command_line(capsys: pytest.CaptureFixture[str]) -> None:
