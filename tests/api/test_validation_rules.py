@@ -302,6 +302,16 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "spec.podTemplate.serviceAccountName",
         {"podTemplate": {"serviceAccountName": "a.b-c"}},
     ),
+    "labels of the operator are its own": (
+        {"podTemplate": {"labels": {"lwm.dev/uid": "a"}}},
+        "labels: lwm.dev/*, batch.kubernetes.io/*, kueue.x-k8s.io/*",
+        {"podTemplate": {"labels": {"sidecar.istio.io/inject": "false"}, "runtimeClassName": "nvidia"}},
+    ),
+    "annotations of the Job controller are its own": (
+        {"podTemplate": {"annotations": {"batch.kubernetes.io/job-completion-index": "0"}}},
+        "annotations: lwm.dev/*, batch.kubernetes.io/*",
+        {"podTemplate": {"annotations": {"karpenter.sh/do-not-disrupt": "true"}}},
+    ),
     "a stage at least": ({"stages": []}, "should have at least 1 items", {"stages": TWO[:1]}),
     "at most 32 stages": (
         {"stages": [stage(f"s{number}") for number in range(33)]},

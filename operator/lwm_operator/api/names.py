@@ -42,6 +42,10 @@ LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
 LABEL_QUEUED_JOB = "kueue.x-k8s.io/job-uid"
 """Kueue's label on a Workload: the UID of its Job."""
 
+RESERVED_POD_PREFIXES = (f"{GROUP}/", "batch.kubernetes.io/", "kueue.x-k8s.io/")
+RESERVED_POD_KEYS = ("app.kubernetes.io/managed-by", "app.kubernetes.io/part-of", "controller-uid", "job-name")
+"""Labels and annotations by which the operator, the Job controller and Kueue know pods. A user cannot set them."""
+
 RUN_CONFIG_KEY = "run.json"
 CONTAINER = "trainer"
 INIT_PATH = "/lwm/init"

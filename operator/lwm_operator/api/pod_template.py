@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from lwm_operator.api.names import RESERVED_POD_KEYS, RESERVED_POD_PREFIXES
 from lwm_operator.api.resource import LABEL_KEY_PATTERN, ClaimName, LabelValue, Quantity, Resource
 from lwm_operator.api.rules import guarded, list_map, rule
 
@@ -102,6 +103,15 @@ def _quantities(block: str) -> dict[str, str]:
     )
 
 
+def _not_reserved(field: str) -> dict[str, str]:
+    """A rule over all keys of a map."""
+    prefixes = " || ".join(f"name.startsWith('{prefix}')" for prefix in RESERVED_POD_PREFIXES)
+    return rule(
+        f"self.all(name, !({prefixes} || name in {list(RESERVED_POD_KEYS)}))",
+        f"{field}: {', '.join((*(f'{prefix}*' for prefix in RESERVED_POD_PREFIXES), *RESERVED_POD_KEYS))} cannot be set: remove them",
+    )
+
+
 class PodTemplate(Resource):
     """Settings of the pods."""
 
@@ -112,6 +122,18 @@ class PodTemplate(Resource):
     """Labels that a node must have. The accelerator's own labels take precedence (TPU hosts, GPU profiles)."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] = ()
     """Tolerations of the pods, in addition to the accelerator's own."""
+    labels: Annotated[dict[str, LabelValue], Field(max_length=32, json_schema_extra=guarded(_not_reserved("labels")))] | None = None
+    """Labels of the pods, such as `sidecar.istio.io/inject: "false"`. The operator's, the Job controller's and Kueue's own are refused."""
+    annotations: (
+        Annotated[
+            dict[str, Annotated[str, Field(max_length=4096)]],
+            Field(max_length=32, json_schema_extra=guarded(_not_reserved("annotations"))),
+        ]
+        | None
+    ) = None
+    """Annotations of the pods, such as `karpenter.sh/do-not-disrupt: "true"`. Refused as in labels, and those of the GPU profile."""
+    runtime_class_name: ClaimName | None = None
+    """RuntimeClass of the pods, such as `nvidia` where NVIDIA's runtime is not the default one. Default: the nodes' default runtime."""
     env: Annotated[tuple[Variable, ...], Field(max_length=64, json_schema_extra=list_map("name"))] = ()
     """Environment variables of the trainer. Names are unique."""
     image_pull_secrets: Annotated[tuple[PullSecret, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()

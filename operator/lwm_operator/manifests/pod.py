@@ -61,8 +61,15 @@ def pod_template(attempt: AttemptSpec, slice_index: int, labels: Mapping[str, st
         pod["affinity"] = affinity
     if requirements.sidecars:
         pod["initContainers"] = list(requirements.sidecars)
-    metadata = {"labels": labels, "annotations": {**annotations, **requirements.annotations}}
+    metadata = pod_metadata(spec, labels, {**annotations, **requirements.annotations})
     return {"metadata": metadata, "spec": {**pod, **requirements.network}}
+
+
+def pod_metadata(spec: Spec, labels: Mapping[str, str], annotations: Mapping[str, str]) -> Manifest:
+    """Labels and annotations of a pod: the user's, and the operator's over them."""
+    template = spec.pod_template
+    merged = {"labels": {**(template.labels or {}), **labels}, "annotations": {**(template.annotations or {}), **annotations}}
+    return {field: values for field, values in merged.items() if values}
 
 
 def restricted_pod(
@@ -135,6 +142,8 @@ def restricted_pod(
     }
     if selector := {**(template.node_selector or {}), **(node_selector or {})}:
         pod["nodeSelector"] = selector
+    if template.runtime_class_name is not None:
+        pod["runtimeClassName"] = template.runtime_class_name
     if spec.execution.priority_class_name is not None:
         pod["priorityClassName"] = spec.execution.priority_class_name
     if spec.execution.scheduler_name is not None:

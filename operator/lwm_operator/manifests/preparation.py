@@ -7,7 +7,7 @@ from lwm_operator.api.dataset import Dataset, Preparation
 from lwm_operator.api.training import Training
 from lwm_operator.manifests.accelerator_requirements import CPU_LIMITS, AcceleratorRequirements
 from lwm_operator.manifests.common import Manifest, metadata
-from lwm_operator.manifests.pod import environment, resources, restricted_pod
+from lwm_operator.manifests.pod import environment, pod_metadata, resources, restricted_pod
 from lwm_operator.manifests.rbac import lease, role, role_binding, service_account
 from lwm_operator.manifests.run_config import dataset_config
 from lwm_operator.manifests.storage import preparation_mounts, store_root, tokenizer_path
@@ -109,7 +109,7 @@ def preparation_job(preparation: PreparationSpec) -> Manifest:
                     {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
                 ]
             },
-            "template": {"metadata": {"labels": preparation.labels}, "spec": pod},
+            "template": {"metadata": pod_metadata(spec, preparation.labels, {}), "spec": pod},
         },
     }
     if (queue := spec.execution.queue_name) is not None:

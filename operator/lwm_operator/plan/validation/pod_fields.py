@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from lwm_operator.api.accelerator import Gpu
+from lwm_operator.api.names import RESERVED_POD_KEYS, RESERVED_POD_PREFIXES
 from lwm_operator.api.pod_template import PodTemplate, Resources, Toleration
 from lwm_operator.api.quantity import parse_quantity, quantity_error
 from lwm_operator.api.resource import LABEL_KEY_PATTERN, LABEL_VALUE_PATTERN
 from lwm_operator.api.spec import Spec
+from lwm_operator.platforms.gpu import profile
 
 LABEL_KEY, LABEL_VALUE = re.compile(LABEL_KEY_PATTERN), re.compile(LABEL_VALUE_PATTERN)
 MAX_PREFIX = 253
@@ -56,13 +58,17 @@ def pod_errors(spec: Spec, devices: Mapping[str, int | str]) -> list[str]:
         for error in resource_errors(f"spec.datasets[{dataset.name}].preparation.resources", dataset.preparation.resources, {})
     ]
     errors += _selector_errors(f"{where}.nodeSelector", spec.pod_template.node_selector or {})
+    errors += _metadata_errors(where, spec.pod_template)
     for index, toleration in enumerate(spec.pod_template.tolerations):
         errors += _toleration_errors(f"{where}.tolerations[{index}]", toleration)
     return [*errors, *_variable_errors(f"{where}.env", spec.pod_template)]
 
 
-def gpu_errors(where: str, gpu: Gpu) -> Iterator[str]:
-    """Errors of the quantities and names in an accelerator's gpu block."""
+def gpu_errors(where: str, gpu: Gpu, template: PodTemplate) -> Iterator[str]:
+    """Errors of an accelerator's gpu block: quantities, names, and annotations of its profile that the pod template sets, too."""
+    if gpu.profile is not None:
+        for key in profile(gpu.profile).annotations.keys() & (template.annotations or {}).keys():
+            yield f"spec.podTemplate.annotations[{key}]: the profile {gpu.profile} sets it: remove it, or choose another profile"
     yield from _quantity_errors(f"{where}.sharedMemory", "memory", gpu.shared_memory)
     for field, quantities in (("rdma", gpu.rdma or {}), ("hugepages", gpu.hugepages or {})):
         for name, value in quantities.items():
@@ -144,6 +150,18 @@ def _label_errors(field: str, key: str, value: str) -> Iterator[str]:
         yield f"{field}: {key!r} is no key of a label: use letters, digits, '-', '_' and '.', as in disktype or example.com/pool"
     if LABEL_VALUE.fullmatch(value) is None:
         yield f"{field}: {value!r} is no value of a label: use at most 63 letters, digits, '-', '_' and '.', a letter or digit at both ends"
+
+
+def _metadata_errors(where: str, template: PodTemplate) -> Iterator[str]:
+    """Errors of labels and annotations of the pods."""
+    for field, values in (("labels", template.labels or {}), ("annotations", template.annotations or {})):
+        for key, value in values.items():
+            if key in RESERVED_POD_KEYS or key.startswith(RESERVED_POD_PREFIXES):
+                yield f"{where}.{field}[{key}]: the operator, the Job controller or Kueue sets it: remove it"
+            elif field == "labels":
+                yield from _label_errors(f"{where}.{field}[{key}]", key, value)
+            elif not _is_label_key(key.lower()):
+                yield f"{where}.{field}[{key}]: it is no key of an annotation: use a name such as example.com/owner"
 
 
 def _is_label_key(key: str) -> bool:

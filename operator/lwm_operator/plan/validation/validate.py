@@ -44,7 +44,7 @@ def validate(spec: Spec) -> tuple[str, ...]:
             )
         accelerator = spec.accelerator_of(stage)
         accelerator_field = f"{'spec' if stage.accelerator is None else where}.accelerator"
-        errors += gpu_errors(f"{accelerator_field}.gpu", accelerator.gpu) if accelerator.gpu is not None else []
+        errors += gpu_errors(f"{accelerator_field}.gpu", accelerator.gpu, spec.pod_template) if accelerator.gpu is not None else []
         errors += _gke_variable_errors(spec) if accelerator.type == "tpu" else []
         try:
             gang = gang_of(accelerator)

@@ -58,6 +58,18 @@ def test_a_variable_may_come_from_a_secret_or_a_config_map_but_not_replace_the_o
     assert HIDDEN_VARIABLES not in environment()
 
 
+def test_labels_annotations_and_the_runtime_class_are_the_users_beside_the_operators() -> None:
+    fields = {"labels": {"sidecar.istio.io/inject": "false"}, "annotations": {"note": "a"}, "runtimeClassName": "nvidia"}
+    manifest = job(run(podTemplate=fields))
+    metadata, own = (job(run(podTemplate=template))["spec"]["template"]["metadata"] for template in (fields, {}))
+    assert metadata["labels"] == own["labels"] | fields["labels"]
+    assert metadata["annotations"] == own["annotations"] | fields["annotations"]
+    assert manifest["spec"]["template"]["spec"]["runtimeClassName"] == "nvidia"
+    assert manifest["metadata"]["labels"] == job(run())["metadata"]["labels"]
+    assert "runtimeClassName" not in pod()
+    kubernetes_validate.validate(manifest, "1.37", strict=True)
+
+
 def test_pull_secrets_are_set_if_there_are_any() -> None:
     assert pod(podTemplate={"imagePullSecrets": [{"name": "registry"}]})["imagePullSecrets"] == [{"name": "registry"}]
     assert "imagePullSecrets" not in pod()

@@ -63,6 +63,13 @@ def test_its_pods_request_no_accelerator_and_have_their_own_requests() -> None:
     assert more == {"requests": {"cpu": 8, "memory": "32Gi"}, "limits": {}}
 
 
+def test_its_pods_have_the_users_labels_annotations_and_runtime_class() -> None:
+    fields = {"labels": {"team": "a"}, "annotations": {"note": "b"}, "runtimeClassName": "nvidia"}
+    template = preparation_job(preparing(podTemplate=fields))["spec"]["template"]
+    assert (template["metadata"]["labels"]["team"], template["metadata"]["annotations"]) == ("a", {"note": "b"})
+    assert template["spec"]["runtimeClassName"] == "nvidia"
+
+
 def test_all_claims_but_that_of_the_checkpoints_are_read_only() -> None:
     claims = {"checkpoint": {"pvc": {"claimName": "runs"}}, "tokenizer": {"pvc": {"claimName": "shelf", "subPath": "t"}}}
     shelf = [

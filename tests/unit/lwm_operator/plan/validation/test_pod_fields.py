@@ -96,6 +96,19 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         template(tolerations=[{"key": "a", "operator": "Exists", "effect": "NoSchedule", "tolerationSeconds": 5}]),
         f"{TOLERATION}.tolerationSeconds: it is for effect NoExecute only",
     ),
+    "a label of the operator": (template(labels={"lwm.dev/stage": "2"}), "spec.podTemplate.labels[lwm.dev/stage]: the operator, the Job"),
+    "a label of the Job controller": (template(labels={"job-name": "a"}), "spec.podTemplate.labels[job-name]: the operator, the Job"),
+    "an annotation of the operator": (
+        template(annotations={"lwm.dev/first-host": "2"}),
+        "spec.podTemplate.annotations[lwm.dev/first-host]",
+    ),
+    "a label's key": (template(labels={"a b": "c"}), "spec.podTemplate.labels[a b]: 'a b' is no key of a label"),
+    "a label's value": (template(labels={"a": "b c"}), "spec.podTemplate.labels[a]: 'b c' is no value of a label"),
+    "an annotation's key": (template(annotations={"a b": "c"}), "spec.podTemplate.annotations[a b]: it is no key of an annotation"),
+    "an annotation of the profile": (
+        gpu(profile="gke-a3-high") | template(annotations={"networking.gke.io/default-interface": "eth1"}),
+        "spec.podTemplate.annotations[networking.gke.io/default-interface]: the profile gke-a3-high sets it: remove it",
+    ),
     "a variable twice": (env("A", "A"), "spec.podTemplate.env[A]: the variable is given 2 times: keep one of them"),
     "the host's index": (env("JOB_COMPLETION_INDEX"), "spec.podTemplate.env[JOB_COMPLETION_INDEX]: Kubernetes sets it to the index"),
     "a variable of the operator": (env("LWM_SLICE"), "spec.podTemplate.env[LWM_SLICE]: names that begin with LWM_ are the operator's"),
@@ -127,6 +140,9 @@ RIGHT: dict[str, dict[str, Any]] = {
             {"key": "a"},
             {"key": "example.com/a", "value": "b", "effect": "NoExecute", "tolerationSeconds": 0},
         ]
+    ),
+    "labels and annotations": template(
+        labels={"sidecar.istio.io/inject": "false", "team": "a"}, annotations={"Karpenter.sh/do-not-disrupt": "true", "note": "a b\n{}"}
     ),
     "variables": env("A", "https_proxy", "JAX_PLATFORMS"),
     "an image with a registry": {"image": "registry.example:5000/team/lwm-trainer:v1.0_a"},
