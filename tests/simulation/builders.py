@@ -130,6 +130,6 @@ def seen(
         jobs=tuple(child for child in children if isinstance(child, JobView)),
         pods=tuple(child for child in children if isinstance(child, PodView)),
         reports=reports or {},
-        lost_nodes=frozenset(lost),
+        lost_nodes=dict.fromkeys(lost, "NodeNotReady"),
         renewed={} if renewed is None else {(1, 1): renewed},
     )

@@ -39,6 +39,8 @@ class ClusterState:
     leases: set[Number] = field(default_factory=set)
     lost_nodes: set[str] = field(default_factory=set)
     """Nodes that are not ready."""
+    reclaimed_nodes: set[str] = field(default_factory=set)
+    """Those of them that their provider has taken back."""
     cordoned_nodes: set[str] = field(default_factory=set)
     capacity: int | None = None
     """How many pods find a node at most; None means that all do."""
@@ -122,7 +124,11 @@ class ClusterState:
             jobs=tuple(self.jobs.values()),
             pods=pods,
             reports=dict(self.reports),
-            lost_nodes=frozenset(pod.node for pod in pods if pod.live and pod.node in self.lost_nodes and pod.node is not None),
+            lost_nodes={
+                pod.node: "NodeReclaimed" if pod.node in self.reclaimed_nodes else "NodeNotReady"
+                for pod in pods
+                if pod.live and pod.node in self.lost_nodes and pod.node is not None
+            },
             renewed=dict(self.renewed),
             preparations=tuple(self.preparations.values()),
             trainer_image=self.trainer_image,

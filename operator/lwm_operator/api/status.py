@@ -100,7 +100,7 @@ class RootCause(Resource):
     pod: Annotated[str, Field(max_length=253)] | None = None
     """Name of the host's pod."""
     node: NodeName | None = None
-    """Name of the pod's node; absent if the pod had none."""
+    """Name of the pod's node; absent if the pod had none, or if several hosts are equally suspect."""
 
 
 class StaleLease(Resource):

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Body, Client
-from lwm_operator.cluster.parse_pods import CREATING_REASONS, node_not_ready
+from lwm_operator.cluster.parse_nodes import node_not_ready
+from lwm_operator.cluster.parse_pods import CREATING_REASONS
 from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH
 from lwm_operator.plan.observed import PodState, PodView, Waiting
 from lwm_operator.plan.reasons import PendingReason

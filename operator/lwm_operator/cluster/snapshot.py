@@ -34,7 +34,7 @@ async def observe(client: Client, training: Training, now: datetime, *, read_nod
             _preparation(job, view, pods, explained, leases) for job, view in job_views if parse.preparation_key(job) is not None
         ),
         reports={parse.attempt_key(lease): report for lease in attempt_leases if (report := parse.parse_progress(lease)) is not None},
-        lost_nodes=frozenset(lost_nodes),
+        lost_nodes={name: node.reason for name, node in lost_nodes.items()},
         renewed={parse.attempt_key(lease): time for lease in attempt_leases if (time := parse.parse_renew_time(lease)) is not None},
     )
 

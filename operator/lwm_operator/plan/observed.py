@@ -51,7 +51,10 @@ class PodView:
     message: str = ""
     termination_message: TerminationMessage | None = None
     waiting: Waiting | None = None
+    container: str = ""
+    """The container that ended the pod, such as `init container vault-agent`; empty when it was the trainer, or none."""
     memory_limit: str = ""
+    """That of the container that ended the pod."""
     ready: bool = True
     """False for a running pod whose node the node controller considers lost."""
     node_lost_since: str | None = None
@@ -128,8 +131,9 @@ class Observed:
     preparations: tuple[PreparationView, ...] = ()
     reports: Mapping[tuple[int, int], Progress] = field(default_factory=dict)
     """The progress report on the Lease of (stage, attempt)."""
-    lost_nodes: frozenset[str] = frozenset()
-    """Nodes that are NotReady or deleted. What still runs there is a zombie, which writes only into the folder of its own attempt."""
+    lost_nodes: Mapping[str, str] = field(default_factory=dict)
+    """Nodes that are NotReady or deleted, each with the reason: NodeNotReady, NodeGone or NodeReclaimed. What still runs
+    there is a zombie, which writes only into the folder of its own attempt."""
     renewed: Mapping[tuple[int, int], str] = field(default_factory=dict)
     """When the Lease of (stage, attempt) was last renewed, by the clock of process 0, in whole seconds; absent before the first renewal."""
     trainer_image: str = ""

@@ -31,6 +31,8 @@ class ExitCode(IntEnum):
     """SIGTERM: a checkpoint was saved before the exit. Not 0, which would mean a completed stage."""
     GATE_FAILED = 82
     """The stage's evaluation gate was not met."""
+    DEVICE_FAULT = 83
+    """A device of this host failed: its memory, its link, its driver, or it was reset."""
 
 
 class ErrorReason(StrEnum):

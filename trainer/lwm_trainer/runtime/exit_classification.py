@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lwm_trainer.config import ErrorReason, ExitCode
+from lwm_trainer.runtime.accelerator_errors import is_device_fault, is_program_fault
 from lwm_trainer.runtime.exit import reason_of
 
 _PACKAGE = Path(__file__).parents[1]
@@ -41,10 +42,14 @@ def classify_exception(error: BaseException, *, gang: bool) -> ExitClassificatio
 
 
 def _classify_foreign(error: BaseException, gang: bool) -> tuple[ExitCode, str]:
-    for cause in _causes(error):
+    causes = list(_causes(error))
+    # First of all: what a broken device makes of other parts follows from it.
+    if any(isinstance(cause, RuntimeError) and is_device_fault(str(cause)) for cause in causes):
+        return ExitCode.DEVICE_FAULT, ""
+    for cause in causes:
         if (failure := _storage_failure(cause)) is not None:
             return failure
-    if isinstance(error, _imported("jax.errors", "JaxRuntimeError")) and gang and not _own_fault(str(error)):
+    if isinstance(error, _imported("jax.errors", "JaxRuntimeError")) and gang and not is_program_fault(str(error)):
         return ExitCode.PEER_LOST, ""
     if isinstance(error, OSError):
         return ExitCode.TRANSIENT, ""
@@ -111,11 +116,6 @@ def _http_status(error: BaseException) -> int | None:
         if text.startswith(("UNAVAILABLE: ", "DEADLINE_EXCEEDED: ", "ABORTED: ")):
             return 503
     return None
-
-
-def _own_fault(text: str) -> bool:
-    """Whether a runtime error has its cause in this process (memory, an invalid program), and not in the loss of a peer."""
-    return any(status in text for status in ("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT", "UNIMPLEMENTED", "FAILED_PRECONDITION"))
 
 
 def _summary(error: BaseException) -> str:

@@ -1,25 +1,24 @@
 """The root cause of an attempt's end, by precedence and not by time: `finishedAt` has one-second resolution and victims die within
 milliseconds.
 
-A host that failed for a reason of its own comes first, then one that was killed, then one that was evicted or deleted. Victims of a lost
-peer count only when there is nothing else.
+A fault that a device or the kubelet names comes first, then a host that failed for a reason of its own, then one that was killed, then one
+that was evicted or deleted (`pod_ending.Rank`). Victims of a lost peer count only when there is nothing else.
 """
 
+from collections.abc import Mapping
+
 from lwm_operator.api.status import FailureClass, RootCause
+from lwm_operator.plan.attempt.pod_ending import PodEnding, Rank, describe_pod, on_node, pod_ending
 from lwm_operator.plan.attempt.queueing import eviction_cause, failed_before_suspension
-from lwm_operator.plan.failure.failure_classes import EXIT_CODES, POD_REASONS, SEGMENTATION_FAULT_CODE, SIGKILL_CODE
 from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH
 from lwm_operator.plan.observed import JobView, PodState, PodView
-from lwm_operator.plan.reasons import KubernetesReason, LifecycleReason, PendingReason, TrainerReason, exit_code_reason, find_reason
-from lwm_trainer.config import SECONDARY_EXIT_CODES, ExitCode
+from lwm_operator.plan.reasons import KubernetesReason, LifecycleReason, TrainerReason
+from lwm_trainer.config import ExitCode
 
-SIGTERM_CODE = 143
-TERMINATION_CODES = (SIGKILL_CODE, SIGTERM_CODE)
-"""Exit codes of a container that was told to terminate."""
-EVICTED_RANK = 3
+NO_LOST_NODES: Mapping[str, str] = {}
 
 
-def root_cause(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: frozenset[str] = frozenset()) -> RootCause:
+def root_cause(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: Mapping[str, str] = NO_LOST_NODES) -> RootCause:
     """The one cause of an attempt's end. There always is one, if only that the Job does not exist."""
     if job is None or not job.suspended:
         return _pod_cause(pods, job, lost_nodes)
@@ -28,31 +27,52 @@ def root_cause(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: froze
     return cause if is_own_failure else eviction_cause(job)
 
 
-def _pod_cause(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: frozenset[str]) -> RootCause:
+def _pod_cause(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: Mapping[str, str]) -> RootCause:
     any_live = any(pod.live for pod in pods)
     # Once a Job no longer exists, garbage collection deletes its pods: those are victims.
     suspects = [
         pod for pod in pods if pod.state == PodState.FAILED or pod.node in lost_nodes or (pod.deleting and pod.live and job is not None)
     ]
-    first = min(suspects, key=lambda pod: (_rank(pod, lost_nodes, any_live), _hang_step(pod), pod.index, pod.name), default=None)
-    if job is not None and (first is None or _rank(first, lost_nodes, any_live) > EVICTED_RANK):
+    endings = [(pod_ending(pod, lost_nodes, any_live=any_live), pod) for pod in suspects]
+    ending, first = min(endings, key=_explains_most, default=(None, None))
+    if job is not None and (ending is None or ending.rank > Rank.DISRUPTED):
         missing = _missing_pod_cause(pods, job)
         if missing is not None:
             return missing
-    if first is None:
+    if ending is None or first is None:
         return _job_cause(job)
-    failure_class, reason = _classify(first, lost_nodes, any_live)
-    if reason == TrainerReason.HOST_LOST:
+    if ending.rank == Rank.VICTIM:
         return _lost_host_cause(pods, first)
+    shared = _shared_fault(first, ending, pods)
     return RootCause(
-        failure_class=failure_class,
-        reason=reason,
-        message=_message(first, reason)[:MAX_MESSAGE_LENGTH],
+        failure_class=ending.failure_class,
+        reason=ending.reason,
+        message=f"{shared}{describe_pod(first, ending.reason)}"[:MAX_MESSAGE_LENGTH],
         exit_code=first.exit_code,
         host=first.index,
         pod=first.name,
-        node=first.node,
+        node=None if shared else first.node,
     )
+
+
+def _explains_most(item: tuple[PodEnding, PodView]) -> tuple[int, int, int, str]:
+    """The key by which the root cause is the least. Of hosts that hang together, the others wait for the one that is behind."""
+    ending, pod = item
+    return ending.rank, (_hang_step(pod) or 0) if pod.exit_code == ExitCode.HANG else -1, pod.index, pod.name
+
+
+def _shared_fault(first: PodView, ending: PodEnding, pods: tuple[PodView, ...]) -> str:
+    """Why no single host is suspect, as the beginning of a message; empty when the first host is."""
+    alike = [pod for pod in pods if pod.exit_code == first.exit_code and pod.exit_code is not None]
+    if ending.reason == TrainerReason.DEVICE_FAULT and len(alike) > 1:
+        return f"devices of {len(alike)} hosts failed together, so no node is suspected: "
+    if ending.failure_class != FailureClass.HANG or len(pods) == 1:
+        return ""
+    if len(alike) == 1:
+        return "only the first watchdog reported, so no node is suspected: "
+    steps = sorted(-1 if (step := _hang_step(pod)) is None else step for pod in alike)
+    is_behind = steps[0] >= 0 and steps[0] < steps[1]
+    return "" if is_behind else f"{len(alike)} hosts hang together, so no node is suspected: "
 
 
 def _missing_pod_cause(pods: tuple[PodView, ...], job: JobView) -> RootCause | None:
@@ -104,10 +124,10 @@ def _job_cause(job: JobView | None) -> RootCause:
 def _lost_host_cause(pods: tuple[PodView, ...], victim: PodView) -> RootCause:
     """The cause when only victims report. A single silent host is the suspect; with none or several, no node is blamed."""
     silent = [pod for pod in pods if pod.live]
-    report = f"its peers lost it: {_message(victim, TrainerReason.HOST_LOST)}"
+    report = f"its peers lost it: {describe_pod(victim, TrainerReason.HOST_LOST)}"
     if len(silent) == 1:
         suspect = silent[0]
-        message = f"host {suspect.index} ({suspect.name}{_on_node(suspect)}) went silent; {report}"
+        message = f"host {suspect.index} ({suspect.name}{on_node(suspect)}) went silent; {report}"
         return RootCause(
             failure_class=FailureClass.INFRA,
             reason=TrainerReason.HOST_LOST,
@@ -122,77 +142,6 @@ def _lost_host_cause(pods: tuple[PodView, ...], victim: PodView) -> RootCause:
     )
 
 
-def _rank(pod: PodView, lost_nodes: frozenset[str], any_live: bool) -> int:
-    """How much the end of the pod explains; 0 explains most."""
-    code = pod.exit_code
-    if pod.reason == KubernetesReason.OUT_OF_MEMORY:
-        return 0
-    if pod.node in lost_nodes and (code is None or code in SECONDARY_EXIT_CODES or code in TERMINATION_CODES):
-        return EVICTED_RANK
-    if pod.reason in POD_REASONS or (pod.deleting and (code is None or code in TERMINATION_CODES)):
-        return EVICTED_RANK
-    if _is_victim(code, any_live):
-        return 6
-    if code == ExitCode.SAVED_ON_REQUEST:
-        return 4
-    if code in (SIGKILL_CODE, SEGMENTATION_FAULT_CODE):
-        return 2
-    return 1 if code is not None else 5
-
-
-def _is_victim(code: int | None, any_live: bool) -> bool:
-    """Whether a process that lost a peer ends with this code.
-
-    JAX aborts then. Process 1 of a container does not die of SIGABRT: the abort continues to an instruction that is a segmentation fault.
-    So 139, too, is a victim's code while another host is still silent.
-    """
-    return code in SECONDARY_EXIT_CODES or (code == SEGMENTATION_FAULT_CODE and any_live)
-
-
-def _classify(pod: PodView, lost_nodes: frozenset[str], any_live: bool) -> tuple[FailureClass, str]:
-    """Class and reason of the pod's end."""
-    code = pod.exit_code
-    if pod.reason == KubernetesReason.OUT_OF_MEMORY:
-        return FailureClass.APP, KubernetesReason.OUT_OF_MEMORY
-    if pod.node in lost_nodes and _rank(pod, lost_nodes, any_live) == EVICTED_RANK:
-        return FailureClass.INFRA, PendingReason.NODE_NOT_READY
-    if pod.reason in POD_REASONS:
-        return POD_REASONS[pod.reason], pod.reason
-    if pod.deleting and (code is None or code in TERMINATION_CODES):
-        return FailureClass.DISRUPTION, KubernetesReason.POD_DELETED
-    if code is None:
-        return FailureClass.INFRA, KubernetesReason.POD_FAILED
-    if _is_victim(code, any_live):
-        return FailureClass.INFRA, TrainerReason.HOST_LOST
-    failure_class, reason = EXIT_CODES.get(code, (FailureClass.APP, exit_code_reason(code)))
-    reported = pod.termination_message
-    # The trainer may have a narrower reason for its code, for example BucketMissing.
-    if reported is not None and reported.code == code and find_reason(reported.reason) is not None:
-        return failure_class, reported.reason
-    return failure_class, reason
-
-
-def _hang_step(pod: PodView) -> int:
-    """The step at which the host hangs: of hosts that hang together, the others wait for the one that is behind."""
-    return pod.termination_message.step if pod.exit_code == ExitCode.HANG and pod.termination_message is not None else 0
-
-
-def _on_node(pod: PodView) -> str:
-    return f" on node {pod.node}" if pod.node else ""
-
-
-def _message(pod: PodView, reason: str) -> str:
-    if reason == PendingReason.NODE_NOT_READY:
-        text = f"node {pod.node} is not ready"
-    elif reason == KubernetesReason.OUT_OF_MEMORY:
-        limit = f" of {pod.memory_limit}" if pod.memory_limit else ""
-        text = f"out of memory: the container's limit{limit} was reached: raise podTemplate.resources.limits.memory"
-    elif pod.termination_message is not None and pod.termination_message.message:
-        text = pod.termination_message.message
-    elif pod.message:
-        text = pod.message
-    elif pod.exit_code is not None:
-        text = f"exit code {pod.exit_code}"
-    else:
-        text = "it was deleted" if pod.deleting else "it failed without an exit code"
-    return f"host {pod.index} ({pod.name}{_on_node(pod)}): {text}"
+def _hang_step(pod: PodView) -> int | None:
+    """The step at which the host hangs; None when it did not report one."""
+    return pod.termination_message.step if pod.termination_message is not None else None

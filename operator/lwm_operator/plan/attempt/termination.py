@@ -8,7 +8,7 @@ from lwm_operator.plan.attempt.placement import inherited_placement
 from lwm_operator.plan.attempt.root_cause import describe_endings, more_specific_cause, root_cause
 from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.observed import PodState, PodView
-from lwm_operator.plan.reasons import LifecycleReason, PendingReason, TrainerReason
+from lwm_operator.plan.reasons import KubernetesReason, LifecycleReason, PendingReason, TrainerReason
 from lwm_operator.plan.timestamps import elapsed, seconds_since, stamp
 from lwm_trainer.config import FinalReport
 
@@ -20,6 +20,8 @@ SHORT_EXIT_SECONDS = 1.5
 DELETE_GRACE_SECONDS = 1
 DELETION_RECHECK_SECONDS = 3.0
 """While pods are being deleted, their nodes may turn out to be lost."""
+
+NODE_LOSSES = frozenset[str]({PendingReason.NODE_NOT_READY, KubernetesReason.NODE_GONE, KubernetesReason.NODE_RECLAIMED})
 
 OPERATOR_DECISIONS = frozenset[str](
     {
@@ -65,7 +67,7 @@ def terminate(attempt: Attempt, ctx: PlanContext) -> AttemptObservation:
     if _is_from_pods(attempt.root_cause):
         cause = root_cause(ctx.pods, ctx.job, ctx.observed.lost_nodes)
         # Survivors that are being deleted look like a cause; by then only a lost node is news.
-        if (failed and waited < exit_seconds) or cause.reason == PendingReason.NODE_NOT_READY:
+        if (failed and waited < exit_seconds) or cause.reason in NODE_LOSSES:
             step = max([attempt.step, *(pod.termination_message.step for pod in failed if pod.termination_message is not None)])
             attempt = attempt.model_copy(
                 update={

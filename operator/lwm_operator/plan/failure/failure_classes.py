@@ -7,7 +7,7 @@ docs/guides/failures.md. ARCHITECTURE.md lists all files that know the classes.
 from dataclasses import dataclass
 
 from lwm_operator.api.status import FailureClass, StageState
-from lwm_operator.plan.reasons import KubernetesReason, Reason, RunningReason, TrainerReason
+from lwm_operator.plan.reasons import KubernetesReason, PendingReason, Reason, RunningReason, TrainerReason
 from lwm_trainer.config import ExitCode
 
 
@@ -23,8 +23,6 @@ class FailureRule:
     """The state in which the stage stops at once; None: the budget decides."""
     immediate_retries: int | None = 0
     """Failures in a row that are retried without a delay; None: all of them."""
-    may_blame_node: bool = False
-    """Whether the node of the root cause counts as faulty."""
 
 
 RULES: dict[FailureClass, FailureRule] = {
@@ -35,9 +33,8 @@ RULES: dict[FailureClass, FailureRule] = {
         budget="infra",
         # The next attempt usually gets other nodes.
         immediate_retries=1,
-        may_blame_node=True,
     ),
-    FailureClass.HANG: FailureRule(meaning="no step within the deadline", budget="hang", may_blame_node=True),
+    FailureClass.HANG: FailureRule(meaning="no step within the deadline", budget="hang"),
     FailureClass.DIVERGED: FailureRule(meaning="the loss or the gradient norm is not finite", budget="rollbacks"),
     FailureClass.GATE: FailureRule(meaning="the stage's gate was not met", stops=StageState.PAUSED),
     FailureClass.DISRUPTION: FailureRule(meaning="preempted, evicted, drained or deleted", immediate_retries=None),
@@ -59,6 +56,7 @@ EXIT_CODES: dict[int, tuple[FailureClass, Reason]] = {
     ExitCode.DIVERGED: (FailureClass.DIVERGED, TrainerReason.DIVERGED),
     ExitCode.SAVED_ON_REQUEST: (FailureClass.DISRUPTION, TrainerReason.SAVED_ON_REQUEST),
     ExitCode.GATE_FAILED: (FailureClass.GATE, TrainerReason.GATE_FAILED),
+    ExitCode.DEVICE_FAULT: (FailureClass.INFRA, TrainerReason.DEVICE_FAULT),
     SIGKILL_CODE: (FailureClass.INFRA, KubernetesReason.KILLED),
     SEGMENTATION_FAULT_CODE: (FailureClass.INFRA, KubernetesReason.SEGMENTATION_FAULT),
 }
@@ -73,12 +71,19 @@ POD_REASONS: dict[str, FailureClass] = {
     KubernetesReason.SHUTDOWN: FailureClass.DISRUPTION,
     KubernetesReason.TAINTED_NODE: FailureClass.DISRUPTION,
     KubernetesReason.TERMINATED: FailureClass.DISRUPTION,
+    KubernetesReason.NODE_GONE: FailureClass.DISRUPTION,
+    KubernetesReason.NODE_RECLAIMED: FailureClass.DISRUPTION,
+    KubernetesReason.CONTAINER_FAILED: FailureClass.APP,
     KubernetesReason.NODE_AFFINITY: FailureClass.INFRA,
-    KubernetesReason.NODE_GONE: FailureClass.INFRA,
     KubernetesReason.NODE_LOST: FailureClass.INFRA,
+    PendingReason.NODE_NOT_READY: FailureClass.INFRA,
+    KubernetesReason.NODE_REBOOTED: FailureClass.INFRA,
+    KubernetesReason.START_ERROR: FailureClass.INFRA,
+    KubernetesReason.CONTAINER_STATUS_UNKNOWN: FailureClass.INFRA,
     "OutOfcpu": FailureClass.INFRA,
+    "OutOfephemeral-storage": FailureClass.INFRA,
     "OutOfmemory": FailureClass.INFRA,
     "OutOfpods": FailureClass.INFRA,
     KubernetesReason.UNEXPECTED_ADMISSION: FailureClass.INFRA,
 }
-"""Class of a pod that Kubernetes itself ended, by the pod's status.reason or by the reason of its condition DisruptionTarget."""
+"""Class of a pod that Kubernetes itself ended, by `PodView.reason`, and of what ran on a lost node, by the reason of its loss."""

@@ -5,30 +5,18 @@ from datetime import datetime
 
 from lwm_operator.api.failure_policy import FailurePolicy
 from lwm_operator.api.status import AVOIDED_NODES, KEPT_FAULTS, NodeFault, RootCause
-from lwm_operator.plan.failure.failure_classes import RULES
-from lwm_operator.plan.reasons import TrainerReason
+from lwm_operator.plan.failure.node_blame import blames_node
 from lwm_operator.plan.timestamps import seconds_since, stamp
 
 DAY_SECONDS = 86400.0
 LIFT_SECONDS = 60.0
 """When an attempt finds no node for this long, running on a node that failed before is better than not running."""
 
-STORAGE_REASONS = frozenset[str](
-    {
-        TrainerReason.STORAGE_UNAVAILABLE,
-        TrainerReason.BUCKET_DENIED,
-        TrainerReason.CLAIM_DENIED,
-        TrainerReason.STORAGE_DENIED,
-        TrainerReason.TRANSIENT,
-    }
-)
-"""Causes of class Infra that are not the fault of a node."""
-
 
 def record_node_fault(faults: tuple[NodeFault, ...], cause: RootCause, now: datetime) -> tuple[NodeFault, ...]:
     """The faults of the last day, with this one added when its cause may lie with a node."""
     recent = tuple(fault for fault in faults if seconds_since(fault.at, now) < DAY_SECONDS)
-    if cause.node is None or not RULES[cause.failure_class].may_blame_node or cause.reason in STORAGE_REASONS:
+    if cause.node is None or not blames_node(cause):
         return recent
     return (*recent, NodeFault(node=cause.node, at=stamp(now)))[-KEPT_FAULTS:]
 

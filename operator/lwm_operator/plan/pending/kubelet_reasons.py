@@ -3,9 +3,9 @@
 import re
 
 from lwm_operator.plan.observed import Waiting
-from lwm_operator.plan.reasons import PendingReason
+from lwm_operator.plan.reasons import KubernetesReason, PendingReason
 
-BY_REASON = {
+BY_REASON: dict[str, PendingReason] = {
     "InvalidImageName": PendingReason.INVALID_IMAGE,
     "ErrImagePull": PendingReason.IMAGE_PULL,
     "ImagePullBackOff": PendingReason.IMAGE_PULL,
@@ -15,6 +15,8 @@ BY_REASON = {
     "SignatureValidationFailed": PendingReason.IMAGE_PULL,
     "CreateContainerConfigError": PendingReason.CONFIG_ERROR,
     "NodeNotReady": PendingReason.NODE_NOT_READY,
+    KubernetesReason.NODE_GONE: PendingReason.NODE_NOT_READY,
+    KubernetesReason.NODE_RECLAIMED: PendingReason.NODE_NOT_READY,
     "FailedMount": PendingReason.FAILED_MOUNT,
     "FailedAttachVolume": PendingReason.FAILED_MOUNT,
     "FailedMapVolume": PendingReason.FAILED_MOUNT,

@@ -25,7 +25,7 @@ __all__ = [
 GROUPS: tuple[type[Reason], ...] = (PendingReason, RunningReason, LifecycleReason, TrainerReason, KubernetesReason, ConditionReason)
 """The groups in the order of the page; the docstring of a class is the heading of its group."""
 
-FAMILIES = ((re.compile(r"ExitCode\d+"), KubernetesReason.EXIT_CODE), (re.compile(r"OutOf\w+"), KubernetesReason.OUT_OF))
+FAMILIES = ((re.compile(r"ExitCode\d+"), KubernetesReason.EXIT_CODE), (re.compile(r"OutOf[\w-]+"), KubernetesReason.OUT_OF))
 """Reasons with a variable part."""
 
 _BY_WORD: dict[str, Reason] = {str(reason): reason for group in reversed(GROUPS) for reason in group}

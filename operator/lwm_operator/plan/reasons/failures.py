@@ -95,6 +95,12 @@ class TrainerReason(Reason):
         "host 3 (…): accelerator.type gpu: JAX finds 7 devices on this host instead of 8",
         "Nothing the first time: the operator retries and avoids a node that fails again. On all nodes: correct `spec.accelerator`.",
     )
+    DEVICE_FAULT = (
+        "DeviceFault",
+        "A device of the host failed: its memory (ECC), its links or its driver, or it was reset.",
+        "host 2 (…): JaxRuntimeError: INTERNAL: CUDA_ERROR_ECC_UNCORRECTABLE: uncorrectable ECC error encountered",
+        "Nothing the first time: the operator retries and avoids a node that fails again. Have that node's devices checked.",
+    )
     STORAGE_FULL = (
         "StorageFull",
         "The volume has no space left.",
@@ -203,6 +209,12 @@ class KubernetesReason(Reason):
         'host 0 (…): exec: "python": executable file not found in $PATH',
         "Check that `spec.image` is the trainer image. The pod's log is kept.",
     )
+    CONTAINER_FAILED = (
+        "ContainerFailed",
+        "A container other than the trainer failed: an init container or a sidecar, often one that a webhook added.",
+        "host 0 (…): init container vault-agent-init ended with 2: permission denied: role trainer",
+        "Correct what the message says where that container is defined, or leave the pods out of the webhook.",
+    )
     EVICTED = (
         "Evicted",
         "The pod was evicted by the node or through the eviction API. Not charged to any budget.",
@@ -236,7 +248,36 @@ class KubernetesReason(Reason):
     NODE_SHUTDOWN = ("NodeShutdown", "The node shut down.", "host 1 (…): Pod was rejected as the node is shutting down.", NEXT)
     SHUTDOWN = ("Shutdown", "The node shut down.", "host 1 (…): Node is shutting down", NEXT)
     NODE_LOST = ("NodeLost", "The node is lost.", "host 1 (…): it failed without an exit code", NEXT)
-    NODE_GONE = ("NodeGone", "The node was removed from the cluster.", "host 1 (…): node node2 is gone", NEXT)
+    NODE_GONE = (
+        "NodeGone",
+        "The node was removed from the cluster. Not charged to the budget of infrastructure failures.",
+        "host 1 (…): node node2 is gone",
+        NEXT,
+    )
+    NODE_RECLAIMED = (
+        "NodeReclaimed",
+        "The provider is taking the node back, or it is a spot node that no longer answers. Not held against the node.",
+        "host 1 (…): node node2 is being taken back by its provider",
+        NEXT,
+    )
+    NODE_REBOOTED = (
+        "NodeRebooted",
+        "The node rebooted under the container (exit code 255, reason Unknown).",
+        "host 1 (…): the node rebooted, or its container runtime lost the container: exit code 255",
+        "Nothing the first time: the operator retries and avoids a node that fails again.",
+    )
+    START_ERROR = (
+        "StartError",
+        "The node cannot start the container, often because of its driver or container runtime.",
+        "host 1 (…): failed to create containerd task: nvidia-container-cli: initialization error: nvml error: driver not loaded",
+        "Nothing the first time: the operator retries and avoids a node that fails again. Have that node's driver checked.",
+    )
+    CONTAINER_STATUS_UNKNOWN = (
+        "ContainerStatusUnknown",
+        "The kubelet lost the container, for example because the node or its container runtime restarted.",
+        "host 1 (…): The container could not be located when the pod was terminated",
+        "Nothing the first time: the operator retries and avoids a node that fails again.",
+    )
     NODE_AFFINITY = (
         "NodeAffinity",
         "The labels of the node no longer match the pod.",
@@ -245,7 +286,7 @@ class KubernetesReason(Reason):
     )
     OUT_OF = (
         "OutOfN",
-        "The node rejected the pod because resource N is exhausted (OutOfcpu, OutOfmemory, OutOfpods).",
+        "The node rejected the pod because resource N is exhausted (OutOfcpu, OutOfmemory, OutOfpods, OutOfephemeral-storage).",
         "host 1 (…): Pod was rejected: Node didn't have enough resource: cpu",
         NEXT,
     )

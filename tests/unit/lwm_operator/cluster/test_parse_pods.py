@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-from lwm_operator.cluster.parse_pods import node_not_ready, parse_pod
+from lwm_operator.cluster.parse_pods import parse_pod
 from lwm_operator.plan.observed import PodState
 from lwm_trainer.config import TerminationMessage
 from simulation.builders import final
@@ -16,7 +16,7 @@ def pod(status: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]
 
 def ended(code: int, reason: str = "Error", message: str = "") -> dict[str, Any]:
     terminated = {"exitCode": code, "reason": reason, "message": message}
-    return {"phase": "Running", "containerStatuses": [{"state": {"terminated": terminated}, "image": "i"}]}
+    return {"phase": "Running", "containerStatuses": [{"name": "trainer", "state": {"terminated": terminated}, "image": "i"}]}
 
 
 def test_an_ended_container_decides_before_the_phase_does() -> None:
@@ -49,31 +49,14 @@ def test_out_of_memory_and_evictions_keep_their_reason() -> None:
     assert parse_pod(pod({**ended(143), "conditions": [condition]})).reason == "Evicted"
 
 
-def test_a_disruption_says_which_one_it_was() -> None:
-    for condition_reason, reason in (
-        ("PreemptionByScheduler", "Preempted"),
-        ("EvictionByEvictionAPI", "Evicted"),
-        ("DeletionByTaintManager", "TaintedNode"),
-        ("DeletionByPodGC", "NodeGone"),
-        ("SomethingNew", "Evicted"),
-    ):
-        condition = {"type": "DisruptionTarget", "status": "True", "reason": condition_reason}
-        assert parse_pod(pod({**ended(137), "conditions": [condition]})).reason == reason
-
-
-def test_the_memory_limit_is_parsed_for_pods_that_run_out_of_it() -> None:
-    body = pod(ended(137, "OOMKilled"))
-    body["spec"]["containers"] = [{"resources": {"limits": {"memory": "2Gi"}}}]
-    assert parse_pod(body).memory_limit == "2Gi"
-    assert parse_pod(pod()).memory_limit == ""
-
-
 def test_what_a_pod_waits_for() -> None:
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2", "lastTransitionTime": "t"}
     waiting = parse_pod(pod({"phase": "Pending", "conditions": [scheduled]})).waiting
     assert waiting is not None
     assert (waiting.reason, waiting.message, waiting.since) == ("Unschedulable", "0/2", "t")
-    pulling = pod({"phase": "Pending", "containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull", "message": "m"}}}]})
+    pulling = pod(
+        {"phase": "Pending", "containerStatuses": [{"name": "trainer", "state": {"waiting": {"reason": "ErrImagePull", "message": "m"}}}]}
+    )
     assert (parse_pod(pulling).waiting or waiting).reason == "ErrImagePull"
     assert parse_pod(pod({"phase": "Running"})).waiting is None
 
@@ -142,24 +125,6 @@ def test_a_pod_that_is_being_deleted_says_how_fast() -> None:
     leaving = parse_pod(pod({"phase": "Running"}, deletionTimestamp="t", deletionGracePeriodSeconds=5))
     assert (leaving.deleting, leaving.grace_seconds) == (True, 5)
     assert not parse_pod(pod({"phase": "Running"})).deleting
-
-
-def test_a_node_that_is_gone_or_not_ready_is_lost_and_says_why() -> None:
-    def node(**ready: str) -> dict[str, Any]:
-        return {"status": {"conditions": [{"type": "DiskPressure", "status": "False"}, {"type": "Ready", **ready}]}}
-
-    assert node_not_ready("node1", node(status="True")) is None
-    silent = node_not_ready("node1", node(status="Unknown", message="Kubelet stopped posting node status.", lastTransitionTime="t"))
-    assert silent is not None
-    assert (silent.reason, silent.message, silent.since) == (
-        "NodeNotReady",
-        "node node1 is not ready: Kubelet stopped posting node status.",
-        "t",
-    )
-    gone, new = node_not_ready("node1", None), node_not_ready("node1", {"metadata": {}})
-    assert gone is not None
-    assert new is not None
-    assert (gone.message, new.message) == ("node node1 is gone", "node node1 is not ready: its kubelet has never reported")
 
 
 def test_only_the_node_controller_clears_ready_alone() -> None:

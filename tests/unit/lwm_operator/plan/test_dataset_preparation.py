@@ -46,7 +46,7 @@ BOTH = (worker(0), worker(1))
 
 def after(*views: PreparationView, status: Status | None = None, now: datetime = NOW, lost: tuple[str, ...] = (), **changes: Any) -> Plan:
     """The plan when it looks at these preparations."""
-    return plan(new_training(status, **changes), Observed(preparations=views, lost_nodes=frozenset(lost)), now)
+    return plan(new_training(status, **changes), Observed(preparations=views, lost_nodes=dict.fromkeys(lost, "NodeNotReady")), now)
 
 
 def ready(name: str = "books") -> DatasetStatus:

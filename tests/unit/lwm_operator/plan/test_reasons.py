@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 import lwm_operator
-from lwm_operator.cluster.parse_pods import DISRUPTIONS
+from lwm_operator.cluster.parse_endings import DISRUPTIONS
 from lwm_operator.plan import reasons
 from lwm_operator.plan.attempt.termination import OPERATOR_DECISIONS
 from lwm_operator.plan.failure.failure_classes import EXIT_CODES, POD_REASONS
-from lwm_operator.plan.failure.node_avoidance import STORAGE_REASONS
+from lwm_operator.plan.failure.node_blame import NODE_REASONS
 from lwm_operator.plan.pending.kubelet_reasons import BY_MESSAGE, BY_REASON
 from lwm_operator.plan.reasons import GROUPS, PendingReason, Reason, TrainerReason, exit_code_reason, find_reason
 from lwm_trainer.config import ErrorReason, ExitCode, Phase
@@ -19,6 +19,7 @@ WORDS_OF_KUBERNETES = {
     "cluster/kueue.py": {"Evicted"},  # types of conditions
     "cluster/pod_diagnostics.py": {"Failed", "FailedCreatePodSandBox", "FailedMount", "Pulling"},  # reasons of Events
     "cluster/parse.py": {"Complete", "Failed"},  # types of conditions
+    "cluster/parse_endings.py": {"Failed", "StartError"},  # a pod's phase, a reason of container runtimes
     "cluster/parse_pods.py": {"ContainerCreating"},  # a reason of the kubelet
     "plan/garbage_collection.py": {"Complete", "Failed"},  # types of conditions
     "plan/observed.py": {"Failed"},  # a pod's phase
@@ -63,7 +64,7 @@ def test_the_narrower_reasons_of_the_trainer_are_in_its_table() -> None:
 
 def test_every_reason_that_the_operator_gives_for_an_end_is_in_the_table() -> None:
     by_code = [reason for _, reason in EXIT_CODES.values()]
-    words = [*POD_REASONS, *DISRUPTIONS.values(), *OPERATOR_DECISIONS, *STORAGE_REASONS, *by_code, exit_code_reason(3)]
+    words = [*POD_REASONS, *DISRUPTIONS.values(), *OPERATOR_DECISIONS, *NODE_REASONS, *by_code, exit_code_reason(3)]
     assert [word for word in words if find_reason(word) is None] == []
 
 

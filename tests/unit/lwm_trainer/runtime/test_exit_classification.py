@@ -97,6 +97,8 @@ def test_a_store_that_is_gone(monkeypatch: pytest.MonkeyPatch, no_patience: None
         (TimeoutError(), ExitCode.TRANSIENT, "StorageUnavailable"),
         (OSError(5, "Input/output error"), ExitCode.TRANSIENT, "Transient"),
         (jax.errors.JaxRuntimeError("UNAVAILABLE: a peer is gone"), ExitCode.PEER_LOST, "PeerLost"),
+        (jax.errors.JaxRuntimeError("INTERNAL: CUDA_ERROR_ECC_UNCORRECTABLE: x"), ExitCode.DEVICE_FAULT, "DeviceFault"),
+        (ValueError("CUDA_ERROR_ECC_UNCORRECTABLE"), ExitCode.UNCAUGHT_EXCEPTION, "UncaughtException"),
         (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 9 GiB"), ExitCode.UNCAUGHT_EXCEPTION, "UncaughtException"),
         (ValueError("x is 3"), ExitCode.UNCAUGHT_EXCEPTION, "UncaughtException"),
         (CheckpointMismatchError("other"), ExitCode.BAD_CHECKPOINT, "BadCheckpoint"),
@@ -110,6 +112,20 @@ def test_other_errors(error: BaseException, code: ExitCode, reason: str) -> None
 
 def test_alone_a_runtime_error_is_one_s_own() -> None:
     assert classify(raising(jax.errors.JaxRuntimeError("UNAVAILABLE: x")), gang=False).code == ExitCode.UNCAUGHT_EXCEPTION
+
+
+def test_alone_too_a_device_that_failed_is_one() -> None:
+    assert classify(raising(jax.errors.JaxRuntimeError("UNAVAILABLE: TPU has been reset")), gang=False).code == ExitCode.DEVICE_FAULT
+
+
+def test_a_device_that_failed_explains_the_save_that_failed() -> None:
+    def work() -> None:
+        try:
+            raise jax.errors.JaxRuntimeError("INTERNAL: Accelerator device halted prematurely")
+        except jax.errors.JaxRuntimeError as error:
+            raise ConnectionError("the save was given up") from error
+
+    assert classify(work).code == ExitCode.DEVICE_FAULT
 
 
 def test_what_lies_beneath_counts() -> None:

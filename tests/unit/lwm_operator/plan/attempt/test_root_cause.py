@@ -84,10 +84,10 @@ def test_every_exit_code_of_the_contract_has_a_class() -> None:
 
 
 def test_a_node_that_is_not_ready_explains_its_pod() -> None:
-    cause = root_cause((failed(0, 134), pod(1)), job(), frozenset({"node2"}))
+    cause = root_cause((failed(0, 134), pod(1)), job(), {"node2": "NodeNotReady"})
     assert (cause.failure_class, cause.reason, cause.node, cause.host) == (FailureClass.INFRA, "NodeNotReady", "node2", 1)
     assert cause.message == "host 1 (bible-s1-a1-1 on node node2): node node2 is not ready"
-    own = root_cause((failed(1, 65),), job(), frozenset({"node2"}))
+    own = root_cause((failed(1, 65),), job(), {"node2": "NodeNotReady"})
     assert own.reason == "BadData", "a reason of its own is not the node's"
 
 
@@ -96,6 +96,65 @@ def test_the_host_that_is_behind_is_the_cause_when_several_hang() -> None:
         return failed(index, 76, termination_message=TerminationMessage(code=76, reason="Hang", message=f"at step {step}", step=step))
 
     assert root_cause((hung(0, 12), hung(1, 11), hung(2, 12)), job()).host == 1
+
+
+def device_fault(index: int) -> PodView:
+    words = TerminationMessage(code=83, reason="DeviceFault", message="JaxRuntimeError: INTERNAL: CUDA_ERROR_ECC_UNCORRECTABLE")
+    return failed(index, 83, termination_message=words)
+
+
+@pytest.mark.parametrize("sick", [0, 1, 2, 3])
+@pytest.mark.parametrize("other", [79, 134, 139, 143, 137, 75, 70, 76, 81])
+def test_a_device_fault_explains_the_gang_whatever_the_other_hosts_report(sick: int, other: int) -> None:
+    pods = tuple(device_fault(index) if index == sick else failed(index, other) for index in range(4))
+    cause = root_cause(pods, job())
+    assert (cause.failure_class, cause.reason, cause.host, cause.node) == (FailureClass.INFRA, "DeviceFault", sick, f"node{sick + 1}")
+    assert "ECC_UNCORRECTABLE" in cause.message
+
+
+@pytest.mark.parametrize(("code", "reason"), [(255, "NodeRebooted"), (128, "StartError"), (137, "ContainerStatusUnknown")])
+def test_what_the_kubelet_knows_of_a_node_explains_the_gang(code: int, reason: str) -> None:
+    cause = root_cause((failed(0, 75), failed(1, code, reason), failed(2, 79)), job())
+    assert (cause.failure_class, cause.reason, cause.node) == (FailureClass.INFRA, reason, "node2")
+
+
+def test_device_faults_of_several_hosts_at_once_blame_no_node() -> None:
+    cause = root_cause((failed(0, 79), device_fault(1), device_fault(2)), job())
+    assert (cause.reason, cause.host, cause.node) == ("DeviceFault", 1, None)
+    assert cause.message.startswith("devices of 2 hosts failed together, so no node is suspected: host 1 (")
+
+
+@pytest.mark.parametrize(
+    ("steps", "node"),
+    [
+        ((12, 12, 12, 12), None),
+        ((12, 12, 11, 12), "node3"),
+        ((12, 11, 11, 12), None),
+        ((12, None, 12, 12), None),
+        ((11, 12), "node1"),
+        ((12,), "node1"),
+    ],
+)
+def test_of_hosts_that_hang_only_one_that_is_behind_is_suspect(steps: tuple[int | None, ...], node: str | None) -> None:
+    def hung(index: int, step: int | None) -> PodView:
+        words = TerminationMessage(code=76, reason="Hang", message="no step", step=step) if step is not None else None
+        return failed(index, 76, termination_message=words)
+
+    cause = root_cause(tuple(hung(index, step) for index, step in enumerate(steps)), job())
+    assert (cause.failure_class, cause.reason, cause.node) == (FailureClass.HANG, "Hang", node)
+    assert ("no node is suspected" in cause.message) == (node is None)
+
+
+def test_the_watchdog_that_is_first_says_nothing_of_its_own_node() -> None:
+    cause = root_cause((failed(0, 79), failed(1, 76), failed(2, 134)), job())
+    assert (cause.reason, cause.host, cause.node) == ("Hang", 1, None)
+
+
+def test_a_node_that_its_provider_took_back_is_a_disruption() -> None:
+    for reason in ("NodeGone", "NodeReclaimed"):
+        cause = root_cause((failed(0, 79), pod(1)), job(), {"node2": reason})
+        assert (cause.failure_class, cause.reason, cause.host) == (FailureClass.DISRUPTION, reason, 1)
+        assert "node node2" in cause.message
 
 
 def test_out_of_memory_names_the_limit_and_the_fix() -> None:
@@ -142,7 +201,7 @@ def test_a_later_observation_of_victims_alone_does_not_replace_the_cause() -> No
 def test_process_1_aborts_with_139_and_is_a_victim_while_another_host_is_silent() -> None:
     frozen = root_cause((failed(0, 139), pod(1)), job())
     assert (frozen.reason, frozen.host, frozen.node) == ("HostLost", 1, "node2")
-    lost = root_cause((failed(0, 139), pod(1)), job(), frozenset({"node2"}))
+    lost = root_cause((failed(0, 139), pod(1)), job(), {"node2": "NodeNotReady"})
     assert (lost.reason, lost.host) == ("NodeNotReady", 1)
     crashed = root_cause((failed(0, 139), failed(1, 79)), job())
     assert (crashed.reason, crashed.host) == ("SegmentationFault", 0), "its peer saw it go"

@@ -28,8 +28,13 @@ def test_avoid_nodes_after_zero_avoids_none() -> None:
 
 
 def test_only_failures_that_may_lie_with_the_node_count_against_it() -> None:
-    for failure_class, counts in ((FailureClass.INFRA, 1), (FailureClass.HANG, 1), (FailureClass.APP, 0), (FailureClass.DISRUPTION, 0)):
-        assert len(record_node_fault((), cause(failure_class, node="a"), NOW)) == counts
+    for failure_class, reason, counts in (
+        (FailureClass.INFRA, "DeviceFault", 1),
+        (FailureClass.HANG, "Hang", 1),
+        (FailureClass.APP, "OOMKilled", 0),
+        (FailureClass.DISRUPTION, "NodeGone", 0),
+    ):
+        assert len(record_node_fault((), cause(failure_class, reason, node="a"), NOW)) == counts
     assert record_node_fault((), cause(FailureClass.INFRA, "StorageUnavailable", node="a"), NOW) == ()
     assert record_node_fault((), cause(FailureClass.INFRA, "HostLost"), NOW) == ()
 
