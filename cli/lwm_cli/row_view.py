@@ -131,8 +131,8 @@ def _codes(tokens: NDArray[np.int32]) -> str:
 
 
 def _decode(tokens: NDArray[np.int32], tokenizer: Tokenizer) -> str:
-    """The text of some tokens, with `<s>` and `</s>` written out."""
-    marks = {tokenizer.begin_id: "<s>", tokenizer.end_id: "</s>"}
+    """The text of some tokens, with special tokens written out."""
+    marks = {token_id: token for token, token_id in tokenizer.special_ids.items()}
     edges = np.flatnonzero(np.isin(tokens, list(marks)))
     parts, begin = [], 0
     for edge in edges.tolist():

@@ -110,6 +110,11 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "a chat is read from chat.messagesField",
         {"datasets": [BOOKS | {"kind": "chat", "chat": {"template": "tokenizer", "messagesField": "turns"}}]},
     ),
+    "the date of a chat is one": (
+        {"datasets": [BOOKS | {"kind": "chat", "chat": {"date": "2026-02-30"}}]},
+        "spec.datasets[0].chat.date",
+        {"datasets": [BOOKS | {"kind": "chat", "chat": {"date": "2026-02-28"}}]},
+    ),
     "known kinds": (
         {"datasets": [BOOKS | {"kind": "sound"}]},
         'Unsupported value: "sound"',

@@ -8,6 +8,7 @@ from tokenizers import decoders, models, pre_tokenizers
 
 from lwm_trainer.data.encoding.example import Example
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.data.encoding.tokenizer_config import read_tokenizer_config
 from lwm_trainer.data.records.record import BadRecordError
 
 BEGIN, END = 256, 257
@@ -20,7 +21,7 @@ def byte_tokenizer(*specials: str, uri: str = "t.json") -> Tokenizer:
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     made.add_special_tokens(["<s>", "</s>", *specials])
-    return Tokenizer(made.to_str().encode(), uri, 258 + len(specials))
+    return Tokenizer(made.to_str().encode(), uri, 258 + len(specials), read_tokenizer_config(uri) if uri.startswith("/") else None)
 
 
 def read(example: Example | BadRecordError, tokenizer: Tokenizer | None = None) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 Schema = dict[str, Any]
 
 DROPPED = ("title", "$defs", "examples", "discriminator", "exclude")
-KNOWN_FORMATS = ("date-time", "int32", "int64")
+KNOWN_FORMATS = ("date", "date-time", "int32", "int64")
 BAD_NAMES = ("y", "n", "yes", "no", "on", "off", "true", "false")
 """YAML 1.1 reads these as booleans if they are not quoted."""
 

@@ -1,5 +1,6 @@
 """A data set in the run config: the files of its records, how records become documents, and which documents are used."""
 
+import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -16,10 +17,13 @@ class Chat(Contract):
     """Encoding of conversations. Only the assistant's messages count in the loss."""
 
     template: Literal["lwm", "tokenizer"] = "lwm"
-    """Chat template. lwm: `You are a helpful assistant. USER: … ASSISTANT: …`, each answer ends with `</s>`. tokenizer: the template in the
-    tokenizer's Hugging Face config, which must mark the assistant's messages with `{% generation %}`."""
+    """Chat template. lwm: `You are a helpful assistant. USER: … ASSISTANT: …`, each answer ends with `</s>`. tokenizer: the template in
+    `chat_template.jinja` or `tokenizer_config.json` beside the tokenizer. It may mark the assistant's messages with `{% generation %}`."""
     messages_field: Annotated[str, Field(min_length=1, max_length=64)] = "messages"
-    """Record field with the messages: a list of objects with `role` (system, user or assistant) and `content`."""
+    """Record field with the messages: a list of objects with `role` (system, user or assistant) and `content`. The template of
+    the tokenizer gets all their keys, and the record's `tools` and `documents`."""
+    date: datetime.date = datetime.date(2026, 1, 1)
+    """Date for templates that ask for today's (`strftime_now`): it is the same on every host and in every attempt."""
 
 
 class Frames(Contract):

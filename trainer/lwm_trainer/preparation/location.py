@@ -5,9 +5,8 @@ from typing import Any
 
 from lwm_trainer.config import Dataset, PrepareConfig
 from lwm_trainer.data.documents.store_schema import FORMAT, to_json
-from lwm_trainer.data.encoding.chat_template import CONFIG, config_uri
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
-from lwm_trainer.storage.files import read_files
+from lwm_trainer.data.encoding.tokenizer_config import read_templates
 from lwm_trainer.storage.listing import Listing
 
 _NOT_IN_RECIPE = {"name", "uri", "weight", "documents", "on_bad_record", "accept_change_to", "prepared"}
@@ -23,6 +22,9 @@ def store_recipe(config: PrepareConfig, tokenizer: Tokenizer, listing: Listing) 
         "format": FORMAT,
         "dataset": config.dataset.model_dump(mode="json", by_alias=True, exclude=_NOT_IN_RECIPE),
         "tokenizer": tokenizer.sha256,
+        "specialTokens": sorted(tokenizer.special_ids.values()),
+        "begin": tokenizer.begin_id,
+        "end": tokenizer.end_id,
         "vocabSize": config.vocab_size,
         "files": [[entry.name, entry.size, entry.version] for entry in listing.entries],
     }
@@ -31,8 +33,8 @@ def store_recipe(config: PrepareConfig, tokenizer: Tokenizer, listing: Listing) 
     if _is_random(config.dataset):
         recipe["seed"] = config.seed
     if config.dataset.kind == "chat" and config.dataset.chat.template == "tokenizer":
-        (template,) = read_files(config_uri(tokenizer), (CONFIG,))
-        recipe["template"] = hashlib.sha256(template.content).hexdigest()
+        templates = {name: template.source for name, template in read_templates(tokenizer.uri, tokenizer.config).items()}
+        recipe["template"] = hashlib.sha256(to_json({"templates": templates, "tokens": dict(tokenizer.config.token_names)})).hexdigest()
     return recipe
 
 

@@ -1,16 +1,13 @@
-"""Conversations as parts of an example; only what the assistant says counts in the loss.
+"""Conversations in LWM's format, as parts of an example; only what the assistant says counts in the loss.
 
-There are two templates. LWM's: one sentence or the conversation's own system message, then `USER:` and `ASSISTANT:` in turn, each answer
-ended by `</s>`. The tokenizer's own: a Jinja template, rendered as Hugging Face's `apply_chat_template` renders it, in which
-`{% generation %}` marks what the assistant says; see `lwm_trainer.data.encoding.chat_template`.
+That is one sentence or the conversation's own system message, then `USER:` and `ASSISTANT:` in turn, each answer ended by `</s>`. Prompt
+and answer are tokenized apart, as in LWM's code and where a model continues a prompt. The tokenizer's own template is in `rendered_chat`.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from lwm_trainer.config import Dataset
 from lwm_trainer.data.encoding import field_language
-from lwm_trainer.data.encoding.chat_template import ChatTemplate
 from lwm_trainer.data.encoding.example import TextPart, token_part
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.records.record import BadRecordError, Record
@@ -25,21 +22,9 @@ class Message(NamedTuple):
     content: str
 
 
-def chat_parts(dataset: Dataset, tokenizer: Tokenizer) -> Callable[[Record], list[TextPart]]:
-    """A function from a record to the parts of its example; it raises BadRecordError.
-
-    Raises DataError when the tokenizer has no chat template that can be used.
-    """
-    field = dataset.chat.messages_field
-    template = ChatTemplate.load(tokenizer) if dataset.chat.template == "tokenizer" else None
-
-    def parts(record: Record) -> list[TextPart]:
-        messages = parse_messages(field_language.field_value(field, record.fields), field)
-        if template is None:
-            return lwm_parts(messages, tokenizer)
-        return template.parts([message._asdict() for message in messages])
-
-    return parts
+def chat_parts(messages_field: str, tokenizer: Tokenizer) -> Callable[[Record], list[TextPart]]:
+    """A function from a record to the parts of its example; it raises BadRecordError."""
+    return lambda record: lwm_parts(parse_messages(field_language.field_value(messages_field, record.fields), messages_field), tokenizer)
 
 
 def lwm_parts(messages: list[Message], tokenizer: Tokenizer) -> list[TextPart]:

@@ -1,15 +1,14 @@
-"""A tokenizer's own chat template, rendered to parts that know whether they count in the loss.
+"""A tokenizer's own chat template, rendered with all that Hugging Face's `apply_chat_template` gives it.
 
-The template is Jinja, sandboxed, with the names and settings that Hugging Face's `apply_chat_template` gives it. The tag
-`{% generation %}` has the meaning it has there: it encloses what the assistant says. Special tokens that the template itself writes, also
-by concatenation as in `'<|' + message.role + '|>'`, become their ids; the same characters inside a message stay text.
+The template is Jinja, sandboxed. The tag `{% generation %}` has the meaning it has there: it encloses what the assistant says, and the
+rendered text has a mark at each end of that.
 """
 
+import datetime
 import json
-import re
+import traceback
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import jinja2
 import jinja2.ext
@@ -17,17 +16,24 @@ import jinja2.nodes
 import jinja2.parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from lwm_trainer.data.encoding.example import TextPart, token_part
-from lwm_trainer.data.encoding.tokenizer import Tokenizer
-from lwm_trainer.data.errors import DataCorruptError, DataError, DataMissingError
+from lwm_trainer.data.encoding.tokenizer_config import TemplateSource
+from lwm_trainer.data.errors import DataCorruptError
 from lwm_trainer.data.records.record import BadRecordError
-from lwm_trainer.storage.errors import FileMissingError
-from lwm_trainer.storage.files import read_files
 
-CONFIG = "tokenizer_config.json"
+# Unicode noncharacters, reserved for a program's internal use: no message may hold them.
+ANSWER_BEGIN, ANSWER_END = "\ufdd2", "\ufdd3"
 
-# Unicode noncharacters, reserved for a program's internal use: no text may hold them.
-_OPEN, _CLOSE, _ESCAPE = "\ufdd0", "\ufdd1", "\ufdd2"
+_PROBE = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+"""A conversation that any template should render."""
+_RENDER_ERRORS = (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+
+
+class Conversation(NamedTuple):
+    """What a template renders."""
+
+    messages: Sequence[Mapping[str, Any]]
+    tools: Sequence[Mapping[str, Any]] | None = None
+    documents: Sequence[Mapping[str, Any]] | None = None
 
 
 class _Generation(jinja2.ext.Extension):
@@ -41,106 +47,85 @@ class _Generation(jinja2.ext.Extension):
         return jinja2.nodes.CallBlock(self.call_method("mark"), [], [], body).set_lineno(line)
 
     def mark(self, caller: Any) -> str:
-        return f"{_OPEN}{caller()}{_CLOSE}"
+        return f"{ANSWER_BEGIN}{caller()}{ANSWER_END}"
+
+
+class _RefusalError(jinja2.TemplateError):
+    """The template called raise_exception: the conversation is not for it."""
 
 
 class ChatTemplate:
-    """A chat template together with the special tokens of its tokenizer."""
+    """A compiled chat template."""
 
-    def __init__(self, source: str, tokenizer: Tokenizer, token_names: Mapping[str, str], uri: str) -> None:
+    def __init__(self, template: TemplateSource, token_names: Mapping[str, str], date: datetime.date) -> None:
         """Compile the template.
 
         Args:
             token_names: special tokens by the names that the template knows them by, such as bos_token.
-            uri: the file that holds the template, for error messages.
+            date: what `strftime_now` formats. It is not today's, so that all hosts and attempts make the same tokens.
 
-        Raises DataError when the template does not compile or has no `{% generation %}`.
+        Raises DataCorruptError when the template does not compile.
         """
+        self.uri = template.uri
+        self._token_names = dict(token_names)
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, jinja2.ext.loopcontrols])
         environment.filters["tojson"] = _to_json
-        environment.globals["raise_exception"] = _raise
+        midnight = datetime.datetime.combine(date, datetime.time())
+        environment.globals |= {"raise_exception": _refuse, "strftime_now": midnight.strftime}
         try:
-            parsed = environment.parse(source)
-            has_marks = any(node.name == "mark" for node in parsed.find_all(jinja2.nodes.ExtensionAttribute))
-            self._template = environment.from_string(source)
+            parsed = environment.parse(template.source)
+            self._template = environment.from_string(template.source)
         except jinja2.TemplateError as error:
-            line = f" in line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
-            raise DataCorruptError(f"{uri}: chat_template is not a valid template: {error}{line}: correct it") from error
-        if not has_marks:
-            raise DataError(
-                f"{uri}: chat_template does not mark what the assistant says, so nothing would count in the loss: put"
-                " {% generation %} and {% endgeneration %} around it, or set chat.template: lwm"
-            )
-        self._token_names = dict(token_names)
-        self._ids = tokenizer.special_ids
-        self._special_tokens = sorted(self._ids, key=len, reverse=True)
-        self._special_pattern = re.compile(f"({'|'.join(map(re.escape, self._special_tokens))})")
+            line = f", line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
+            raise DataCorruptError(f"{self.uri}: chat_template{line}: not a valid template: {error}: correct it") from error
+        self.marks_answers = any(node.name == "mark" for node in parsed.find_all(jinja2.nodes.ExtensionAttribute))
+        """Whether the template has `{% generation %}`."""
 
-    @classmethod
-    def load(cls, tokenizer: Tokenizer) -> "ChatTemplate":
-        """Read `chat_template` from the `tokenizer_config.json` beside the tokenizer. Raises DataError and what `read_files` raises."""
-        uri = config_uri(tokenizer)
-        try:
-            (file, *_) = read_files(uri, (CONFIG,))
-        except FileMissingError as error:
-            raise DataMissingError(f"{uri}: is not there: put the tokenizer's own there, or set chat.template: lwm") from error
-        source, token_names = parse_tokenizer_config(file.content, uri)
-        return cls(source, tokenizer, token_names, uri)
+    def render(self, conversation: Conversation, *, add_generation_prompt: bool = False) -> str:
+        """The rendered text, with marks around what `{% generation %}` encloses.
 
-    def parts(self, messages: Sequence[Mapping[str, str]]) -> list[TextPart]:
-        """Render a conversation to parts. Only the template decides where special tokens stand. Raises BadRecordError."""
-        escaped = [{key: self._escape(text) for key, text in message.items()} for message in messages]
+        Raises BadRecordError when the conversation cannot be rendered, and DataCorruptError when no conversation could be.
+        """
         try:
-            rendered = self._template.render(messages=escaped, add_generation_prompt=False, tools=None, documents=None, **self._token_names)
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            return self._render(conversation, add_generation_prompt)
+        except _RENDER_ERRORS as error:
+            if self._is_own_fault(error):
+                raise DataCorruptError(f"{self.uri}: chat_template, line {_line(error)}: {error}: correct the template") from error
             raise BadRecordError(f"the chat template refuses it: {error}") from error
-        parts: list[TextPart] = []
-        in_loss = False
-        for block in re.split(f"([{_OPEN}{_CLOSE}])", rendered):
-            if block in (_OPEN, _CLOSE):
-                in_loss = block == _OPEN
-                continue
-            for text in self._special_pattern.split(block):
-                if text in self._ids:
-                    parts.append(token_part(self._ids[text], in_loss=in_loss))
-                elif text:
-                    unescaped = re.sub(f"{_ESCAPE}(\\d+){_ESCAPE}", lambda match: self._special_tokens[int(match[1])], text)
-                    parts.append(TextPart(unescaped, in_loss))
-        if not any(part.in_loss for part in parts):
-            raise BadRecordError("the chat template marks none of it as what the assistant says: correct either")
-        return parts
 
-    def _escape(self, text: str) -> str:
-        """The text with each special token replaced by its index, so that a rendered special token is always the template's own."""
-        if reserved := re.search(f"[{_OPEN}{_CLOSE}{_ESCAPE}]", text):
-            raise BadRecordError(f"a message holds U+{ord(reserved[0]):04X}, which no text may hold: leave it out")
-        return self._special_pattern.sub(lambda match: f"{_ESCAPE}{self._special_tokens.index(match[0])}{_ESCAPE}", text)
+    def _render(self, conversation: Conversation, add_generation_prompt: bool) -> str:
+        return self._template.render(**self._token_names, **conversation._asdict(), add_generation_prompt=add_generation_prompt)
+
+    def _is_own_fault(self, error: Exception) -> bool:
+        """Whether the template is at fault, not the record: it does what a sandbox forbids, knows a name that nobody gives it, or fails in
+        the same way on any conversation."""
+        if isinstance(error, _RefusalError):
+            return False
+        if isinstance(error, jinja2.UndefinedError):
+            return str(error).endswith(" is undefined")  # a name of its own; a record's key is an attribute that an object has not
+        if isinstance(error, jinja2.TemplateError | RecursionError):
+            return True
+        try:
+            self._render(Conversation(_PROBE), add_generation_prompt=False)
+        except _RENDER_ERRORS as other:
+            return (type(other), str(other)) == (type(error), str(error))
+        return False
 
 
-def config_uri(tokenizer: Tokenizer) -> str:
-    """The address of a tokenizer's `tokenizer_config.json`: beside the tokenizer."""
-    scheme, separator, path = tokenizer.uri.rpartition("://")
-    return f"{scheme}{separator}{PurePosixPath(path).parent / CONFIG}"
+def _line(error: Exception) -> int:
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
+    return lines[-1] or 0 if lines else 0
 
 
-def parse_tokenizer_config(content: bytes, uri: str) -> tuple[str, dict[str, str]]:
-    """The chat template (`default` when there are several) and the named special tokens. Raises DataError."""
-    try:
-        config = json.loads(content)
-        template = config.get("chat_template")
-        if isinstance(template, list):
-            template = {entry["name"]: entry["template"] for entry in template}.get("default")
-        tokens = {name: value["content"] if isinstance(value, dict) else value for name, value in config.items() if name.endswith("_token")}
-    except (ValueError, AttributeError, TypeError, KeyError) as error:
-        raise DataCorruptError(f"{uri}: not a tokenizer_config.json: {error}") from error
-    if not isinstance(template, str):
-        raise DataError(f"{uri}: has no chat_template: add one, or set chat.template: lwm")
-    return template, {name: token for name, token in tokens.items() if isinstance(token, str)}
+def _refuse(message: str) -> NoReturn:
+    raise _RefusalError(message)
 
 
-def _raise(message: str) -> NoReturn:
-    raise jinja2.TemplateError(message)
-
-
-def _to_json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+def _to_json(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)

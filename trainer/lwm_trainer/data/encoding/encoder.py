@@ -7,7 +7,8 @@ from typing import Any
 from lwm_trainer.config import Dataset
 from lwm_trainer.data.encoding import field_language
 from lwm_trainer.data.encoding.chat import chat_parts
-from lwm_trainer.data.encoding.example import Example, TextPart, encode_parts, token_part
+from lwm_trainer.data.encoding.example import Example, RenderedText, TextPart, encode_parts, encode_rendered, token_part
+from lwm_trainer.data.encoding.rendered_chat import ChatRenderer
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.encoding.vision import frame_tokens, vision_tags
 from lwm_trainer.data.errors import DataError
@@ -31,32 +32,47 @@ def encoder(dataset: Dataset, tokenizer: Tokenizer, vision_vocab_size: int | Non
     """
     if dataset.kind == "vision":
         _check_vocabulary(dataset, vision_vocab_size)
-    parts_of = chat_parts(dataset, tokenizer) if dataset.kind == "chat" else _FieldEncoder(dataset, tokenizer, seed).parts
+    make: Callable[[Record], list[TextPart] | RenderedText]
+    if dataset.kind != "chat":
+        make = _FieldEncoder(dataset, tokenizer, seed).parts
+    elif dataset.chat.template == "lwm":
+        make = chat_parts(dataset.chat.messages_field, tokenizer)
+    else:
+        renderer = ChatRenderer(tokenizer, dataset.chat)
+        make = lambda record: renderer.render(record.fields)  # noqa: E731
 
     def encode(records: Sequence[Record]) -> list[Example | BadRecordError]:
-        results: list[list[TextPart] | BadRecordError] = []
+        results: list[list[TextPart] | RenderedText | BadRecordError] = []
         for record in records:
             try:
-                parts = parts_of(record)
-                _check_unicode(parts)
-                results.append(parts)
+                made = make(record)
+                _check_text(made, tokenizer)
+                results.append(made)
             except BadRecordError as error:
                 results.append(error)
         examples = encode_parts([parts for parts in results if isinstance(parts, list)], tokenizer)
-        return [next(examples) if isinstance(result, list) else result for result in results]
+        rendered = encode_rendered([text for text in results if isinstance(text, RenderedText)], tokenizer)
+        return [
+            result if isinstance(result, BadRecordError) else next(examples if isinstance(result, list) else rendered) for result in results
+        ]
 
     return encode
 
 
-def _check_unicode(parts: Sequence[TextPart]) -> None:
-    """Raise BadRecordError for half a surrogate pair, which JSON can write: the tokenizer would fail on the whole batch."""
-    for part in parts:
-        if isinstance(part.content, str):
-            try:
-                part.content.encode()
-            except UnicodeEncodeError as error:
-                half = f"U+{ord(part.content[error.start]):04X}"
-                raise BadRecordError(f"a text holds {half}, half of a surrogate pair: write the whole character") from error
+def _check_text(made: Sequence[TextPart] | RenderedText, tokenizer: Tokenizer) -> None:
+    """Raise BadRecordError for half a surrogate pair, which JSON can write: the tokenizer would fail on the whole batch.
+
+    Also for text that has the form of a special token's internal name.
+    """
+    parts = [made.content] if isinstance(made, RenderedText) else [part.content for part in made if isinstance(part.content, str)]
+    for text in parts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            half = f"U+{ord(text[error.start]):04X}"
+            raise BadRecordError(f"a text holds {half}, half of a surrogate pair: write the whole character") from error
+        if not isinstance(made, RenderedText) and tokenizer.holds_internal_name(text):
+            raise BadRecordError("a text holds U+FDD0, a number and U+FDD1, which stands for a special token: leave it out")
 
 
 def _check_vocabulary(dataset: Dataset, vision_vocab_size: int | None) -> None:

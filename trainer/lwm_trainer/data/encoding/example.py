@@ -31,6 +31,15 @@ class TextPart:
     """Whether the tokens belong to the vision vocabulary."""
 
 
+@dataclass(frozen=True, slots=True)
+class RenderedText:
+    """An example as one text, in which special tokens have their internal names (see `special_tokens`)."""
+
+    content: str
+    answers: tuple[tuple[int, int], ...]
+    """Spans of characters, begin and end (exclusive), in order: a token counts in the loss if it stands for any of them."""
+
+
 def token_part(token_id: int, *, in_loss: bool) -> TextPart:
     """A part that is one token of the text vocabulary."""
     return TextPart(np.array([token_id], np.int32), in_loss)
@@ -45,6 +54,15 @@ def encode_parts(examples: Sequence[Sequence[TextPart]], tokenizer: Tokenizer) -
         loss_mask = np.repeat([part.in_loss for part in parts], lengths)
         vision_mask = np.repeat([part.vision for part in parts], lengths)
         yield Example(np.concatenate(tokens), None if loss_mask[1:].all() else loss_mask, vision_mask if vision_mask.any() else None)
+
+
+def encode_rendered(texts: Sequence[RenderedText], tokenizer: Tokenizer) -> Iterator[Example]:
+    """Encode each text as one example, tokenized as a whole; its tokens are all that it has."""
+    for text, (tokens, offsets) in zip(texts, tokenizer.tokenize_with_offsets([text.content for text in texts]), strict=True):
+        loss_mask = np.zeros(len(tokens), np.bool_)
+        for begin, end in text.answers:
+            loss_mask |= (offsets[:, 0] < end) & (offsets[:, 1] > begin)
+        yield Example(tokens, None if loss_mask[1:].all() else loss_mask, None)
 
 
 def explicit_loss_mask(example: Example) -> NDArray[np.bool_]:

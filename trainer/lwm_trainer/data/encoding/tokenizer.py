@@ -1,64 +1,118 @@
 """Text to token ids by a Hugging Face `tokenizer.json`."""
 
 import hashlib
+import json
+import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
+from lwm_trainer.data.encoding.special_tokens import CLOSING, OPENING, internal_name, rename_special_tokens
+from lwm_trainer.data.encoding.tokenizer_config import CONFIG, TokenizerConfig, read_tokenizer_config
 from lwm_trainer.data.errors import DataCorruptError, DataError
 from lwm_trainer.storage.files import read_files
 
-BEGIN, END = "<s>", "</s>"
+ENDS = (("<s>", "</s>"), ("<|begin_of_text|>", "<|end_of_text|>"))
+"""The tokens at the ends of a document where no `tokenizer_config.json` names them: those of Llama 2 and LWM, or of Llama 3."""
+
+
+class Tokens(NamedTuple):
+    """The tokens of one text."""
+
+    ids: NDArray[np.int32]
+    """[tokens]"""
+    offsets: NDArray[np.int64]
+    """[tokens, 2], the characters of the text that each token stands for: begin, and end (exclusive)."""
 
 
 class Tokenizer:
     """A loaded `tokenizer.json`; the `sha256` of its bytes goes into checkpoint manifests.
 
-    Only this program inserts the ids of `<s>` and `</s>`. The same characters typed in a text stay text, so untrusted text cannot end a
-    document.
+    Only this program inserts the ids of special tokens. The same characters typed in a text stay text, whatever the flags in the file, so
+    untrusted text cannot end a document.
     """
 
-    def __init__(self, content: bytes, uri: str, vocab_size: int) -> None:
-        """Raises DataError when it is no tokenizer, lacks `<s>` or `</s>`, or has more tokens than the model's `vocab_size`."""
+    def __init__(self, content: bytes, uri: str, vocab_size: int, config: TokenizerConfig | None = None) -> None:
+        """`config` is the tokenizer's own `tokenizer_config.json`, which names the tokens that begin and end a document.
+
+        Raises DataError when it is no tokenizer, lacks the token that ends a document, or has more tokens than the model's `vocab_size`.
+        """
         self.sha256 = hashlib.sha256(content).hexdigest()
-        try:
-            self._tokenizer = tokenizers.Tokenizer.from_str(content.decode("utf-8"))
-        except Exception as error:  # the library raises bare Exception
-            raise DataCorruptError(f"{uri}: not a tokenizer.json: {error}") from error
-        self._tokenizer.encode_special_tokens = True
+        self.uri = uri
+        self.config = config or TokenizerConfig()
+        original = _parse(content.decode("utf-8", errors="replace"), uri)
+        self.vocabulary_size = max(original.get_vocab(with_added_tokens=True).values()) + 1
+        if self.vocabulary_size > vocab_size:
+            size = self.vocabulary_size
+            raise DataError(f"{uri}: has {size} pieces, but model.vocabSize is {vocab_size}: set model.vocabSize to {size} or more")
+        self.begin_id, self.end_id = self._ends(original)
+        added = original.get_added_tokens_decoder()
+        special = {token.content for token in added.values() if token.special} | self.config.special_tokens
+        special |= {str(original.id_to_token(token_id)) for token_id in (self.begin_id, self.end_id)}
+        ids = {token: original.token_to_id(token) for token in sorted(special)}
+        self.special_ids: dict[str, int] = {token: token_id for token, token_id in ids.items() if token_id is not None}
+        """Ids of the special tokens by their text. No tokenized text contains them."""
+        self._tokenizer = _parse(json.dumps(rename_special_tokens(json.loads(content), self.special_ids)), uri)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        size = max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
-        if size > vocab_size:
-            raise DataError(f"{uri}: has {size} pieces, but model.vocabSize is {vocab_size}: set model.vocabSize to {size} or more")
-        self.uri = uri
-        added = self._tokenizer.get_added_tokens_decoder().items()
-        self.special_ids = {token.content: int(token_id) for token_id, token in added if token.special}
-        """Ids of the special tokens by their text. No tokenized text contains them."""
-        self.begin_id, self.end_id = (self._id(token, uri) for token in (BEGIN, END))
+        if any(self._tokenizer.token_to_id(internal_name(token_id)) != token_id for token_id in self.special_ids.values()):
+            raise DataCorruptError(f"{uri}: the ids of its added tokens are not those of its vocabulary: save the tokenizer anew")
+        self._internal_name = re.compile(f"{OPENING}(?:{'|'.join(map(str, self.special_ids.values()))}){CLOSING}")
 
     @classmethod
     def load(cls, uri: str, vocab_size: int) -> "Tokenizer":
-        """Read `gs://…/tokenizer.json` or an absolute path. Raises what `read_files` and `__init__` raise."""
-        return cls(read_files(uri, (".json",))[0].content, uri, vocab_size)
+        """Read `gs://…/tokenizer.json` or an absolute path, with the `tokenizer_config.json` beside it, if there is one.
 
-    def _id(self, token: str, uri: str) -> int:
-        token_id = self._tokenizer.token_to_id(token)
-        if token_id is None:
-            raise DataError(f"{uri}: has no piece {token}: add it as a special token")
-        return int(token_id)
+        Raises what `read_files`, `read_tokenizer_config` and `__init__` raise.
+        """
+        (file, *_) = read_files(uri, (".json",))
+        return cls(file.content, uri, vocab_size, read_tokenizer_config(uri))
+
+    def _ends(self, original: tokenizers.Tokenizer) -> tuple[int, int]:
+        """Ids of the tokens that begin and end a document. The end also begins one where there is no token for that, as in GPT-2."""
+        default_begin, default_end = next((pair for pair in ENDS if original.token_to_id(pair[1]) is not None), ENDS[0])
+        begin, end = self._named_id(original, "bos_token", default_begin), self._named_id(original, "eos_token", default_end)
+        if end is None:
+            raise DataError(
+                f"{self.uri}: has no piece {default_end}, and no {CONFIG} beside it names an eos_token: put the tokenizer's own there"
+            )
+        return end if begin is None else begin, end
+
+    def _named_id(self, original: tokenizers.Tokenizer, name: str, default: str) -> int | None:
+        token = self.config.token_names.get(name)
+        token_id: int | None = original.token_to_id(token or default)
+        if token_id is None and token is not None:
+            raise DataError(f"{self.config.uri}: {name} is {token!r}, which {self.uri} does not have: put the files of one tokenizer there")
+        return token_id
 
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """Each text as `<s>`, its tokens and `</s>`; int32 [length]."""
+        """Each text as the begin token, its tokens and the end token; int32 [length]."""
         return [np.concatenate([[self.begin_id], ids, [self.end_id]]).astype(np.int32) for ids in self.tokenize(texts)]
 
     def tokenize(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """The tokens of each text, without `<s>` and `</s>`; int32 [length]."""
+        """The tokens of each text, without those that begin and end it; int32 [length]."""
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+
+    def tokenize_with_offsets(self, texts: Sequence[str]) -> list[Tokens]:
+        """The tokens of each text with the characters they stand for; internal names become the special tokens."""
+        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [Tokens(np.array(encoding.ids, np.int32), np.array(encoding.offsets, np.int64).reshape(-1, 2)) for encoding in encodings]
+
+    def holds_internal_name(self, text: str) -> bool:
+        """Whether a text holds what stands for a special token; texts of a data set should not."""
+        return OPENING in text and self._internal_name.search(text) is not None
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of some token ids; special tokens are left out."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
+
+
+def _parse(content: str, uri: str) -> tokenizers.Tokenizer:
+    try:
+        return tokenizers.Tokenizer.from_str(content)
+    except Exception as error:  # the library raises bare Exception
+        raise DataCorruptError(f"{uri}: not a tokenizer.json: {error}") from error

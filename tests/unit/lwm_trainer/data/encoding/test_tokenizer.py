@@ -1,5 +1,6 @@
 """The tokenizer: its own begin and end, untrusted text, and errors that name the cure."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
 from lwm_trainer.data.documents.in_memory import InMemoryDocuments
+from lwm_trainer.data.encoding.special_tokens import OPENING, internal_name
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.data.encoding.tokenizer_config import TokenizerConfig
 from lwm_trainer.data.errors import DataError
 from lwm_trainer.storage.errors import FileMissingError
 
@@ -40,11 +43,83 @@ def test_special_tokens_typed_in_a_text_stay_text() -> None:
     assert not np.isin(encoded[1:-1], [tokenizer.begin_id, tokenizer.end_id]).any()
 
 
+BYTES = [*sorted(pre_tokenizers.ByteLevel.alphabet()), "<s>", "</s>", "s>", "</"]
+
+
+def bpe_that_makes_the_end() -> tokenizers.Tokenizer:
+    vocabulary = {piece: number for number, piece in enumerate(BYTES)}
+    created = tokenizers.Tokenizer(models.BPE(vocab=vocabulary, merges=[("s", ">"), ("<", "/"), ("</", "s>")]))
+    created.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    return created
+
+
+def unigram() -> tokenizers.Tokenizer:
+    created = tokenizers.Tokenizer(models.Unigram([(piece, -1.0) for piece in BYTES], unk_id=0))
+    created.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    return created
+
+
+UNKNOWN = "<unk>"
+
+
+def words() -> tokenizers.Tokenizer:
+    created = tokenizers.Tokenizer(models.WordLevel({"<unk>": 0, "<s>": 1, "</s>": 2, "a": 3}, UNKNOWN))
+    created.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return created
+
+
+@pytest.mark.parametrize("make", [bpe_that_makes_the_end, unigram, words])
+@pytest.mark.parametrize("special", [True, False, None])
+def test_an_end_typed_in_a_text_stays_text_whatever_the_file_says_of_it(
+    make: Callable[[], tokenizers.Tokenizer], special: bool | None
+) -> None:
+    created = make()
+    ends = [int(created.token_to_id(token) or 0) for token in ("<s>", "</s>")]
+    assert set(created.encode("a </s> <s> a").ids) & set(ends)
+    if special is not None:
+        created.add_tokens([tokenizers.AddedToken(token, special=special, normalized=False) for token in ("<s>", "</s>")])
+    tokenizer = Tokenizer(created.to_str().encode(), "t.json", 1000)
+    assert [tokenizer.begin_id, tokenizer.end_id] == ends
+    (tokens,) = tokenizer.tokenize(["a </s> <s> a"])
+    assert len(tokens)
+    assert not set(tokens.tolist()) & set(ends)
+    assert tokenizer.tokenize_with_offsets(["a" + internal_name(ends[1])])[0].ids[-1] == ends[1]
+    assert tokenizer.holds_internal_name("a" + internal_name(ends[1]))
+    assert not tokenizer.holds_internal_name(f"a{OPENING}")
+
+
+@pytest.mark.parametrize(
+    ("specials", "names", "ends"),
+    [
+        (("<s>", "</s>", "<e>"), {"bos_token": "<s>", "eos_token": "<e>"}, (256, 258)),
+        (("<|begin_of_text|>", "<|end_of_text|>"), {}, (256, 257)),
+        (("<b>", "<e>"), {"bos_token": "<b>", "eos_token": "<e>"}, (256, 257)),
+        (("<|endoftext|>",), {"eos_token": "<|endoftext|>"}, (256, 256)),
+    ],
+)
+def test_the_ends_are_those_that_the_tokenizer_s_config_names(
+    specials: tuple[str, ...], names: dict[str, str], ends: tuple[int, int]
+) -> None:
+    tokenizer = Tokenizer(content(*specials), "t.json", 300, TokenizerConfig("c.json", names))
+    assert (tokenizer.begin_id, tokenizer.end_id) == ends
+
+
+def test_a_config_of_another_tokenizer_is_refused() -> None:
+    with pytest.raises(
+        DataError, match=r"^c\.json: eos_token is '<e>', which t\.json does not have: put the files of one tokenizer there$"
+    ):
+        Tokenizer(content("<s>", "</s>"), "t.json", 300, TokenizerConfig("c.json", {"eos_token": "<e>"}))
+
+
 @pytest.mark.parametrize(
     ("created", "vocab_size", "error"),
     [
         (content("<s>", "</s>"), 257, r"t\.json: has 258 pieces, but model\.vocabSize is 257: set model\.vocabSize to 258 or more"),
-        (content("<s>"), 1000, r"t\.json: has no piece </s>: add it as a special token"),
+        (
+            content("<s>"),
+            1000,
+            r"t\.json: has no piece </s>, and no tokenizer_config\.json beside it names an eos_token: put the tokenizer's",
+        ),
         (b"{}", 1000, r"t\.json: not a tokenizer\.json"),
         (b"\xff", 1000, r"t\.json: not a tokenizer\.json"),
     ],
