@@ -47,7 +47,7 @@ RUNNING = {
     "speak": 0.3,
     "prepare": 0.7,
     "zombie returns": 1.5,
-    "avoid": 0.6,
+    "avoid": 1.4,
     "end mute": 0.8,
 }
 ENCODING = {"work": 6.0, "lose worker": 2.0, "bad data": 2.0, "work mute": 0.7, "hold up worker": 1.0, "drop preparations": 0.7}

@@ -42,6 +42,7 @@ class FailurePolicy(Resource):
     on_exhausted: Literal["Pause", "Fail"] = "Pause"
     """Phase when a budget is exhausted. To resume from either, fix the cause and raise spec.resume."""
     avoid_nodes_after: Annotated[int, Field(ge=0, le=100)] = 2
-    """Failures within 24 hours with a node as root cause after which later attempts avoid the node. 0: never."""
+    """Failures within 24 hours with a node as root cause after which later attempts avoid the node, or, for slices of several TPU hosts,
+    its node pool. 0: never. When an attempt finds no other nodes for 30 minutes, the node that failed the longest ago is used again."""
     failed_attempts_history_limit: Annotated[int, Field(ge=0, le=10)] = 2
     """Failed attempts whose Jobs and pods are kept for inspection."""

@@ -101,6 +101,8 @@ class RootCause(Resource):
     """Name of the host's pod."""
     node: NodeName | None = None
     """Name of the pod's node; absent if the pod had none, or if several hosts are equally suspect."""
+    node_pool: NodeName | None = None
+    """Node pool of the node, for a slice of several TPU hosts, which lies in one pool."""
 
 
 class StaleLease(Resource):
@@ -116,7 +118,9 @@ class Placement(Resource):
     """How far the attempt's pods have come onto nodes. Times are the operator's. Absent once the first step is reported."""
 
     unplaced_since: Time | None = None
-    """Since when the scheduler finds no node for a pod. After a PlacementTimeout the next attempt takes this time over."""
+    """Since when the scheduler finds no node for a pod."""
+    searched_seconds: int | None = None
+    """Seconds for which the attempts before this one found no node for a pod, until they released the others (PlacementTimeout)."""
     partial_since: Time | None = None
     """Since when some pods hold nodes while others have none: the start of execution.placementTimeoutSeconds."""
     complete_since: Time | None = None
@@ -145,6 +149,8 @@ class Attempt(Resource):
     """Step of the newest checkpoint of the attempt; 0: none."""
     avoided_nodes: Annotated[tuple[NodeName, ...], Field(max_length=AVOIDED_NODES)] = ()
     """Nodes that the pods avoid, most failures first: failurePolicy.avoidNodesAfter."""
+    avoided_node_pools: Annotated[tuple[NodeName, ...], Field(max_length=AVOIDED_NODES)] = ()
+    """Node pools that the pods of slices with several TPU hosts avoid instead."""
     placement: Placement | None = None
     stale_lease: StaleLease | None = None
     root_cause: RootCause | None = None
@@ -309,6 +315,8 @@ class NodeFault(Resource):
 
     node: NodeName
     """Name of the node."""
+    node_pool: NodeName | None = None
+    """Node pool of the node, for a slice of several TPU hosts."""
     at: Time
     """Time at which the root cause was found, in UTC."""
 

@@ -28,6 +28,7 @@ async def carry_out(client: Client, training: Training, action: Action, default_
                 image=action.image or image,
                 template=action.template,
                 avoided_nodes=action.avoided_nodes,
+                avoided_node_pools=action.avoided_node_pools,
                 prepared=dict(action.prepared),
             )
             await _create(client, training, supporting_objects(attempt_spec), jobs(attempt_spec))

@@ -7,6 +7,7 @@ from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import kueue, parse, paths
 from lwm_operator.cluster.client import Body, Client
+from lwm_operator.cluster.node_pools import find_node_pools
 from lwm_operator.cluster.ownership import owned_pods
 from lwm_operator.cluster.parse_pods import parse_pod
 from lwm_operator.cluster.pod_diagnostics import explain_pods, find_lost_nodes, infer_lost_nodes
@@ -25,6 +26,7 @@ async def observe(client: Client, training: Training, now: datetime, *, read_nod
     parsed = tuple(parse_pod(pod) for pod in pods)
     lost_nodes = await find_lost_nodes(client, parsed, now) if read_nodes else infer_lost_nodes(parsed)
     explained = await explain_pods(client, metadata.namespace, parsed, lost_nodes, now)
+    node_pools = await find_node_pools(client, pods, parsed) if read_nodes else {}
     job_views = [(job, await _observe_job(client, job, pods)) for job in jobs]
     attempt_leases = [lease for lease in leases if parse.preparation_key(lease) is None]
     return Observed(
@@ -35,6 +37,7 @@ async def observe(client: Client, training: Training, now: datetime, *, read_nod
         ),
         reports={parse.attempt_key(lease): report for lease in attempt_leases if (report := parse.parse_progress(lease)) is not None},
         lost_nodes={name: node.reason for name, node in lost_nodes.items()},
+        node_pools=node_pools,
         renewed={parse.attempt_key(lease): time for lease in attempt_leases if (time := parse.parse_renew_time(lease)) is not None},
     )
 

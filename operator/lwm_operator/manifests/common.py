@@ -38,6 +38,7 @@ class AttemptSpec:
     image: str
     template: str
     avoided_nodes: tuple[str, ...] = ()
+    avoided_node_pools: tuple[str, ...] = ()
     prepared: Mapping[str, str] = field(default_factory=dict)
     """Token stores of prepared data sets, by the data set's name."""
 

@@ -11,6 +11,7 @@ from lwm_operator.manifests.common import AttemptSpec, Manifest, PodOwner
 from lwm_operator.manifests.ports import attempt_ports, uses_host_network
 from lwm_operator.manifests.rbac import account_name
 from lwm_operator.manifests.storage import mounts
+from lwm_operator.platforms.tpu import NODE_POOL_LABEL
 from lwm_trainer.config import CONFIG_PATH, HIDDEN_VARIABLES, SLICE_VARIABLE, TERMINATION_PATH
 
 USER = 65532
@@ -55,8 +56,9 @@ def pod_template(attempt: AttemptSpec, slice_index: int, labels: Mapping[str, st
     else:
         pod["containers"][0]["ports"] = [{"name": "metrics", "containerPort": ports.metrics, "protocol": "TCP"}]
     affinity = dict(requirements.affinity)
-    if attempt.avoided_nodes:
-        affinity["nodeAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": _not_on(attempt.avoided_nodes)}
+    if attempt.avoided_nodes or attempt.avoided_node_pools:
+        not_there = _not_on(attempt.avoided_nodes, attempt.avoided_node_pools)
+        affinity["nodeAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": not_there}
     if affinity:
         pod["affinity"] = affinity
     if requirements.sidecars:
@@ -153,9 +155,17 @@ def restricted_pod(
     return pod
 
 
-def _not_on(nodes: tuple[str, ...]) -> Manifest:
-    """A node selector that excludes nodes by name, as the hostname label may differ. `matchFields` takes one value per requirement."""
-    return {"nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in nodes]}]}
+def _not_on(nodes: tuple[str, ...], node_pools: tuple[str, ...]) -> Manifest:
+    """A node selector that excludes nodes by name, as the hostname label may differ, and GKE's node pools by their label.
+
+    `matchFields` takes one value per requirement.
+    """
+    term: Manifest = {}
+    if nodes:
+        term["matchFields"] = [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in nodes]
+    if node_pools:
+        term["matchExpressions"] = [{"key": NODE_POOL_LABEL, "operator": "NotIn", "values": list(node_pools)}]
+    return {"nodeSelectorTerms": [term]}
 
 
 def environment(spec: Spec, own: Mapping[str, str], defaults: Mapping[str, str]) -> list[Manifest]:

@@ -19,6 +19,7 @@ class CreateAttempt:
     image: str = ""
     """Trainer image; empty: spec.image or the installation's."""
     avoided_nodes: tuple[str, ...] = ()
+    avoided_node_pools: tuple[str, ...] = ()
     prepared: tuple[tuple[str, str], ...] = ()
     """Name and folder of each prepared data set of the stage."""
 

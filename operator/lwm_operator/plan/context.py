@@ -64,6 +64,11 @@ class PlanContext:
             return None
 
     @property
+    def is_placed_by_node_pool(self) -> bool:
+        """Whether all pods of a slice must run in one node pool."""
+        return self.gang is not None and self.gang.platform == "tpu" and self.gang.hosts_per_slice > 1
+
+    @property
     def prepared_datasets(self) -> tuple[DatasetStatus, ...]:
         """The data sets with a preparation that the current stage draws on."""
         spec = self.training.spec

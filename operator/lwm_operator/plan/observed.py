@@ -134,6 +134,8 @@ class Observed:
     lost_nodes: Mapping[str, str] = field(default_factory=dict)
     """Nodes that are NotReady or deleted, each with the reason: NodeNotReady, NodeGone or NodeReclaimed. What still runs
     there is a zombie, which writes only into the folder of its own attempt."""
+    node_pools: Mapping[str, str] = field(default_factory=dict)
+    """Node pools of nodes whose pods failed or are being deleted, for slices of several TPU hosts."""
     renewed: Mapping[tuple[int, int], str] = field(default_factory=dict)
     """When the Lease of (stage, attempt) was last renewed, by the clock of process 0, in whole seconds; absent before the first renewal."""
     trainer_image: str = ""

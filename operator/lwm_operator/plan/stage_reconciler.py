@@ -8,12 +8,17 @@ from lwm_operator.plan import dataset_preparation
 from lwm_operator.plan.actions import Action, CreateAttempt, CreatePreparation
 from lwm_operator.plan.attempt import queueing, template_change
 from lwm_operator.plan.attempt.lifecycle import ENDED, RECHECK_SECONDS, observe_attempt
-from lwm_operator.plan.attempt.placement import inherited_placement
 from lwm_operator.plan.attempt.termination import AttemptObservation
 from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.failure import retry_budgets
 from lwm_operator.plan.failure.divergence_rollback import roll_back_divergence
-from lwm_operator.plan.failure.node_avoidance import nodes_to_avoid, record_node_fault
+from lwm_operator.plan.failure.node_avoidance import (
+    forget_faults,
+    node_pools_to_avoid,
+    nodes_to_avoid,
+    oldest_avoided,
+    record_node_fault,
+)
 from lwm_operator.plan.failure.retry_backoff import backoff_seconds
 from lwm_operator.plan.formatting import count
 from lwm_operator.plan.pending import pending_pods
@@ -53,7 +58,7 @@ def reconcile_stage(ctx: PlanContext) -> StageDecision:
         return _next_attempt(ctx)
     ctx = ctx.with_entry(apply_report(ctx.entry, ctx.report))
     observation = observe_attempt(ctx.entry.recent_attempts[0], ctx)
-    attempt = observation.attempt
+    attempt = _with_node_pool(observation.attempt, ctx)
     ctx = ctx.with_entry(replace_newest_attempt(ctx.entry, attempt))
     match attempt.state:
         case AttemptState.COMPLETE if observation.final is not None:
@@ -79,6 +84,16 @@ def reconcile_stage(ctx: PlanContext) -> StageDecision:
             return _decide(ctx, Phase.RECOVERING, reason, message, observation.actions, observation.wait_seconds)
         case _:
             return _next_attempt(ctx)
+
+
+def _with_node_pool(attempt: Attempt, ctx: PlanContext) -> Attempt:
+    """The attempt whose root cause names the node pool of its node, once it is known."""
+    cause, before = attempt.root_cause, ctx.entry.recent_attempts[0].root_cause
+    if cause is None or cause.node is None or not ctx.is_placed_by_node_pool:
+        return attempt
+    known = before.node_pool if before is not None and before.node == cause.node else None
+    node_pool = ctx.observed.node_pools.get(cause.node, known)
+    return attempt.model_copy(update={"root_cause": cause.model_copy(update={"node_pool": node_pool})})
 
 
 def _decide(
@@ -113,8 +128,10 @@ def _charge_failure(ctx: PlanContext, attempt: Attempt) -> PlanContext:
     cause = attempt.root_cause
     if cause is None:
         return ctx
-    no_room = cause.reason == LifecycleReason.AVOIDED_NODES_NEEDED
-    node_faults = () if no_room else record_node_fault(ctx.node_faults, cause, ctx.now)
+    node_faults = record_node_fault(ctx.node_faults, cause, ctx.now)
+    if cause.reason == LifecycleReason.AVOIDED_NODES_NEEDED:
+        avoided = (*attempt.avoided_nodes, *attempt.avoided_node_pools)
+        node_faults = forget_faults(node_faults, oldest_avoided(ctx.node_faults, avoided))
     ctx = replace(ctx.with_entry(retry_budgets.charge(ctx.entry, cause)), node_faults=node_faults)
     stop = retry_budgets.stop_after_failure(ctx.entry, ctx.policy)
     return ctx if stop is None else ctx.with_entry(ctx.entry.model_copy(update={"state": stop[0]}))
@@ -140,9 +157,13 @@ def _next_attempt(ctx: PlanContext) -> StageDecision:
     if (waiting := _wait_for_datasets(ctx)) is not None:
         return waiting
     entry = roll_back_divergence(entry, spec.checkpoint.save_interval_steps, ctx.policy.on_divergence)
-    avoided_nodes = nodes_to_avoid(ctx.node_faults, ctx.policy, ctx.now)
-    placement = inherited_placement(attempt) if attempt is not None else None
-    return _create_attempt(ctx.with_entry(begin_attempt(entry, entry.attempts + 1, stamp(ctx.now), avoided_nodes, placement)))
+    by_pool = ctx.is_placed_by_node_pool
+    avoided_nodes = () if by_pool else nodes_to_avoid(ctx.node_faults, ctx.policy, ctx.now)
+    avoided_pools = node_pools_to_avoid(ctx.node_faults, ctx.policy, ctx.now) if by_pool else ()
+    placement = attempt.placement if attempt is not None else None
+    return _create_attempt(
+        ctx.with_entry(begin_attempt(entry, entry.attempts + 1, stamp(ctx.now), avoided_nodes, avoided_pools, placement))
+    )
 
 
 def _stay_stopped(ctx: PlanContext, attempt: Attempt | None) -> StageDecision:
@@ -185,6 +206,7 @@ def _create_attempt(ctx: PlanContext, wait_seconds: float | None = None) -> Stag
         template=template_change.template_hash(ctx.training.spec),
         image=ctx.entry.image or "",
         avoided_nodes=entry.recent_attempts[0].avoided_nodes,
+        avoided_node_pools=entry.recent_attempts[0].avoided_node_pools,
         prepared=dataset_preparation.prepared_places(ctx.prepared_datasets),
     )
     return replace(decision, actions=(action,), wait_seconds=wait_seconds)

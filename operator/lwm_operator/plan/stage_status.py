@@ -46,10 +46,18 @@ def begin_attempt(
     number: int,
     started_at: str | None = None,
     avoided_nodes: tuple[str, ...] = (),
+    avoided_node_pools: tuple[str, ...] = (),
     placement: Placement | None = None,
 ) -> StageStatus:
     """The entry with a new attempt, which is the intent to create its Job. `started_at` is unknown for a recovered attempt."""
-    attempt = Attempt(number=number, state=AttemptState.CREATING, started_at=started_at, avoided_nodes=avoided_nodes, placement=placement)
+    attempt = Attempt(
+        number=number,
+        state=AttemptState.CREATING,
+        started_at=started_at,
+        avoided_nodes=avoided_nodes,
+        avoided_node_pools=avoided_node_pools,
+        placement=placement,
+    )
     return entry.model_copy(
         update={
             "state": StageState.RUNNING,

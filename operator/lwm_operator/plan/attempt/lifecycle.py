@@ -7,16 +7,16 @@ from dataclasses import replace
 
 from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause
 from lwm_operator.plan.attempt import hang_detection, placement_timeout, queueing, startup_timeout, template_change
-from lwm_operator.plan.attempt.placement import track_placement
+from lwm_operator.plan.attempt.placement import search_seconds, track_placement
 from lwm_operator.plan.attempt.root_cause import describe_endings, root_cause
 from lwm_operator.plan.attempt.termination import AttemptObservation, finish_attempt, graceful_delete, terminate
 from lwm_operator.plan.context import PlanContext
-from lwm_operator.plan.failure.node_avoidance import LIFT_SECONDS
+from lwm_operator.plan.failure.node_avoidance import LIFT_SECONDS, oldest_avoided
 from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH
 from lwm_operator.plan.multislice import still_being_created
 from lwm_operator.plan.observed import JobView, PodState, PodView
 from lwm_operator.plan.reasons import LifecycleReason, TrainerReason
-from lwm_operator.plan.timestamps import elapsed, seconds_since, stamp
+from lwm_operator.plan.timestamps import seconds_since, stamp
 from lwm_trainer.config import Phase, Progress
 
 RECHECK_SECONDS = 10.0
@@ -110,8 +110,10 @@ def _release_cause(attempt: Attempt, ctx: PlanContext) -> RootCause | None:
 
 def _placement_cause(attempt: Attempt, ctx: PlanContext) -> RootCause | None:
     """Why an attempt gives up the search for nodes; None when it goes on."""
-    if attempt.avoided_nodes and (remaining := _lift_remaining(attempt, ctx)) is not None and remaining <= 0:
-        message = f"no node was found for {LIFT_SECONDS:.0f} s without {', '.join(attempt.avoided_nodes)}: they are no longer avoided"
+    if (remaining := _lift_remaining(attempt, ctx)) is not None and remaining <= 0:
+        avoided = (*attempt.avoided_nodes, *attempt.avoided_node_pools)
+        lifted = oldest_avoided(ctx.node_faults, avoided)
+        message = f"no node was found for {LIFT_SECONDS:.0f} s: {lifted} is no longer avoided, of {', '.join(avoided)}"
         return RootCause(
             failure_class=FailureClass.DISRUPTION, reason=LifecycleReason.AVOIDED_NODES_NEEDED, message=message[:MAX_MESSAGE_LENGTH]
         )
@@ -121,9 +123,8 @@ def _placement_cause(attempt: Attempt, ctx: PlanContext) -> RootCause | None:
 
 def _lift_remaining(attempt: Attempt, ctx: PlanContext) -> float | None:
     """Seconds until the attempt no longer avoids nodes; None while it does not lack any."""
-    if not attempt.avoided_nodes or attempt.placement is None or attempt.placement.unplaced_since is None:
-        return None
-    return LIFT_SECONDS - elapsed(attempt.placement.unplaced_since, ctx.now)
+    seconds = search_seconds(attempt.placement, ctx.now)
+    return None if seconds is None or not (attempt.avoided_nodes or attempt.avoided_node_pools) else LIFT_SECONDS - seconds
 
 
 def _recheck_after(attempt: Attempt, ctx: PlanContext, hang_seconds: float | None) -> float | None:

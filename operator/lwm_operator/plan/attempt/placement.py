@@ -8,7 +8,7 @@ from datetime import datetime
 from lwm_operator.api.status import Attempt, Placement
 from lwm_operator.plan.observed import PodView
 from lwm_operator.plan.reasons import LifecycleReason, PendingReason
-from lwm_operator.plan.timestamps import since
+from lwm_operator.plan.timestamps import seconds_since, since
 
 
 def unscheduled_pods(pods: tuple[PodView, ...]) -> list[PodView]:
@@ -32,22 +32,28 @@ def is_partially_placed(pods: tuple[PodView, ...], hosts: int) -> bool:
 
 def track_placement(attempt: Attempt, pods: tuple[PodView, ...], hosts: int, now: datetime, *, queued: bool) -> Attempt:
     """The attempt with its placement as observed. `queued`: its Job waits in a queue, so nobody looks for nodes."""
-    if queued:
-        return attempt.model_copy(update={"placement": None})
     before = attempt.placement or Placement()
     is_placed = placed_hosts(pods) >= hosts > 0
-    is_searching = before.unplaced_since is not None or bool(unscheduled_pods(pods))
+    is_searching = not is_placed and (before.unplaced_since is not None or bool(unscheduled_pods(pods)))
     placement = Placement(
-        unplaced_since=since(before.unplaced_since, now) if is_searching and not is_placed else None,
-        partial_since=since(before.partial_since, now) if is_partially_placed(pods, hosts) else None,
-        complete_since=since(before.complete_since, now) if is_placed else None,
+        unplaced_since=since(before.unplaced_since, now) if is_searching and not queued else None,
+        searched_seconds=before.searched_seconds if not is_placed else None,
+        partial_since=since(before.partial_since, now) if is_partially_placed(pods, hosts) and not queued else None,
+        complete_since=since(before.complete_since, now) if is_placed and not queued else None,
     )
     return attempt.model_copy(update={"placement": placement if placement != Placement() else None})
 
 
-def inherited_placement(attempt: Attempt) -> Placement | None:
-    """What the next attempt takes over: after a placement timeout it goes on with the same search for nodes."""
-    cause, placement = attempt.root_cause, attempt.placement
-    if placement is None or cause is None or cause.reason != LifecycleReason.PLACEMENT_TIMEOUT:
+def search_seconds(placement: Placement | None, now: datetime) -> float | None:
+    """For how long this attempt, and those before it that released their nodes, have found no node for a pod; None when none is missing."""
+    if placement is None or placement.unplaced_since is None:
         return None
-    return Placement(unplaced_since=placement.unplaced_since)
+    return (placement.searched_seconds or 0) + max(seconds_since(placement.unplaced_since, now), 0.0)
+
+
+def handed_over_placement(attempt: Attempt, now: datetime) -> Placement | None:
+    """What an attempt that ends leaves to the next one: after a placement timeout the same search for nodes goes on."""
+    cause, seconds = attempt.root_cause, search_seconds(attempt.placement, now)
+    if seconds is None or cause is None or cause.reason != LifecycleReason.PLACEMENT_TIMEOUT:
+        return None
+    return Placement(searched_seconds=int(seconds))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause
 from lwm_operator.plan.actions import DeletePod
-from lwm_operator.plan.attempt.placement import inherited_placement
+from lwm_operator.plan.attempt.placement import handed_over_placement
 from lwm_operator.plan.attempt.root_cause import describe_endings, more_specific_cause, root_cause
 from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.observed import PodState, PodView
@@ -50,7 +50,7 @@ def finish_attempt(attempt: Attempt, state: AttemptState, ctx: PlanContext) -> A
     """The attempt in its last state. Of its placement only what the next attempt takes over is kept."""
     finished_at = attempt.finished_at or stamp(ctx.now)
     return attempt.model_copy(
-        update={"state": state, "finished_at": finished_at, "stale_lease": None, "placement": inherited_placement(attempt)}
+        update={"state": state, "finished_at": finished_at, "stale_lease": None, "placement": handed_over_placement(attempt, ctx.now)}
     )
 
 

@@ -147,8 +147,9 @@ class LifecycleReason(Reason):
     )
     AVOIDED_NODES_NEEDED = (
         "AvoidedNodesNeeded",
-        "No node is free except those that failed before, so they are used again.",
-        "no node was found for 60 s without node2: they are no longer avoided",
+        "For 30 minutes no node was free except those that failed before, so the one that failed the longest ago is used again. On slices"
+        " of several TPU hosts whole node pools are avoided.",
+        "no node was found for 1800 s: node2 is no longer avoided, of node2, node5",
         "Repair or replace those nodes.",
     )
 

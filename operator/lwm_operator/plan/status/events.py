@@ -87,8 +87,8 @@ def _attempt_events(training: Training, number: int, stage: StageStatus, old: At
     key, label = f"{number}/{new.number}", f"attempt {new.number} of stage {stage.name}"
     if old is None:
         message = f"{label}, Job {job_name(training.metadata.name, number, new.number)}"
-        if new.avoided_nodes:
-            message += f", avoiding {', '.join(new.avoided_nodes)}"
+        if avoided := (*new.avoided_nodes, *(f"node pool {name}" for name in new.avoided_node_pools)):
+            message += f", avoiding {', '.join(avoided)}"
         if rollback := next((rollback for rollback in stage.rollbacks if rollback.attempt == new.number), None):
             message += f", rolled back to step {rollback.step}, {rollback.skip_batches} batches skipped"
         events.append(_event(EventReason.ATTEMPT_STARTED, message, key, _order(number, new.number, 1)))

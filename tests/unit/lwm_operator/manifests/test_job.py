@@ -25,6 +25,17 @@ def test_avoided_nodes_are_excluded_by_name_each_by_a_requirement_of_its_own() -
     assert "affinity" not in pod()
 
 
+def test_a_slice_of_several_hosts_avoids_node_pools_and_stays_in_one() -> None:
+    v5p = {"accelerator": {"type": "tpu", "tpu": {"family": "v5p", "topology": "2x2x2"}}}
+    manifest = job(replace(run(**v5p), avoided_node_pools=("pool-a", "pool-b")))
+    affinity = manifest["spec"]["template"]["spec"]["affinity"]
+    assert affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"] == [
+        {"matchExpressions": [{"key": "cloud.google.com/gke-nodepool", "operator": "NotIn", "values": ["pool-a", "pool-b"]}]}
+    ]
+    assert affinity["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    kubernetes_validate.validate(manifest, "1.37", strict=True)
+
+
 def test_with_a_queue_the_job_starts_suspended_and_only_the_job_has_the_label() -> None:
     queued, plain = job(run(execution={"queueName": "team"})), job(run())
     assert (queued["metadata"]["labels"]["kueue.x-k8s.io/queue-name"], queued["spec"]["suspend"]) == ("team", True)

@@ -1,12 +1,12 @@
 from dataclasses import replace
 from typing import Any
 
-from lwm_operator.api.status import AttemptState, FailureClass, Failures, Phase, StageState, Status
+from lwm_operator.api.status import AttemptState, FailureClass, Failures, NodeFault, Phase, StageState, Status
 from lwm_operator.plan.actions import ActionFailure, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, Plan
-from lwm_operator.plan.observed import Observed
+from lwm_operator.plan.observed import Observed, PodState
 from lwm_operator.plan.plan import plan
 from lwm_trainer.config import Rollback, Start
-from simulation.builders import NOW, cause, failed, later, seen, spec, stage, status, training
+from simulation.builders import NOW, cause, failed, job, later, pod, running, seen, spec, stage, status, training
 from simulation.simulation import Simulation
 
 THREE = [
@@ -290,12 +290,31 @@ def test_avoided_nodes_are_used_again_when_there_is_no_room_without_them() -> No
     assert [action.avoided_nodes for action in simulation.created] == [(), (), ("node2",)]
     simulation.environment.unschedule()
     simulation.reconcile()
-    simulation.wait(61)
-    assert simulation.reconcile().status.reason == "AvoidedNodesNeeded"
+    simulation.wait(1799)
+    assert simulation.reconcile().status.reason == "Unschedulable", "an autoscaler needs longer than a minute"
+    simulation.wait(1)
+    decided = simulation.reconcile()
+    assert decided.status.reason == "AvoidedNodesNeeded"
+    assert decided.status.message.endswith("no node was found for 1800 s: node2 is no longer avoided, of node2")
     simulation.terminate_deleted()
     simulation.reconcile()
     assert [action.avoided_nodes for action in simulation.created] == [(), (), ("node2",), ()]
     assert simulation.training.status.node_faults == ()
+
+
+def test_a_slice_of_several_hosts_avoids_the_pool_of_a_faulty_node_never_the_node_alone() -> None:
+    v5p = {"type": "tpu", "tpu": {"family": "v5p", "topology": "2x2x2"}}
+    once = NodeFault(node="node2", node_pool="pool-a", at="2026-01-01T11:00:00Z")
+    for pools, avoided in (({"node2": "pool-a"}, ("pool-a",)), ({}, ())):
+        before = status(running()).model_copy(update={"node_faults": (once,) if pools else (once.model_copy(update={"node_pool": None}),)})
+        broken = replace(seen(job(), pod(0), pod(1, state=PodState.FAILED, exit_code=137)), node_pools=pools)
+        ending = plan(training(before, accelerator=v5p), broken, NOW)
+        after = plan(training(ending.status, accelerator=v5p), seen(job()), later(5))
+        newest = after.status.stages[0].recent_attempts[0]
+        assert (newest.number, newest.avoided_nodes, newest.avoided_node_pools) == (2, (), avoided)
+        assert [action.avoided_node_pools for action in created(after)] == [avoided]
+        if avoided:
+            assert any("avoiding node pool pool-a" in event.message for event in after.events)
 
 
 def test_a_creation_that_was_refused_keeps_its_reason_until_one_succeeds() -> None:

@@ -1,5 +1,5 @@
 from lwm_operator.api.status import Attempt, AttemptState, Placement
-from lwm_operator.plan.attempt.placement import inherited_placement, is_partially_placed, track_placement
+from lwm_operator.plan.attempt.placement import handed_over_placement, is_partially_placed, search_seconds, track_placement
 from lwm_operator.plan.observed import PodState, PodView, Waiting
 from lwm_operator.plan.timestamps import stamp
 from simulation.builders import cause, failed, later, pod, running
@@ -41,12 +41,21 @@ def test_a_time_in_the_future_starts_again_because_the_clock_was_set_back() -> N
 
 
 def test_nobody_looks_for_nodes_in_a_queue() -> None:
-    starting = running(state=AttemptState.STARTING, placement=Placement(unplaced_since=stamp(later(0))))
-    assert tracked(starting, queued=True) is None
+    starting = running(state=AttemptState.STARTING, placement=Placement(unplaced_since=stamp(later(0)), searched_seconds=70))
+    assert tracked(starting, queued=True) == Placement(searched_seconds=70)
 
 
 def test_only_an_attempt_that_gave_its_nodes_back_leaves_its_search_to_the_next_one() -> None:
-    placement = Placement(unplaced_since=stamp(later(0)), partial_since=stamp(later(5)))
+    placement = Placement(unplaced_since=stamp(later(0)), searched_seconds=70, partial_since=stamp(later(5)))
     timed_out = failed(why=cause(reason="PlacementTimeout"), placement=placement)
-    assert inherited_placement(timed_out) == Placement(unplaced_since=stamp(later(0)))
-    assert inherited_placement(failed(placement=placement)) is None
+    assert handed_over_placement(timed_out, later(900)) == Placement(searched_seconds=970)
+    assert handed_over_placement(timed_out, later(-900)) == Placement(searched_seconds=70), "the clock was set back"
+    assert handed_over_placement(failed(placement=placement), later(900)) is None
+    quota = Placement(partial_since=stamp(later(5)))
+    assert handed_over_placement(failed(why=cause(reason="PlacementTimeout"), placement=quota), later(900)) is None
+
+
+def test_the_search_of_earlier_attempts_counts_and_the_time_between_does_not() -> None:
+    assert search_seconds(Placement(searched_seconds=970), later(5000)) is None
+    assert search_seconds(Placement(searched_seconds=970, unplaced_since=stamp(later(5000))), later(5100)) == 1070
+    assert search_seconds(None, later(0)) is None
