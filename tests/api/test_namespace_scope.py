@@ -88,7 +88,7 @@ async def test_a_tenant_installs_it_with_helm_and_it_runs_trainings_in_its_names
     finally:
         operator.end()
     text = operator.log.read_text()
-    assert "orbidden" not in text
+    assert "system:serviceaccount" not in text, "the API server refused the operator something"
     assert not [line for line in operator.lines() if line["level"] in ("warning", "error", "critical")]
 
 
@@ -106,3 +106,28 @@ async def test_its_account_may_do_nothing_outside_of_them(
                 await account.call("GET", path)
     finally:
         await account.close()
+
+
+async def test_a_namespace_that_is_refused_takes_no_other_away_and_is_served_when_it_returns(
+    client: Client, namespace: str, other: str, tenant: Path, kubeconfig: Path, tmp_path: Path
+) -> None:
+    where = (RELEASE, str(CHART), f"--namespace={namespace}", f"--kubeconfig={tenant}")
+    done = await asyncio.to_thread(helm, "upgrade", "--install", *where, *values(namespace, other))
+    assert done.returncode == 0, done.stderr
+    account = with_token(kubeconfig, await token(client, namespace, RELEASE), tmp_path / "operator")
+    path = paths.item("RoleBinding", other, RELEASE)
+    role_binding = await client.get(path)
+    assert role_binding is not None
+    await client.call("DELETE", path)
+    operator = Process(account, namespace, tmp_path / "log", [other])
+    try:
+        assert await begun(client, namespace) == "ImagePull"
+        refusals = [line for line in operator.lines() if line["event"] == "namespace_not_served"]
+        assert [line["watched_namespace"] for line in refusals] == [other]
+        assert "403 Forbidden" in refusals[0]["error"]
+        restored = {key: role_binding[key] for key in ("roleRef", "subjects")} | {"metadata": {"name": RELEASE}}
+        await client.call("POST", paths.collection("RoleBinding", other), body=restored)
+        assert await begun(client, other) == "ImagePull"
+        assert operator.stop() == 0
+    finally:
+        operator.end()

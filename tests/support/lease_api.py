@@ -4,6 +4,7 @@ import asyncio
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from lwm_operator.cluster.client import UNREACHABLE, ApiError, Body, Client
@@ -58,6 +59,9 @@ class LeaseClient(Client):
     server: LeaseServer
     next_trip: Callable[[], Trip] = field(default=Trip)
     timeout: float = 30.0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     async def call(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Body | None = None, content: str = "application/json"

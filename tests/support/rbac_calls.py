@@ -174,7 +174,10 @@ async def lead(client: Client, training: Training) -> None:
 
 
 PARTS = (
-    Part(does=list_trainings, without="the operator does not start; its log says `cannot_list_trainings` and names the missing permission"),
+    Part(
+        does=list_trainings,
+        without="the operator does not start, or serves only its other namespaces; its log says so and names the missing permission",
+    ),
     Part(does=tell_twice, without="Events are not posted, or repeated Events are not counted; trainings continue"),
     Part(
         does=look_at,
@@ -182,7 +185,7 @@ PARTS = (
     ),
     Part(
         does=watch,
-        without="the operator notices no changes; the log names the rejected watch, and the process exits within two minutes",
+        without="the operator notices no changes; the log names the rejected watch, which is tried again each minute",
     ),
     Part(does=ask_why, without="the status does not explain why pods start slowly, and the training is not reconciled while they do"),
     Part(

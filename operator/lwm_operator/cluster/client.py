@@ -62,10 +62,15 @@ class Client:
     def __init__(self, settings: Configuration) -> None:
         self._api = ApiClient(settings)
         self._clock = ServerClock(time.monotonic)
+        self._unanswered_since: float | None = None
 
     def now(self) -> datetime:
         """Return the time by the API server's clock, which stamps its objects; this machine's may be wrong, or set anew."""
         return self._clock.now()
+
+    def unreachable_seconds(self) -> float:
+        """Return how long calls have gone without any answer; 0 where the last call was answered."""
+        return 0.0 if self._unanswered_since is None else time.monotonic() - self._unanswered_since
 
     async def close(self) -> None:
         await self._api.close()  # type: ignore[no-untyped-call]
@@ -79,12 +84,15 @@ class Client:
             method, path, query_params=list((query or {}).items()), header_params=headers, body=body, auth_settings=["BearerToken"]
         )
         _, url, headers, payload, _ = request
+        if self._unanswered_since is None:
+            self._unanswered_since = time.monotonic()
         try:
             response = await self._api.call_api(method, url, header_params=headers, body=payload, _request_timeout=REQUEST_SECONDS)
             raw: bytes = await response.read()  # type: ignore[no-untyped-call]
         except (ClientError, OSError, TimeoutError) as error:
             CALLS.labels(method=method, code="none").inc()
             raise ApiError(method, path, UNREACHABLE, "Unreachable", repr(error)) from error
+        self._unanswered_since = None
         CALLS.labels(method=method, code=str(response.status)).inc()
         self._clock.set(response.headers.get("Date"))
         answer = _decode(raw)

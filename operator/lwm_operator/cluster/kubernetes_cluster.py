@@ -12,13 +12,16 @@ from lwm_operator.api.status import Status
 from lwm_operator.api.training import Metadata, Training, parse_training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.apply import carry_out
-from lwm_operator.cluster.client import ApiError, Client
+from lwm_operator.cluster.client import ApiError, Body, Client
 from lwm_operator.cluster.events import post_event
 from lwm_operator.cluster.port import ConflictError, TrainingKey, UnreadableTrainingError
 from lwm_operator.cluster.snapshot import observe
 from lwm_operator.cluster.status import write_status
 from lwm_operator.plan.actions import Action, Event
 from lwm_operator.plan.observed import Observed
+
+REFUSED = (403, 404)
+"""Answers about one namespace: deleted, or without the operator's Role."""
 
 
 class KubernetesCluster:
@@ -33,11 +36,13 @@ class KubernetesCluster:
         namespaces: tuple[str, ...] = (),
         read_nodes: bool = True,
         now: Callable[[], datetime] | None = None,
+        report_namespace: Callable[[str, ApiError | None], None] = lambda namespace, error: None,  # noqa: ARG005
     ) -> None:
         """`trainer_image` is for trainings that name none; `instance` is this process's name in Events.
 
         Without `namespaces` all are watched. `read_nodes` says whether the account may read nodes.
-        `now` defaults to the API server's clock.
+        `now` defaults to the API server's clock. `report_namespace` is called each time that the trainings of one of `namespaces` are
+        listed, with the namespace and None or the refusal.
         """
         self._client = client
         self._trainer_image = trainer_image
@@ -45,15 +50,33 @@ class KubernetesCluster:
         self._namespaces = namespaces
         self._read_nodes = read_nodes
         self._now = now or client.now
+        self._report_namespace = report_namespace
 
     def now(self) -> datetime:
         return self._now()
 
     async def list_trainings(self) -> list[TrainingKey]:
-        """Raises ApiError with code 404 when the CRD is not installed."""
-        collections = [paths.collection(names.KIND, namespace) for namespace in self._namespaces]
-        trainings = [body for path in collections or [paths.ALL_TRAININGS] for body in await self._client.list(path)]
-        return [TrainingKey(body["metadata"]["namespace"], body["metadata"]["name"]) for body in trainings]
+        """A watched namespace that is refused is left out and reported; the others go on.
+
+        Raises ApiError when every namespace is refused, with code 404 when the CRD is not installed, and when there is no answer.
+        """
+        if not self._namespaces:
+            return [_key(body) for body in await self._client.list(paths.ALL_TRAININGS)]
+        keys: list[TrainingKey] = []
+        refusals: list[ApiError] = []
+        for namespace in self._namespaces:
+            try:
+                keys += [_key(body) for body in await self._client.list(paths.collection(names.KIND, namespace))]
+            except ApiError as error:
+                if error.code not in REFUSED:
+                    raise
+                refusals.append(error)
+                self._report_namespace(namespace, error)
+            else:
+                self._report_namespace(namespace, None)
+        if len(refusals) == len(self._namespaces):
+            raise refusals[0]
+        return keys
 
     async def read_training(self, key: TrainingKey) -> Training | None:
         body = await self._client.get(paths.item(names.KIND, key.namespace, key.name))
@@ -81,6 +104,10 @@ class KubernetesCluster:
 
     async def post_event(self, regarding: Metadata, event: Event) -> None:
         await post_event(self._client, regarding, event, self.now(), self._instance)
+
+
+def _key(body: Body) -> TrainingKey:
+    return TrainingKey(body["metadata"]["namespace"], body["metadata"]["name"])
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 All handlers are `on.event`: they leave no finalizer and no annotation, and write nothing.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import kopf
@@ -12,8 +13,21 @@ from lwm_operator.cluster.parse import attempt_key, parse_progress
 from lwm_operator.cluster.port import TrainingKey
 from lwm_operator.controller.queue import KeyedQueue
 
+WATCH_BACKOFFS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 COALESCE_SECONDS = 10.0
 """How long Lease events wait that change neither attempt, phase nor commit: every training causes one every 10 s."""
+
+
+class _Backoffs:
+    """Seconds between the tries of a watch that fails: kopf takes them one by one, and these never end.
+
+    With an end, kopf would stop the operator, for all namespaces, when one is deleted or refused.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        yield from WATCH_BACKOFFS
+        while True:
+            yield WATCH_BACKOFFS[-1]
 
 
 def register(registry: kopf.OperatorRegistry, queue: KeyedQueue[TrainingKey]) -> None:
@@ -57,6 +71,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.execution.max_workers = 2
+    settings.networking.error_backoffs = _Backoffs()
     for kind in ("jobs", "pods", "leases"):
         settings.watching.label_selectors[kind] = names.LABEL_TRAINING
     return settings

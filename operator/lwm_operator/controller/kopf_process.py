@@ -6,7 +6,7 @@ import sys
 import kopf
 
 from lwm_operator.cluster.port import TrainingKey
-from lwm_operator.controller import handlers, health
+from lwm_operator.controller import handlers
 from lwm_operator.controller.logs import configure_logging
 from lwm_operator.controller.queue import KeyedQueue
 from lwm_operator.controller.run import run
@@ -16,10 +16,9 @@ from lwm_operator.controller.settings import Settings, from_environment
 async def run_operator(settings: Settings) -> int:
     """Run until told to stop; return the exit code of the process."""
 
-    async def watch(queue: KeyedQueue[TrainingKey], tasks: list[asyncio.Task[None]]) -> None:
+    async def watch(queue: KeyedQueue[TrainingKey]) -> None:
         registry = kopf.OperatorRegistry()
         handlers.register(registry, queue)
-        health.register(registry, queue, tasks)
         await kopf.operator(
             registry=registry,
             settings=handlers.kopf_settings(),
@@ -27,7 +26,6 @@ async def run_operator(settings: Settings) -> int:
             identity=settings.identity,  # type: ignore[arg-type]  # a NewType of str that kopf keeps to itself
             clusterwide=not settings.watch_namespaces,
             namespaces=settings.watch_namespaces,
-            liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
         )
 
     return await run(settings, watch)

@@ -10,6 +10,9 @@ FAILURES = Counter("lwm_operator_reconcile_failures_total", "Reconciles that end
 STATUS_WRITES = Counter("lwm_operator_status_writes_total", "Status writes.")
 QUEUE = Gauge("lwm_operator_queue_depth", "Trainings that wait to be reconciled.")
 LEADER = Gauge("lwm_operator_is_leader", "1 while this process works.")
+NAMESPACE_SERVED = Gauge(
+    "lwm_operator_namespace_served", "1 while the trainings of this watched namespace can be listed, else 0.", ["namespace"]
+)
 
 PHASE = Gauge("lwm_training_phase", "1 for the phase that the training is in.", ["namespace", "name", "phase"])
 STEP = Gauge("lwm_training_stage_step", "Step of the current stage.", ["namespace", "name"])

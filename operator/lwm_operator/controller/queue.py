@@ -95,7 +95,7 @@ class KeyedQueue(Generic[Key]):
             self._dirty.discard(key)
             self.add(key)
 
-    def oldest_seconds(self) -> float:
-        """Return how long the oldest key has waited, or been with its worker."""
+    def longest_work_seconds(self) -> float:
+        """Return how long the key that has been with its worker for longest has been there."""
         now = self._clock()
-        return now - min((*self._ready.values(), *self._working.values()), default=now)
+        return now - min(self._working.values(), default=now)

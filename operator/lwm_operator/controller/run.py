@@ -2,16 +2,19 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import structlog
-from prometheus_client import start_http_server
 
-from lwm_operator.cluster.client import ApiError, Client, configuration
+from lwm_operator.cluster.client import UNREACHABLE, ApiError, Client, configuration
 from lwm_operator.cluster.kubernetes_cluster import KubernetesCluster
 from lwm_operator.cluster.leader import Leader
 from lwm_operator.cluster.port import ClusterPort, TrainingKey
 from lwm_operator.controller import metrics
+from lwm_operator.controller.health import Health, Role
+from lwm_operator.controller.http_endpoints import PortError, http_endpoints
+from lwm_operator.controller.namespaces import WatchedNamespaces
 from lwm_operator.controller.queue import KeyedQueue
 from lwm_operator.controller.reconcile import Reconciler
 from lwm_operator.controller.settings import Settings
@@ -23,86 +26,108 @@ LEASE_NAME = "lwm-operator"
 STOP_SECONDS = 15.0
 CRD_SECONDS = 30.0
 """How long to wait for the CRD: one that is installed together with the operator is not served at once."""
+START_RETRY_SECONDS = 2.0
 
 FIXES = {
+    UNREACHABLE: "the operator waits until the API server answers",
     403: "give the service account the chart's rights",
     404: "install the CRD: helm upgrade --install of the chart, or kubectl apply --server-side -f crds/",
 }
+SEE_ERROR = "see the error"
 
-Watcher = Callable[[KeyedQueue[TrainingKey], list[asyncio.Task[None]]], Awaitable[None]]
+Watcher = Callable[[KeyedQueue[TrainingKey]], Awaitable[None]]
 """Adds keys to the queue until the process is told to stop."""
 
 
 async def run(settings: Settings, watch: Watcher) -> int:
     """Run the operator; return exit code 0 when told to stop, 1 when something failed."""
     client = Client(await configuration())
+    watched = WatchedNamespaces()
+    health = Health(client.unreachable_seconds, watched.refused)
     cluster = KubernetesCluster(
         client,
         trainer_image=settings.trainer_image,
         instance=settings.identity,
         namespaces=settings.watch_namespaces,
         read_nodes=settings.read_nodes,
+        report_namespace=watched.report,
     )
     leader = Leader(
         client, namespace=settings.namespace, name=LEASE_NAME, identity=settings.identity, now=client.now, report=report_election
     )
     try:
-        if not await _wait_for_crd(cluster):
-            return 1
-        if settings.leader_election:
-            log.info("waiting_for_leadership", lease=f"{settings.namespace}/{LEASE_NAME}")
-            if not await _acquire_leadership(leader):
+        async with http_endpoints(health, health_port=settings.health_port, metrics_port=settings.metrics_port):
+            if (crd_served := await _unless_stopped(_wait_for_crd(cluster))) is None:
                 return 0
-        metrics.LEADER.set(1)
-        start_http_server(settings.metrics_port)
-        return await _lead(cluster, settings, leader, watch)
+            if not crd_served:
+                return 1
+            if settings.leader_election:
+                log.info("waiting_for_leadership", lease=f"{settings.namespace}/{LEASE_NAME}")
+                health.role = Role.STANDBY
+                if await _unless_stopped(_acquire(leader)) is None:
+                    return 0
+            metrics.LEADER.set(1)
+            return await _lead(cluster, settings, leader, watch, health, watched)
+    except PortError as error:
+        log.error("port_not_opened", error=str(error))
+        return 1
     finally:
         await client.close()
 
 
-async def _acquire_leadership(leader: Leader) -> bool:
-    """Wait for leadership; return False when told to stop first.
+async def _unless_stopped(waiting: Coroutine[Any, Any, bool]) -> bool | None:
+    """Return what the coroutine returns, and None when told to stop first.
 
     The handlers are needed because process 1 of a container gets no signal for which it has none.
     """
-    loop, acquiring = asyncio.get_running_loop(), asyncio.ensure_future(leader.acquire())
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(waiting)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, acquiring.cancel)
+        loop.add_signal_handler(number, task.cancel)
     try:
-        await acquiring
+        return await task
     except asyncio.CancelledError:
-        return False
+        return None
+
+
+async def _acquire(leader: Leader) -> bool:
+    await leader.acquire()
     return True
 
 
 async def _wait_for_crd(cluster: ClusterPort) -> bool:
-    """Wait until the CRD is served; log an error and return False when it takes too long.
+    """Wait until trainings can be listed; log an error and return False when they are refused or the CRD does not come.
 
-    With scanning off, kopf would watch nothing for ever where the CRD is missing.
+    An API server that does not answer is waited for. With scanning off, kopf would watch nothing for ever where the CRD is missing.
     """
     loop = asyncio.get_running_loop()
-    end = loop.time() + CRD_SECONDS
+    end, logged = loop.time() + CRD_SECONDS, ""
     while True:
         try:
             await cluster.list_trainings()
         except ApiError as error:
-            if error.code == 403 or loop.time() > end:
-                log.error("cannot_list_trainings", error=str(error), fix=FIXES.get(error.code, "see the error"))
+            if error.code == 403 or (error.code == 404 and loop.time() > end):
+                log.error("cannot_list_trainings", error=str(error), fix=FIXES[error.code])
                 return False
-            await asyncio.sleep(1)
+            if str(error) != logged:
+                logged = str(error)
+                log.warning("waiting_for_api_server", error=logged, fix=FIXES.get(error.code, SEE_ERROR))
+            await asyncio.sleep(START_RETRY_SECONDS)
         else:
             return True
 
 
-async def _lead(cluster: ClusterPort, settings: Settings, leader: Leader, watch: Watcher) -> int:
+async def _lead(
+    cluster: ClusterPort, settings: Settings, leader: Leader, watch: Watcher, health: Health, watched: WatchedNamespaces
+) -> int:
     """Watch and reconcile until one of the tasks ends; return the exit code."""
     queue: KeyedQueue[TrainingKey] = KeyedQueue(asyncio.get_running_loop().time)
     reconciler = Reconciler(cluster)
     tasks = [asyncio.create_task(run_worker(queue, reconciler), name=f"worker-{number}") for number in range(settings.workers)]
-    tasks.append(asyncio.create_task(resync(cluster, queue), name="resync"))
+    tasks.append(asyncio.create_task(resync(cluster, queue, watched), name="resync"))
     if settings.leader_election:
         tasks.append(asyncio.create_task(leader.hold(), name="leader"))
-    watching = asyncio.ensure_future(watch(queue, tasks))
+    watching = asyncio.ensure_future(watch(queue))
+    health.lead(queue, tasks)
     log.info("leading", identity=settings.identity, trainer_image=settings.trainer_image, namespaces=settings.watch_namespaces or "all")
     done, _ = await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
     if all(task.cancelled() for task in done):
@@ -136,4 +161,4 @@ def report_election(holder: str, error: ApiError | None) -> None:
     if error is None:
         log.info("another_operator_leads", holder=holder)
     else:
-        log.warning("lease_not_renewed", error=str(error), fix=FIXES.get(error.code, "see the error"))
+        log.warning("lease_not_renewed", error=str(error), fix=FIXES.get(error.code, SEE_ERROR))

@@ -2,9 +2,10 @@
 
 from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, MetricsHandler
 
 from lwm_trainer.config import METRICS_PORT
+from lwm_trainer.config.http_server import serve_in_thread
 from lwm_trainer.runtime import console
 from lwm_trainer.runtime.step_report import StepReport
 
@@ -41,7 +42,7 @@ class Metrics:
         ).labels(training, stage)
         if port:
             try:
-                start_http_server(port, registry=self.registry)
+                serve_in_thread(port, MetricsHandler.factory(self.registry))
             except OSError as error:
                 console.warn(f"metrics: port {port} cannot be opened ({error}); training continues without metrics")
 

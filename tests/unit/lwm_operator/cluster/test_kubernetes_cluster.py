@@ -17,7 +17,9 @@ KEY = TrainingKey("default", "bible")
 class FakeClient:
     """An API server with some trainings, which refuses writes with this code."""
 
-    def __init__(self, *trainings: dict[str, Any], refuses_with: int = 0) -> None:
+    def __init__(self, *trainings: dict[str, Any], refuses_with: int = 0, refused: dict[str, int] | None = None) -> None:
+        """`refused`: codes by namespace, to lists there."""
+        self.refused = refused or {}
         self.trainings = trainings
         self.refuses_with = refuses_with
         self.listed: list[str] = []
@@ -27,6 +29,9 @@ class FakeClient:
 
     async def list(self, path: str) -> list[dict[str, Any]]:
         self.listed.append(path)
+        for namespace, code in self.refused.items():
+            if f"/namespaces/{namespace}/" in path:
+                raise ApiError("GET", path, code, "", "no")
         return [each for each in self.trainings if f"/namespaces/{each['metadata']['namespace']}/" in path or "/namespaces/" not in path]
 
     async def patch(self, path: str, body: dict[str, Any], kind: str, *, manager: str) -> dict[str, Any]:
@@ -73,3 +78,32 @@ async def test_trainings_are_listed_in_the_watched_namespaces_or_in_all() -> Non
     base = f"/apis/{names.API_VERSION}"
     in_each = [f"{base}/namespaces/{namespace}/{names.PLURAL}" for namespace in ("default", "other")]
     assert client.listed == [f"{base}/{names.PLURAL}", *in_each]
+
+
+@pytest.mark.parametrize("code", [403, 404])
+async def test_a_refused_namespace_is_reported_and_takes_no_other_away(code: int) -> None:
+    reports: list[tuple[str, int | None]] = []
+
+    def report(namespace: str, error: ApiError | None) -> None:
+        reports.append((namespace, None if error is None else error.code))
+
+    client = FakeClient(body(), refused={"gone": code})
+    watching = KubernetesCluster(
+        client,  # type: ignore[arg-type]
+        trainer_image="i",
+        instance="test",
+        namespaces=("gone", "default"),
+        report_namespace=report,
+        now=lambda: NOW,
+    )
+    assert await watching.list_trainings() == [KEY]
+    client.refused.clear()
+    assert await watching.list_trainings() == [KEY]
+    assert reports == [("gone", code), ("default", None), ("gone", None), ("default", None)]
+
+
+async def test_a_list_fails_where_every_namespace_is_refused_and_where_the_server_does_not_answer() -> None:
+    with pytest.raises(ApiError, match="403"):
+        await cluster(FakeClient(refused={"a": 403, "b": 403}), "a", "b").list_trainings()
+    with pytest.raises(ApiError, match=r"/namespaces/b/.*503"):
+        await cluster(FakeClient(body(), refused={"b": 503}), "default", "b").list_trainings()

@@ -1,4 +1,5 @@
 import inspect
+import itertools
 from typing import Any
 
 import kopf
@@ -104,3 +105,9 @@ async def test_the_lease_of_a_preparation_waits_ten_seconds_too(queue: KeyedQueu
 def test_kopf_only_watches() -> None:
     settings = handlers.kopf_settings()
     assert (settings.posting.enabled, settings.scanning.disabled, settings.peering.standalone) == (False, True, True)
+
+
+def test_a_watch_that_fails_is_tried_for_ever() -> None:
+    backoffs = handlers.kopf_settings().networking.error_backoffs
+    assert not isinstance(backoffs, int | float)
+    assert list(itertools.islice(backoffs, 100))[-1] == 60

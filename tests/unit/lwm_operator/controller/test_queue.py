@@ -72,16 +72,21 @@ def test_failures_back_off_until_forgotten() -> None:
     assert q.retry("a") == 0.5
 
 
-def test_the_oldest_key_is_watched() -> None:
+def test_the_longest_work_is_known_and_waiting_is_no_work() -> None:
     q, clock = queue()
-    assert q.oldest_seconds() == 0
     q.add("a")
+    q.add("b")
     clock.now += 7
-    assert q.oldest_seconds() == 7
+    assert q.longest_work_seconds() == 0
     q.poll()
-    assert (len(q), q.oldest_seconds()) == (0, 0)
+    clock.now += 2
+    q.poll()
     clock.now += 9
-    assert q.oldest_seconds() == 9
+    assert q.longest_work_seconds() == 11
+    q.done("a")
+    assert q.longest_work_seconds() == 9
+    q.done("b")
+    assert q.longest_work_seconds() == 0
 
 
 async def test_get_wakes_for_adds_and_for_delays() -> None:

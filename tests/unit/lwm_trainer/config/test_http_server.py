@@ -1,0 +1,54 @@
+"""One port for both families, and IPv4 alone where there is no IPv6."""
+
+import errno
+import socket
+import urllib.request
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+from lwm_trainer.config.http_server import open_port, serve_in_thread
+
+HAS_IPV6 = socket.has_dualstack_ipv6()
+
+
+class Hello(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def hosts() -> list[str]:
+    return ["127.0.0.1", "[::1]"] if HAS_IPV6 else ["127.0.0.1"]
+
+
+def test_a_page_is_served_over_both_families() -> None:
+    with open_port(0) as probe:
+        port = probe.getsockname()[1]
+    serve_in_thread(port, Hello)
+    for host in hosts():
+        with urllib.request.urlopen(f"http://{host}:{port}/", timeout=10) as answer:
+            assert answer.status == 200
+
+
+@pytest.mark.parametrize("code", [errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT])
+def test_without_ipv6_it_listens_on_ipv4(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    create = socket.create_server
+
+    def refuse_ipv6(address: tuple[str, int], *, family: int = socket.AF_INET, **more: int) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(code, "no IPv6 here")
+        return create(address, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: True)
+    monkeypatch.setattr(socket, "create_server", refuse_ipv6)
+    with open_port(0) as listening:
+        assert listening.family == socket.AF_INET
+
+
+def test_a_taken_port_is_an_error() -> None:
+    with open_port(0) as taken, pytest.raises(OSError, match="in use"):
+        open_port(taken.getsockname()[1])
