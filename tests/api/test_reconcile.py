@@ -286,3 +286,37 @@ async def test_the_children_of_a_finished_training_go_when_its_time_is_over(clie
     await until(nothing)
     status = (await reload(client, training)).status
     assert (status.phase, status.attempt) == (Phase.COMPLETE, 1), "what is missing afterwards is not made again"
+
+
+SLICES = {"type": "tpu", "tpu": {"family": "v6e", "topology": "2x2", "slices": 2}}
+
+
+async def test_slices_are_released_together_and_a_refused_one_leaves_none_running(client: Client, rights: Client, namespace: str) -> None:
+    quota = {"metadata": {"name": "one"}, "spec": {"hard": {"count/jobs.batch": "1"}}}
+    quotas = f"/api/v1/namespaces/{namespace}/resourcequotas"
+    await client.call("POST", quotas, body=quota)
+
+    async def is_counted() -> bool:
+        return "used" in ((await client.get(f"{quotas}/one")) or {}).get("status", {})
+
+    await until(is_counted)
+    operator, training = Operator(rights), await create(client, namespace, accelerator=SLICES)
+    for _ in range(2):
+        with pytest.raises(ApiError, match="exceeded quota: one"):
+            await operator.reconcile(training)
+    refused = await children(client, training)
+    assert [(job["spec"]["suspend"], names.ANNOTATION_HELD in job["metadata"]["annotations"]) for job in refused["Job"]] == [(True, True)]
+    assert refused["Pod"] == []
+    assert (await reload(client, training)).status.reason == "CreateFailed"
+
+    await client.call("DELETE", f"{quotas}/one")
+
+    async def both_have_pods() -> bool:
+        with suppress(ClusterError):
+            await operator.reconcile(training)
+        return len((await children(client, training))["Pod"]) == 2
+
+    await until(both_have_pods, 40)
+    released = (await children(client, training))["Job"]
+    assert [(job["spec"]["suspend"], names.ANNOTATION_HELD in job["metadata"]["annotations"]) for job in released] == [(False, False)] * 2
+    assert (await reload(client, training)).status.stages[0].recent_attempts[0].state != "Creating"

@@ -40,7 +40,7 @@ WANTED: dict[str, tuple[str, ...]] = {
     "action": tuple(action.__name__ for action in get_args(Action)),
     "event": EVENTS,
     "decision": tuple(REASONS),
-    "situation": ("SliceRefused", "ReleaseInterrupted"),
+    "situation": ("ClockSetBack", "ClockSetForward", "NewDefault", "NodesOneByOne", "ReleaseInterrupted", "SliceRefused"),
     "trainer": get_args(Skew),
     "upgrade": ("in the middle of a stage",),
 }

@@ -38,6 +38,8 @@ class Environment:
 
     def set_clock(self, seconds: float) -> None:
         """Somebody sets the operator's clock."""
+        if self.state.timers_run:
+            self.state.coverage[f"situation ClockSet{'Back' if seconds < 0 else 'Forward'}"] += 1
         self.state.now += timedelta(seconds=seconds)
         self.state.skew += timedelta(seconds=seconds)
 

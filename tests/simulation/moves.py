@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from lwm_operator.api.execution import Execution
 from lwm_operator.api.failure_policy import Budgets, OnDivergence
 from lwm_trainer.config import Mesh, Phase, TerminationMessage
+from simulation.invariants import require
 from simulation.simulation import Simulation
 from simulation.state import BAD_IMAGE
 
@@ -49,6 +51,25 @@ def edit(simulation: Simulation, **changes: object) -> None:
 
 def edit_policy(simulation: Simulation, **changes: object) -> None:
     edit(simulation, failure_policy=simulation.training.spec.failure_policy.model_copy(update=changes))
+
+
+class NewerExecution(Execution):
+    """The next release of the API."""
+
+    new_setting: int = 7
+
+
+def upgrade_api(simulation: Simulation) -> None:
+    """The operator is upgraded, and its API has a new field with a default: what is decided stays the same."""
+    state, spec = simulation.state, simulation.training.spec
+    if isinstance(spec.execution, NewerExecution):
+        return
+    before = simulation.plan()
+    state.upgrade(spec.model_copy(update={"execution": NewerExecution(**spec.execution.model_dump())}))
+    require(simulation.plan() == before, "a new field with a default changes the plan")
+    job = state.newest_job
+    is_waiting = job is not None and (job.suspended or any(pod.waiting is not None for pod in state.newest_pods))
+    state.coverage["situation NewDefault"] += is_waiting
 
 
 def raise_resume(simulation: Simulation) -> None:
@@ -191,6 +212,7 @@ MOVES: dict[str, Callable[..., object]] = {
     "history": lambda s, kept: edit_policy(s, failed_attempts_history_limit=kept),
     "avoid": lambda s, after: edit_policy(s, avoid_nodes_after=after),
     "image": lambda s, bad: edit(s, image=BAD_IMAGE if bad else ""),
+    "upgrade API": upgrade_api,
     "ttl": lambda s, seconds: edit(s, ttl_seconds_after_finished=seconds),
     "append stage": append_stage,
     "remove stage": remove_stage,

@@ -1,18 +1,30 @@
 """The operator of a simulated cluster: its real reconciler, effect by effect. Between any two effects it may die or pause."""
 
-from lwm_operator.api.status import ImageSource, StageState
+from datetime import datetime
+
+from lwm_operator.api.status import Attempt, ImageSource, StageState
 from lwm_operator.api.training import Training
 from lwm_operator.cluster.port import ClusterError
 from lwm_operator.controller.reconcile import Reconciler
 from lwm_operator.plan.actions import CreateAttempt, CreatePreparation, Plan
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.plan import plan
+from lwm_operator.plan.timestamps import seconds_since
 from simulation.api_server import ApiServer
 from simulation.simulated_cluster import SimulatedCluster, key_of
 from simulation.state import GOOD_IMAGE, ClusterState
 
+LATE_SECONDS = 3600.0
 MAX_STALE_PASSES = 3
 ALL_EFFECTS = 1000
+
+
+def is_partly_placed_late(attempt: Attempt, now: datetime) -> bool:
+    """Whether the gang has some of its nodes now, after it had none for longer than every timeout."""
+    placement = attempt.placement
+    if placement is None or placement.partial_since is None:
+        return False
+    return seconds_since(placement.unplaced_since, now) - seconds_since(placement.partial_since, now) > LATE_SECONDS
 
 
 class RecordingReconciler(Reconciler):
@@ -144,6 +156,8 @@ class OperatorPasses:
         for action in decided.actions:
             coverage[f"action {type(action).__name__}"] += 1
         for entry in decided.status.stages:
+            if entry.recent_attempts and is_partly_placed_late(entry.recent_attempts[0], self.state.now):
+                coverage["situation NodesOneByOne"] += 1
             coverage[f"stage {entry.state}"] += 1
             if entry.recent_attempts:
                 coverage[f"attempt {entry.recent_attempts[0].state}"] += 1

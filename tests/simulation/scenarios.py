@@ -263,6 +263,7 @@ SCRIPTS: dict[str, Callable[[Randomness], Script]] = {
     "autoscale": _autoscale,
     "never step": _never_step,
     "refuse slice": _refuse_slice,
+    "upgrade API": _one(("upgrade API",)),
     "hold up": _hold_up,
     "work": _work,
     "lose worker": _lose_worker,

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from lwm_operator.api.spec import Spec
 from lwm_operator.api.status import Status
 from lwm_operator.api.training import Training
 from lwm_operator.cluster.port import ClusterError
@@ -114,6 +115,11 @@ class ClusterState:
         job = self.newest_job
         return [] if job is None else [pod for pod in self.pods.values() if (pod.stage, pod.attempt) == (job.stage, job.attempt)]
 
+    @property
+    def timers_run(self) -> bool:
+        """Whether the placement or the start-up of an attempt is being timed."""
+        return any(attempt.placement is not None for entry in self.training.status.stages for attempt in entry.recent_attempts[:1])
+
     def pods_of(self, job: JobView) -> list[PodView]:
         return [pod for pod in self.pods.values() if (pod.stage, pod.attempt, pod.slice) == (job.stage, job.attempt, job.slice)]
 
@@ -139,6 +145,10 @@ class ClusterState:
         old = self.training.status
         self._store(status=status)
         self.invariants.status_written(self, old, status)
+
+    def upgrade(self, spec: Spec) -> None:
+        """A newer CRD and operator: the API server returns the same object with the defaults of fields that are new."""
+        self._store(spec=spec)
 
     def lose_status(self) -> None:
         """Somebody empties the stored status."""

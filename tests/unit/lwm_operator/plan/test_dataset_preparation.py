@@ -279,9 +279,9 @@ def test_one_that_no_coming_stage_needs_is_ended() -> None:
 
 def test_one_whose_pods_wait_for_what_the_spec_no_longer_says_is_made_anew() -> None:
     held = worker(0, PodState.PENDING, waiting=Waiting(reason="ErrImagePull", message="", since=SINCE))
-    assert deleted(after(preparation(held, template="old"))) == ["uid-books-0"]
+    assert deleted(after(preparation(held, template="2-old"))) == ["uid-books-0"]
     assert deleted(after(preparation(held, template=template_hash(new_training().spec)))) == []
-    assert deleted(after(preparation(held, worker(1), template="old"))) == [], "it has begun"
+    assert deleted(after(preparation(held, worker(1), template="2-old"))) == [], "it has begun"
 
 
 def test_a_worker_that_a_lost_node_keeps_is_removed() -> None:

@@ -13,7 +13,7 @@ from lwm_operator.cluster.port import TrainingKey
 from lwm_operator.controller.reconcile import Reconciler
 from lwm_operator.plan import dataset_preparation, plan, stage_handover, stage_reconciler, stage_status
 from lwm_operator.plan.actions import Action, DeletePreparation
-from lwm_operator.plan.attempt import lifecycle, queueing, root_cause, termination
+from lwm_operator.plan.attempt import lifecycle, queueing, root_cause, template_change, termination
 from lwm_operator.plan.failure import retry_budgets
 from lwm_operator.plan.failure.failure_classes import RULES
 from lwm_operator.plan.observed import Observed
@@ -135,6 +135,14 @@ def _evicted_before_any_pod(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(queueing, "is_evicted", lambda job, *_: job is not None and job.suspended)
 
 
+def _defaults_hashed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(template_change, "template_hash", lambda spec: f"2-{spec.execution.model_dump_json()}{spec.image}")
+
+
+def _start_not_timed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(lifecycle, "_recheck_after", lambda *_: None)
+
+
 def _data_not_waited_for(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(dataset_preparation, "explain_unprepared", lambda drawn_on: None)
 
@@ -175,6 +183,8 @@ BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "bad data is tried again by itself": (_bad_data_tried_again, "nobody said to resume"),
     "the Job of a data set that is ready is deleted": (_last_words_of_data_deleted, "its logs are gone"),
     "a conflict is overlooked": (_conflict_overlooked, ""),
+    "a field with a default counts as an edit": (_defaults_hashed, "a new field with a default changes the plan"),
+    "nobody wakes the operator when placement or start-up takes too long": (_start_not_timed, "the operator asked for None"),
 }
 
 
