@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lwm_operator.manifests.storage import CHECKPOINT_PATH
+from lwm_operator.api.names import CHECKPOINT_PATH
 from lwm_trainer.config import RunConfig
 from quickstart.claim import NAME, Claim
 from quickstart.learning_check import LearningCheck, check_learning, same_tokens_entropy

@@ -43,6 +43,8 @@ WANTED: dict[str, tuple[str, ...]] = {
     "situation": ("ClockSetBack", "ClockSetForward", "NewDefault", "NodesOneByOne", "ReleaseInterrupted", "SliceRefused"),
     "trainer": get_args(Skew),
     "upgrade": ("in the middle of a stage",),
+    "restore": ("under another uid",),
+    "storage": ("lost the newest checkpoint",),
 }
 
 

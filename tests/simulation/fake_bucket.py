@@ -53,10 +53,23 @@ class Bucket:
                 continue
             if folder.of is None or folder.origin.step in self.folder((stage, folder.of)).commits:
                 return folder.origin, folder.of
+        if start.committed_step:
+            assert any(self.folder((stage, attempt)).commits for attempt in start.earlier_attempts), "no commit, and the status names one"
         if start.stage_checkpoint is not None:
             before = self.finals[start.stage_checkpoint]
             return Commit(path=before.path, step=0, state=before.state, batches=()), None
         return SEED, None
+
+    def lose_newest(self, stage: int) -> bool:
+        """Somebody deletes the newest commit of a stage, where it has an older one and has not ended."""
+        steps = {step for (of, _), folder in self.folders.items() if of == stage for step in folder.commits}
+        final = any(path.startswith(f"gs://s{stage}/") for path in self.finals)
+        if len(steps) < 2 or final:
+            return False
+        for (of, _), folder in self.folders.items():
+            if of == stage:
+                folder.commits.pop(max(steps), None)
+        return True
 
     def _valid_steps(self, stage: int, attempt: int, start: Start) -> list[int]:
         until = start.counts_until(attempt)

@@ -119,6 +119,23 @@ def lose_status(simulation: Simulation) -> None:
         state.lose_status()
 
 
+def lose_checkpoint(simulation: Simulation) -> None:
+    """Somebody deletes the newest checkpoint while no trainer runs."""
+    state = simulation.state
+    if any(gang.alive for gang in state.gangs):
+        return
+    if state.bucket.lose_newest(begun_stages(simulation)):
+        state.coverage["storage lost the newest checkpoint"] += 1
+
+
+def restore(simulation: Simulation) -> None:
+    """The training comes back in another cluster with its status, and under another uid: from a backup, after a migration."""
+    state = simulation.state
+    if state.training.status.run_root is not None:
+        simulation.operator.kill_stale()
+        state.restore()
+
+
 def run_to_the_end(simulation: Simulation) -> None:
     """The attempt runs until its last step is committed."""
     simulation.start()
@@ -219,6 +236,8 @@ MOVES: dict[str, Callable[..., object]] = {
     "spoil stage": spoil_stage,
     "repair stage": repair_stages,
     "lose status": lose_status,
+    "lose checkpoint": lose_checkpoint,
+    "restore": restore,
 }
 
 

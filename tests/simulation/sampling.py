@@ -21,6 +21,7 @@ USUAL = {
     "recover": 1.0,
     "lag": 0.5,
     "upgrade": 0.6,
+    "restore": 0.3,
 }
 PENDING = {
     "advance": 6.0,
@@ -51,6 +52,7 @@ RUNNING = {
     "zombie returns": 1.5,
     "avoid": 1.4,
     "end mute": 0.8,
+    "lose checkpoint": 3.0,
 }
 ENCODING = {"work": 6.0, "lose worker": 2.0, "bad data": 2.0, "work mute": 0.7, "hold up worker": 1.0, "drop preparations": 0.7}
 ENDED = {"recover": 8.0, "resume": 0.3, "bad image": 0.5}

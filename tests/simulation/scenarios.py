@@ -57,6 +57,17 @@ def _upgrade(rng: Randomness) -> Script:
     return [*before, ("upgrade",), *skew, *passes(rng)]
 
 
+def _restore(rng: Randomness) -> Script:
+    return [("restore",), *passes(rng), ("wait", 11.0), *passes(rng)]
+
+
+def _lose_checkpoint(rng: Randomness) -> Script:
+    """Two commits, a failure of both hosts, and the storage loses the newer commit."""
+    commits: Script = [("train", 5, True), ("train", 5, True), ("reconcile",), ("fail", 0, 137, "mute"), ("fail", 1, 137, "mute")]
+    again: Script = [("sync jobs",), ("reconcile",), ("settle",), ("reconcile",), ("wait", 400.0), ("reconcile",)]
+    return [*commits, ("lose checkpoint",), *again, ("start",), ("train", 1, False), *passes(rng)]
+
+
 def _host(rng: Randomness) -> int:
     return rng.randrange(2)
 
@@ -302,5 +313,7 @@ SCRIPTS: dict[str, Callable[[Randomness], Script]] = {
     ),
     "quota": lambda rng: [("quota", True), *passes(rng), *passes(rng), ("quota", False)],
     "upgrade": _upgrade,
+    "restore": _restore,
+    "lose checkpoint": _lose_checkpoint,
     "no more": _one(("pause before observing",), ("resume stale",)),
 }

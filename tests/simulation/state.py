@@ -45,6 +45,8 @@ class ClusterState:
     cordoned_nodes: set[str] = field(default_factory=set)
     capacity: int | None = None
     """How many pods find a node at most; None means that all do."""
+    restores: int = 0
+    """How often the training came back under another uid."""
     trainer_image: str = GOOD_IMAGE
     """The trainer image of the operator's installation."""
     trainer_skew: Skew = "same"
@@ -154,6 +156,20 @@ class ClusterState:
         """Somebody empties the stored status."""
         self.invariants.status_lost(self)
         self._store(status=Status())
+
+    def restore(self) -> None:
+        """The stored training with its status, and none of its children, under another uid."""
+        for gang in self.gangs:
+            gang.alive.clear()
+        for children in (self.jobs, self.pods, self.reports, self.renewed, self.leases, self.preparations):
+            children.clear()
+        self.jobs_without_pods.clear()
+        self.uncounted_pods.clear()
+        self.restores += 1
+        root = self.training.run_root
+        self._store(metadata=self.training.metadata.model_copy(update={"uid": f"{self.restores:08}-0000-0000-0000-000000000000"}))
+        assert self.training.run_root == root, "the run continues in its own folder"
+        self.coverage["restore under another uid"] += 1
 
     def edit(self, **changes: object) -> None:
         """A user changes the spec."""

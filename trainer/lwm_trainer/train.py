@@ -12,7 +12,7 @@ from lwm_trainer import config
 from lwm_trainer.checkpoint.checkpointer import Saver, restore_all, restore_params
 from lwm_trainer.checkpoint.data_identity import accepted_at, require_equal_on_hosts
 from lwm_trainer.checkpoint.init_from import require_init_checkpoint
-from lwm_trainer.checkpoint.lineage import Origin, agree_on_origin
+from lwm_trainer.checkpoint.lineage import Origin, agree_on_origin, report_origin
 from lwm_trainer.checkpoint.training_record import MODALITIES, Record
 from lwm_trainer.config import Phase
 from lwm_trainer.data.documents.identity import identify
@@ -64,6 +64,8 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
     barrier("compiled")
     require_equal_on_hosts(loaded.data)
     origin = agree_on_origin(run)
+    if jax.process_index() == 0:
+        report_origin(run, origin)
     state, record, identity = _start(run, program, origin, loaded)
     saver = Saver(run, mesh, loaded.tokenizer_sha256, origin.step, identity)
     feed = GlobalBatches(run, mesh, loaded.batches, program.batch_sharding)

@@ -48,6 +48,8 @@ RESERVED_POD_KEYS = ("app.kubernetes.io/managed-by", "app.kubernetes.io/part-of"
 
 RUN_CONFIG_KEY = "run.json"
 CONTAINER = "trainer"
+CHECKPOINT_PATH = "/lwm/checkpoint"
+"""Where the pods mount the claim of `spec.checkpoint`."""
 INIT_PATH = "/lwm/init"
 """Where the pods mount the claim of `spec.model.initFrom`."""
 

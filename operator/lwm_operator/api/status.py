@@ -354,6 +354,8 @@ class Status(Resource):
     """Number of the current stage (1-based); absent until the first stage starts. Stages up to it can no longer be edited."""
     attempt: int | None = None
     """Number of the newest attempt of the current stage; absent before the first."""
+    run_root: Path | None = None
+    """Folder of the training's checkpoints. A training that is restored with its status continues in it, whatever its new uid."""
     observed_resume: int = 0
     """Value of spec.resume that the operator has processed."""
     node_faults: Annotated[tuple[NodeFault, ...], Field(max_length=KEPT_FAULTS)] = ()

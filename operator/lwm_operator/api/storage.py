@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from lwm_operator.api.names import CHECKPOINT_PATH
 from lwm_operator.api.resource import ClaimName, Resource, SubPath, Uri
 from lwm_operator.api.rules import guarded, rule
 
@@ -53,3 +54,13 @@ class Checkpoint(Resource):
     """Steps between two checkpoints. The last step of a stage is always saved."""
     max_to_keep: Annotated[int, Field(ge=1, le=100)] = 2
     """Number of newest checkpoints to keep, over all attempts of a stage."""
+    continue_run: Annotated[str, Field(max_length=1024, pattern=r"^(gs:/)?/[^\s]+$")] | None = Field(
+        default=None,
+        description="Folder of an earlier run of this training (its status.runRoot). Each stage continues from the newest checkpoint there "
+        "until it has one of its own. An error if the first stage has none there. Default: none, a new run.",
+    )
+
+    @property
+    def base(self) -> str:
+        """The folder of all checkpoints, as the pods see it."""
+        return self.uri or CHECKPOINT_PATH

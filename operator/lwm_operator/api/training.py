@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from lwm_operator.api.names import MAX_NAME_LENGTH
+from lwm_operator.api.names import MAX_NAME_LENGTH, run_root
 from lwm_operator.api.resource import Resource
 from lwm_operator.api.rules import guarded, rule
 from lwm_operator.api.spec import Spec
@@ -49,6 +49,12 @@ class Training(Resource):
     metadata: Annotated[Metadata, Field(exclude=True)]
     spec: Spec
     status: Status = Status()
+
+    @property
+    def run_root(self) -> str:
+        """The folder in which the training writes. Its status names it, also where another object of the name began the run."""
+        about = self.metadata
+        return self.status.run_root or run_root(self.spec.checkpoint.base, about.namespace, about.name, about.uid)
 
 
 def parse_training(body: Mapping[str, Any], *, extra: Literal["ignore"] | None = None) -> Training:

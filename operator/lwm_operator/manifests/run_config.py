@@ -12,7 +12,6 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
     """The run config of the attempt. Raises ValueError for a spec that `plan.validation` would refuse."""
     training, spec, stage, gang = attempt.training, attempt.training.spec, attempt.stage_spec, attempt.gang
     about, ports = training.metadata, attempt_ports(attempt)
-    root = names.run_root(checkpoint_base(spec), about.namespace, about.name, about.uid)
     return RunConfig(
         training=about.name,
         stage=stage.name,
@@ -41,7 +40,9 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
         optimizer=stage.optimizer,
         loss=stage.loss,
         memory=stage.memory,
-        checkpoint=Checkpoint(root=root, save_interval_steps=spec.checkpoint.save_interval_steps, max_to_keep=spec.checkpoint.max_to_keep),
+        checkpoint=Checkpoint(
+            root=training.run_root, save_interval_steps=spec.checkpoint.save_interval_steps, max_to_keep=spec.checkpoint.max_to_keep
+        ),
         start=attempt.start,
         hang=spec.failure_policy.hang,
         compile_cache=f"{checkpoint_base(spec)}/compile-cache",

@@ -1,12 +1,11 @@
 """Paths as the trainer sees them: a `gs://` address as it is, or the mount path of a folder on a PVC. Volumes and mounts of the PVCs."""
 
 from lwm_operator.api.dataset import Dataset
-from lwm_operator.api.names import INIT_PATH
+from lwm_operator.api.names import CHECKPOINT_PATH, INIT_PATH
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.storage import Claim
 from lwm_operator.manifests.common import Manifest
 
-CHECKPOINT_PATH = "/lwm/checkpoint"
 TOKENIZER_PATH = "/lwm/tokenizer"
 DATASET_PATH = "/lwm/datasets"
 
@@ -15,7 +14,7 @@ Mount = tuple[Claim, str, bool]
 
 
 def checkpoint_base(spec: Spec) -> str:
-    return spec.checkpoint.uri or CHECKPOINT_PATH
+    return spec.checkpoint.base
 
 
 def store_root(spec: Spec) -> str:

@@ -73,6 +73,7 @@ def _assemble(ctx: PlanContext, decision: StageDecision) -> Plan:
         message=decision.message[:1024],
         current_stage=max(begun_stages, default=None),
         attempt=ctx.entry.attempts or None,
+        run_root=ctx.training.run_root,
         observed_resume=max(spec.resume, old.observed_resume),
         node_faults=decision.node_faults,
         summary=summarize(ctx),

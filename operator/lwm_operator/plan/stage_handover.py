@@ -16,6 +16,18 @@ def start_of(spec: Spec, entries: tuple[StageStatus, ...], index: int, attempt: 
         earlier_attempts=tuple(range(attempt - 1, 0, -1)),
         rollbacks=entries[index].rollbacks,
         stage_checkpoint=_previous_checkpoint(entries[index - 1]) if index else initial_checkpoint(spec),
+        committed_step=entries[index].committed_step,
+        predecessor=spec.checkpoint.continue_run,
+    )
+
+
+def explain_unknown_start(entries: tuple[StageStatus, ...], index: int, run_root: str) -> str | None:
+    """Why stage `index` (0-based) cannot begin: the status was edited or restored in part. None where its start is known."""
+    if index == 0 or _previous_checkpoint(entries[index - 1]) is not None:
+        return None
+    return (
+        f"stage {entries[index - 1].name} is complete, but status.stages[{index - 1}].finalCheckpoint is missing: set it again "
+        f"(kubectl edit --subresource=status), or create the training anew with spec.checkpoint.continueRun {run_root}"
     )
 
 

@@ -23,7 +23,7 @@ from lwm_operator.plan.failure.retry_backoff import backoff_seconds
 from lwm_operator.plan.formatting import count
 from lwm_operator.plan.pending import pending_pods
 from lwm_operator.plan.reasons import LifecycleReason, RunningReason, TrainerReason
-from lwm_operator.plan.stage_handover import start_of
+from lwm_operator.plan.stage_handover import explain_unknown_start, start_of
 from lwm_operator.plan.stage_image import pin_image
 from lwm_operator.plan.stage_status import apply_report, begin_attempt, complete_stage, newest_attempt, replace_newest_attempt
 from lwm_operator.plan.timestamps import elapsed, parse, stamp
@@ -147,6 +147,8 @@ def _next_attempt(ctx: PlanContext) -> StageDecision:
         return _decide(ctx, Phase.SUSPENDED, LifecycleReason.SUSPENDED, "nothing runs until spec.suspend is false")
     if ctx.spec_errors:
         return _refuse(ctx)
+    if (unknown := explain_unknown_start(ctx.entries, ctx.index, ctx.training.run_root)) is not None:
+        return _decide(ctx, Phase.PENDING, LifecycleReason.CHECKPOINT_UNKNOWN, unknown)
     if attempt is not None:
         delay = backoff_seconds(entry.recent_attempts, f"{ctx.training.metadata.uid}/{ctx.index}/{attempt.number}")
         remaining = delay - elapsed(attempt.finished_at, ctx.now)

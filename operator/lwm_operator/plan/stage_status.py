@@ -74,7 +74,10 @@ def replace_newest_attempt(entry: StageStatus, attempt: Attempt) -> StageStatus:
 
 
 def apply_report(entry: StageStatus, report: Progress | None) -> StageStatus:
-    """The entry and its newest attempt with what process 0 reports. Floats become strings here."""
+    """The entry and its newest attempt with what process 0 reports. Floats become strings here.
+
+    Once the attempt has trained a step, its report decides which checkpoint is the newest: the storage may have lost what status named.
+    """
     newest = newest_attempt(entry)
     if newest is None or report is None or report.attempt != newest.number:
         return entry
@@ -85,7 +88,9 @@ def apply_report(entry: StageStatus, report: Progress | None) -> StageStatus:
             "committed_step": max(newest.committed_step, report.committed_step),
         }
     )
-    committed = max(entry.committed_step, report.committed_step, report.resumed_from)
+    committed = max(report.committed_step, report.resumed_from)
+    if report.step <= report.resumed_from:  # it may not have restored yet
+        committed = max(committed, entry.committed_step)
     new_changes = tuple(change for change in report.accepted_changes if change not in entry.accepted_changes)
     return entry.model_copy(
         update={

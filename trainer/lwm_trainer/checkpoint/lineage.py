@@ -14,7 +14,8 @@ from etils import epath
 from jax.experimental import multihost_utils
 
 from lwm_trainer import config
-from lwm_trainer.runtime.errors import AttemptReusedError
+from lwm_trainer.runtime import console
+from lwm_trainer.runtime.errors import AttemptReusedError, CheckpointMismatchError
 
 _MESSAGE_BYTES = 4096
 
@@ -46,7 +47,31 @@ def commits_on_line(run: config.RunConfig, attempt: int) -> list[int]:
 
 
 def find_origin(run: config.RunConfig) -> Origin:
-    """The newest commit on the line of this stage's earlier attempts, else the stage before, else the seed.
+    """The newest commit on the line of this stage's earlier attempts, else that of the predecessor, else the stage before, else the seed.
+
+    Raises CheckpointMismatchError where a commit must exist and none does: parameters are drawn from the seed only where nothing came
+    before.
+    """
+    origin = _newest_on_line(run)
+    if origin is not None and origin.kind == "attempt":
+        return origin
+    _require_known_commits(run)
+    if run.start.predecessor is not None and (inherited := _origin_in_predecessor(run, run.start.predecessor)) is not None:
+        return inherited
+    if origin is not None:
+        return origin
+    if run.start.stage_checkpoint is not None:
+        return Origin(kind="stage", checkpoint=run.start.stage_checkpoint)
+    if run.stage_index > 0:
+        raise CheckpointMismatchError(
+            f"{run.stage_folder}: stage {run.stage} has no checkpoint, and the final checkpoint of the stage before is not known: "
+            f"name it in status.stages[{run.stage_index - 1}].finalCheckpoint (kubectl edit --subresource=status)"
+        )
+    return Origin(kind="seed")
+
+
+def _newest_on_line(run: config.RunConfig) -> Origin | None:
+    """The newest commit on the line of the earlier attempts, or what the newest of them started from; None when none wrote anything.
 
     For an earlier attempt without a commit on the line, its own origin counts: that exact step, and no later one of the same folder, is
     on the line, unless a rollback went further back. When that step has been pruned (by a superseded attempt that still runs), the
@@ -60,9 +85,38 @@ def find_origin(run: config.RunConfig) -> Origin:
             continue
         if origin.kind != "attempt" or _is_committed(str(origin.checkpoint)):
             return origin
-    if run.start.stage_checkpoint is not None:
-        return Origin(kind="stage", checkpoint=run.start.stage_checkpoint)
-    return Origin(kind="seed")
+    return None
+
+
+def _require_known_commits(run: config.RunConfig) -> None:
+    """Raises CheckpointMismatchError where the operator knows of a commit and no earlier attempt has any, valid or rolled back."""
+    if run.start.committed_step and not any(committed_steps(run.attempt_folder(attempt)) for attempt in run.start.earlier_attempts):
+        raise CheckpointMismatchError(
+            f"{run.stage_folder}: the training's status names a checkpoint of step {run.start.committed_step}, but no attempt has one "
+            f"there: restore the folder and raise spec.resume, or create the training anew, with spec.checkpoint.continueRun if the run "
+            f"is elsewhere"
+        )
+
+
+def _origin_in_predecessor(run: config.RunConfig, root: str) -> Origin | None:
+    """The newest commit of this stage in an earlier run; None where that run had not reached this stage.
+
+    Raises CheckpointMismatchError where the first stage has no commit there.
+    """
+    place = run.checkpoint.model_copy(update={"root": root})
+    old = run.model_copy(update={"checkpoint": place})
+    folder = epath.Path(old.stage_folder)
+    names = [path.name for path in folder.iterdir()] if folder.exists() else []
+    attempts = sorted((int(name[1:]) for name in names if name[:1] == "a" and name[1:].isdigit()), reverse=True)
+    origin = _newest_on_line(old.model_copy(update={"start": config.Start(earlier_attempts=tuple(attempts))}))
+    if origin is not None and origin.kind == "attempt":
+        return origin
+    if run.stage_index == 0:
+        raise CheckpointMismatchError(
+            f"spec.checkpoint.continueRun: {root}: there is no checkpoint of stage {run.stage} ({old.stage_folder}): name the "
+            f"status.runRoot of a run of this training, or leave it out to begin anew"
+        )
+    return None
 
 
 def read_origin(run: config.RunConfig, attempt: int) -> Origin | None:
@@ -99,3 +153,14 @@ def agree_on_origin(run: config.RunConfig) -> Origin:
         message[: len(text)] = np.frombuffer(text, np.uint8)
     shared = np.asarray(multihost_utils.broadcast_one_to_all(message), np.uint8)
     return Origin.model_validate(json.loads(bytes(shared).rstrip(b"\0")))
+
+
+def report_origin(run: config.RunConfig, origin: Origin) -> None:
+    """Print where the attempt starts from, and a warning where the storage has less than the operator knows of."""
+    begins = {"seed": "parameters from the seed", "stage": f"parameters of {origin.checkpoint}", "attempt": f"all of {origin.checkpoint}"}
+    console.say(f"starts with {begins[origin.kind]}")
+    if origin.step < run.start.committed_step and not run.start.rollbacks:
+        console.warn(
+            f"the training's status names a checkpoint of step {run.start.committed_step}, which is not there any more: it goes on from "
+            f"step {origin.step}"
+        )

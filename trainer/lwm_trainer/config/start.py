@@ -27,12 +27,16 @@ class Start(Contract):
 
     The attempt resumes from the newest checkpoint of `earlier_attempts` (newest first) that `rollbacks` (oldest first) do not exclude,
     with optimizer state. Without such a checkpoint it takes only the parameters of `stage_checkpoint`: the Orbax step folder of the
-    previous stage, or spec.model.initFrom for the first stage. Without that, parameters are drawn from the seed.
+    previous stage, or spec.model.initFrom for the first stage. Without that, the first stage draws its parameters from the seed.
     """
 
     earlier_attempts: tuple[int, ...] = ()
     rollbacks: tuple[Rollback, ...] = ()
     stage_checkpoint: str | None = None
+    committed_step: Annotated[int, Field(ge=0)] = 0
+    """Step of the stage's newest checkpoint as the operator knows it; 0: none. Where the storage has none at all, that is an error."""
+    predecessor: str | None = None
+    """Root of an earlier run that this one continues: a stage without a checkpoint of its own takes the newest one of that run."""
 
     def counts_until(self, attempt: int) -> int | None:
         """The last step of `attempt` that rollbacks do not exclude; None if they exclude none."""

@@ -25,6 +25,10 @@ class EventReason(StrEnum):
     STAGE_STARTED = ("StageStarted", "A stage began.")
     ATTEMPT_STARTED = ("AttemptStarted", "An attempt of a stage began.")
     CHECKPOINT_COMMITTED = ("CheckpointCommitted", "An attempt committed its first checkpoint.")
+    CHECKPOINT_LOST = (
+        "CheckpointLost",
+        "The newest checkpoint that the status named is missing or damaged in the storage. The attempt continues from an older one.",
+    )
     ATTEMPT_FAILED = ("AttemptFailed", "An attempt failed. The message contains the root cause.")
     STAGE_COMPLETE = ("StageComplete", "A stage is complete and its final checkpoint is committed.")
     TRAINING_SUSPENDED = ("TrainingSuspended", "`spec.suspend` is true and no pod runs.")

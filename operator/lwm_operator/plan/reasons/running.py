@@ -83,6 +83,12 @@ class LifecycleReason(Reason):
         "create attempt 1 of stage 1: Service bible exists but belongs to another owner: delete it, or give the training another name",
         "Follow the message. The operator retries by itself.",
     )
+    CHECKPOINT_UNKNOWN = (
+        "CheckpointUnknown",
+        "The status says that a stage is complete, and does not say where its final checkpoint is. It was edited, or restored in part.",
+        "stage 2/3 ctx1024: stage ctx512 is complete, but status.stages[0].finalCheckpoint is missing: …",
+        "Follow the message. Parameters are never drawn anew after the first stage.",
+    )
     WAITING_FOR_PODS = (
         "WaitingForPods",
         "Pods of an earlier attempt still hold the nodes. They cannot disturb the next attempt's checkpoints.",

@@ -67,6 +67,14 @@ def _stage_events(training: Training, number: int, old: StageStatus, new: StageS
     known = {attempt.number: attempt for attempt in old.recent_attempts}
     for attempt in reversed(new.recent_attempts):
         events += _attempt_events(training, number, new, known.get(attempt.number), attempt)
+    if new.committed_step < old.committed_step and new.rollbacks == old.rollbacks:
+        message = (
+            f"{label}: the status named a checkpoint of step {old.committed_step}, the storage has it no longer or damaged: attempt "
+            f"{new.attempts} continues from step {new.recent_attempts[0].from_step}"
+        )
+        events.append(
+            _event(EventReason.CHECKPOINT_LOST, message, f"{number}/{new.attempts}", _order(number, new.attempts, 2), warning=True)
+        )
     if new.state == StageState.COMPLETE and old.state != StageState.COMPLETE and new.final_checkpoint is not None:
         message = f"{label}: step {new.step}, loss {new.loss}, checkpoint {new.final_checkpoint.path}"
         events.append(_event(EventReason.STAGE_COMPLETE, message, f"{number}", _order(number, 99999, 9)))
@@ -91,6 +99,8 @@ def _attempt_events(training: Training, number: int, stage: StageStatus, old: At
             message += f", avoiding {', '.join(avoided)}"
         if rollback := next((rollback for rollback in stage.rollbacks if rollback.attempt == new.number), None):
             message += f", rolled back to step {rollback.step}, {rollback.skip_batches} batches skipped"
+        if not training.run_root.endswith(f"-{training.metadata.uid[:8]}"):
+            message += f", continuing the run of an earlier object below {training.run_root}"
         events.append(_event(EventReason.ATTEMPT_STARTED, message, key, _order(number, new.number, 1)))
     if new.committed_step > new.from_step and (old is None or old.committed_step <= old.from_step):
         message = f"{label} committed step {new.committed_step}, its first commit; later ones show in status"

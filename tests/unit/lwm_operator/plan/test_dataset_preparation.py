@@ -10,8 +10,9 @@ from lwm_operator.plan.actions import ActionFailure, CleanUp, CreateAttempt, Cre
 from lwm_operator.plan.attempt.template_change import template_hash
 from lwm_operator.plan.observed import Observed, PodState, PodView, PreparationView, Waiting
 from lwm_operator.plan.plan import plan
+from lwm_operator.plan.stage_status import complete_stage
 from lwm_trainer.config import Preparation, Prepared, TerminationMessage
-from simulation.builders import NOW, job, later, pod, running, stage, training
+from simulation.builders import NOW, final, job, later, pod, running, stage, training
 
 PLACE = "gs://lwm/runs/datasets/0123456789abcdef"
 PREPARED = Prepared(uri=PLACE, documents=1200, tokens=3_400_000, skipped=2)
@@ -94,8 +95,8 @@ def test_a_stage_that_draws_on_nothing_prepared_does_not_wait() -> None:
 
 def test_the_next_stage_waits_for_its_own_when_the_one_before_is_complete() -> None:
     stages = [stage("a", mixture=[{"dataset": "small"}]), stage("b", mixture=[{"dataset": "books"}])]
-    entry = StageStatus(name="a", state=StageState.COMPLETE, attempts=1, recent_attempts=(running(1, AttemptState.COMPLETE),))
-    before = Status(observed_generation=1, current_stage=1, stages=(entry,))
+    entry = StageStatus(name="a", attempts=1, recent_attempts=(running(1, AttemptState.COMPLETE),))
+    before = Status(observed_generation=1, current_stage=1, stages=(complete_stage(entry, final(), "2026-01-01T11:30:00Z"),))
     decided = after(preparation(*BOTH, report=HALF), status=before, stages=stages, datasets=[dataset(), dataset("small", None)])
     assert (decided.status.phase, decided.status.reason, decided.actions) == (Phase.STARTING, "Preparing", ())
     assert decided.status.message == "stage 2/2 b: data set books: 3 of 8 shards, 1.2M tokens, 35 MB/s, 40s left"

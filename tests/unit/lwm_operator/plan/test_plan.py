@@ -151,7 +151,11 @@ def test_the_attempt_after_a_lost_host_knows_all_earlier_attempts() -> None:
         simulation.terminate_deleted()
         simulation.reconcile()
     again = simulation.created[-1]
-    assert (again.stage, again.attempt, again.start) == (2, 3, Start(earlier_attempts=(2, 1), stage_checkpoint="gs://s1/a1/60"))
+    assert (again.stage, again.attempt, again.start) == (
+        2,
+        3,
+        Start(earlier_attempts=(2, 1), stage_checkpoint="gs://s1/a1/60", committed_step=20),
+    )
     assert again.avoided_nodes == ("node2",), "it was the root cause twice"
     stage = simulation.training.status.stages[1]
     assert (stage.attempts, stage.restarts) == (3, 2)
@@ -237,7 +241,7 @@ def test_suspending_saves_and_exits_and_resuming_starts_at_once_without_a_charge
     assert simulation.reconcile().actions == ()
     simulation.edit(suspend=False)
     decided = simulation.reconcile()
-    assert [(action.attempt, action.start) for action in created(decided)] == [(2, Start(earlier_attempts=(1,)))]
+    assert [(action.attempt, action.start) for action in created(decided)] == [(2, Start(earlier_attempts=(1,), committed_step=10))]
     stage = decided.status.stages[0]
     assert (stage.failures, stage.budgets_used.infra) == (Failures(), 0)
 
@@ -258,7 +262,9 @@ def test_a_divergence_discards_the_newest_commit_and_starts_a_line_of_its_own() 
     for host in (0, 1):
         simulation.fail(host, 80)
     decided = simulation.reconcile()
-    assert created(decided)[0].start == Start(earlier_attempts=(1,), rollbacks=(Rollback(attempt=2, step=20, skip_batches=18),))
+    assert created(decided)[0].start == Start(
+        earlier_attempts=(1,), rollbacks=(Rollback(attempt=2, step=20, skip_batches=18),), committed_step=20
+    )
     started = next(event for event in decided.events if event.reason == "AttemptStarted")
     assert "rolled back to step 20, 18 batches skipped" in started.message
 

@@ -20,6 +20,14 @@ def test_a_commit_that_is_known_is_not_credited_again() -> None:
     assert entry.recent_attempts[1] == attempts[1]
 
 
+def test_the_storage_decides_which_checkpoint_is_the_newest_once_an_attempt_trains() -> None:
+    entry = StageStatus(name="a", step=33, committed_step=30, recent_attempts=(running(2), running(1, FAILED, committed_step=30)))
+    before = apply_report(entry, report(attempt=2))
+    assert (before.step, before.committed_step) == (30, 30), "it may not have restored yet"
+    trains = apply_report(entry, report(attempt=2, resumed_from=20, committed_step=20, step=21))
+    assert (trains.step, trains.committed_step) == (21, 20)
+
+
 def test_the_first_attempt_credits_nobody() -> None:
     entry = StageStatus(name="a", recent_attempts=(running(),))
     assert apply_report(entry, report(step=5, loss=4.25)).loss == "4.2500"

@@ -1,12 +1,13 @@
 """The line of record over attempts' folders; a folder with Orbax's commit marks is made by hand."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lwm_trainer.checkpoint.lineage import Origin, agree_on_origin, find_origin
 from lwm_trainer.config import ExitCode, Rollback, Start
-from lwm_trainer.runtime.errors import AttemptReusedError
+from lwm_trainer.runtime.errors import AttemptReusedError, CheckpointMismatchError
 from lwm_trainer.runtime.exit_classification import classify_exception
 from support.builders import a_run
 
@@ -26,9 +27,10 @@ def write_origin(attempt: Path, checkpoint: Path, step: int) -> Origin:
     return written
 
 
-def origin(root: Path, *earlier: int, stage: str | None = FINAL, rollbacks: tuple[Rollback, ...] = ()) -> Origin:
-    start = Start(earlier_attempts=earlier, stage_checkpoint=stage, rollbacks=rollbacks)
-    return find_origin(a_run(checkpoint={"root": str(root), "save_interval_steps": 1}, start=start))
+def origin(root: Path, *earlier: int, stage: str | None = FINAL, index: int = 0, **start: Any) -> Origin:
+    start = {"earlier_attempts": earlier, "stage_checkpoint": stage, **start}
+    checkpoint = {"root": str(root), "save_interval_steps": 1}
+    return find_origin(a_run(stage_index=index, stage_count=2, checkpoint=checkpoint, start=Start(**start)))
 
 
 def test_a_second_gang_of_one_attempt_leaves_as_if_told_to(tmp_path: Path) -> None:
@@ -105,6 +107,42 @@ def test_of_two_rollbacks_the_one_further_back_holds_for_the_attempts_before_bot
     assert origin(tmp_path, 4, 3, 2, 1, rollbacks=rollbacks).step == 80
     commit(stage / "a3", 92, 96)
     assert origin(tmp_path, 4, 3, 2, 1, rollbacks=rollbacks).step == 92
+
+
+def test_a_checkpoint_that_the_status_names_and_nobody_has_is_an_error_and_no_seed(tmp_path: Path) -> None:
+    (tmp_path / "s1-s" / "a1").mkdir(parents=True)
+    with pytest.raises(CheckpointMismatchError, match="status names a checkpoint of step 30, but no attempt has one there"):
+        origin(tmp_path, 2, 1, stage=None, committed_step=30)
+    commit(tmp_path / "s1-s" / "a1", 20)
+    assert origin(tmp_path, 2, 1, committed_step=30).step == 20, "the storage decides"
+    rolled_back = (Rollback(attempt=2, step=10),)
+    assert origin(tmp_path, 1, stage=None, committed_step=10, rollbacks=rolled_back) == Origin(kind="seed")
+
+
+def test_a_later_stage_never_starts_from_the_seed(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointMismatchError, match=r"stage s has no checkpoint.*status.stages\[0\].finalCheckpoint"):
+        origin(tmp_path, stage=None, index=1)
+    commit(tmp_path / "s2-s" / "a1", 20)
+    assert origin(tmp_path, 1, stage=None, index=1).step == 20
+
+
+def test_a_run_is_continued_from_its_newest_commit_until_the_new_run_has_one(tmp_path: Path) -> None:
+    new, old = tmp_path / "new", tmp_path / "old"
+    commit(old / "s1-s" / "a9", 20)
+    commit(old / "s1-s" / "a10", 30)
+    inherited = Origin(kind="attempt", checkpoint=str(old / "s1-s" / "a10" / "30"), step=30)
+    assert origin(new, predecessor=str(old)) == inherited
+    (new / "s1-s" / "a1").mkdir(parents=True)
+    (new / "s1-s" / "a1" / "origin.json").write_text(Origin(kind="seed").model_dump_json())
+    assert origin(new, 1, predecessor=str(old)) == inherited, "an attempt from before the field was set does not count"
+    commit(new / "s1-s" / "a2", 40)
+    assert origin(new, 2, 1, predecessor=str(old)).step == 40
+
+
+def test_a_run_that_is_continued_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointMismatchError, match=r"^spec.checkpoint.continueRun: .*/old: there is no checkpoint of stage s"):
+        origin(tmp_path / "new", stage=None, predecessor=str(tmp_path / "old"))
+    assert origin(tmp_path / "new", index=1, predecessor=str(tmp_path / "old")) == Origin(kind="stage", checkpoint=FINAL)
 
 
 @pytest.mark.parametrize("kind", ["other"])

@@ -32,6 +32,16 @@ def test_a_refused_spec_is_reported_once_and_a_warning_once_for_each_edit() -> N
     assert (event.reason, event.message, event.type) == ("SpecWarning", "a", "Warning")
 
 
+def test_a_checkpoint_that_the_storage_lost_is_reported() -> None:
+    old = status(running(2), committed_step=30)
+    (event,) = new_events(TRAINING, old, status(running(2, from_step=20), committed_step=20))
+    assert (event.reason, event.type) == ("CheckpointLost", "Warning")
+    assert event.message == (
+        "stage 1/1 ctx512: the status named a checkpoint of step 30, the storage has it no longer or damaged: attempt 2 continues from "
+        "step 20"
+    )
+
+
 def test_a_failed_attempt_names_its_root_cause_and_class() -> None:
     (event,) = new_events(
         TRAINING, status(running(state=AttemptState.STOPPING)), ended(cause(reason="Killed", message="host 1: exit code 137"))
