@@ -83,9 +83,14 @@ class OperatorPasses:
         return plan(self.state.training, self.state.observed(), self.state.now)
 
     def reconcile(self) -> Plan:
-        """A whole pass."""
+        """A whole pass. What it writes into the status wakes nobody, so that the status alone must lead to nothing new."""
         current = self._begin()
         current.advance()
+        if current.decided.actions or self.state.training.status != current.decided.status:
+            return current.decided
+        again = self.plan()
+        assert not again.actions, f"the status that was written leads to {again.actions}, and nobody looks at it"
+        assert again.status == self.state.training.status, f"the status that was written leads to another: {again.decision}"
         return current.decided
 
     def crash(self, effects: int) -> Plan:

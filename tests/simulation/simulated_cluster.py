@@ -7,15 +7,11 @@ from typing import Literal
 
 from lwm_operator.api.status import Status
 from lwm_operator.api.training import Metadata, Training
-from lwm_operator.cluster.port import ClusterError, ConflictError, TrainingKey
+from lwm_operator.cluster.port import ConflictError, TrainingKey, UnansweredError
 from lwm_operator.plan.actions import Action, Event
 from lwm_operator.plan.observed import Observed
 from simulation.api_server import ApiServer
 from simulation.state import ClusterState
-
-
-class UnansweredError(ClusterError):
-    """A request got no answer; it may have been carried out."""
 
 
 @coroutine

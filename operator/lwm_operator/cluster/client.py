@@ -43,6 +43,10 @@ class ApiError(ClusterError):
         self.reason = reason
         self.message = message
 
+    @property
+    def kind(self) -> str:
+        return f"{self.code} {self.reason}"
+
 
 async def configuration() -> Configuration:
     """Return the service account's configuration in a pod, elsewhere the kubeconfig's (KUBECONFIG). Raises ConfigException when there is

@@ -12,9 +12,9 @@ from lwm_operator.api.status import Status
 from lwm_operator.api.training import Metadata, Training, parse_training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.apply import carry_out
-from lwm_operator.cluster.client import ApiError, Body, Client
+from lwm_operator.cluster.client import UNREACHABLE, ApiError, Body, Client
 from lwm_operator.cluster.events import post_event
-from lwm_operator.cluster.port import ConflictError, TrainingKey, UnreadableTrainingError
+from lwm_operator.cluster.port import ConflictError, TrainingKey, UnansweredError, UnreadableTrainingError
 from lwm_operator.cluster.snapshot import observe
 from lwm_operator.cluster.status import write_status
 from lwm_operator.plan.actions import Action, Event
@@ -95,11 +95,11 @@ class KubernetesCluster:
         return replace(observed, trainer_image=self._trainer_image)
 
     async def write_status(self, training: Training, status: Status) -> bool:
-        with _conflicts():
+        with _port_errors():
             return await write_status(self._client, training, status)
 
     async def carry_out(self, training: Training, action: Action) -> None:
-        with _conflicts():
+        with _port_errors():
             await carry_out(self._client, training, action, self._trainer_image)
 
     async def post_event(self, regarding: Metadata, event: Event) -> None:
@@ -111,11 +111,13 @@ def _key(body: Body) -> TrainingKey:
 
 
 @contextmanager
-def _conflicts() -> Iterator[None]:
-    """Turn the API server's 409 into the port's ConflictError."""
+def _port_errors() -> Iterator[None]:
+    """Turn the API server's 409, and its silence, into the port's errors."""
     try:
         yield
     except ApiError as error:
         if error.code == 409:
             raise ConflictError(str(error)) from error
+        if error.code == UNREACHABLE:
+            raise UnansweredError(str(error)) from error
         raise

@@ -22,6 +22,15 @@ class TrainingKey(NamedTuple):
 class ClusterError(Exception):
     """The cluster did not do what it was asked, or did not answer; a later pass tries again."""
 
+    @property
+    def kind(self) -> str:
+        """What went wrong, in words that stay the same from one try to the next."""
+        return type(self).__name__
+
+
+class UnansweredError(ClusterError):
+    """The cluster did not answer. It may have done what it was asked, and further requests would go unanswered too."""
+
 
 class ConflictError(ClusterError):
     """The training has been written since it was read, so that the plan is out of date."""

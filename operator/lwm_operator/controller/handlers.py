@@ -33,9 +33,15 @@ class _Backoffs:
 def register(registry: kopf.OperatorRegistry, queue: KeyedQueue[TrainingKey]) -> None:
     """Attach all handlers to `registry`. They are coroutines, because kopf runs other functions in threads."""
     milestones: dict[str, object] = {}
+    versions: dict[str, object] = {}
 
-    async def training(namespace: str | None, name: str | None, **_: Any) -> None:
-        if namespace and name:
+    async def training(namespace: str | None, name: str | None, uid: str, type: str | None, body: Any, **_: Any) -> None:
+        if not namespace or not name:
+            return
+        known, version = versions.pop(uid, None), _version_of_others(body)
+        if type != "DELETED":
+            versions[uid] = version
+        if type != "MODIFIED" or version != known:
             queue.add(TrainingKey(namespace, name))
 
     async def child(namespace: str | None, labels: Any, **_: Any) -> None:
@@ -62,6 +68,17 @@ def register(registry: kopf.OperatorRegistry, queue: KeyedQueue[TrainingKey]) ->
     kopf.on.event("", "v1", "pods", labels={names.LABEL_TRAINING: kopf.PRESENT}, registry=registry)(child)
     kopf.on.event("coordination.k8s.io", "v1", "leases", labels={names.LABEL_TRAINING: kopf.PRESENT}, registry=registry)(lease)
     kopf.on.login(registry=registry)(_login)
+
+
+def _version_of_others(body: Any) -> object:
+    """Return what changes whenever somebody else writes the training, and never when the operator writes its status.
+
+    A write of our own status tells nothing new: it would only cancel a back-off, or reconcile again at each heartbeat.
+    """
+    metadata = body["metadata"]
+    managers = [entry for entry in metadata.get("managedFields") or () if entry.get("manager") != names.FIELD_MANAGER]
+    writes = tuple((entry.get("manager"), entry.get("operation"), entry.get("subresource"), entry.get("time")) for entry in managers)
+    return metadata.get("generation"), metadata.get("deletionTimestamp"), writes
 
 
 def kopf_settings() -> kopf.OperatorSettings:

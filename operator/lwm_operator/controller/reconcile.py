@@ -5,7 +5,7 @@ from dataclasses import replace
 import structlog
 
 from lwm_operator.api.training import Metadata, Training
-from lwm_operator.cluster.port import ClusterError, ClusterPort, TrainingKey, UnreadableTrainingError
+from lwm_operator.cluster.port import ClusterError, ClusterPort, TrainingKey, UnansweredError, UnreadableTrainingError
 from lwm_operator.controller import metrics
 from lwm_operator.plan.actions import (
     Action,
@@ -46,8 +46,7 @@ class Reconciler:
         decided = self._plan(training, await self._cluster.observe(training))
         # Status and Events before actions: an action that fails must not swallow the sentence about what led to it.
         await self._write(training, decided)
-        for action in decided.actions:
-            await self._carry_out(training, action)
+        await self._act(training, decided.actions)
         return decided.requeue_after
 
     async def _write(self, training: Training, decided: Plan) -> None:
@@ -69,20 +68,35 @@ class Reconciler:
             actions = [describe(action) for action in decided.actions]
             log.info("reconciled", decision=decided.decision, actions=actions, wrote_status=wrote_status)
 
-    async def _carry_out(self, training: Training, action: Action) -> None:
-        try:
-            await self._cluster.carry_out(training, action)
-        except ClusterError as error:
-            message = f"{describe(action)}: {error}"
-            if isinstance(action, CreateAttempt | CreatePreparation):
-                await self._write_failure(training, ActionFailure(action=action, message=message))
-            reason = EventReason.ACTION_FAILED
-            event = Event(reason=str(reason), message=message, key=f"{reason}/{message}", type="Warning")
-            await self._post_event(training.metadata, event)
-            raise
+    async def _act(self, training: Training, actions: tuple[Action, ...]) -> None:
+        """Carry out all actions. One that is refused leaves the others their turn; its error is raised at the end.
 
-    async def _write_failure(self, training: Training, failure: ActionFailure) -> None:
-        """Plan again with the failed creation, so that the status says why nothing starts. The actions are left to the next pass.
+        Raises UnansweredError at once: others would go unanswered too.
+        """
+        failures: list[tuple[ActionFailure, ClusterError]] = []
+        for action in actions:
+            try:
+                await self._cluster.carry_out(training, action)
+            except UnansweredError:
+                raise
+            except ClusterError as error:
+                failures.append((ActionFailure(action=action, message=f"{describe(action)}: {error}"), error))
+        if failures:
+            await self._report_failures(training, failures)
+            raise failures[0][1]
+
+    async def _report_failures(self, training: Training, failures: list[tuple[ActionFailure, ClusterError]]) -> None:
+        """An Event for each action, and the status says why nothing starts. A key without the message: a message may vary for ever."""
+        created = tuple(failure for failure, _ in failures if isinstance(failure.action, CreateAttempt | CreatePreparation))
+        if created:
+            await self._write_failures(training, created)
+        reason = EventReason.ACTION_FAILED
+        for failure, error in failures:
+            key = f"{reason}/{describe(failure.action)}/{error.kind}"
+            await self._post_event(training.metadata, Event(reason=str(reason), message=failure.message, key=key, type="Warning"))
+
+    async def _write_failures(self, training: Training, failures: tuple[ActionFailure, ...]) -> None:
+        """Plan again with the failed creations, so that the status says why nothing starts. The actions are left to the next pass.
 
         A failed write is no error: the next pass may succeed.
         """
@@ -90,7 +104,7 @@ class Reconciler:
         try:
             if (current := await self._cluster.read_training(key)) is not None:
                 observed = await self._cluster.observe(current)
-                await self._write(current, self._plan(current, replace(observed, failed_action=failure)))
+                await self._write(current, self._plan(current, replace(observed, failed_actions=failures)))
         except ClusterError as error:
             log.warning("status_not_written", error=str(error))
 

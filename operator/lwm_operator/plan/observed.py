@@ -122,7 +122,7 @@ class PreparationView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """The children of a training that its uid owns, and what became of the last action."""
+    """The children of a training that its uid owns, and which actions failed."""
 
     jobs: tuple[JobView, ...] = ()
     """The Jobs of attempts."""
@@ -140,8 +140,8 @@ class Observed:
     """When the Lease of (stage, attempt) was last renewed, by the clock of process 0, in whole seconds; absent before the first renewal."""
     trainer_image: str = ""
     """The trainer image of the operator's installation."""
-    failed_action: ActionFailure | None = None
-    """The action of this pass that failed, when its plan is made again because of that."""
+    failed_actions: tuple[ActionFailure, ...] = ()
+    """The actions of this pass that failed, when its plan is made again because of that."""
 
     def preparation_of(self, dataset: str, run: int) -> PreparationView | None:
         return next((view for view in self.preparations if (view.dataset, view.run) == (dataset, run)), None)

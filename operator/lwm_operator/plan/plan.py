@@ -10,7 +10,7 @@ from datetime import datetime
 from lwm_operator.api.status import Phase, StageState, Status
 from lwm_operator.api.training import Training
 from lwm_operator.plan import dataset_preparation
-from lwm_operator.plan.actions import Action, Plan
+from lwm_operator.plan.actions import Action, CreateAttempt, CreatePreparation, Plan
 from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.failure.retry_budgets import reset_budgets
 from lwm_operator.plan.garbage_collection import clean_up_finished, delete_old_attempts, delete_queued_leftovers, delete_stray_pods
@@ -101,12 +101,18 @@ def _assemble(ctx: PlanContext, decision: StageDecision) -> Plan:
 
 
 def _actions(ctx: PlanContext, decision: StageDecision, clean_up: tuple[Action, ...]) -> tuple[Action, ...]:
-    """All actions. Jobs that a queue might still admit come first, so that they are deleted even when a later action fails."""
-    if clean_up:
-        return (*decision.actions, *clean_up)
+    """All actions, deletions first: what is created may need the room (a quota, a node) that they free."""
     spec, entries, observed = ctx.training.spec, ctx.entries, ctx.observed
-    queued = delete_queued_leftovers(entries, observed)
-    preparations = dataset_preparation.preparation_actions(ctx.training, entries, ctx.datasets, observed, decision.phase)
-    stray_pods = delete_stray_pods(ctx.stage_number, newest_attempt(ctx.entry), observed)
-    old_attempts = delete_old_attempts(entries, spec.failure_policy.failed_attempts_history_limit, observed)
-    return (*queued, *decision.actions, *preparations, *stray_pods, *(action for action in old_attempts if action not in queued))
+    if clean_up:
+        actions = [*decision.actions, *clean_up]
+    else:
+        queued = delete_queued_leftovers(entries, observed)
+        old_attempts = delete_old_attempts(entries, spec.failure_policy.failed_attempts_history_limit, observed)
+        actions = [
+            *queued,
+            *delete_stray_pods(ctx.stage_number, newest_attempt(ctx.entry), observed),
+            *(action for action in old_attempts if action not in queued),
+            *decision.actions,
+            *dataset_preparation.preparation_actions(ctx.training, entries, ctx.datasets, observed, decision.phase),
+        ]
+    return tuple(sorted(actions, key=lambda action: isinstance(action, CreateAttempt | CreatePreparation)))

@@ -217,9 +217,9 @@ def _create_attempt(ctx: PlanContext, wait_seconds: float | None = None) -> Stag
 def _attempt_creation_failure(ctx: PlanContext) -> str | None:
     """Why the attempt could not be created: in this pass, or in an earlier one as the status still says. None: nothing failed."""
     attempt = (ctx.stage_number, ctx.entry.attempts)
-    failure = ctx.observed.failed_action
-    if failure is not None and isinstance(failure.action, CreateAttempt) and (failure.action.stage, failure.action.attempt) == attempt:
-        return failure.message
+    for failure in ctx.observed.failed_actions:
+        if isinstance(failure.action, CreateAttempt) and (failure.action.stage, failure.action.attempt) == attempt:
+            return failure.message
     status = ctx.training.status
     if status.reason == LifecycleReason.CREATE_FAILED and (status.current_stage, status.attempt) == attempt:
         return status.message
@@ -241,14 +241,15 @@ def _wait_for_datasets(ctx: PlanContext) -> StageDecision | None:
 
 def _preparation_creation_failure(ctx: PlanContext, reason: str) -> str | None:
     """Why a preparation that the stage waits for could not be created, now or in an earlier pass; None: nothing failed."""
-    status, failure = ctx.training.status, ctx.observed.failed_action
+    status = ctx.training.status
     failed_before = status.reason == LifecycleReason.CREATE_FAILED
     if not dataset_preparation.lacks_job(ctx.prepared_datasets, ctx.observed):
         return None
-    if failure is not None and isinstance(failure.action, CreatePreparation):
-        name = ctx.training.spec.datasets[failure.action.number - 1].name
-        if any(entry.name == name for entry in ctx.prepared_datasets) and (failed_before or reason == RunningReason.PREPARING):
-            return failure.message
+    for failure in ctx.observed.failed_actions:
+        if isinstance(failure.action, CreatePreparation):
+            name = ctx.training.spec.datasets[failure.action.number - 1].name
+            if any(entry.name == name for entry in ctx.prepared_datasets) and (failed_before or reason == RunningReason.PREPARING):
+                return failure.message
     return status.message if failed_before else None
 
 

@@ -47,6 +47,12 @@ def lease(**changes: Any) -> dict[str, Any]:
     return {"metadata": {"labels": LABELS, "annotations": {"lwm.dev/progress": progress}}}
 
 
+def written(generation: int = 1, **times: str) -> dict[str, Any]:
+    """A training that these managers wrote last at these times."""
+    entries = [{"manager": name.replace("_", "-"), "operation": "Update", "time": time} for name, time in times.items()]
+    return {"metadata": {"generation": generation, "managedFields": entries}}
+
+
 def taken(queue: KeyedQueue[TrainingKey]) -> TrainingKey | None:
     key = queue.poll()
     if key is not None:
@@ -57,7 +63,7 @@ def taken(queue: KeyedQueue[TrainingKey]) -> TrainingKey | None:
 async def test_every_kind_leads_to_its_training(queue: KeyedQueue[TrainingKey]) -> None:
     callbacks = registered(queue)
     assert set(callbacks) == {"lwmtrainings", "jobs", "pods", "leases"}
-    await callbacks["lwmtrainings"](namespace="default", name="bible")
+    await callbacks["lwmtrainings"](namespace="default", name="bible", uid="t", type="ADDED", body=written())
     assert taken(queue) == KEY
     for kind in ("jobs", "pods"):
         await callbacks[kind](namespace="default", labels=LABELS)
@@ -68,6 +74,36 @@ async def test_every_kind_leads_to_its_training(queue: KeyedQueue[TrainingKey]) 
 
 async def test_handlers_are_coroutines_because_kopf_runs_others_in_threads(queue: KeyedQueue[TrainingKey]) -> None:
     assert all(inspect.iscoroutinefunction(handler) for handler in registered(queue).values())
+
+
+async def test_the_operators_own_status_writes_wake_nobody_and_those_of_others_do(queue: KeyedQueue[TrainingKey]) -> None:
+    tell = registered(queue)["lwmtrainings"]
+
+    async def wakes(body: dict[str, Any], type: str | None = "MODIFIED") -> bool:
+        await tell(namespace="default", name="bible", uid="t", type=type, body=body)
+        return taken(queue) == KEY
+
+    assert await wakes(written(kubectl="1"), "ADDED")
+    assert not await wakes(written(kubectl="1", lwm_operator="2"))
+    assert not await wakes(written(kubectl="1", lwm_operator="3"))
+    assert await wakes(written(2, kubectl="1", lwm_operator="3")), "the spec was edited"
+    assert await wakes(written(2, kubectl="1", lwm_operator="3", velero="4")), "somebody else wrote the status"
+    assert await wakes(written(2, kubectl="1", lwm_operator="3", velero="4"), None), "every listing counts"
+    deleting = written(2, kubectl="1", lwm_operator="3", velero="4")
+    deleting["metadata"]["deletionTimestamp"] = "5"
+    assert await wakes(deleting)
+    assert await wakes(deleting, "DELETED")
+
+
+async def test_a_status_write_during_a_back_off_does_not_end_it(queue: KeyedQueue[TrainingKey], clock: Clock) -> None:
+    tell = registered(queue)["lwmtrainings"]
+    await tell(namespace="default", name="bible", uid="t", type="ADDED", body=written(lwm_operator="1"))
+    assert taken(queue) == KEY
+    seconds = queue.retry(KEY)
+    await tell(namespace="default", name="bible", uid="t", type="MODIFIED", body=written(lwm_operator="2"))
+    assert taken(queue) is None
+    clock.now += seconds
+    assert taken(queue) == KEY
 
 
 async def test_lease_events_without_news_wait_ten_seconds(queue: KeyedQueue[TrainingKey], clock: Clock) -> None:

@@ -9,14 +9,21 @@ import pytest
 
 from lwm_operator.api.status import Status
 from lwm_operator.api.training import Metadata, Training
-from lwm_operator.cluster.port import ClusterError, ConflictError, NameConflictError, TrainingKey, UnreadableTrainingError
+from lwm_operator.cluster.port import (
+    ClusterError,
+    ConflictError,
+    NameConflictError,
+    TrainingKey,
+    UnansweredError,
+    UnreadableTrainingError,
+)
 from lwm_operator.controller import metrics
 from lwm_operator.controller.queue import KeyedQueue
 from lwm_operator.controller.reconcile import Reconciler
 from lwm_operator.controller.workers import run_worker
-from lwm_operator.plan.actions import Action, CreateAttempt, Event
+from lwm_operator.plan.actions import Action, CreateAttempt, DeleteAttempt, Event
 from lwm_operator.plan.observed import Observed
-from simulation.builders import NOW, training
+from simulation.builders import NOW, failed, job, seen, status, training
 
 KEY = TrainingKey("default", "bible")
 
@@ -92,6 +99,38 @@ async def test_a_refused_creation_is_explained_in_the_status_and_in_an_event() -
     explanation = "create attempt 1 of stage 1: Service bible exists but belongs to another owner"
     assert (status.reason, status.message) == ("CreateFailed", explanation)
     assert (cluster.events[-1].reason, cluster.events[-1].type, cluster.events[-1].message) == ("ActionFailed", "Warning", explanation)
+
+
+async def test_a_refused_action_leaves_the_others_their_turn_and_an_unanswered_one_does_not() -> None:
+    class Refusing(FakeCluster):
+        async def observe(self, training: Training) -> Observed:
+            return seen(*(job(attempt=number) for number in (1, 2, 3)))
+
+    attempts = status(*(failed(number) for number in (4, 3, 2, 1)))
+    for error, kinds in (
+        (ClusterError("forbidden"), [DeleteAttempt, DeleteAttempt, CreateAttempt]),
+        (UnansweredError("no answer"), [DeleteAttempt]),
+    ):
+        cluster = Refusing(carry_out=error)
+        policy = {"failedAttemptsHistoryLimit": 1}
+        cluster.training = training(attempts, failurePolicy=policy)
+        with pytest.raises(type(error)):
+            await Reconciler(cluster).reconcile(KEY)
+        assert [type(action) for action in cluster.actions] == kinds, "deletions free the room that creations need"
+
+
+async def test_a_refusal_with_a_varying_message_is_one_event() -> None:
+    keys = set()
+    for port in (40001, 40002):
+        cluster = FakeCluster(carry_out=ClusterError(f"read tcp 172.16.0.2:{port}: connection reset by peer"))
+        with pytest.raises(ClusterError):
+            await Reconciler(cluster).reconcile(KEY)
+        keys.add(cluster.events[-1].key)
+    other = FakeCluster(carry_out=NameConflictError("Service bible exists"))
+    with pytest.raises(NameConflictError):
+        await Reconciler(other).reconcile(KEY)
+    assert len(keys) == 1
+    assert other.events[-1].key not in keys, "another kind of refusal is another Event"
 
 
 async def test_a_refused_creation_whose_explanation_cannot_be_written_is_still_the_error_of_the_pass() -> None:

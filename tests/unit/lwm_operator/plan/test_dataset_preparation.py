@@ -316,7 +316,7 @@ def test_a_creation_that_is_refused_stays_in_the_status_until_it_is_carried_out(
 def test_a_failed_creation_shows_where_the_stage_waits_for_it(number: int, reason: str) -> None:
     stages = [stage("a", mixture=[{"dataset": "books"}]), stage("b", mixture=[{"dataset": "poems"}])]
     failure = ActionFailure(action=CreatePreparation(number=number, run=0, template="t"), message="exceeded quota")
-    decided = plan(new_training(stages=stages, datasets=[dataset(), dataset("poems")]), Observed(failed_action=failure), NOW)
+    decided = plan(new_training(stages=stages, datasets=[dataset(), dataset("poems")]), Observed(failed_actions=(failure,)), NOW)
     assert decided.status.reason == reason
     assert (decided.status.message == "exceeded quota") == (reason == "CreateFailed")
     assert created(decided) == [(1, 0), (2, 0)]

@@ -396,7 +396,7 @@ def test_only_the_failed_creation_of_the_current_attempt_counts() -> None:
         (replace(action, stage=2), "Creating"),
         (CreatePreparation(number=1, run=0, template="t"), "Creating"),
     ):
-        observed = Observed(failed_action=ActionFailure(action=refused, message="exceeded quota"))
+        observed = Observed(failed_actions=(ActionFailure(action=refused, message="exceeded quota"),))
         assert plan(training(), observed, NOW).status.reason == reason
 
 
