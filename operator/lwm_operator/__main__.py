@@ -9,11 +9,13 @@ HELP = """The LWM operator: watches LWMTraining resources and runs their stages 
 In a pod it uses its service account, elsewhere the kubeconfig. The Helm chart sets these environment variables:
 
   LWM_TRAINER_IMAGE     image for trainings that name none (required)
-  POD_NAMESPACE         namespace of the operator, for its Lease (default: default)
+  POD_NAMESPACE         namespace of the operator (default: default)
   POD_NAME              identity in leader election (default: host name and process ID)
   LWM_WATCH_NAMESPACES  namespaces to watch, separated by commas (default: all)
   LWM_READ_NODES        whether the account may read nodes (default: true)
   LWM_LEADER_ELECTION   whether to take part in leader election (default: true)
+  LWM_LEASE_NAMESPACE   namespace of the leader election Lease (default: POD_NAMESPACE)
+  LWM_LEASE_NAME        its name; operators that watch the same namespaces share one (default: lwm-operator)
   LWM_WORKERS           trainings that are reconciled at the same time (default: 4)
   LWM_LOG_LEVEL         DEBUG, INFO, WARNING or ERROR (default: INFO)
   LWM_HEALTH_PORT       port of /healthz (default: 8080)

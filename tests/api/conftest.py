@@ -100,7 +100,8 @@ async def namespace(client: Client) -> AsyncIterator[str]:
 @pytest.fixture
 async def account(client: Client, namespace: str, kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Path]:
     """A kubeconfig with the token of the chart's service account."""
-    bodies = rendered(namespace, namespace, *(f"--show-only=templates/{name}.yaml" for name in ("serviceaccount", "rbac")))
+    watched = f"--set=watchNamespaces={{{namespace}}}"
+    bodies = rendered(namespace, namespace, watched, *(f"--show-only=templates/{name}.yaml" for name in ("serviceaccount", "rbac")))
     await apply(client, bodies)
     yield with_token(kubeconfig, await token(client, namespace, namespace), tmp_path / "kubeconfig")
     await remove_global(client, bodies)

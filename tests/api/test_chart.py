@@ -7,7 +7,7 @@ import yaml
 from lwm_operator.api import names
 from lwm_operator.cluster.client import Body
 from lwm_trainer.config import METRICS_PORT
-from support.helm_chart import CHART, helm, rendered
+from support.helm_chart import CHART, REGISTRY, helm, rendered
 
 NAMESPACED = "--set=rbac.scope=namespace"
 FORMS = {
@@ -47,12 +47,12 @@ def places_of(*arguments: str) -> dict[str, list[str]]:
 def test_namespaced_it_makes_nothing_outside_of_the_namespaces_that_it_watches() -> None:
     own = places_of(NAMESPACED, "--set=crd.install=false")
     assert set(own) == PER_NAMESPACE - {"NetworkPolicy"}
-    assert own["Role"] == own["RoleBinding"] == ["lwm-system/lwm", "lwm-system/lwm-leader"]
+    assert own["Role"] == own["RoleBinding"] == ["lwm-system/lwm-operator", "lwm-system/lwm-leader"]
     several = places_of(
         NAMESPACED, "--set=crd.install=false,watchNamespaces={a,b,a},leaderElection.enabled=false,networkPolicy.enabled=true"
     )
     assert set(several) == PER_NAMESPACE
-    assert several["Role"] == several["RoleBinding"] == ["a/lwm", "b/lwm"]
+    assert several["Role"] == several["RoleBinding"] == ["a/lwm-operator", "b/lwm-operator"]
     assert sorted(several["NetworkPolicy"]) == ["a/lwm-trainings", "b/lwm-trainings", "lwm-system/lwm"]
     with_crd = places_of(NAMESPACED)
     assert set(with_crd) - set(own) == {"CustomResourceDefinition"}
@@ -88,12 +88,72 @@ def test_only_who_watches_the_cluster_may_read_nodes() -> None:
         ("networkPolicy.enabled=true", "networkPolicy.namespaces: missing: all namespaces are watched"),
         ("trainer.image=lwm-trainer:1", "trainer.image"),
         ("image.registry=registry.example/", "registry"),
+        ("image.registry=,image.repository=", "image.repository: missing: no image is published, so set image.registry"),
+        ("image.registry=,image.repository=lwm-operator", "trainer.image.repository: missing"),
+        ("image.repository=lwm-operator:1", "image.repository"),
+        ("image.tag=a b", "image.tag"),
+        ("replicas=2,leaderElection.enabled=false", "replicas: 2 without leaderElection.enabled would all work"),
+        ("replicas=-1", "replicas"),
+        ("watchNamespaces={Team-A}", "watchNamespaces"),
+        ("leaderElection.namespace=a b", "leaderElection.namespace"),
+        ("resources.limits.memory=16GB", "resources.limits.memory"),
+        ("serviceAccount.name=A", "serviceAccount.name"),
+        ("priorityClassName=High", "priorityClassName"),
+        ("networkPolicy.dns.ports={70000}", "networkPolicy.dns.ports"),
+        ("networkPolicy.dns.ports=null,networkPolicy.apiServerPorts={}", "networkPolicy.apiServerPorts"),
     ],
 )
 def test_values_that_make_no_sense_together_are_refused_with_a_sentence(values: str, words: str) -> None:
-    done = helm("template", "x", str(CHART), "--kube-version", "1.37.2", "--set", values)
+    done = helm("template", "x", str(CHART), "--kube-version", "1.37.2", REGISTRY, "--set", values)
     assert done.returncode != 0
-    assert words in done.stderr
+    # A schema names a field as a JSON path.
+    assert words in done.stderr.replace("/", ".")
+
+
+def deployment(*arguments: str) -> Body:
+    body: Body = next(body for body in rendered("lwm", "lwm-system", *arguments) if body["kind"] == "Deployment")
+    return body
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_every_replica_has_probes(replicas: int) -> None:
+    body = deployment(f"--set=replicas={replicas}")["spec"]["template"]["spec"]["containers"][0]
+    assert (body["livenessProbe"]["httpGet"]["path"], body["readinessProbe"]["httpGet"]["path"]) == ("/healthz", "/readyz")
+
+
+def test_the_lease_is_per_release_unless_all_namespaces_are_watched() -> None:
+    def lease(release: str, *arguments: str) -> tuple[str, str]:
+        bodies = rendered(release, "lwm-system", *arguments)
+        (role,) = (body for body in bodies if body["kind"] == "Role" and body["metadata"]["name"] == f"{release}-leader")
+        body = next(body for body in bodies if body["kind"] == "Deployment")
+        variables = {each["name"]: each.get("value") for each in body["spec"]["template"]["spec"]["containers"][0]["env"]}
+        place = (variables["LWM_LEASE_NAMESPACE"], variables["LWM_LEASE_NAME"])
+        assert (role["metadata"]["namespace"], role["rules"][1]["resourceNames"]) == (place[0], [place[1]])
+        return place
+
+    assert lease("one") == lease("two") == ("default", "lwm-operator")
+    assert lease("one", "--set=leaderElection.namespace=lwm") == ("lwm", "lwm-operator")
+    assert lease("one", "--set=watchNamespaces={a}") == ("lwm-system", "one-leader")
+    assert lease("two", NAMESPACED) == ("lwm-system", "two-leader")
+
+
+def test_dns_and_the_operators_egress_follow_the_values() -> None:
+    def egress(*arguments: str) -> list[list[Body]]:
+        bodies = rendered("lwm", "lwm-system", "--set=networkPolicy.enabled=true,networkPolicy.namespaces={a}", *arguments)
+        return [body["spec"]["egress"] for body in bodies if body["kind"] == "NetworkPolicy"]
+
+    both = [{"protocol": protocol, "port": port} for port in (53, 5353) for protocol in ("UDP", "TCP")]
+    assert [rules[position] for rules, position in zip(egress(), (0, 1), strict=True)] == [{"ports": both}] * 2
+    peer = "--set=networkPolicy.dns.ports={5300},networkPolicy.dns.to[0].ipBlock.cidr=10.96.0.10/32"
+    proxy = "--set=networkPolicy.operatorEgress[0].ports[0].port=3128"
+    operator, trainings = egress(peer, proxy)
+    narrowed = {
+        "ports": [{"protocol": "UDP", "port": 5300}, {"protocol": "TCP", "port": 5300}],
+        "to": [{"ipBlock": {"cidr": "10.96.0.10/32"}}],
+    }
+    assert (operator[0], trainings[1]) == (narrowed, narrowed)
+    assert operator[-1] == {"ports": [{"port": 3128}]}
+    assert {"ports": [{"port": 3128}]} not in trainings
 
 
 def test_training_pods_reach_each_other_names_the_api_server_and_storage() -> None:
@@ -109,18 +169,18 @@ def test_training_pods_reach_each_other_names_the_api_server_and_storage() -> No
     assert trainings["podSelector"] == each_other["podSelector"]
     assert trainings["ingress"] == [{"from": [each_other]}, {"ports": [{"protocol": "TCP", "port": METRICS_PORT}]}]
     ports = [{port["port"] for port in rule.get("ports", ())} for rule in trainings["egress"]]
-    assert (trainings["egress"][0], ports[1:3]) == ({"to": [each_other]}, [{53}, {443, 6443}])
+    assert (trainings["egress"][0], ports[1:3]) == ({"to": [each_other]}, [{53, 5353}, {443, 6443}])
     assert trainings["egress"][3] == {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
 
 
 def test_the_chart_has_no_complaint_of_helms() -> None:
-    done = helm("lint", "--strict", str(CHART))
+    done = helm("lint", "--strict", str(CHART), REGISTRY)
     assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("typo", ["imgae.tag=1", "image.tagg=1", "replicas=many", "logLevel=LOUD", "leaderElection.on=true"])
 def test_a_typo_in_the_values_is_refused(typo: str) -> None:
-    done = helm("template", "x", str(CHART), "--kube-version", "1.37.2", "--set", typo)
+    done = helm("template", "x", str(CHART), "--kube-version", "1.37.2", REGISTRY, "--set", typo)
     assert done.returncode != 0
     assert typo.partition("=")[0].split(".")[-1] in done.stderr or typo.partition("=")[0].split(".")[0] in done.stderr
 
@@ -137,8 +197,12 @@ def test_images_follow_the_values() -> None:
         return container(argument)["image"], environment(argument)["LWM_TRAINER_IMAGE"]
 
     one, two = (f"sha256:{digit * 64}" for digit in "12")
-    assert images("image.repository=r/op", "image.tag=abc") == ("r/op:abc", "lwm-trainer:abc")
-    assert images("trainer.image.repository=r/tr", "trainer.image.tag=x") == ("lwm-operator:0.1.0", "r/tr:x")
+    no_registry = "image.registry="
+    assert images(no_registry, "image.repository=r/op", "trainer.image.repository=tr", "image.tag=abc") == ("r/op:abc", "tr:abc")
+    assert images("trainer.image.repository=r/tr", "trainer.image.tag=x") == (
+        "registry.example/lwm-operator:0.1.0",
+        "registry.example/r/tr:x",
+    )
     assert images("image.registry=mirror.example/lwm", "image.tag=abc") == (
         "mirror.example/lwm/lwm-operator:abc",
         "mirror.example/lwm/lwm-trainer:abc",

@@ -12,17 +12,22 @@ from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client
 from lwm_operator.cluster.pod_diagnostics import BOUND_SECONDS
 from support.api_requests import create, reload
-from support.helm_chart import CHART, as_account, helm, rendered, token, with_token
+from support.helm_chart import CHART, REGISTRY, as_account, helm, rendered, token, with_token
 from support.operator_process import Process
 
 TENANT = "tenant"
 RELEASE = "lwm"
+ROLE = "lwm-operator"
 RBAC = "rbac.authorization.k8s.io"
 
 
 def values(*namespaces: str) -> tuple[str, ...]:
     watched = ",".join(namespaces)
-    return (f"--set=rbac.scope=namespace,crd.install=false,replicas=0,watchNamespaces={{{watched}}}", "--set=networkPolicy.enabled=true")
+    return (
+        f"--set=rbac.scope=namespace,crd.install=false,replicas=0,watchNamespaces={{{watched}}}",
+        "--set=networkPolicy.enabled=true",
+        REGISTRY,
+    )
 
 
 @pytest.fixture
@@ -115,19 +120,27 @@ async def test_a_namespace_that_is_refused_takes_no_other_away_and_is_served_whe
     done = await asyncio.to_thread(helm, "upgrade", "--install", *where, *values(namespace, other))
     assert done.returncode == 0, done.stderr
     account = with_token(kubeconfig, await token(client, namespace, RELEASE), tmp_path / "operator")
-    path = paths.item("RoleBinding", other, RELEASE)
+    path = paths.item("RoleBinding", other, ROLE)
     role_binding = await client.get(path)
     assert role_binding is not None
     await client.call("DELETE", path)
-    operator = Process(account, namespace, tmp_path / "log", [other])
+    operator = Process(account, namespace, tmp_path / "log", [other], {"LWM_LEASE_NAME": f"{RELEASE}-leader"})
     try:
         assert await begun(client, namespace) == "ImagePull"
         refusals = [line for line in operator.lines() if line["event"] == "namespace_not_served"]
         assert [line["watched_namespace"] for line in refusals] == [other]
         assert "403 Forbidden" in refusals[0]["error"]
-        restored = {key: role_binding[key] for key in ("roleRef", "subjects")} | {"metadata": {"name": RELEASE}}
+        restored = {key: role_binding[key] for key in ("roleRef", "subjects")} | {"metadata": {"name": ROLE}}
         await client.call("POST", paths.collection("RoleBinding", other), body=restored)
         assert await begun(client, other) == "ImagePull"
         assert operator.stop() == 0
     finally:
         operator.end()
+
+
+async def test_an_upgrade_leaves_out_a_watched_namespace_that_is_gone(client: Client, namespace: str, kubeconfig: Path) -> None:
+    where = (RELEASE, str(CHART), f"--namespace={namespace}", f"--kubeconfig={kubeconfig}")
+    done = await asyncio.to_thread(helm, "upgrade", "--install", *where, *values(namespace, "gone"))
+    assert done.returncode == 0, done.stderr
+    assert "watchNamespaces: namespace gone does not exist" in done.stdout
+    assert await client.get(paths.item("Role", namespace, ROLE)) is not None

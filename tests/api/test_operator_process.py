@@ -19,14 +19,14 @@ from support.operator_process import Process
 
 @pytest.fixture
 def operator(account: Path, namespace: str, tmp_path: Path) -> Iterator[Process]:
-    process = Process(account, namespace, tmp_path / "log")
+    process = Process(account, namespace, tmp_path / "log", settings={"LWM_LEASE_NAME": f"{namespace}-leader"})
     yield process
     process.end()
 
 
 async def test_it_works_with_the_charts_rights_and_leaves_its_lease_free(client: Client, namespace: str, operator: Process) -> None:
     training = await create(client, namespace)
-    lease = paths.item("Lease", namespace, "lwm-operator")
+    lease = paths.item("Lease", namespace, f"{namespace}-leader")
     async with asyncio.timeout(60):
         while (await reload(client, training)).status.reason in ("", "Creating", "PodsMissing"):  # noqa: ASYNC110
             await asyncio.sleep(0.3)

@@ -13,6 +13,8 @@ from devcluster.paths import REPOSITORY, binaries
 from lwm_operator.cluster.client import Body, Client, Patch
 
 CHART = REPOSITORY / "charts" / "lwm-operator"
+REGISTRY = "--set=image.registry=registry.example"
+"""An installation without it is refused."""
 
 
 def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -21,7 +23,7 @@ def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def rendered(release: str, namespace: str, *arguments: str) -> list[Body]:
     """Raises CalledProcessError when helm refuses."""
-    done = helm("template", release, str(CHART), "--namespace", namespace, "--kube-version", "1.37.2", *arguments)
+    done = helm("template", release, str(CHART), "--namespace", namespace, "--kube-version", "1.37.2", REGISTRY, *arguments)
     done.check_returncode()
     return [body for body in yaml.safe_load_all(done.stdout) if body]
 

@@ -21,7 +21,6 @@ from lwm_operator.cluster.port import TrainingKey
 from lwm_operator.controller import handlers
 from lwm_operator.controller.queue import KeyedQueue
 from lwm_operator.controller.reconcile import Reconciler
-from lwm_operator.controller.run import LEASE_NAME
 from lwm_operator.plan.actions import CleanUp, CreateAttempt, DeleteAttempt, DeletePod, Event
 from lwm_operator.plan.observed import Observed, PodState, Waiting
 from lwm_operator.plan.plan import plan
@@ -168,7 +167,7 @@ async def lead(client: Client, training: Training) -> None:
         if error is not None:
             raise error
 
-    leader = Leader(client, namespace=training.metadata.namespace, name=LEASE_NAME, identity="tests", now=now, report=report)
+    leader = Leader(client, namespace=training.metadata.namespace, name="lwm-operator", identity="tests", now=now, report=report)
     await leader.acquire()
     await leader.release()
 
@@ -210,7 +209,7 @@ operator uses.
 GROUPS = {
     "operator": "In every namespace with trainings (a ClusterRole, or Roles with `rbac.scope: namespace`)",
     "nodes": "Cluster-wide (only with `rbac.scope: cluster`)",
-    "leader": "In the operator's namespace, for the leader election Lease",
+    "leader": "For the leader election Lease, in the release's namespace, or in `default` if all namespaces are watched",
 }
 
 

@@ -35,14 +35,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
+{{/* Fails if neither a registry nor a repository is set: nothing is published under the default names. */}}
+{{- define "lwm-operator.requireImage" -}}
+{{- if not (or .registry .repository) -}}
+{{- fail (printf "%s.repository: missing: no image is published, so set image.registry to the registry to which you pushed both images, or image.repository and trainer.image.repository to names that the nodes can pull (docs/guides/install.md)" .field) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "lwm-operator.image" -}}
 {{- $image := .Values.image -}}
+{{- include "lwm-operator.requireImage" (dict "registry" $image.registry "repository" $image.repository "field" "image") -}}
+{{- $repository := $image.repository | default "lwm-operator" -}}
 {{- $tag := include "lwm-operator.tag" . -}}
-{{- include "lwm-operator.reference" (dict "registry" $image.registry "repository" $image.repository "tag" $tag "digest" $image.digest) -}}
+{{- include "lwm-operator.reference" (dict "registry" $image.registry "repository" $repository "tag" $tag "digest" $image.digest) -}}
 {{- end -}}
 
 {{- define "lwm-operator.trainerImage" -}}
 {{- $image := .Values.trainer.image -}}
+{{- include "lwm-operator.requireImage" (dict "registry" .Values.image.registry "repository" $image.repository "field" "trainer.image") -}}
 {{- $repository := $image.repository | default "lwm-trainer" -}}
 {{- $tag := $image.tag | default (include "lwm-operator.tag" .) -}}
 {{- include "lwm-operator.reference" (dict "registry" .Values.image.registry "repository" $repository "tag" $tag "digest" $image.digest) -}}
@@ -60,6 +70,48 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $namespaces = list .Release.Namespace -}}
 {{- end -}}
 {{- join "," (uniq $namespaces) -}}
+{{- end -}}
+
+{{/*
+Those of the given namespaces that exist, separated by commas: an upgrade must not fail because one of several is gone. `helm template`
+cannot look, and keeps all. Whoever installs for several namespaces must have the right to get them. Arguments: root, namespaces.
+*/}}
+{{- define "lwm-operator.existing" -}}
+{{- $existing := .namespaces -}}
+{{- if gt (len .namespaces) 1 -}}
+{{- if lookup "v1" "Namespace" "" .root.Release.Namespace -}}
+{{- $existing = list -}}
+{{- range .namespaces -}}
+{{- $phase := dig "status" "phase" "" (lookup "v1" "Namespace" "" .) -}}
+{{- if eq $phase "Active" -}}
+{{- $existing = append $existing . -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- join "," $existing -}}
+{{- end -}}
+
+{{/* Egress rule for DNS. */}}
+{{- define "lwm-operator.dnsEgress" -}}
+- ports:
+    {{- range .Values.networkPolicy.dns.ports }}
+    - {protocol: UDP, port: {{ . }}}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+  {{- with .Values.networkPolicy.dns.to }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{/* Namespace and name of the leader election Lease. Releases that watch all namespaces share one. */}}
+{{- define "lwm-operator.leaseNamespace" -}}
+{{- .Values.leaderElection.namespace | default (ternary .Release.Namespace "default" (not (empty (include "lwm-operator.watched" .)))) -}}
+{{- end -}}
+
+{{- define "lwm-operator.leaseName" -}}
+{{- ternary (printf "%s-leader" (include "lwm-operator.name" .)) "lwm-operator" (not (empty (include "lwm-operator.watched" .))) -}}
 {{- end -}}
 
 {{/* "true" if the admission policy is enabled. Default: enabled if the chart may create cluster-wide objects. */}}

@@ -22,7 +22,6 @@ from lwm_operator.controller.workers import resync, run_worker
 
 log = structlog.get_logger("lwm_operator")
 
-LEASE_NAME = "lwm-operator"
 STOP_SECONDS = 15.0
 CRD_SECONDS = 30.0
 """How long to wait for the CRD: one that is installed together with the operator is not served at once."""
@@ -53,7 +52,12 @@ async def run(settings: Settings, watch: Watcher) -> int:
         report_namespace=watched.report,
     )
     leader = Leader(
-        client, namespace=settings.namespace, name=LEASE_NAME, identity=settings.identity, now=client.now, report=report_election
+        client,
+        namespace=settings.lease_namespace,
+        name=settings.lease_name,
+        identity=settings.identity,
+        now=client.now,
+        report=report_election,
     )
     try:
         async with http_endpoints(health, health_port=settings.health_port, metrics_port=settings.metrics_port):
@@ -62,7 +66,7 @@ async def run(settings: Settings, watch: Watcher) -> int:
             if not crd_served:
                 return 1
             if settings.leader_election:
-                log.info("waiting_for_leadership", lease=f"{settings.namespace}/{LEASE_NAME}")
+                log.info("waiting_for_leadership", lease=f"{settings.lease_namespace}/{settings.lease_name}")
                 health.role = Role.STANDBY
                 if await _unless_stopped(_acquire(leader)) is None:
                     return 0

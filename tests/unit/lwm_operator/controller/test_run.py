@@ -52,7 +52,12 @@ class Operator:
         monkeypatch.setattr(module, "configuration", configuration)
         monkeypatch.setattr(module, "Client", lambda settings: api)
         self.settings = Settings(
-            trainer_image="x", namespace="n", identity="me", health_port=health_port or int(free_port()), metrics_port=int(free_port())
+            trainer_image="x",
+            namespace="n",
+            lease_namespace="n",
+            identity="me",
+            health_port=health_port or int(free_port()),
+            metrics_port=int(free_port()),
         )
         self.watching = asyncio.Event()
         self.stopping = asyncio.Event()
@@ -89,9 +94,7 @@ def with_ipv6() -> bool:
 async def test_a_standby_is_ready_and_leads_when_the_lease_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leader_module, "RETRY_SECONDS", 0.02)
     server = LeaseServer()
-    other = leader_module.Leader(
-        LeaseClient(server), namespace="n", name=module.LEASE_NAME, identity="other", now=lambda: datetime.now(UTC)
-    )
+    other = leader_module.Leader(LeaseClient(server), namespace="n", name="lwm-operator", identity="other", now=lambda: datetime.now(UTC))
     await other.acquire()
     operator = Operator(monkeypatch, Api(server))
     await operator.ready("standby: another operator leads")

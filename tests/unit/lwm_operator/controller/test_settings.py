@@ -32,7 +32,28 @@ def test_all_is_taken_from_the_environment() -> None:
     assert (settings.leader_election, settings.workers, settings.log_level) == (False, 9, "DEBUG")
 
 
-@pytest.mark.parametrize(("variable", "value"), [("LWM_TRAINER_IMAGE", ""), ("LWM_WORKERS", "many")])
+def test_the_lease_is_in_the_operators_namespace_unless_it_is_named() -> None:
+    image = {"LWM_TRAINER_IMAGE": "x", "POD_NAMESPACE": "lwm-system"}
+    settings = from_environment(image)
+    assert (settings.lease_namespace, settings.lease_name) == ("lwm-system", "lwm-operator")
+    settings = from_environment(image | {"LWM_LEASE_NAMESPACE": "default", "LWM_LEASE_NAME": "lwm-leader"})
+    assert (settings.lease_namespace, settings.lease_name) == ("default", "lwm-leader")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LWM_TRAINER_IMAGE", ""),
+        ("LWM_WORKERS", "many"),
+        ("LWM_WORKERS", "0"),
+        ("LWM_HEALTH_PORT", "65536"),
+        ("LWM_METRICS_PORT", "-1"),
+        ("LWM_LEADER_ELECTION", "ture"),
+        ("LWM_READ_NODES", ""),
+        ("LWM_WATCH_NAMESPACES", "team-a team-b"),
+        ("LWM_WATCH_NAMESPACES", "Team-A"),
+    ],
+)
 def test_errors_name_the_variable(variable: str, value: str) -> None:
     with pytest.raises(ValueError, match=variable):
         from_environment({"LWM_TRAINER_IMAGE": "x", variable: value})
