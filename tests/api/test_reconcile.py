@@ -319,4 +319,5 @@ async def test_slices_are_released_together_and_a_refused_one_leaves_none_runnin
     await until(both_have_pods, 40)
     released = (await children(client, training))["Job"]
     assert [(job["spec"]["suspend"], names.ANNOTATION_HELD in job["metadata"]["annotations"]) for job in released] == [(False, False)] * 2
-    assert (await reload(client, training)).status.stages[0].recent_attempts[0].state != "Creating"
+    await operator.reconcile(training)
+    assert (await reload(client, training)).status.stages[0].recent_attempts[0].state == "Starting"

@@ -106,20 +106,26 @@ async def _any_exists(client: Client, training: Training, job_manifests: tuple[M
 
 
 async def _create_job(client: Client, training: Training, manifest: Manifest) -> Body:
-    """Create the Job, or return the training's own that exists."""
+    """Create the Job, or return the training's own that exists: an exhausted quota refuses its name, too."""
     name, collection = manifest["metadata"]["name"], paths.collection("Job", training.metadata.namespace)
     try:
         return await client.call("POST", collection, query={"fieldManager": names.FIELD_MANAGER}, body=manifest)
     except ApiError as error:
-        if error.reason != "AlreadyExists":
-            raise
         existing = await client.get(f"{collection}/{name}")
         if existing is None:
             raise
         _check_owner(training, "Job", existing)
         if _purpose(existing) != _purpose(manifest):
             raise NameConflictError(f"Job {name} has the labels of another attempt: delete it") from error
+        if parse.is_held(existing) and _template(existing) != _template(manifest):
+            # The spec was edited before another slice was admitted: all slices run the same pods. This one has not had any.
+            await client.delete(f"{collection}/{name}", existing["metadata"]["uid"])
+            return await client.call("POST", collection, query={"fieldManager": names.FIELD_MANAGER}, body=manifest)
         return existing
+
+
+def _template(job: Body) -> str | None:
+    return parse.annotations(job).get(names.ANNOTATION_TEMPLATE)
 
 
 def _purpose(job: Body) -> tuple[object, ...]:

@@ -19,6 +19,7 @@ ABOUT_SEVERAL_MODULES = {
     "lwm_operator/plan/test_properties.py": "random histories of the whole plan, shrunk by hypothesis",
     "lwm_operator/plan/test_purity.py": "the whole plan without clocks, files and sockets",
     "lwm_operator/plan/test_regressions.py": "bugs that random histories found",
+    "lwm_operator/plan/test_timers.py": "every timer of the plan: its start, its end, and clocks that are set",
     "lwm_trainer/convert/test_round_trip.py": "reading and writing together",
     "lwm_trainer/convert/test_start.py": "a stage that starts from a converted model",
     "lwm_trainer/convert/test_vision.py": "the second vocabulary in both formats",

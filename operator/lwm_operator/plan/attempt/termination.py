@@ -95,7 +95,8 @@ def _remaining_grace(ctx: PlanContext) -> float:
     deleting = [
         pod for pod in ctx.survivors if pod.deleting and pod.grace_seconds > DELETE_GRACE_SECONDS and pod.deletion_deadline is not None
     ]
-    return max((-seconds_since(pod.deletion_deadline, ctx.now) for pod in deleting), default=0.0)
+    # Never more than the grace period itself, as after the clock was set back.
+    return max((min(-seconds_since(pod.deletion_deadline, ctx.now), pod.grace_seconds) for pod in deleting), default=0.0)
 
 
 def _exit_seconds(cause: RootCause | None) -> float:

@@ -1,6 +1,7 @@
 """What actions do to objects that exist already: the training's own, those of an older spec, and somebody else's."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -109,9 +110,23 @@ async def test_a_release_that_was_interrupted_is_completed_by_the_next_pass(api:
     with pytest.raises(ApiError, match="no answer"):
         await create(api, **TPU)
     assert slices(api) == {"bible-s1-a1-x0": (False, False), "bible-s1-a1-x1": (True, True)}
-    api.refuse = lambda method, path, body: None
+    refuse_jobs(api)  # the Jobs of this attempt use the quota up, and it refuses their own names as well
     await create(api, **TPU)
     assert slices(api) == {"bible-s1-a1-x0": (False, False), "bible-s1-a1-x1": (False, False)}
+
+
+async def test_a_held_slice_of_an_older_spec_is_created_again_so_that_all_slices_run_the_same(api: InMemoryApi) -> None:
+    refuse_jobs(api, "bible-s1-a1-x1")
+    with pytest.raises(ApiError, match="exceeded quota"):
+        await carry_out(api, training(**TPU, image="wrong:1"), CREATE, IMAGE)
+    api.refuse = lambda method, path, body: None
+    await carry_out(api, training(**TPU, image="right:1"), replace(CREATE, template="u"), IMAGE)
+    created = [api.objects[paths.item("Job", "default", f"bible-s1-a1-x{index}")] for index in (0, 1)]
+    assert {job["spec"]["template"]["spec"]["containers"][0]["image"] for job in created} == {"right:1"}
+    assert slices(api) == {"bible-s1-a1-x0": (False, False), "bible-s1-a1-x1": (False, False)}
+    uids = [job["metadata"]["uid"] for job in created]
+    await carry_out(api, training(**TPU, image="late:1"), replace(CREATE, template="v"), IMAGE)
+    assert [api.objects[paths.item("Job", "default", f"bible-s1-a1-x{index}")]["metadata"]["uid"] for index in (0, 1)] == uids
 
 
 async def test_a_slice_that_somebody_else_suspends_is_left_to_them(api: InMemoryApi) -> None:

@@ -47,6 +47,23 @@ def test_a_clock_that_is_minutes_behind_is_no_hang_while_it_renews() -> None:
         silence = check.attempt.stale_lease
 
 
+def test_a_host_whose_clock_is_ahead_hangs_once_it_renews_no_more() -> None:
+    ahead = "2026-01-01T22:00:00Z"  # ten hours ahead of ours
+    noticed = check_after(0, renewed=ahead)
+    assert (noticed.cause, noticed.wait_seconds) == (None, 420)
+    again = check_after(60, renewed="2026-01-01T22:01:00Z", silence=noticed.attempt.stale_lease).attempt.stale_lease
+    assert again == StaleLease(since="2026-01-01T12:01:00Z", renew_time="2026-01-01T22:01:00Z"), "each renewal starts again"
+    assert check_after(479, renewed="2026-01-01T22:01:00Z", silence=again).cause is None
+    assert check_after(480, renewed="2026-01-01T22:01:00Z", silence=again).cause is not None
+
+
+def test_silence_that_was_noticed_in_the_future_starts_again() -> None:
+    noticed = StaleLease(since="2026-01-01T14:00:00Z", renew_time=FRESH)
+    again = check_after(400, silence=noticed)
+    assert again.cause is None
+    assert again.attempt.stale_lease == StaleLease(since="2026-01-01T12:06:40Z", renew_time=FRESH)
+
+
 def test_checking_twice_gives_the_same_result() -> None:
     once = detect_hang(running(), report(), FRESH, later(1000))
     assert detect_hang(once.attempt, report(), FRESH, later(1000)).attempt == once.attempt
