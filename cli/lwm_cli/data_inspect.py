@@ -37,6 +37,7 @@ def main(arguments: list[str]) -> int:
     run = _run_of_file(options) if Path(options.target).is_file() else _run_of_store(options)
     tokenizer = Tokenizer.load(run.tokenizer, run.model.vocab_size)
     row = view_row(run, load_documents(run, tokenizer), options.row)
+    print(row.summary, file=sys.stderr)
     print(_title(run, row, options.row))
     for line in render(row, tokenizer, colour=sys.stdout.isatty(), whole=options.whole):
         print(line)

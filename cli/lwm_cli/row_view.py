@@ -40,13 +40,15 @@ class RowView:
     dataset: str
     length: int
     segments: list[Segment]
+    summary: str
+    """What the rows of the data set are made of, and what is left out."""
 
 
 class _Recorder:
     """A document source that records where reads begin."""
 
     def __init__(self, source: DocumentSource) -> None:
-        self.offsets = source.offsets
+        self.offsets, self.targets = source.offsets, source.targets
         self.source = source
         self.begins: list[int] = []
 
@@ -78,7 +80,8 @@ def view_row(run: RunConfig, documents: Mapping[str, DocumentSource], number: in
         vision = row["vision"][window] > 0 if "vision" in row else np.zeros(end - start, np.bool_)
         token_weights = np.where(np.arange(end - start) > 0, weights[window], 0).astype(np.float32)
         segments.append(Segment(source.name(document), begin - first, size, row["tokens"][window], token_weights, vision))
-    return RowView(name, run.context_length, segments)
+    summary = batches.summaries[[dataset.name for dataset in run.datasets].index(name)]
+    return RowView(name, run.context_length, segments, summary)
 
 
 def render(row: RowView, tokenizer: Tokenizer, *, colour: bool, whole: bool) -> Iterator[str]:

@@ -15,13 +15,19 @@ BEGIN, END = 256, 257
 
 
 def byte_tokenizer(*specials: str, uri: str = "t.json") -> Tokenizer:
-    """`<s>` is 256, `</s>` 257, the other special tokens follow."""
+    """`<s>` is 256, `</s>` 257, the other special tokens follow. If `uri` is absolute, what lies beside it is read."""
+    config = read_tokenizer_config(uri) if uri.startswith("/") else None
+    return Tokenizer(byte_tokenizer_json(*specials).encode(), uri, 258 + len(specials), config)
+
+
+def byte_tokenizer_json(*specials: str) -> str:
+    """The content of its `tokenizer.json`."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     made = Made(models.BPE(vocab={piece: number for number, piece in enumerate(alphabet)}, merges=[]))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     made.add_special_tokens(["<s>", "</s>", *specials])
-    return Tokenizer(made.to_str().encode(), uri, 258 + len(specials), read_tokenizer_config(uri) if uri.startswith("/") else None)
+    return made.to_str()
 
 
 def read(example: Example | BadRecordError, tokenizer: Tokenizer | None = None) -> str:

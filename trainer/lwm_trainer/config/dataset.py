@@ -9,6 +9,7 @@ from lwm_trainer.config.contract import Contract
 
 Kind = Literal["text", "chat", "vision"]
 OnBadRecord = Literal["fail", "skip"]
+Overlong = Literal["split", "truncate", "skip", "fail"]
 ContentHash = Annotated[str, Field(min_length=16, max_length=16, pattern=r"^[0-9a-f]{16}$")]
 """The first 16 hexadecimal digits of the SHA-256 of a data set's documents."""
 
@@ -51,9 +52,12 @@ class Documents(Contract):
     max_tokens: Annotated[int, Field(ge=1, le=1_073_741_824)] | None = Field(
         default=None, description="Maximum length. Longer documents are left out and counted. Default: no limit."
     )
-    overlong: Literal["split", "truncate", "skip", "fail"] = "split"
-    """Handling of documents longer than a row. split: cut into examples of at most a row. truncate: keep the first row. skip: leave the
-    document out and count it. fail: the stage fails with file and line."""
+    overlong: Overlong | None = Field(
+        default=None,
+        description="Handling of documents longer than a row. split: cut into examples of at most a row. truncate: keep the first row."
+        " skip: leave the document out and count it. fail: the stage fails with file and line. Default: split where all text counts in the"
+        " loss; skip for chats, vision, and fields in brackets, because a cut would part an answer from its evidence, or a frame.",
+    )
 
 
 class Dataset(Contract):
@@ -78,3 +82,9 @@ class Dataset(Contract):
     """Hash of a content that may replace that of the stage's checkpoints; None: a stage is resumed with unchanged data only."""
     prepared: str | None = None
     """Folder of the token store; None: every host reads and encodes the records at startup."""
+
+    @property
+    def overlong(self) -> Overlong:
+        """`documents.overlong` with its default filled in."""
+        whole = self.kind != "text" or self.fields_from_example is not None or "[" in self.fields
+        return self.documents.overlong or ("skip" if whole else "split")

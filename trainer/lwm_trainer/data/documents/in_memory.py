@@ -62,6 +62,18 @@ class InMemoryDocuments:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    @property
+    def targets(self) -> NDArray[np.int64] | None:
+        """Tokens of each document that count as targets."""
+        if self.loss_mask is None:
+            return None
+        counts = np.zeros(len(self), np.int64)
+        filled = np.flatnonzero(np.diff(self.offsets))
+        if len(filled):
+            first = self.offsets[filled]
+            counts[filled] = np.add.reduceat(self.loss_mask, first, dtype=np.int64) - self.loss_mask[first]
+        return counts
+
     def name(self, document: int) -> str:
         """The file and line that the document came from."""
         return (self.names[document] if self.names else "") or f"document {document}"

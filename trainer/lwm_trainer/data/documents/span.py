@@ -23,6 +23,10 @@ class DocumentSource(Protocol):
     def offsets(self) -> NDArray[np.int64]:
         """Where documents begin, and the end of the last: int64 [documents + 1]."""
 
+    @property
+    def targets(self) -> NDArray[np.int64] | None:
+        """Tokens of each document that count as targets, int64 [documents]; None: every token but each document's first counts."""
+
     def read(self, begin: int, end: int) -> Span:
         """The tokens from `begin` to `end` (exclusive)."""
 

@@ -53,6 +53,7 @@ class TokenStore:
         self._open_shards: OrderedDict[int, _Shard] = OrderedDict()
         index = read_table(files.local(INDEX, self._cache))
         lengths = index["length"].to_numpy()
+        self.targets: NDArray[np.int64] = index["targets"].to_numpy()
         self.offsets: NDArray[np.int64] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         self._shard_numbers, self._first_documents = np.unique(index["shard"].to_numpy(), return_index=True)
         self._shard_begins = self.offsets[self._first_documents]

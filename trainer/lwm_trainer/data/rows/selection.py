@@ -43,13 +43,13 @@ class Selection(NamedTuple):
 
 def select_segments(source: DocumentSource, row_length: int, dataset: config.Dataset) -> Selection:
     """Segments of at most `row_length` tokens. Raises DataCorruptError for a longer document when `documents.overlong` is fail."""
-    limits = dataset.documents
+    limits, overlong = dataset.documents, dataset.overlong
     begins, ends = source.offsets[:-1], source.offsets[1:]
     lengths = ends - begins
     short, long = lengths < limits.min_tokens, lengths > (limits.max_tokens or np.inf)
     over = ~short & ~long & (lengths > row_length)
     first_over = int(np.argmax(over)) if over.any() else None
-    if limits.overlong == "fail" and first_over is not None:
+    if overlong == "fail" and first_over is not None:
         raise DataCorruptError(
             f"{source.name(first_over)}: datasets[{dataset.name}]: a document of {lengths[first_over]} tokens is longer than the row's"
             f" {row_length}: shorten it, or set documents.overlong to split, truncate or skip"
@@ -58,16 +58,40 @@ def select_segments(source: DocumentSource, row_length: int, dataset: config.Dat
     remarks = [
         (short.sum(), f"left out, shorter than minTokens {limits.min_tokens}"),
         (long.sum(), f"left out, longer than maxTokens {limits.max_tokens}"),
-        (over.sum(), f"{_OUTCOMES[limits.overlong]}, longer than a row, the first {first_name}"),
+        (over.sum(), f"{_OUTCOMES[overlong]}, longer than a row, the first {first_name}"),
     ]
-    kept = ~(short | long | (over & (limits.overlong == "skip")))
+    kept = ~(short | long | (over & (overlong == "skip")))
     begins, ends = begins[kept], ends[kept]
-    if limits.overlong == "truncate":
+    if overlong == "truncate":
         cut_ends = np.minimum(ends, begins + row_length)
         segments = Segments(begins, cut_ends, cut_ends == ends)
     else:
         segments = split_documents(begins, ends, row_length)
-    return Selection(segments, int(kept.sum()), tuple(f"{count} {remark}" for count, remark in remarks if count))
+    document = np.searchsorted(source.offsets, segments.begins, "right") - 1
+    trained = np.flatnonzero(have_targets(source, segments, document))
+    remarks.append((len(document) - len(trained), "examples dropped, no token of them counts in the loss"))
+    return Selection(
+        segments.take(trained), len(np.unique(document[trained])), tuple(f"{count} {remark}" for count, remark in remarks if count)
+    )
+
+
+def have_targets(source: DocumentSource, segments: Segments, document: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether a target is left in each segment, bool [segments]; the first token of a segment is none.
+
+    Args:
+        document: the document of each segment.
+    """
+    result = (segments.lengths > 1) | ~segments.last
+    targets, offsets = source.targets, source.offsets
+    if targets is None:
+        return result
+    result &= targets[document] > 0
+    length = offsets[document + 1] - offsets[document]
+    masked_parts = result & (segments.lengths < length) & (targets[document] < length - 1)
+    for index in np.flatnonzero(masked_parts):
+        begin, end = int(segments.begins[index]) + 1, int(segments.ends[index]) + int(not segments.last[index])
+        result[index] = source.read(begin, end).loss_mask.any()
+    return result
 
 
 def split_documents(begins: NDArray[np.int64], ends: NDArray[np.int64], row_length: int) -> Segments:

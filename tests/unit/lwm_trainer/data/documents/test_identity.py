@@ -12,7 +12,7 @@ from lwm_trainer.data.documents.in_memory import load_documents
 from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.preparation.worker import prepare
 from support.builders import ALONE, a_run
-from support.byte_tokenizer import byte_tokenizer
+from support.byte_tokenizer import byte_tokenizer, byte_tokenizer_json
 
 LINES = ["one", "two", "three"]
 
@@ -59,7 +59,7 @@ def test_it_says_where_the_documents_are_and_how_many(tmp_path: Path) -> None:
 
 
 def test_a_token_store_is_what_it_was_made_of(tmp_path: Path) -> None:
-    (tmp_path / "t.json").write_text(byte_tokenizer()._tokenizer.to_str())
+    (tmp_path / "t.json").write_text(byte_tokenizer_json())
 
     def prepared(lines: list[str], **changes: object) -> DatasetIdentity:
         dataset = {"name": "books", "uri": str(write(tmp_path / "source", lines)), **changes}

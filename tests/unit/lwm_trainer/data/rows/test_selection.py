@@ -7,6 +7,7 @@ import pytest
 
 from lwm_trainer.config import Dataset, RunConfig
 from lwm_trainer.data.documents.in_memory import InMemoryDocuments
+from lwm_trainer.data.encoding.example import Example
 from lwm_trainer.data.errors import DataCorruptError, DataError
 from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.data.rows.selection import select_segments
@@ -38,8 +39,8 @@ def selected(**wanted: Any) -> tuple[list[tuple[int, int]], tuple[str, ...]]:
 
 def test_a_longer_document_is_cut_into_rows_and_a_rest() -> None:
     result, remarks = selected()
-    assert result == [(0, 3), (1, 16), (1, 16), (1, 8), (2, 16), (3, 16), (3, 1), (4, 5), *[(6, 16)] * 6, (6, 4)]
-    assert remarks == (EMPTY, f"3 split, longer than a row, the first {FIRST}")
+    assert result == [(0, 3), (1, 16), (1, 16), (1, 8), (2, 16), (3, 16), (4, 5), *[(6, 16)] * 6, (6, 4)]
+    assert remarks == (EMPTY, f"3 split, longer than a row, the first {FIRST}", "1 examples dropped, no token of them counts in the loss")
 
 
 def test_a_longer_document_is_truncated_and_its_row_still_predicts_the_next_token() -> None:
@@ -91,3 +92,61 @@ def test_a_line_says_what_rows_are_made_of_and_what_is_left_out() -> None:
 def test_limits_that_leave_nothing_are_refused() -> None:
     with pytest.raises(DataError, match=r"datasets\[d\]: no document is left \(7 left out, shorter than minTokens 500\): widen documents"):
         Batches(run(min_tokens=500), {"d": documents()})
+
+
+@pytest.mark.parametrize(
+    ("settings", "default"),
+    [
+        ({}, "split"),
+        ({"fields": "title,text"}, "split"),
+        ({"fields": "[question],answer"}, "skip"),
+        ({"fields_from_example": "fields"}, "skip"),
+        ({"kind": "chat"}, "skip"),
+        ({"kind": "vision", "fields": "vision"}, "skip"),
+        ({"kind": "chat", "documents": {"overlong": "truncate"}}, "truncate"),
+    ],
+)
+def test_only_text_that_counts_as_a_whole_is_split_by_default(settings: dict[str, Any], default: str) -> None:
+    assert Dataset.model_validate({"name": "d", "uri": "/d"} | settings).overlong == default
+
+
+def masked(*documents: str) -> InMemoryDocuments:
+    """A document of one token for each letter; upper case counts in the loss."""
+    return InMemoryDocuments.from_examples(
+        (f"/d/{number}", Example(np.zeros(len(text), np.int32), np.array([letter.isupper() for letter in text]), None))
+        for number, text in enumerate(documents)
+    )
+
+
+@pytest.mark.parametrize(
+    ("overlong", "left", "remarks"),
+    [
+        ("skip", ["aaaB"], ("1 left out, longer than a row, the first /d/1", "2 examples dropped, no token of them counts in the loss")),
+        (
+            "truncate",
+            ["aaaB"],
+            ("1 truncated, longer than a row, the first /d/1", "3 examples dropped, no token of them counts in the loss"),
+        ),
+        (
+            "split",
+            ["aaaB", "aaaa", "aB"],  # the second part predicts the B after it
+            ("1 split, longer than a row, the first /d/1", "4 examples dropped, no token of them counts in the loss"),
+        ),
+    ],
+)
+def test_examples_without_a_target_are_dropped_and_counted(overlong: str, left: list[str], remarks: tuple[str, ...]) -> None:
+    texts = ("aaaB", "aaaa" + "aaaa" + "Baaa" + "aB", "Aaaa", "a")
+    dataset = Dataset(name="d", uri="/d", documents={"overlong": overlong})
+    segments, documents, remarked = select_segments(masked(*texts), 4, dataset)
+    joined = "".join(texts)
+    assert [joined[begin:end] for begin, end in zip(segments.begins, segments.ends, strict=True)] == left
+    assert (documents, remarked) == (2 if overlong == "split" else 1, remarks)
+
+
+def test_a_stage_without_a_target_is_refused_with_the_numbers() -> None:
+    with pytest.raises(DataError) as raised:
+        Batches(run(overlong="truncate"), {"d": masked("a" * 20 + "B", "a" * 30 + "B")})
+    assert str(raised.value) == (
+        "datasets[d]: no document is left (2 truncated, longer than a row, the first /d/0, 2 examples dropped, no token of them counts in"
+        " the loss): widen documents or the row"
+    )
