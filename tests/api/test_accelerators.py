@@ -128,4 +128,6 @@ async def test_a_profile_needs_the_namespace_that_it_says(client: Client, namesp
             await dry(client, pod(job))
         assert refused.value.code == 403
     (job,) = await objects(client, run(await admitted(client, wanted(privileged, gpu(profile=name), fsdp=16))))
-    await dry(client, pod(job))
+    created = await dry(client, pod(job))
+    ports = [port for container in created["spec"]["containers"] for port in container.get("ports", ())]
+    assert [port for port in ports if "hostPort" in port] == []  # the scheduler would look for a node where it is free
