@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pydantic
-import yaml
+from yaml import MappingNode, Node, ScalarNode
 
-from lwm_operator.api.names import KIND
+from lwm_cli.strict_manifest import StrictReader, dotted, path_in
+from lwm_cli.yaml_nodes import YamlError, documents, line_of, scalar
+from lwm_operator.api.names import API_VERSION, KIND
 from lwm_operator.api.stage import Stage
 from lwm_operator.api.training import Training, parse_training
 from lwm_operator.manifests.common import AttemptSpec
@@ -24,23 +26,61 @@ class FileError(Exception):
 
 
 def load(file: Path) -> Training:
-    """Load and validate the file. Raises FileError unless it has exactly one LWMTraining, one that the operator would accept."""
+    """Load and validate the file, as strictly as `kubectl apply` and the operator do.
+
+    Raises FileError, which names file, line and field, unless the file has exactly one LWMTraining, and the operator would accept that.
+    """
     try:
-        documents = [each for each in yaml.safe_load_all(file.read_text()) if isinstance(each, dict)]
+        roots = documents(file.read_text(encoding="utf-8-sig"))
+        kinds = [_root_fields(root) for root in roots]
     except OSError as error:
         raise FileError(f"{file}: {error.strerror}: give the file of an {KIND}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise FileError(f"{file} is not YAML: {error}") from error
-    trainings = [document for document in documents if document.get("kind") == KIND]
-    if len(trainings) != 1:
-        raise FileError(f"{file} holds {len(trainings)} objects of kind {KIND}: give a file with one")
+    except YamlError as error:
+        raise FileError(f"{file}{'' if error.line is None else f':{error.line}'} is not YAML: {error}") from error
+    root = _only_training(file, roots, kinds)
+    reader = StrictReader()
+    body = reader.read(root)
+    if reader.errors:
+        raise FileError("\n".join(f"{file}:{line}: {sentence}" for line, sentence in sorted(reader.errors)))
     try:
-        training = parse_training(_with_server_defaults(trainings[0]))
+        training = parse_training(_with_server_defaults(body))
     except pydantic.ValidationError as error:
-        raise FileError("\n".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())) from error
+        paths = [each["loc"] for each in error.errors()]
+        # pydantic counts the valid items of a list: too few is an error of its own only where no item is wrong.
+        own = [each for each in error.errors() if not any(each["loc"] == path[: len(each["loc"])] != path for path in paths)]
+        lines = sorted((reader.line_of(each["loc"]), dotted(each["loc"]), each["msg"]) for each in own)
+        raise FileError("\n".join(f"{file}:{line}: {path}: {message}" for line, path, message in lines)) from error
     if wrong := validate(training.spec):
-        raise FileError("\n".join(wrong))
+        raise FileError("\n".join(f"{file}:{reader.line_of(path_in(body, sentence))}: {sentence}" for sentence in wrong))
     return training
+
+
+def _root_fields(root: Node) -> dict[str, tuple[object, int]]:
+    """Value and line of apiVersion and kind of a document. Raises YamlError."""
+    if not isinstance(root, MappingNode):
+        return {}
+    return {
+        key.value: (scalar(value), line_of(value))
+        for key, value in root.value
+        if isinstance(key, ScalarNode) and key.value in ("apiVersion", "kind") and isinstance(value, ScalarNode)
+    }
+
+
+def _only_training(file: Path, roots: list[Node], kinds: list[dict[str, tuple[object, int]]]) -> Node:
+    """The document of the one LWMTraining. Raises FileError."""
+    trainings = [(root, fields) for root, fields in zip(roots, kinds, strict=True) if fields.get("kind", ("", 0))[0] == KIND]
+    if len(trainings) != 1:
+        where = [f"line {line_of(root)}: {fields.get('kind', ('no kind', 0))[0]}" for root, fields in zip(roots, kinds, strict=True)]
+        listed = f" ({', '.join(where)})" if where else ""
+        raise FileError(f"{file} holds {len(trainings)} objects of kind {KIND}{listed}: give a file with one")
+    root, fields = trainings[0]
+    version, line = fields.get("apiVersion", (None, line_of(root)))
+    if version != API_VERSION:
+        given = "it is missing" if version is None else f"{version} is not known"
+        raise FileError(f"{file}:{line}: apiVersion: {given}: use {API_VERSION}")
+    return root
 
 
 def _with_server_defaults(body: dict[str, Any]) -> dict[str, Any]:

@@ -163,4 +163,4 @@ STRICTER = frozenset(
         "the host's index",
     }
 )
-"""Wrong ones with which Kubernetes would admit the trainer's pod: it would not start, or the operator would override them without a word."""
+"""Wrong ones with which Kubernetes would admit the trainer's pod: it would not start, or they would be overridden without a word."""
