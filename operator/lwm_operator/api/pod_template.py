@@ -66,7 +66,7 @@ class Source(Resource):
 
 
 class Variable(Resource):
-    """An environment variable of the trainer. The operator's own variables take precedence."""
+    """An environment variable of the trainer. The operator's own variables take precedence, with a warning."""
 
     model_config = ConfigDict(
         json_schema_extra=guarded(rule("has(self.value) != has(self.valueFrom)", "give exactly one of value and valueFrom"))
@@ -119,7 +119,7 @@ class PodTemplate(Resource):
         None
     )
     node_selector: Annotated[dict[str, LabelValue], Field(max_length=32)] | None = None
-    """Labels that a node must have. The accelerator's own labels take precedence (TPU hosts, GPU profiles)."""
+    """Labels that a node must have. The accelerator's own take precedence, with a warning (TPU hosts, GPU profiles)."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] = ()
     """Tolerations of the pods, in addition to the accelerator's own."""
     labels: Annotated[dict[str, LabelValue], Field(max_length=32, json_schema_extra=guarded(_not_reserved("labels")))] | None = None

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
-from lwm_operator.api.accelerator import Cpu, Gpu, Tpu
+from lwm_operator.api.accelerator import Accelerator, Cpu, Gpu, Tpu
 from lwm_operator.api.names import LABEL_SLICE
 from lwm_operator.manifests.common import AttemptSpec, Manifest
 from lwm_operator.platforms import gpu as gpus
 from lwm_operator.platforms import tpu as tpus
 from lwm_operator.platforms.devices import device_resources
+from lwm_operator.platforms.overrides import CPU_THREADS_VARIABLE, overriding_node_labels
 from lwm_operator.platforms.profile import NO_PROFILE, Mount, Profile, Sidecar
 from lwm_trainer.config import slice_name
 
@@ -56,14 +57,14 @@ def accelerator_requirements(attempt: AttemptSpec, slice_index: int) -> Accelera
         case "tpu" if (tpu := accelerator.tpu) is not None:
             return _tpu(attempt, tpu, slice_index)
         case "gpu" if (gpu := accelerator.gpu) is not None:
-            return _gpu(gpu, device_resources(accelerator))
+            return _gpu(accelerator, gpu)
         case _:
             return _cpu(accelerator.cpu)
 
 
 def _cpu(cpu: Cpu | None) -> AcceleratorRequirements:
     # XLA takes its thread count from the node's cores, and the order of sums with it. A fixed count keeps the parameters equal on any node.
-    environment = {"PJRT_NPROC": str(cpu.threads)} if cpu is not None else {}
+    environment = {CPU_THREADS_VARIABLE: str(cpu.threads)} if cpu is not None else {}
     return AcceleratorRequirements(environment=environment, default_limits=CPU_LIMITS)
 
 
@@ -74,9 +75,7 @@ def _tpu(attempt: AttemptSpec, tpu: Tpu, slice_index: int) -> AcceleratorRequire
     return AcceleratorRequirements(
         environment=tpus.environment(slices=tpu.slices, slice_index=slice_index, coordinator=attempt.first_host),
         devices=device_resources(attempt.accelerator),
-        node_selector=tpus.selectors(
-            tpu.family, tpu.topology, spot=tpu.spot, reservation=tpu.reservation, chips_per_host=tpu.chips_per_host
-        ),
+        node_selector=overriding_node_labels(attempt.accelerator),
         tolerations=tuple(tpus.tolerations(spot=tpu.spot)),
         affinity={} if shape.single_host else _one_node_pool(job),
     )
@@ -92,19 +91,19 @@ def _one_node_pool(job: str) -> dict[str, Manifest]:
     return {"podAffinity": {required: [same_job]}, "podAntiAffinity": {required: [other_jobs]}}
 
 
-def _gpu(gpu: Gpu, devices: Mapping[str, int | str]) -> AcceleratorRequirements:
+def _gpu(accelerator: Accelerator, gpu: Gpu) -> AcceleratorRequirements:
     profile = gpus.profile(gpu.profile) if gpu.profile is not None else NO_PROFILE
     gpu_taint = {"key": gpu.resource, "operator": "Exists", "effect": "NoSchedule"}
     host_paths = ({"name": volume.name, "hostPath": {"path": volume.path}} for volume in profile.volumes)
     return AcceleratorRequirements(
         environment=gpu.nccl or {},
         default_environment=profile.environment,
-        devices=devices,
+        devices=device_resources(accelerator),
         mounts=({"name": SHARED_MEMORY, "mountPath": SHARED_MEMORY_PATH}, *_mounts(profile.mounts)),
         security_context=_security_context(profile),
         sidecars=tuple(_sidecar(sidecar) for sidecar in profile.sidecars),
         volumes=({"name": SHARED_MEMORY, "emptyDir": {"medium": "Memory", "sizeLimit": gpu.shared_memory}}, *host_paths),
-        node_selector=profile.node_selectors,
+        node_selector=overriding_node_labels(accelerator),
         tolerations=(gpu_taint, *(asdict(toleration) for toleration in profile.tolerations if toleration.key != gpu.resource)),
         network={"hostNetwork": True, "dnsPolicy": profile.dns_policy} if profile.host_network else {},
         annotations=profile.annotations,

@@ -6,6 +6,7 @@ from typing import Any
 from lwm_operator.api import names
 from lwm_operator.api.pod_template import Resources
 from lwm_operator.api.spec import Spec
+from lwm_operator.api.variables import operator_variables
 from lwm_operator.manifests.accelerator_requirements import AcceleratorRequirements, accelerator_requirements
 from lwm_operator.manifests.common import AttemptSpec, Manifest, PodOwner
 from lwm_operator.manifests.ports import attempt_ports, uses_host_network
@@ -173,10 +174,7 @@ def environment(spec: Spec, own: Mapping[str, str], defaults: Mapping[str, str])
 
     `own` are the operator's variables for this kind of pod.
     """
-    # USER, because libraries look the name up, and the user id has no entry in /etc/passwd.
-    operators = {"HOME": "/tmp", "USER": "lwm", "PYTHONUNBUFFERED": "1", **own}  # noqa: S108
-    if endpoint := spec.checkpoint.endpoint:
-        operators |= {"STORAGE_EMULATOR_HOST": endpoint, "TENSORSTORE_GCS_HTTP_URL": endpoint, "GOOGLE_CLOUD_PROJECT": "lwm"}
+    operators = {**operator_variables(spec), **own}
     sources = {variable.name: variable.value_from for variable in spec.pod_template.env if variable.name not in operators}
     if secret := [name for name, source in sources.items() if source is not None and source.secret_key_ref is not None]:
         operators[HIDDEN_VARIABLES] = ",".join(secret)

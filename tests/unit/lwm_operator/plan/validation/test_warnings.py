@@ -16,6 +16,12 @@ def model(**changes: Any) -> dict[str, Any]:
     return {**spec()["model"], **changes}
 
 
+def gpu(**fields: Any) -> dict[str, Any]:
+    """Two stages on GPU hosts."""
+    stages = [stage(name, mesh={"fsdp": 2}, batchTokens=1024) for name in ("a", "b")]
+    return {"accelerator": {"type": "gpu", "gpu": {"hosts": 2, "perHost": 1, **fields}}, "stages": stages}
+
+
 def test_a_theta_above_the_bound_is_not_mentioned() -> None:
     assert warnings(training(stages=[stage(ropeTheta=1100)]).spec) == ()
 
@@ -39,6 +45,35 @@ def test_heads_of_the_fitted_size_need_no_caveat() -> None:
 
 def test_a_model_with_rope_scaling_is_exempt() -> None:
     assert warnings(training(stages=[LOW], model=model(ropeScaling=SCALING)).spec) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "beginnings"),
+    [
+        (
+            {"podTemplate": {"env": [{"name": "HOME", "value": "/root"}, {"name": "A", "value": "1"}]}},
+            ["spec.podTemplate.env[HOME]: "],
+        ),
+        (
+            {"podTemplate": {"env": [{"name": "PJRT_NPROC", "value": "8"}]}},
+            ["spec.podTemplate.env[PJRT_NPROC]: the operator sets it"],
+        ),
+        (
+            {"podTemplate": {"env": [{"name": "NCCL_DEBUG", "value": "INFO"}]}, **gpu(nccl={"NCCL_DEBUG": "WARN"})},
+            ["spec.podTemplate.env[NCCL_DEBUG]: the operator"],
+        ),
+        ({"podTemplate": {"env": [{"name": "NCCL_DEBUG", "value": "INFO"}, {"name": "PJRT_NPROC", "value": "8"}]}, **gpu()}, []),
+        (
+            {"podTemplate": {"nodeSelector": {"cloud.google.com/gke-accelerator": "a", "disktype": "ssd"}}, **gpu(profile="gke-a3-high")},
+            ["spec.podTemplate.nodeSelector[cloud.google.com/gke-accelerator]: spec.accelerator sets it to nvidia-h100-80gb, which"],
+        ),
+        ({"podTemplate": {"nodeSelector": {"cloud.google.com/gke-accelerator": "nvidia-h100-80gb"}}, **gpu(profile="gke-a3-high")}, []),
+    ],
+)
+def test_a_setting_in_whose_place_the_operators_is_used_is_reported_once(changes: dict[str, Any], beginnings: list[str]) -> None:
+    reported = [warning for warning in warnings(training(**changes).spec) if "podTemplate" in warning]
+    assert len(reported) == len(beginnings)
+    assert all(warning.startswith(beginning) for warning, beginning in zip(reported, beginnings, strict=True))
 
 
 def test_a_spec_with_a_warning_is_run_and_keeps_its_own_message() -> None:
