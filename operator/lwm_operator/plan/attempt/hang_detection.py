@@ -11,7 +11,7 @@ from datetime import datetime
 
 from lwm_operator.api.status import Attempt, FailureClass, RootCause, StaleLease
 from lwm_operator.plan.reasons import TrainerReason
-from lwm_operator.plan.timestamps import CLOCK_SECONDS, seconds_since, since
+from lwm_operator.plan.timestamps import seconds_since, since
 from lwm_trainer.config import Progress
 
 MARGIN_SECONDS = 60.0
@@ -46,17 +46,17 @@ def detect_hang(attempt: Attempt, report: Progress | None, renewed: str | None, 
         )
         return HangCheck(attempt=attempt, cause=RootCause(failure_class=FailureClass.HANG, reason=TrainerReason.HANG, message=message))
     limit, confirm_seconds = (LOST_SECONDS, LOST_CONFIRM_SECONDS) if lost else (limit, CONFIRM_SECONDS)
-    silent_seconds = seconds_since(renewed, now)
-    if silent_seconds < -CLOCK_SECONDS:
-        # Host 0's clock is ahead of the API server's, so only the operator's own record tells for how long nothing was renewed.
-        confirm_seconds += limit
+    silent_seconds, until_plausible = seconds_since(renewed, now), float("inf")
+    if silent_seconds < -limit:
+        # Host 0's clock is far ahead of the API server's, so only the operator's own record tells for how long nothing was renewed.
+        confirm_seconds, until_plausible = confirm_seconds + limit, 1.0 - limit - silent_seconds
     elif silent_seconds <= limit:
         return HangCheck(attempt=attempt.model_copy(update={"stale_lease": None}), wait_seconds=limit - silent_seconds + 1.0)
     known = attempt.stale_lease if attempt.stale_lease is not None and attempt.stale_lease.renew_time == renewed else None
     stale_lease = StaleLease(since=since(known.since if known is not None else None, now), renew_time=renewed)
     attempt = attempt.model_copy(update={"stale_lease": stale_lease})
     if (remaining := confirm_seconds - seconds_since(stale_lease.since, now)) > 0:
-        return HangCheck(attempt=attempt, wait_seconds=remaining)
+        return HangCheck(attempt=attempt, wait_seconds=min(remaining, until_plausible))
     message = f"host 0 has not renewed its Lease since {renewed}, at step {report.step} in phase {report.phase.value}"
     cause = RootCause(failure_class=FailureClass.HANG, reason=TrainerReason.LEASE_NOT_RENEWED, message=message, host=0)
     return HangCheck(attempt=attempt, cause=cause)

@@ -57,6 +57,12 @@ def test_a_host_whose_clock_is_ahead_hangs_once_it_renews_no_more() -> None:
     assert check_after(480, renewed="2026-01-01T22:01:00Z", silence=again).cause is not None
 
 
+def test_a_clock_that_is_a_little_ahead_is_left_to_its_deadline() -> None:
+    assert check_after(0, renewed="2026-01-01T12:06:00Z").attempt.stale_lease is None
+    assert check_after(0, renewed="2026-01-01T12:06:41Z").wait_seconds == 42, "then its time is plausible"
+    assert check_after(42, renewed="2026-01-01T12:06:41Z").attempt.stale_lease is None
+
+
 def test_silence_that_was_noticed_in_the_future_starts_again() -> None:
     noticed = StaleLease(since="2026-01-01T14:00:00Z", renew_time=FRESH)
     again = check_after(400, silence=noticed)
