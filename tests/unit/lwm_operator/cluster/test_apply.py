@@ -20,7 +20,7 @@ IMAGE = "trainer:1"
 CREATE = CreateAttempt(stage=1, attempt=1, start=Start(), template="t")
 CONFIG_MAP = paths.item("ConfigMap", "default", "bible-s1-a1")
 JOB = paths.item("Job", "default", "bible-s1-a1")
-TPU = {
+TPU: dict[str, Any] = {
     "accelerator": {"type": "tpu", "tpu": {"family": "v5e", "topology": "2x4", "slices": 2}},
     "stages": [stage(mesh={"dp": 4, "fsdp": 2, "sp": 2}, batchTokens=8192)],
 }
