@@ -14,7 +14,7 @@ from lwm_operator.api.training import Training
 from lwm_operator.cluster.client import ApiError, Body, Client, configuration
 from support import api_requests
 from support.helm_chart import apply, remove_global, rendered
-from support.rbac_calls import LEADS, PARTS, Part, Recorder, Right, of_rules, page, place
+from support.rbac_calls import BLOCKS_DELETION, LEADS, PARTS, WITHOUT_BLOCKING, Part, Recorder, Right, of_rules, page, place
 
 PAGE = REPOSITORY / "docs" / "rights.md"
 ID = f"rights-{uuid.uuid4().hex[:6]}"
@@ -152,12 +152,13 @@ async def shown() -> tuple[set[Right], Tables, dict[Right, str]]:
                 continue
             right = Right("coordination.k8s.io", "leases", verb)
             answers.append(("leader", right, LEADS, await run.refused(number, right, LEADS, chart["leader"])))
+    tables["operator"][BLOCKS_DELETION] = WITHOUT_BLOCKING
     for group, right, part, error in answers:
         method, path = str(error).split(":")[0].split(" ")
         tables[group][right] = f"`{method} {place(path)[1]}` | {part.without}"
         if error.code != 403 or right.words not in error.message:
             wrong[right] = str(error)
-    return set().union(*used), tables, wrong
+    return {BLOCKS_DELETION}.union(*used), tables, wrong
 
 
 @pytest.fixture(scope="module")

@@ -200,6 +200,10 @@ PARTS = (
 )
 LEADS = Part(does=lead, without="the operator does not become leader; its log says `lease_not_renewed` and names the missing permission")
 
+BLOCKS_DELETION = Right(names.GROUP, f"{names.PLURAL}/finalizers", "update")
+"""No request of the operator needs it, except where the API server has the admission plugin OwnerReferencesPermissionEnforcement."""
+WITHOUT_BLOCKING = "`POST services` where OwnerReferencesPermissionEnforcement is on | there, no attempt starts; elsewhere nothing"
+
 HEAD = """# RBAC permissions of the operator
 
 `tests/api/test_operator_permissions.py` generates this page. For each permission, the test uses an account that has all other permissions,

@@ -133,6 +133,10 @@ cannot look, and keeps all. Whoever installs for several namespaces must have th
 - apiGroups: [lwm.dev]
   resources: [lwmtrainings/status]
   verbs: [patch]
+# For owner references that block a foreground deletion, where the API server enforces the permission for them.
+- apiGroups: [lwm.dev]
+  resources: [lwmtrainings/finalizers]
+  verbs: [update]
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, patch, delete]

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lwm_operator.api import names
-from lwm_operator.plan.observed import JobView, PodView, PreparationView, Waiting
+from lwm_operator.plan.observed import JobView, PodState, PodView, PreparationView, Waiting
 from lwm_operator.plan.timestamps import stamp
 from lwm_trainer.config import PROGRESS_ANNOTATION, Preparation, Progress
 
@@ -126,7 +126,10 @@ def parse_preparation(body: Object, job: JobView, pods: tuple[PodView, ...], rep
     """Parse the Job of a preparation; `job` is the same Job parsed, `pods` are its own."""
     dataset, run = preparation_key(body) or ("", 0)
     workers = int((body.get("spec") or {}).get("completions") or 1)
-    return PreparationView(dataset=dataset, run=run, job=job, workers=workers, complete=job.succeeded >= workers, pods=pods, report=report)
+    # The Job does not count a worker whose sidecars still run.
+    succeeded = {pod.index for pod in pods if pod.state == PodState.SUCCEEDED}
+    complete = max(job.succeeded, len(succeeded)) >= workers
+    return PreparationView(dataset=dataset, run=run, job=job, workers=workers, complete=complete, pods=pods, report=report)
 
 
 def parse_progress(lease: Object) -> Progress | None:

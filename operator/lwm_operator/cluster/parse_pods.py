@@ -1,5 +1,6 @@
 """Parse pods into the plan's views of them. An odd object becomes an odd view, never an error."""
 
+from lwm_operator.api import names
 from lwm_operator.cluster.parse import Object, annotations, attempt_key, conditions, first_host, slice_index
 from lwm_operator.cluster.parse_endings import ended_container, parse_reason, parse_termination_message
 from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH
@@ -39,6 +40,7 @@ def parse_pod(body: Object) -> PodView:
         memory_limit=ended.memory_limit,
         message=message[:MAX_POD_MESSAGE_LENGTH],
         termination_message=termination_message,
+        sidecars_run=_sidecars_run(status),
         waiting=_waiting(body),
         ready=not any(each.get("type") == "Ready" and each.get("status") == "False" for each in conditions(body)),
         node_lost_since=_node_lost_since(body),
@@ -65,6 +67,12 @@ def _state(status: Object, exit_code: int | None) -> PodState:
         return PodState(str(status.get("phase")))
     except ValueError:
         return PodState.PENDING
+
+
+def _sidecars_run(status: Object) -> bool:
+    """Whether the trainer's container has ended and one beside it has not. Native sidecars (init containers) end by themselves."""
+    ended = {str(each.get("name")): bool((each.get("state") or {}).get("terminated")) for each in status.get("containerStatuses") or ()}
+    return ended.get(names.CONTAINER, False) and not all(ended.values())
 
 
 def _waiting(body: Object) -> Waiting | None:

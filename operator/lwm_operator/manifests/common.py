@@ -70,14 +70,17 @@ class AttemptSpec:
 
 
 def owner(training: Training) -> Manifest:
-    """The controller reference, so that garbage collection deletes the object with its training."""
+    """The controller reference, so that garbage collection deletes the object with its training.
+
+    It blocks the owner's deletion, as that of a Job on its pods does: a deletion with `--cascade=foreground` waits until no pod is left.
+    """
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,
         "name": training.metadata.name,
         "uid": training.metadata.uid,
         "controller": True,
-        "blockOwnerDeletion": False,
+        "blockOwnerDeletion": True,
     }
 
 

@@ -13,6 +13,7 @@ from lwm_operator.api.training import Training
 from lwm_operator.plan.actions import Action, CreatePreparation, DeletePod, DeletePreparation
 from lwm_operator.plan.attempt import queueing, template_change
 from lwm_operator.plan.attempt.root_cause import root_cause
+from lwm_operator.plan.attempt.termination import fast_delete
 from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH, count, duration
 from lwm_operator.plan.observed import Observed, PodState, PreparationView
 from lwm_operator.plan.pending import pending_pods
@@ -54,6 +55,9 @@ def preparation_actions(
         yield from (_deletion(view) for view in observed.preparations if view.dataset == entry.name and view.run != entry.run)
         view = observed.preparation_of(entry.name, entry.run)
         if entry.state in DONE:
+            # Sidecars that outlive the workers keep the Job from ever completing.
+            if view is not None and any(pod.sidecars_run for pod in view.pods):
+                yield _deletion(view)
             continue
         if view is None:
             if entry.name in needed and phase in ACTIVE_PHASES and not spec.suspend:
@@ -62,6 +66,8 @@ def preparation_actions(
             yield _deletion(view)
         else:
             yield from _release_lost_workers(view, observed)
+            # The Job retries a worker only once its whole pod has ended.
+            yield from fast_delete([pod for pod in view.pods if pod.sidecars_run and pod.state == PodState.FAILED])
 
 
 def preparation_deletions(observed: Observed) -> tuple[DeletePreparation, ...]:

@@ -12,12 +12,14 @@ from lwm_operator.plan.timestamps import seconds_since
 
 
 def delete_stray_pods(stage: int, newest: Attempt | None, observed: Observed) -> tuple[DeletePod, ...]:
-    """Delete live pods that do not belong to the active attempt of the current `stage`.
+    """Delete pods that hold a node and do not belong to the active attempt of the current `stage`.
 
-    They come from a node that returned, or from the Job of an ended attempt that creates its last pods late.
+    They come from a node that returned, or from the Job of an ended attempt that creates its last pods late. Or their trainer has ended,
+    and a container that somebody injected has not: such a pod would keep its devices for ever.
     """
     live = newest.number if newest is not None and newest.state not in ENDED else None
-    return fast_delete([pod for pod in observed.pods if pod.live and (pod.stage, pod.attempt) != (stage, live)])
+    holding = [pod for pod in observed.pods if pod.live or pod.sidecars_run]
+    return fast_delete([pod for pod in holding if (pod.stage, pod.attempt) != (stage, live)])
 
 
 def delete_old_attempts(entries: tuple[StageStatus, ...], kept: int, observed: Observed) -> tuple[DeleteAttempt, ...]:

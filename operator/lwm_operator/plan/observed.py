@@ -55,6 +55,8 @@ class PodView:
     """The container that ended the pod, such as `init container vault-agent`; empty when it was the trainer, or none."""
     memory_limit: str = ""
     """That of the container that ended the pod."""
+    sidecars_run: bool = False
+    """Whether the trainer has ended and another container has not: the pod keeps its devices, and its Job does not count it."""
     ready: bool = True
     """False for a running pod whose node the node controller considers lost."""
     node_lost_since: str | None = None

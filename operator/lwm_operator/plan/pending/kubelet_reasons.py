@@ -49,7 +49,9 @@ BY_MESSAGE = {
         ),
     ),
     PendingReason.PODS_REJECTED: (
+        (r"failed quota: .*must specify", PendingReason.RESOURCES_MISSING),
         (r"exceeded quota|failed quota", PendingReason.QUOTA_EXCEEDED),
+        (r"\b(?:minimum|maximum) \S+ usage per|limit to request ratio per", PendingReason.LIMIT_RANGE),
         (r"violates PodSecurity", PendingReason.POD_SECURITY),
         (r"error looking up service account", PendingReason.MISSING_ACCOUNT),
     ),

@@ -12,6 +12,8 @@ RECHECKED = frozenset[str](
         PendingReason.QUEUED,
         PendingReason.MISSING_ACCOUNT,
         PendingReason.QUOTA_EXCEEDED,
+        PendingReason.RESOURCES_MISSING,
+        PendingReason.LIMIT_RANGE,
         PendingReason.POD_SECURITY,
         PendingReason.PODS_REJECTED,
         PendingReason.NODE_NOT_READY,

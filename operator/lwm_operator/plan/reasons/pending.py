@@ -66,6 +66,18 @@ class PendingReason(Reason):
         "2 of 2 pods missing since …: exceeded quota: team, requested: pods=1, used: pods=10, limited: pods=10",
         "Wait, free quota, or have the quota raised. The pods are then created by themselves.",
     )
+    RESOURCES_MISSING = (
+        "ResourcesMissing",
+        "A ResourceQuota of the namespace requires a request or limit that a container does not have. Waiting does not help.",
+        "2 of 2 pods missing since …: failed quota: compute: must specify limits.memory for: trainer",
+        "For `trainer`, set that request or limit in `spec.podTemplate.resources`. For others, have a LimitRange set defaults.",
+    )
+    LIMIT_RANGE = (
+        "LimitRangeViolated",
+        "A LimitRange of the namespace does not allow the resources of a container. Waiting does not help.",
+        "2 of 2 pods missing since …: maximum memory usage per Container is 16Gi, but limit is 64Gi",
+        "Change `spec.podTemplate.resources` to what the message allows, or have the LimitRange changed.",
+    )
     POD_SECURITY = (
         "PodSecurity",
         "The Pod Security level of the namespace rejects the pods: a GPU profile needs more rights, or a webhook injects something.",

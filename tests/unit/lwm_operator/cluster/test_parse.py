@@ -10,7 +10,9 @@ from lwm_operator.cluster.parse import (
     parse_renew_time,
     preparation_key,
 )
+from lwm_operator.plan.observed import PodState
 from lwm_trainer.config import Phase, Preparation, Prepared
+from simulation import builders
 from simulation.builders import final, report
 
 LABELS = {"lwm.dev/stage": "2", "lwm.dev/attempt": "3"}
@@ -132,3 +134,11 @@ def test_the_report_on_a_preparations_lease_is_parsed_or_is_none() -> None:
     assert parse_preparation_report(lease("[]")) is None
     assert parse_preparation_report(lease('{"shards": "many"}')) is None
     assert parse_progress(lease(preparation.model_dump_json(by_alias=True))) is None
+
+
+def test_a_preparation_is_complete_when_all_its_workers_have_ended_whatever_else_runs_in_their_pods() -> None:
+    body = {"metadata": {"name": "d", "uid": "u", "labels": {}}, "spec": {"completions": 2}}
+    job = parse_job(body)
+    pods = tuple(builders.pod(index, state=PodState.SUCCEEDED, sidecars_run=True) for index in (0, 1))
+    assert parse_preparation(body, job, pods, None).complete
+    assert not parse_preparation(body, job, pods[:1], None).complete

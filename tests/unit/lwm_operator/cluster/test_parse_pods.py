@@ -140,3 +140,17 @@ def test_only_the_node_controller_clears_ready_alone() -> None:
     assert given_up_since("False", "False", "ContainersNotReady") is None
     assert given_up_since("False", "True", "ReadinessGatesNotReady") is None
     assert parse_pod(pod({"phase": "Running"})).node_lost_since is None
+
+
+def test_sidecars_run_on_when_the_trainer_has_ended_and_another_container_has_not() -> None:
+    trainer = ended(1)["containerStatuses"][0]
+    over, proxy = {"state": {"terminated": {"exitCode": 0}}}, {"name": "istio-proxy", "state": {"running": {}}}
+    for statuses, run in (
+        ([proxy, trainer], True),
+        ([proxy | over, trainer], False),
+        ([trainer], False),
+        ([proxy, {"name": "trainer", "state": {"running": {}}}], False),
+    ):
+        assert parse_pod(pod({"phase": "Running", "containerStatuses": statuses})).sidecars_run is run
+    native = {"phase": "Running", "containerStatuses": [trainer], "initContainerStatuses": [proxy]}
+    assert not parse_pod(pod(native)).sidecars_run, "the kubelet ends native sidecars"

@@ -320,3 +320,14 @@ def test_a_failed_creation_shows_where_the_stage_waits_for_it(number: int, reaso
     assert decided.status.reason == reason
     assert (decided.status.message == "exceeded quota") == (reason == "CreateFailed")
     assert created(decided) == [(1, 0), (2, 0)]
+
+
+def test_sidecars_that_outlive_the_workers_hold_nothing_up() -> None:
+    failed = worker(0, PodState.FAILED, exit_code=75, sidecars_run=True)
+    decided = after(preparation(failed, worker(1)))
+    assert [action.name for action in decided.actions if isinstance(action, DeletePod)] == [failed.name], "its Job retries it only then"
+    done = [worker(index, PodState.SUCCEEDED, exit_code=0, sidecars_run=True) for index in (0, 1)]
+    report = replace_report(prepared=PREPARED)
+    decided = after(preparation(*done, complete=True, report=report))
+    assert decided.status.datasets[0].state == DatasetState.READY
+    assert deleted(decided) == ["uid-books-0"]

@@ -3,6 +3,7 @@ import pytest
 from lwm_operator.api.status import AttemptState, Condition, StageStatus
 from lwm_operator.plan.actions import CleanUp, DeleteAttempt
 from lwm_operator.plan.garbage_collection import clean_up_finished, delete_old_attempts, delete_stray_pods
+from lwm_operator.plan.observed import PodState
 from simulation.builders import NOW, job, later, pod, running, seen
 
 
@@ -17,6 +18,15 @@ def test_an_attempt_with_live_pods_is_not_pruned() -> None:
     jobs = [job(1, number) for number in range(1, 5)]
     assert [action.jobs for action in delete_old_attempts(entries, 2, seen(*jobs))] == [(("bible-s1-a1", "job-1-1"),)]
     assert delete_old_attempts(entries, 2, seen(*jobs, pod(attempt=1))) == ()
+
+
+def test_a_pod_whose_sidecars_outlive_the_trainer_is_deleted_once_its_attempt_has_ended() -> None:
+    ended = [pod(index, state=PodState.FAILED, exit_code=137, sidecars_run=True) for index in (0, 1)]
+    for state, deleted in ((AttemptState.STOPPING, []), (AttemptState.FAILED, [0, 1]), (AttemptState.COMPLETE, [0, 1])):
+        names = [action.name for action in delete_stray_pods(1, running(1, state=state), seen(job(), *ended))]
+        assert names == [f"bible-s1-a1-{index}" for index in deleted]
+    evidence = pod(state=PodState.FAILED, exit_code=137)
+    assert delete_stray_pods(1, running(1, state=AttemptState.FAILED), seen(job(), evidence)) == (), "its logs stay"
 
 
 @pytest.mark.parametrize(

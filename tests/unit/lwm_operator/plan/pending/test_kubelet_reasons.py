@@ -58,7 +58,10 @@ def test_a_back_off_shows_the_error_that_it_backs_off_from() -> None:
     ("words", "reason"),
     [
         ("exceeded quota: team, requested: pods=1, used: pods=0, limited: pods=0", "QuotaExceeded"),
-        ("failed quota: team: must specify limits.cpu for: trainer", "QuotaExceeded"),
+        ("failed quota: team: must specify limits.cpu for: trainer", "ResourcesMissing"),
+        ("failed quota: team: must specify requests.cpu for: istio-proxy; requests.memory for: istio-proxy", "ResourcesMissing"),
+        ("maximum memory usage per Container is 16Gi, but limit is 64Gi", "LimitRangeViolated"),
+        ("minimum cpu usage per Pod is 2, but request is 100m", "LimitRangeViolated"),
         ('violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true)', "PodSecurity"),
         ('error looking up service account default/ghost: serviceaccount "ghost" not found', "MissingAccount"),
         ("ValidatingAdmissionPolicy 'costs' with binding 'costs' denied request: label team is missing", "PodsRejected"),
