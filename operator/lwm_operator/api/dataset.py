@@ -31,7 +31,9 @@ class Source(Location):
     """Files of a data set: `gs://bucket/folder`, a file or a pattern with `*` in a bucket, or a folder on a PersistentVolumeClaim."""
 
     files: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^/\s][^\s]*$")] | None = Field(
-        default=None, description="File or pattern below uri or pvc, such as `1945/*.jsonl`. Default: all files of a known type."
+        default=None,
+        description="File or pattern below uri or pvc, such as `1945/*.jsonl`. Default: all files of a "
+        "known type; files that are neither data nor known to be no data are an error.",
     )
 
 
@@ -71,7 +73,8 @@ class Dataset(Resource):
     kind: Kind = "text"
     """Type of the records. text: text fields. chat: conversations. vision: text fields and vision codes; it needs model.vision."""
     source: Source
-    """Files of the data set: `.jsonl`, `.txt` (one record per file), `.parquet`, or a folder saved by Hugging Face `datasets`."""
+    """Files of the data set: `.jsonl`, `.txt` (one record per file), both also as `.gz` or `.zst`, `.parquet`, or a folder saved by Hugging
+    Face `datasets`."""
     fields: Annotated[str, Field(min_length=1, max_length=1024)] = "text"
     """Fields of a record that make a document, in LWM's notation: `[question],answer`. Fields in brackets do not count in the loss. A plain
     text file has one field, `text`."""

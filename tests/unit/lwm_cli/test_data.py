@@ -100,4 +100,4 @@ def test_a_bad_record_is_told_whichever_process_finds_it(training: Path, capsys:
     (training.parent / "books" / "b.txt").write_bytes(b"\xff")
     out = str(training.parent / "out")
     assert main(["data", "prepare", str(training), *local_options(training), "--out", out, "--workers", "2"]) == 1
-    assert f"{training.parent}/books/b.txt: byte 0 is not UTF-8: save the file as UTF-8" in capsys.readouterr().err
+    assert f"{training.parent}/books/b.txt: byte 0 of the file, 0xFF, is not UTF-8" in capsys.readouterr().err

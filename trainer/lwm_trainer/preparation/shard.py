@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lwm_trainer.config import Dataset
 from lwm_trainer.data.documents.store_schema import LENGTHS, SHARD, Counts, counts_file, lengths_file, shard_file
-from lwm_trainer.data.encoding.encode_records import SkippedRecords, encode_records, record_size
+from lwm_trainer.data.encoding.encode_records import SkippedRecords, encode_records
 from lwm_trainer.data.encoding.encoder import Encoder
 from lwm_trainer.data.encoding.example import (
     Example,
@@ -49,7 +49,7 @@ def write_shard(
         examples.append(example)
         names.append(record.uri.removeprefix(f"{listing.root}/"))
         lines.append(record.line)
-        tokens, size = tokens + len(example.tokens), size + record_size(record)
+        tokens, size = tokens + len(example.tokens), size + record.size
         if len(examples) % _REPORT_DOCUMENTS == 0:
             report(Counts(len(examples), tokens, min(size, shard_size), skipped.count))
     with files.new(shard_file(number)) as path:

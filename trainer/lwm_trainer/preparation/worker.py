@@ -11,7 +11,8 @@ from lwm_trainer.data.documents.store_schema import PREPARED, Counts, counts_fil
 from lwm_trainer.data.encoding.encoder import encoder
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.errors import DataCorruptError
-from lwm_trainer.data.records.shards import Shard, list_record_files
+from lwm_trainer.data.records.shards import Shard
+from lwm_trainer.data.records.source_files import list_record_files
 from lwm_trainer.preparation.location import store_folder, store_recipe
 from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.preparation.shard import write_shard

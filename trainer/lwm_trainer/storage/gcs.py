@@ -15,13 +15,15 @@ _BLOCK = 4 * 2**20
 """Bytes that one request asks for while an object is read in order."""
 
 
-def list_objects(uri: str, suffixes: tuple[str, ...]) -> Listing:
+def list_objects(uri: str) -> Listing:
     bucket_name, _, path = uri.removeprefix("gs://").partition("/")
-    path, pattern = path.rstrip("/"), parse_pattern(path)
-    prefix = path if pattern is None else path[: path.index("*")]
+    path = path.rstrip("/")
+    prefix = path.partition("*")[0]
     with object_store_errors(uri, bucket_name, role="roles/storage.objectViewer"):
         blobs = sorted(storage_client().bucket(bucket_name).list_blobs(prefix=prefix or None), key=lambda blob: str(blob.name))
-    blobs = [blob for blob in blobs if str(blob.name).endswith(suffixes)]
+    # Consoles make empty objects in place of folders.
+    blobs = [blob for blob in blobs if not str(blob.name).endswith("/")]
+    pattern = parse_pattern(path, lambda literal: any(f"{blob.name}/".startswith(f"{literal}/") for blob in blobs))
     if pattern is not None:
         root = pattern[0]
         blobs = [blob for blob in blobs if pattern[1].fullmatch(str(blob.name)[len(root) :].lstrip("/"))]

@@ -1,6 +1,7 @@
 """Listings of files, made before any is read, and patterns of file names."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -26,17 +27,19 @@ class Listing:
         return f"{self.root}/{entry.name}"
 
 
-def parse_pattern(path: str) -> tuple[str, re.Pattern[str]] | None:
+def parse_pattern(path: str, exists: Callable[[str], bool] = lambda _: False) -> tuple[str, re.Pattern[str]] | None:
     """A path with `*` as the folder before it and a pattern for paths below that folder; None without `*`.
 
-    A folder that matches stands for all files below it.
+    A folder that matches stands for all files below it. Names with a `*` of their own are no pattern: `exists` tells whether a path, taken
+    literally, is there.
     """
-    if "*" not in path:
+    parts = path.rstrip("/").split("/")
+    literal = next((count for count in range(1, len(parts) + 1) if "*" in parts[count - 1] and not exists("/".join(parts[:count]))), None)
+    if literal is None:
         return None
-    root = path[: path.index("*")].rpartition("/")[0]
-    parts = re.split(r"(\*\*/|\*\*|\*)", path[len(root) :].lstrip("/").rstrip("/"))
     words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
-    return root, re.compile("".join(words.get(part, re.escape(part)) for part in parts) + "(?:/.*)?")
+    below = re.split(r"(\*\*/|\*\*|\*)", "/".join(parts[literal - 1 :]))
+    return "/".join(parts[: literal - 1]), re.compile("".join(words.get(part, re.escape(part)) for part in below) + "(?:/.*)?")
 
 
 def file_uri(uri: str, name: str) -> str:

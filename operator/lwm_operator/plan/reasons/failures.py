@@ -23,7 +23,7 @@ class TrainerReason(Reason):
     DATA_MISSING = (
         "DataMissing",
         "A data set or the tokenizer does not exist at its location. Not retried.",
-        "host 0 (…): gs://b/books: no file ending in .txt or .jsonl or .parquet or .arrow is there: put the text there or correct the uri",
+        "host 0 (…): gs://b/books: no file ending in .txt or .jsonl or .parquet or .arrow is there: put the data there or correct the uri",
         "Put the data there or correct the location, then raise `spec.resume`.",
     )
     DATA_CORRUPT = (

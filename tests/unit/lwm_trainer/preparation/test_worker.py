@@ -21,6 +21,7 @@ from lwm_trainer.data.documents.store import TokenStore
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.errors import DataCorruptError, DataMissingError
 from lwm_trainer.data.records import shards as record_shards
+from lwm_trainer.data.records.source_files import list_record_files
 from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.preparation.worker import prepare
@@ -200,7 +201,7 @@ def test_what_decides_the_content_decides_the_place(source: Path, tmp_path: Path
         created = config(source, "/root", **prepare_config)
         return store_folder(
             created.root,
-            store_recipe(created, Tokenizer.load(created.tokenizer, 300), record_shards.list_record_files(created.dataset.uri)),
+            store_recipe(created, Tokenizer.load(created.tokenizer, 300), list_record_files(created.dataset.uri)),
         )
 
     assert where(**changes) != where(**(changes | {"seed": 0} if "seed" in changes else {}))

@@ -23,7 +23,8 @@ from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.errors import DataCorruptError, DataMissingError
 from lwm_trainer.data.records.reader import read_records
 from lwm_trainer.data.records.record import record_location
-from lwm_trainer.data.records.shards import list_record_files, single_shard
+from lwm_trainer.data.records.shards import single_shard
+from lwm_trainer.data.records.source_files import list_record_files
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-FORMAT = 1
+FORMAT = 2
 """Version of the files. It is part of a store's hash: raise it whenever the same source makes other bytes."""
 
 PLAN, INDEX, PREPARED = "plan.json", "index.arrow", "prepared.json"

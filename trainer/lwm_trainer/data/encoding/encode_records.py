@@ -11,7 +11,7 @@ from lwm_trainer.data.records.record import BadRecord, BadRecordError, Record
 
 _BATCH_RECORDS = 256
 _BATCH_SIZE = 2**20
-"""Characters and vision codes that are encoded in one call; bounds the memory that records take."""
+"""Bytes of source that are encoded in one call, whatever the records hold: bounds the memory that records take."""
 _PRINTED = 100
 
 
@@ -41,7 +41,7 @@ def encode_records(records: Iterable[Record | BadRecord], encode: Encoder, skipp
     batch_size = 0
     for record in records:
         batch.append(record)
-        batch_size += record_size(record)
+        batch_size += record.size if isinstance(record, Record) else 0
         if len(batch) == _BATCH_RECORDS or batch_size >= _BATCH_SIZE:
             yield from _encode_batch(batch, encode, skipped)
             batch, batch_size = [], 0
@@ -57,8 +57,3 @@ def _encode_batch(batch: list[Record | BadRecord], encode: Encoder, skipped: Ski
             skipped.add(BadRecord(record.uri, record.line, str(result)))
         else:
             yield record, result
-
-
-def record_size(record: Record | BadRecord) -> int:
-    """Characters and vision codes of a record: about its bytes."""
-    return sum(len(value) for value in record.fields.values() if isinstance(value, str | list)) if isinstance(record, Record) else 0

@@ -5,11 +5,13 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
+from lwm_trainer.data.errors import DataCorruptError
+from lwm_trainer.data.records.decompress import decompress, lines_from
 from lwm_trainer.data.records.record import BadRecord, Record
 from lwm_trainer.data.records.shards import FilePart, Shard
+from lwm_trainer.data.records.source_files import FileFormat, file_format
 from lwm_trainer.data.records.tables import arrow_rows, parquet_rows
 from lwm_trainer.storage.files import open_file
 from lwm_trainer.storage.listing import Listing
@@ -46,49 +48,87 @@ def _open_ahead(listing: Listing, shard: Shard, pool: ThreadPoolExecutor) -> Gen
 
 
 def _read_part(uri: str, part: FilePart, file: BinaryIO) -> Iterator[Record | BadRecord]:
-    match PurePosixPath(uri).suffix:
+    suffix, compression = file_format(part.file.name) or FileFormat("", None)
+    match suffix:
         case ".txt":
-            text = _decode(file.read())
-            yield BadRecord(uri, 1, text) if isinstance(text, _Problem) else Record(uri, 1, 1, {"text": text})
+            content = b"".join(_decompressed(uri, file, compression))
+            text = _decode(_without_mark(uri, content), 0)
+            yield BadRecord(uri, 1, text) if isinstance(text, _Problem) else Record(uri, 1, 1, {"text": text}, len(content))
         case ".jsonl":
-            for number, line in enumerate(_lines(file, part), start=part.first):
+            for number, (begin, line) in enumerate(_lines(uri, file, part, compression), start=part.first):
                 if line.strip():
-                    fields = _parse_object(line)
-                    yield BadRecord(uri, number, fields) if isinstance(fields, str) else Record(uri, number, number, fields)
-        case suffix:
+                    fields = _parse_object(_without_mark(uri, line) if begin == 0 else line, begin)
+                    yield BadRecord(uri, number, fields) if isinstance(fields, str) else Record(uri, number, number, fields, len(line))
+        case _:
             rows = parquet_rows(file, uri, part.begin, part.end) if suffix == ".parquet" else arrow_rows(file, uri)
             for number, row in enumerate(rows, start=part.first):
-                yield BadRecord(uri, number, row) if isinstance(row, str) else Record(uri, number, number, row)
+                yield Record(uri, number, number, row, row.size)
 
 
-def _lines(file: BinaryIO, part: FilePart) -> Iterator[bytes]:
-    file.seek(part.begin)
-    remaining = part.end - part.begin
-    while remaining > 0 and (line := file.readline()):
-        remaining -= len(line)
-        yield line.rstrip(b"\r\n")
+def _lines(uri: str, file: BinaryIO, part: FilePart, compression: str | None) -> Iterator[tuple[int, bytes]]:
+    """The lines of a part, each with the byte of the (decompressed) file at which it begins."""
+    begin = part.begin
+    if compression is None:
+        file.seek(begin)
+        lines: Iterator[bytes] = iter(file.readline, b"")
+    else:
+        lines = lines_from(decompress(uri, file, compression), begin)
+    for line in lines:
+        if begin >= part.end:
+            return
+        yield begin, line.rstrip(b"\r\n")
+        begin += len(line)
+
+
+def _decompressed(uri: str, file: BinaryIO, compression: str | None) -> Iterator[bytes]:
+    return iter((file.read(),)) if compression is None else decompress(uri, file, compression)
+
+
+_MARK = b"\xef\xbb\xbf"
+_OTHER_MARKS = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+
+
+def _without_mark(uri: str, content: bytes) -> bytes:
+    """The content of a file, or of its first line, without UTF-8's byte order mark. Raises DataCorruptError for UTF-16 and UTF-32."""
+    for mark, name in _OTHER_MARKS.items():
+        if content.startswith(mark):
+            raise DataCorruptError(f"{uri}: is {name}, by the byte order mark at byte 0: save the file as UTF-8")
+    head = content[:64]
+    if len(head) > 3 and (not any(head[::2]) or not any(head[1::2])):
+        raise DataCorruptError(f"{uri}: every second byte from byte 0 on is zero, as in UTF-16 without a byte order mark: save it as UTF-8")
+    return content.removeprefix(_MARK)
 
 
 class _Problem(str):
     """What is wrong, returned in place of a text."""
 
 
-def _decode(content: bytes) -> str | _Problem:
+def _decode(content: bytes, begin: int) -> str | _Problem:
+    """`content` is that of the file from byte `begin` on."""
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        return _Problem(f"byte {error.start} is not UTF-8: save the file as UTF-8")
+        byte = content[error.start]
+        latin = f" (in Latin-1 it is {chr(byte)!r})" if chr(byte).isprintable() else ""
+        return _Problem(f"byte {begin + error.start} of the file, 0x{byte:02X}, is not UTF-8{latin}: save the file as UTF-8")
 
 
-def _parse_object(line: bytes) -> dict[str, Any] | str:
+def _parse_object(line: bytes, begin: int) -> dict[str, Any] | str:
     """The JSON object, or what is wrong with the line."""
-    text = _decode(line)
+    text = _decode(line, begin)
     if isinstance(text, _Problem):
         return text
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_unique_keys)
     except json.JSONDecodeError as error:
         return f"not JSON ({error.msg} at column {error.colno}): write one object a line"
+    except _DuplicateKeyError as error:
+        return f"the key {error.key!r} is there twice in one object: keep one of them"
     except (RecursionError, ValueError) as error:  # nested too deeply; a number of thousands of digits
         return f"not JSON that can be read ({error}): write one object a line"
     if not isinstance(value, dict):
@@ -98,6 +138,20 @@ def _parse_object(line: bytes) -> dict[str, Any] | str:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             return "half of a surrogate pair (\\ud800 to \\udfff), which is no letter: write it as UTF-8 or as a whole pair"
+    return value
+
+
+class _DuplicateKeyError(ValueError):
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _DuplicateKeyError(next(key for index, key in enumerate(keys) if key in keys[:index]))
     return value
 
 

@@ -1,7 +1,7 @@
 """One record of a data set, and what stands for a record that cannot be used."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -16,6 +16,8 @@ class Record:
     """Number of the record in its file, from 1: part of the key of its random draws."""
     fields: Mapping[str, Any]
     """The JSON object or table row; a `.txt` file has its text under `text`."""
+    size: int = field(default=0, compare=False)
+    """Bytes of source, for bounds on what is held at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +39,4 @@ class BadRecordError(Exception):
 
 def record_location(uri: str, line: int) -> str:
     """How messages name a record: file and line; a `.txt` file is one record and is named without a line."""
-    return uri if uri.endswith(".txt") else f"{uri}:{line}"
+    return uri if uri.lower().endswith((".txt", ".txt.gz", ".txt.zst")) else f"{uri}:{line}"

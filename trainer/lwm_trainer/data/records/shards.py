@@ -1,24 +1,21 @@
 """The files of a data set cut into shards: what one worker reads and encodes at a time."""
 
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from dataclasses import dataclass
 
-from lwm_trainer.data.errors import DataError
+from lwm_trainer.data.records.decompress import decompress
+from lwm_trainer.data.records.source_files import file_format
 from lwm_trainer.data.records.tables import row_groups
-from lwm_trainer.storage.files import list_files, missing, open_file
+from lwm_trainer.storage.files import open_file
 from lwm_trainer.storage.listing import Entry, Listing
 
-SUFFIXES = (".txt", ".jsonl", ".parquet", ".arrow")
 MIN_SHARD_BYTES, MAX_SHARD_BYTES, SHARD_COUNT = 2**20, 2**27, 128
 """A shard has 1 to 128 MiB of source; between these bounds there are 128 shards. The number of workers does not change the shards."""
-_SPLITS = "dataset_dict.json"
-_SAVED = re.compile(r"data-\d+-of-\d+\.arrow")
 _PARALLEL_FILES = 8
 _BLOCK = 2**24
-_ALL_GROUPS = 2**31 - 1
+_TO_THE_END = 2**62
+"""End of a file whose lines or row groups are not counted yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class FilePart:
     file: Entry
     begin: int
     end: int
-    """Bytes `begin` to `end` (exclusive), which are whole lines; row groups for parquet."""
+    """Bytes `begin` to `end` (exclusive), which are whole lines; of a compressed file, bytes of its content; row groups for parquet."""
     first: int
     """Number of its first line or row in the file, from 1."""
     size: int
@@ -38,31 +35,9 @@ class FilePart:
 Shard = tuple[FilePart, ...]
 
 
-def list_record_files(uri: str) -> Listing:
-    """List the files that hold records of a data set. Raises what `list_files` raises, and DataError for a folder of several splits."""
-    listing = list_files(uri, (*SUFFIXES, _SPLITS))
-    if any(PurePosixPath(entry.name).name == _SPLITS for entry in listing.entries):
-        splits = sorted({entry.name.rpartition("/")[0] for entry in listing.entries if _SAVED.fullmatch(PurePosixPath(entry.name).name)})
-        raise DataError(
-            f"{uri}: holds the splits {', '.join(splits)}: name one of them, as {listing.root}/{splits[0] if splits else 'train'}"
-        )
-    is_file = len(listing.entries) == 1 and uri.endswith(listing.entries[0].name)
-    # Beside its data-*.arrow, a saved data set may hold caches of what was once computed from it.
-    entries = tuple(
-        entry
-        for entry in listing.entries
-        if is_file or not entry.name.endswith(".arrow") or _SAVED.fullmatch(PurePosixPath(entry.name).name)
-    )
-    if not entries:
-        raise missing(uri, SUFFIXES)
-    return replace(listing, entries=entries)
-
-
 def single_shard(listing: Listing) -> Shard:
     """All files as one shard, without opening any of them."""
-    return tuple(
-        FilePart(entry, 0, _ALL_GROUPS if _suffix(entry) == ".parquet" else entry.size, 1, entry.size) for entry in listing.entries
-    )
+    return tuple(FilePart(entry, 0, _end(entry), 1, entry.size) for entry in listing.entries)
 
 
 def shard_bytes(listing: Listing) -> int:
@@ -79,45 +54,50 @@ def cut_shards(listing: Listing, max_bytes: int) -> list[Shard]:
 
 def _gather(parts: Iterator[FilePart], max_bytes: int) -> Iterator[Shard]:
     shard: list[FilePart] = []
+    size = 0
     for part in parts:
-        if shard and sum(each.size for each in shard) + part.size > max_bytes:
+        if shard and size + part.size > max_bytes:
             yield tuple(shard)
-            shard = []
+            shard, size = [], 0
         shard.append(part)
+        size += part.size
     if shard:
         yield tuple(shard)
 
 
-def _suffix(entry: Entry) -> str:
-    return PurePosixPath(entry.name).suffix
+def _end(entry: Entry) -> int:
+    """The end of a file that is one part."""
+    suffix, compression = file_format(entry.name) or ("", None)
+    return _TO_THE_END if suffix == ".parquet" or compression else entry.size
 
 
 def _cut_file(listing: Listing, entry: Entry, max_bytes: int) -> Iterator[FilePart]:
-    match _suffix(entry):
-        case ".jsonl" if entry.size > max_bytes:
-            yield from _cut_lines(listing, entry, max_bytes)
-        case ".parquet":
-            with open_file(listing, entry) as file:
-                yield from _cut_row_groups(entry, row_groups(file, listing.uri(entry)), max_bytes)
-        case _:
-            yield FilePart(entry, 0, entry.size, 1, entry.size)
+    suffix, compression = file_format(entry.name) or ("", None)
+    if suffix == ".jsonl" and (compression or entry.size > max_bytes):
+        with open_file(listing, entry) as file:
+            blocks = decompress(listing.uri(entry), file, compression) if compression else iter(lambda: file.read(_BLOCK), b"")
+            yield from _cut_lines(entry, blocks, max_bytes)
+    elif suffix == ".parquet":
+        with open_file(listing, entry) as file:
+            yield from _cut_row_groups(entry, row_groups(file, listing.uri(entry)), max_bytes)
+    else:
+        yield FilePart(entry, 0, _end(entry), 1, entry.size)
 
 
-def _cut_lines(listing: Listing, entry: Entry, max_bytes: int) -> Iterator[FilePart]:
-    """Cut a `.jsonl` file: a part ends with the first line that ends at or after `max_bytes`."""
+def _cut_lines(entry: Entry, blocks: Iterator[bytes], max_bytes: int) -> Iterator[FilePart]:
+    """Cut the content of a `.jsonl` file: a part ends with the first line that ends at or after `max_bytes`."""
     begin, first, line, block_begin = 0, 1, 1, 0
-    with open_file(listing, entry) as file:
-        while block := file.read(_BLOCK):
-            cursor = 0
-            while (newline := block.find(b"\n", max(begin + max_bytes - 1 - block_begin, cursor))) >= 0:
-                line += block.count(b"\n", cursor, newline + 1)
-                cursor = newline + 1
-                yield FilePart(entry, begin, block_begin + cursor, first, block_begin + cursor - begin)
-                begin, first = block_begin + cursor, line
-            line += block.count(b"\n", cursor)
-            block_begin += len(block)
-    if begin < entry.size:
-        yield FilePart(entry, begin, entry.size, first, entry.size - begin)
+    for block in blocks:
+        cursor = 0
+        while (newline := block.find(b"\n", max(begin + max_bytes - 1 - block_begin, cursor))) >= 0:
+            line += block.count(b"\n", cursor, newline + 1)
+            cursor = newline + 1
+            yield FilePart(entry, begin, block_begin + cursor, first, block_begin + cursor - begin)
+            begin, first = block_begin + cursor, line
+        line += block.count(b"\n", cursor)
+        block_begin += len(block)
+    if begin < block_begin:
+        yield FilePart(entry, begin, block_begin, first, block_begin - begin)
 
 
 def _cut_row_groups(entry: Entry, groups: list[tuple[int, int]], max_bytes: int) -> Iterator[FilePart]:

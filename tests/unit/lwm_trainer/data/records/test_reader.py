@@ -1,18 +1,23 @@
 """Records of a data set: their order on disk and in a bucket, and the errors for files and records that cannot be read."""
 
+import gzip
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lwm_trainer.config import ExitCode
+from lwm_trainer.data.errors import DataCorruptError
 from lwm_trainer.data.records.reader import read_records
 from lwm_trainer.data.records.record import BadRecord, Record
-from lwm_trainer.data.records.shards import list_record_files, single_shard
+from lwm_trainer.data.records.shards import single_shard
+from lwm_trainer.data.records.source_files import list_record_files
 from lwm_trainer.storage.errors import FileChangedError, FileMissingError, InvalidUriError, StorageDeniedError, StorageMissingError
 from lwm_trainer.storage.files import read_files
 from support.fake_gcs import Bucket, a_bucket
 
+NOT_UTF8 = "is not UTF-8 (in Latin-1 it is"
 OBJECTS = {
     "books/b.txt": b"two",
     "books/a.txt": b"one",
@@ -123,9 +128,13 @@ def test_a_file_that_changes_while_it_is_read_is_named(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ('{"text": "fine"}\n["text"]', 'a.jsonl:2: a list and no object: write one object a line, such as {"text": "…"}'),
+        ('{"a": {"text": 1, "b": 2, "text": 3}}', "a.jsonl:1: the key 'text' is there twice in one object: keep one of them"),
         ("null", 'a.jsonl:1: null and no object: write one object a line, such as {"text": "…"}'),
         ('\n{"text": ', "a.jsonl:2: not JSON (Expecting value at column 10): write one object a line"),
-        (b'{}\r\n{"text": "\xff"}\r\n', "a.jsonl:2: byte 10 is not UTF-8: save the file as UTF-8"),
+        (
+            b'{}\r\n{"text": "\xff"}\r\n',
+            f"a.jsonl:2: byte 14 of the file, 0xFF, {NOT_UTF8} 'ÿ'): save the file as UTF-8",
+        ),
         (
             '{"text": "\\ud800"}',
             "a.jsonl:1: half of a surrogate pair (\\ud800 to \\udfff), which is no letter: write it as UTF-8 or as a whole pair",
@@ -147,7 +156,42 @@ def test_letters_beyond_the_basic_plane_may_be_escaped(tmp_path: Path) -> None:
 
 
 def test_a_text_of_a_wrong_encoding_is_named(tmp_path: Path) -> None:
-    assert bad(tmp_path / "a.txt", b"ab\xe9") == ["a.txt: byte 2 is not UTF-8: save the file as UTF-8"]
+    assert bad(tmp_path / "a.txt", b"ab\xe9") == [
+        "a.txt: byte 2 of the file, 0xE9, is not UTF-8 (in Latin-1 it is 'é'): save the file as UTF-8"
+    ]
+
+
+def test_a_byte_order_mark_of_utf8_is_no_content(tmp_path: Path) -> None:
+    mark = b"\xef\xbb\xbf"
+    (tmp_path / "a.jsonl").write_bytes(mark + b'{"text": "one"}\n{"text": "two"}\n')
+    (tmp_path / "b.txt").write_bytes(mark + b"three")
+    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(mark + b'{"text": "four"}\n'))
+    assert texts(tmp_path) == ["one", "two", "three", "four"]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+@pytest.mark.parametrize(
+    ("encoding", "problem"),
+    [
+        ("utf-16", "is UTF-16, by the byte order mark at byte 0: save the file as UTF-8"),
+        ("utf-32", "is UTF-32, by the byte order mark at byte 0: save the file as UTF-8"),
+        ("utf-16-le", "every second byte from byte 0 on is zero, as in UTF-16 without a byte order mark: save it as UTF-8"),
+        ("utf-16-be", "every second byte from byte 0 on is zero, as in UTF-16 without a byte order mark: save it as UTF-8"),
+    ],
+)
+def test_another_encoding_is_named_as_what_it_is(tmp_path: Path, name: str, encoding: str, problem: str) -> None:
+    (tmp_path / name).write_bytes('{"text": "one"}\n'.encode(encoding))
+    with pytest.raises(DataCorruptError) as raised:
+        texts(tmp_path)
+    assert str(raised.value) == f"{tmp_path}/{name}: {problem}"
+
+
+def test_a_record_knows_its_bytes_whatever_it_holds(tmp_path: Path) -> None:
+    line = json.dumps({"messages": [{"role": "user", "content": "x" * 5000}]})
+    (tmp_path / "a.jsonl").write_text(line)
+    (tmp_path / "b.txt").write_text("é" * 3000)
+    listing = list_record_files(str(tmp_path))
+    assert [each.size for each in read_records(listing, single_shard(listing)) if isinstance(each, Record)] == [len(line), 6000]
 
 
 def test_bad_paths_are_named(tmp_path: Path) -> None:
