@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import tokenizers
@@ -12,20 +11,12 @@ from numpy.typing import NDArray
 
 from lwm_trainer.data.encoding.special_tokens import CLOSING, OPENING, internal_name, rename_special_tokens
 from lwm_trainer.data.encoding.tokenizer_config import CONFIG, TokenizerConfig, read_tokenizer_config
+from lwm_trainer.data.encoding.windows import LONG_TEXT, Tokens, group_by_size, is_long, tokenize_in_windows
 from lwm_trainer.data.errors import DataCorruptError, DataError
 from lwm_trainer.storage.files import read_files
 
 ENDS = (("<s>", "</s>"), ("<|begin_of_text|>", "<|end_of_text|>"))
 """The tokens at the ends of a document where no `tokenizer_config.json` names them: those of Llama 2 and LWM, or of Llama 3."""
-
-
-class Tokens(NamedTuple):
-    """The tokens of one text."""
-
-    ids: NDArray[np.int32]
-    """[tokens]"""
-    offsets: NDArray[np.int64]
-    """[tokens, 2], the characters of the text that each token stands for: begin, and end (exclusive)."""
 
 
 class Tokenizer:
@@ -93,12 +84,27 @@ class Tokenizer:
         return [np.concatenate([[self.begin_id], ids, [self.end_id]]).astype(np.int32) for ids in self.tokenize(texts)]
 
     def tokenize(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """The tokens of each text, without those that begin and end it; int32 [length]."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+        """The tokens of each text, without those that begin and end it; int32 [length].
+
+        A long text is tokenized in windows, and many short ones in groups, so that memory does not grow with them.
+        """
+        ids: list[NDArray[np.int32]] = []
+        for group in group_by_size(texts, LONG_TEXT):
+            if is_long(group):
+                ids.append(tokenize_in_windows(group[0], self._encode).ids)
+            else:
+                encodings = self._tokenizer.encode_batch_fast(group, add_special_tokens=False)
+                ids += [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+        return ids
 
     def tokenize_with_offsets(self, texts: Sequence[str]) -> list[Tokens]:
         """The tokens of each text with the characters they stand for; internal names become the special tokens."""
+        tokens: list[Tokens] = []
+        for group in group_by_size(texts, LONG_TEXT):
+            tokens += [tokenize_in_windows(group[0], self._encode)] if is_long(group) else self._encode(group)
+        return tokens
+
+    def _encode(self, texts: Sequence[str]) -> list[Tokens]:
         encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [Tokens(np.array(encoding.ids, np.int32), np.array(encoding.offsets, np.int64).reshape(-1, 2)) for encoding in encodings]
 
