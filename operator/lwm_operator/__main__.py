@@ -13,6 +13,7 @@ In a pod it uses its service account, elsewhere the kubeconfig. The Helm chart s
   POD_NAME              identity in leader election (default: host name and process ID)
   LWM_WATCH_NAMESPACES  namespaces to watch, separated by commas (default: all)
   LWM_READ_NODES        whether the account may read nodes (default: true)
+  LWM_FIXED_USER        whether training pods run as user 65532, and not as one that the platform assigns (default: true)
   LWM_LEADER_ELECTION   whether to take part in leader election (default: true)
   LWM_LEASE_NAMESPACE   namespace of the leader election Lease (default: POD_NAMESPACE)
   LWM_LEASE_NAME        its name; operators that watch the same namespaces share one (default: lwm-operator)

@@ -137,6 +137,14 @@ def test_the_lease_is_per_release_unless_all_namespaces_are_watched() -> None:
     assert lease("two", NAMESPACED) == ("lwm-system", "two-leader")
 
 
+def test_openshift_may_assign_the_user() -> None:
+    fixed, assigned = (deployment(*arguments)["spec"]["template"]["spec"] for arguments in ((), ("--set=podSecurity.fixedUser=false",)))
+    ids = {"runAsUser": 65532, "runAsGroup": 65532}
+    assert fixed["securityContext"] == assigned["securityContext"] | ids
+    assert "runAsUser" not in assigned["containers"][0]["securityContext"]
+    assert {each["name"]: each.get("value") for each in assigned["containers"][0]["env"]}["LWM_FIXED_USER"] == "false"
+
+
 def test_dns_and_the_operators_egress_follow_the_values() -> None:
     def egress(*arguments: str) -> list[list[Body]]:
         bodies = rendered("lwm", "lwm-system", "--set=networkPolicy.enabled=true,networkPolicy.namespaces={a}", *arguments)

@@ -14,8 +14,11 @@ from lwm_operator.manifests.preparation import PreparationSpec, preparation_comp
 from lwm_operator.plan.actions import Action, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, DeletePreparation
 
 
-async def carry_out(client: Client, training: Training, action: Action, default_image: str) -> None:
-    """Carry out one action. Raises ApiError, and NameConflictError when an object of that name is not this training's."""
+async def carry_out(client: Client, training: Training, action: Action, default_image: str, *, fixed_user: bool = True) -> None:
+    """Carry out one action; `fixed_user` as in AttemptSpec.
+
+    Raises ApiError, and NameConflictError when an object of that name is not this training's.
+    """
     namespace = training.metadata.namespace
     image = training.spec.image or default_image
     match action:
@@ -30,10 +33,13 @@ async def carry_out(client: Client, training: Training, action: Action, default_
                 avoided_nodes=action.avoided_nodes,
                 avoided_node_pools=action.avoided_node_pools,
                 prepared=dict(action.prepared),
+                fixed_user=fixed_user,
             )
             await _create(client, training, supporting_objects(attempt_spec), jobs(attempt_spec))
         case CreatePreparation():
-            preparation = PreparationSpec(training=training, number=action.number, run=action.run, image=image, template=action.template)
+            preparation = PreparationSpec(
+                training=training, number=action.number, run=action.run, image=image, template=action.template, fixed_user=fixed_user
+            )
             await _create(client, training, preparation_companions(preparation), (preparation_job(preparation),))
         case DeletePod():
             await client.delete(paths.item("Pod", namespace, action.name), action.uid, grace_seconds=action.grace_seconds)

@@ -32,13 +32,14 @@ class KubernetesCluster:
         client: Client,
         *,
         trainer_image: str,
+        fixed_user: bool = True,
         instance: str,
         namespaces: tuple[str, ...] = (),
         read_nodes: bool = True,
         now: Callable[[], datetime] | None = None,
         report_namespace: Callable[[str, ApiError | None], None] = lambda namespace, error: None,  # noqa: ARG005
     ) -> None:
-        """`trainer_image` is for trainings that name none; `instance` is this process's name in Events.
+        """`trainer_image` is for trainings that name none; `fixed_user` as in AttemptSpec; `instance` is this process's name in Events.
 
         Without `namespaces` all are watched. `read_nodes` says whether the account may read nodes.
         `now` defaults to the API server's clock. `report_namespace` is called each time that the trainings of one of `namespaces` are
@@ -46,6 +47,7 @@ class KubernetesCluster:
         """
         self._client = client
         self._trainer_image = trainer_image
+        self._fixed_user = fixed_user
         self._instance = instance
         self._namespaces = namespaces
         self._read_nodes = read_nodes
@@ -100,7 +102,7 @@ class KubernetesCluster:
 
     async def carry_out(self, training: Training, action: Action) -> None:
         with _port_errors():
-            await carry_out(self._client, training, action, self._trainer_image)
+            await carry_out(self._client, training, action, self._trainer_image, fixed_user=self._fixed_user)
 
     async def post_event(self, regarding: Metadata, event: Event) -> None:
         await post_event(self._client, regarding, event, self.now(), self._instance)

@@ -46,6 +46,7 @@ async def run(settings: Settings, watch: Watcher) -> int:
     cluster = KubernetesCluster(
         client,
         trainer_image=settings.trainer_image,
+        fixed_user=settings.fixed_user,
         instance=settings.identity,
         namespaces=settings.watch_namespaces,
         read_nodes=settings.read_nodes,

@@ -25,6 +25,8 @@ class Settings:
     """Namespaces whose trainings are reconciled; empty means all."""
     read_nodes: bool = True
     """False where the account may not read nodes: the operator then infers from pods that their node is lost."""
+    fixed_user: bool = True
+    """False: the platform assigns the user and groups of training pods, as OpenShift does."""
     leader_election: bool = True
     workers: int = 4
     log_level: str = "INFO"
@@ -47,6 +49,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         identity=variables.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
         watch_namespaces=_namespaces(variables, "LWM_WATCH_NAMESPACES"),
         read_nodes=_boolean(variables, "LWM_READ_NODES"),
+        fixed_user=_boolean(variables, "LWM_FIXED_USER"),
         leader_election=_boolean(variables, "LWM_LEADER_ELECTION"),
         workers=_number(variables, "LWM_WORKERS", 4, most=64),
         log_level=variables.get("LWM_LOG_LEVEL", "INFO").upper(),

@@ -25,6 +25,8 @@ class PodOwner(Protocol):
     def labels(self) -> dict[str, str]: ...
     @property
     def image(self) -> str: ...
+    @property
+    def fixed_user(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class AttemptSpec:
     avoided_node_pools: tuple[str, ...] = ()
     prepared: Mapping[str, str] = field(default_factory=dict)
     """Token stores of prepared data sets, by the data set's name."""
+    fixed_user: bool = True
+    """False: the platform assigns the pods' user and groups, as OpenShift does."""
 
     @property
     def stage_spec(self) -> Stage:

@@ -23,13 +23,13 @@ LOST_NODE_SECONDS = 30
 
 REQUESTS = {"cpu": "250m", "memory": "1Gi"}
 
-POD_SECURITY = {
+ASSIGNED_USER_SECURITY = {
     "runAsNonRoot": True,
-    "runAsUser": USER,
-    "runAsGroup": USER,
-    "fsGroup": USER,
+    # Without it, the kubelet changes the owner of every file of a claim at each start.
+    "fsGroupChangePolicy": "OnRootMismatch",
     "seccompProfile": {"type": "RuntimeDefault"},
 }
+POD_SECURITY = {**ASSIGNED_USER_SECURITY, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER}
 CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 """The level `restricted` of Pod Security, with a read-only root file system."""
 
@@ -99,7 +99,7 @@ def restricted_pod(
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": spec.execution.termination_grace_period_seconds,
-        "securityContext": POD_SECURITY,
+        "securityContext": POD_SECURITY if owner.fixed_user else ASSIGNED_USER_SECURITY,
         "tolerations": [
             *(toleration.model_dump(by_alias=True, exclude_none=True) for toleration in template.tolerations),
             *tolerations,

@@ -26,6 +26,7 @@ class PreparationSpec:
     run: int
     image: str
     template: str
+    fixed_user: bool = True
 
     @property
     def dataset(self) -> Dataset:

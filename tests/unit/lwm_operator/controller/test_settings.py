@@ -22,6 +22,7 @@ def test_all_is_taken_from_the_environment() -> None:
             "POD_NAME": "me",
             "LWM_WATCH_NAMESPACES": "a, b,",
             "LWM_READ_NODES": "false",
+            "LWM_FIXED_USER": "false",
             "LWM_LEADER_ELECTION": "false",
             "LWM_WORKERS": "9",
             "LWM_LOG_LEVEL": "debug",
@@ -29,6 +30,7 @@ def test_all_is_taken_from_the_environment() -> None:
     )
     assert (settings.namespace, settings.identity, settings.watch_namespaces) == ("lwm-system", "me", ("a", "b"))
     assert not settings.read_nodes
+    assert not settings.fixed_user
     assert (settings.leader_election, settings.workers, settings.log_level) == (False, 9, "DEBUG")
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import kubernetes_validate
@@ -24,6 +25,15 @@ def test_the_pod_is_restricted() -> None:
     assert (spec["automountServiceAccountToken"], spec["enableServiceLinks"]) == (False, False)
     assert [volume["name"] for volume in spec["volumes"]] == ["config", "token", "tmp"]
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
+
+
+@pytest.mark.parametrize("fixed_user", [True, False])
+def test_the_platform_may_assign_the_user_and_no_claim_is_changed_file_by_file(fixed_user: bool) -> None:
+    security = job(replace(run(), fixed_user=fixed_user))["spec"]["template"]["spec"]["securityContext"]
+    assert {name: security.get(name) for name in ("runAsUser", "runAsGroup", "fsGroup")} == dict.fromkeys(
+        ("runAsUser", "runAsGroup", "fsGroup"), 65532 if fixed_user else None
+    )
+    assert (security["runAsNonRoot"], security["fsGroupChangePolicy"]) == (True, "OnRootMismatch")
 
 
 def test_hosts_spread_by_preference_and_leave_lost_nodes_soon() -> None:

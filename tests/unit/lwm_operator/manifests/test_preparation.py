@@ -1,5 +1,6 @@
 """The Job that prepares a data set, and the objects of its workers."""
 
+from dataclasses import replace
 from typing import Any
 
 import kubernetes_validate
@@ -35,6 +36,12 @@ def test_each_is_valid_and_belongs_to_its_training_and_data_set(manifest: Manife
     assert [(owner["uid"], owner["controller"]) for owner in about["ownerReferences"]] == [(UID, True)]
     assert (about["labels"]["lwm.dev/dataset"], about["labels"]["lwm.dev/run"], about["labels"]["lwm.dev/uid"]) == ("books", "1", UID)
     assert not {"lwm.dev/stage", "lwm.dev/attempt", "lwm.dev/slice"} & set(about["labels"])
+
+
+def test_the_platform_may_assign_the_workers_user() -> None:
+    security = preparation_job(replace(preparing(), fixed_user=False))["spec"]["template"]["spec"]["securityContext"]
+    assert "runAsUser" not in security
+    assert pod()["securityContext"] == security | dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"), 65532)
 
 
 def test_workers_are_retried_and_a_permanent_failure_ends_the_job() -> None:
