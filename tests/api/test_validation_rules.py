@@ -317,6 +317,16 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "annotations: lwm.dev/*, batch.kubernetes.io/*",
         {"podTemplate": {"annotations": {"karpenter.sh/do-not-disrupt": "true"}}},
     ),
+    "start-up takes a minute at least": (
+        {"execution": {"startupTimeoutSeconds": 59}},
+        "spec.execution.startupTimeoutSeconds: Invalid value: 59",
+        {"execution": {"startupTimeoutSeconds": 60}},
+    ),
+    "start-up takes a week at most": (
+        {"execution": {"startupTimeoutSeconds": 604801}},
+        "spec.execution.startupTimeoutSeconds: Invalid value: 604801",
+        {"execution": {"startupTimeoutSeconds": 604800}},
+    ),
     "a stage at least": ({"stages": []}, "should have at least 1 items", {"stages": TWO[:1]}),
     "at most 32 stages": (
         {"stages": [stage(f"s{number}") for number in range(33)]},
