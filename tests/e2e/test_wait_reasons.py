@@ -41,12 +41,6 @@ PULLERS = "of 2 pods since 2"
 
 HELD = [
     Case(
-        name="wrong-name",
-        reason="InvalidImage",
-        words=("2 of 2 pods since 2", "couldn't parse image name", "registry.invalid/Trainer:v9"),
-        changes={"image": "registry.invalid/Trainer:v9"},
-    ),
-    Case(
         name="no-image",
         reason="ImagePull",
         words=(PULLERS, "registry.invalid/lwm-trainer:v9", "failed to pull"),

@@ -117,6 +117,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "spec.podTemplate.env[A].valueFrom: .. is no key",
     ),
     "an image in upper case": ({"image": "registry:5000/Team/trainer:1"}, "spec.image: registry:5000/Team/trainer:1 is no reference"),
+    "an image with a long name": ({"image": f"{'a' * 256}:1"}, f"spec.image: {'a' * 256}:1 is no reference"),
     "an image with half a digest": ({"image": "trainer@sha256:12"}, "spec.image: trainer@sha256:12 is no reference of an image"),
 }
 
@@ -155,6 +156,7 @@ STRICTER = frozenset(
         "an annotation of the operator",
         "an annotation of the profile",
         "an image in upper case",
+        "an image with a long name",
         "an image with half a digest",
         "bytes without a unit",
         "half a byte",

@@ -19,11 +19,12 @@ from lwm_operator.platforms.gpu import profile
 LABEL_KEY, LABEL_VALUE = re.compile(LABEL_KEY_PATTERN), re.compile(LABEL_VALUE_PATTERN)
 MAX_PREFIX = 253
 IMAGE = re.compile(
-    r"((?:[A-Za-z0-9](?:[-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?"
-    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+    r"(?P<name>(?:(?:[A-Za-z0-9](?:[-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?"
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*)"
     r"(?::[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
 """A reference of a container image: registry, path, tag, digest."""
+MAX_IMAGE_NAME = 255
 
 COMPUTE = ("cpu", "memory", "ephemeral-storage")
 HUGEPAGES = re.compile(r"hugepages-(?P<size>[1-9][0-9]*[KMG]i)")
@@ -134,7 +135,8 @@ def _quantity_errors(field: str, name: str, value: int | str) -> Iterator[str]:
 
 
 def _image_errors(field: str, image: str) -> list[str]:
-    if not image or IMAGE.fullmatch(image):
+    reference = IMAGE.fullmatch(image)
+    if not image or (reference is not None and len(reference["name"]) <= MAX_IMAGE_NAME):
         return []
     return [
         f"{field}: {image} is no reference of an image: use registry/path:tag or registry/path@sha256:digest, with the path in lower case"
