@@ -13,6 +13,9 @@ from lwm_operator.api.crd import crd
 Schema = dict[str, Any]
 Lines = dict[tuple[str | int, ...], int]
 
+MAX_VALUES = 20_000
+"""More than any LWMTraining that the API server would store. Few lines of aliases of aliases can make more."""
+
 INT_OR_STRING = "x-kubernetes-int-or-string"
 _TEXT: Schema = {"type": "string"}
 _ANYTHING: Schema = {}
@@ -50,16 +53,26 @@ _NAMES = {
 }
 
 
+class _TooManyValuesError(Exception):
+    pass
+
+
 class StrictReader:
     """Reads one object. `errors` holds (line, sentence) afterwards, `lines` the line of each value by its path."""
 
     def __init__(self) -> None:
         self.errors: list[tuple[int, str]] = []
         self.lines: Lines = {}
+        self._around: list[Node] = []
+        self._values = 0
 
     def read(self, root: Node) -> dict[str, Any]:
         """The LWMTraining at `root`, without fields that are null."""
-        value = self._value(root, _schema(), ())
+        try:
+            value = self._value(root, _schema(), ())
+        except _TooManyValuesError:
+            self._report(line_of(root), (), f"the object has more than {MAX_VALUES:,} values: write its aliases out")
+            return {}
         return value if isinstance(value, dict) else {}
 
     def line_of(self, path: tuple[str | int, ...]) -> int:
@@ -70,6 +83,13 @@ class StrictReader:
 
     def _value(self, node: Node, schema: Schema, path: tuple[str | int, ...]) -> Any:
         self.lines[path] = line_of(node)
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise _TooManyValuesError
+        if node in self._around:
+            self._report(line_of(node), path, "it is an alias that contains itself: write it out")
+            return None
+        self._around.append(node)
         try:
             match node:
                 case MappingNode():
@@ -80,6 +100,8 @@ class StrictReader:
                     return self._scalar(node, schema, path)
         except YamlError as error:
             self._report(error.line or line_of(node), path, str(error))
+        finally:
+            self._around.pop()
         return None
 
     def _mapping(self, node: MappingNode, schema: Schema, path: tuple[str | int, ...]) -> dict[str, Any] | None:

@@ -51,6 +51,8 @@ def documents(text: str) -> list[Node]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise YamlError(str(error.problem or error.context), mark.line + 1 if mark is not None else None) from error
+    except RecursionError as error:
+        raise YamlError("it is nested too deeply") from error
     except yaml.YAMLError as error:
         raise YamlError(str(error)) from error
 

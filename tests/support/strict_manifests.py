@@ -26,6 +26,9 @@ def manifest(*replaced: tuple[str, str]) -> str:
     return text
 
 
+LAUGHS = ", ".join(["&a0 [1]", *(f"&a{number + 1} [{', '.join([f'*a{number}'] * 10)}]" for number in range(9))])
+"""Ten aliases, each of which is ten of the one before."""
+
 ANOTHER = TEXT.replace("strict", "another")
 
 REFUSED: dict[str, tuple[str, str]] = {
@@ -92,6 +95,14 @@ NOT_KUBECTLS: dict[str, tuple[str, str]] = {
     ),
     "two trainings": (f"{TEXT}---\n{ANOTHER}", "holds 2 objects of kind LWMTraining (line 1: LWMTraining, line 15: LWMTraining)"),
     "no YAML": ("a: [\n", "2 is not YAML: "),
+    "an alias of itself": (
+        TEXT + "status: {conditions: &a [*a]}\n",
+        "14: status.conditions[0]: it is an alias that contains itself: write it out",
+    ),
+    "aliases of aliases": (
+        manifest(("{name: strict}", f"{{name: strict, managedFields: [{LAUGHS}]}}")),
+        "1: the object has more than 20,000 values: write its aliases out",
+    ),
     "a tag": (
         manifest(("seed: 7", "seed: !!float 7")),
         "5: spec.seed: the tag tag:yaml.org,2002:float has no meaning here: remove it",
