@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from lwm_operator.api.failure_policy import FailurePolicy
 from lwm_operator.api.status import Attempt, FailureClass, StageStatus
 
-BUDGETS = {FailureClass.APP: "app", FailureClass.INFRA: "infra", FailureClass.HANG: "hang"}
+BUDGETS = {FailureClass.APP: "app", FailureClass.INFRA: "infra", FailureClass.HANG: "hang", FailureClass.DISRUPTION: "disruption"}
 
 
 @dataclass
@@ -46,6 +46,7 @@ class BudgetOracle:
             "app": now.budgets_used.app,
             "infra": now.budgets_used.infra,
             "hang": now.budgets_used.hang,
+            "disruption": now.budgets_used.disruption,
             "rollbacks": now.budgets_used.rollbacks,
         }
         counted = {name: self.spent(of) for of, name in {**BUDGETS, FailureClass.DIVERGED: "rollbacks"}.items()}

@@ -27,7 +27,8 @@ REASONS = (
     "CompletedWithoutCheckpoint DataCorrupt PreparationNotReported SavedOnRequest SegmentationFault StorageDenied Transient "
     "UncaughtException "
     # and Kubernetes' reasons, what users do, the operator's own decisions
-    "AvoidedNodesNeeded Evicted EvictedByQueue JobDeleted LeaseNotRenewed NodeAffinity NodeGone NodeLost NodeNotReady NodeShutdown "
+    "AvoidedNodesNeeded ContainerFailed ContainerStatusUnknown DeadlineExceeded DeviceFault EphemeralStorageExceeded NodeReclaimed "
+    "NodeRebooted StartError Evicted EvictedByQueue JobDeleted LeaseNotRenewed NodeAffinity NodeGone NodeLost NodeNotReady NodeShutdown "
     "OOMKilled OutOfcpu OutOfmemory OutOfpods PlacementTimeout PodDeleted PodFailed Preempted Preempting Shutdown "
     "StartupTimeout Superseded TaintedNode Terminated UnexpectedAdmissionError"
 ).split()
@@ -41,6 +42,9 @@ WANTED: dict[str, tuple[str, ...]] = {
     "event": EVENTS,
     "decision": tuple(REASONS),
     "situation": ("ClockSetBack", "ClockSetForward", "NewDefault", "NodesOneByOne", "ReleaseInterrupted", "SliceRefused"),
+    "move": ("evict by over-use", "device fault", "reboot", "start error", "reclaim node", "watchdogs"),
+    "stop": (FailureClass.DISRUPTION,),
+    "blame": ("a node", "nobody"),
     "trainer": get_args(Skew),
     "upgrade": ("in the middle of a stage",),
     "restore": ("under another uid",),

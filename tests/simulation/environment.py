@@ -101,13 +101,15 @@ class Environment:
                 waiting = Waiting(reason=reason, message="not ready: " + 700 * "y", since=stamp(self.state.clock))
                 self.state.pods[pod.name] = replace(pod, waiting=waiting)
 
-    def reject(self, index: int, reason: str) -> None:
-        """A kubelet does not admit the pod, or ends it by itself: it is Failed, without an exit code."""
+    def reject(self, index: int, reason: str, exit_code: int | None = None) -> None:
+        """A kubelet does not admit the pod, cannot start it, or ends it by itself: it is Failed, mostly without an exit code."""
         state = self.state
         for pod in state.newest_pods:
             if pod.index == index and pod.live and pod.node is not None and pod.node not in state.lost_nodes:
                 state.gang_by_pod[pod.uid].alive.discard(pod.index)
-                state.pods[pod.name] = replace(pod, state=PodState.FAILED, reason=reason, waiting=None, message=f"{reason} by the kubelet")
+                state.pods[pod.name] = replace(
+                    pod, state=PodState.FAILED, exit_code=exit_code, reason=reason, waiting=None, message=f"{reason} by the kubelet"
+                )
 
     def terminate_deleted(self) -> None:
         """The processes of deleted pods end, except on lost nodes. The pods' objects stay for a moment."""
@@ -149,6 +151,11 @@ class Environment:
             if pod.node == node and cut and pod.index == 0:
                 self.state.gang_by_pod[pod.uid].silent = True
 
+    def reclaim_node(self, index: int) -> None:
+        """The provider takes a node back: its processes are dead, and the node says that it goes."""
+        self.unready(index, dead=True)
+        self.state.reclaimed_nodes.add(node_of(index))
+
     def taint(self) -> None:
         """The node controller deletes the pods on lost nodes. No kubelet there acknowledges it."""
         for pod in list(self.state.pods.values()):
@@ -165,6 +172,7 @@ class Environment:
         """All nodes are ready; kubelets report the processes that died meanwhile."""
         state = self.state
         state.lost_nodes.clear()
+        state.reclaimed_nodes.clear()
         for pod in list(state.pods.values()):
             gang = state.gang_by_pod[pod.uid]
             if pod.state == PodState.RUNNING and pod.index not in gang.alive and not pod.deleting:

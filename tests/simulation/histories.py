@@ -36,7 +36,11 @@ TRAININGS: tuple[Training, ...] = tuple(
         stages=_stages(lengths, theta, sets),
         datasets=sets,
         checkpoint={"uri": "gs://lwm/runs", "saveIntervalSteps": 5, "maxToKeep": keep},
-        failurePolicy={"budgets": {"app": 1, "infra": 3, "hang": 1}, "onExhausted": exhausted, "onDivergence": {"maxRollbacks": 2}},
+        failurePolicy={
+            "budgets": {"app": 1, "infra": 3, "hang": 1, "disruption": 5},
+            "onExhausted": exhausted,
+            "onDivergence": {"maxRollbacks": 2},
+        },
         execution={"placementTimeoutSeconds": 60, "startupTimeoutSeconds": 3600, "queueName": queue},
         ttlSecondsAfterFinished=ttl,
         accelerator=accelerator,

@@ -32,6 +32,8 @@ OVER = (AttemptState.COMPLETE, AttemptState.FAILED, AttemptState.SUSPENDED)
 ENDING = (AttemptState.STOPPING, AttemptState.SUSPENDING, *OVER)
 STOPPED = (StageState.PAUSED, StageState.FAILED)
 PREPARED = (DatasetState.READY, DatasetState.FAILED)
+BLAMELESS = ("NodeGone", "NodeReclaimed", "NodeAffinity", "OutOfcpu", "OutOfmemory", "OutOfpods", "StorageDenied", "Transient")
+"""Reasons that no node is at fault for."""
 SHARDS = 4
 """Shards of every data set that is prepared."""
 VALIDATE_EVERY = 8
@@ -145,6 +147,7 @@ class Invariants:
         self._bounded(new)
         require(new.observed_resume >= old.observed_resume, "status.observed_resume went back")
         self._datasets(state, old, new)
+        self._blame(state, old, new)
         before = {entry.name: entry for entry in old.stages}
         going, open_stage = 0, False
         for number, entry in enumerate(new.stages, start=1):
@@ -160,6 +163,21 @@ class Invariants:
             if entry.state == StageState.COMPLETE and was.state != StageState.COMPLETE:
                 self._record(state, new, number - 1)
         require(going <= 1, f"{going} attempts are not over")
+
+    def _blame(self, state: "ClusterState", old: Status, new: Status) -> None:
+        """A node is blamed only for a failure of its own, and that of an attempt which has just failed."""
+        if not set(new.node_faults) - set(old.node_faults):
+            return
+        (stage,) = (number for number, entry in enumerate(new.stages, start=1) if entry.state in (StageState.RUNNING, *STOPPED))
+        attempts = new.stages[stage - 1].recent_attempts
+        attempt = next(attempt for attempt in attempts if attempt.state == AttemptState.FAILED)
+        cause = attempt.root_cause
+        assert cause is not None
+        state.coverage["blame a node"] += 1
+        blamed = new.node_faults[-1].node
+        own = cause.failure_class in (FailureClass.INFRA, FailureClass.HANG) and cause.reason not in BLAMELESS
+        require(own and cause.node == blamed, f"{blamed} is blamed for {cause}")
+        require((stage, attempt.number) not in state.hung_together or cause.reason != "Hang", f"all hosts hung at one step: {cause}")
 
     def _datasets(self, state: "ClusterState", old: Status, new: Status) -> None:
         before = {entry.name: entry for entry in old.datasets}
@@ -205,8 +223,12 @@ class Invariants:
                 state.coverage[f"decision {attempt.root_cause.reason}"] += 1
                 self._evicted(state, attempt, attempt.root_cause)
                 budget.charge(was, now, attempt, attempt.root_cause.failure_class)
+                state.coverage["blame nobody"] += attempt.root_cause.node is None
                 if (stop := budget.exhausted(state.training.spec.failure_policy, attempt.root_cause.failure_class)) is not None:
                     require(now.state in STOPPED, f"stage {name} goes on: {stop}")
+                    state.coverage[f"stop {attempt.root_cause.failure_class}"] += 1
+                    disrupted = attempt.root_cause.failure_class == FailureClass.DISRUPTION
+                    require(not disrupted or now.state == StageState.PAUSED, f"stage {name} is {now.state} after disruptions alone")
         budget.compare(now)
 
     def _evicted(self, state: "ClusterState", attempt: Attempt, cause: RootCause) -> None:

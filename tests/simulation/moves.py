@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lwm_operator.api.execution import Execution
-from lwm_operator.api.failure_policy import Budgets, OnDivergence
+from lwm_operator.api.failure_policy import OnDivergence
 from lwm_trainer.config import Mesh, Phase, TerminationMessage
 from simulation.invariants import require
 from simulation.simulation import Simulation
@@ -25,6 +25,7 @@ REASONS = {
     80: "Diverged",
     81: "SavedOnRequest",
     82: "GateFailed",
+    83: "DeviceFault",
 }
 MAX_STAGES = 3
 GOOD_MESH, BAD_MESH = Mesh(dp=2, fsdp=2, sp=2), Mesh(dp=3)
@@ -51,6 +52,10 @@ def edit(simulation: Simulation, **changes: object) -> None:
 
 def edit_policy(simulation: Simulation, **changes: object) -> None:
     edit(simulation, failure_policy=simulation.training.spec.failure_policy.model_copy(update=changes))
+
+
+def edit_budgets(simulation: Simulation, **changes: int) -> None:
+    edit_policy(simulation, budgets=simulation.training.spec.failure_policy.budgets.model_copy(update=changes))
 
 
 class NewerExecution(Execution):
@@ -182,6 +187,12 @@ MOVES: dict[str, Callable[..., object]] = {
     # Failures, deletions and the Job controller.
     "fail": fail,
     "oom": lambda s, index: s.trainers.fail(index, 137, "OOMKilled"),
+    "evict by over-use": lambda s, index: s.trainers.fail(index, 137, "EphemeralStorageExceeded"),
+    "device fault": lambda s, index: fail(s, index, 83, "message"),
+    "reboot": lambda s, index, lost: s.trainers.fail(index, 137 if lost else 255, "ContainerStatusUnknown" if lost else "NodeRebooted"),
+    "start error": lambda s, index: s.environment.reject(index, "StartError", exit_code=128),
+    "reclaim node": lambda s, index: s.environment.reclaim_node(index),
+    "watchdogs": lambda s, behind: s.trainers.fire_watchdogs(behind),
     "reject": lambda s, index, reason: s.environment.reject(index, reason),
     "lose peers": lambda s, code: s.trainers.lose_peers(code),
     "terminate deleted": lambda s: s.environment.terminate_deleted(),
@@ -223,7 +234,7 @@ MOVES: dict[str, Callable[..., object]] = {
     # Edits of the spec.
     "suspend": lambda s, value: edit(s, suspend=value),
     "resume": raise_resume,
-    "budgets": lambda s, app, infra, hangs: edit_policy(s, budgets=Budgets(app=app, infra=infra, hang=hangs)),
+    "budgets": lambda s, app, infra, hangs, disruptions: edit_budgets(s, app=app, infra=infra, hang=hangs, disruption=disruptions),
     "divergence": lambda s, action, most: edit_policy(s, on_divergence=OnDivergence(action=action, max_rollbacks=most)),
     "exhausted": lambda s, action: edit_policy(s, on_exhausted=action),
     "history": lambda s, kept: edit_policy(s, failed_attempts_history_limit=kept),
@@ -243,3 +254,4 @@ MOVES: dict[str, Callable[..., object]] = {
 
 def make_move(simulation: Simulation, move: Move) -> None:
     MOVES[move[0]](simulation, *move[1:])
+    simulation.coverage[f"move {move[0]}"] += 1

@@ -9,14 +9,15 @@ Script = list[Move]
 
 CODES = [
     int(code)
-    for code in "1 1 64 65 66 66 70 70 70 75 75 75 76 76 77 77 77 78 79 80 80 80 80 81 82 82 82 134 137 137 139 139 139 139 143".split()
+    for code in "1 1 64 65 66 66 70 70 70 75 75 75 76 76 77 77 77 78 79 80 80 80 80 81 82 82 82 83 134 137 137 139 139 139 139 143".split()
 ]
 IMAGE = ("ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError", "CreateContainerError", "SchedulingGated", "Odd")
 WORKER_CODES = (137, 137, 75, 75, 70, 77, 64, 78)
 DISRUPTED = ("Evicted", "Preempted", "Preempted", "TaintedNode", "TaintedNode", "NodeGone", "NodeGone")
 REJECTED = (
-    "NodeAffinity NodeLost NodeShutdown OutOfcpu OutOfmemory OutOfpods Preempting Shutdown Terminated UnexpectedAdmissionError".split()
-)
+    "ContainerFailed DeadlineExceeded NodeAffinity NodeLost NodeShutdown OutOfcpu OutOfmemory OutOfpods Preempting Shutdown Terminated "
+    "UnexpectedAdmissionError"
+).split()
 WAITS = (2.0, 11.0, 11.0, 61.0, 130.0, 400.0, 4000.0)
 JUMPS = (-7200.0, -600.0, -60.0, 60.0, 600.0, 7200.0)
 PASSES = ("reconcile", "crash", "time out", "pause", "pause before observing", "resume stale", "check rest")
@@ -87,6 +88,32 @@ def _break(rng: Randomness) -> Script:
     return [*moves, ("sync jobs",), *passes(rng)]
 
 
+def _hardware(rng: Randomness) -> Script:
+    """A device or a node fails under a host; its peer loses it, sooner or later."""
+    watchdogs: Move = ("watchdogs", rng.choice((None, 0, 1)))
+    reboot: Move = ("reboot", _host(rng), rng.random() < 0.5)
+    fault = rng.choice((("device fault", _host(rng)), reboot, watchdogs))
+    moves: Script = [fault]
+    if rng.random() < 0.3:
+        moves += passes(rng)
+    return [*moves, ("lose peers", rng.choice((79, 134))), ("sync jobs",), *passes(rng)]
+
+
+def _reclaim(rng: Randomness) -> Script:
+    """The provider takes a spot node back, and its object goes, too, or a node of the same name returns."""
+    end: Move = rng.choice((("taint",), ("forget node", 1), ("recover nodes",)))
+    return [("reclaim node", 1), ("lose peers", 79), *passes(rng), ("wait", 31.0), *passes(rng), end, *passes(rng)]
+
+
+def _preempt_repeatedly(rng: Randomness) -> Script:
+    """An attempt after the other is preempted before it commits anything."""
+    moves: Script = []
+    for _ in range(7):
+        moves += [("start",), ("evict", _host(rng), "Preempted"), ("reconcile",), ("settle",), ("wait", 400.0), ("reconcile",)]
+        moves += [("settle",), ("reconcile",), ("wait", 400.0), ("reconcile",)]
+    return moves
+
+
 def _recover(rng: Randomness) -> Script:
     """What holds the next attempt up goes by."""
     return [("settle",), *passes(rng), ("wait", rng.choice((11.0, 61.0, 400.0))), *passes(rng)]
@@ -152,7 +179,7 @@ def _edit(rng: Randomness) -> Script:
     return [
         rng.choice(
             (
-                ("budgets", rng.randrange(3), rng.randrange(4), rng.randrange(3)),
+                ("budgets", rng.randrange(3), rng.randrange(4), rng.randrange(3), rng.randrange(2, 8)),
                 ("divergence", rng.choice(("Rollback", "Rollback", "Pause", "Fail")), rng.randrange(3)),
                 ("exhausted", rng.choice(("Pause", "Fail"))),
                 ("history", rng.randrange(3)),
@@ -298,6 +325,11 @@ SCRIPTS: dict[str, Callable[[Randomness], Script]] = {
         rng.choice((("delete pod", _host(rng)), ("force delete pod", _host(rng)), ("delete job",), ("forget node", _host(rng)))),
         *passes(rng),
     ],
+    "hardware": _hardware,
+    "reclaim": _reclaim,
+    "preempt repeatedly": _preempt_repeatedly,
+    "start error": lambda rng: [("schedule",), ("start error", _host(rng)), *passes(rng)],
+    "over-use": lambda rng: [("evict by over-use", _host(rng)), ("lose peers", 79), *passes(rng)],
     "memory": lambda rng: [("oom", _host(rng)), *passes(rng)],
     "wait": lambda rng: [("wait", rng.choice(WAITS)), *passes(rng)],
     "jump": lambda rng: [("set clock", rng.choice(JUMPS)), *passes(rng)],

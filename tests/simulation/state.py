@@ -42,6 +42,8 @@ class ClusterState:
     """Nodes that are not ready."""
     reclaimed_nodes: set[str] = field(default_factory=set)
     """Those of them that their provider has taken back."""
+    hung_together: set[Number] = field(default_factory=set)
+    """Attempts whose hosts all hung at the same step."""
     cordoned_nodes: set[str] = field(default_factory=set)
     capacity: int | None = None
     """How many pods find a node at most; None means that all do."""

@@ -59,6 +59,17 @@ class Trainers:
         if (gang := self.state.newest_gang) is not None and gang.whole:
             gang.hung = True
 
+    def fire_watchdogs(self, behind: int | None) -> None:
+        """The watchdogs of all hosts of a whole gang end them at one step; the host `behind` is a step behind the others."""
+        gang = self.state.newest_gang
+        if gang is None or not gang.whole or not gang.begun:
+            return
+        if behind is None:
+            self.state.hung_together.add(gang.number)
+        for pod in self.state.newest_pods:
+            step = gang.step + (pod.index != behind)
+            self.exit(pod, ExitCode.HANG, termination_message=TerminationMessage(code=76, reason="Hang", message="no step", step=step))
+
     def silence(self) -> None:
         """Process 0 of the newest gang no longer reaches the API server."""
         if (gang := self.state.newest_gang) is not None and 0 in gang.alive:

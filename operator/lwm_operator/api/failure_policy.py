@@ -17,6 +17,9 @@ class Budgets(Resource):
     """Failures of the infrastructure: lost hosts, killed processes, storage and network."""
     hang: Annotated[int, Field(ge=0, le=10_000)] = 5
     """Hangs: no step within the deadline of failurePolicy.hang."""
+    disruption: Annotated[int, Field(ge=0, le=10_000)] = 100
+    """Disruptions: preemption, eviction, drain, deletion, and attempts that the operator itself starts again. One more pauses the training,
+    whatever onExhausted is: checkpoints may be too far apart for the time that the pods get."""
 
 
 class OnDivergence(Resource):
@@ -34,7 +37,7 @@ class OnDivergence(Resource):
 
 
 class FailurePolicy(Resource):
-    """Reaction to failures. Preemption, eviction, drain and deletion use no budget. Bad data, checkpoints and configs fail at once."""
+    """Reaction to failures. Each class of them has a budget. Bad data, checkpoints and configs fail at once."""
 
     budgets: Budgets = Budgets()
     hang: Hang = Hang()

@@ -48,6 +48,8 @@ RESERVED_POD_KEYS = ("app.kubernetes.io/managed-by", "app.kubernetes.io/part-of"
 
 RUN_CONFIG_KEY = "run.json"
 CONTAINER = "trainer"
+SHARED_MEMORY = "shared-memory"
+"""The volume that GPU pods mount at /dev/shm."""
 CHECKPOINT_PATH = "/lwm/checkpoint"
 """Where the pods mount the claim of `spec.checkpoint`."""
 INIT_PATH = "/lwm/init"

@@ -82,7 +82,7 @@ class FailureClass(StrEnum):
     GATE = "Gate"
     """The evaluation gate of the stage was not met: the training is paused."""
     DISRUPTION = "Disruption"
-    """Preemption, eviction, drain or deletion: no budget is charged."""
+    """Preemption, eviction, drain or deletion: budget `disruption`."""
 
 
 class RootCause(Resource):
@@ -187,7 +187,7 @@ class Failures(Resource):
     gate: int = 0
     """Evaluation gates that were not met."""
     disruption: int = 0
-    """Preemptions, evictions, drains and deletions, which use no budget."""
+    """Preemptions, evictions, drains and deletions."""
 
 
 class BudgetsUsed(Resource):
@@ -199,6 +199,8 @@ class BudgetsUsed(Resource):
     """Failures charged to failurePolicy.budgets.infra. The stage stops when they exceed it."""
     hang: int = 0
     """Failures charged to failurePolicy.budgets.hang. The stage stops when they exceed it."""
+    disruption: int = 0
+    """Disruptions charged to failurePolicy.budgets.disruption. The stage is paused when they exceed it."""
     rollbacks: int = 0
     """Rollbacks charged to onDivergence.maxRollbacks. Checkpoints do not reset them, because a run that diverges repeatedly also saves
     checkpoints."""

@@ -28,6 +28,9 @@ _NODE_AT_FAULT = re.compile(r"hook|nvidia|unable to retrieve OCI runtime error")
 UNKNOWN_CODE = 255
 """containerd's exit code, with the reason Unknown, for a container that it lost track of: after a reboot of the node."""
 
+NODE_PRESSURE = "low on resource"
+"""In the kubelet's message of an eviction because of the node. Evictions for a pod's own over-use have no condition DisruptionTarget."""
+
 NO_ROOM_ON_NODE = "OutOf"
 """Beginning of the kubelet's reasons for a pod that it has no room for."""
 
@@ -100,6 +103,8 @@ def parse_reason(status: Object, ended: EndedContainer, disruption: Object | Non
     terminated = ended.terminated
     if terminated.get("reason") == KubernetesReason.OUT_OF_MEMORY:
         return KubernetesReason.OUT_OF_MEMORY
+    if status.get("reason") == KubernetesReason.EVICTED and disruption is None and NODE_PRESSURE not in str(status.get("message")):
+        return KubernetesReason.EPHEMERAL_STORAGE_EXCEEDED
     if status.get("reason"):
         return _pod_reason(str(status["reason"]))
     if disruption is not None and terminated.get("exitCode") != 0:

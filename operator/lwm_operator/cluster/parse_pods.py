@@ -18,7 +18,7 @@ def parse_pod(body: Object) -> PodView:
     ended = ended_container(body)
     deleting = metadata.get("deletionTimestamp") is not None
     termination_message = None if ended.label else parse_termination_message(ended.message)
-    disruption = next((each for each in conditions(body) if each.get("type") == "DisruptionTarget"), None)
+    disruption = next((each for each in conditions(body) if each.get("type") == "DisruptionTarget" and each.get("status") != "False"), None)
     container_message = "" if termination_message else ended.message
     message = str(status.get("message") or (disruption or {}).get("message") or container_message or "")
     stage, attempt = attempt_key(body)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
+from lwm_operator.api import names
 from lwm_operator.api.accelerator import Accelerator, Cpu, Gpu, Tpu
 from lwm_operator.api.names import LABEL_SLICE
 from lwm_operator.manifests.common import AttemptSpec, Manifest
@@ -13,7 +14,6 @@ from lwm_operator.platforms.overrides import CPU_THREADS_VARIABLE, overriding_no
 from lwm_operator.platforms.profile import NO_PROFILE, Mount, Profile, Sidecar
 from lwm_trainer.config import slice_name
 
-SHARED_MEMORY = "shared-memory"
 SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108 - where NCCL looks for it
 JOB_LABEL = "batch.kubernetes.io/job-name"
 """The Job controller sets this label on every pod."""
@@ -99,10 +99,10 @@ def _gpu(accelerator: Accelerator, gpu: Gpu) -> AcceleratorRequirements:
         environment=gpu.nccl or {},
         default_environment=profile.environment,
         devices=device_resources(accelerator),
-        mounts=({"name": SHARED_MEMORY, "mountPath": SHARED_MEMORY_PATH}, *_mounts(profile.mounts)),
+        mounts=({"name": names.SHARED_MEMORY, "mountPath": SHARED_MEMORY_PATH}, *_mounts(profile.mounts)),
         security_context=_security_context(profile),
         sidecars=tuple(_sidecar(sidecar) for sidecar in profile.sidecars),
-        volumes=({"name": SHARED_MEMORY, "emptyDir": {"medium": "Memory", "sizeLimit": gpu.shared_memory}}, *host_paths),
+        volumes=({"name": names.SHARED_MEMORY, "emptyDir": {"medium": "Memory", "sizeLimit": gpu.shared_memory}}, *host_paths),
         node_selector=overriding_node_labels(accelerator),
         tolerations=(gpu_taint, *(asdict(toleration) for toleration in profile.tolerations if toleration.key != gpu.resource)),
         network={"hostNetwork": True, "dnsPolicy": profile.dns_policy} if profile.host_network else {},

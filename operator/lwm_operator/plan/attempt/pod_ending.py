@@ -1,9 +1,11 @@
 """How one pod ended: class and reason, how much that explains of the gang's end, and the line that tells it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from lwm_operator.api import names
 from lwm_operator.api.status import FailureClass
 from lwm_operator.plan.failure.failure_classes import EXIT_CODES, POD_REASONS, SEGMENTATION_FAULT_CODE, SIGKILL_CODE
 from lwm_operator.plan.observed import PodView
@@ -120,6 +122,10 @@ def _why(pod: PodView, reason: str) -> str:
         if pod.container:
             return f"out of memory: the limit{limit} of {pod.container} was reached: raise it where that container is added to the pod"
         return f"out of memory: the container's limit{limit} was reached: raise podTemplate.resources.limits.memory"
+    if reason == KubernetesReason.EPHEMERAL_STORAGE_EXCEEDED:
+        return f"{pod.message.strip() or 'it used more local storage than its limit'}: {_storage_advice(pod.message)}"
+    if reason == KubernetesReason.DEADLINE_EXCEEDED:
+        return f"{pod.message.strip() or reason}: something outside of this operator sets activeDeadlineSeconds on pods"
     if pod.termination_message is not None and pod.termination_message.message:
         return pod.termination_message.message
     if pod.message:
@@ -127,3 +133,14 @@ def _why(pod: PodView, reason: str) -> str:
     if pod.exit_code is not None:
         return f"exit code {pod.exit_code}"
     return "it was deleted" if pod.deleting else "it failed without an exit code"
+
+
+def _storage_advice(message: str) -> str:
+    """What to raise, by the kubelet's message about the limit that was exceeded."""
+    if f'EmptyDir volume "{names.SHARED_MEMORY}"' in message:
+        return "raise accelerator.gpu.sharedMemory"
+    if "EmptyDir volume" in message:
+        return "raise that volume's sizeLimit where it is added to the pod"
+    if (container := re.match(r"Container (\S+) exceeded", message)) is not None and container[1] != names.CONTAINER:
+        return f"raise the ephemeral-storage limit of container {container[1]} where it is added to the pod"
+    return "raise podTemplate.resources.limits.ephemeral-storage"

@@ -18,11 +18,11 @@ class FailureRule:
     meaning: str
     """For messages and readers."""
     budget: str | None = None
-    """Field of `status.stages[].budgetsUsed` that is charged; None: the failure is free, or the stage stops at once."""
+    """Field of `status.stages[].budgetsUsed` that is charged; None: the stage stops at once."""
     stops: StageState | None = None
     """The state in which the stage stops at once; None: the budget decides."""
-    immediate_retries: int | None = 0
-    """Failures in a row that are retried without a delay; None: all of them."""
+    immediate_retries: int = 0
+    """Failures in a row that are retried without a delay."""
 
 
 RULES: dict[FailureClass, FailureRule] = {
@@ -37,7 +37,7 @@ RULES: dict[FailureClass, FailureRule] = {
     FailureClass.HANG: FailureRule(meaning="no step within the deadline", budget="hang"),
     FailureClass.DIVERGED: FailureRule(meaning="the loss or the gradient norm is not finite", budget="rollbacks"),
     FailureClass.GATE: FailureRule(meaning="the stage's gate was not met", stops=StageState.PAUSED),
-    FailureClass.DISRUPTION: FailureRule(meaning="preempted, evicted, drained or deleted", immediate_retries=None),
+    FailureClass.DISRUPTION: FailureRule(meaning="preempted, evicted, drained or deleted", budget="disruption", immediate_retries=3),
 }
 
 SIGKILL_CODE = 137
@@ -73,6 +73,8 @@ POD_REASONS: dict[str, FailureClass] = {
     KubernetesReason.TERMINATED: FailureClass.DISRUPTION,
     KubernetesReason.NODE_GONE: FailureClass.DISRUPTION,
     KubernetesReason.NODE_RECLAIMED: FailureClass.DISRUPTION,
+    KubernetesReason.EPHEMERAL_STORAGE_EXCEEDED: FailureClass.APP,
+    KubernetesReason.DEADLINE_EXCEEDED: FailureClass.APP,
     KubernetesReason.CONTAINER_FAILED: FailureClass.APP,
     KubernetesReason.NODE_AFFINITY: FailureClass.INFRA,
     KubernetesReason.NODE_LOST: FailureClass.INFRA,

@@ -1,4 +1,4 @@
-"""Retry budgets: each failure class has a budget per stage, which every new checkpoint refills. Disruptions are never charged."""
+"""Retry budgets: each failure class has a budget per stage, which every new checkpoint refills. No retry is without a limit."""
 
 from lwm_operator.api.failure_policy import FailurePolicy
 from lwm_operator.api.status import Attempt, BudgetsUsed, FailureClass, RootCause, StageState, StageStatus
@@ -53,6 +53,11 @@ def stop_after_failure(entry: StageStatus, policy: FailurePolicy) -> tuple[Stage
             return (exhausted, explanation) if entry.budgets_used.rollbacks > limit else None
         case FailureClass.INFRA if count_storage_denials(entry.recent_attempts) >= MAX_STORAGE_DENIALS:
             return StageState.FAILED, f"the storage denied access to {MAX_STORAGE_DENIALS} attempts in a row"
+        case FailureClass.DISRUPTION:
+            # The training itself is not at fault, so it never fails for this.
+            failures, limit = entry.budgets_used.disruption, policy.budgets.disruption
+            explanation = f"{failures} disruptions without a new checkpoint, failurePolicy.budgets.disruption is {limit}"
+            return (StageState.PAUSED, explanation) if failures > limit else None
         case _ if rule.budget is not None:
             failures, limit = getattr(entry.budgets_used, rule.budget), getattr(policy.budgets, rule.budget)
             explanation = (

@@ -158,7 +158,7 @@ class TrainerReason(Reason):
     )
     SAVED_ON_REQUEST = (
         "SavedOnRequest",
-        "The hosts received SIGTERM, saved a checkpoint and exited. Not charged to any budget.",
+        "The hosts received SIGTERM, saved a checkpoint and exited. Charged to `budgets.disruption` only.",
         "host 0 (…): SIGTERM: step 41 is saved",
         NEXT,
     )
@@ -209,6 +209,18 @@ class KubernetesReason(Reason):
         'host 0 (…): exec: "python": executable file not found in $PATH',
         "Check that `spec.image` is the trainer image. The pod's log is kept.",
     )
+    EPHEMERAL_STORAGE_EXCEEDED = (
+        "EphemeralStorageExceeded",
+        "The pod used more local storage than its own limit allows, so the kubelet evicted it. This is no pressure on the node.",
+        'host 0 (…): Usage of EmptyDir volume "shared-memory" exceeds the limit "16Gi".: raise accelerator.gpu.sharedMemory',
+        "Raise the limit that the message names.",
+    )
+    DEADLINE_EXCEEDED = (
+        "DeadlineExceeded",
+        "The pod has an activeDeadlineSeconds, which the operator never sets, and it ran out.",
+        "host 0 (…): Pod was active on the node longer than the specified deadline: …",
+        "Find what sets `activeDeadlineSeconds` on pods (a webhook, a policy) and raise or remove it.",
+    )
     CONTAINER_FAILED = (
         "ContainerFailed",
         "A container other than the trainer failed: an init container or a sidecar, often one that a webhook added.",
@@ -217,19 +229,19 @@ class KubernetesReason(Reason):
     )
     EVICTED = (
         "Evicted",
-        "The pod was evicted by the node or through the eviction API. Not charged to any budget.",
+        "The pod was evicted by the node or through the eviction API. Charged to `budgets.disruption` only.",
         "host 1 (…): The node was low on resource: memory.",
         NEXT,
     )
     PREEMPTED = (
         "Preempted",
-        "A pod of higher priority preempted it. Not charged to any budget.",
+        "A pod of higher priority preempted it. Charged to `budgets.disruption` only.",
         "host 1 (…): Preempted in order to admit critical pod",
         NEXT,
     )
     PREEMPTING = (
         "Preempting",
-        "A critical pod preempted it. Not charged to any budget.",
+        "A critical pod preempted it. Charged to `budgets.disruption` only.",
         "host 1 (…): Preempted in order to admit critical pod",
         NEXT,
     )
@@ -241,7 +253,7 @@ class KubernetesReason(Reason):
     )
     TERMINATED = (
         "Terminated",
-        "The node shut down and terminated the pod. Not charged to any budget.",
+        "The node shut down and terminated the pod. Charged to `budgets.disruption` only.",
         "host 1 (…): Pod was terminated in response to imminent node shutdown.",
         NEXT,
     )
@@ -250,7 +262,7 @@ class KubernetesReason(Reason):
     NODE_LOST = ("NodeLost", "The node is lost.", "host 1 (…): it failed without an exit code", NEXT)
     NODE_GONE = (
         "NodeGone",
-        "The node was removed from the cluster. Not charged to the budget of infrastructure failures.",
+        "The node was removed from the cluster. Charged to `budgets.disruption` only.",
         "host 1 (…): node node2 is gone",
         NEXT,
     )
@@ -296,7 +308,7 @@ class KubernetesReason(Reason):
         "host 1 (…): Allocate failed due to requested number of devices unavailable",
         "Nothing the first time. If it recurs, check the device plugin of the node.",
     )
-    POD_DELETED = ("PodDeleted", "A pod was deleted. Not charged to any budget.", "host 1 (…): it was deleted", NEXT)
+    POD_DELETED = ("PodDeleted", "A pod was deleted. Charged to `budgets.disruption` only.", "host 1 (…): it was deleted", NEXT)
     POD_FAILED = ("PodFailed", "A pod failed without an exit code.", "host 1 (…): it failed without an exit code", NEXT)
     JOB_DELETED = ("JobDeleted", "The Job of the attempt was deleted.", "the Job of the attempt was deleted", NEXT)
     JOB_FAILED = ("JobFailed", "The Job failed, and its pods no longer exist.", "the Job failed and its pods no longer exist", NEXT)

@@ -141,7 +141,7 @@ class LifecycleReason(Reason):
     )
     EVICTED_BY_QUEUE = (
         "EvictedByQueue",
-        "The queue took the nodes back by suspending the Job; the hosts saved and exited. Not charged to any budget.",
+        "The queue took the nodes back by suspending the Job; the hosts saved and exited. Charged to `budgets.disruption` only.",
         "queue team took the nodes back: Preempted: Preempted to accommodate a workload due to prioritization in the ClusterQueue",
         "Nothing: the next attempt waits in the queue and resumes from the last checkpoint.",
     )

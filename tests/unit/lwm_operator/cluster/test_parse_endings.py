@@ -32,8 +32,8 @@ def ended(name: str, code: int, reason: str = "Error", message: str = "") -> dic
     return {"name": name, "state": {"terminated": {"exitCode": code, "reason": reason, "message": message}}}
 
 
-def trainer(code: int, reason: str = "Error", message: str = "", **status: Any) -> dict[str, Any]:
-    return pod(containerStatuses=[ended("trainer", code, reason, message)], **status)
+def trainer(code: int, ended_by: str = "Error", words: str = "", **status: Any) -> dict[str, Any]:
+    return pod(containerStatuses=[ended("trainer", code, ended_by, words)], **status)
 
 
 def cause_of(body: dict[str, Any]) -> RootCause:
@@ -76,6 +76,8 @@ RUNC = "failed to create containerd task: failed to create shim task: OCI runtim
         (trainer(137, conditions=target("DeletionByTaintManager")), "Disruption", "TaintedNode", False),
         (trainer(137, conditions=target("DeletionByPodGC")), "Disruption", "NodeGone", False),
         (trainer(137, conditions=target("SomethingNew")), "Disruption", "Evicted", False),
+        (trainer(137, reason="Evicted", message="The node was low on resource: memory."), "Disruption", "Evicted", False),
+        (trainer(143, reason="DeadlineExceeded", message="Pod was active longer"), "App", "DeadlineExceeded", False),
         (trainer(137), "Infra", "Killed", True),
         (trainer(137, "OOMKilled"), "App", "OOMKilled", False),
         (trainer(83), "Infra", "DeviceFault", True),
@@ -85,6 +87,33 @@ def test_every_end_that_a_kubelet_writes(body: dict[str, Any], failure_class: st
     cause = cause_of(body)
     assert (str(cause.failure_class), cause.reason, blames_node(cause)) == (failure_class, reason, blamed), cause
     assert cause.message.removeprefix("host 0 (p0 on node n0): ").strip()
+
+
+@pytest.mark.parametrize(
+    ("message", "advice"),
+    [
+        ('Usage of EmptyDir volume "shared-memory" exceeds the limit "16Gi". ', "raise accelerator.gpu.sharedMemory"),
+        ('Usage of EmptyDir volume "cache" exceeds the limit "1Gi". ', "raise that volume's sizeLimit where it is added to the pod"),
+        ('Container trainer exceeded its local ephemeral storage limit "10Gi". ', "raise podTemplate.resources.limits.ephemeral-storage"),
+        (
+            "Pod ephemeral local storage usage exceeds the total limit of containers 10Gi. ",
+            "raise podTemplate.resources.limits.ephemeral-storage",
+        ),
+        (
+            'Container istio-proxy exceeded its local ephemeral storage limit "1Gi". ',
+            "raise the ephemeral-storage limit of container istio-proxy where it is added to the pod",
+        ),
+    ],
+)
+def test_an_eviction_for_the_pods_own_overuse_is_the_programs_fault_and_says_what_to_raise(message: str, advice: str) -> None:
+    cause = cause_of(trainer(137, reason="Evicted", message=message))
+    assert (str(cause.failure_class), cause.reason, blames_node(cause)) == ("App", "EphemeralStorageExceeded", False)
+    assert cause.message == f"host 0 (p0 on node n0): {message.strip()}: {advice}"
+
+
+def test_a_condition_that_the_disruption_controller_took_back_is_no_disruption() -> None:
+    taken_back = [{"type": "DisruptionTarget", "status": "False", "reason": "PreemptionByScheduler"}]
+    assert cause_of(trainer(70, conditions=taken_back)).reason == "UncaughtException"
 
 
 def test_an_init_container_that_fails_is_named_and_no_node_is_blamed() -> None:

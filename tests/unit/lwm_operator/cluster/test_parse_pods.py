@@ -43,8 +43,8 @@ def test_a_termination_message_that_cannot_be_parsed_is_ignored() -> None:
 
 def test_out_of_memory_and_evictions_keep_their_reason() -> None:
     assert parse_pod(pod(ended(137, "OOMKilled"))).reason == "OOMKilled"
-    evicted = parse_pod(pod({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}))
-    assert (evicted.state, evicted.reason, evicted.message) == (PodState.FAILED, "Evicted", "The node was low on memory.")
+    evicted = parse_pod(pod({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}))
+    assert (evicted.state, evicted.reason, evicted.message) == (PodState.FAILED, "Evicted", "The node was low on resource: memory.")
     condition = {"type": "DisruptionTarget", "status": "True", "message": "taint manager"}
     assert parse_pod(pod({**ended(143), "conditions": [condition]})).reason == "Evicted"
 

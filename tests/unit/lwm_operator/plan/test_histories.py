@@ -14,7 +14,7 @@ from lwm_operator.controller.reconcile import Reconciler
 from lwm_operator.plan import dataset_preparation, plan, stage_handover, stage_reconciler, stage_status
 from lwm_operator.plan.actions import Action, DeletePreparation
 from lwm_operator.plan.attempt import lifecycle, queueing, root_cause, template_change, termination
-from lwm_operator.plan.failure import retry_budgets
+from lwm_operator.plan.failure import node_avoidance, retry_budgets
 from lwm_operator.plan.failure.failure_classes import RULES
 from lwm_operator.plan.observed import Observed
 from lwm_trainer.config import Start
@@ -164,10 +164,24 @@ def _last_words_of_data_deleted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(dataset_preparation, "preparation_actions", wrong)
 
 
+def _provider_blamed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(node_avoidance, "blames_node", lambda cause: cause.node is not None)
+
+
+def _disruptions_unlimited(patch: pytest.MonkeyPatch) -> None:
+    right = retry_budgets.stop_after_failure
+
+    def wrong(entry: StageStatus, policy: Any) -> Any:
+        cause = entry.recent_attempts[0].root_cause
+        return None if cause is not None and cause.failure_class == FailureClass.DISRUPTION else right(entry, policy)
+
+    patch.setattr(retry_budgets, "stop_after_failure", wrong)
+
+
 BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "the next attempt is created while pods of the last one live": (_created_at_once, "are live"),
     "failures are never charged": (_never_charged, "counted are"),
-    "disruptions are charged": (_disruption_charged, "counted are"),
+    "disruptions are charged to another budget": (_disruption_charged, "counted are"),
     "a commit gives back more than was taken": (_refunded, "spent is negative"),
     "attempt numbers are used again": (_number_used_again, "attempts"),
     "actions come before the status write": (_effect_before_intent, "without its intent"),
@@ -182,6 +196,8 @@ BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "a stage does not wait for its data sets": (_data_not_waited_for, "its stage draws on"),
     "bad data is tried again by itself": (_bad_data_tried_again, "nobody said to resume"),
     "the Job of a data set that is ready is deleted": (_last_words_of_data_deleted, "its logs are gone"),
+    "a node that its provider takes back is blamed": (_provider_blamed, "is blamed for"),
+    "disruptions are retried for ever": (_disruptions_unlimited, "goes on"),
     "a conflict is overlooked": (_conflict_overlooked, ""),
     "a field with a default counts as an edit": (_defaults_hashed, "a new field with a default changes the plan"),
     "nobody wakes the operator when placement or start-up takes too long": (_start_not_timed, "the operator asked for None"),

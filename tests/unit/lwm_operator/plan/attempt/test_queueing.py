@@ -210,10 +210,13 @@ def test_an_eviction_tells_more_than_a_deletion_and_less_than_a_failure() -> Non
     assert more_specific_cause(new, again) == new
 
 
-def test_an_eviction_costs_no_budget_and_no_time() -> None:
+def test_an_eviction_uses_the_budget_of_disruptions_and_costs_no_time_where_the_attempt_bore_fruit() -> None:
     cause = queueing.eviction_cause(held())
-    assert RULES[cause.failure_class].budget is None
-    assert [backoff_seconds(tuple(failed(number, why=cause) for number in range(count, 0, -1)), "k") for count in (1, 5, 10)] == [0, 0, 0]
+    assert RULES[cause.failure_class].budget == "disruption"
+    evicted = tuple(failed(number, start=number, committed=number + 1, why=cause) for number in range(10, 0, -1))
+    assert backoff_seconds(evicted, "k") == 0
+    fruitless = tuple(failed(number, why=cause) for number in range(10, 0, -1))
+    assert [backoff_seconds(fruitless[-count:], "k") > 0 for count in (1, 3, 4)] == [False, False, True]
 
 
 def test_a_training_that_is_suspended_while_queued_leaves_the_queue() -> None:

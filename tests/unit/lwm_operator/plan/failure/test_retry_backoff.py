@@ -1,5 +1,7 @@
+import pytest
+
 from lwm_operator.api.status import Attempt, AttemptState, FailureClass
-from lwm_operator.plan.failure.retry_backoff import backoff_seconds, count_failures_without_progress
+from lwm_operator.plan.failure.retry_backoff import backoff_seconds, count_without_progress
 from simulation.builders import cause, failed
 
 APP = cause(FailureClass.APP, "UncaughtException")
@@ -26,8 +28,20 @@ def test_the_first_loss_of_a_host_is_retried_without_a_delay() -> None:
 
 
 def test_a_disruption_is_retried_without_a_delay_and_hides_no_failure() -> None:
-    assert backoff_seconds((failed(2, why=PREEMPTED), *fails(1)), "k") == 0
-    assert count_failures_without_progress((failed(2, why=PREEMPTED), *fails(1))) == 1
+    both = (failed(2, why=PREEMPTED), *fails(1))
+    assert backoff_seconds(both, "k") == 0
+    assert [count_without_progress(both, disruptions=disruptions) for disruptions in (False, True)] == [1, 1]
+    assert 16 <= backoff_seconds((failed(3, why=APP), *both), "k") <= 20
+
+
+@pytest.mark.parametrize("reason", ["Preempted", "JobDeleted", "PodDeleted", "Superseded", "EvictedByQueue", "NodeGone", "SavedOnRequest"])
+def test_from_the_fourth_disruption_without_progress_the_delay_doubles_up_to_five_minutes(reason: str) -> None:
+    disrupted = [failed(number, why=cause(FailureClass.DISRUPTION, reason)) for number in range(10, 0, -1)]
+    waits = [backoff_seconds(tuple(disrupted[-count:]), "k") for count in range(1, 11)]
+    for wait, full in zip(waits, [0, 0, 0, 10, 20, 40, 80, 160, 300, 300], strict=True):
+        assert 0.8 * full <= wait <= full
+    fruitful = (failed(11, committed=10, why=cause(FailureClass.DISRUPTION, reason)), *disrupted[:9])
+    assert backoff_seconds(fruitful, "k") == 0
 
 
 def test_an_attempt_that_gave_its_nodes_back_waits_longer_each_time() -> None:
@@ -43,7 +57,8 @@ def test_what_was_suspended_begins_anew() -> None:
 
 
 def test_a_commit_long_ago_counts_again_only_from_there() -> None:
-    assert count_failures_without_progress((failed(3, start=20), failed(2, start=10, committed=20), failed(1))) == 1
+    attempts = (failed(3, start=20), failed(2, start=10, committed=20), failed(1))
+    assert count_without_progress(attempts, disruptions=False) == 1
 
 
 def test_the_jitter_follows_from_the_key() -> None:

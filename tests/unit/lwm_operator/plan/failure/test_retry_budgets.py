@@ -53,9 +53,21 @@ def test_a_new_commit_refills_all_budgets() -> None:
     assert stop_after_failure(again, policy()) is not None, "the same commit refills once"
 
 
-def test_disruptions_are_counted_and_never_charged() -> None:
-    entry = after(*[cause(FailureClass.DISRUPTION, "Evicted")] * 50)
-    assert (entry.failures.disruption, entry.budgets_used, stop_after_failure(entry, policy())) == (50, BudgetsUsed(), None)
+@pytest.mark.parametrize("on_exhausted", ["Pause", "Fail"])
+def test_disruptions_have_a_budget_of_their_own_that_pauses_and_never_fails_the_training(on_exhausted: Any) -> None:
+    preempted = cause(FailureClass.DISRUPTION, "Preempted")
+    entry = after(*[preempted] * 100)
+    assert (entry.failures.disruption, entry.budgets_used) == (100, BudgetsUsed(disruption=100))
+    assert stop_after_failure(entry, policy(on_exhausted=on_exhausted)) is None
+    stop = stop_after_failure(after(preempted, entry=entry), policy(on_exhausted=on_exhausted))
+    assert stop == (StageState.PAUSED, "101 disruptions without a new checkpoint, failurePolicy.budgets.disruption is 100")
+
+
+def test_disruptions_with_a_new_commit_now_and_then_go_on_for_ever() -> None:
+    preempted = cause(FailureClass.DISRUPTION, "Preempted")
+    entry = after(*[preempted] * 500, committed={number: number for number in range(50, 501, 50)})
+    assert (entry.failures.disruption, entry.budgets_used.disruption) == (500, 1)
+    assert stop_after_failure(entry, policy()) is None
 
 
 def test_a_permanent_failure_fails_at_once() -> None:
