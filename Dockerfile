@@ -1,5 +1,7 @@
 # Two images from one file: `operator` (no JAX) and `trainer` (no kubernetes package). Context: the repository's root.
 # The trainer for TPU or GPU hosts: --target trainer --build-arg ACCELERATOR=tpu (or gpu).
+# Not pinned here, because a digest ages with each security update of the base: pin the one that you have checked by
+# --build-arg BASE=python:3.11-slim-bookworm@sha256:...
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS runtime
