@@ -70,7 +70,7 @@ class Dataset(Contract):
     fields: Annotated[str, Field(min_length=1, max_length=1024)] = "text"
     """Fields of a record that make a document, in LWM's notation: see `lwm_trainer.data.encoding.field_language`."""
     fields_from_example: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    """Record field that holds the value for `fields`, or a list of values of which one is drawn by the record's number."""
+    """Record field that holds the value for `fields`, or a list of values of which one is drawn by the record's place in the data set."""
     chat: Chat = Chat()
     frames: Frames = Frames()
     documents: Documents = Documents()

@@ -1,7 +1,9 @@
 """The encoder of a data set: records in, examples out, in batches, because tokenizers are fastest in bulk."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from lwm_trainer.config import Dataset
@@ -18,7 +20,7 @@ from lwm_trainer.data.seeded_random import random_keys
 Encoder = Callable[[Sequence[Record]], list[Example | BadRecordError]]
 """One result per record, in their order. A result depends on its record alone, however records are batched."""
 
-_RECORD = 1  # the last word of a record's random key, after the seed and the record's number
+_RECORD = 1  # the last word of a record's random key, after the seed, its file and its number
 
 
 def encoder(dataset: Dataset, tokenizer: Tokenizer, vision_vocab_size: int | None, seed: int) -> Encoder:
@@ -26,7 +28,7 @@ def encoder(dataset: Dataset, tokenizer: Tokenizer, vision_vocab_size: int | Non
 
     Args:
         vision_vocab_size: of the model; None when it has no vision vocabulary.
-        seed: with a record's number, draws which of the record's own field lines applies and whether it is unconditional.
+        seed: with a record's place in the data set, draws which of the record's own field lines applies and whether it is unconditional.
 
     Raises DataError when the data set can make no example whatever its records are, and what `read_files` raises for a chat template.
     """
@@ -111,7 +113,7 @@ class _FieldEncoder:
         """The parts of the record's example. Raises BadRecordError."""
         fields = self._fields
         if self._is_random:
-            line_key, unconditional_key = map(int, random_keys(2, self._seed, record.number, _RECORD))
+            line_key, unconditional_key = map(int, random_keys(2, self._seed, _file_key(record.file), record.number, _RECORD))
             fields = fields if self._fields_from is None else self._fields_of_record(record, self._fields_from, line_key)
             if any(field.visual and field.in_loss for field in fields) and unconditional_key < self._frames.unconditional * 2**64:
                 fields = tuple(field for field in fields if field.visual)
@@ -145,3 +147,9 @@ class _FieldEncoder:
             return field_language.parse(lines[key % len(lines)], vision=self._visual)
         except field_language.FieldLineError as error:
             raise BadRecordError(f"field {name!r}: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def _file_key(name: str) -> int:
+    """A number for a file: sets of many small files draw as evenly as one large file."""
+    return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8])

@@ -48,21 +48,24 @@ def _open_ahead(listing: Listing, shard: Shard, pool: ThreadPoolExecutor) -> Gen
 
 
 def _read_part(uri: str, part: FilePart, file: BinaryIO) -> Iterator[Record | BadRecord]:
-    suffix, compression = file_format(part.file.name) or FileFormat("", None)
+    name = part.file.name
+    suffix, compression = file_format(name) or FileFormat("", None)
     match suffix:
         case ".txt":
             content = b"".join(_decompressed(uri, file, compression))
             text = _decode(_without_mark(uri, content), 0)
-            yield BadRecord(uri, 1, text) if isinstance(text, _Problem) else Record(uri, 1, 1, {"text": text}, len(content))
+            yield BadRecord(uri, 1, text) if isinstance(text, _Problem) else Record(uri, 1, 1, {"text": text}, len(content), name)
         case ".jsonl":
             for number, (begin, line) in enumerate(_lines(uri, file, part, compression), start=part.first):
                 if line.strip():
                     fields = _parse_object(_without_mark(uri, line) if begin == 0 else line, begin)
-                    yield BadRecord(uri, number, fields) if isinstance(fields, str) else Record(uri, number, number, fields, len(line))
+                    yield (
+                        BadRecord(uri, number, fields) if isinstance(fields, str) else Record(uri, number, number, fields, len(line), name)
+                    )
         case _:
             rows = parquet_rows(file, uri, part.begin, part.end) if suffix == ".parquet" else arrow_rows(file, uri)
             for number, row in enumerate(rows, start=part.first):
-                yield Record(uri, number, number, row, row.size)
+                yield Record(uri, number, number, row, row.size, name)
 
 
 def _lines(uri: str, file: BinaryIO, part: FilePart, compression: str | None) -> Iterator[tuple[int, bytes]]:

@@ -13,11 +13,13 @@ class Record:
     line: int
     """Line in the file, from 1; for parquet and Arrow the row, from 1; 1 for a `.txt` file."""
     number: int
-    """Number of the record in its file, from 1: part of the key of its random draws."""
+    """Number of the record in its file, from 1."""
     fields: Mapping[str, Any]
     """The JSON object or table row; a `.txt` file has its text under `text`."""
     size: int = field(default=0, compare=False)
     """Bytes of source, for bounds on what is held at once."""
+    file: str = field(default="", compare=False)
+    """Name of the file below the data set's root. File and number are the record's place in the data set, the key of its random draws."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ def dataset(**changes: Any) -> Dataset:
     return Dataset.model_validate({"name": "a", "uri": "/data", **changes})
 
 
-def encode(record: Mapping[str, Any], number: int = 1, seed: int = 0, **changes: Any) -> Example | BadRecordError:
-    (result,) = encoder(dataset(**changes), byte_tokenizer(), None, seed)([Record("/data/a.jsonl", number, number, record)])
+def encode(record: Mapping[str, Any], number: int = 1, seed: int = 0, file: str = "a.jsonl", **changes: Any) -> Example | BadRecordError:
+    (result,) = encoder(dataset(**changes), byte_tokenizer(), None, seed)([Record(f"/data/{file}", number, number, record, file=file)])
     return result
 
 
@@ -66,13 +66,16 @@ def test_special_tokens_typed_in_a_text_stay_text() -> None:
     assert np.flatnonzero(example.tokens >= 256).tolist() == [0, 10]
 
 
-def test_a_record_s_own_line_is_drawn_by_its_number_alone() -> None:
+@pytest.mark.parametrize("per_file", [1, 20, 400])
+def test_a_record_s_own_line_is_drawn_by_its_place_in_the_data_set(per_file: int) -> None:
     lines = ["[text],answer", "answer,[text]"]
-    drawn = [read(encode({"text": "hi", "answer": "yo", "lines": lines}, number, fields_from_example="lines")) for number in range(400)]
+    places = [(f"{number // per_file}.jsonl", number % per_file + 1) for number in range(400)]
+    record = {"text": "hi", "answer": "yo", "lines": lines}
+    drawn = [read(encode(record, number, file=file, fields_from_example="lines")) for file, number in places]
     first = drawn.count("«s»hiYO«/S»")
     assert first + drawn.count("«s»YOhi«/S»") == 400
     assert 160 < first < 240  # 4 standard deviations
-    again = [Record("/data/b.jsonl", 1, number, {"text": "hi", "answer": "yo", "lines": lines}) for number in range(400)]
+    again = [Record(f"/mounted/{file}", 1, number, record, file=file) for file, number in places]
     assert [read(result) for result in encoder(dataset(fields_from_example="lines"), byte_tokenizer(), None, 0)(again)] == drawn
     assert [read(result) for result in encoder(dataset(fields_from_example="lines"), byte_tokenizer(), None, 1)(again)] != drawn
     assert read(encode({"text": "hi", "answer": "yo", "lines": lines[0]}, fields_from_example="lines")) == "«s»hiYO«/S»"
