@@ -47,7 +47,7 @@ class Batches:
         self._length, self._rows = config.context_length, config.rows
         self._vision = config.model.vision is not None
         self._loss = config.loss
-        self._mixture = Mixture([dataset.weight for dataset in config.datasets], config.seed, config.stage_index, _MIXTURE)
+        self._mixture = Mixture([dataset.weight for dataset in config.datasets], config.rows, config.seed, config.stage_index, _MIXTURE)
         self._sources = [documents[dataset.name] for dataset in config.datasets]
         self._plans: list[PackingPlan] = []
         self.summaries: list[str] = []
