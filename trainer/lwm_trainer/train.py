@@ -71,7 +71,7 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
     feed = GlobalBatches(run, mesh, loaded.batches, program.batch_sharding)
     tracker.resumed(origin.step)
     if reporter is not None:
-        reporter.resumed(origin.step, accepted_at(origin.step, identity))
+        reporter.resumed(origin.step, accepted_at(origin.step, identity), next(iter(origin.damaged), None))
 
     barrier("restored")
     tracker.enter(Phase.TRAINING)
@@ -93,6 +93,7 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
             if stopping:
                 tracker.enter(Phase.SAVING)
                 observer.committed(saver.wait())
+                saver.finish_checksums()
                 raise sigterm.SavedOnRequest(f"SIGTERM: step {done} is saved")
             observer.committed(saver.newly_committed())
     except DivergedError:

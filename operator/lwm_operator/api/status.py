@@ -147,6 +147,8 @@ class Attempt(Resource):
     """Newest reported step."""
     committed_step: int = 0
     """Step of the newest checkpoint of the attempt; 0: none."""
+    damaged_checkpoint: Sentence | None = None
+    """A newer checkpoint that is damaged and was passed over: its folder and the first damaged file."""
     avoided_nodes: Annotated[tuple[NodeName, ...], Field(max_length=AVOIDED_NODES)] = ()
     """Nodes that the pods avoid, most failures first: failurePolicy.avoidNodesAfter."""
     avoided_node_pools: Annotated[tuple[NodeName, ...], Field(max_length=AVOIDED_NODES)] = ()

@@ -84,6 +84,7 @@ def apply_report(entry: StageStatus, report: Progress | None) -> StageStatus:
     newest = newest.model_copy(
         update={
             "from_step": report.resumed_from,
+            "damaged_checkpoint": report.damaged_checkpoint or newest.damaged_checkpoint,
             "step": max(newest.step, report.step),
             "committed_step": max(newest.committed_step, report.committed_step),
         }

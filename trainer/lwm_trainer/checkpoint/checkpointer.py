@@ -9,6 +9,7 @@ from etils import epath
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from lwm_trainer import config
+from lwm_trainer.checkpoint.checksums import write_checksums
 from lwm_trainer.checkpoint.data_identity import continue_data
 from lwm_trainer.checkpoint.init_from import FIELD
 from lwm_trainer.checkpoint.lineage import committed_steps
@@ -56,6 +57,7 @@ class Saver:
         )
         self._pending: int | None = None
         self._pruning: threading.Thread | None = None
+        self._checksums: list[threading.Thread] = []
 
     def save(self, step: int, state: State, record: Record) -> None:
         """Begin to save the state after `step` steps, whose loss must be known to be finite; waits for an earlier save still under way."""
@@ -78,6 +80,7 @@ class Saver:
             return None
         self._manager.check_for_errors()
         step, self._pending = self._pending, None
+        self._write_checksums(step)
         self._prune()
         return step
 
@@ -86,7 +89,28 @@ class Saver:
         self._manager.wait_until_finished()
         return self.newly_committed()
 
+    def finish_checksums(self) -> None:
+        """Block until the checksums of all commits are written."""
+        while self._checksums:
+            self._checksums.pop().join()
+
+    def _write_checksums(self, step: int) -> None:
+        """Write the checksums in a thread, so that training does not wait. Without them a commit is examined less closely."""
+        folder = config.step_folder(self._run.attempt_folder(), step)
+
+        def work() -> None:
+            try:
+                write_checksums(folder)
+            except Exception as error:
+                if epath.Path(folder).exists():
+                    console.warn(f"{folder}: no checksums: {type(error).__name__}: {error}")
+
+        self._checksums = [thread for thread in self._checksums if thread.is_alive()]
+        self._checksums.append(threading.Thread(target=work, name="checksums", daemon=True))
+        self._checksums[-1].start()
+
     def close(self) -> None:
+        self.finish_checksums()
         self._manager.close()
         if self._pruning is not None:
             self._pruning.join()

@@ -56,6 +56,8 @@ class Progress(Contract):
     tokens_seen: int = 0
     resumed_from: int = 0
     """Step from which the attempt resumed."""
+    damaged_checkpoint: str | None = None
+    """The newest checkpoint, where it is damaged and was passed over: its folder and the first damaged file."""
     committed_step: int = 0
     accepted_changes: tuple[AcceptedChange, ...] = ()
     """Changes of data sets that this attempt accepted when it resumed."""

@@ -29,6 +29,8 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 LeaseReport = Progress | Preparation
 _TIMEOUT_SECONDS = 5.0
 _LOG_SECONDS = 60.0
+_MOST_DAMAGE = 400
+"""Characters of a damaged checkpoint's description: the report has to fit into 2 KiB."""
 
 
 class LeaseRenewer:
@@ -114,9 +116,15 @@ class ProgressReporter:
         with self._lock:
             return self._progress.model_copy(update=current)
 
-    def resumed(self, step: int, accepted_changes: tuple[AcceptedChange, ...] = ()) -> None:
-        """The attempt begins at `step`, which is committed, with these changes of the data."""
-        self._change(urgent=True, resumed_from=step, committed_step=step, accepted_changes=accepted_changes)
+    def resumed(self, step: int, accepted_changes: tuple[AcceptedChange, ...] = (), damaged_checkpoint: str | None = None) -> None:
+        """The attempt begins at `step`, which is committed, with these changes of the data; a newer checkpoint is damaged."""
+        self._change(
+            urgent=True,
+            resumed_from=step,
+            committed_step=step,
+            accepted_changes=accepted_changes,
+            damaged_checkpoint=damaged_checkpoint and damaged_checkpoint[:_MOST_DAMAGE],
+        )
 
     def step(self, report: StepReport) -> None:
         """A step is done; the next renewal of the Lease says so."""

@@ -68,10 +68,9 @@ def _stage_events(training: Training, number: int, old: StageStatus, new: StageS
     for attempt in reversed(new.recent_attempts):
         events += _attempt_events(training, number, new, known.get(attempt.number), attempt)
     if new.committed_step < old.committed_step and new.rollbacks == old.rollbacks:
-        message = (
-            f"{label}: the status named a checkpoint of step {old.committed_step}, the storage has it no longer or damaged: attempt "
-            f"{new.attempts} continues from step {new.recent_attempts[0].from_step}"
-        )
+        newest = new.recent_attempts[0]
+        fault = f"is damaged ({newest.damaged_checkpoint})" if newest.damaged_checkpoint else "is no longer in the storage"
+        message = f"{label}: checkpoint {old.committed_step} {fault}: attempt {new.attempts} continues from step {newest.from_step}"
         events.append(
             _event(EventReason.CHECKPOINT_LOST, message, f"{number}/{new.attempts}", _order(number, new.attempts, 2), warning=True)
         )

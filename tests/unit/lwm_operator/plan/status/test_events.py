@@ -36,10 +36,10 @@ def test_a_checkpoint_that_the_storage_lost_is_reported() -> None:
     old = status(running(2), committed_step=30)
     (event,) = new_events(TRAINING, old, status(running(2, from_step=20), committed_step=20))
     assert (event.reason, event.type) == ("CheckpointLost", "Warning")
-    assert event.message == (
-        "stage 1/1 ctx512: the status named a checkpoint of step 30, the storage has it no longer or damaged: attempt 2 continues from "
-        "step 20"
-    )
+    assert event.message == "stage 1/1 ctx512: checkpoint 30 is no longer in the storage: attempt 2 continues from step 20"
+    damaged = running(2, from_step=20, damaged_checkpoint="gs://r/a1/30: params/d/x is missing")
+    (event,) = new_events(TRAINING, old, status(damaged, committed_step=20))
+    assert "checkpoint 30 is damaged (gs://r/a1/30: params/d/x is missing): attempt 2 continues from step 20" in event.message
 
 
 def test_a_failed_attempt_names_its_root_cause_and_class() -> None:
