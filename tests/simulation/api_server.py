@@ -40,11 +40,13 @@ class ApiServer:
                 for job in self._existing_jobs(action):
                     self.state.invariants.attempt_deleted(self.state, job, fresh=fresh)
                     self.job_controller.delete_job(job)
+                self.job_controller.delete_lease((action.stage, action.attempt))
             case CleanUp():
                 self.state.invariants.children_cleaned_up(self.state, fresh=fresh)
                 for attempt in action.attempts:
                     for job in self._existing_jobs(attempt):
                         self.job_controller.delete_job(job)
+                    self.job_controller.delete_lease((attempt.stage, attempt.attempt))
                 for preparation in action.preparations:
                     self.preparations.delete(preparation, fresh=False)
 

@@ -39,6 +39,7 @@ WANTED: dict[str, tuple[str, ...]] = {
     "attempt": tuple(AttemptState),
     "stage": tuple(StageState),
     "action": tuple(action.__name__ for action in get_args(Action)),
+    "leftovers": ("of a deleted Job",),
     "event": EVENTS,
     "decision": tuple(REASONS),
     "situation": ("ClockSetBack", "ClockSetForward", "NewDefault", "NodesOneByOne", "ReleaseInterrupted", "SliceRefused"),

@@ -78,13 +78,15 @@ class JobController:
                 self._count_removed_pods()
 
     def delete_job(self, job: JobView) -> None:
-        """Delete the Job and its attempt's Lease; garbage collection deletes its pods."""
-        number = job.stage, job.attempt
+        """Delete the Job; garbage collection deletes its pods."""
         del self.state.jobs[job.name]
+        self.collect_garbage(job)
+
+    def delete_lease(self, number: tuple[int, int]) -> None:
+        """Delete the attempt's Lease, and the report on it."""
         self.state.leases.discard(number)
         self.state.reports.pop(number, None)
         self.state.renewed.pop(number, None)
-        self.collect_garbage(job)
 
     def collect_garbage(self, job: JobView) -> None:
         """Delete the pods of a Job that is gone."""

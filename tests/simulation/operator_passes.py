@@ -6,7 +6,7 @@ from lwm_operator.api.status import Attempt, ImageSource, StageState
 from lwm_operator.api.training import Training
 from lwm_operator.cluster.port import ClusterError
 from lwm_operator.controller.reconcile import Reconciler
-from lwm_operator.plan.actions import CreateAttempt, CreatePreparation, Plan
+from lwm_operator.plan.actions import CreateAttempt, CreatePreparation, DeleteAttempt, Plan
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.plan import plan
 from lwm_operator.plan.timestamps import seconds_since
@@ -160,6 +160,8 @@ class OperatorPasses:
             coverage[f"event {event.reason}"] += 1
         for action in decided.actions:
             coverage[f"action {type(action).__name__}"] += 1
+            if isinstance(action, DeleteAttempt) and not action.jobs:
+                coverage["leftovers of a deleted Job"] += 1
         for entry in decided.status.stages:
             if entry.recent_attempts and is_partly_placed_late(entry.recent_attempts[0], self.state.now):
                 coverage["situation NodesOneByOne"] += 1

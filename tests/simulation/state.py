@@ -133,6 +133,7 @@ class ClusterState:
         return Observed(
             jobs=tuple(self.jobs.values()),
             pods=pods,
+            leases=frozenset(self.leases),
             reports=dict(self.reports),
             lost_nodes={
                 pod.node: "NodeReclaimed" if pod.node in self.reclaimed_nodes else "NodeNotReady"

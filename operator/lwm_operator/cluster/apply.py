@@ -46,14 +46,14 @@ async def carry_out(client: Client, training: Training, action: Action, default_
         case DeleteAttempt():
             await _delete_attempt(client, training, action)
         case DeletePreparation():
-            await _delete(client, training, action.name, ((action.name, action.uid),))
+            await _delete_preparation(client, training, action)
         case CleanUp():
-            # The Service goes before the last Job: as long as a Job exists, the rest is tried again.
+            # The Service goes before the last Lease: as long as one exists, the rest is tried again.
             await _delete_owned(client, training, "Service", training.metadata.name)
             for attempt in action.attempts:
                 await _delete_attempt(client, training, attempt)
             for leftover in action.preparations:
-                await _delete(client, training, leftover.name, ((leftover.name, leftover.uid),))
+                await _delete_preparation(client, training, leftover)
 
 
 async def _create(client: Client, training: Training, manifests: tuple[Manifest, ...], job_manifests: tuple[Manifest, ...]) -> None:
@@ -143,12 +143,17 @@ async def _delete_attempt(client: Client, training: Training, action: DeleteAtte
     await _delete(client, training, names.job_name(training.metadata.name, action.stage, action.attempt), action.jobs)
 
 
+async def _delete_preparation(client: Client, training: Training, action: DeletePreparation) -> None:
+    await _delete(client, training, action.name, ((action.name, action.uid),) if action.uid is not None else ())
+
+
 async def _delete(client: Client, training: Training, name: str, jobs: tuple[tuple[str, str], ...]) -> None:
-    """Delete the objects of this name, then the Jobs (name and uid): as long as a Job exists, the rest is tried again."""
-    for kind in ("RoleBinding", "Role", "ServiceAccount", "Lease", "ConfigMap"):
+    """Delete the objects of this name and the Jobs (name and uid), the Lease last: as long as it exists, the rest is tried again."""
+    for kind in ("RoleBinding", "Role", "ServiceAccount", "ConfigMap"):
         await _delete_owned(client, training, kind, name)
     for job_name, uid in jobs:
         await client.delete(paths.item("Job", training.metadata.namespace, job_name), uid)
+    await _delete_owned(client, training, "Lease", name)
 
 
 async def _delete_owned(client: Client, training: Training, kind: str, name: str) -> None:

@@ -35,6 +35,8 @@ async def observe(client: Client, training: Training, now: datetime, *, read_nod
         preparations=tuple(
             _preparation(job, view, pods, explained, leases) for job, view in job_views if parse.preparation_key(job) is not None
         ),
+        leases=frozenset(parse.attempt_key(lease) for lease in attempt_leases),
+        preparation_leases=frozenset(lease["metadata"]["name"] for lease in leases if parse.preparation_key(lease) is not None),
         reports={parse.attempt_key(lease): report for lease in attempt_leases if (report := parse.parse_progress(lease)) is not None},
         lost_nodes={name: node.reason for name, node in lost_nodes.items()},
         node_pools=node_pools,

@@ -133,7 +133,8 @@ def describe(action: Action) -> str:
         case DeletePod():
             return f"delete pod {action.name}"
         case DeleteAttempt():
-            return f"delete {', '.join(name for name, _ in action.jobs)}"
+            leftovers = f"what is left of attempt {action.attempt} of stage {action.stage}"
+            return f"delete {', '.join(name for name, _ in action.jobs) or leftovers}"
         case DeletePreparation():
             return f"delete {action.name}"
         case CleanUp():

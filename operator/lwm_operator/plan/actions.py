@@ -39,8 +39,8 @@ class DeletePreparation:
     """Delete the Job of a preparation with its pods and the objects that it needed. The data that was written stays and is reused."""
 
     name: str
-    uid: str
-    """Uid of the Job."""
+    uid: str | None
+    """Uid of the Job; None when only the objects that it needed are left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class DeletePod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteAttempt:
-    """Delete an old attempt: its Jobs with their pods, and the objects that they needed."""
+    """Delete an old attempt: its Jobs, as far as they still exist, with their pods, and the objects that they needed."""
 
     stage: int
     attempt: int

@@ -4,9 +4,10 @@ The name of a preparation's Job follows from the data set and from `run`, the va
 again at any time. So nothing but `run` needs to be known of an unfinished preparation, and its Job is created whenever it does not exist.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lwm_operator.api.dataset import Dataset
+from lwm_operator.api.names import preparation_name
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.status import DatasetState, DatasetStatus, Phase, StageState, StageStatus
 from lwm_operator.api.training import Training
@@ -49,6 +50,7 @@ def preparation_actions(
     spec = training.spec
     needed = _needed_datasets(spec, entries)
     known = {entry.name: entry for entry in datasets}
+    yield from _leftover_deletions(observed, _unfinished_names(training, known))
     for number, dataset in enumerate(spec.datasets, start=1):
         if (entry := known.get(dataset.name)) is None:
             continue
@@ -71,8 +73,8 @@ def preparation_actions(
 
 
 def preparation_deletions(observed: Observed) -> tuple[DeletePreparation, ...]:
-    """The actions that delete all preparations."""
-    return tuple(_deletion(view) for view in observed.preparations)
+    """The actions that delete all preparations, and what is left of those whose Job somebody else deleted."""
+    return (*(_deletion(view) for view in observed.preparations), *_leftover_deletions(observed, set()))
 
 
 def explain_unprepared(datasets: tuple[DatasetStatus, ...]) -> tuple[str, str] | None:
@@ -225,6 +227,22 @@ def _release_lost_workers(view: PreparationView, observed: Observed) -> Iterator
     for pod in view.pods:
         if pod.live and pod.deleting and pod.grace_seconds > 0 and pod.node in observed.lost_nodes:
             yield DeletePod(name=pod.name, uid=pod.uid, grace_seconds=0)
+
+
+def _unfinished_names(training: Training, known: Mapping[str, DatasetStatus]) -> set[str]:
+    """The names of the Jobs of unfinished preparations, which may still be created."""
+    return {
+        preparation_name(training.metadata.name, number, entry.run)
+        for number, dataset in enumerate(training.spec.datasets, start=1)
+        if (entry := known.get(dataset.name)) is not None and entry.state not in DONE
+    }
+
+
+def _leftover_deletions(observed: Observed, kept: set[str]) -> Iterator[DeletePreparation]:
+    """Delete the objects of preparations without a Job, except those that are kept by name."""
+    jobs = {view.job.name for view in observed.preparations}
+    for name in sorted(observed.preparation_leases - jobs - kept):
+        yield DeletePreparation(name=name, uid=None)
 
 
 def _deletion(view: PreparationView) -> DeletePreparation:

@@ -23,18 +23,30 @@ def delete_stray_pods(stage: int, newest: Attempt | None, observed: Observed) ->
 
 
 def delete_old_attempts(entries: tuple[StageStatus, ...], kept: int, observed: Observed) -> tuple[DeleteAttempt, ...]:
-    """Delete failed attempts except the last `kept` and the newest of each stage, which is current or holds the logs of the stage's end."""
+    """Delete failed attempts except the last `kept` and the newest of each stage, which is current or holds the logs of the stage's end.
+
+    Of an ended attempt whose Jobs somebody else deleted, nothing is kept: there are no logs.
+    """
     newest = {(number, entry.attempts) for number, entry in enumerate(entries, start=1)}
-    failed = [deletion for deletion in attempt_deletions(observed) if (deletion.stage, deletion.attempt) not in newest]
+    going = {
+        (number, attempt.number)
+        for number, entry in enumerate(entries, start=1)
+        for attempt in entry.recent_attempts[:1]
+        if attempt.state not in ENDED
+    }
     live = {(pod.stage, pod.attempt) for pod in observed.pods if pod.live}
-    return tuple(deletion for deletion in failed[: max(len(failed) - kept, 0)] if (deletion.stage, deletion.attempt) not in live)
+    keyed = {(deletion.stage, deletion.attempt): deletion for deletion in attempt_deletions(observed)}
+    without_jobs = [deletion for key, deletion in keyed.items() if not deletion.jobs and key not in going]
+    failed = [deletion for key, deletion in keyed.items() if deletion.jobs and key not in newest]
+    deletions = [*without_jobs, *failed[: max(len(failed) - kept, 0)]]
+    return tuple(deletion for deletion in deletions if (deletion.stage, deletion.attempt) not in live)
 
 
 def attempt_deletions(observed: Observed) -> list[DeleteAttempt]:
-    """The actions that delete every attempt with a Job, the oldest first."""
+    """The actions that delete every attempt with a Job or a Lease, the oldest first."""
     return [
         DeleteAttempt(stage=stage, attempt=attempt, jobs=tuple((job.name, job.uid) for job in observed.jobs_of(stage, attempt)))
-        for stage, attempt in sorted({(job.stage, job.attempt) for job in observed.jobs})
+        for stage, attempt in sorted({*((job.stage, job.attempt) for job in observed.jobs), *observed.leases})
     ]
 
 
@@ -63,7 +75,7 @@ def clean_up_finished(
         for condition in conditions
         if condition.type in ("Complete", "Failed") and condition.status == "True"
     ]
-    if ttl_seconds is None or not ended_at or not (observed.jobs or observed.preparations):
+    if ttl_seconds is None or not ended_at or not any((observed.jobs, observed.preparations, observed.leases, observed.preparation_leases)):
         return (), None
     if (remaining := ttl_seconds - seconds_since(ended_at[0], now)) > 0:
         return (), remaining

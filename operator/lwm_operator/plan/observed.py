@@ -131,6 +131,10 @@ class Observed:
     pods: tuple[PodView, ...] = ()
     """The pods of attempts."""
     preparations: tuple[PreparationView, ...] = ()
+    leases: frozenset[tuple[int, int]] = frozenset()
+    """Stage and attempt of each Lease that exists. It is deleted last, so that it tells of what is left of an attempt without a Job."""
+    preparation_leases: frozenset[str] = frozenset()
+    """Names of the Leases of preparations, which are also the names of their Jobs."""
     reports: Mapping[tuple[int, int], Progress] = field(default_factory=dict)
     """The progress report on the Lease of (stage, attempt)."""
     lost_nodes: Mapping[str, str] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from lwm_operator.cluster.apply import carry_out
 from lwm_operator.cluster.client import ApiError, Body, Patch
 from lwm_operator.cluster.parse import is_held
 from lwm_operator.cluster.port import NameConflictError
-from lwm_operator.plan.actions import CreateAttempt, CreatePreparation
+from lwm_operator.plan.actions import CreateAttempt, CreatePreparation, DeleteAttempt
 from lwm_trainer.config import Start
 from simulation.builders import UID, stage, training
 from support.in_memory_api import InMemoryApi
@@ -176,3 +176,14 @@ async def test_an_object_that_somebody_else_makes_after_the_look_is_not_taken_ov
         await create(api)
     assert api.objects[path]["spec"] == foreign["spec"]
     assert "ownerReferences" not in api.objects[path]["metadata"]
+
+
+async def test_what_a_deleted_job_leaves_is_removed_and_the_lease_goes_last(api: InMemoryApi) -> None:
+    await create(api)
+    del api.objects[JOB]
+    service = paths.item("Service", "default", "bible")
+    order: list[str] = []
+    api.refuse = lambda method, path, body: order.append(path.split("/")[-2])
+    await carry_out(api, training(), DeleteAttempt(stage=1, attempt=1, jobs=()), IMAGE)
+    assert set(api.objects) == {service}
+    assert order[-1] == "leases", "while it exists, the rest is tried again"

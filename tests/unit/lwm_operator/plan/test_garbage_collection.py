@@ -60,3 +60,21 @@ def test_a_finished_training_is_cleaned_up_once_its_time_is_over() -> None:
     assert clean_up_finished(ended, 0, seen(job()), NOW)[0] != ()
     for conditions, ttl, observed in ((ended, None, seen(job())), (going, 0, seen(job())), (ended, 0, seen())):
         assert clean_up_finished(conditions, ttl, observed, later(1e6)) == ((), None)
+
+
+def test_nothing_is_kept_of_an_ended_attempt_whose_job_somebody_deleted() -> None:
+    leases = frozenset({(1, 1), (1, 2), (1, 3)})
+    for state, left in ((AttemptState.CREATING, [1]), (AttemptState.RUNNING, [1]), (AttemptState.FAILED, [1, 3])):
+        entries = (StageStatus(name="a", attempts=3, recent_attempts=(running(3, state=state),)),)
+        deletions = delete_old_attempts(entries, 2, seen(job(attempt=2), leases=leases))
+        assert [(action.attempt, action.jobs) for action in deletions] == [(number, ()) for number in left]
+    assert delete_old_attempts(entries, 2, seen(pod(attempt=1), leases=frozenset({(1, 1)}))) == (), "its pods go first"
+
+
+def test_the_clean_up_of_a_finished_training_does_not_need_a_job() -> None:
+    ended = (Condition(type="Complete", status="True", last_transition_time="2026-01-01T12:00:00Z"),)
+    left = seen(leases=frozenset({(1, 1)}), preparation_leases=frozenset({"bible-d1-r0"}))
+    ((clean_up,), _) = clean_up_finished(ended, 60, left, later(61))
+    assert [(action.attempt, action.jobs) for action in clean_up.attempts] == [(1, ())]
+    assert [(action.name, action.uid) for action in clean_up.preparations] == [("bible-d1-r0", None)]
+    assert clean_up_finished(ended, 60, seen(), later(61)) == ((), None)
