@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from lwm_operator.api.status import AttemptState, Condition, StageStatus
@@ -66,14 +68,14 @@ def test_nothing_is_kept_of_an_ended_attempt_whose_job_somebody_deleted() -> Non
     leases = frozenset({(1, 1), (1, 2), (1, 3)})
     for state, left in ((AttemptState.CREATING, [1]), (AttemptState.RUNNING, [1]), (AttemptState.FAILED, [1, 3])):
         entries = (StageStatus(name="a", attempts=3, recent_attempts=(running(3, state=state),)),)
-        deletions = delete_old_attempts(entries, 2, seen(job(attempt=2), leases=leases))
+        deletions = delete_old_attempts(entries, 2, replace(seen(job(attempt=2)), leases=leases))
         assert [(action.attempt, action.jobs) for action in deletions] == [(number, ()) for number in left]
-    assert delete_old_attempts(entries, 2, seen(pod(attempt=1), leases=frozenset({(1, 1)}))) == (), "its pods go first"
+    assert delete_old_attempts(entries, 2, replace(seen(pod(attempt=1)), leases=frozenset({(1, 1)}))) == (), "its pods go first"
 
 
 def test_the_clean_up_of_a_finished_training_does_not_need_a_job() -> None:
-    ended = (Condition(type="Complete", status="True", last_transition_time="2026-01-01T12:00:00Z"),)
-    left = seen(leases=frozenset({(1, 1)}), preparation_leases=frozenset({"bible-d1-r0"}))
+    ended = (Condition(type="Complete", status="True", reason="Complete", last_transition_time="2026-01-01T12:00:00Z"),)
+    left = replace(seen(), leases=frozenset({(1, 1)}), preparation_leases=frozenset({"bible-d1-r0"}))
     ((clean_up,), _) = clean_up_finished(ended, 60, left, later(61))
     assert [(action.attempt, action.jobs) for action in clean_up.attempts] == [(1, ())]
     assert [(action.name, action.uid) for action in clean_up.preparations] == [("bible-d1-r0", None)]
