@@ -250,11 +250,7 @@ class Invariants:
             if attempt.state in OVER
         }
         live = {(pod.stage, pod.attempt) for pod in state.pods.values() if pod.live}
-        left = [
-            job.name
-            for job in state.jobs.values()
-            if (job.suspended or job.held) and not job.failed and (job.stage, job.attempt) in ended - live
-        ]
+        left = [job.name for job in state.jobs.values() if job.suspended and not job.failed and (job.stage, job.attempt) in ended - live]
         require(not left, f"{left} may be admitted, and their attempts have ended")
         if state.training.status.phase == Phase.COMPLETE:
             goes_on = [view.job.name for view in state.preparations.values() if not (view.complete or view.job.failed)]

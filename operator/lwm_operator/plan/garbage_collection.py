@@ -51,9 +51,9 @@ def attempt_deletions(observed: Observed) -> list[DeleteAttempt]:
 
 
 def delete_queued_leftovers(entries: tuple[StageStatus, ...], observed: Observed) -> tuple[DeleteAttempt, ...]:
-    """Delete suspended Jobs of ended attempts, which would run unsupervised if a queue admitted them, and held ones, which nobody releases.
+    """Delete suspended Jobs of ended attempts, which would run unsupervised if a queue admitted them. A failed Job is never admitted.
 
-    A failed Job is never admitted.
+    Attempts of which all Jobs are held have never had a pod, and go as well. Of any other attempt the released Jobs are evidence.
     """
     live = {(pod.stage, pod.attempt) for pod in observed.pods if pod.live}
     active = {
@@ -62,8 +62,12 @@ def delete_queued_leftovers(entries: tuple[StageStatus, ...], observed: Observed
         for attempt in entry.recent_attempts[:1]
         if attempt.state not in ENDED
     }
-    suspended = {(job.stage, job.attempt) for job in observed.jobs if (job.suspended or job.held) and not job.failed}
-    return tuple(deletion for deletion in attempt_deletions(observed) if (deletion.stage, deletion.attempt) in suspended - active - live)
+    suspended = {(job.stage, job.attempt) for job in observed.jobs if job.suspended and not job.failed}
+    released = {(job.stage, job.attempt) for job in observed.jobs if not job.held}
+    held = {(job.stage, job.attempt) for job in observed.jobs} - released
+    return tuple(
+        deletion for deletion in attempt_deletions(observed) if (deletion.stage, deletion.attempt) in (suspended | held) - active - live
+    )
 
 
 def clean_up_finished(

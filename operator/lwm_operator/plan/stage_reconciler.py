@@ -7,7 +7,7 @@ from lwm_operator.api.status import Attempt, AttemptState, NodeFault, Phase, Roo
 from lwm_operator.plan import dataset_preparation
 from lwm_operator.plan.actions import Action, CreateAttempt, CreatePreparation
 from lwm_operator.plan.attempt import queueing, template_change
-from lwm_operator.plan.attempt.lifecycle import ENDED, RECHECK_SECONDS, observe_attempt
+from lwm_operator.plan.attempt.lifecycle import ENDED, RECHECK_SECONDS, describe_avoidance, observe_attempt
 from lwm_operator.plan.attempt.termination import AttemptObservation
 from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.failure import retry_budgets
@@ -117,6 +117,7 @@ def _starting(ctx: PlanContext, observation: AttemptObservation) -> StageDecisio
     word, message = pending or _startup_progress(ctx.report, ctx.hosts)
     recheck = RECHECK_SECONDS if word in pending_pods.RECHECKED else None
     waits = [seconds for seconds in (recheck, observation.wait_seconds) if seconds is not None]
+    message += describe_avoidance(observation.attempt)
     return _decide(ctx, phase, word, f"attempt {number}: {message}", wait=min(waits, default=None))
 
 

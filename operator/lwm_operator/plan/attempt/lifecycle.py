@@ -4,6 +4,7 @@ Failures are detected from the pods, because the conditions of a Job may come tw
 """
 
 from dataclasses import replace
+from datetime import timedelta
 
 from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause
 from lwm_operator.plan.attempt import hang_detection, placement_timeout, queueing, startup_timeout, template_change
@@ -16,7 +17,7 @@ from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH
 from lwm_operator.plan.multislice import still_being_created
 from lwm_operator.plan.observed import JobView, PodState, PodView
 from lwm_operator.plan.reasons import LifecycleReason, TrainerReason
-from lwm_operator.plan.timestamps import seconds_since, stamp
+from lwm_operator.plan.timestamps import parse, seconds_since, stamp
 from lwm_trainer.config import Phase, Progress
 
 RECHECK_SECONDS = 10.0
@@ -125,6 +126,15 @@ def _lift_remaining(attempt: Attempt, ctx: PlanContext) -> float | None:
     """Seconds until the attempt no longer avoids nodes; None while it does not lack any."""
     seconds = search_seconds(attempt.placement, ctx.now)
     return None if seconds is None or not (attempt.avoided_nodes or attempt.avoided_node_pools) else LIFT_SECONDS - seconds
+
+
+def describe_avoidance(attempt: Attempt) -> str:
+    """What an attempt that finds no node avoids, and until when; empty for any other."""
+    avoided, placement = (*attempt.avoided_nodes, *attempt.avoided_node_pools), attempt.placement
+    if not avoided or placement is None or placement.unplaced_since is None:
+        return ""
+    lifted_at = parse(placement.unplaced_since) + timedelta(seconds=LIFT_SECONDS - (placement.searched_seconds or 0))
+    return f"; avoids {', '.join(avoided)}, which failed repeatedly, until {stamp(lifted_at)}"
 
 
 def _recheck_after(attempt: Attempt, ctx: PlanContext, hang_seconds: float | None) -> float | None:

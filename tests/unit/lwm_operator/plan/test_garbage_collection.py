@@ -4,8 +4,8 @@ import pytest
 
 from lwm_operator.api.status import AttemptState, Condition, StageStatus
 from lwm_operator.plan.actions import CleanUp, DeleteAttempt
-from lwm_operator.plan.garbage_collection import clean_up_finished, delete_old_attempts, delete_stray_pods
-from lwm_operator.plan.observed import PodState
+from lwm_operator.plan.garbage_collection import clean_up_finished, delete_old_attempts, delete_queued_leftovers, delete_stray_pods
+from lwm_operator.plan.observed import JobView, PodState
 from simulation.builders import NOW, job, later, pod, running, seen
 
 
@@ -80,3 +80,18 @@ def test_the_clean_up_of_a_finished_training_does_not_need_a_job() -> None:
     assert [(action.attempt, action.jobs) for action in clean_up.attempts] == [(1, ())]
     assert [(action.name, action.uid) for action in clean_up.preparations] == [("bible-d1-r0", None)]
     assert clean_up_finished(ended, 60, seen(), later(61)) == ((), None)
+
+
+def test_held_slices_of_an_ended_attempt_go_unless_another_one_was_released() -> None:
+    def a_slice(index: int, held: bool) -> JobView:
+        return job(name=f"bible-s1-a1-x{index}", uid=f"u{index}", slice=index, held=held)
+
+    def deleted(state: AttemptState, *held: bool) -> int:
+        entries = (StageStatus(name="a", attempts=1, recent_attempts=(running(1, state),)),)
+        observed = seen(*(a_slice(index, each) for index, each in enumerate(held)))
+        return sum(len(deletion.jobs) for deletion in delete_queued_leftovers(entries, observed))
+
+    assert deleted(AttemptState.SUSPENDED, True) == 1
+    assert deleted(AttemptState.FAILED, True, True) == 2
+    assert deleted(AttemptState.FAILED, False, True) == 0, "the first one's pods have logs"
+    assert deleted(AttemptState.CREATING, True) == 0

@@ -1,10 +1,12 @@
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from lwm_operator.api.status import AttemptState, FailureClass, Failures, NodeFault, Phase, StageState, Status
 from lwm_operator.plan.actions import ActionFailure, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, Plan
 from lwm_operator.plan.observed import Observed, PodState
 from lwm_operator.plan.plan import plan
+from lwm_operator.plan.timestamps import stamp
 from lwm_trainer.config import Rollback, Start
 from simulation.builders import NOW, cause, failed, job, later, pod, running, seen, spec, stage, status, training
 from simulation.simulation import Simulation
@@ -295,7 +297,8 @@ def test_avoided_nodes_are_used_again_when_there_is_no_room_without_them() -> No
     simulation.reconcile()
     assert [action.avoided_nodes for action in simulation.created] == [(), (), ("node2",)]
     simulation.environment.unschedule()
-    simulation.reconcile()
+    waiting = simulation.reconcile().status.message
+    assert waiting.endswith(f"; avoids node2, which failed repeatedly, until {stamp(simulation.now + timedelta(seconds=1800))}")
     simulation.wait(1799)
     assert simulation.reconcile().status.reason == "Unschedulable", "an autoscaler needs longer than a minute"
     simulation.wait(1)

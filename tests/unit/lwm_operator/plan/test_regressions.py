@@ -21,13 +21,15 @@ def test_a_job_that_was_deleted_between_two_passes_is_not_created_again_under_it
     assert [action.attempt for action in decided.actions if isinstance(action, CreateAttempt)] == [2]
 
 
-def test_an_unscheduled_pod_is_checked_again_even_when_the_operators_clock_is_behind() -> None:
+def test_a_partly_placed_gang_is_checked_again_even_when_the_operators_clock_is_behind() -> None:
     simulation = Simulation(training(stages=[stage()]))
     simulation.environment.set_clock(-7200)
     simulation.reconcile()
+    simulation.state.capacity = 1
+    simulation.environment.schedule()
     decided = simulation.reconcile()
     assert decided.status.reason == "Unschedulable"
-    assert decided.requeue_after == 7261.0, "nobody else would wake it to give up nodes that it avoids"
+    assert decided.requeue_after == 901.0, "nobody else would wake it to give the node back"
 
 
 def test_histories_that_once_violated_an_invariant() -> None:
@@ -92,3 +94,7 @@ def test_pods_that_a_job_makes_after_its_attempt_was_suspended_do_not_stay() -> 
     simulation.state.pods = late
     decided = simulation.reconcile()
     assert sorted(action.name for action in decided.actions if isinstance(action, DeletePod)) == names
+
+
+def test_a_released_slice_of_an_ended_attempt_stays_although_another_one_was_never_released() -> None:
+    replay(3, [("releases", 1), ("reconcile",), ("suspend", True), ("reconcile",), ("settle",), ("check rest",)])
