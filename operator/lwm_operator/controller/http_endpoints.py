@@ -8,7 +8,8 @@ from aiohttp import web
 from prometheus_client import MetricsHandler
 
 from lwm_operator.controller.health import Health
-from lwm_trainer.config.http_server import open_port, serve_in_thread
+from lwm_trainer.config.http_server import serve_in_thread
+from lwm_trainer.config.listening_socket import open_port
 
 
 class PortError(Exception):

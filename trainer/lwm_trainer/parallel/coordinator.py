@@ -9,6 +9,7 @@ import socket
 import time
 
 from lwm_trainer.config import ExitCode
+from lwm_trainer.config.listening_socket import open_port
 
 PROXY_VARIABLE = "grpc_proxy"
 """gRPC reads it before `https_proxy` and `http_proxy`; if it is empty, no proxy is used."""
@@ -42,9 +43,8 @@ def require_free_port(coordinator: str) -> None:
     On the host network two gangs share a node's ports, and gRPC would share the listening socket with the other gang.
     """
     port = int(coordinator.rpartition(":")[2])
-    dual = socket.has_dualstack_ipv6()
     try:
-        socket.create_server(("", port), family=socket.AF_INET6 if dual else socket.AF_INET, dualstack_ipv6=dual).close()
+        open_port(port).close()
     except OSError as error:
         raise CoordinatorPortTakenError(
             f"port {port} of the coordinator cannot be opened on this host ({error.strerror}): another process has it: look for it on the "

@@ -1,13 +1,11 @@
-"""One port for both families, and IPv4 alone where there is no IPv6."""
+"""A page over both families."""
 
-import errno
 import socket
 import urllib.request
 from http.server import BaseHTTPRequestHandler
 
-import pytest
-
-from lwm_trainer.config.http_server import open_port, serve_in_thread
+from lwm_trainer.config.http_server import serve_in_thread
+from lwm_trainer.config.listening_socket import open_port
 
 HAS_IPV6 = socket.has_dualstack_ipv6()
 
@@ -32,23 +30,3 @@ def test_a_page_is_served_over_both_families() -> None:
     for host in hosts():
         with urllib.request.urlopen(f"http://{host}:{port}/", timeout=10) as answer:
             assert answer.status == 200
-
-
-@pytest.mark.parametrize("code", [errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT])
-def test_without_ipv6_it_listens_on_ipv4(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    create = socket.create_server
-
-    def refuse_ipv6(address: tuple[str, int], *, family: int = socket.AF_INET, **more: int) -> socket.socket:
-        if family == socket.AF_INET6:
-            raise OSError(code, "no IPv6 here")
-        return create(address, **more)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: True)
-    monkeypatch.setattr(socket, "create_server", refuse_ipv6)
-    with open_port(0) as listening:
-        assert listening.family == socket.AF_INET
-
-
-def test_a_taken_port_is_an_error() -> None:
-    with open_port(0) as taken, pytest.raises(OSError, match="in use"):
-        open_port(taken.getsockname()[1])
