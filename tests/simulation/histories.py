@@ -56,7 +56,7 @@ TRAININGS: tuple[Training, ...] = tuple(
     )
 )
 
-LENGTH = 36
+LENGTH = 44
 """Moves of a history; the last script may add some."""
 
 

@@ -41,22 +41,22 @@ PENDING = {
 }
 RUNNING = {
     "advance": 6.0,
-    "break": 11.0,
+    "break": 14.0,
     "to the end": 1.5,
     "lose nodes": 1.5,
     "go silent": 1.5,
     "evict": 2.0,
     "drain": 0.7,
     "memory": 1.0,
-    "over-use": 1.0,
-    "hardware": 3.0,
-    "reclaim": 1.0,
+    "over-use": 1.4,
+    "hardware": 5.0,
+    "reclaim": 1.4,
     "reject": 0.5,
     "speak": 0.3,
     "prepare": 0.7,
     "zombie returns": 1.5,
     "avoid": 1.4,
-    "end mute": 0.8,
+    "end mute": 1.4,
     "lose checkpoint": 3.0,
 }
 ENCODING = {"work": 6.0, "lose worker": 2.0, "bad data": 2.0, "work mute": 0.7, "hold up worker": 1.0, "drop preparations": 0.7}

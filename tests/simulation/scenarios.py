@@ -9,11 +9,13 @@ Script = list[Move]
 
 CODES = [
     int(code)
-    for code in "1 1 64 65 66 66 70 70 70 75 75 75 76 76 77 77 77 78 79 80 80 80 80 81 82 82 82 83 134 137 137 139 139 139 139 143".split()
+    for code in (
+        "1 1 64 65 66 66 70 70 70 75 75 75 75 76 76 77 77 77 77 78 79 80 80 80 80 80 81 82 82 82 82 83 134 137 137 139 139 139 139 139 143"
+    ).split()
 ]
 IMAGE = ("ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError", "CreateContainerError", "SchedulingGated", "Odd")
 WORKER_CODES = (137, 137, 75, 75, 70, 77, 64, 78)
-DISRUPTED = ("Evicted", "Preempted", "Preempted", "TaintedNode", "TaintedNode", "NodeGone", "NodeGone")
+DISRUPTED = ("Evicted", "Preempted", "Preempted", "TaintedNode", "TaintedNode", "NodeGone", "NodeGone", "NodeGone")
 REJECTED = (
     "ContainerFailed DeadlineExceeded NodeAffinity NodeLost NodeShutdown OutOfcpu OutOfmemory OutOfpods Preempting Shutdown Terminated "
     "UnexpectedAdmissionError"
@@ -91,8 +93,7 @@ def _break(rng: Randomness) -> Script:
 def _hardware(rng: Randomness) -> Script:
     """A device or a node fails under a host; its peer loses it, sooner or later."""
     watchdogs: Move = ("watchdogs", rng.choice((None, 0, 1)))
-    reboot: Move = ("reboot", _host(rng), rng.random() < 0.5)
-    fault = rng.choice((("device fault", _host(rng)), reboot, watchdogs))
+    fault = rng.choice((("device fault", _host(rng)), ("reboot", _host(rng), False), ("reboot", _host(rng), True), watchdogs))
     moves: Script = [fault]
     if rng.random() < 0.3:
         moves += passes(rng)
@@ -106,10 +107,10 @@ def _reclaim(rng: Randomness) -> Script:
 
 
 def _preempt_repeatedly(rng: Randomness) -> Script:
-    """An attempt after the other is preempted before it commits anything."""
-    moves: Script = []
-    for _ in range(7):
-        moves += [("start",), ("evict", _host(rng), "Preempted"), ("reconcile",), ("settle",), ("wait", 400.0), ("reconcile",)]
+    """An attempt after the other is preempted before it commits anything, more often than its budget allows."""
+    moves: Script = [("budgets", 1, 3, 1, 2)]
+    for _ in range(4):
+        moves += [("admit",), ("start",), ("evict", _host(rng), "Preempted"), ("reconcile",), ("settle",), ("wait", 400.0), ("reconcile",)]
         moves += [("settle",), ("reconcile",), ("wait", 400.0), ("reconcile",)]
     return moves
 
