@@ -62,6 +62,7 @@ async def run(settings: Settings, watch: Watcher) -> int:
     )
     try:
         async with http_endpoints(health, health_port=settings.health_port, metrics_port=settings.metrics_port):
+            log.info("starting", identity=settings.identity, namespaces=settings.watch_namespaces or "all")
             if (crd_served := await _unless_stopped(_wait_for_crd(cluster))) is None:
                 return 0
             if not crd_served:
