@@ -58,7 +58,7 @@ def created(decided: Plan) -> list[tuple[int, int]]:
     return [(action.number, action.run) for action in decided.actions if isinstance(action, CreatePreparation)]
 
 
-def deleted(decided: Plan) -> list[str]:
+def deleted(decided: Plan) -> list[str | None]:
     return [action.uid for action in decided.actions if isinstance(action, DeletePreparation)]
 
 
