@@ -58,4 +58,5 @@ def a_run(**changes: Any) -> config.RunConfig:
 
 def a_step_report(step: int = 1, **changes: Any) -> StepReport:
     fields: dict[str, Any] = {"loss": 5.0, "grad_norm": 0.25, "tokens_hash": 7, "seconds": 1.0, "batch_tokens": 4096}
-    return StepReport(step=step, **(fields | changes))
+    fields |= changes
+    return StepReport(step=step, **({"tokens_seen": step * fields["batch_tokens"]} | fields))

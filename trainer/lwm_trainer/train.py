@@ -75,7 +75,7 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
 
     barrier("restored")
     tracker.enter(Phase.TRAINING)
-    observer = StepObserver(run, tracker, reporter, record)
+    observer = StepObserver(run, tracker, reporter, record, feed, origin.step)
     try:
         for step in range(origin.step, run.steps):
             batch = feed.batch(step)
@@ -154,8 +154,18 @@ def _start(run: config.RunConfig, program: TrainProgram, origin: Origin, loaded:
 class StepObserver:
     """Fetches a step's numbers once the next step is dispatched, so that the devices never wait for the host, and reports them."""
 
-    def __init__(self, run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReporter | None, record: Record) -> None:
-        self._run, self._tracker, self._reporter, self._record = run, tracker, reporter, record
+    def __init__(
+        self,
+        run: config.RunConfig,
+        tracker: PhaseTracker,
+        reporter: ProgressReporter | None,
+        record: Record,
+        feed: GlobalBatches,
+        done: int,
+    ) -> None:
+        """`done`: the steps done before this attempt."""
+        self._tracker, self._reporter, self._record, self._feed = tracker, reporter, record, feed
+        self._tokens_seen = feed.tokens_seen(done)
         self._metrics = Metrics(run.training, run.stage, run.metrics_port) if reporter is not None else None
         self._pending: tuple[int, Any] | None = None
         self._clock = time.monotonic()
@@ -199,6 +209,8 @@ class StepObserver:
         modality_losses = {name: float(step_metrics[f"{name}_loss"]) for name in MODALITIES if f"{name}_loss" in step_metrics}
         now = time.monotonic()
         seconds, self._clock = now - self._clock, now
+        tokens = self._feed.tokens(step)
+        self._tokens_seen += tokens
         return StepReport(
             step=step + 1,
             loss=float(loss),
@@ -206,5 +218,6 @@ class StepObserver:
             tokens_hash=int(tokens_hash),
             modality_losses=modality_losses,
             seconds=seconds,
-            batch_tokens=self._run.batch_tokens,
+            batch_tokens=tokens,
+            tokens_seen=self._tokens_seen,
         )

@@ -27,17 +27,14 @@ class StepReport:
     seconds: float
     """Wall time of the step."""
     batch_tokens: int
-    """Tokens of the global batch, padding included."""
+    """Tokens of the global batch, without padding."""
+    tokens_seen: int
+    """Tokens since the stage began, without padding."""
 
     @property
     def tokens_per_second(self) -> float:
         """Throughput of all hosts together."""
         return self.batch_tokens / self.seconds
-
-    @property
-    def tokens_seen(self) -> int:
-        """Tokens since the stage began, padding included."""
-        return self.step * self.batch_tokens
 
     @property
     def diverged(self) -> bool:

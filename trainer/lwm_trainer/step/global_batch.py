@@ -29,12 +29,12 @@ class GlobalBatches:
         """`mesh`: with its Ulysses degree, as `sharding` was made of."""
         self._shape = (run.rows, run.context_length)
         self._batches, self._sharding = batches, sharding
-        self._batch_of = run.start.batch_of
+        self._start = run.start
         self._mesh, self._names = mesh, batch_names(run.model)
 
     def batch(self, step: int) -> Batch:
         """The batch of step `step` (from 0); after a rollback that skips data, a later one than its own."""
-        number = self._batch_of(step)
+        number = self._start.batch_of(step)
 
         @cache
         def rows(first: int, last: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32]]:
@@ -50,3 +50,19 @@ class GlobalBatches:
             return jax.make_array_from_callback(self._shape, self._sharding, lambda index: shard(name, index))
 
         return cast("Batch", {name: array(name) for name in self._names})
+
+    def tokens(self, step: int) -> int:
+        """Tokens of the global batch of step `step`, without padding."""
+        return self._batches.tokens(self._start.batch_of(step))
+
+    def tokens_seen(self, steps: int) -> int:
+        """Tokens of the first `steps` steps of the stage, without padding and without the batches that rollbacks skip."""
+        seen, begin, number = 0, 0, 0
+        for rollback in sorted(self._start.rollbacks, key=lambda rollback: rollback.step):
+            end = min(rollback.step, steps)
+            seen += self._tokens_between(number, number + end - begin)
+            number, begin = number + end - begin + rollback.skip_batches, end
+        return seen + self._tokens_between(number, number + steps - begin)
+
+    def _tokens_between(self, first: int, last: int) -> int:
+        return self._batches.tokens_before(last) - self._batches.tokens_before(first)

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from lwm_trainer.config import Mesh, Vision
+from lwm_trainer.config import Mesh, Rollback, Start, Vision
 from lwm_trainer.data.documents.in_memory import InMemoryDocuments
 from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.parallel.mesh import TOKENS, make_mesh
@@ -56,3 +56,14 @@ def test_the_order_of_a_ulysses_group_is_that_of_its_rank() -> None:
     start = np.stack([np.zeros(64, np.int32), np.repeat(np.arange(0, 64, 8, dtype=np.int32), 8)])
     np.testing.assert_array_equal(column_orders(Mesh(sp=8, ulysses=4), start), column_orders(Mesh(sp=2), start))
     assert not np.array_equal(*column_orders(Mesh(sp=8, ulysses=4), start))
+
+
+@pytest.mark.parametrize("rollbacks", [(), ((2, 1),), ((5, 3), (2, 1)), ((3, 2), (3, 1))])
+def test_tokens_are_counted_without_padding_and_skipped_batches(rollbacks: tuple[tuple[int, int], ...]) -> None:
+    start = Start(rollbacks=tuple(Rollback(attempt=2, step=step, skip_batches=skipped) for step, skipped in rollbacks))
+    run = a_run(context_length=LENGTH, batch_tokens=8 * LENGTH).model_copy(update={"start": start})
+    feed = GlobalBatches(run, run.mesh, batches(run), jax.sharding.NamedSharding(make_mesh(run.mesh), TOKENS))
+    in_steps = [int((batch["start"] <= batch["index"]).sum()) for batch in map(feed.batch, range(9))]
+    assert min(in_steps) < run.batch_tokens
+    assert [feed.tokens(step) for step in range(9)] == in_steps
+    assert [feed.tokens_seen(steps) for steps in range(10)] == np.cumsum([0, *in_steps]).tolist()

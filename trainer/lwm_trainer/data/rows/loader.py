@@ -67,6 +67,16 @@ class Batches:
         """Share of the places that hold a token, over the data sets as the mixture weighs them."""
         return float(np.average([plan.fill for plan in self._plans], weights=self._mixture.counts))
 
+    def tokens(self, step: int) -> int:
+        """Tokens in the batch of step `step`, without padding."""
+        drawn = map(self._mixture.draw, range(step * self._rows, (step + 1) * self._rows))
+        return sum(self._plans[dataset].tokens(row) for dataset, row in drawn)
+
+    def tokens_before(self, step: int) -> int:
+        """Tokens in the batches before that of step `step`, without padding."""
+        rows = self._mixture.rows_before(step * self._rows).tolist()
+        return sum(plan.tokens_before(count) for plan, count in zip(self._plans, rows, strict=True))
+
     def batch(self, step: int) -> Batch:
         """The global batch of step `step`, from 0."""
         return self.rows(step, range(self._rows))

@@ -41,6 +41,12 @@ class Mixture:
         dataset = int(datasets[index])
         return dataset, block * int(self.counts[dataset]) + int(numbers[index])
 
+    def rows_before(self, row: int) -> NDArray[np.int64]:
+        """How many of the run's rows before `row` are of each data set, int64 [data sets]."""
+        block, index = divmod(row, self.block_rows)
+        counts: NDArray[np.int64] = block * self.counts
+        return counts + np.bincount(self._block(block)[0][:index], minlength=len(counts)) if index else counts
+
     def _deal_block(self, block: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The data set of each row of a block, and the row's number among those of its data set in the block."""
         in_every_batch, rest = np.divmod(self.counts, self._batches)

@@ -30,6 +30,7 @@ class PackingPlan:
         """Share of the places that hold a token."""
         self._slots = np.argsort(row_of_slot, kind="stable")
         self._slot_offsets = np.searchsorted(row_of_slot[self._slots], np.arange(self.rows + 1))
+        self._row_tokens = np.bincount(row_of_slot, weights=lengths, minlength=self.rows).astype(np.int64)
         self._key = key
         self._epoch = lru_cache(maxsize=2)(self._shuffle_epoch)
 
@@ -39,6 +40,17 @@ class PackingPlan:
         segments, rows = self._epoch(epoch)
         row = rows[index]
         return self._segments.take(segments[self._slots[self._slot_offsets[row] : self._slot_offsets[row + 1]]])
+
+    def tokens(self, number: int) -> int:
+        """Tokens in row `number` of the run."""
+        epoch, index = divmod(number, self.rows)
+        return int(self._row_tokens[self._epoch(epoch)[1][index]])
+
+    def tokens_before(self, number: int) -> int:
+        """Tokens in the rows of the run before row `number`. Each row has as many in every epoch, only its place changes."""
+        epoch, index = divmod(number, self.rows)
+        in_epoch = int(self._row_tokens[self._epoch(epoch)[1][:index]].sum()) if index else 0
+        return epoch * int(self._row_tokens.sum()) + in_epoch
 
     def _shuffle_epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The segment in each slot (only segments of equal length change places) and the order of the rows."""

@@ -139,3 +139,11 @@ def test_a_cut_document_s_pieces_are_examples_of_their_own_and_each_counts_its_l
     rows = batches.batch(0)
     sums = {int(tokens[0]): (weights.sum(), weights[0]) for tokens, weights in zip(rows["tokens"], rows["weights"], strict=True)}
     assert sums == {100: (1.0, 1 / 16), 116: (pytest.approx(1.0), pytest.approx(1 / 3))}
+
+
+def test_tokens_of_batches_are_counted_over_data_sets_and_epochs() -> None:
+    datasets = [{"name": "books", "uri": "/b", "weight": 0.7}, {"name": "poems", "uri": "/p", "weight": 0.3}]
+    batches = Batches(config(datasets=datasets), {"books": documents(3, 9, 40, 16, 7, 7), "poems": documents(5, 5, 13)})
+    in_steps = [int((batch["start"] <= batch["index"]).sum()) for batch in map(batches.batch, range(30))]
+    assert [batches.tokens(step) for step in range(30)] == in_steps
+    assert [batches.tokens_before(step) for step in range(31)] == np.cumsum([0, *in_steps]).tolist()
