@@ -321,3 +321,53 @@ async def test_slices_are_released_together_and_a_refused_one_leaves_none_runnin
     assert [(job["spec"]["suspend"], names.ANNOTATION_HELD in job["metadata"]["annotations"]) for job in released] == [(False, False)] * 2
     await operator.reconcile(training)
     assert (await reload(client, training)).status.stages[0].recent_attempts[0].state == "Starting"
+
+
+async def test_what_somebody_deletes_of_an_attempt_is_made_again(client: Client, rights: Client, namespace: str) -> None:
+    operator, training = Operator(rights), await create(client, namespace)
+    await operator.reconcile(training)
+
+    async def has_started() -> bool:
+        await operator.reconcile(training)
+        return (await reload(client, training)).status.stages[0].recent_attempts[0].state == "Starting"
+
+    await until(has_started)
+    before = await children(client, training)
+    companions = [(kind, body) for kind in KINDS if kind not in ("Job", "Pod") for body in before[kind]]
+    for kind, body in companions:
+        assert await client.delete(paths.item(kind, namespace, body["metadata"]["name"]), body["metadata"]["uid"])
+    await operator.reconcile(training)
+    after = await children(client, training)
+    assert len(companions) == 6
+    for kind, body in companions:
+        (again,) = after[kind]
+        assert (again["metadata"]["name"], again.get("data")) == (body["metadata"]["name"], body.get("data"))
+        assert again["metadata"]["uid"] != body["metadata"]["uid"]
+    assert [job["metadata"]["uid"] for job in after["Job"]] == [job["metadata"]["uid"] for job in before["Job"]]
+
+
+async def test_a_foreground_deletion_waits_for_the_pods(client: Client, rights: Client, namespace: str) -> None:
+    operator, training = Operator(rights), await create(client, namespace)
+    await operator.reconcile(training)
+
+    async def has_pods() -> bool:
+        return len((await children(client, training))["Pod"]) == 2
+
+    await until(has_pods)
+    pod = (await children(client, training))["Pod"][0]["metadata"]["name"]
+    path = paths.item("Pod", namespace, pod)
+    await client.patch(path, {"metadata": {"finalizers": ["lwm.dev/test"]}}, Patch.MERGE, manager="user")
+    about = paths.item(names.KIND, namespace, training.metadata.name)
+    await client.call("DELETE", about, body={"propagationPolicy": "Foreground"})
+
+    async def only_that_pod_is_left() -> bool:
+        return [body["metadata"]["name"] for body in (await children(client, training))["Pod"]] == [pod]
+
+    await until(only_that_pod_is_left)
+    assert await client.get(about) is not None, "a pod is left"
+    await client.patch(path, {"metadata": {"finalizers": None}}, Patch.MERGE, manager="user")
+
+    async def is_gone() -> bool:
+        return await client.get(about) is None
+
+    await until(is_gone)

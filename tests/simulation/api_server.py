@@ -4,7 +4,16 @@ from dataclasses import replace
 
 from lwm_operator.api.names import job_name
 from lwm_operator.api.spec import Spec
-from lwm_operator.plan.actions import Action, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, DeletePreparation
+from lwm_operator.plan.actions import (
+    Action,
+    CleanUp,
+    CreateAttempt,
+    CreatePreparation,
+    DeleteAttempt,
+    DeletePod,
+    DeletePreparation,
+    RestoreAttempt,
+)
 from lwm_operator.plan.observed import JobView
 from lwm_trainer.config import slice_name
 from simulation.fake_bucket import Gang
@@ -27,6 +36,8 @@ class ApiServer:
         match action:
             case CreateAttempt():
                 self._create_attempt(action, spec, fresh=fresh)
+            case RestoreAttempt():
+                self._restore_attempt(action.creation)
             case CreatePreparation():
                 self.preparations.create(action, spec, fresh=fresh)
             case DeletePreparation():
@@ -49,6 +60,13 @@ class ApiServer:
                     self.job_controller.delete_lease((attempt.stage, attempt.attempt))
                 for preparation in action.preparations:
                     self.preparations.delete(preparation, fresh=False)
+
+    def _restore_attempt(self, creation: CreateAttempt) -> None:
+        """What was deleted is there again, if a Job of the attempt is."""
+        number = creation.stage, creation.attempt
+        if any((job.stage, job.attempt) == number for job in self.state.jobs.values()):
+            self.state.leases.add(number)
+            self.state.incomplete.discard(job_name(self.state.training.metadata.name, *number))
 
     def _existing_jobs(self, action: DeleteAttempt) -> list[JobView]:
         """The Jobs with the action's names and uids, as far as they still exist."""

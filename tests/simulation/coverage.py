@@ -43,7 +43,7 @@ WANTED: dict[str, tuple[str, ...]] = {
     "event": EVENTS,
     "decision": tuple(REASONS),
     "situation": ("ClockSetBack", "ClockSetForward", "NewDefault", "NodesOneByOne", "ReleaseInterrupted", "SliceRefused"),
-    "move": ("evict by over-use", "device fault", "reboot", "start error", "reclaim node", "watchdogs"),
+    "move": ("delete companion", "evict by over-use", "device fault", "reboot", "start error", "reclaim node", "watchdogs"),
     "stop": (FailureClass.DISRUPTION,),
     "blame": ("a node", "nobody"),
     "trainer": get_args(Skew),

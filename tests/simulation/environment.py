@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
+from lwm_operator.api.names import job_name
 from lwm_operator.plan.observed import PodState, Waiting
 from lwm_operator.plan.timestamps import stamp
 from simulation.job_controller import JobController
@@ -209,6 +210,15 @@ class Environment:
                 if pod.node not in self.state.lost_nodes:
                     self.state.gang_by_pod[pod.uid].alive.discard(pod.index)
                 self.job_controller.remove_pod(pod.name)
+
+    def delete_companion(self, which: str) -> None:
+        """A user deletes the Lease (`lease`) or another object beside the newest Job."""
+        if (job := self.state.newest_job) is None:
+            return
+        if which == "lease":
+            self.job_controller.delete_lease((job.stage, job.attempt))
+        else:
+            self.state.incomplete.add(job_name(self.state.training.metadata.name, job.stage, job.attempt))
 
     def delete_job(self) -> None:
         """A user deletes the newest Job: garbage collection deletes its pods."""

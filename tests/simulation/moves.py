@@ -208,6 +208,7 @@ MOVES: dict[str, Callable[..., object]] = {
     "taint": lambda s: s.environment.taint(),
     "forget node": lambda s, index: s.environment.forget_node(index),
     "recover nodes": lambda s: s.environment.recover_nodes(),
+    "delete companion": lambda s, which: s.environment.delete_companion(which),
     "delete job": lambda s: s.environment.delete_job(),
     "capacity": set_in_state("capacity"),
     "quota": set_in_state("quota_exceeded"),

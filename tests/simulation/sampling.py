@@ -15,6 +15,7 @@ USUAL = {
     "jump": 0.4,
     "slow": 1.5,
     "delete": 1.0,
+    "companions": 0.6,
     "quota": 0.4,
     "no more": 0.6,
     "zombies": 0.6,

@@ -322,6 +322,7 @@ SCRIPTS: dict[str, Callable[[Randomness], Script]] = {
     "evict": lambda rng: [("evict", _host(rng), rng.choice(DISRUPTED)), *passes(rng), ("settle",), *passes(rng)],
     "reject": lambda rng: [("schedule",), ("reject", _host(rng), rng.choice(("", "", *REJECTED))), *passes(rng)],
     "drain": lambda rng: [("drain", _host(rng)), *passes(rng), ("settle",), *passes(rng), ("uncordon",)],
+    "companions": lambda rng: [("delete companion", rng.choice(("lease", "other"))), *passes(rng)],
     "delete": lambda rng: [
         rng.choice((("delete pod", _host(rng)), ("force delete pod", _host(rng)), ("delete job",), ("forget node", _host(rng)))),
         *passes(rng),

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from lwm_operator.api.names import job_name
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.status import Status
 from lwm_operator.api.training import Training
@@ -38,6 +39,8 @@ class ClusterState:
     reports: dict[Number, Progress] = field(default_factory=dict)
     renewed: dict[Number, str] = field(default_factory=dict)
     leases: set[Number] = field(default_factory=set)
+    incomplete: set[str] = field(default_factory=set)
+    """Names of attempts of which somebody deleted an object that is not the Lease."""
     lost_nodes: set[str] = field(default_factory=set)
     """Nodes that are not ready."""
     reclaimed_nodes: set[str] = field(default_factory=set)
@@ -127,6 +130,12 @@ class ClusterState:
     def pods_of(self, job: JobView) -> list[PodView]:
         return [pod for pod in self.pods.values() if (pod.stage, pod.attempt, pod.slice) == (job.stage, job.attempt, job.slice)]
 
+    def _attempts_that_lack_objects(self) -> set[str]:
+        """Those with an unfinished Job, as `cluster.companions` finds them."""
+        unfinished = {(job.stage, job.attempt) for job in self.jobs.values() if not job.failed}
+        named = {job_name(self.training.metadata.name, *number): number for number in unfinished}
+        return {name for name, number in named.items() if name in self.incomplete or number not in self.leases}
+
     def observed(self) -> Observed:
         """The children as `cluster.snapshot` observes them: it asks only for the nodes of live pods."""
         pods = tuple(self.pods.values())
@@ -134,6 +143,7 @@ class ClusterState:
             jobs=tuple(self.jobs.values()),
             pods=pods,
             leases=frozenset(self.leases),
+            incomplete=frozenset(self._attempts_that_lack_objects()),
             reports=dict(self.reports),
             lost_nodes={
                 pod.node: "NodeReclaimed" if pod.node in self.reclaimed_nodes else "NodeNotReady"

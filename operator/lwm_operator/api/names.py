@@ -37,6 +37,9 @@ ANNOTATION_TEMPLATE = "lwm.dev/template"
 ANNOTATION_METRICS_PORT = "prometheus.io/port"
 """Port of host 0's metrics, on pods on the host network: there it differs by attempt, and is not declared."""
 
+ANNOTATION_RUN_CONFIG = "lwm.dev/run-config"
+"""Hash of the run config that the pods of a Job read, on a Job of an attempt."""
+
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
 """Kueue's label on a Job: the LocalQueue that admits the Job by setting `suspend: false`."""
 LABEL_QUEUED_JOB = "kueue.x-k8s.io/job-uid"

@@ -6,12 +6,21 @@ from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import parse, paths
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
-from lwm_operator.cluster.port import NameConflictError
+from lwm_operator.cluster.port import NameConflictError, NotRestoredError
 from lwm_operator.manifests.attempt import supporting_objects
 from lwm_operator.manifests.common import AttemptSpec, Manifest
 from lwm_operator.manifests.job import jobs
 from lwm_operator.manifests.preparation import PreparationSpec, preparation_companions, preparation_job
-from lwm_operator.plan.actions import Action, CleanUp, CreateAttempt, CreatePreparation, DeleteAttempt, DeletePod, DeletePreparation
+from lwm_operator.plan.actions import (
+    Action,
+    CleanUp,
+    CreateAttempt,
+    CreatePreparation,
+    DeleteAttempt,
+    DeletePod,
+    DeletePreparation,
+    RestoreAttempt,
+)
 
 
 async def carry_out(client: Client, training: Training, action: Action, default_image: str, *, fixed_user: bool = True) -> None:
@@ -23,19 +32,11 @@ async def carry_out(client: Client, training: Training, action: Action, default_
     image = training.spec.image or default_image
     match action:
         case CreateAttempt():
-            attempt_spec = AttemptSpec(
-                training=training,
-                stage=action.stage,
-                attempt=action.attempt,
-                start=action.start,
-                image=action.image or image,
-                template=action.template,
-                avoided_nodes=action.avoided_nodes,
-                avoided_node_pools=action.avoided_node_pools,
-                prepared=dict(action.prepared),
-                fixed_user=fixed_user,
-            )
+            attempt_spec = _attempt_spec(training, action, image)
             await _create(client, training, supporting_objects(attempt_spec), jobs(attempt_spec))
+        case RestoreAttempt():
+            attempt_spec = _attempt_spec(training, action.creation, image)
+            await _restore(client, training, supporting_objects(attempt_spec), jobs(attempt_spec))
         case CreatePreparation():
             preparation = PreparationSpec(
                 training=training, number=action.number, run=action.run, image=image, template=action.template, fixed_user=fixed_user
@@ -56,6 +57,37 @@ async def carry_out(client: Client, training: Training, action: Action, default_
                 await _delete_preparation(client, training, leftover)
 
 
+def _attempt_spec(training: Training, action: CreateAttempt, image: str) -> AttemptSpec:
+    return AttemptSpec(
+        training=training,
+        stage=action.stage,
+        attempt=action.attempt,
+        start=action.start,
+        image=action.image or image,
+        template=action.template,
+        avoided_nodes=action.avoided_nodes,
+        avoided_node_pools=action.avoided_node_pools,
+        prepared=dict(action.prepared),
+    )
+
+
+async def _restore(client: Client, training: Training, manifests: tuple[Manifest, ...], job_manifests: tuple[Manifest, ...]) -> None:
+    """Create what is missing beside the Jobs. Raises NotRestoredError for a run config that is no longer the one of the Jobs."""
+    existing = await _existing_jobs(client, training, job_manifests)
+    if not existing:
+        return
+    wanted, actual = (parse.annotations(job).get(names.ANNOTATION_RUN_CONFIG) for job in (job_manifests[0], existing[0]))
+    for manifest in manifests:
+        if manifest["kind"] != "ConfigMap" or actual in (None, wanted):
+            await _create_or_get(client, training, manifest)
+        elif await client.get(paths.item("ConfigMap", training.metadata.namespace, manifest["metadata"]["name"])) is None:
+            job = existing[0]["metadata"]["name"]
+            raise NotRestoredError(
+                f"ConfigMap {manifest['metadata']['name']} was deleted, and the spec or the operator has changed since "
+                f"the attempt began: delete Job {job} to start the next attempt"
+            )
+
+
 async def _create(client: Client, training: Training, manifests: tuple[Manifest, ...], job_manifests: tuple[Manifest, ...]) -> None:
     """Bring what the Jobs need into being, then create each Job once; one that exists must belong to this training."""
     for manifest in manifests:
@@ -64,7 +96,7 @@ async def _create(client: Client, training: Training, manifests: tuple[Manifest,
             continue
         if manifest["kind"] != "ConfigMap":
             await _update(client, training, manifest, existing)
-        elif existing.get("data") != manifest["data"] and not await _any_exists(client, training, job_manifests):
+        elif existing.get("data") != manifest["data"] and not await _existing_jobs(client, training, job_manifests):
             await _replace(client, training, manifest, existing)
     created = [await _create_job(client, training, manifest) for manifest in job_manifests]
     for job in created:
@@ -104,11 +136,11 @@ async def _replace(client: Client, training: Training, manifest: Manifest, exist
     await client.call("POST", collection, query={"fieldManager": names.FIELD_MANAGER}, body=manifest)
 
 
-async def _any_exists(client: Client, training: Training, job_manifests: tuple[Manifest, ...]) -> bool:
-    """Whether one of the Jobs exists and is the training's."""
+async def _existing_jobs(client: Client, training: Training, job_manifests: tuple[Manifest, ...]) -> list[Body]:
+    """Return those of the Jobs that exist and are the training's."""
     paths_of_jobs = [paths.item("Job", training.metadata.namespace, manifest["metadata"]["name"]) for manifest in job_manifests]
     jobs = await asyncio.gather(*(client.get(path) for path in paths_of_jobs))
-    return any(job is not None and parse.is_controlled_by(job, training.metadata.uid) for job in jobs)
+    return [job for job in jobs if job is not None and parse.is_controlled_by(job, training.metadata.uid)]
 
 
 async def _create_job(client: Client, training: Training, manifest: Manifest) -> Body:

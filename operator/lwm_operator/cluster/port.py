@@ -40,6 +40,10 @@ class NameConflictError(ClusterError):
     """An object that is not the training's has a name that the training needs."""
 
 
+class NotRestoredError(ClusterError):
+    """An object that somebody deleted of an attempt under way cannot be created as it was."""
+
+
 class UnreadableTrainingError(ClusterError):
     """The cluster stores a training that this version of the operator cannot parse."""
 

@@ -7,6 +7,7 @@ from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import kueue, parse, paths
 from lwm_operator.cluster.client import Body, Client
+from lwm_operator.cluster.companions import find_incomplete
 from lwm_operator.cluster.node_pools import find_node_pools
 from lwm_operator.cluster.ownership import owned_pods
 from lwm_operator.cluster.parse_pods import parse_pod
@@ -28,6 +29,7 @@ async def observe(client: Client, training: Training, now: datetime, *, read_nod
     explained = await explain_pods(client, metadata.namespace, parsed, lost_nodes, now)
     node_pools = await find_node_pools(client, pods, parsed) if read_nodes else {}
     job_views = [(job, await _observe_job(client, job, pods)) for job in jobs]
+    incomplete = await find_incomplete(client, training, jobs, pods, leases, now)
     attempt_leases = [lease for lease in leases if parse.preparation_key(lease) is None]
     return Observed(
         jobs=tuple(view for job, view in job_views if parse.preparation_key(job) is None),
@@ -35,6 +37,7 @@ async def observe(client: Client, training: Training, now: datetime, *, read_nod
         preparations=tuple(
             _preparation(job, view, pods, explained, leases) for job, view in job_views if parse.preparation_key(job) is not None
         ),
+        incomplete=incomplete,
         leases=frozenset(parse.attempt_key(lease) for lease in attempt_leases),
         preparation_leases=frozenset(lease["metadata"]["name"] for lease in leases if parse.preparation_key(lease) is not None),
         reports={parse.attempt_key(lease): report for lease in attempt_leases if (report := parse.parse_progress(lease)) is not None},

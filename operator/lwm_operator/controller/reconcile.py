@@ -18,6 +18,7 @@ from lwm_operator.plan.actions import (
     DeletePreparation,
     Event,
     Plan,
+    RestoreAttempt,
 )
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.plan import plan
@@ -128,6 +129,8 @@ def describe(action: Action) -> str:
     match action:
         case CreateAttempt():
             return f"create attempt {action.attempt} of stage {action.stage}"
+        case RestoreAttempt():
+            return f"restore what was deleted of attempt {action.creation.attempt} of stage {action.creation.stage}"
         case CreatePreparation():
             return f"create the preparation of data set {action.number}"
         case DeletePod():

@@ -3,6 +3,7 @@
 from lwm_operator.api import names
 from lwm_operator.manifests.common import AttemptSpec, Manifest, metadata
 from lwm_operator.manifests.pod import pod_template
+from lwm_operator.manifests.run_config import run_config_hash
 from lwm_trainer.config import slice_name
 
 
@@ -15,12 +16,17 @@ def _job(attempt: AttemptSpec, slice_index: int) -> Manifest:
     gang = attempt.gang
     labels = attempt.labels | {names.LABEL_SLICE: str(slice_index)}
     first_host = {names.ANNOTATION_FIRST_HOST: str(slice_index * gang.hosts_per_slice)}
+    annotations = {
+        names.ANNOTATION_TEMPLATE: attempt.template,
+        names.ANNOTATION_SLICES: str(gang.slices),
+        names.ANNOTATION_RUN_CONFIG: run_config_hash(attempt),
+        **first_host,
+    }
     about = metadata(attempt.training, slice_name(attempt.name, slice_index, gang.slices), labels)
     job: Manifest = {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": about
-        | {"annotations": {names.ANNOTATION_TEMPLATE: attempt.template, names.ANNOTATION_SLICES: str(gang.slices), **first_host}},
+        "metadata": about | {"annotations": annotations},
         "spec": {
             "completionMode": "Indexed",
             "completions": gang.hosts_per_slice,

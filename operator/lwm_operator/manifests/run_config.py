@@ -1,5 +1,7 @@
 """The run config of an attempt, and the immutable ConfigMap that carries it."""
 
+import hashlib
+
 from lwm_operator.api import names
 from lwm_operator.api.dataset import Dataset as DatasetSpec
 from lwm_operator.manifests.common import AttemptSpec, Manifest, metadata
@@ -76,11 +78,20 @@ def dataset_config(dataset: DatasetSpec) -> Dataset:
     )
 
 
+def run_config_text(attempt: AttemptSpec) -> str:
+    """The content of the file that the pods of the attempt read."""
+    return run_config(attempt).model_dump_json(by_alias=True, indent=1)
+
+
+def run_config_hash(attempt: AttemptSpec) -> str:
+    return hashlib.sha256(run_config_text(attempt).encode()).hexdigest()[:16]
+
+
 def config_map(attempt: AttemptSpec) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": metadata(attempt.training, attempt.name, attempt.labels),
         "immutable": True,
-        "data": {names.RUN_CONFIG_KEY: run_config(attempt).model_dump_json(by_alias=True, indent=1)},
+        "data": {names.RUN_CONFIG_KEY: run_config_text(attempt)},
     }

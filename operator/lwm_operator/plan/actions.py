@@ -25,6 +25,13 @@ class CreateAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreAttempt:
+    """Create the objects again that somebody deleted of an attempt that is under way. Its Jobs are left alone."""
+
+    creation: CreateAttempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreatePreparation:
     """Create the Job that prepares data set `number` (1-based), and the objects that it needs. `run` is the value of spec.resume."""
 
@@ -71,7 +78,7 @@ class CleanUp:
     preparations: tuple[DeletePreparation, ...] = ()
 
 
-Action = CreateAttempt | CreatePreparation | DeletePod | DeleteAttempt | DeletePreparation | CleanUp
+Action = CreateAttempt | RestoreAttempt | CreatePreparation | DeletePod | DeleteAttempt | DeletePreparation | CleanUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,8 @@ def preparation_actions(
         elif spec.suspend or entry.name not in needed or template_change.superseded_cause(view.job, spec, view.pods) is not None:
             yield _deletion(view)
         else:
+            if view.job.name in observed.incomplete:
+                yield CreatePreparation(number=number, run=entry.run, template=template_change.template_hash(spec))
             yield from _release_lost_workers(view, observed)
             # The Job retries a worker only once its whole pod has ended.
             yield from fast_delete([pod for pod in view.pods if pod.sidecars_run and pod.state == PodState.FAILED])

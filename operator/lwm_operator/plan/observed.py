@@ -131,6 +131,8 @@ class Observed:
     pods: tuple[PodView, ...] = ()
     """The pods of attempts."""
     preparations: tuple[PreparationView, ...] = ()
+    incomplete: frozenset[str] = frozenset()
+    """Names of attempts and preparations with an unfinished Job that lack an object which their pods need, such as the Lease."""
     leases: frozenset[tuple[int, int]] = frozenset()
     """Stage and attempt of each Lease that exists. It is deleted last, so that it tells of what is left of an attempt without a Job."""
     preparation_leases: frozenset[str] = frozenset()

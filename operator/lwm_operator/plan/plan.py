@@ -16,7 +16,7 @@ from lwm_operator.plan.failure.retry_budgets import reset_budgets
 from lwm_operator.plan.garbage_collection import clean_up_finished, delete_old_attempts, delete_queued_leftovers, delete_stray_pods
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.reasons import RunningReason
-from lwm_operator.plan.stage_reconciler import StageDecision, reconcile_stage
+from lwm_operator.plan.stage_reconciler import StageDecision, reconcile_stage, restore_attempt
 from lwm_operator.plan.stage_status import newest_attempt, stage_entries
 from lwm_operator.plan.status.conditions import conditions
 from lwm_operator.plan.status.events import new_events
@@ -112,6 +112,7 @@ def _actions(ctx: PlanContext, decision: StageDecision, clean_up: tuple[Action, 
             *queued,
             *delete_stray_pods(ctx.stage_number, newest_attempt(ctx.entry), observed),
             *(action for action in old_attempts if action not in queued),
+            *restore_attempt(ctx),
             *decision.actions,
             *dataset_preparation.preparation_actions(ctx.training, entries, ctx.datasets, observed, decision.phase),
         ]

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from lwm_operator.api.names import job_name
 from lwm_operator.api.status import Attempt, AttemptState, NodeFault, Phase, RootCause, StageState, StageStatus
 from lwm_operator.plan import dataset_preparation
-from lwm_operator.plan.actions import Action, CreateAttempt, CreatePreparation
+from lwm_operator.plan.actions import Action, CreateAttempt, CreatePreparation, RestoreAttempt
 from lwm_operator.plan.attempt import queueing, template_change
 from lwm_operator.plan.attempt.lifecycle import ENDED, RECHECK_SECONDS, describe_avoidance, observe_attempt
 from lwm_operator.plan.attempt.termination import AttemptObservation
@@ -202,17 +203,31 @@ def _create_attempt(ctx: PlanContext, wait_seconds: float | None = None) -> Stag
         decision = _decide_unlabelled(ctx, phase, LifecycleReason.CREATE_FAILED, failure)
     else:
         decision = _decide(ctx, phase, LifecycleReason.CREATING, f"attempt {number} is being created")
-    action = CreateAttempt(
+    return replace(decision, actions=(_creation(ctx),), wait_seconds=wait_seconds)
+
+
+def _creation(ctx: PlanContext) -> CreateAttempt:
+    """The action that creates the newest attempt of the current stage."""
+    attempt = ctx.entry.recent_attempts[0]
+    return CreateAttempt(
         stage=ctx.stage_number,
-        attempt=number,
-        start=start_of(ctx.training.spec, ctx.entries, ctx.index, number),
+        attempt=attempt.number,
+        start=start_of(ctx.training.spec, ctx.entries, ctx.index, attempt.number),
         template=template_change.template_hash(ctx.training.spec),
         image=ctx.entry.image or "",
-        avoided_nodes=entry.recent_attempts[0].avoided_nodes,
-        avoided_node_pools=entry.recent_attempts[0].avoided_node_pools,
+        avoided_nodes=attempt.avoided_nodes,
+        avoided_node_pools=attempt.avoided_node_pools,
         prepared=dataset_preparation.prepared_places(ctx.prepared_datasets),
     )
-    return replace(decision, actions=(action,), wait_seconds=wait_seconds)
+
+
+def restore_attempt(ctx: PlanContext) -> tuple[RestoreAttempt, ...]:
+    """Create the objects again that somebody deleted of the attempt that starts or runs. An attempt that is created gets them anyway."""
+    attempt = newest_attempt(ctx.entry)
+    if attempt is None or attempt.state not in (AttemptState.STARTING, AttemptState.RUNNING) or ctx.spec_errors:
+        return ()
+    name = job_name(ctx.training.metadata.name, ctx.stage_number, attempt.number)
+    return (RestoreAttempt(creation=_creation(ctx)),) if name in ctx.observed.incomplete else ()
 
 
 def _attempt_creation_failure(ctx: PlanContext) -> str | None:

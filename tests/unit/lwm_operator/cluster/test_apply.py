@@ -98,6 +98,7 @@ async def test_slices_run_as_soon_as_all_of_them_exist(api: InMemoryApi) -> None
     await create(api, **TPU)
     assert slices(api) == {"bible-s1-a1-x0": (False, False), "bible-s1-a1-x1": (False, False)}
     annotations = api.objects[paths.item("Job", "default", "bible-s1-a1-x1")]["metadata"]["annotations"]
+    assert annotations.pop("lwm.dev/run-config")
     assert annotations == {"lwm.dev/template": "t", "lwm.dev/slices": "2", "lwm.dev/first-host": "2"}
 
 

@@ -8,6 +8,7 @@ from unit.lwm_operator.manifests.attempt_manifests import job, pod, run
 
 def test_the_job_never_retries_by_itself_and_stays_as_evidence() -> None:
     manifest = job(run())
+    assert manifest["metadata"]["annotations"].pop("lwm.dev/run-config")
     assert manifest["metadata"]["annotations"] == {"lwm.dev/template": "t", "lwm.dev/slices": "1", "lwm.dev/first-host": "0"}
     spec = manifest["spec"]
     assert (spec["completionMode"], spec["completions"], spec["parallelism"], spec["backoffLimitPerIndex"]) == ("Indexed", 2, 2, 0)

@@ -35,6 +35,7 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], ...]] = {
     "delete pod": (HOSTS,),
     "force delete pod": (HOSTS,),
     "evict": (HOSTS, tuple(sorted(set(DISRUPTED)))),
+    "delete companion": (("lease", "other"),),
     "drain": (HOSTS,),
     "unready": (HOSTS, ("dead", "cut", "alive")),
     "forget node": (HOSTS,),
