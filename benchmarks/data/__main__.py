@@ -1,4 +1,5 @@
-"""`make bench-data`: packing and loading of rows beside grain's packers, preparation beside Hugging Face's datasets, on this machine.
+"""`make bench-data`: packing and loading of rows beside grain's packers, preparation beside Hugging Face's datasets, and
+its memory, on this machine.
 
 Prints a table and writes build/benchmarks/data.json.
 """
@@ -9,13 +10,14 @@ from collections.abc import Sequence
 from benchmarks.data.loader import loader
 from benchmarks.data.packing import packing
 from benchmarks.data.preparation import preparation
+from benchmarks.data.preparation_memory import preparation_memory
 from benchmarks.data.sizes import FULL, QUICK
 from benchmarks.trainer_benchmark import TrainerBenchmark, status
 
 BENCHMARK = TrainerBenchmark(
     name="data",
     about=__doc__,
-    parts={"packing": packing, "loader": loader, "preparation": preparation},
+    parts={"packing": packing, "loader": loader, "preparation": preparation, "memory": preparation_memory},
     full=FULL,
     quick=QUICK,
     sample="fewer documents, fewer rounds: a sample of one minute",
