@@ -36,7 +36,7 @@ PENDING = {
     "bad image": 1.0,
     "reject": 2.0,
     "start error": 0.8,
-    "preempt repeatedly": 0.5,
+    "preempt repeatedly": 0.9,
     "prepare": 1.5,
     "lose nodes": 0.5,
 }
@@ -57,8 +57,8 @@ RUNNING = {
     "prepare": 0.7,
     "zombie returns": 1.5,
     "avoid": 1.4,
-    "end mute": 1.4,
-    "lose checkpoint": 3.0,
+    "end mute": 1.8,
+    "lose checkpoint": 5.4,
 }
 ENCODING = {"work": 6.0, "lose worker": 2.0, "bad data": 2.0, "work mute": 0.7, "hold up worker": 1.0, "drop preparations": 0.7}
 ENDED = {"recover": 8.0, "resume": 0.3, "bad image": 0.5}
