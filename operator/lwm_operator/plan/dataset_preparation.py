@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from lwm_operator.api.dataset import Dataset
 from lwm_operator.api.names import preparation_name
 from lwm_operator.api.spec import Spec
-from lwm_operator.api.status import DatasetState, DatasetStatus, Phase, StageState, StageStatus
+from lwm_operator.api.status import DatasetState, DatasetStatus, Phase, StageState, StageStatus, Status
 from lwm_operator.api.training import Training
 from lwm_operator.plan.actions import Action, CreatePreparation, DeletePod, DeletePreparation
 from lwm_operator.plan.attempt import queueing, template_change
@@ -19,7 +19,7 @@ from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH, count, duration
 from lwm_operator.plan.observed import Observed, PodState, PreparationView
 from lwm_operator.plan.pending import pending_pods
 from lwm_operator.plan.reasons import PendingReason, RunningReason, TrainerReason
-from lwm_trainer.config import FATAL_EXIT_CODES, Preparation, Prepared
+from lwm_trainer.config import FATAL_EXIT_CODES, ExitCode, Preparation, Prepared
 
 DONE = (DatasetState.READY, DatasetState.FAILED)
 ACTIVE_PHASES = (Phase.STARTING, Phase.RUNNING, Phase.RECOVERING)
@@ -28,7 +28,10 @@ BEING_CREATED = "its preparation is being created"
 
 
 def observe_datasets(training: Training, observed: Observed) -> tuple[DatasetStatus, ...]:
-    """One entry for each data set that is prepared, updated from what is observed. spec.resume starts another run of a failed one."""
+    """One entry for each data set that is prepared, updated from what is observed. spec.resume starts another run of a failed one.
+
+    It does so too for one that was prepared and that the trainer did not find: whoever owns the storage may have deleted its folder.
+    """
     spec, known = training.spec, {entry.name: entry for entry in training.status.datasets}
     entries = []
     for dataset in spec.datasets:
@@ -37,10 +40,18 @@ def observe_datasets(training: Training, observed: Observed) -> tuple[DatasetSta
         entry = known.get(dataset.name) or _initial_entry(dataset, spec, observed)
         if entry.state not in DONE:
             entry = _observe_dataset(entry, observed.preparation_of(dataset.name, entry.run), observed)
-        if entry.state == DatasetState.FAILED and spec.resume > max(training.status.observed_resume, entry.run):
+        again = entry.state == DatasetState.FAILED or (entry.state == DatasetState.READY and _is_unusable(entry, training.status))
+        if again and spec.resume > max(training.status.observed_resume, entry.run):
             entry = DatasetStatus(name=dataset.name, run=spec.resume, reason=RunningReason.PREPARING)
         entries.append(entry)
     return tuple(entries)
+
+
+def _is_unusable(entry: DatasetStatus, status: Status) -> bool:
+    """Whether the newest attempt of a stage failed on the data set's folder."""
+    causes = [stage.recent_attempts[0].root_cause for stage in status.stages if stage.recent_attempts]
+    about_data = [cause.message for cause in causes if cause is not None and cause.exit_code == ExitCode.BAD_DATA]
+    return entry.path is not None and any(entry.path in message for message in about_data)
 
 
 def preparation_actions(

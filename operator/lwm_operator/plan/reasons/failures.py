@@ -24,7 +24,7 @@ class TrainerReason(Reason):
         "DataMissing",
         "A data set or the tokenizer does not exist at its location. Not retried.",
         "host 0 (…): gs://b/books: no file ending in .txt or .jsonl or .parquet or .arrow is there: put the data there or correct the uri",
-        "Put the data there or correct the location, then raise `spec.resume`.",
+        "Put the data there or correct the location, then raise `spec.resume`. What had been prepared and is gone is prepared again.",
     )
     DATA_CORRUPT = (
         "DataCorrupt",

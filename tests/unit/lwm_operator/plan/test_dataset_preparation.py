@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from lwm_operator.api.status import AttemptState, DatasetState, DatasetStatus, Phase, StageState, StageStatus, Status
+from lwm_operator.api.status import AttemptState, DatasetState, DatasetStatus, FailureClass, Phase, StageState, StageStatus, Status
 from lwm_operator.plan.actions import ActionFailure, CleanUp, CreateAttempt, CreatePreparation, DeletePod, DeletePreparation, Plan
 from lwm_operator.plan.attempt.template_change import template_hash
 from lwm_operator.plan.observed import Observed, PodState, PodView, PreparationView, Waiting
 from lwm_operator.plan.plan import plan
 from lwm_operator.plan.stage_status import complete_stage
 from lwm_trainer.config import Preparation, Prepared, TerminationMessage
-from simulation.builders import NOW, final, job, later, pod, running, stage, training
+from simulation.builders import NOW, cause, failed, final, job, later, pod, running, stage, status, training
 
 PLACE = "gs://lwm/runs/datasets/0123456789abcdef"
 PREPARED = Prepared(uri=PLACE, documents=1200, tokens=3_400_000, skipped=2)
@@ -331,3 +331,20 @@ def test_sidecars_that_outlive_the_workers_hold_nothing_up() -> None:
     decided = after(preparation(*done, complete=True, report=report))
     assert decided.status.datasets[0].state == DatasetState.READY
     assert deleted(decided) == ["uid-books-0"]
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "runs"),
+    [
+        (f"{PLACE}: the token store is missing or incomplete", 65, [(1, 1)]),
+        ("gs://lwm/other: no files", 65, []),
+        (f"{PLACE}: a peer was lost", 79, []),
+    ],
+)
+def test_a_prepared_data_set_whose_folder_is_gone_is_prepared_again_on_resume(message: str, code: int, runs: list[tuple[int, int]]) -> None:
+    why = cause(FailureClass.PERMANENT, "DataMissing", message=message, exit_code=code)
+    failed_stage = status(failed(1, why=why), state=StageState.FAILED).model_copy(update={"datasets": (ready(),)})
+    assert created(plan(new_training(failed_stage), Observed(), NOW)) == []
+    decided = plan(new_training(failed_stage, resume=1), Observed(), later(60))
+    assert created(decided) == runs
+    assert bool(begun(decided)) is not bool(runs), "the stage waits for its data"
