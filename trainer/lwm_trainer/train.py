@@ -13,13 +13,14 @@ from lwm_trainer.checkpoint.checkpointer import Saver, restore_all, restore_para
 from lwm_trainer.checkpoint.data_identity import accepted_at, require_equal_on_hosts
 from lwm_trainer.checkpoint.init_from import require_init_checkpoint
 from lwm_trainer.checkpoint.lineage import Origin, agree_on_origin, report_origin
+from lwm_trainer.checkpoint.save_schedule import SaveSchedule
 from lwm_trainer.checkpoint.training_record import MODALITIES, Record
 from lwm_trainer.config import Phase
 from lwm_trainer.data.documents.identity import identify
 from lwm_trainer.data.documents.in_memory import load_documents
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.rows.loader import Batches
-from lwm_trainer.parallel.distributed import barrier
+from lwm_trainer.parallel.distributed import barrier, decision_of_process_0
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.ring.ring_ulysses_split import resolve_mesh
 from lwm_trainer.runtime import console, sigterm
@@ -76,6 +77,7 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
     barrier("restored")
     tracker.enter(Phase.TRAINING)
     observer = StepObserver(run, tracker, reporter, record, feed, origin.step)
+    schedule = SaveSchedule(run.checkpoint, decision_of_process_0)
     try:
         for step in range(origin.step, run.steps):
             batch = feed.batch(step)
@@ -85,7 +87,8 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
             done = step + 1
             last = done == run.steps
             stopping = sigterm.stop_requested(done) and not last  # after the last step the stage ends as complete
-            if stopping or last or done % run.checkpoint.save_interval_steps == 0:
+            due = schedule.due(done)
+            if stopping or last or due:
                 observer.flush()  # a state is saved only after its loss has been read
                 with tracker.during(Phase.SAVING):
                     observer.committed(saver.wait())

@@ -52,6 +52,11 @@ class Checkpoint(Resource):
     )
     save_interval_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     """Steps between two checkpoints. The last step of a stage is always saved."""
+    save_interval_minutes: Annotated[int, Field(ge=1, le=10_080)] | None = Field(
+        default=None,
+        description="Minutes between two checkpoints, for steps that take long: the training saves at whichever of the two comes first. "
+        "Losses, record and final state do not depend on it. Default: steps alone count.",
+    )
     max_to_keep: Annotated[int, Field(ge=1, le=100)] = 2
     """Number of newest checkpoints to keep, over all attempts of a stage."""
     continue_run: Annotated[str, Field(max_length=1024, pattern=r"^(gs:/)?/[^\s]+$")] | None = Field(

@@ -43,7 +43,10 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
         loss=stage.loss,
         memory=stage.memory,
         checkpoint=Checkpoint(
-            root=training.run_root, save_interval_steps=spec.checkpoint.save_interval_steps, max_to_keep=spec.checkpoint.max_to_keep
+            root=training.run_root,
+            save_interval_steps=spec.checkpoint.save_interval_steps,
+            save_interval_minutes=spec.checkpoint.save_interval_minutes,
+            max_to_keep=spec.checkpoint.max_to_keep,
         ),
         start=attempt.start,
         hang=spec.failure_policy.hang,

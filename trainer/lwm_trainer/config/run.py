@@ -23,6 +23,8 @@ class Checkpoint(Contract):
     root: str
     """Folder of the training's checkpoints: `<checkpoint.uri>/<namespace>/<name>-<uid8>`."""
     save_interval_steps: Annotated[int, Field(ge=1)]
+    save_interval_minutes: Annotated[int, Field(ge=1)] | None = None
+    """Minutes after the beginning of the last save after which the state is saved, too, by the clock of process 0."""
     max_to_keep: Annotated[int, Field(ge=1)] = 2
 
 

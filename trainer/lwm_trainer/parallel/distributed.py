@@ -47,6 +47,17 @@ def join(run: config.RunConfig, index: int) -> None:
     devices.check(run.gang)
 
 
+def decision_of_process_0(step: int, decision: bool) -> bool:
+    """What process 0 decided after a step. Every process asks, each step once. Devices are not involved, so that no step waits."""
+    if jax.process_count() == 1:
+        return decision
+    client, key = ocp.multihost.get_jax_distributed_client(), f"lwm-save/{step}"
+    if jax.process_index() == 0:
+        client.key_value_set(key, str(int(decision)))
+        return decision
+    return bool(int(client.blocking_key_value_get(key, config.RENDEZVOUS_SECONDS * 1000)))
+
+
 def barrier(name: str) -> None:
     """Wait for every process at a named point, `config.RENDEZVOUS_SECONDS` at most.
 
