@@ -1,6 +1,7 @@
 """Faults inside a trainer: each function changes the trainer of the process that calls it, before its main function runs."""
 
 import ctypes
+import itertools
 import os
 import shutil
 import signal
@@ -115,3 +116,16 @@ def other_text_on_host_1() -> None:
         return original(run.model_copy(update={"datasets": (run.datasets[0].model_copy(update={"uri": str(other)}),)}), tokenizer)
 
     original = replace(train_module, "load_documents", load_other)
+
+
+def minutes_that_pass_with_steps() -> None:
+    """25 s pass for process 0 each time that it looks at the clock of its saves, 7 s for any other process."""
+    from lwm_trainer.checkpoint.save_schedule import SaveSchedule
+
+    seconds = 25.0 if os.environ["JOB_COMPLETION_INDEX"] == "0" else 7.0
+    ticks = itertools.count()
+
+    def with_clock(self: Any, checkpoint: Any, share: Any) -> None:
+        right(self, checkpoint, share, lambda: seconds * next(ticks))
+
+    right = replace(SaveSchedule, "__init__", with_clock)
