@@ -10,13 +10,24 @@ Script = list[Move]
 CODES = [
     int(code)
     for code in (
-        "1 1 64 65 66 66 70 70 70 75 75 75 75 76 76 77 77 77 77 77 77 78 "
+        "1 1 64 65 66 66 70 70 70 75 75 75 75 75 75 76 76 77 77 77 77 77 77 78 "
         "79 80 80 80 80 80 81 81 82 82 82 82 82 83 134 137 137 139 139 139 139 139 143"
     ).split()
 ]
 IMAGE = ("ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError", "CreateContainerError", "SchedulingGated", "Odd")
 WORKER_CODES = (137, 137, 75, 75, 70, 77, 64, 78)
-DISRUPTED = ("Evicted", "Preempted", "Preempted", "TaintedNode", "TaintedNode", "NodeGone", "NodeGone", "NodeGone")
+DISRUPTED = (
+    "Evicted",
+    "Preempted",
+    "Preempted",
+    "TaintedNode",
+    "TaintedNode",
+    "TaintedNode",
+    "TaintedNode",
+    "NodeGone",
+    "NodeGone",
+    "NodeGone",
+)
 REJECTED = (
     "ContainerFailed DeadlineExceeded NodeAffinity NodeLost NodeShutdown OutOfcpu OutOfmemory OutOfpods Preempting Shutdown Terminated "
     "UnexpectedAdmissionError"
