@@ -70,6 +70,14 @@ def test_a_manifest_of_a_newer_version_is_read_without_what_is_new() -> None:
     assert parse_model_manifest(newer, "folder") == manifest
 
 
+def test_a_manifest_of_contract_version_1_is_read() -> None:
+    manifest = make_manifest(RUN, RUN.mesh, "ours", 3)
+    fields = manifest.model_dump(mode="json", by_alias=True, exclude={"min_reader_version", "packing", "data"}) | {"version": 1}
+    saved = parse_model_manifest(fields, "folder")
+    assert isinstance(saved, Manifest)
+    assert (saved.step, saved.packing, saved.data) == (3, None, None)
+
+
 def test_a_manifest_that_cannot_be_read_names_folder_and_field() -> None:
     fields = make_manifest(RUN, RUN.mesh, "ours", 3).model_dump(mode="json", by_alias=True)
     with pytest.raises(CheckpointMismatchError, match=r"^runs/a1/4: its manifest cannot be read: step: "):
