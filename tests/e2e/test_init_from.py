@@ -130,7 +130,8 @@ def test_they_are_the_imported_ones_a_few_steps_on(heir: Story) -> None:
 
 def test_the_config_is_the_imported_one_with_the_stages_length_and_theta(heir: Story) -> None:
     theirs, ours = (json.loads((folder / "config.json").read_bytes()) for folder in (THEIRS, heir.exported))
-    expected = theirs | {"max_position_embeddings": LENGTH, "rope_parameters": {"rope_type": "default", "rope_theta": THETA}}
+    ids = {"bos_token_id": PIECES.index("<s>"), "eos_token_id": PIECES.index("</s>")}
+    expected = theirs | ids | {"max_position_embeddings": LENGTH, "rope_parameters": {"rope_type": "default", "rope_theta": THETA}}
     common = expected.keys() & ours.keys()
     assert common >= {"architectures", "hidden_size", "num_key_value_heads", "rms_norm_eps", "rope_parameters", "vocab_size"}
     assert {key: ours[key] for key in common} == {key: expected[key] for key in common}

@@ -5,6 +5,8 @@ Without the command line package, `python -m lwm_trainer.convert` is the same co
 
 import argparse
 import hashlib
+import json
+import math
 import os
 import sys
 import traceback
@@ -18,11 +20,13 @@ from etils import epath
 
 from lwm_trainer.checkpoint.manifest import ModelManifest
 from lwm_trainer.config import ExitCode
-from lwm_trainer.convert.config_json import ModelConfig, read_config
+from lwm_trainer.convert.config_json import ModelConfig, read_config, write_config
 from lwm_trainer.convert.errors import WrongArgumentError
+from lwm_trainer.convert.export_tokenizer import read_export_tokenizer
 from lwm_trainer.convert.hf_read import HuggingFaceFolder
-from lwm_trainer.convert.hf_write import write_folder, write_tokenizer
+from lwm_trainer.convert.hf_write import write_weights
 from lwm_trainer.convert.lwm_read import LwmFile
+from lwm_trainer.convert.model_card import model_card
 from lwm_trainer.convert.names import model_parameters
 from lwm_trainer.convert.placement import Progress, conversion_mesh, load_parameters
 from lwm_trainer.convert.rotation import ROTATIONS, read_half_split
@@ -32,6 +36,8 @@ from lwm_trainer.runtime.redaction import redact
 from lwm_trainer.storage import emulator
 
 DTYPES = ("float32", "bfloat16")
+SHARD_SIZES = (1e-5, 1000.0)
+"""GB of a file, at least and at most."""
 NEW_STEP = "new step folder: a path or gs://…"
 
 
@@ -85,20 +91,29 @@ def _import(
 
 
 def to_hf(arguments: argparse.Namespace) -> None:
-    """A step folder to a Hugging Face folder."""
+    """A step folder to a Hugging Face folder. config.json is written last: a folder without it is incomplete."""
+    theta, shard_size = arguments.theta, arguments.shard_size
+    if theta is not None and not (math.isfinite(theta) and theta > 1):
+        raise WrongArgumentError(f"--theta {theta}: give a number above 1")
+    if not SHARD_SIZES[0] <= shard_size <= SHARD_SIZES[1]:
+        raise WrongArgumentError(f"--shard-size {shard_size}: give a number of GB from {SHARD_SIZES[0]} to {SHARD_SIZES[1]}")
     require_absent(arguments.out)
-    if arguments.tokenizer is not None and not epath.Path(arguments.tokenizer).exists():
-        raise WrongArgumentError(f"--tokenizer {arguments.tokenizer}: not found: give a tokenizer.json")
     step = StepFolder(arguments.step_folder)
     manifest = step.manifest
+    tokenizer = read_export_tokenizer(arguments.tokenizer, manifest) if arguments.tokenizer is not None else None
     dtype = jnp.dtype(arguments.dtype or manifest.model.dtype)
-    model_config = ModelConfig(manifest.model, arguments.theta or manifest.rope_theta, manifest.context_length)
+    model_config = ModelConfig(manifest.model, theta or manifest.rope_theta, manifest.context_length)
     count = sum(int(np.prod(parameter.stacked_shape)) for parameter in model_parameters(manifest.model))
     progress = Progress("to-hf", count * dtype.itemsize)
     out = epath.Path(arguments.out)
-    write_folder(step, model_config, out, dtype, int(arguments.shard_size * 1e9), progress)
-    if arguments.tokenizer is not None:
-        write_tokenizer(epath.Path(arguments.tokenizer), out)
+    write_weights(step, manifest.model, out, dtype, int(shard_size * 1e9), progress)
+    (out / "README.md").write_text(model_card(manifest, model_config, str(dtype), tokenizer is not None))
+    begin_id, end_id = (None, None) if tokenizer is None else tokenizer.ids
+    if tokenizer is None:
+        print("to-hf: no --tokenizer: the folder has none, and config.json has no begin and end tokens", file=sys.stderr)
+    else:
+        tokenizer.write(out)
+    (out / "config.json").write_text(json.dumps(write_config(model_config, str(dtype), begin_id, end_id), indent=2) + "\n")
     progress.print()
 
 
@@ -145,7 +160,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--shard-size", type=float, default=2.0, metavar="GB", help="size of a file, at most; held in memory twice; default: 2"
     )
-    command.add_argument("--tokenizer", help="a tokenizer.json to copy into the folder")
+    command.add_argument(
+        "--tokenizer",
+        type=_absolute,
+        help="the model's tokenizer.json, a path or gs://…; what lies beside it comes along: its configuration, chat templates and "
+        "generation_config.json",
+    )
     command.set_defaults(run=to_hf)
     return parser
 

@@ -84,8 +84,14 @@ def read_config(file: Path, vision_vocab_size: int | None = None) -> ModelConfig
     return ModelConfig(model, theta, content.get("max_position_embeddings", 2048))
 
 
-def write_config(model_config: ModelConfig, dtype: str) -> dict[str, Any]:
-    """The content of a config.json in both styles: transformers 5 reads the new one, 4 the old one, with theta 10,000 if it is missing."""
+def write_config(model_config: ModelConfig, dtype: str, begin_id: int | None, end_id: int | None) -> dict[str, Any]:
+    """The content of a config.json in both styles: transformers 5 reads the new one, 4 the old one, with theta 10,000 if it is missing.
+
+    Args:
+        dtype: of the tensors.
+        begin_id: of the token that begins a document; None when it is not known. transformers takes 1 where the field is missing.
+        end_id: of the token that ends one; None when it is not known. transformers takes 2 where the field is missing.
+    """
     model = model_config.model
     scaling = model.rope_scaling
     scaling_json = (
@@ -98,6 +104,8 @@ def write_config(model_config: ModelConfig, dtype: str) -> dict[str, Any]:
         "num_key_value_heads": model.kv_heads,
         "head_dim": model.head_dim,
         "hidden_act": "silu",
+        "bos_token_id": begin_id,
+        "eos_token_id": end_id,
         "attention_bias": False,
         "mlp_bias": False,
         "tie_word_embeddings": model.tied_embeddings,

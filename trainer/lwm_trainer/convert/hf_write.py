@@ -8,7 +8,7 @@ import numpy as np
 from etils import epath
 from safetensors.numpy import save
 
-from lwm_trainer.convert.config_json import ModelConfig, write_config
+from lwm_trainer import config
 from lwm_trainer.convert.hf_read import INDEX, SINGLE
 from lwm_trainer.convert.names import Parameter, model_parameters
 from lwm_trainer.convert.step_folder import StepFolder
@@ -18,17 +18,17 @@ TensorKey = tuple[Parameter, int]
 """A parameter and a layer: one tensor of the Hugging Face model."""
 
 
-def write_folder(
-    step: StepFolder, model_config: ModelConfig, out: epath.Path, dtype: Any, shard_bytes: int, progress: Callable[[int], None]
+def write_weights(
+    step: StepFolder, model: config.Model, out: epath.Path, dtype: Any, shard_bytes: int, progress: Callable[[int], None]
 ) -> None:
-    """Write safetensors files, their index if there are several, and config.json, last: a folder without it is incomplete.
+    """Write safetensors files, and their index if there are several.
 
     Args:
         dtype: of the tensors.
         shard_bytes: size of a file, at most, unless one tensor is larger.
         progress: called with the bytes of every file.
     """
-    shards = plan_shards(model_parameters(model_config.model), dtype.itemsize, shard_bytes)
+    shards = plan_shards(model_parameters(model), dtype.itemsize, shard_bytes)
     out.mkdir(parents=True, exist_ok=True)
     names = [SINGLE] if len(shards) == 1 else [f"model-{n:05}-of-{len(shards):05}.safetensors" for n in range(1, len(shards) + 1)]
     for file, keys in zip(names, shards, strict=True):
@@ -40,7 +40,6 @@ def write_folder(
         file_of = {parameter.name(layer): file for file, keys in zip(names, shards, strict=True) for parameter, layer in keys}
         index = {"metadata": {"total_size": count * dtype.itemsize, "total_parameters": count}, "weight_map": file_of}
         (out / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
-    (out / "config.json").write_text(json.dumps(write_config(model_config, str(dtype)), indent=2) + "\n")
 
 
 def _tensors(step: StepFolder, keys: list[TensorKey], dtype: Any) -> dict[str, np.ndarray[Any, Any]]:
@@ -52,12 +51,6 @@ def _tensors(step: StepFolder, keys: list[TensorKey], dtype: Any) -> dict[str, n
         for layer, value in zip(layers, [values] if parameter.layers is None else values, strict=True):
             tensors[parameter.name(layer)] = to_hf_tensor(parameter, value, dtype)
     return tensors
-
-
-def write_tokenizer(tokenizer: epath.Path, out: epath.Path) -> None:
-    """Copy a tokenizer.json, and write the tokenizer_config.json that transformers needs."""
-    (out / "tokenizer.json").write_bytes(tokenizer.read_bytes())
-    (out / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}) + "\n")
 
 
 def to_hf_tensor(parameter: Parameter, ours: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any, Any]:

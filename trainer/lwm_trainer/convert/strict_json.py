@@ -1,0 +1,29 @@
+"""Reads the JSON files of a model: one object, each field once, and numbers that JSON has."""
+
+import json
+from typing import Any
+
+from lwm_trainer.convert.errors import ConversionError
+
+
+def parse_object(content: bytes, file: object) -> dict[str, Any]:
+    """The object in a JSON file. Raises ConversionError, which names the file and the field."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ConversionError(f"{file}: {twice} is given twice: delete the wrong one")
+        return fields
+
+    def refuse(constant: str) -> Any:
+        raise ConversionError(f"{file}: {constant} is not a number of JSON: correct the field that has it")
+
+    try:
+        value = json.loads(content, object_pairs_hook=unique, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise ConversionError(f"{file}: not JSON: {error}: download it again") from error
+    if not isinstance(value, dict):
+        raise ConversionError(f"{file}: is a JSON {type(value).__name__}, not an object of fields: take the model's own file")
+    return value
