@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lwm_trainer.data.errors import DataCorruptError
@@ -36,6 +36,7 @@ def test_a_damaged_file_is_named(compression: str, damage: str) -> None:
         list(decompress("gs://b/a", io.BytesIO(packed), compression))
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([b"", b"a", b"bb\n", b"\n", b"\n\nc"])), st.data())
 def test_lines_are_those_of_the_whole_from_any_line_on(blocks: list[bytes], data: st.DataObject) -> None:
     lines = io.BytesIO(b"".join(blocks)).readlines()

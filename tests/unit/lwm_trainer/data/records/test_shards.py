@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lwm_trainer.data.records import shards as record_shards
@@ -17,6 +17,7 @@ from lwm_trainer.data.records.source_files import list_record_files
 from lwm_trainer.storage.listing import Entry
 
 
+@settings(deadline=None)
 @given(
     words=st.lists(st.text(alphabet="ab\u00fc", max_size=30), min_size=1, max_size=40),
     most=st.integers(min_value=20, max_value=200),
@@ -44,6 +45,7 @@ def test_shards_hold_every_line_once_with_its_number(
     assert sum(part.size for shard in dealt for part in shard) == sum(entry.size for entry in listing.entries)
 
 
+@settings(deadline=None, max_examples=30)
 @given(words=st.lists(st.text(alphabet="ab\u00fc", max_size=30), min_size=1, max_size=40), most=st.integers(min_value=20, max_value=200))
 def test_compressed_lines_are_cut_as_the_lines_that_they_are(tmp_path_factory: pytest.TempPathFactory, words: list[str], most: int) -> None:
     plain, packed = tmp_path_factory.mktemp("plain"), tmp_path_factory.mktemp("packed")
