@@ -84,7 +84,7 @@ def read_config(file: Path, vision_vocab_size: int | None = None) -> ModelConfig
     return ModelConfig(model, theta, content.get("max_position_embeddings", 2048))
 
 
-def write_config(model_config: ModelConfig, dtype: str, begin_id: int | None, end_id: int | None) -> dict[str, Any]:
+def write_config(model_config: ModelConfig, dtype: str, begin_id: int | None = None, end_id: int | None = None) -> dict[str, Any]:
     """The content of a config.json in both styles: transformers 5 reads the new one, 4 the old one, with theta 10,000 if it is missing.
 
     Args:

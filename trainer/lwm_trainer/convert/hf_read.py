@@ -1,6 +1,5 @@
 """A Hugging Face folder of safetensors files, read slice by slice."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +8,25 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from lwm_trainer.convert.errors import ConversionError
+from lwm_trainer.convert.file_format import SAFETENSORS, SAVE_AS_SAFETENSORS, detect_format, read_head
 from lwm_trainer.convert.names import Parameter
 from lwm_trainer.convert.placement import Index
+from lwm_trainer.convert.strict_json import parse_object
 
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
 VISION = "model.vision_embed_tokens.weight"
 IGNORED = "rotary_emb.inv_freq"
 """Old files also hold the rotary frequencies, which follow from config.json."""
+OTHER_FORMATS = {
+    "*.bin": "a pickle of PyTorch",
+    "*.pt": "a pickle of PyTorch",
+    "*.pth": "a pickle of PyTorch, in Meta's layout",
+    "*.gguf": "a GGUF file of llama.cpp",
+    "*.msgpack": "Flax's msgpack",
+    "*.h5": "an HDF5 file of TensorFlow",
+    "streaming_*": "a file of LWM for `lwm convert from-lwm`",
+}
+"""What a folder may have instead of safetensors files, by a pattern of its name."""
 
 
 class HuggingFaceFolder:
@@ -66,6 +77,11 @@ class HuggingFaceFolder:
                 rest[axis] = index[axis]
         return ours[tuple(rest)]
 
+    def locate(self, parameter: Parameter, layer: int) -> str:
+        """The file and tensor, see `ParameterReader`."""
+        name = parameter.name(layer)
+        return f"{self._file_of[name]}: tensor {name}"
+
     def _slice(self, name: str) -> Any:
         return self._files[self._file_of[name].name].get_slice(name)
 
@@ -91,24 +107,51 @@ def _flat(index: Index, sizes: tuple[int, ...]) -> tuple[slice, tuple[int, ...]]
 
 def _files(folder: Path) -> list[str]:
     """Names of the safetensors files of a folder."""
+    if not folder.is_dir():
+        raise ConversionError(f"{folder}: {_not_a_folder(folder)}")
     if (folder / SINGLE).exists():
         return [SINGLE]
     file = folder / INDEX
     try:
-        files: list[str] = sorted(set(json.loads(file.read_bytes())["weight_map"].values()))
+        weight_map = parse_object(file.read_bytes(), file).get("weight_map")
+    except FileNotFoundError as error:
+        raise ConversionError(f"{folder}: has neither {SINGLE} nor {INDEX}{_other_format(folder)}") from error
     except OSError as error:
-        raise ConversionError(f"{folder}: has neither {SINGLE} nor {INDEX}: give the folder of a model in safetensors") from error
-    except (ValueError, KeyError, AttributeError) as error:
-        raise ConversionError(f"{file}: has no weight_map: download it again") from error
+        raise ConversionError(f"{file}: cannot be read: {error.strerror}") from error
+    if not isinstance(weight_map, dict) or not weight_map or not all(isinstance(name, str) for name in weight_map.values()):
+        raise ConversionError(f"{file}: has no weight_map from tensors to files: download it again")
+    files = sorted(set(weight_map.values()))
     if outside := [name for name in files if Path(name).name != name]:
         raise ConversionError(f"{file}: weight_map names {outside[0]}, which lies outside the folder: take the model's own index")
     return files
 
 
+def _not_a_folder(path: Path) -> str:
+    """What is wrong with a path that is no folder, and the fix."""
+    if not path.exists():
+        return "not found: give the folder of a model in safetensors"
+    known = detect_format(read_head(path))
+    return "is a file" + (f", {known.name}" if known is not None else "") + ": give the folder of a model in safetensors"
+
+
+def _other_format(folder: Path) -> str:
+    """What the folder has instead of safetensors files, and the fix."""
+    for pattern, name in OTHER_FORMATS.items():
+        if others := sorted(folder.glob(pattern)):
+            return f", but {others[0].name}, which is {name}: take the model's safetensors files, or {SAVE_AS_SAFETENSORS}"
+    return ": give the folder of a model in safetensors"
+
+
 def _open(file: Path) -> Any:
     try:
+        head = read_head(file)
         return safe_open(file, "np")
+    except FileNotFoundError as error:
+        raise ConversionError(f"{file}: not found: download this shard") from error
     except OSError as error:
-        raise ConversionError(f"{file}: {error.strerror or 'not found'}: download this shard") from error
+        raise ConversionError(f"{file}: cannot be read: {error.strerror or error}: is it a file that you may read?") from error
     except SafetensorError as error:
+        known = detect_format(head)
+        if known is not None and known is not SAFETENSORS:
+            raise ConversionError(f"{file}: this is {known.name}: {known.fix}") from error
         raise ConversionError(f"{file}: truncated or no safetensors file ({error}): download it again") from error

@@ -73,6 +73,11 @@ class LwmFile:
         tensor = self._tensor(self._name(parameter, layer))
         return tensor.layer(layer if parameter.layers is not None and self._stacked else None).reshape(parameter.shape)[index]
 
+    def locate(self, parameter: Parameter, layer: int) -> str:
+        """The file and tensor, see `ParameterReader`."""
+        inside = f", layer {layer}" if parameter.layers is not None and self._stacked else ""
+        return f"{self._file}: {self._name(parameter, layer)}{inside}"
+
     def _name(self, parameter: Parameter, layer: int) -> str:
         inner = ".".join(parameter.path[1:])
         if parameter.layers is None:

@@ -13,10 +13,13 @@ import msgpack
 import numpy as np
 
 from lwm_trainer.convert.errors import ConversionError
+from lwm_trainer.convert.file_format import detect_format, read_head
 
 DTYPES = ("float32", "float16", "bfloat16")
 CHUNKED = "__msgpack_chunked_array__"
 """Flax writes an array above 1 GiB as a map with this key, which holds flat chunks."""
+PAIR = b"\x92"
+"""msgpack's list of two, with which every entry of the stream begins."""
 ARRAY_CODE = 1
 """Flax's msgpack extension type of an array; its content is the packed tuple (shape, name of dtype, bytes)."""
 
@@ -60,15 +63,20 @@ class Stream:
     def __init__(self, file: Path) -> None:
         """Map the file and find its arrays. Raises ConversionError with the byte at which the stream is broken."""
         self._file = file
+        if file.is_dir():
+            raise ConversionError(f"{file}: is a folder, not a file: name the file in it, or use `lwm convert from-hf` for a folder")
         try:
+            head = read_head(file)
+            if head[:1] != PAIR and (known := detect_format(head)) is not None:
+                raise ConversionError(f"{file}: this is {known.name}: {known.fix}")
             with file.open("rb") as opened:
                 self._bytes = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
-            raise ConversionError(f"{file}: {error}: give a file that LWM's StreamingCheckpointer wrote") from error
+        except OSError as error:
+            raise ConversionError(f"{file}: {error.strerror}: give a file that LWM's StreamingCheckpointer wrote") from error
         self.locations: dict[tuple[str, ...], _Body] = {}
         at = 0
         while at < len(self._bytes):
-            if self._bytes[at] != 0x92:
+            if self._bytes[at] != PAIR[0]:
                 raise self._broken(at, "a pair of key path and array should begin here")
             key, after = self._small(at + 1)
             self.locations[tuple(map(str, key))] = body = self._body(after)

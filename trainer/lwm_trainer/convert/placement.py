@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lwm_trainer import config
+from lwm_trainer.convert.errors import ConversionError
 from lwm_trainer.convert.names import Parameter, model_parameters
 from lwm_trainer.convert.transposed import copy_transposed
 from lwm_trainer.model import llama
@@ -25,6 +26,9 @@ class ParameterReader(Protocol):
 
     def read(self, parameter: Parameter, layer: int, index: Index) -> np.ndarray[Any, Any]:
         """Read a part of one layer of a parameter, in the axes of `lwm_trainer.model` and in the dtype of the file."""
+
+    def locate(self, parameter: Parameter, layer: int) -> str:
+        """The file and tensor of one layer of a parameter, for messages."""
 
 
 def load_parameters(
@@ -55,10 +59,22 @@ def _load(parameter: Parameter, reader: ParameterReader, sharding: Any, dtype: A
         for row, layer in enumerate(layers):
             values = reader.read(parameter, layer, inner)
             copy_transposed(shard[row], values)
+            if not np.isfinite(shard[row]).all():
+                raise _not_finite(parameter, reader, layer)
             progress(values.nbytes)
         return shard[0] if parameter.layers is None else shard
 
     return jax.make_array_from_callback(parameter.stacked_shape, sharding, read_shard)
+
+
+def _not_finite(parameter: Parameter, reader: ParameterReader, layer: int) -> ConversionError:
+    """The error for a tensor with values that no training recovers from; counts them in the whole tensor, not in one device's part."""
+    values = reader.read(parameter, layer, tuple(slice(0, size) for size in parameter.shape)).astype(np.float32)
+    nans, infinities = int(np.isnan(values).sum()), int(np.isinf(values).sum())
+    return ConversionError(
+        f"{reader.locate(parameter, layer)}: of {values.size} values, {nans} are NaN and {infinities} infinite: "
+        "the model was saved after its training diverged, or was damaged: take an earlier checkpoint, or download it again"
+    )
 
 
 class Progress:

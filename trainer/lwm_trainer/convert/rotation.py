@@ -28,6 +28,10 @@ class HalfSplitReader:
         halved: np.ndarray[Any, Any] = paired.swapaxes(-1, -2).reshape(part.shape)
         return halved[..., index[-1]]
 
+    def locate(self, parameter: Parameter, layer: int) -> str:
+        """The file and tensor, see `ParameterReader`."""
+        return self._inner.locate(parameter, layer)
+
 
 def read_half_split(reader: ParameterReader, rotation: str) -> ParameterReader:
     """A reader of half-split pairs from one whose file has this rotation, one of ROTATIONS."""

@@ -103,6 +103,57 @@ def test_a_missing_shard_is_named_and_an_index_cannot_leave_its_folder(folder: P
     assert "lies outside the folder" in refused(folder, capsys)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "this is a pointer of Git LFS, not the file itself"),
+        (b"<!DOCTYPE html><title>Log in</title>", "this is a page of HTML"),
+        (b"PK\x03\x04" + bytes(40), "this is a zip archive, such as torch.save"),
+        (b"", "this is an empty file"),
+        (bytes(40), "truncated or no safetensors file"),
+    ],
+)
+def test_a_shard_that_is_something_else_is_named_as_that(
+    content: bytes, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / SINGLE).write_bytes(content)
+    assert f"{folder / SINGLE}: {message}" in refused(folder, capsys)
+
+
+def test_a_shard_that_cannot_be_read_is_not_called_missing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / SINGLE).unlink()
+    (folder / SINGLE).mkdir()
+    assert f"{folder / SINGLE}: cannot be read: Is a directory" in refused(folder, capsys)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("pytorch_model-00001-of-00002.bin", "a pickle of PyTorch"),
+        ("consolidated.00.pth", "a pickle of PyTorch, in Meta's layout"),
+        ("model.Q4_K_M.gguf", "a GGUF file of llama.cpp"),
+        ("flax_model.msgpack", "Flax's msgpack"),
+    ],
+)
+def test_a_folder_without_safetensors_is_told_by_what_it_has(
+    name: str, kind: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / SINGLE).rename(folder / name)
+    assert f"has neither {SINGLE} nor {INDEX}, but {name}, which is {kind}: " in refused(folder, capsys)
+
+
+def test_a_file_is_no_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "is a file, a safetensors file: give the folder" in refused(folder / SINGLE, capsys)
+    assert "not found: give the folder" in refused(folder / "nothing", capsys)
+
+
+@pytest.mark.parametrize("weight_map", [[], {}, None, "x", {"x": 1}, {"x": ["model.safetensors"]}])
+def test_an_index_that_maps_nothing_is_refused(weight_map: Any, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / SINGLE).unlink()
+    (folder / INDEX).write_text(json.dumps({"weight_map": weight_map}))
+    assert f"{folder / INDEX}: has no weight_map" in refused(folder, capsys)
+
+
 def test_nothing_is_written_over_and_a_folder_of_something_else_is_no_step_folder(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

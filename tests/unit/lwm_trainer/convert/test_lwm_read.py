@@ -1,5 +1,6 @@
 """LWM's files: written here as its StreamingCheckpointer writes them, computed here with its interleaved pairs, and converted."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import flax.serialization
 import msgpack
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from convert.ours import logits
 from lwm_trainer.config import ExitCode
@@ -115,11 +117,32 @@ def test_a_file_cut_anywhere_is_refused_and_nothing_is_written(tmp_path: Path, c
     assert not (tmp_path / "0").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"\x80\x04\x95pickle", b"{}"])
-def test_something_else_is_no_such_file(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(content)
-    with pytest.raises(ConversionError, match=str(tmp_path / "file")):
-        Stream(tmp_path / "file")
+def test_a_file_of_another_format_is_named_as_what_it_is(tmp_path: Path) -> None:
+    whole = flax.serialization.to_bytes({"params": {"transformer": {"wte": {"embedding": np.ones((8, 4), np.float32)}}}})
+    contents = {
+        "an empty file": b"",
+        "a pickle": pickle.dumps({"weights": [1.0]}),
+        "JSON": b"{}",
+        "Flax's whole msgpack": whole,
+        "a safetensors file": save({"x": np.ones(3, np.float32)}),
+        "a folder": None,
+    }
+    for number, (name, content) in enumerate(contents.items()):
+        file = tmp_path / str(number)
+        file.mkdir() if content is None else file.write_bytes(content)
+        with pytest.raises(ConversionError, match=f"{file}: (this is|is) {name}"):
+            Stream(file)
+
+
+@pytest.mark.parametrize("name", ["lm_head/kernel", "transformer/h/scan_decoder/ffn_norm/kernel"])
+def test_values_that_are_not_finite_are_named_by_tensor(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree = drawn(0)
+    tree[name][1, 3] = np.nan
+    file = write(tmp_path / "streaming_params", tree)
+    assert main(["from-lwm", str(file), str(tmp_path / "0"), "--config", CONFIG]) == ExitCode.BAD_DATA
+    place = f"{name}, layer 1: of 32" if "scan" in name else f"{name}: of 2048"
+    assert f"{file}: {place} values, 1 are NaN and 0 infinite" in capsys.readouterr().err
+    assert not (tmp_path / "0").exists()
 
 
 @pytest.mark.parametrize(

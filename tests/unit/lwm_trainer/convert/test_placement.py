@@ -1,13 +1,16 @@
 """A conversion onto eight devices: each callback reads what its device holds, and what lies on them is the whole."""
 
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from lwm_trainer.config import Mesh
 from lwm_trainer.convert.config_json import read_config
+from lwm_trainer.convert.errors import ConversionError
 from lwm_trainer.convert.hf_read import HuggingFaceFolder
 from lwm_trainer.convert.names import Parameter, model_parameters
 from lwm_trainer.convert.placement import Index, load_parameters
@@ -26,6 +29,9 @@ class Counting:
         part = self.inner.read(leaf, layer, index)
         self.reads.setdefault(leaf.name(layer), []).append(part.nbytes)
         return part
+
+    def locate(self, leaf: Parameter, layer: int) -> str:
+        return self.inner.locate(leaf, layer)
 
 
 @pytest.mark.parametrize("mesh", [Mesh(fsdp=8), Mesh(fsdp=4, tp=2), Mesh(sp=4, tp=2), Mesh(dp=8)], ids=str)
@@ -52,3 +58,15 @@ def test_a_part_of_a_heads_channels_is_cut_right() -> None:
         whole = source.read(leaf, 1, tuple(slice(0, size) for size in leaf.shape))
         index = tuple(slice(size // 4, size // 2) for size in leaf.shape)
         np.testing.assert_array_equal(source.read(leaf, 1, index), whole[index], err_msg=leaf.name(1))
+
+
+@pytest.mark.parametrize("mesh", [Mesh(fsdp=8), Mesh(dp=8)], ids=str)
+def test_values_that_are_not_finite_are_counted_in_the_whole_tensor(mesh: Mesh, tmp_path: Path) -> None:
+    """Though each device reads a part: two of the three values lie in different parts of fsdp=8."""
+    name = "model.layers.1.mlp.up_proj.weight"
+    changed = tensors(MODELS / "llama31")
+    changed[name][0, 0], changed[name][1, 31], changed[name][2, 5] = np.nan, np.inf, -np.inf
+    save_file(changed, tmp_path / "model.safetensors")
+    model = read_config(MODELS / "llama31" / "config.json").model
+    with pytest.raises(ConversionError, match=rf"model.safetensors: tensor {name}: of 1280 values, 1 are NaN and 2 infinite"):
+        load_parameters(model, HuggingFaceFolder(tmp_path), make_mesh(mesh), "bfloat16", lambda size: None)
