@@ -2,13 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import pydantic
 
 from lwm_trainer import config
 from lwm_trainer.convert.errors import ConversionError
+from lwm_trainer.convert.strict_json import parse_object
 
+OWN = "correct it, or take the model's own config.json"
+VALUE_LENGTH = 80
+"""Letters of a wrong value that a message shows."""
 ARCHITECTURE = "LlamaForCausalLM"
 DEFAULT_THETA = 10_000.0
 """The default of transformers."""
@@ -26,14 +30,57 @@ SCALING = {
     "high_frequency_factor": "high_freq_factor",
     "original_context_length": "original_max_position_embeddings",
 }
+RENAMED = {**SIZES, "kv_heads": "num_key_value_heads"}
+"""Fields of config.json by our names, where they differ."""
 REFUSED = {
-    "attention_bias": (False, "its attention has biases, which this model does not support"),
-    "mlp_bias": (False, "its MLP has biases, which this model does not support"),
-    "pretraining_tp": (1, "its matrix products are split: set it to 1 if the weights are whole"),
-    "hidden_act": ("silu", "this model's MLP is SwiGLU"),
-    "quantization_config": (None, "its weights are quantized: convert the unquantized model"),
+    "attention_bias": ((False,), "its attention has biases, which this model does not support"),
+    "mlp_bias": ((False,), "its MLP has biases, which this model does not support"),
+    "pretraining_tp": ((1,), "its matrix products are split: set it to 1 if the weights are whole"),
+    "hidden_act": (("silu", "swish"), "this model's MLP is SwiGLU"),
+    "quantization_config": ((None,), "its weights are quantized: convert the unquantized model"),
 }
-"""Fields that must be absent or have this value, and the reason."""
+"""Fields that must be absent or have one of these values, and the reason."""
+
+Size = Annotated[int, pydantic.Field(ge=1)]
+Theta = Annotated[float, pydantic.Field(gt=1)]
+
+
+class _Fields(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True, frozen=True, allow_inf_nan=False, extra="ignore")
+
+
+class _RopeFields(_Fields):
+    """Rotary settings. Those of `llama3` are required where it is the type."""
+
+    rope_type: str | None = None
+    type: str | None = None
+    rope_theta: Theta = DEFAULT_THETA
+    factor: float | None = None
+    low_freq_factor: float | None = None
+    high_freq_factor: float | None = None
+    original_max_position_embeddings: Size | None = None
+    partial_rotary_factor: Annotated[float, pydantic.Field(ge=1, le=1)] = 1.0
+
+
+class _LlamaFields(_Fields):
+    """The fields of a config.json that are read here, with the defaults of transformers."""
+
+    num_hidden_layers: Size
+    hidden_size: Size
+    num_attention_heads: Size
+    intermediate_size: Size
+    vocab_size: Size
+    rms_norm_eps: float
+    num_key_value_heads: Size | None = None
+    head_dim: Size | None = None
+    tie_word_embeddings: bool = False
+    max_position_embeddings: Annotated[int, pydantic.Field(ge=1, lt=2**31)] = 2048
+    rope_theta: Theta = DEFAULT_THETA
+    rope_parameters: _RopeFields | None = None
+    rope_scaling: _RopeFields | None = None
+    partial_rotary_factor: Annotated[float, pydantic.Field(ge=1, le=1)] = 1.0
+    dtype: str | None = None
+    torch_dtype: str | None = None
 
 
 class ModelConfig(NamedTuple):
@@ -51,37 +98,62 @@ def read_config(file: Path, vision_vocab_size: int | None = None) -> ModelConfig
         vision_vocab_size: rows of the vision embedding in the weights; None when there is none.
     """
     try:
-        content: dict[str, Any] = json.loads(file.read_bytes())
+        content = parse_object(file.read_bytes(), file)
     except OSError as error:
         raise ConversionError(f"{file}: {error.strerror}: give the config.json of a Hugging Face model") from error
-    except ValueError as error:
-        raise ConversionError(f"{file}: not JSON: {error}: download it again") from error
     architectures = content.get("architectures") or [ARCHITECTURE]
     if architectures != [ARCHITECTURE] or content.get("model_type", "llama") != "llama":
         raise ConversionError(
             f"{file}: architectures is {architectures}, model_type {content.get('model_type')}: only {ARCHITECTURE} can be converted"
         )
-    for field, (expected, reason) in REFUSED.items():
-        if (value := content.get(field, expected)) != expected:
+    for field, (supported, reason) in REFUSED.items():
+        if (value := content.get(field, supported[0])) not in supported:
             raise ConversionError(f"{file}: {field} is {value}: {reason}")
+    try:
+        fields = _LlamaFields.model_validate(content)
+    except pydantic.ValidationError as error:
+        raise _wrong_field(file, error) from error
+    heads, kv_heads = fields.num_attention_heads, fields.num_key_value_heads or fields.num_attention_heads
+    head_dim = fields.head_dim or fields.hidden_size // heads
+    if heads % kv_heads:
+        raise ConversionError(f"{file}: num_key_value_heads is {kv_heads}, which does not divide num_attention_heads, {heads}: {OWN}")
+    if head_dim % 2:
+        raise ConversionError(f"{file}: head_dim is {head_dim}: rotary channels come in pairs, so it must be even: {OWN}")
     theta, scaling = _rope(file, content)
     try:
-        sizes = {ours: content[theirs] for ours, theirs in SIZES.items()}
         model = config.Model(
-            **sizes,
-            kv_heads=content.get("num_key_value_heads") or sizes["heads"],
-            head_dim=content.get("head_dim") or sizes["width"] // sizes["heads"],
-            tied_embeddings=content.get("tie_word_embeddings", False),
-            dtype="bfloat16" if content.get("dtype", content.get("torch_dtype")) == "bfloat16" else "float32",
+            **{ours: getattr(fields, theirs) for ours, theirs in SIZES.items()},
+            kv_heads=kv_heads,
+            head_dim=head_dim,
+            tied_embeddings=fields.tie_word_embeddings,
+            dtype="bfloat16" if (fields.dtype or fields.torch_dtype) == "bfloat16" else "float32",
             rope_scaling=scaling,
-            vision=config.Vision(vocab_size=vision_vocab_size) if vision_vocab_size else None,
+            vision=_vision(file, vision_vocab_size),
         )
-    except KeyError as error:
-        raise ConversionError(f"{file}: has no {error.args[0]}: take the model's own config.json") from error
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        raise ConversionError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    return ModelConfig(model, theta, content.get("max_position_embeddings", 2048))
+        raise _wrong_field(file, error) from error
+    return ModelConfig(model, theta, fields.max_position_embeddings)
+
+
+def _vision(file: Path, vocab_size: int | None) -> config.Vision | None:
+    try:
+        return None if vocab_size is None else config.Vision(vocab_size=vocab_size)
+    except pydantic.ValidationError as error:
+        problem = error.errors()[0]["msg"]
+        raise ConversionError(f"{file}: the weights have a vision embedding of {vocab_size} rows: {problem}: check the weights") from error
+
+
+def _wrong_field(file: Path, error: pydantic.ValidationError, parent: str = "") -> ConversionError:
+    """The first problem as a sentence, with the field as config.json names it; `parent` is the field that it lies in."""
+    first = error.errors()[0]
+    place = [*([parent] if parent else []), *(str((SCALING if parent else RENAMED).get(str(part), part)) for part in first["loc"])]
+    field = ".".join(place)
+    if first["type"] == "missing":
+        return ConversionError(f"{file}: has no {field}: {OWN}")
+    problem = "input should be an object" if first["type"] == "model_type" else f"{first['msg'][0].lower()}{first['msg'][1:]}"
+    value = json.dumps(first["input"])
+    shown = value if len(value) <= VALUE_LENGTH else f"{value[:VALUE_LENGTH]}…"
+    return ConversionError(f"{file}: {field} is {shown}: {problem}: {OWN}")
 
 
 def write_config(model_config: ModelConfig, dtype: str, begin_id: int | None = None, end_id: int | None = None) -> dict[str, Any]:
@@ -149,8 +221,12 @@ def _scaling(file: Path, field: str, value: dict[str, Any] | None) -> config.Rop
     if kind != "llama3":
         raise ConversionError(f"{file}: {field}.rope_type is {kind}: only default and llama3 can be converted")
     try:
-        return config.RopeScaling(type="llama3", **{ours: value[theirs] for ours, theirs in SCALING.items()})
+        scaling = config.RopeScaling(type="llama3", **{ours: value[theirs] for ours, theirs in SCALING.items()})
     except KeyError as error:
-        raise ConversionError(f"{file}: {field} has no {error.args[0]}: take the model's own config.json") from error
+        raise ConversionError(f"{file}: {field} has no {error.args[0]}: {OWN}") from error
     except pydantic.ValidationError as error:
-        raise ConversionError(f"{file}: {field}: {error.errors()[0]['msg']}") from error
+        raise _wrong_field(file, error, field) from error
+    if scaling.high_frequency_factor <= scaling.low_frequency_factor:
+        high, low = scaling.high_frequency_factor, scaling.low_frequency_factor
+        raise ConversionError(f"{file}: {field}.high_freq_factor is {high}, which is not above low_freq_factor, {low}: {OWN}")
+    return scaling

@@ -25,5 +25,5 @@ def parse_object(content: bytes, file: object) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ConversionError(f"{file}: not JSON: {error}: download it again") from error
     if not isinstance(value, dict):
-        raise ConversionError(f"{file}: is a JSON {type(value).__name__}, not an object of fields: take the model's own file")
+        raise ConversionError(f"{file}: is JSON, but not an object of fields: take the model's own file")
     return value

@@ -48,7 +48,7 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str], code: ExitCode = E
         ("rope_scaling", {"type": "linear", "factor": 2.0}, "rope_scaling.rope_type is linear"),
         ("rope_parameters", {"rope_type": "yarn", "rope_theta": 1e4}, "rope_parameters.rope_type is yarn"),
         ("rope_parameters", {"rope_type": "llama3", "rope_theta": 1e4}, "rope_parameters has no factor"),
-        ("num_hidden_layers", -1, "layers: "),
+        ("num_hidden_layers", -1, "num_hidden_layers is -1: "),
         ("num_hidden_layers", 1, "tensor model.layers.1.input_layernorm.weight and 8 more do not belong to this model"),
         ("num_hidden_layers", 3, "no file has tensor model.layers.2."),
         ("intermediate_size", 48, "mlp.down_proj.weight is (32, 40), but config.json makes it (32, 48)"),
