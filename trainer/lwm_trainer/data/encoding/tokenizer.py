@@ -63,9 +63,18 @@ class Tokenizer:
         return cls(file.content, uri, vocab_size, read_tokenizer_config(uri))
 
     def _ends(self, original: tokenizers.Tokenizer) -> tuple[int, int]:
-        """Ids of the tokens that begin and end a document. The end also begins one where there is no token for that, as in GPT-2."""
-        default_begin, default_end = next((pair for pair in ENDS if original.token_to_id(pair[1]) is not None), ENDS[0])
+        """Ids of the tokens that begin and end a document. The end also begins one where there is no token for that, as in GPT-2.
+
+        An added token is told apart from a piece of text with the same letters: byte-level vocabularies have learned pieces such as `</s>`.
+        """
+        added = {token.content for token in original.get_added_tokens_decoder().values()}
+        choices = [pair for pair in ENDS if pair[1] in added]
+        choices += [pair for pair in ENDS if original.token_to_id(pair[1]) is not None]
+        default_begin, default_end = choices[0] if choices else ENDS[0]
         begin, end = self._named_id(original, "bos_token", default_begin), self._named_id(original, "eos_token", default_end)
+        named = self.config.token_names
+        if "eos_token" in named and "bos_token" not in named and default_begin not in added:
+            begin = None
         if end is None:
             raise DataError(
                 f"{self.uri}: has no piece {default_end}, and no {CONFIG} beside it names an eos_token: put the tokenizer's own there"

@@ -1,5 +1,6 @@
 """The tokenizer: its own begin and end, untrusted text, and errors that name the cure."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,6 +102,26 @@ def test_the_ends_are_those_that_the_tokenizer_s_config_names(
     specials: tuple[str, ...], names: dict[str, str], ends: tuple[int, int]
 ) -> None:
     tokenizer = Tokenizer(content(*specials), "t.json", 300, TokenizerConfig("c.json", names))
+    assert (tokenizer.begin_id, tokenizer.end_id) == ends
+
+
+@pytest.mark.parametrize(
+    ("pieces", "specials", "names", "ends"),
+    [
+        (("<s>", "</s>"), (), {}, (256, 257)),
+        (("<s>", "</s>"), ("<|begin_of_text|>", "<|end_of_text|>"), {}, (258, 259)),
+        (("<s>",), ("<|endoftext|>",), {"eos_token": "<|endoftext|>"}, (257, 257)),
+        ((), ("<s>", "<e>"), {"eos_token": "<e>"}, (256, 257)),
+    ],
+)
+def test_an_added_token_comes_before_a_piece_of_text_with_the_name_of_an_end(
+    pieces: tuple[str, ...], specials: tuple[str, ...], names: dict[str, str], ends: tuple[int, int]
+) -> None:
+    created = json.loads(content())
+    created["model"]["vocab"] |= {piece: 256 + number for number, piece in enumerate(pieces)}
+    with_specials = tokenizers.Tokenizer.from_str(json.dumps(created))
+    with_specials.add_special_tokens(list(specials))
+    tokenizer = Tokenizer(with_specials.to_str().encode(), "t.json", 300, TokenizerConfig("c.json", names))
     assert (tokenizer.begin_id, tokenizer.end_id) == ends
 
 
