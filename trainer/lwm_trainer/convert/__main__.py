@@ -22,7 +22,6 @@ from lwm_trainer.checkpoint.manifest import ModelManifest
 from lwm_trainer.config import ExitCode
 from lwm_trainer.convert.config_json import ModelConfig, read_config, write_config
 from lwm_trainer.convert.errors import WrongArgumentError
-from lwm_trainer.convert.export_tokenizer import read_export_tokenizer
 from lwm_trainer.convert.hf_read import HuggingFaceFolder
 from lwm_trainer.convert.hf_write import write_weights
 from lwm_trainer.convert.lwm_read import LwmFile
@@ -31,6 +30,7 @@ from lwm_trainer.convert.names import model_parameters
 from lwm_trainer.convert.placement import Progress, conversion_mesh, load_parameters
 from lwm_trainer.convert.rotation import ROTATIONS, read_half_split
 from lwm_trainer.convert.step_folder import StepFolder, require_absent, write_step
+from lwm_trainer.convert.tokenizer_files import read_export_tokenizer, require_tokenizer_file
 from lwm_trainer.runtime.exit_classification import classify_exception
 from lwm_trainer.runtime.redaction import redact
 from lwm_trainer.storage import emulator
@@ -68,6 +68,8 @@ def from_hf(arguments: argparse.Namespace) -> None:
 def from_lwm(arguments: argparse.Namespace) -> None:
     """A file of LWM to a step folder."""
     require_absent(arguments.out)
+    if arguments.tokenizer is not None:
+        require_tokenizer_file(str(arguments.tokenizer))
     _import(arguments, LwmFile(arguments.file), arguments.config, arguments.tokenizer, f"lwm:{arguments.file.resolve().name}")
 
 

@@ -90,7 +90,7 @@ class LwmFile:
 
 def _inner(key: tuple[str, ...]) -> tuple[str, ...]:
     """The key path without leading `params`."""
-    while key[0] == "params":
+    while key[:1] == ("params",):
         key = key[1:]
     return key
 

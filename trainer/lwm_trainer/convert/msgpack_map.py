@@ -3,6 +3,7 @@
 Only headers are parsed; the bytes of an array stay in the memory map until a slice is asked for. No pickle is ever loaded.
 """
 
+import math
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,8 @@ class Stream:
             if self._bytes[at] != PAIR[0]:
                 raise self._broken(at, "a pair of key path and array should begin here")
             key, after = self._small(at + 1)
+            if not isinstance(key, list) or not key:
+                raise self._broken(at + 1, "a key path should begin here")
             self.locations[tuple(map(str, key))] = body = self._body(after)
             at = body.stop
 
@@ -100,27 +103,37 @@ class Stream:
                     at = self._body(at).stop
             else:
                 value, at = self._small(at)
-                shape = tuple(value[str(axis)] for axis in range(len(value))) if name == "shape" else shape
+                if name == "shape":  # a map from "0", "1", … to sizes
+                    sizes = [value.get(str(axis)) for axis in range(len(value))] if isinstance(value, dict) else None
+                    shape = self._shape(location.start, key, sizes)
+        if sum(chunk.size for chunk in chunks) != math.prod(shape) or not chunks:
+            raise self._broken(location.start, f"{'/'.join(key)} does not have the values of its shape {shape}")
         return Tensor(shape, tuple(chunks))
 
     def _array(self, at: int, key: tuple[str, ...]) -> tuple[np.ndarray[Any, Any], tuple[int, ...]]:
         outer = self._body(at)
         if outer.code != ARRAY_CODE:
             raise self._broken(at, f"{'/'.join(key)} is not an array")
-        shape, at = self._small(outer.start + 1)
+        sizes, at = self._small(outer.start + 1)
+        shape = self._shape(outer.start, key, sizes)
         name, at = self._small(at)
         if name not in DTYPES:
             raise ConversionError(f"{self._file}: {'/'.join(key)} is {name}: only {', '.join(DTYPES)} can be converted")
         body, dtype = self._body(at), np.dtype(name)
-        if body.stop - body.start != int(np.prod(shape)) * dtype.itemsize:
-            raise self._broken(at, f"{'/'.join(key)} does not have the bytes of its shape {tuple(shape)}")
-        return np.frombuffer(self._bytes, dtype, int(np.prod(shape)), body.start), tuple(shape)
+        if body.stop - body.start != math.prod(shape) * dtype.itemsize:
+            raise self._broken(at, f"{'/'.join(key)} does not have the bytes of its shape {shape}")
+        return np.frombuffer(self._bytes, dtype, math.prod(shape), body.start), shape
+
+    def _shape(self, at: int, key: tuple[str, ...], sizes: Any) -> tuple[int, ...]:
+        if not isinstance(sizes, list) or not all(type(size) is int and size >= 0 for size in sizes):
+            raise self._broken(at, f"{'/'.join(key)} has no shape")
+        return tuple(sizes)
 
     def _body(self, at: int) -> _Body:
         """The body of the bytes or extension at `at`."""
         kind = self._bytes[at] if at < len(self._bytes) else None
         if kind not in _SIZED:
-            if kind is not None and 0xD4 <= kind <= 0xD8:
+            if kind is not None and 0xD4 <= kind <= 0xD8 and at + 2 + (1 << (kind - 0xD4)) <= len(self._bytes):
                 return _Body(at + 2, at + 2 + (1 << (kind - 0xD4)), self._bytes[at + 1])
             raise self._broken(at, "bytes should begin here")
         width = _SIZED[kind]

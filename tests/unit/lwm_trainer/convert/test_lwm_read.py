@@ -13,8 +13,11 @@ from safetensors.numpy import save
 from convert.ours import logits
 from lwm_trainer.config import ExitCode
 from lwm_trainer.convert.__main__ import main
+from lwm_trainer.convert.config_json import read_config
 from lwm_trainer.convert.errors import ConversionError
+from lwm_trainer.convert.lwm_read import LwmFile
 from lwm_trainer.convert.msgpack_map import Stream
+from lwm_trainer.convert.names import model_parameters
 from unit.lwm_trainer.convert.test_round_trip import MODELS
 
 WIDTH, HEADS, CHANNELS, INNER, VOCAB, LAYERS = 32, 4, 8, 40, 64, 2
@@ -114,6 +117,36 @@ def test_a_file_cut_anywhere_is_refused_and_nothing_is_written(tmp_path: Path, c
         file.write_bytes(content[:part])
         assert main(["from-lwm", str(file), str(tmp_path / "0"), "--config", CONFIG]) == ExitCode.BAD_DATA, part
         assert str(file) in capsys.readouterr().err
+    assert not (tmp_path / "0").exists()
+
+
+def test_a_byte_that_is_wrong_anywhere_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most bytes are values; the bytes around the beginning of an array, and of a chunk of one, are the ones that are parsed."""
+    monkeypatch.setattr(flax.serialization, "MAX_CHUNK_SIZE", 1000)
+    file = write(tmp_path / "streaming_params", drawn(0))
+    content = file.read_bytes()
+    begins = [location.start for location in Stream(file).locations.values()]
+    draw = np.random.default_rng(0)
+    parameters = model_parameters(read_config(Path(CONFIG)).model)
+    refusals = 0
+    for _ in range(300):
+        changed = bytearray(content)
+        changed[max(0, int(draw.choice(begins)) + int(draw.integers(-60, 60)))] = int(draw.integers(256))
+        file.write_bytes(changed)
+        try:
+            LwmFile(file).check(parameters, tied=False)
+        except ConversionError:
+            refusals += 1
+    assert refusals > 100
+
+
+@pytest.mark.parametrize("name", ["missing.json", "tokenizer.model", ""])
+def test_a_tokenizer_that_is_named_is_there(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path / "streaming_params", drawn(0))
+    (tmp_path / "tokenizer.model").write_bytes(b"pieces")
+    command = ["from-lwm", str(file), str(tmp_path / "0"), "--config", CONFIG, "--tokenizer", str(tmp_path / name)]
+    assert main(command) == ExitCode.BAD_ARGUMENTS
+    assert f"--tokenizer {tmp_path / name}: " in capsys.readouterr().err
     assert not (tmp_path / "0").exists()
 
 

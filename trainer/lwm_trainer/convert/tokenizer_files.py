@@ -1,4 +1,4 @@
-"""The tokenizer of an exported model: read as a training reads it, checked before anything is written, written as transformers reads it."""
+"""The tokenizer of a model: read as a training reads it, checked before anything is written, exported as transformers reads it."""
 
 import json
 from typing import Any, NamedTuple
@@ -41,7 +41,7 @@ def read_export_tokenizer(uri: str, manifest: ModelManifest) -> ExportTokenizer:
 
     Raises WrongArgumentError for a wrong `uri`, ConversionError for a tokenizer that is not this model's, and what `Tokenizer.load` raises.
     """
-    _require_file(uri)
+    require_tokenizer_file(uri)
     tokenizer = Tokenizer.load(uri, ANY_SIZE)
     _require_same(tokenizer, manifest)
     ids = TokenIds(tokenizer.begin_id, tokenizer.end_id)
@@ -54,7 +54,8 @@ def read_export_tokenizer(uri: str, manifest: ModelManifest) -> ExportTokenizer:
     return ExportTokenizer(ids, files)
 
 
-def _require_file(uri: str) -> None:
+def require_tokenizer_file(uri: str) -> None:
+    """Raise WrongArgumentError for a `--tokenizer` that is no tokenizer.json by its name, or is not there."""
     path = epath.Path(uri)
     if path.is_dir():
         raise WrongArgumentError(f"--tokenizer {uri}: is a folder: name the {TOKENIZER} in it")
