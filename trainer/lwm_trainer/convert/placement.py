@@ -60,19 +60,22 @@ def _load(parameter: Parameter, reader: ParameterReader, sharding: Any, dtype: A
             values = reader.read(parameter, layer, inner)
             copy_transposed(shard[row], values)
             if not np.isfinite(shard[row]).all():
-                raise _not_finite(parameter, reader, layer)
+                raise _not_finite(parameter, reader, layer, dtype)
             progress(values.nbytes)
         return shard[0] if parameter.layers is None else shard
 
     return jax.make_array_from_callback(parameter.stacked_shape, sharding, read_shard)
 
 
-def _not_finite(parameter: Parameter, reader: ParameterReader, layer: int) -> ConversionError:
+def _not_finite(parameter: Parameter, reader: ParameterReader, layer: int, dtype: Any) -> ConversionError:
     """The error for a tensor with values that no training recovers from; counts them in the whole tensor, not in one device's part."""
-    values = reader.read(parameter, layer, tuple(slice(0, size) for size in parameter.shape)).astype(np.float32)
-    nans, infinities = int(np.isnan(values).sum()), int(np.isinf(values).sum())
+    values = reader.read(parameter, layer, tuple(slice(0, size) for size in parameter.shape))
+    stored = values.astype(dtype)
+    count = f"of {values.size} values, {np.isnan(stored).sum()} are NaN and {np.isinf(stored).sum()} infinite"
+    if np.isfinite(values).all():
+        return ConversionError(f"{reader.locate(parameter, layer)}: {count} as {dtype}: convert with --dtype float32")
     return ConversionError(
-        f"{reader.locate(parameter, layer)}: of {values.size} values, {nans} are NaN and {infinities} infinite: "
+        f"{reader.locate(parameter, layer)}: {count}: "
         "the model was saved after its training diverged, or was damaged: take an earlier checkpoint, or download it again"
     )
 

@@ -70,3 +70,14 @@ def test_values_that_are_not_finite_are_counted_in_the_whole_tensor(mesh: Mesh, 
     model = read_config(MODELS / "llama31" / "config.json").model
     with pytest.raises(ConversionError, match=rf"model.safetensors: tensor {name}: of 1280 values, 1 are NaN and 2 infinite"):
         load_parameters(model, HuggingFaceFolder(tmp_path), make_mesh(mesh), "bfloat16", lambda size: None)
+
+
+def test_a_value_too_large_for_bfloat16_is_not_stored_as_infinite(tmp_path: Path) -> None:
+    changed = tensors(MODELS / "llama31")
+    changed["model.norm.weight"][3] = np.finfo(np.float32).max
+    save_file(changed, tmp_path / "model.safetensors")
+    model = read_config(MODELS / "llama31" / "config.json").model
+    source, mesh = HuggingFaceFolder(tmp_path), make_mesh(Mesh(dp=8))
+    load_parameters(model, source, mesh, "float32", lambda size: None)
+    with pytest.raises(ConversionError, match=r"model\.norm\.weight: of 32 values, 0 are NaN and 1 infinite as bfloat16: convert with"):
+        load_parameters(model, source, mesh, "bfloat16", lambda size: None)
