@@ -1,5 +1,6 @@
 """Listings of files, made before any is read, and patterns of file names."""
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,8 +44,11 @@ def parse_pattern(path: str, exists: Callable[[str], bool] = lambda _: False) ->
 
 
 def file_uri(uri: str, name: str) -> str:
-    """The URI of the file of this name, as `Listing.uri` gave it when `uri` was listed."""
-    pattern = parse_pattern(uri)
+    """The URI of the file of this name, as `Listing.uri` gave it when `uri` was listed.
+
+    A `*` in the name of a folder on disk is told from a pattern only where the folder is there.
+    """
+    pattern = parse_pattern(uri, os.path.lexists)
     if pattern is not None:
         return f"{pattern[0]}/{name}"
     return uri if uri.endswith(f"/{name}") else f"{uri.rstrip('/')}/{name}"
