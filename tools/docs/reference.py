@@ -129,7 +129,9 @@ def _default(schema: Schema) -> str:
 
 
 def _bounds(schema: Schema) -> str:
-    """Range, length and pattern. Times have no length here."""
+    """Range, length and pattern. Times have no length here. The notation of a quantity is not repeated for each."""
+    if schema.get("x-kubernetes-int-or-string"):
+        return ""
     bounds = []
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None and high is not None and not schema.get("exclusiveMinimum") and not schema.get("exclusiveMaximum"):

@@ -47,8 +47,12 @@ def test_every_field_of_spec_and_status_has_a_description() -> None:
     assert [path for path, schema in FIELDS.items() if not schema.get("description")] == []
 
 
+FOREIGN_NAMES = {"chat_template", "strftime_now", "tokenizer_config"}
+"""Names of transformers with an underscore. No field of ours has one of them."""
+
+
 def test_no_description_calls_a_field_by_its_name_in_python() -> None:
-    python_names = {path: re.findall(r"\b[a-z]+_[a-z_]+\b", schema["description"]) for path, schema in FIELDS.items()}
+    python_names = {path: set(re.findall(r"\b[a-z]+_[a-z_]+\b", schema["description"])) - FOREIGN_NAMES for path, schema in FIELDS.items()}
     assert {path: names for path, names in python_names.items() if names} == {}
 
 
