@@ -19,7 +19,7 @@ from support.operator_process import Process
 
 @pytest.fixture
 def operator(account: Path, namespace: str, tmp_path: Path) -> Iterator[Process]:
-    process = Process(account, namespace, tmp_path / "log", settings={"LWM_LEASE_NAME": f"{namespace}-leader"})
+    process = Process(account, namespace, tmp_path / "log")
     yield process
     process.end()
 

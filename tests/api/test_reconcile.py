@@ -12,7 +12,8 @@ from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Client, Patch
 from lwm_operator.cluster.port import ClusterError, NameConflictError
-from lwm_operator.cluster.status import write_status
+from lwm_operator.cluster.status import patch_status, write_status
+from lwm_operator.plan.status.unreadable import unreadable_status
 from lwm_trainer.config import PROGRESS_ANNOTATION
 from simulation.builders import stage
 from support.api_requests import create, reload
@@ -53,6 +54,21 @@ async def test_a_spec_without_sense_gets_no_child_and_says_why(client: Client, r
     accepted = {condition.type: condition for condition in (await reload(client, training)).status.conditions}["Accepted"]
     assert (accepted.status, accepted.reason) == ("False", "InvalidSpec")
     assert "spec.model.width: 126 is not a multiple of fsdp x sp = 4" in accepted.message
+
+
+async def test_a_training_that_cannot_be_parsed_says_so_and_keeps_the_rest_of_its_status(
+    client: Client, rights: Client, namespace: str
+) -> None:
+    operator, training = Operator(rights), await create(client, namespace)
+    await operator.reconcile(training)
+    before = await reload(client, training)
+    said_so = unreadable_status("spec.stages: wrong", before.status.conditions, 1, datetime.now(UTC))
+    await patch_status(rights, before.metadata, said_so)
+    after = (await reload(client, training)).status
+    assert (after.phase, after.reason, after.stages) == (Phase.PENDING, "Unreadable", before.status.stages)
+    await operator.reconcile(training)
+    again = (await reload(client, training)).status
+    assert (again.phase, {each.type: each.status for each in again.conditions}["Accepted"]) == (Phase.STARTING, "True")
 
 
 async def test_a_topology_that_does_not_exist_is_refused_with_those_next_to_it(client: Client, rights: Client, namespace: str) -> None:

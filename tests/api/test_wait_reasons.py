@@ -207,7 +207,8 @@ async def fail(client: Client, training: str) -> None:
 
 async def story(kubeconfig: Path, folder: Path) -> dict[str, Seen]:
     client = Client(await configuration())
-    made = rendered(ID, ID, *(f"--show-only=templates/{name}.yaml" for name in ("serviceaccount", "rbac")))
+    watched = f"--set=watchNamespaces={{{','.join((ID, QUOTA, HOSTILE, DENYING, GATED))}}}"
+    made = rendered(ID, ID, watched, *(f"--show-only=templates/{name}.yaml" for name in ("serviceaccount", "rbac")))
     try:
         async with furnished(client):
             await apply(client, made)
@@ -231,7 +232,7 @@ async def story(kubeconfig: Path, folder: Path) -> dict[str, Seen]:
 
 async def held(client: Client) -> bool:
     """Whether the operator leads: from then on it works."""
-    lease = await client.get(paths.item("Lease", ID, "lwm-operator"))
+    lease = await client.get(paths.item("Lease", ID, f"{ID}-leader"))
     return bool(lease and lease["spec"].get("holderIdentity"))
 
 

@@ -58,6 +58,9 @@ class SimulatedCluster:
         self._lose("answer")
         return True
 
+    async def patch_status(self, metadata: Metadata, status: Status) -> None:
+        raise AssertionError("only for a training that cannot be parsed, and the simulation stores none")
+
     async def carry_out(self, training: Training, action: Action) -> None:
         await stop()
         self._lose("request")

@@ -12,7 +12,10 @@ from typing import Any
 
 
 class Process:
-    """`python -m lwm_operator` in `namespace`, with its log. It watches that namespace and `others`; `settings` are more variables."""
+    """`python -m lwm_operator` in `namespace`, with its log, as the release of the namespace's name would run it.
+
+    It watches that namespace and `others`; `settings` are more variables.
+    """
 
     def __init__(
         self, kubeconfig: Path, namespace: str, log: Path, others: Sequence[str] = (), settings: Mapping[str, str] | None = None
@@ -23,6 +26,7 @@ class Process:
             "KUBECONFIG": str(kubeconfig),
             "POD_NAMESPACE": namespace,
             "POD_NAME": "operator-under-test",
+            "LWM_LEASE_NAME": f"{namespace}-leader",
             "LWM_TRAINER_IMAGE": "registry.invalid/lwm-trainer:none",
             "LWM_WATCH_NAMESPACES": ",".join([namespace, *others]),
             "LWM_HEALTH_PORT": free_port(),

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from lwm_operator.api import names
-from lwm_operator.api.status import Status
+from lwm_operator.api.status import Condition, Status
 from lwm_operator.api.training import Metadata, Training, parse_training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.apply import carry_out
@@ -16,7 +16,7 @@ from lwm_operator.cluster.client import UNREACHABLE, ApiError, Body, Client
 from lwm_operator.cluster.events import post_event
 from lwm_operator.cluster.port import ConflictError, TrainingKey, UnansweredError, UnreadableTrainingError
 from lwm_operator.cluster.snapshot import observe
-from lwm_operator.cluster.status import write_status
+from lwm_operator.cluster.status import patch_status, write_status
 from lwm_operator.plan.actions import Action, Event
 from lwm_operator.plan.observed import Observed
 
@@ -90,7 +90,7 @@ class KubernetesCluster:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])
             message = f"{field}: {first['msg']}: the CRD and the operator differ in version, upgrade the chart"
-            raise UnreadableTrainingError(Metadata.model_validate(body["metadata"]), message) from error
+            raise UnreadableTrainingError(Metadata.model_validate(body["metadata"]), message, _conditions(body)) from error
 
     async def observe(self, training: Training) -> Observed:
         observed = await observe(self._client, training, self.now(), read_nodes=self._read_nodes)
@@ -99,6 +99,10 @@ class KubernetesCluster:
     async def write_status(self, training: Training, status: Status) -> bool:
         with _port_errors():
             return await write_status(self._client, training, status)
+
+    async def patch_status(self, metadata: Metadata, status: Status) -> None:
+        with _port_errors():
+            await patch_status(self._client, metadata, status)
 
     async def carry_out(self, training: Training, action: Action) -> None:
         with _port_errors():
@@ -110,6 +114,14 @@ class KubernetesCluster:
 
 def _key(body: Body) -> TrainingKey:
     return TrainingKey(body["metadata"]["namespace"], body["metadata"]["name"])
+
+
+def _conditions(body: Body) -> tuple[Condition, ...]:
+    """The conditions of a status that may be unreadable itself; empty if they are."""
+    try:
+        return TypeAdapter(tuple[Condition, ...]).validate_python(body["status"]["conditions"])
+    except (KeyError, TypeError, ValidationError):
+        return ()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ Kubernetes is one implementation (`kubernetes_cluster`), the simulation of the t
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from lwm_operator.api.status import Status
+from lwm_operator.api.status import Condition, Status
 from lwm_operator.api.training import Metadata, Training
 from lwm_operator.plan.actions import Action, Event
 from lwm_operator.plan.observed import Observed
@@ -47,9 +47,11 @@ class NotRestoredError(ClusterError):
 class UnreadableTrainingError(ClusterError):
     """The cluster stores a training that this version of the operator cannot parse."""
 
-    def __init__(self, metadata: Metadata, message: str) -> None:
+    def __init__(self, metadata: Metadata, message: str, conditions: tuple[Condition, ...] = ()) -> None:
+        """`conditions` are those of the stored status, as far as they can be read."""
         super().__init__(message)
         self.metadata = metadata
+        self.conditions = conditions
 
 
 class ClusterPort(Protocol):
@@ -69,6 +71,9 @@ class ClusterPort(Protocol):
 
     async def write_status(self, training: Training, status: Status) -> bool:
         """Replace the status of the training as it was read; return False when it is the same already. Raises ConflictError."""
+
+    async def patch_status(self, metadata: Metadata, status: Status) -> None:
+        """Write the fields that are set in `status`, and leave all others as they are stored. Raises ConflictError."""
 
     async def carry_out(self, training: Training, action: Action) -> None:
         """Carry out one action of a plan; an action that was carried out before changes nothing. Raises NameConflictError."""

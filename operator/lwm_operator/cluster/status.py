@@ -1,10 +1,10 @@
-"""Write the status: at most one server-side apply in a pass, none when nothing changed."""
+"""Write the status: at most one request in a pass, none when nothing changed."""
 
 from typing import Any
 
 from lwm_operator.api import names
 from lwm_operator.api.status import Status
-from lwm_operator.api.training import Training
+from lwm_operator.api.training import Metadata, Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Client, Patch
 
@@ -20,13 +20,28 @@ async def write_status(client: Client, training: Training, status: Status) -> bo
     """
     if status == training.status:
         return False
-    metadata = training.metadata
-    body = {
+    await client.patch(_path(training.metadata), _body(training.metadata, status_body(status)), Patch.APPLY, manager=names.FIELD_MANAGER)
+    return True
+
+
+async def patch_status(client: Client, metadata: Metadata, status: Status) -> None:
+    """Write the fields that are set in `status` over the version of the training with this metadata.
+
+    A merge patch, because an apply would remove the fields that it leaves out. Raises ApiError, with code 409 when the training has been
+    written since.
+    """
+    fields = status.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    await client.patch(_path(metadata), _body(metadata, fields), Patch.MERGE, manager=names.FIELD_MANAGER)
+
+
+def _path(metadata: Metadata) -> str:
+    return paths.item(names.KIND, metadata.namespace, metadata.name) + "/status"
+
+
+def _body(metadata: Metadata, status: dict[str, Any]) -> dict[str, Any]:
+    return {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,
         "metadata": {"name": metadata.name, "namespace": metadata.namespace, "resourceVersion": metadata.resource_version},
-        "status": status_body(status),
+        "status": status,
     }
-    path = paths.item(names.KIND, metadata.namespace, metadata.name) + "/status"
-    await client.patch(path, body, Patch.APPLY, manager=names.FIELD_MANAGER)
-    return True

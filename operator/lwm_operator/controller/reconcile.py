@@ -23,6 +23,7 @@ from lwm_operator.plan.actions import (
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.plan import plan
 from lwm_operator.plan.reasons import EventReason
+from lwm_operator.plan.status.unreadable import unreadable_status
 
 log = structlog.get_logger("lwm_operator")
 
@@ -117,11 +118,21 @@ class Reconciler:
             log.warning("event_not_posted", reason=event.reason, error=str(error))
 
     async def _report_unreadable(self, error: UnreadableTrainingError) -> None:
-        """The CRD admitted what this operator cannot read: the two are of different versions."""
+        """The CRD admitted what this operator cannot read: the two are of different versions.
+
+        The training is not looked at again before somebody edits it or the operator restarts.
+        """
         log.error("training_unreadable", error=str(error))
+        metadata = error.metadata
+        try:
+            await self._cluster.patch_status(
+                metadata, unreadable_status(str(error), error.conditions, metadata.generation, self._cluster.now())
+            )
+        except ClusterError as refusal:
+            log.warning("status_not_written", error=str(refusal))
         reason = EventReason.UNREADABLE
-        key = f"{reason}/{error.metadata.generation}"
-        await self._post_event(error.metadata, Event(reason=str(reason), message=str(error), key=key, type="Warning"))
+        key = f"{reason}/{metadata.generation}"
+        await self._post_event(metadata, Event(reason=str(reason), message=str(error), key=key, type="Warning"))
 
 
 def describe(action: Action) -> str:

@@ -71,6 +71,12 @@ class LifecycleReason(Reason):
         "spec.model.width: 126 is not a multiple of fsdp x sp = 4, its shards: use 128 or another mesh",
         "Correct the field that the message names.",
     )
+    UNREADABLE = (
+        "Unreadable",
+        "The operator cannot parse the training, because the CRD and the operator differ in version. What runs goes on, unwatched.",
+        "spec.stages: Input should be a valid array: the CRD and the operator differ in version, upgrade the chart",
+        "Install CRD and operator from the same chart.",
+    )
     CREATING = (
         "Creating",
         "The attempt's Job is being created.",

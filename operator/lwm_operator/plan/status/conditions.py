@@ -23,8 +23,12 @@ def conditions(
     message: str,
     generation: int,
     now: datetime,
+    refusal: LifecycleReason = LifecycleReason.INVALID_SPEC,
 ) -> tuple[Condition, ...]:
-    """All six conditions. A transition time changes only together with its status. Warnings appear in the message of Accepted."""
+    """All six conditions. A transition time changes only together with its status. Warnings appear in the message of Accepted.
+
+    `refusal` is the reason of Accepted when there are `spec_errors`.
+    """
     before = {known.type: known for known in old}
     advancing = phase in (Phase.STARTING, Phase.RUNNING, Phase.RECOVERING) and reason not in BLOCKED
 
@@ -44,7 +48,7 @@ def conditions(
     def explained_if_true(kind: str, holds: bool, otherwise: ConditionReason) -> Condition:
         return condition(kind, holds, reason if holds else otherwise, message if holds else "")
 
-    accepted_reason = LifecycleReason.INVALID_SPEC if spec_errors else ConditionReason.SPEC_VALID
+    accepted_reason = refusal if spec_errors else ConditionReason.SPEC_VALID
     return (
         condition("Accepted", not spec_errors, accepted_reason, "; ".join(spec_errors) or warning_text(warnings)),
         condition("Progressing", advancing, reason, message),

@@ -37,6 +37,7 @@ class FakeCluster:
         self.requests: list[str] = []
         self.actions: list[Action] = []
         self.events: list[Event] = []
+        self.patches: list[Status] = []
 
     def now(self) -> datetime:
         return NOW
@@ -58,6 +59,11 @@ class FakeCluster:
         changed = status != self.training.status
         self.training = self.training.model_copy(update={"status": status})
         return changed
+
+    async def patch_status(self, metadata: Metadata, status: Status) -> None:
+        self.requests.append("patch_status")
+        self._raise("patch_status")
+        self.patches.append(status)
 
     async def carry_out(self, training: Training, action: Action) -> None:
         self.requests.append("carry_out")
@@ -154,11 +160,22 @@ async def test_events_that_cannot_be_posted_do_not_stop_a_training() -> None:
     assert [type(action) for action in cluster.actions] == [CreateAttempt]
 
 
-async def test_a_training_that_cannot_be_parsed_gets_an_event_and_nothing_else() -> None:
-    cluster = FakeCluster(read_training=UnreadableTrainingError(training().metadata, "spec.stages: the CRD and the operator differ"))
+UNREADABLE = UnreadableTrainingError(training().metadata, "spec.stages: the CRD and the operator differ")
+
+
+async def test_a_training_that_cannot_be_parsed_says_so_in_status_and_event_and_nothing_else_happens() -> None:
+    cluster = FakeCluster(read_training=UNREADABLE)
     assert await Reconciler(cluster).reconcile(KEY) is None
-    assert cluster.requests == ["post_event"]
-    assert (cluster.events[0].reason, cluster.events[0].message) == ("Unreadable", "spec.stages: the CRD and the operator differ")
+    assert cluster.requests == ["patch_status", "post_event"]
+    (patch,) = cluster.patches
+    assert (patch.phase, patch.reason, patch.message) == ("Pending", "Unreadable", str(UNREADABLE))
+    assert (cluster.events[0].reason, cluster.events[0].message) == ("Unreadable", str(UNREADABLE))
+
+
+async def test_a_refused_status_leaves_the_event_of_a_training_that_cannot_be_parsed() -> None:
+    cluster = FakeCluster(read_training=UNREADABLE, patch_status=ConflictError("written since"))
+    assert await Reconciler(cluster).reconcile(KEY) is None
+    assert [event.reason for event in cluster.events] == ["Unreadable"]
 
 
 async def test_a_training_that_is_gone_has_no_metrics_any_longer() -> None:
