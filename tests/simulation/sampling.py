@@ -63,7 +63,7 @@ RUNNING = {
 ENCODING = {"work": 6.0, "lose worker": 2.0, "bad data": 2.0, "work mute": 0.7, "hold up worker": 1.0, "drop preparations": 0.7}
 ENDED = {"recover": 8.0, "resume": 0.3, "bad image": 0.5}
 QUEUED = {"upgrade API": 0.5, "admit": 8.0, "in and out": 2.0, "suspend": 0.5, "bad image": 0.5}
-QUEUED_RUNNING = {"take back": 6.0}
+QUEUED_RUNNING = {"take back": 12.0}
 BY_PHASE = {
     Phase.PAUSED: {"resume": 10.0, "append": 1.0},
     Phase.FAILED: {"resume": 10.0},

@@ -10,8 +10,8 @@ Script = list[Move]
 CODES = [
     int(code)
     for code in (
-        "1 1 1 64 65 66 66 70 70 70 75 75 75 75 75 75 76 76 77 77 77 77 77 77 78 "
-        "79 80 80 80 80 80 81 81 82 82 82 82 82 83 134 137 137 139 139 139 139 139 139 139 139 143"
+        "1 1 1 64 64 65 66 66 70 70 70 75 75 75 75 75 75 76 76 77 77 77 77 77 77 77 78 "
+        "79 80 80 80 80 80 80 80 80 80 80 81 81 82 82 82 82 82 83 134 137 137 139 139 139 139 139 139 139 139 143"
     ).split()
 ]
 IMAGE = ("ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError", "CreateContainerError", "SchedulingGated", "Odd")
