@@ -32,10 +32,10 @@ async def carry_out(client: Client, training: Training, action: Action, default_
     image = training.spec.image or default_image
     match action:
         case CreateAttempt():
-            attempt_spec = _attempt_spec(training, action, image)
+            attempt_spec = _attempt_spec(training, action, image, fixed_user=fixed_user)
             await _create(client, training, supporting_objects(attempt_spec), jobs(attempt_spec))
         case RestoreAttempt():
-            attempt_spec = _attempt_spec(training, action.creation, image)
+            attempt_spec = _attempt_spec(training, action.creation, image, fixed_user=fixed_user)
             await _restore(client, training, supporting_objects(attempt_spec), jobs(attempt_spec))
         case CreatePreparation():
             preparation = PreparationSpec(
@@ -57,7 +57,7 @@ async def carry_out(client: Client, training: Training, action: Action, default_
                 await _delete_preparation(client, training, leftover)
 
 
-def _attempt_spec(training: Training, action: CreateAttempt, image: str) -> AttemptSpec:
+def _attempt_spec(training: Training, action: CreateAttempt, image: str, *, fixed_user: bool) -> AttemptSpec:
     return AttemptSpec(
         training=training,
         stage=action.stage,
@@ -68,6 +68,7 @@ def _attempt_spec(training: Training, action: CreateAttempt, image: str) -> Atte
         avoided_nodes=action.avoided_nodes,
         avoided_node_pools=action.avoided_node_pools,
         prepared=dict(action.prepared),
+        fixed_user=fixed_user,
     )
 
 

@@ -53,6 +53,13 @@ async def create(api: InMemoryApi, **changes: Any) -> None:
     await carry_out(api, training(**changes), CREATE, IMAGE)
 
 
+@pytest.mark.parametrize("fixed_user", [True, False])
+async def test_the_platform_may_assign_the_user_of_an_attempts_pods(api: InMemoryApi, fixed_user: bool) -> None:
+    await carry_out(api, training(), CREATE, IMAGE, fixed_user=fixed_user)
+    security = api.objects[JOB]["spec"]["template"]["spec"]["securityContext"]
+    assert ("runAsUser" in security, "fsGroup" in security) == (fixed_user, fixed_user)
+
+
 @pytest.mark.parametrize("changes", [edited(), edited(maxToKeep=9), edited() | {"failurePolicy": {"hang": {"minSeconds": 900}}}])
 async def test_an_edit_between_the_config_and_its_job_replaces_the_config(api: InMemoryApi, changes: dict[str, Any]) -> None:
     refuse_jobs(api)
