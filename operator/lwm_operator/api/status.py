@@ -159,6 +159,11 @@ class Attempt(Resource):
     host_exits: Sentence | None = None
     """Exit code of each host, such as `host 0: 79, host 1: 137`."""
 
+    @property
+    def avoided(self) -> tuple[str, ...]:
+        """The nodes or the node pools that the pods avoid."""
+        return (*self.avoided_nodes, *self.avoided_node_pools)
+
 
 class FinalCheckpoint(Resource):
     """Final checkpoint of a stage, and hashes that are equal for equal runs."""

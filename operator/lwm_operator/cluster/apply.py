@@ -98,6 +98,7 @@ async def _create(client: Client, training: Training, manifests: tuple[Manifest,
         if manifest["kind"] != "ConfigMap":
             await _update(client, training, manifest, existing)
         elif existing.get("data") != manifest["data"] and not await _existing_jobs(client, training, job_manifests):
+            # An immutable one from an older spec or operator. Only without any Job: all hosts of a gang read the same run config.
             await _replace(client, training, manifest, existing)
     created = [await _create_job(client, training, manifest) for manifest in job_manifests]
     for job in created:
@@ -117,7 +118,7 @@ async def _create_or_get(client: Client, training: Training, manifest: Manifest)
     kind, name, namespace = manifest["kind"], manifest["metadata"]["name"], training.metadata.namespace
     existing = await client.get(paths.item(kind, namespace, name))
     if existing is None:
-        await client.call("POST", paths.collection(kind, namespace), query={"fieldManager": names.FIELD_MANAGER}, body=manifest)
+        await _post(client, namespace, manifest)
         return None
     _check_owner(training, kind, existing)
     return existing
@@ -130,11 +131,17 @@ async def _update(client: Client, training: Training, manifest: Manifest, existi
     await client.patch(path, exact, Patch.APPLY, manager=names.FIELD_MANAGER)
 
 
-async def _replace(client: Client, training: Training, manifest: Manifest, existing: Body) -> None:
-    """Replace an immutable ConfigMap from an older spec or operator. Only without any Job: all hosts of a gang read the same run config."""
-    collection = paths.collection(manifest["kind"], training.metadata.namespace)
-    await client.delete(f"{collection}/{manifest['metadata']['name']}", existing["metadata"]["uid"])
-    await client.call("POST", collection, query={"fieldManager": names.FIELD_MANAGER}, body=manifest)
+async def _replace(client: Client, training: Training, manifest: Manifest, existing: Body) -> Body:
+    """Create an object anew that cannot be updated. With its uid as a precondition, no other of that name is deleted."""
+    namespace = training.metadata.namespace
+    await client.delete(paths.item(manifest["kind"], namespace, manifest["metadata"]["name"]), existing["metadata"]["uid"])
+    return await _post(client, namespace, manifest)
+
+
+async def _post(client: Client, namespace: str, manifest: Manifest) -> Body:
+    """Create the object. Raises ApiError, with code 409 when its name exists."""
+    query = {"fieldManager": names.FIELD_MANAGER}
+    return await client.call("POST", paths.collection(manifest["kind"], namespace), query=query, body=manifest)
 
 
 async def _existing_jobs(client: Client, training: Training, job_manifests: tuple[Manifest, ...]) -> list[Body]:
@@ -146,11 +153,11 @@ async def _existing_jobs(client: Client, training: Training, job_manifests: tupl
 
 async def _create_job(client: Client, training: Training, manifest: Manifest) -> Body:
     """Create the Job, or return the training's own that exists: an exhausted quota refuses its name, too."""
-    name, collection = manifest["metadata"]["name"], paths.collection("Job", training.metadata.namespace)
+    name, namespace = manifest["metadata"]["name"], training.metadata.namespace
     try:
-        return await client.call("POST", collection, query={"fieldManager": names.FIELD_MANAGER}, body=manifest)
+        return await _post(client, namespace, manifest)
     except ApiError as error:
-        existing = await client.get(f"{collection}/{name}")
+        existing = await client.get(paths.item("Job", namespace, name))
         if existing is None:
             raise
         _check_owner(training, "Job", existing)
@@ -158,8 +165,7 @@ async def _create_job(client: Client, training: Training, manifest: Manifest) ->
             raise NameConflictError(f"Job {name} has the labels of another attempt: delete it") from error
         if parse.is_held(existing) and _template(existing) != _template(manifest):
             # The spec was edited before another slice was admitted: all slices run the same pods. This one has not had any.
-            await client.delete(f"{collection}/{name}", existing["metadata"]["uid"])
-            return await client.call("POST", collection, query={"fieldManager": names.FIELD_MANAGER}, body=manifest)
+            return await _replace(client, training, manifest, existing)
         return existing
 
 
@@ -196,7 +202,7 @@ async def _delete_owned(client: Client, training: Training, kind: str, name: str
         await client.delete(path, existing["metadata"]["uid"])
 
 
-def _check_owner(training: Training, kind: str, existing: Body | None) -> None:
-    if existing is not None and not parse.is_controlled_by(existing, training.metadata.uid):
+def _check_owner(training: Training, kind: str, existing: Body) -> None:
+    if not parse.is_controlled_by(existing, training.metadata.uid):
         name = existing["metadata"]["name"]
         raise NameConflictError(f"{kind} {name} exists but belongs to another owner: delete it, or give the training another name")

@@ -11,7 +11,7 @@ from lwm_operator.platforms import gpu as gpus
 from lwm_operator.platforms import tpu as tpus
 from lwm_operator.platforms.devices import device_resources
 from lwm_operator.platforms.overrides import CPU_THREADS_VARIABLE, overriding_node_labels
-from lwm_operator.platforms.profile import NO_PROFILE, Mount, Profile, Sidecar
+from lwm_operator.platforms.profile import Mount, Profile, Sidecar
 from lwm_trainer.config import slice_name
 
 SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108 - where NCCL looks for it
@@ -92,7 +92,7 @@ def _one_node_pool(job: str) -> dict[str, Manifest]:
 
 
 def _gpu(accelerator: Accelerator, gpu: Gpu) -> AcceleratorRequirements:
-    profile = gpus.profile(gpu.profile) if gpu.profile is not None else NO_PROFILE
+    profile = gpus.profile(gpu.profile)
     gpu_taint = {"key": gpu.resource, "operator": "Exists", "effect": "NoSchedule"}
     host_paths = ({"name": volume.name, "hostPath": {"path": volume.path}} for volume in profile.volumes)
     return AcceleratorRequirements(

@@ -21,7 +21,7 @@ class Ports:
 
 def uses_host_network(attempt: AttemptSpec) -> bool:
     gpu = attempt.accelerator.gpu
-    return gpu is not None and gpu.profile is not None and gpus.profile(gpu.profile).host_network
+    return gpu is not None and gpus.profile(gpu.profile).host_network
 
 
 def attempt_ports(attempt: AttemptSpec) -> Ports:

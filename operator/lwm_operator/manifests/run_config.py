@@ -6,7 +6,7 @@ from lwm_operator.api import names
 from lwm_operator.api.dataset import Dataset as DatasetSpec
 from lwm_operator.manifests.common import AttemptSpec, Manifest, metadata
 from lwm_operator.manifests.ports import attempt_ports
-from lwm_operator.manifests.storage import checkpoint_base, source_path, tokenizer_path
+from lwm_operator.manifests.storage import source_path, tokenizer_path
 from lwm_trainer.config import Checkpoint, Dataset, Gang, Lease, RunConfig
 
 
@@ -50,7 +50,7 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
         ),
         start=attempt.start,
         hang=spec.failure_policy.hang,
-        compile_cache=f"{checkpoint_base(spec)}/compile-cache",
+        compile_cache=f"{spec.checkpoint.base}/compile-cache",
         lease=Lease(namespace=about.namespace, name=attempt.name),
         metrics_port=ports.metrics,
     )

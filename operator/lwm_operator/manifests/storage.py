@@ -13,13 +13,9 @@ Mount = tuple[Claim, str, bool]
 """A claim, its mount path, and whether the mount is read-only."""
 
 
-def checkpoint_base(spec: Spec) -> str:
-    return spec.checkpoint.base
-
-
 def store_root(spec: Spec) -> str:
     """The folder of prepared data sets. All trainings with the same checkpoint location share it."""
-    return f"{checkpoint_base(spec).rstrip('/')}/datasets"
+    return f"{spec.checkpoint.base.rstrip('/')}/datasets"
 
 
 def tokenizer_path(spec: Spec) -> str:

@@ -132,8 +132,7 @@ def _charge_failure(ctx: PlanContext, attempt: Attempt) -> PlanContext:
         return ctx
     node_faults = record_node_fault(ctx.node_faults, cause, ctx.now)
     if cause.reason == LifecycleReason.AVOIDED_NODES_NEEDED:
-        avoided = (*attempt.avoided_nodes, *attempt.avoided_node_pools)
-        node_faults = forget_faults(node_faults, oldest_avoided(ctx.node_faults, avoided))
+        node_faults = forget_faults(node_faults, oldest_avoided(ctx.node_faults, attempt.avoided))
     ctx = replace(ctx.with_entry(retry_budgets.charge(ctx.entry, cause)), node_faults=node_faults)
     stop = retry_budgets.stop_after_failure(ctx.entry, ctx.policy)
     return ctx if stop is None else ctx.with_entry(ctx.entry.model_copy(update={"state": stop[0]}))

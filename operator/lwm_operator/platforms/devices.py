@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from lwm_operator.api.accelerator import Accelerator
 from lwm_operator.platforms import gpu as gpus
 from lwm_operator.platforms import tpu as tpus
-from lwm_operator.platforms.profile import NO_PROFILE
 
 
 def device_resources(accelerator: Accelerator) -> Mapping[str, int | str]:
@@ -13,6 +12,5 @@ def device_resources(accelerator: Accelerator) -> Mapping[str, int | str]:
     if (tpu := accelerator.tpu) is not None:
         return {tpus.RESOURCE: tpus.slice_shape(tpu.family, tpu.topology, tpu.chips_per_host).chips_per_host}
     if (gpu := accelerator.gpu) is not None:
-        profile = gpus.profile(gpu.profile) if gpu.profile is not None else NO_PROFILE
-        return {gpu.resource: gpu.per_host, **profile.resources, **(gpu.rdma or {}), **(gpu.hugepages or {})}
+        return {gpu.resource: gpu.per_host, **gpus.profile(gpu.profile).resources, **(gpu.rdma or {}), **(gpu.hugepages or {})}
     return {}

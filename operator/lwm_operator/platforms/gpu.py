@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from lwm_operator.platforms.error import PlatformError
 from lwm_operator.platforms.gke_gpu_profiles import A3_HIGH, A3_MEGA, A3_ULTRA
-from lwm_operator.platforms.profile import RESOURCE, TOLERATION, Profile
+from lwm_operator.platforms.profile import NO_PROFILE, RESOURCE, TOLERATION, Profile
 
 __all__ = ["PROFILES", "RESOURCE", "TOLERATION", "profile"]
 
@@ -59,8 +59,10 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 )
 
 
-def profile(name: str) -> Profile:
-    """The profile with this name. Raises PlatformError with the names that exist."""
+def profile(name: str | None) -> Profile:
+    """The profile with this name; NO_PROFILE for None. Raises PlatformError with the names that exist."""
+    if name is None:
+        return NO_PROFILE
     if name not in PROFILES:
         raise PlatformError(f"unknown GPU profile {name}: use one of {', '.join(PROFILES)}")
     return PROFILES[name]

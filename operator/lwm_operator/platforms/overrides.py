@@ -13,8 +13,8 @@ def overriding_node_labels(accelerator: Accelerator) -> Mapping[str, str]:
     """Node labels that the pods select. Raises PlatformError for a TPU slice that does not exist."""
     if (tpu := accelerator.tpu) is not None:
         return tpus.selectors(tpu.family, tpu.topology, spot=tpu.spot, reservation=tpu.reservation, chips_per_host=tpu.chips_per_host)
-    if (gpu := accelerator.gpu) is not None and gpu.profile is not None:
-        return gpus.profile(gpu.profile).node_selectors
+    if accelerator.gpu is not None:
+        return gpus.profile(accelerator.gpu.profile).node_selectors
     return {}
 
 

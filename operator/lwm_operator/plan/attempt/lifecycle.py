@@ -112,9 +112,8 @@ def _release_cause(attempt: Attempt, ctx: PlanContext) -> RootCause | None:
 def _placement_cause(attempt: Attempt, ctx: PlanContext) -> RootCause | None:
     """Why an attempt gives up the search for nodes; None when it goes on."""
     if (remaining := _lift_remaining(attempt, ctx)) is not None and remaining <= 0:
-        avoided = (*attempt.avoided_nodes, *attempt.avoided_node_pools)
-        lifted = oldest_avoided(ctx.node_faults, avoided)
-        message = f"no node was found for {LIFT_SECONDS:.0f} s: {lifted} is no longer avoided, of {', '.join(avoided)}"
+        lifted = oldest_avoided(ctx.node_faults, attempt.avoided)
+        message = f"no node was found for {LIFT_SECONDS:.0f} s: {lifted} is no longer avoided, of {', '.join(attempt.avoided)}"
         return RootCause(
             failure_class=FailureClass.DISRUPTION, reason=LifecycleReason.AVOIDED_NODES_NEEDED, message=message[:MAX_MESSAGE_LENGTH]
         )
@@ -125,16 +124,16 @@ def _placement_cause(attempt: Attempt, ctx: PlanContext) -> RootCause | None:
 def _lift_remaining(attempt: Attempt, ctx: PlanContext) -> float | None:
     """Seconds until the attempt no longer avoids nodes; None while it does not lack any."""
     seconds = search_seconds(attempt.placement, ctx.now)
-    return None if seconds is None or not (attempt.avoided_nodes or attempt.avoided_node_pools) else LIFT_SECONDS - seconds
+    return None if seconds is None or not attempt.avoided else LIFT_SECONDS - seconds
 
 
 def describe_avoidance(attempt: Attempt) -> str:
     """What an attempt that finds no node avoids, and until when; empty for any other."""
-    avoided, placement = (*attempt.avoided_nodes, *attempt.avoided_node_pools), attempt.placement
-    if not avoided or placement is None or placement.unplaced_since is None:
+    placement = attempt.placement
+    if not attempt.avoided or placement is None or placement.unplaced_since is None:
         return ""
     lifted_at = parse(placement.unplaced_since) + timedelta(seconds=LIFT_SECONDS - (placement.searched_seconds or 0))
-    return f"; avoids {', '.join(avoided)}, which failed repeatedly, until {stamp(lifted_at)}"
+    return f"; avoids {', '.join(attempt.avoided)}, which failed repeatedly, until {stamp(lifted_at)}"
 
 
 def _recheck_after(attempt: Attempt, ctx: PlanContext, hang_seconds: float | None) -> float | None:

@@ -67,9 +67,8 @@ def pod_errors(spec: Spec, devices: Mapping[str, int | str]) -> list[str]:
 
 def gpu_errors(where: str, gpu: Gpu, template: PodTemplate) -> Iterator[str]:
     """Errors of an accelerator's gpu block: quantities, names, and annotations of its profile that the pod template sets, too."""
-    if gpu.profile is not None:
-        for key in profile(gpu.profile).annotations.keys() & (template.annotations or {}).keys():
-            yield f"spec.podTemplate.annotations[{key}]: the profile {gpu.profile} sets it: remove it, or choose another profile"
+    for key in profile(gpu.profile).annotations.keys() & (template.annotations or {}).keys():
+        yield f"spec.podTemplate.annotations[{key}]: the profile {gpu.profile} sets it: remove it, or choose another profile"
     yield from _quantity_errors(f"{where}.sharedMemory", "memory", gpu.shared_memory)
     for field, quantities in (("rdma", gpu.rdma or {}), ("hugepages", gpu.hugepages or {})):
         for name, value in quantities.items():
