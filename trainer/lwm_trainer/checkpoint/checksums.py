@@ -12,16 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
-import numpy as np
 from etils import epath
-from jax.experimental import multihost_utils
 
 from lwm_trainer import config
 from lwm_trainer.checkpoint import integrity
+from lwm_trainer.checkpoint.gathered_text import gather_text
 from lwm_trainer.storage.gcs import storage_client
 
 PARAMETERS = ("params/", "manifest/")
 """Where the files lie that a stage takes over from the one before."""
+Blobs = dict[str, tuple[int, str]]
 _PREFIX = "checksums-"
 _PARALLEL = 4
 _MESSAGE_BYTES = 512
@@ -36,8 +36,9 @@ class Checksums(config.Contract):
 def write_checksums(step_folder: str) -> None:
     """Write the checksums of this process's files of a commit. Raises FileNotFoundError where the commit has been removed meanwhile."""
     process = jax.process_index()
-    names = [name for name in _file_names(step_folder) if _owner(name) == process]
-    checksums = Checksums(files=dict(zip(names, _checksums(step_folder, names), strict=True)))
+    blobs = _blobs(step_folder)
+    names = [name for name in _file_names(step_folder, blobs) if _owner(name) == process]
+    checksums = Checksums(files=dict(zip(names, _checksums(step_folder, names, blobs), strict=True)))
     (epath.Path(step_folder) / f"{_PREFIX}{process}.json").write_text(checksums.model_dump_json(by_alias=True))
 
 
@@ -46,12 +47,8 @@ def agree_on_damage(step_folder: str, parts: tuple[str, ...] = ("",)) -> str | N
 
     Each process examines its share of the files.
     """
-    own = (find_damage(step_folder, parts) or "").encode()[:_MESSAGE_BYTES]
-    message = np.zeros(_MESSAGE_BYTES, np.uint8)
-    message[: len(own)] = np.frombuffer(own, np.uint8)
-    messages = np.asarray(multihost_utils.process_allgather(message), np.uint8).reshape(-1, _MESSAGE_BYTES)
-    texts = [bytes(row).rstrip(b"\0").decode(errors="replace") for row in messages]
-    return next((text for text in texts if text), None)
+    texts = gather_text(find_damage(step_folder, parts) or "", _MESSAGE_BYTES)
+    return next(filter(None, texts), None)
 
 
 def find_damage(step_folder: str, parts: tuple[str, ...] = ("",)) -> str | None:
@@ -60,13 +57,14 @@ def find_damage(step_folder: str, parts: tuple[str, ...] = ("",)) -> str | None:
     lists = sorted(path.name for path in folder.iterdir() if path.name.startswith(_PREFIX)) if folder.exists() else []
     if not lists:
         return _index_damage(folder, parts) if jax.process_index() == 0 else None
+    blobs = _blobs(step_folder)
     for name in lists[jax.process_index() :: jax.process_count()]:
         try:
             known = Checksums.read_json((folder / name).read_text()).files
         except ValueError as error:
             return f"{name} cannot be read ({type(error).__name__})"
         expected = {file: checksum for file, checksum in known.items() if file.startswith(parts)}
-        for (file, (size, checksum)), current in zip(expected.items(), _current_checksums(step_folder, expected), strict=True):
+        for (file, (size, checksum)), current in zip(expected.items(), _current_checksums(step_folder, expected, blobs), strict=True):
             if current is None:
                 return f"{file} is missing"
             if current[0] != size:
@@ -99,25 +97,25 @@ def _owner(name: str) -> int:
     return int(match[1]) if match else 0
 
 
-def _file_names(step_folder: str) -> Iterator[str]:
-    if step_folder.startswith("gs://"):
-        names: Iterable[str] = _blobs(step_folder)
+def _file_names(step_folder: str, blobs: Blobs | None) -> Iterator[str]:
+    names: Iterable[str]
+    if blobs is not None:
+        names = blobs
     else:
         names = (path.relative_to(step_folder).as_posix() for path in Path(step_folder).rglob("*") if path.is_file())
     return (name for name in sorted(names) if not name.startswith(_PREFIX))
 
 
-def _checksums(step_folder: str, names: list[str]) -> list[tuple[int, str]]:
-    current = _current_checksums(step_folder, names)
+def _checksums(step_folder: str, names: list[str], blobs: Blobs | None) -> list[tuple[int, str]]:
+    current = _current_checksums(step_folder, names, blobs)
     if (missing := next((name for name, checksum in zip(names, current, strict=True) if checksum is None), None)) is not None:
         raise FileNotFoundError(f"{step_folder}/{missing}")
     return [checksum for checksum in current if checksum is not None]
 
 
-def _current_checksums(step_folder: str, names: Iterable[str]) -> list[tuple[int, str] | None]:
-    """Size and checksum of each file as it is now; None for one that is missing."""
-    if step_folder.startswith("gs://"):
-        blobs = _blobs(step_folder)
+def _current_checksums(step_folder: str, names: Iterable[str], blobs: Blobs | None) -> list[tuple[int, str] | None]:
+    """Size and checksum of each file as it is now; None for one that is missing. `blobs` is what `_blobs` returned for the folder."""
+    if blobs is not None:
         return [blobs.get(name) for name in names]
     with ThreadPoolExecutor(_PARALLEL) as pool:
         return list(pool.map(lambda name: _sha256(Path(step_folder) / name), names))
@@ -131,8 +129,10 @@ def _sha256(file: Path) -> tuple[int, str] | None:
         return None
 
 
-def _blobs(step_folder: str) -> dict[str, tuple[int, str]]:
-    """Size and CRC32C of each object in a step folder of a bucket, from one listing."""
+def _blobs(step_folder: str) -> Blobs | None:
+    """Size and CRC32C of each object in a step folder of a bucket, from one listing; None for a folder on disk."""
+    if not step_folder.startswith("gs://"):
+        return None
     bucket, _, prefix = step_folder.removeprefix("gs://").partition("/")
     prefix = f"{prefix.rstrip('/')}/"
     blobs = storage_client().bucket(bucket).list_blobs(prefix=prefix)

@@ -2,26 +2,23 @@
 
 from collections.abc import Sequence
 
-import jax
-import numpy as np
-from jax.experimental import multihost_utils
-
 from lwm_trainer import config
+from lwm_trainer.checkpoint.gathered_text import gather_text
 from lwm_trainer.checkpoint.manifest import Manifest, first_difference
 from lwm_trainer.config import AcceptedChange, DataIdentity
 from lwm_trainer.runtime import console
 from lwm_trainer.runtime.errors import CheckpointMismatchError, DataChangedError
 
 _MESSAGE_BYTES = 128
+"""More than the identity of one data set has."""
 _NOT_SETTINGS = {"source", "content", "documents", "tokens", "accepted"}
 
 
 def require_equal_on_hosts(data: DataIdentity) -> None:
     """Compare the data of all processes; each of them calls this. Raises DataChangedError in every process."""
-    if jax.process_count() > 1:
-        own = np.stack([_to_bytes(str(identity)) for identity in data.values()])
-        for host, theirs in enumerate(np.asarray(multihost_utils.process_allgather(own))):
-            require_same(data, host, [bytes(row).rstrip(b"\0").decode() for row in theirs])
+    own = "\n".join(map(str, data.values()))
+    for host, theirs in enumerate(gather_text(own, _MESSAGE_BYTES * len(data))):
+        require_same(data, host, theirs.split("\n"))
 
 
 def require_same(data: DataIdentity, host: int, theirs: Sequence[str]) -> None:
@@ -32,13 +29,6 @@ def require_same(data: DataIdentity, host: int, theirs: Sequence[str]) -> None:
                 f"datasets[{name}].source: {identity.source} is not the same on all hosts: {identity} on this one,"
                 f" {other} on host {host}: give all hosts the same files, and leave them as they are while the stage starts"
             )
-
-
-def _to_bytes(text: str) -> np.ndarray:
-    message = np.zeros(_MESSAGE_BYTES, np.uint8)
-    content = text.encode()
-    message[: len(content)] = np.frombuffer(content, np.uint8)
-    return message
 
 
 def continue_data(step_folder: str, saved: Manifest, run: config.RunConfig, data: DataIdentity) -> DataIdentity:

@@ -4,24 +4,19 @@ import json
 from typing import Any
 
 from lwm_trainer.convert.errors import ConversionError
+from lwm_trainer.data.records.unique_keys import DuplicateKeyError, unique_keys
 
 
 def parse_object(content: bytes, file: object) -> dict[str, Any]:
     """The object in a JSON file. Raises ConversionError, which names the file and the field."""
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        fields = dict(pairs)
-        if len(fields) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ConversionError(f"{file}: {twice} is given twice: delete the wrong one")
-        return fields
-
     def refuse(constant: str) -> Any:
         raise ConversionError(f"{file}: {constant} is not a number of JSON: correct the field that has it")
 
     try:
-        value = json.loads(content, object_pairs_hook=unique, parse_constant=refuse)
+        value = json.loads(content, object_pairs_hook=unique_keys, parse_constant=refuse)
+    except DuplicateKeyError as error:
+        raise ConversionError(f"{file}: {error.key} is given twice: delete the wrong one") from error
     except (ValueError, RecursionError) as error:
         raise ConversionError(f"{file}: not JSON: {error}: download it again") from error
     if not isinstance(value, dict):

@@ -13,6 +13,7 @@ from lwm_trainer.data.records.record import BadRecord, Record
 from lwm_trainer.data.records.shards import FilePart, Shard
 from lwm_trainer.data.records.source_files import FileFormat, file_format
 from lwm_trainer.data.records.tables import arrow_rows, parquet_rows
+from lwm_trainer.data.records.unique_keys import DuplicateKeyError, unique_keys
 from lwm_trainer.storage.files import open_file
 from lwm_trainer.storage.listing import Listing
 
@@ -127,10 +128,10 @@ def _parse_object(line: bytes, begin: int) -> dict[str, Any] | str:
     if isinstance(text, _Problem):
         return text
     try:
-        value = json.loads(text, object_pairs_hook=_unique_keys)
+        value = json.loads(text, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         return f"not JSON ({error.msg} at column {error.colno}): write one object a line"
-    except _DuplicateKeyError as error:
+    except DuplicateKeyError as error:
         return f"the key {error.key!r} is there twice in one object: keep one of them"
     except (RecursionError, ValueError) as error:  # nested too deeply; a number of thousands of digits
         return f"not JSON that can be read ({error}): write one object a line"
@@ -141,20 +142,6 @@ def _parse_object(line: bytes, begin: int) -> dict[str, Any] | str:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             return "half of a surrogate pair (\\ud800 to \\udfff), which is no letter: write it as UTF-8 or as a whole pair"
-    return value
-
-
-class _DuplicateKeyError(ValueError):
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _DuplicateKeyError(next(key for index, key in enumerate(keys) if key in keys[:index]))
     return value
 
 
