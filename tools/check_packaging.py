@@ -37,6 +37,7 @@ PROBES: dict[str, list[Probe]] = {
         Probe("lwm-trainer", 1, "pip install 'lwm-operator[trainer]'"),
         Probe("lwm fit x.yaml", 1, "pip install 'lwm-operator[fit]'"),
         Probe("lwm data inspect x.yaml", 1, "pip install 'lwm-operator[trainer]'"),
+        Probe("lwm train x.yaml", 1, "pip install 'lwm-operator[local]'"),
         Probe("lwm convert from-hf a b", 1, "pip install 'lwm-operator[trainer]'"),
     ],
     "operator": [
@@ -49,6 +50,10 @@ PROBES: dict[str, list[Probe]] = {
         Probe("lwm-trainer", 64, "LWM_CONFIG"),
         Probe("lwm convert --help", 0, "from-hf"),
         Probe("lwm-operator", 1, "pip install 'lwm-operator[operator]'"),
+    ],
+    "local": [
+        Probe("lwm train --help", 0, "Exit codes"),
+        Probe("lwm train none.yaml", 2, "No such file"),
     ],
     "fit": [
         Probe("lwm fit --help", 0, "usage: lwm fit"),

@@ -7,6 +7,7 @@ from lwm_trainer.config.extras import require_extra
 
 USAGE = """usage: lwm COMMAND | --help | --version
 
+  train FILE.yaml  train on this machine, without Kubernetes: processes for pods, the same stages, status and results
   fit FILE.yaml    compile each stage of an LWMTraining without its accelerator: does it fit, and how fast will it be?
   data ...         prepare data sets on this machine, and show rows as readable text
   convert ...      convert checkpoints from and to Hugging Face, and from LWM
@@ -22,6 +23,11 @@ def main(arguments: list[str] | None = None) -> int:
             from lwm_cli.fit import main as fit
 
             return fit(rest)
+        case ["train", *rest]:
+            require_extra("lwm train", "local", "jax", "orbax", "rich", "structlog")
+            from lwm_cli.train import main as train
+
+            return train(rest)
         case ["data", *rest]:
             require_extra("lwm data", "trainer", "numpy", "pyarrow", "tokenizers")
             from lwm_cli.data import main as data

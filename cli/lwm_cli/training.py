@@ -1,6 +1,6 @@
 """Loads the file of an LWMTraining, and makes the run config of each stage as the operator would."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,10 @@ class FileError(Exception):
     """The file or an option is wrong: names the field and the fix."""
 
 
-def load(file: Path) -> Training:
+def load(file: Path, edit: Callable[[MappingNode], None] | None = None, local_path: Callable[[str], str | None] | None = None) -> Training:
     """Load and validate the file, as strictly as `kubectl apply` and the operator do.
+
+    `edit` changes the object before it is read; what it puts there is on line 0. `local_path` as in `parse_training`.
 
     Raises FileError, which names file, line and field, unless the file has exactly one LWMTraining, and the operator would accept that.
     """
@@ -40,21 +42,27 @@ def load(file: Path) -> Training:
     except YamlError as error:
         raise FileError(f"{file}{'' if error.line is None else f':{error.line}'} is not YAML: {error}") from error
     root = _only_training(file, roots, kinds)
+    if edit is not None:
+        edit(root)
     reader = StrictReader()
     body = reader.read(root)
     if reader.errors:
-        raise FileError("\n".join(f"{file}:{line}: {sentence}" for line, sentence in sorted(reader.errors)))
+        raise FileError("\n".join(f"{_place(file, line)}: {sentence}" for line, sentence in sorted(reader.errors)))
     try:
-        training = parse_training(_with_server_defaults(body))
+        training = parse_training(_with_server_defaults(body), local_path=local_path)
     except pydantic.ValidationError as error:
         paths = [each["loc"] for each in error.errors()]
         # pydantic counts the valid items of a list: too few is an error of its own only where no item is wrong.
         own = [each for each in error.errors() if not any(each["loc"] == path[: len(each["loc"])] != path for path in paths)]
         lines = sorted((reader.line_of(each["loc"]), dotted(each["loc"]), each["msg"]) for each in own)
-        raise FileError("\n".join(f"{file}:{line}: {path}: {message}" for line, path, message in lines)) from error
+        raise FileError("\n".join(f"{_place(file, line)}: {path}: {message}" for line, path, message in lines)) from error
     if wrong := validate(training.spec):
-        raise FileError("\n".join(f"{file}:{reader.line_of(path_in(body, sentence))}: {sentence}" for sentence in wrong))
+        raise FileError("\n".join(f"{_place(file, reader.line_of(path_in(body, sentence)))}: {sentence}" for sentence in wrong))
     return training
+
+
+def _place(file: Path, line: int) -> str:
+    return f"{file}:{line}" if line else f"{file}, changed by an option"
 
 
 def _root_fields(root: Node) -> dict[str, tuple[object, int]]:
@@ -68,7 +76,7 @@ def _root_fields(root: Node) -> dict[str, tuple[object, int]]:
     }
 
 
-def _only_training(file: Path, roots: list[Node], kinds: list[dict[str, tuple[object, int]]]) -> Node:
+def _only_training(file: Path, roots: list[Node], kinds: list[dict[str, tuple[object, int]]]) -> MappingNode:
     """The document of the one LWMTraining. Raises FileError."""
     trainings = [(root, fields) for root, fields in zip(roots, kinds, strict=True) if fields.get("kind", ("", 0))[0] == KIND]
     if len(trainings) != 1:
@@ -76,6 +84,7 @@ def _only_training(file: Path, roots: list[Node], kinds: list[dict[str, tuple[ob
         listed = f" ({', '.join(where)})" if where else ""
         raise FileError(f"{file} holds {len(trainings)} objects of kind {KIND}{listed}: give a file with one")
     root, fields = trainings[0]
+    assert isinstance(root, MappingNode)  # noqa: S101 - only a mapping has a kind
     version, line = fields.get("apiVersion", (None, line_of(root)))
     if version != API_VERSION:
         given = "it is missing" if version is None else f"{version} is not known"

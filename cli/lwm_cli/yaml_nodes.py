@@ -115,3 +115,9 @@ def _merged(value: Node) -> Iterator[tuple[ScalarNode, Node]]:
         if not isinstance(source, MappingNode):
             raise YamlError("<< merges mappings only: refer to one", line_of(source))
         yield from entries(source)[0]
+
+
+def value_of(node: Node, name: str) -> str | None:
+    """The text of the scalar `name` in a mapping; None when there is none."""
+    pairs = node.value if isinstance(node, MappingNode) else ()
+    return next((value.value for key, value in pairs if key.value == name and isinstance(value, ScalarNode)), None)

@@ -26,6 +26,7 @@ It reads these environment variables, which the operator and Kubernetes set in a
   JOB_COMPLETION_INDEX  index of this host in its slice, from 0 (required)
   LWM_SLICE             index of this host's slice, from 0 (required with several slices)
   LWM_TERMINATION_PATH  file for the termination message (default: {TERMINATION_PATH})
+  LWM_REPORT_PATH       file for the reports of process 0 outside Kubernetes (default: none, they go to its Lease)
   LWM_HIDDEN_VARIABLES  variables whose values are redacted in messages, separated by commas
 
 Exit codes, besides 1 for a missing extra:

@@ -1,12 +1,12 @@
 """One LWMTraining as read from the API server."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from lwm_operator.api.names import MAX_NAME_LENGTH, run_root
-from lwm_operator.api.resource import Resource
+from lwm_operator.api.resource import LOCAL_PATH, Resource
 from lwm_operator.api.rules import guarded, rule
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.status import Status
@@ -57,9 +57,13 @@ class Training(Resource):
         return self.status.run_root or run_root(self.spec.checkpoint.base, about.namespace, about.name, about.uid)
 
 
-def parse_training(body: Mapping[str, Any], *, extra: Literal["ignore"] | None = None) -> Training:
+def parse_training(
+    body: Mapping[str, Any], *, extra: Literal["ignore"] | None = None, local_path: Callable[[str], str | None] | None = None
+) -> Training:
     """Parse an API object. `extra="ignore"`: the CRD may be newer than the operator, so unknown fields are ignored at every depth.
+
+    `local_path` is local mode's: in place of an address, a path of this machine is admitted, as which the function returns it.
 
     Raises `pydantic.ValidationError` for an object that the CRD would not admit.
     """
-    return Training.model_validate(body, extra=extra)
+    return Training.model_validate(body, extra=extra, context=None if local_path is None else {LOCAL_PATH: local_path})

@@ -6,6 +6,9 @@ CONFIG_PATH = "/etc/lwm/run.json"
 TERMINATION_PATH = "/dev/termination-log"
 """Path of the termination message. `LWM_TERMINATION_PATH` overrides it outside a pod."""
 
+REPORT_VARIABLE = "LWM_REPORT_PATH"
+"""Variable with the file into which process 0 writes its report outside Kubernetes, instead of its Lease."""
+
 PROCESS_INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 """Index of the host in its slice, set by Kubernetes in every pod of an Indexed Job."""
 

@@ -1,4 +1,4 @@
-"""Progress of a training or a preparation, reported by process 0 on its Lease while it runs."""
+"""Progress of a training or a preparation, reported by process 0 on its Lease while it runs; outside Kubernetes, in a file."""
 
 import http.client
 import json
@@ -8,12 +8,14 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from lwm_trainer.config import (
     PROCESS_INDEX_VARIABLE,
     PROGRESS_ANNOTATION,
     PROGRESS_SECONDS,
+    REPORT_VARIABLE,
     AcceptedChange,
     FinalReport,
     Lease,
@@ -27,6 +29,8 @@ from lwm_trainer.runtime.step_report import StepReport
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 LeaseReport = Progress | Preparation
+FILE_SECONDS = 1.0
+"""Seconds between two reports in a file, which costs nobody a request."""
 _TIMEOUT_SECONDS = 5.0
 _LOG_SECONDS = 60.0
 _MOST_DAMAGE = 400
@@ -36,19 +40,25 @@ _MOST_DAMAGE = 400
 class LeaseRenewer:
     """Renews a Lease from a thread of its own: every `seconds`, and at once when it is woken.
 
-    A renewal that fails is dropped, counted in `failures` and logged at most once a minute, so that training never waits for it. Without a
-    lease, and in any process but 0, nothing is sent. Its methods may be called from any thread.
+    A renewal that fails is dropped, counted in `failures` and logged at most once a minute, so that training never waits for it. Where
+    `REPORT_VARIABLE` names a file, the report is written there instead. With neither, and in any process but 0, nothing is sent. Its
+    methods may be called from any thread.
     """
 
     def __init__(self, lease: Lease | None, holder: str, report: Callable[[], LeaseReport], *, seconds: float = PROGRESS_SECONDS) -> None:
         self.failures = 0
-        self._holder, self._report, self._seconds = holder, report, seconds
+        self._report, self._seconds = report, seconds
         self._wake = threading.Event()
         self._closed = False
         self._logged_at: float | None = None
         self._thread: threading.Thread | None = None
-        if lease is not None and os.environ.get(PROCESS_INDEX_VARIABLE, "0") == "0":
-            self._thread = threading.Thread(target=self._run, args=(lease,), name="progress", daemon=True)
+        send: Callable[[LeaseReport], None] | None = None
+        if file := os.environ.get(REPORT_VARIABLE):
+            send, self._seconds = partial(write_report, Path(file)), min(seconds, FILE_SECONDS)
+        elif lease is not None:
+            send = partial(patch_lease, lease, holder)
+        if send is not None and os.environ.get(PROCESS_INDEX_VARIABLE, "0") == "0":
+            self._thread = threading.Thread(target=self._run, args=(send,), name="progress", daemon=True)
             self._thread.start()
 
     def wake(self) -> None:
@@ -62,12 +72,12 @@ class LeaseRenewer:
         if self._thread is not None:
             self._thread.join(2 * _TIMEOUT_SECONDS)
 
-    def _run(self, lease: Lease) -> None:
+    def _run(self, send: Callable[[LeaseReport], None]) -> None:
         while True:
             closing = self._closed
             self._wake.clear()
             try:
-                patch_lease(lease, self._holder, self._report())
+                send(self._report())
             except Exception as error:
                 self._count_failure(error)
             if closing:
@@ -177,6 +187,13 @@ def patch_lease(lease: Lease, holder: str, report: LeaseReport) -> None:
             raise http.client.HTTPException(f"{response.status} {response.reason}: {answer[:200].decode(errors='replace')}")
     finally:
         connection.close()
+
+
+def write_report(path: Path, report: LeaseReport) -> None:
+    """Write the report into the file, which is complete at any moment. Raises OSError."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(to_json(report), encoding="utf-8")
+    part.replace(path)
 
 
 def to_json(report: LeaseReport) -> str:

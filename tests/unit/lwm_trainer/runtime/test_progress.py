@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from lwm_trainer.config import PROGRESS_ANNOTATION, FinalReport, Hang, Lease, Phase, Preparation, Prepared, RunConfig
+from lwm_trainer.config import PROGRESS_ANNOTATION, FinalReport, Hang, Lease, Phase, Preparation, Prepared, Progress, RunConfig
 from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.runtime import progress
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
@@ -207,6 +207,17 @@ def test_a_server_that_is_gone_is_survived(account: Path, monkeypatch: pytest.Mo
     reporter = ProgressReporter(config(), PhaseTracker(Hang()), seconds=0.01)
     wait_for(lambda: reporter.failures >= 2)
     reporter.close()
+
+
+def test_outside_kubernetes_the_report_goes_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "report.json"
+    monkeypatch.setenv("LWM_REPORT_PATH", str(file))
+    reporter = ProgressReporter(config(lease=None), PhaseTracker(Hang()), seconds=3600)
+    reporter.resumed(20)
+    reporter.close()
+    assert Progress.read_json(file.read_text()) == reporter.progress
+    assert reporter.failures == 0
+    assert list(tmp_path.iterdir()) == [file], "it is complete at any moment, and leaves nothing beside it"
 
 
 def test_without_a_lease_and_in_other_processes_nothing_is_sent(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
