@@ -110,10 +110,14 @@ def pods_of(kubectl: Kubectl, job: str) -> list[dict[str, Any]]:
     return pods
 
 
+def container_states(pods: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The state of each container of the pods; one that has terminated stays so, for no trainer's container is restarted."""
+    return [container["state"] for pod in pods for container in pod["status"].get("containerStatuses", [])]
+
+
 def exit_codes(pods: list[dict[str, Any]]) -> list[int]:
     """The exit codes of the pods whose container has ended."""
-    states = [container["state"] for pod in pods for container in pod["status"].get("containerStatuses", [])]
-    return [state["terminated"]["exitCode"] for state in states if "terminated" in state]
+    return [state["terminated"]["exitCode"] for state in container_states(pods) if "terminated" in state]
 
 
 def events(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:

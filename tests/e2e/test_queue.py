@@ -6,8 +6,6 @@ The test plays the queue, which does nothing but suspend and resume the Job (tes
 import json
 from typing import Any
 
-import pytest
-
 from devcluster.trainings import (
     STAGES,
     final_hashes,
@@ -21,7 +19,6 @@ from devcluster.trainings import (
 )
 from tools.kubectl import Kubectl
 
-pytestmark = pytest.mark.serial
 NAME = "queued"
 STAGE: dict[str, Any] = {"stages": [stage_manifest(*STAGES[0])]}
 SECONDS = 300
