@@ -51,9 +51,15 @@ def killed(folder: Path) -> Path:
     return folder / "killed"
 
 
-def test_a_stage_killed_and_stopped_ends_as_the_undisturbed_one(folder: Path, undisturbed: FinalReport, killed: Path) -> None:
+def test_a_stage_killed_and_stopped_ends_as_the_undisturbed_one(
+    folder: Path, undisturbed: FinalReport, killed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JAX_EXPLAIN_CACHE_MISSES", "1")
     with Gang(stage(folder, "killed", attempt=2), folder / "killed-2") as gang:
         gang.wait_for_step(EVERY + 1)
+        for host in (0, 1):
+            assert "CACHE MISS for" in gang.output(host), "JAX still tells what it compiles: of short programs none is kept"
+            assert "CACHE MISS for 'jit_train_step'" not in gang.output(host), "it loads the program that the attempt before compiled"
         assert gang.steps()[0]["step"] == EVERY + 1, "the new attempt begins at the commit's next step"
         gang.processes[1].send_signal(signal.SIGTERM)
         assert gang.wait() == [ExitCode.SAVED_ON_REQUEST] * 2, gang.output()

@@ -28,12 +28,17 @@ class DevicesMissingError(Exception):
     reason = ErrorReason.DEVICES_MISSING
 
 
+def on_cpu(gang: Gang) -> bool:
+    """Whether the gang trains on CPU devices, by its platform or to rehearse."""
+    return gang.platform == "cpu" or os.environ.get(PLATFORMS_VARIABLE) == "cpu"
+
+
 def prepare(gang: Gang, index: int) -> None:
     """Configure the platform, before JAX looks for devices, because libtpu and XLA read their environment once.
 
     Raises PlatformMissingError.
     """
-    if gang.platform == "cpu" or os.environ.get(PLATFORMS_VARIABLE) == "cpu":
+    if on_cpu(gang):
         jax.config.update("jax_platforms", "cpu")
         jax.config.update("jax_num_cpu_devices", gang.devices_per_host)
         return

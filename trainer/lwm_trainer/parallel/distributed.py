@@ -28,6 +28,8 @@ def join(run: config.RunConfig, index: int) -> None:
     devices.prepare(run.gang, index)
     if run.compile_cache is not None:
         compile_cache.use(run.compile_cache)
+        if devices.on_cpu(run.gang):
+            compile_cache.write_from_every_process()
     coordinator.bypass_proxies()
     jax.config.update("jax_check_proxy_envs", False)  # JAX would warn of proxies that nobody uses
     begin = time.monotonic()
