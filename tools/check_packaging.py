@@ -54,6 +54,7 @@ PROBES: dict[str, list[Probe]] = {
     "local": [
         Probe("lwm train --help", 0, "Exit codes"),
         Probe("lwm train none.yaml", 2, "No such file"),
+        Probe("lwm status", 0, "no trainings"),
     ],
     "fit": [
         Probe("lwm fit --help", 0, "usage: lwm fit"),

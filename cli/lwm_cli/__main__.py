@@ -8,6 +8,8 @@ from lwm_trainer.config.extras import require_extra
 USAGE = """usage: lwm COMMAND | --help | --version
 
   train FILE.yaml  train on this machine, without Kubernetes: processes for pods, the same stages, status and results
+  status, suspend, resume, events
+                   look at trainings and steer them, in a folder of lwm train or in a cluster
   fit FILE.yaml    compile each stage of an LWMTraining without its accelerator: does it fit, and how fast will it be?
   data ...         prepare data sets on this machine, and show rows as readable text
   convert ...      convert checkpoints from and to Hugging Face, and from LWM
@@ -28,6 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
             from lwm_cli.train import main as train
 
             return train(rest)
+        case [("status" | "suspend" | "resume" | "events") as name, *rest]:
+            require_extra(f"lwm {name}", "local", "click", "rich")
+            from lwm_cli.manage import main as manage
+
+            return manage(name, rest)
         case ["data", *rest]:
             require_extra("lwm data", "trainer", "numpy", "pyarrow", "tokenizers")
             from lwm_cli.data import main as data

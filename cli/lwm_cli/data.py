@@ -1,4 +1,4 @@
-"""`lwm data prepare` and `lwm data inspect`."""
+"""`lwm data prepare`, `lwm data inspect` and `lwm data sample`."""
 
 import sys
 
@@ -10,6 +10,7 @@ USAGE = """usage: lwm data COMMAND
 
   prepare FILE.yaml --out ROOT    prepare the data sets of an LWMTraining as token stores, with processes of this machine
   inspect FILE.yaml|FOLDER        show a row as readable text: its documents, and which tokens count in the loss
+  sample DIR                      write texts, a tokenizer and a small training to try: no bucket, no network
 
 Run `lwm data COMMAND --help` for its options."""
 
@@ -26,6 +27,10 @@ def main(arguments: list[str]) -> int:
                 from lwm_cli.data_inspect import main as inspect
 
                 return inspect(rest)
+            case ["sample", *rest]:
+                from lwm_cli.data_sample import main as sample
+
+                return sample(rest)
             case ["-h" | "--help"]:
                 print(USAGE)
                 return 0

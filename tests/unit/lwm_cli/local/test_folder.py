@@ -39,9 +39,9 @@ def test_an_event_that_comes_again_is_counted_and_a_torn_line_is_passed_over(fol
 
 
 def test_one_command_at_a_time_works_on_a_folder(folder: TrainingFolder) -> None:
-    assert not folder.in_use
+    in_use = [folder.in_use]
     with folder.lock():
-        assert folder.in_use
+        in_use.append(folder.in_use)
         with pytest.raises(FolderInUseError, match=r"lwm train works on it already, as process [0-9]+"):
             folder.lock().__enter__()
-    assert not folder.in_use
+    assert [*in_use, folder.in_use] == [False, True, False]

@@ -1,0 +1,133 @@
+"""Where a training is: in a folder of local mode, or in a cluster, which is asked by kubectl. Both answer the same questions."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from lwm_cli.local.folder import TRAINING, TrainingFolder, parse_stored
+from lwm_operator.api.names import KIND, PLURAL
+from lwm_operator.api.training import Training
+
+Body = dict[str, Any]
+SECONDS = 60
+
+
+class PlaceError(Exception):
+    """There is no such training, or its place does not answer."""
+
+
+class Place(Protocol):
+    """Holds one training. Every method raises PlaceError."""
+
+    def body(self) -> Body:
+        """The object as it is stored."""
+
+    def set_spec(self, fields: Body) -> None:
+        """Set fields of spec, and leave all others as they are."""
+
+    def events(self) -> list[Body]:
+        """Events in order of time, with time, type, reason, message and count."""
+
+    def hint(self) -> str:
+        """What is still to do after a change of the spec; empty when it takes effect by itself."""
+
+
+@dataclass(frozen=True)
+class FolderPlace:
+    """A folder that `lwm train` has written."""
+
+    path: Path
+
+    def body(self) -> Body:
+        try:
+            return TrainingFolder(self.path).body()
+        except (OSError, json.JSONDecodeError) as error:
+            raise PlaceError(f"{self.path / TRAINING}: {error}") from error
+
+    def set_spec(self, fields: Body) -> None:
+        try:
+            TrainingFolder(self.path).change(lambda body: body["spec"].update(fields))
+        except OSError as error:
+            raise PlaceError(str(error)) from error
+
+    def events(self) -> list[Body]:
+        return sorted(TrainingFolder(self.path).events(), key=lambda event: str(event["time"]))
+
+    def hint(self) -> str:
+        return "" if TrainingFolder(self.path).in_use else "no lwm train works on this folder: give its command again to go on"
+
+
+@dataclass(frozen=True)
+class ClusterPlace:
+    """A training in a cluster. `words` are kubectl's options for context and namespace."""
+
+    name: str
+    words: Sequence[str] = ()
+
+    def body(self) -> Body:
+        body: Body = kubectl("get", PLURAL, self.name, "--output=json", *self.words)
+        return body
+
+    def set_spec(self, fields: Body) -> None:
+        kubectl("patch", PLURAL, self.name, "--type=merge", f"--patch={json.dumps({'spec': fields})}", "--output=json", *self.words)
+
+    def events(self) -> list[Body]:
+        fields = f"--field-selector=regarding.kind={KIND},regarding.name={self.name}"
+        items = kubectl("get", "events.v1.events.k8s.io", fields, "--output=json", *self.words)["items"]
+        return sorted((_event(item) for item in items), key=lambda event: str(event["time"]))
+
+    def hint(self) -> str:
+        return ""
+
+
+def place_of(target: str, words: Sequence[str] = ()) -> Place:
+    """A folder, where there is one of that name, else the training of that name in the cluster."""
+    if (Path(target) / TRAINING).exists():
+        return FolderPlace(Path(target))
+    if Path(target).is_dir() or "/" in target:
+        raise PlaceError(f"{target}: no lwm train has written there: give the folder that it named, or the name of a training in a cluster")
+    return ClusterPlace(target, words)
+
+
+def local_places(folder: Path) -> list[FolderPlace]:
+    """The folders of trainings directly below `folder`."""
+    return [FolderPlace(path.parent) for path in sorted(folder.glob(f"*/{TRAINING}"))]
+
+
+def cluster_bodies(words: Sequence[str]) -> list[Body]:
+    """All trainings that kubectl lists with these options. Raises PlaceError."""
+    items: list[Body] = kubectl("get", PLURAL, "--output=json", *words)["items"]
+    return items
+
+
+def parse_body(body: Body) -> Training:
+    """The training, also one of local mode."""
+    return parse_stored(body)
+
+
+def kubectl(*words: str) -> Any:
+    """The JSON that kubectl prints. Raises PlaceError."""
+    if shutil.which("kubectl") is None:
+        raise PlaceError("kubectl is not installed: it is needed for trainings in a cluster")
+    try:
+        done = subprocess.run(["kubectl", *words], capture_output=True, text=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise PlaceError(f"kubectl did not answer within {SECONDS} s") from error
+    if done.returncode:
+        raise PlaceError(done.stderr.strip() or f"kubectl ended with {done.returncode}")
+    return json.loads(done.stdout)
+
+
+def _event(item: Body) -> Body:
+    series = item.get("series") or {}
+    return {
+        "time": series.get("lastObservedTime") or item.get("eventTime") or item["metadata"]["creationTimestamp"],
+        "type": item.get("type", ""),
+        "reason": item.get("reason", ""),
+        "message": item.get("note", ""),
+        "count": series.get("count", 1),
+    }
