@@ -22,6 +22,7 @@ from tools.operator_chart import install
 LONGEST_FIRST = ("test_control_plane_downtime.py", "test_fault_tolerance.py", "test_recipe.py", "test_quickstart_external.py")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `--dist=loadgroup`, a file's tests run on one worker, and so do the files that use one training."""
     items.sort(key=lambda item: LONGEST_FIRST.index(item.path.name) if item.path.name in LONGEST_FIRST else len(LONGEST_FIRST))
