@@ -18,7 +18,7 @@ def plan(documents: InMemoryDocuments, bucketed: bool = False) -> tuple[PackingP
     """The plan of the rows, and the seconds from lengths to the first row."""
     began = time.perf_counter()
     packed = PackingPlan(select_segments(documents, CONTEXT, run().datasets[0]).segments, CONTEXT, 0, 0, 0, bucketed=bucketed)
-    packed.row(0)
+    packed.row(0, 0)
     return packed, time.perf_counter() - began
 
 

@@ -48,7 +48,7 @@ class _Recorder:
     """A document source that records where reads begin."""
 
     def __init__(self, source: DocumentSource) -> None:
-        self.offsets, self.targets = source.offsets, source.targets
+        self.offsets, self.targets, self.epochs = source.offsets, source.targets, source.epochs
         self.source = source
         self.begins: list[int] = []
 

@@ -47,7 +47,7 @@ def encode(objects: dict[str, bytes], name: str, **changes: Any) -> list[Example
     dataset = Dataset.model_validate({"name": "a", "uri": "/data", **changes})
     encoded = encoder(dataset, Tokenizer.load(str(PATH), PIECES), CODES + 2, 0)(list(records(objects, name)))
     assert not [answer for answer in encoded if isinstance(answer, BadRecordError)]
-    return [answer for answer in encoded if isinstance(answer, Example)]
+    return [answer[0] for answer in encoded if isinstance(answer, list)]
 
 
 def test_a_picture_is_known_again_from_its_codes() -> None:

@@ -70,7 +70,7 @@ class Dataset(Contract):
     fields: Annotated[str, Field(min_length=1, max_length=1024)] = "text"
     """Fields of a record that make a document, in LWM's notation: see `lwm_trainer.data.encoding.field_language`."""
     fields_from_example: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    """Record field that holds the value for `fields`, or a list of values of which one is drawn by the record's place in the data set."""
+    """Record field that holds the value for `fields`, or a list of values of which one is drawn by the record's place and the epoch."""
     chat: Chat = Chat()
     frames: Frames = Frames()
     documents: Documents = Documents()
@@ -82,6 +82,11 @@ class Dataset(Contract):
     """Hash of a content that may replace that of the stage's checkpoints; None: a stage is resumed with unchanged data only."""
     prepared: str | None = None
     """Folder of the token store; None: every host reads and encodes the records at startup."""
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether draws decide what a record becomes, so that it may be another example in another epoch."""
+        return self.fields_from_example is not None or self.frames.unconditional > 0
 
     @property
     def overlong(self) -> Overlong:

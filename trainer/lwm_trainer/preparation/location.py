@@ -3,8 +3,9 @@
 import hashlib
 from typing import Any
 
-from lwm_trainer.config import Dataset, PrepareConfig
+from lwm_trainer.config import PrepareConfig
 from lwm_trainer.data.documents.store_schema import FORMAT, to_json
+from lwm_trainer.data.drawn_epochs import DRAWN_EPOCHS
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.encoding.tokenizer_config import read_templates
 from lwm_trainer.storage.listing import Listing
@@ -30,16 +31,12 @@ def store_recipe(config: PrepareConfig, tokenizer: Tokenizer, listing: Listing) 
     }
     if config.dataset.kind == "vision":
         recipe["visionVocabSize"] = config.vision_vocab_size
-    if _is_random(config.dataset):
-        recipe["seed"] = config.seed
+    if config.dataset.is_drawn:
+        recipe |= {"seed": config.seed, "drawnEpochs": DRAWN_EPOCHS}
     if config.dataset.kind == "chat" and config.dataset.chat.template == "tokenizer":
         templates = {name: template.source for name, template in read_templates(tokenizer.uri, tokenizer.config).items()}
         recipe["template"] = hashlib.sha256(to_json({"templates": templates, "tokens": dict(tokenizer.config.token_names)})).hexdigest()
     return recipe
-
-
-def _is_random(dataset: Dataset) -> bool:
-    return dataset.fields_from_example is not None or dataset.frames.unconditional > 0
 
 
 def store_folder(root: str, recipe: dict[str, Any]) -> str:

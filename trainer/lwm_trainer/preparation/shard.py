@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lwm_trainer.config import Dataset
-from lwm_trainer.data.documents.store_schema import LENGTHS, SHARD, Counts, counts_file, lengths_file, shard_file
+from lwm_trainer.data.documents.store_schema import EPOCHS, LENGTHS, SHARD, Counts, counts_file, lengths_file, shard_file
 from lwm_trainer.data.encoding.encode_records import SkippedRecords, encode_records
 from lwm_trainer.data.encoding.encoder import Encoder
 from lwm_trainer.data.encoding.example import (
@@ -44,19 +44,21 @@ def write_shard(
     examples: list[Example] = []
     names: list[str] = []
     lines: list[int] = []
-    tokens = size = 0
+    documents = tokens = size = 0  # of the first epoch
     for record, example in encode_records(read_records(listing, shard), encode, skipped):
         examples.append(example)
         names.append(record.uri.removeprefix(f"{listing.root}/"))
         lines.append(record.line)
-        tokens, size = tokens + len(example.tokens), size + record.size
-        if len(examples) % _REPORT_DOCUMENTS == 0:
-            report(Counts(len(examples), tokens, min(size, shard_size), skipped.count))
+        if not example.epochs & 1:
+            continue
+        documents, tokens, size = documents + 1, tokens + len(example.tokens), size + record.size
+        if documents % _REPORT_DOCUMENTS == 0:
+            report(Counts(documents, tokens, min(size, shard_size), skipped.count))
     with files.new(shard_file(number)) as path:
         write_table(path, _documents(examples, names, lines))
     with files.new(lengths_file(number)) as path:
-        write_table(path, _lengths(examples))
-    counts = Counts(len(examples), tokens, shard_size, skipped.count, skipped.first.removeprefix(f"{listing.root}/"))
+        write_table(path, _lengths(examples, drawn=dataset.is_drawn))
+    counts = Counts(documents, tokens, shard_size, skipped.count, skipped.first.removeprefix(f"{listing.root}/"))
     files.write(counts_file(number), counts.to_json())
 
 
@@ -85,10 +87,14 @@ def _mask_column(offsets: NDArray[np.int64], mask: NDArray[np.bool_] | None) -> 
     return pa.LargeListArray.from_arrays(offsets, pa.array(mask, pa.bool_()))
 
 
-def _lengths(examples: Sequence[Example]) -> pa.RecordBatch:
+def _lengths(examples: Sequence[Example], *, drawn: bool) -> pa.RecordBatch:
     columns = [
         [len(example.tokens) for example in examples],
         [int(np.count_nonzero(explicit_loss_mask(example)[1:])) for example in examples],
         [0 if example.vision_mask is None else int(np.count_nonzero(example.vision_mask)) for example in examples],
     ]
-    return pa.record_batch([pa.array(column, pa.int64()) for column in columns], schema=LENGTHS)
+    arrays, schema = [pa.array(column, pa.int64()) for column in columns], LENGTHS
+    if drawn:
+        arrays.append(pa.array([example.epochs for example in examples], EPOCHS.type))
+        schema = schema.append(EPOCHS)
+    return pa.record_batch(arrays, schema=schema)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from lwm_trainer.config import PrepareConfig, Prepared
 from lwm_trainer.data.documents.store import read_table
-from lwm_trainer.data.documents.store_schema import DOCUMENTS, INDEX, PLAN, PREPARED, Counts, lengths_file, to_json
+from lwm_trainer.data.documents.store_schema import INDEX, PLACE, PLAN, PREPARED, Counts, lengths_file, to_json
 from lwm_trainer.data.records.shards import FilePart, Shard, cut_shards, shard_bytes
 from lwm_trainer.preparation.shard import write_table
 from lwm_trainer.storage.folder import Folder
@@ -48,7 +48,7 @@ def write_index(files: Folder, shards: int) -> None:
         lengths = pa.concat_tables(tables).combine_chunks()
         columns = [*(_contiguous(column) for column in lengths.columns), shard, row_in_shard]
         with files.new(INDEX) as path:
-            write_table(path, pa.record_batch(columns, schema=DOCUMENTS))
+            write_table(path, pa.record_batch(columns, schema=pa.schema([*lengths.schema, *PLACE])))
 
 
 def _contiguous(column: pa.ChunkedArray) -> pa.Array:

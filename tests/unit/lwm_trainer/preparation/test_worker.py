@@ -110,6 +110,23 @@ def test_every_field_s_loss_is_kept(source: Path, tmp_path: Path) -> None:
     assert store.read(0, int(store.offsets[1])).loss_mask.tolist() == [False] * 11 + [True] * 10
 
 
+def test_a_store_holds_what_each_epoch_draws_and_counts_the_first(source: Path, tmp_path: Path) -> None:
+    lines = ["[q],a", "[a],q", "q,a"]
+    (source / "a.jsonl").write_text("".join(json.dumps({"q": f"question {n}", "a": "yes", "own": lines}) + "\n" for n in range(40)))
+    for name in ("b.txt", "sub/c.jsonl"):
+        (source / name).unlink()
+    prepare_config = config(source, tmp_path / "out", dataset={"fields_from_example": "own"})
+    prepared = done(prepare(prepare_config, 0, PreparationReport()))
+    store, documents = TokenStore.open(prepared.uri, str(source)), in_memory(prepare_config)
+    same(store, documents)
+    assert store.epochs is not None
+    assert documents.epochs is not None
+    assert store.epochs.tolist() == documents.epochs.tolist()
+    first = (store.epochs & 1) > 0
+    assert (prepared.documents, prepared.tokens) == (40, int(np.diff(store.offsets)[first].sum()))
+    assert 80 < len(store) <= 120
+
+
 @pytest.mark.parametrize("workers", [2, 3])
 def test_several_workers_make_what_one_makes(source: Path, tmp_path: Path, workers: int) -> None:
     alone = done(prepare(config(source, tmp_path / "one"), 0, PreparationReport()))

@@ -2,10 +2,13 @@
 
 import hashlib
 
+import numpy as np
+
 from lwm_trainer.config import Dataset, DatasetIdentity
 from lwm_trainer.data.documents.in_memory import InMemoryDocuments
 from lwm_trainer.data.documents.store import TokenStore
 from lwm_trainer.data.documents.store_schema import to_json
+from lwm_trainer.data.drawn_epochs import in_epoch
 
 _HASH_DIGITS = 16
 
@@ -23,11 +26,14 @@ def identify(dataset: Dataset, documents: InMemoryDocuments | TokenStore) -> Dat
         content.update(documents.tokens.data)
         for mask in (documents.loss_mask, documents.vision_mask):
             content.update(b"default" if mask is None else mask.data)
+        if documents.epochs is not None:
+            content.update(documents.epochs.data)
+    in_first = in_epoch(documents.epochs, 0, len(documents))
     return DatasetIdentity(
         source=dataset.uri,
         content=content.hexdigest()[:_HASH_DIGITS],
-        documents=len(documents),
-        tokens=int(documents.offsets[-1]),
+        documents=int(in_first.sum()),
+        tokens=int(np.diff(documents.offsets)[in_first].sum()),
         weight=dataset.weight,
         selection=dataset.documents,
     )

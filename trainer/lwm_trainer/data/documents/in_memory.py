@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lwm_trainer.config import Dataset, RunConfig
 from lwm_trainer.data.documents.span import Span, make_span
 from lwm_trainer.data.documents.store import TokenStore
+from lwm_trainer.data.drawn_epochs import in_epoch
 from lwm_trainer.data.encoding.encode_records import SkippedRecords, encode_records
 from lwm_trainer.data.encoding.encoder import encoder
 from lwm_trainer.data.encoding.example import (
@@ -18,6 +19,7 @@ from lwm_trainer.data.encoding.example import (
     concatenate_tokens,
     concatenate_vision_masks,
     document_offsets,
+    example_epochs,
 )
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.errors import DataCorruptError, DataMissingError
@@ -39,6 +41,8 @@ class InMemoryDocuments:
     """[tokens], true where the token belongs to the vision vocabulary; None: no token does."""
     names: tuple[str, ...] = ()
     """File and line of each document; empty for documents that come from no file."""
+    epochs: NDArray[np.uint8] | None = None
+    """[documents], the set of epochs in which the document is used; None: all documents are used in every epoch."""
 
     @classmethod
     def from_tokens(cls, documents: Sequence[NDArray[np.int32]]) -> "InMemoryDocuments":
@@ -58,6 +62,7 @@ class InMemoryDocuments:
             concatenate_loss_masks(examples),
             concatenate_vision_masks(examples),
             tuple(names),
+            example_epochs(examples),
         )
 
     def __len__(self) -> int:
@@ -110,7 +115,8 @@ def _encode_dataset(config: RunConfig, dataset: Dataset, tokenizer: Tokenizer) -
     documents = InMemoryDocuments.from_examples((record_location(record.uri, record.line), example) for record, example in encoded)
     require_documents(dataset, len(documents), skipped.count, skipped.first)
     if skipped.count:
-        print(f"datasets[{dataset.name}]: {len(documents)} documents, {skipped.count} records skipped", file=sys.stderr, flush=True)
+        count = int(in_epoch(documents.epochs, 0, len(documents)).sum())
+        print(f"datasets[{dataset.name}]: {count} documents, {skipped.count} records skipped", file=sys.stderr, flush=True)
     return documents
 
 

@@ -27,6 +27,10 @@ class DocumentSource(Protocol):
     def targets(self) -> NDArray[np.int64] | None:
         """Tokens of each document that count as targets, int64 [documents]; None: every token but each document's first counts."""
 
+    @property
+    def epochs(self) -> NDArray[np.uint8] | None:
+        """The set of epochs in which each document is used, see `drawn_epochs`, uint8 [documents]; None: all documents in every epoch."""
+
     def read(self, begin: int, end: int) -> Span:
         """The tokens from `begin` to `end` (exclusive)."""
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from lwm_trainer.config import Prepared
 from lwm_trainer.data.documents.span import Span, make_span
-from lwm_trainer.data.documents.store_schema import INDEX, PREPARED, shard_file
+from lwm_trainer.data.documents.store_schema import EPOCHS, INDEX, PREPARED, shard_file
+from lwm_trainer.data.drawn_epochs import in_epoch
 from lwm_trainer.data.errors import DataCorruptError, DataMissingError
 from lwm_trainer.data.records.record import record_location
 from lwm_trainer.storage.folder import Folder, folder
@@ -54,10 +55,12 @@ class TokenStore:
         index = read_table(files.local(INDEX, self._cache))
         lengths = index["length"].to_numpy()
         self.targets: NDArray[np.int64] = index["targets"].to_numpy()
+        self.epochs: NDArray[np.uint8] | None = index[EPOCHS.name].to_numpy() if EPOCHS.name in index.column_names else None
+        in_first = in_epoch(self.epochs, 0, len(lengths))
         self.offsets: NDArray[np.int64] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         self._shard_numbers, self._first_documents = np.unique(index["shard"].to_numpy(), return_index=True)
         self._shard_begins = self.offsets[self._first_documents]
-        if (len(self), int(self.offsets[-1])) != (self.prepared.documents, self.prepared.tokens):
+        if (int(in_first.sum()), int(lengths[in_first].sum())) != (self.prepared.documents, self.prepared.tokens):
             raise DataCorruptError(f"{files.uri}: {INDEX} and {PREPARED} are not of one data set: remove the folder and prepare it anew")
 
     @classmethod

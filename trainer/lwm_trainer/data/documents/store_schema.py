@@ -27,8 +27,11 @@ SHARD = pa.schema(
 LENGTHS = pa.schema({"length": pa.int64(), "targets": pa.int64(), "vision": pa.int64()})
 """A row per document of a shard: its tokens, those that count as targets, those of the vision vocabulary."""
 
-DOCUMENTS = pa.schema([*LENGTHS, pa.field("shard", pa.int32()), pa.field("place", pa.int32())])
-"""A row per document of the store: its lengths, its shard, and its row in the shard."""
+EPOCHS = pa.field("epochs", pa.uint8())
+"""Of each document the set of epochs in which it is used; only where draws decide what a record becomes."""
+
+PLACE = pa.schema({"shard": pa.int32(), "place": pa.int32()})
+"""The index has a row per document of the store: that of its shard's lengths, its shard, and its row in the shard."""
 
 
 def shard_file(number: int) -> str:

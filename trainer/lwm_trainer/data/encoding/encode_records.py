@@ -36,7 +36,10 @@ class SkippedRecords:
 
 
 def encode_records(records: Iterable[Record | BadRecord], encode: Encoder, skipped: SkippedRecords) -> Iterator[tuple[Record, Example]]:
-    """Yield each record with its example, in the records' order; records without an example are added to `skipped` in that order."""
+    """Yield each record with its example, in the records' order; records without an example are added to `skipped` in that order.
+
+    A record that draws make several examples of comes with each of them, that of the first epoch first.
+    """
     batch: list[Record | BadRecord] = []
     batch_size = 0
     for record in records:
@@ -56,4 +59,4 @@ def _encode_batch(batch: list[Record | BadRecord], encode: Encoder, skipped: Ski
         elif isinstance(result := next(results), BadRecordError):
             skipped.add(BadRecord(record.uri, record.line, str(result)))
         else:
-            yield record, result
+            yield from ((record, example) for example in result)

@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from lwm_trainer.config import Dataset
+from lwm_trainer.data.drawn_epochs import DRAWN_EPOCHS, EVERY_EPOCH
 from lwm_trainer.data.encoding import field_language
 from lwm_trainer.data.encoding.chat import chat_parts
 from lwm_trainer.data.encoding.example import Example, RenderedText, TextPart, encode_parts, encode_rendered, token_part
@@ -17,10 +18,19 @@ from lwm_trainer.data.errors import DataError
 from lwm_trainer.data.records.record import BadRecordError, Record
 from lwm_trainer.data.seeded_random import random_keys
 
-Encoder = Callable[[Sequence[Record]], list[Example | BadRecordError]]
-"""One result per record, in their order. A result depends on its record alone, however records are batched."""
+Encoder = Callable[[Sequence[Record]], list[list[Example] | BadRecordError]]
+"""One result per record, in their order: its examples, whose sets of epochs do not overlap and have all epochs together; that of the first
+epoch comes first. A result depends on its record alone, however records are batched."""
 
 _RECORD = 1  # the last word of a record's random key, after the seed, its file and its number
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What draws make of a record, before it is tokenized."""
+
+    content: list[TextPart] | RenderedText
+    epochs: int = EVERY_EPOCH
 
 
 def encoder(dataset: Dataset, tokenizer: Tokenizer, vision_vocab_size: int | None, seed: int) -> Encoder:
@@ -28,37 +38,47 @@ def encoder(dataset: Dataset, tokenizer: Tokenizer, vision_vocab_size: int | Non
 
     Args:
         vision_vocab_size: of the model; None when it has no vision vocabulary.
-        seed: with a record's place in the data set, draws which of the record's own field lines applies and whether it is unconditional.
+        seed: with a record's place in the data set and the epoch, draws which of the record's own field lines applies and whether it is
+            unconditional.
 
     Raises DataError when the data set can make no example whatever its records are, and what `read_files` raises for a chat template.
     """
     if dataset.kind == "vision":
         _check_vocabulary(dataset, vision_vocab_size)
-    make: Callable[[Record], list[TextPart] | RenderedText]
-    if dataset.kind != "chat":
-        make = _FieldEncoder(dataset, tokenizer, seed).parts
-    elif dataset.chat.template == "lwm":
-        make = chat_parts(dataset.chat.messages_field, tokenizer)
-    else:
-        renderer = ChatRenderer(tokenizer, dataset.chat)
-        make = lambda record: renderer.render(record.fields)  # noqa: E731
+    outcomes = _outcomes(dataset, tokenizer, seed)
 
-    def encode(records: Sequence[Record]) -> list[Example | BadRecordError]:
-        results: list[list[TextPart] | RenderedText | BadRecordError] = []
+    def encode(records: Sequence[Record]) -> list[list[Example] | BadRecordError]:
+        results: list[list[_Outcome] | BadRecordError] = []
         for record in records:
             try:
-                made = make(record)
-                _check_text(made, tokenizer)
+                made = outcomes(record)
+                for outcome in made:
+                    _check_text(outcome.content, tokenizer)
                 results.append(made)
             except BadRecordError as error:
                 results.append(error)
-        examples = encode_parts([parts for parts in results if isinstance(parts, list)], tokenizer)
-        rendered = encode_rendered([text for text in results if isinstance(text, RenderedText)], tokenizer)
+        contents = [outcome.content for result in results if isinstance(result, list) for outcome in result]
+        examples = encode_parts([content for content in contents if isinstance(content, list)], tokenizer)
+        rendered = encode_rendered([content for content in contents if isinstance(content, RenderedText)], tokenizer)
         return [
-            result if isinstance(result, BadRecordError) else next(examples if isinstance(result, list) else rendered) for result in results
+            [replace(next(examples if isinstance(each.content, list) else rendered), epochs=each.epochs) for each in result]
+            if isinstance(result, list)
+            else result
+            for result in results
         ]
 
     return encode
+
+
+def _outcomes(dataset: Dataset, tokenizer: Tokenizer, seed: int) -> Callable[[Record], list[_Outcome]]:
+    """A function from a record to what becomes of it; it raises BadRecordError."""
+    if dataset.kind != "chat":
+        return _FieldEncoder(dataset, tokenizer, seed).outcomes
+    if dataset.chat.template == "lwm":
+        parts = chat_parts(dataset.chat.messages_field, tokenizer)
+        return lambda record: [_Outcome(parts(record))]
+    renderer = ChatRenderer(tokenizer, dataset.chat)
+    return lambda record: [_Outcome(renderer.render(record.fields))]
 
 
 def _check_text(made: Sequence[TextPart] | RenderedText, tokenizer: Tokenizer) -> None:
@@ -94,7 +114,7 @@ class _FieldEncoder:
 
     def __init__(self, dataset: Dataset, tokenizer: Tokenizer, seed: int) -> None:
         self._fields_from, self._seed, self._frames = dataset.fields_from_example, seed, dataset.frames
-        self._is_random = self._fields_from is not None or self._frames.unconditional > 0
+        self._is_drawn = dataset.is_drawn
         self._visual = dataset.kind == "vision"
         self._tags = vision_tags(tokenizer)
         self._begin, self._end = token_part(tokenizer.begin_id, in_loss=False), token_part(tokenizer.end_id, in_loss=True)
@@ -109,14 +129,21 @@ class _FieldEncoder:
                     f"datasets[{dataset.name}].fields: no name in {dataset.fields!r} contains 'vision': add it, or set kind: text"
                 )
 
-    def parts(self, record: Record) -> list[TextPart]:
-        """The parts of the record's example. Raises BadRecordError."""
-        fields = self._fields
-        if self._is_random:
-            line_key, unconditional_key = map(int, random_keys(2, self._seed, _file_key(record.file), record.number, _RECORD))
-            fields = fields if self._fields_from is None else self._fields_of_record(record, self._fields_from, line_key)
+    def outcomes(self, record: Record) -> list[_Outcome]:
+        """The record's examples as parts, each with the epochs that draw it. Raises BadRecordError."""
+        if not self._is_drawn:
+            return [_Outcome(self._parts(record, self._fields))]
+        lines = [self._fields] if self._fields_from is None else self._lines_of_record(record, self._fields_from)
+        keys = random_keys(2 * DRAWN_EPOCHS, self._seed, _file_key(record.file), record.number, _RECORD).tolist()
+        epochs: dict[tuple[field_language.Field, ...], int] = {}
+        for epoch, (line_key, unconditional_key) in enumerate(zip(keys[::2], keys[1::2], strict=True)):
+            fields = lines[line_key % len(lines)]
             if any(field.visual and field.in_loss for field in fields) and unconditional_key < self._frames.unconditional * 2**64:
                 fields = tuple(field for field in fields if field.visual)
+            epochs[fields] = epochs.get(fields, 0) | 1 << epoch
+        return [_Outcome(self._parts(record, fields), drawn) for fields, drawn in epochs.items()]
+
+    def _parts(self, record: Record, fields: Sequence[field_language.Field]) -> list[TextPart]:
         parts = [part for field in fields for part in self._field_parts(field, record)]
         if not any(part.vision or (isinstance(part.content, str) and part.content.strip()) for part in parts):
             raise BadRecordError("the document is empty: leave its record out")
@@ -135,8 +162,8 @@ class _FieldEncoder:
         opening, closing = (TextPart(tag, field.in_loss) for tag in self._tags)
         return [opening, TextPart(codes, field.in_loss, vision=True), closing]
 
-    def _fields_of_record(self, record: Record, name: str, key: int) -> tuple[field_language.Field, ...]:
-        """The fields by the record's own field line under `name`; of several lines, `key` chooses one."""
+    def _lines_of_record(self, record: Record, name: str) -> list[tuple[field_language.Field, ...]]:
+        """The record's own field lines under `name`. Raises BadRecordError, also for a line that no epoch draws."""
         value: Any = field_language.field_value(name, record.fields)
         lines = [value] if isinstance(value, str) else value
         if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
@@ -144,7 +171,7 @@ class _FieldEncoder:
                 f"field {name!r} holds {field_language.json_type(value)}, not a field line or a list of them: write such as 'text'"
             )
         try:
-            return field_language.parse(lines[key % len(lines)], vision=self._visual)
+            return [field_language.parse(line, vision=self._visual) for line in lines]
         except field_language.FieldLineError as error:
             raise BadRecordError(f"field {name!r}: {error}") from error
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lwm_trainer.data.drawn_epochs import EVERY_EPOCH
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 
 
@@ -18,6 +19,8 @@ class Example:
     """True where the token counts as a target of the loss; None: every token but the first counts."""
     vision_mask: NDArray[np.bool_] | None
     """True where the token belongs to the vision vocabulary; None: no token does."""
+    epochs: int = EVERY_EPOCH
+    """The set of epochs in which the record is this example, see `drawn_epochs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,12 @@ def encode_rendered(texts: Sequence[RenderedText], tokenizer: Tokenizer) -> Iter
 def explicit_loss_mask(example: Example) -> NDArray[np.bool_]:
     """The loss mask with its default filled in, bool [length]."""
     return example.loss_mask if example.loss_mask is not None else np.arange(len(example.tokens)) > 0
+
+
+def example_epochs(examples: Sequence[Example]) -> NDArray[np.uint8] | None:
+    """The set of epochs of each example, uint8 [examples]; None when all are used in every epoch."""
+    epochs = np.array([example.epochs for example in examples], np.uint8)
+    return None if (epochs == EVERY_EPOCH).all() else epochs
 
 
 def document_offsets(examples: Sequence[Example]) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ The language is that of VisionTextProcessor and TextProcessor in LWM's lwm/data.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from lwm_trainer.data.records.record import BadRecordError
@@ -35,6 +36,7 @@ class Field:
         return self.names[0] if self.names[0] in (BOS, EOS) else None
 
 
+@lru_cache(maxsize=1024)
 def parse(line: str, *, vision: bool = False) -> tuple[Field, ...]:
     """Parse a field line; with `vision`, names that contain `vision` hold codes. Raises FieldLineError."""
     fields = []

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from lwm_trainer.config import Dataset, RunConfig
 from lwm_trainer.data.documents.span import DocumentSource, Span
 from lwm_trainer.data.errors import DataMissingError
+from lwm_trainer.data.rows.epochs import EpochRows
 from lwm_trainer.data.rows.loss_weights import loss_weights
 from lwm_trainer.data.rows.mixture import Mixture
-from lwm_trainer.data.rows.packing import PackingPlan
-from lwm_trainer.data.rows.selection import Segments, Selection, select_segments
+from lwm_trainer.data.rows.selection import Segments, Selection
 
 Batch = dict[str, NDArray[Any]]
 """Arrays [B, T] by name: tokens, targets, positions, index, start (int32) and weights (float32); with a vision vocabulary also vision and
@@ -49,33 +49,30 @@ class Batches:
         self._loss = config.loss
         self._mixture = Mixture([dataset.weight for dataset in config.datasets], config.rows, config.seed, config.stage_index, _MIXTURE)
         self._sources = [documents[dataset.name] for dataset in config.datasets]
-        self._plans: list[PackingPlan] = []
+        self._dataset_rows: list[EpochRows] = []
         self.summaries: list[str] = []
         """One line per data set for the log: what its rows are made of, and what is left out."""
         for number, (dataset, source) in enumerate(zip(config.datasets, self._sources, strict=True)):
-            selection = select_segments(source, self._length, dataset)
-            plan = PackingPlan(
-                selection.segments, self._length, config.seed, config.stage_index, number, bucketed=config.packing == "bucketed"
-            )
-            if not plan.rows:
-                raise DataMissingError(_no_documents(dataset, selection))
-            self._plans.append(plan)
-            self.summaries.append(_summary(dataset, selection, plan))
+            rows = EpochRows(source, self._length, dataset, config.seed, config.stage_index, number, bucketed=config.packing == "bucketed")
+            if not rows.first.rows:
+                raise DataMissingError(_no_documents(dataset, rows.selection))
+            self._dataset_rows.append(rows)
+            self.summaries.append(_summary(dataset, rows))
 
     @property
     def fill(self) -> float:
-        """Share of the places that hold a token, over the data sets as the mixture weighs them."""
-        return float(np.average([plan.fill for plan in self._plans], weights=self._mixture.counts))
+        """Share of the places that hold a token in first epochs, over the data sets as the mixture weighs them."""
+        return float(np.average([rows.first.fill for rows in self._dataset_rows], weights=self._mixture.counts))
 
     def tokens(self, step: int) -> int:
         """Tokens in the batch of step `step`, without padding."""
         drawn = map(self._mixture.draw, range(step * self._rows, (step + 1) * self._rows))
-        return sum(self._plans[dataset].tokens(row) for dataset, row in drawn)
+        return sum(self._dataset_rows[dataset].tokens(row) for dataset, row in drawn)
 
     def tokens_before(self, step: int) -> int:
         """Tokens in the batches before that of step `step`, without padding."""
-        rows = self._mixture.rows_before(step * self._rows).tolist()
-        return sum(plan.tokens_before(count) for plan, count in zip(self._plans, rows, strict=True))
+        counts = self._mixture.rows_before(step * self._rows).tolist()
+        return sum(rows.tokens_before(count) for rows, count in zip(self._dataset_rows, counts, strict=True))
 
     def batch(self, step: int) -> Batch:
         """The global batch of step `step`, from 0."""
@@ -97,7 +94,7 @@ class Batches:
     def _write_row(self, row: Batch, number: int) -> None:
         """Write row `number` of the run into arrays [T] that hold padding."""
         dataset, row_of_dataset = self._mixture.draw(number)
-        segments = self._plans[dataset].row(row_of_dataset)
+        segments = self._dataset_rows[dataset].row(row_of_dataset)
         tokens, loss_mask, vision_mask = self._read(self._sources[dataset], segments)
         lengths = segments.lengths
         ends = np.cumsum(lengths)
@@ -141,9 +138,10 @@ def _no_documents(dataset: Dataset, selection: Selection) -> str:
     return f"datasets[{dataset.name}]: {dataset.uri} holds no token: put text there"
 
 
-def _summary(dataset: Dataset, selection: Selection, plan: PackingPlan) -> str:
-    rows = f"{selection.documents:,} documents in {plan.rows:,} rows an epoch, {plan.fill:.1%} full"
-    return "; ".join([f"datasets[{dataset.name}]: {rows}", *selection.remarks])
+def _summary(dataset: Dataset, rows: EpochRows) -> str:
+    selection, plan = rows.selection, rows.first
+    line = f"{selection.documents:,} documents in {plan.rows:,} rows an epoch, {plan.fill:.1%} full"
+    return "; ".join([f"datasets[{dataset.name}]: {line}", *selection.remarks])
 
 
 def unigram_entropy(batches: Batches, steps: Sequence[int]) -> float:

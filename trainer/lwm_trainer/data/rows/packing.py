@@ -1,7 +1,7 @@
 """Which segments lie in which row: planned once from their lengths, shuffled anew each epoch.
 
-Rows are planned by best-fit decreasing, from the lengths alone, so that every epoch has the same number of rows, and row r is known
-without planning the epochs before it. An epoch then shuffles segments of equal length among their slots, and shuffles the rows.
+Rows are planned by best-fit decreasing, from the lengths alone, so that every epoch with the same segments has the same number of rows. An
+epoch then shuffles segments of equal length among their slots, and shuffles the rows.
 """
 
 from bisect import bisect_left, insort
@@ -31,26 +31,24 @@ class PackingPlan:
         self._slots = np.argsort(row_of_slot, kind="stable")
         self._slot_offsets = np.searchsorted(row_of_slot[self._slots], np.arange(self.rows + 1))
         self._row_tokens = np.bincount(row_of_slot, weights=lengths, minlength=self.rows).astype(np.int64)
+        self.size = int(lengths.sum())
+        """Tokens of an epoch."""
         self._key = key
         self._epoch = lru_cache(maxsize=2)(self._shuffle_epoch)
 
-    def row(self, number: int) -> Segments:
-        """The segments of row `number` of the run, in their order in the row."""
-        epoch, index = divmod(number, self.rows)
+    def row(self, epoch: int, index: int) -> Segments:
+        """The segments of row `index` of an epoch, in their order in the row."""
         segments, rows = self._epoch(epoch)
         row = rows[index]
         return self._segments.take(segments[self._slots[self._slot_offsets[row] : self._slot_offsets[row + 1]]])
 
-    def tokens(self, number: int) -> int:
-        """Tokens in row `number` of the run."""
-        epoch, index = divmod(number, self.rows)
+    def tokens(self, epoch: int, index: int) -> int:
+        """Tokens in row `index` of an epoch."""
         return int(self._row_tokens[self._epoch(epoch)[1][index]])
 
-    def tokens_before(self, number: int) -> int:
-        """Tokens in the rows of the run before row `number`. Each row has as many in every epoch, only its place changes."""
-        epoch, index = divmod(number, self.rows)
-        in_epoch = int(self._row_tokens[self._epoch(epoch)[1][:index]].sum()) if index else 0
-        return epoch * int(self._row_tokens.sum()) + in_epoch
+    def tokens_before(self, epoch: int, index: int) -> int:
+        """Tokens in the rows of an epoch before row `index`."""
+        return int(self._row_tokens[self._epoch(epoch)[1][:index]].sum()) if index else 0
 
     def _shuffle_epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The segment in each slot (only segments of equal length change places) and the order of the rows."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lwm_trainer import config
 from lwm_trainer.data.documents.span import DocumentSource
+from lwm_trainer.data.drawn_epochs import in_epoch
 from lwm_trainer.data.errors import DataCorruptError
 
 _OUTCOMES = {"split": "split", "truncate": "truncated", "skip": "left out", "fail": "refused"}
@@ -41,26 +42,31 @@ class Selection(NamedTuple):
     """How many documents are left out, split or truncated, and why, for the log."""
 
 
-def select_segments(source: DocumentSource, row_length: int, dataset: config.Dataset) -> Selection:
-    """Segments of at most `row_length` tokens. Raises DataCorruptError for a longer document when `documents.overlong` is fail."""
+def select_segments(source: DocumentSource, row_length: int, dataset: config.Dataset, epoch: int = 0) -> Selection:
+    """Segments of at most `row_length` tokens, of the documents that are used in `epoch`.
+
+    Raises DataCorruptError for a longer document of any epoch when `documents.overlong` is fail.
+    """
     limits, overlong = dataset.documents, dataset.overlong
     begins, ends = source.offsets[:-1], source.offsets[1:]
     lengths = ends - begins
     short, long = lengths < limits.min_tokens, lengths > (limits.max_tokens or np.inf)
     over = ~short & ~long & (lengths > row_length)
-    first_over = int(np.argmax(over)) if over.any() else None
-    if overlong == "fail" and first_over is not None:
+    if overlong == "fail" and over.any():
+        first = int(np.argmax(over))
         raise DataCorruptError(
-            f"{source.name(first_over)}: datasets[{dataset.name}]: a document of {lengths[first_over]} tokens is longer than the row's"
+            f"{source.name(first)}: datasets[{dataset.name}]: a document of {lengths[first]} tokens is longer than the row's"
             f" {row_length}: shorten it, or set documents.overlong to split, truncate or skip"
         )
-    first_name = source.name(first_over) if first_over is not None else ""
+    used = in_epoch(source.epochs, epoch, len(lengths))
+    short, long, over = short & used, long & used, over & used
+    first_name = source.name(int(np.argmax(over))) if over.any() else ""
     remarks = [
         (short.sum(), f"left out, shorter than minTokens {limits.min_tokens}"),
         (long.sum(), f"left out, longer than maxTokens {limits.max_tokens}"),
         (over.sum(), f"{_OUTCOMES[overlong]}, longer than a row, the first {first_name}"),
     ]
-    kept = ~(short | long | (over & (overlong == "skip")))
+    kept = used & ~(short | long | (over & (overlong == "skip")))
     begins, ends = begins[kept], ends[kept]
     if overlong == "truncate":
         cut_ends = np.minimum(ends, begins + row_length)

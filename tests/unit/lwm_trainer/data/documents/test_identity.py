@@ -43,6 +43,20 @@ def test_what_counts_in_the_loss_is_part_of_the_content(tmp_path: Path) -> None:
     assert identity(source, fields="[text]").content != identity(source).content
 
 
+def test_what_later_epochs_draw_is_part_of_the_content(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+
+    def drawn(*lines: str) -> DatasetIdentity:
+        records = [{"a": "x", "b": "y", "own": lines} for _ in range(30)]
+        (source / "a.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+        return identity(source, fields_from_example="own")
+
+    one, two = drawn("a,b"), drawn("a,b", "b,a")
+    assert two.content != one.content
+    assert (two.documents, two.tokens) == (one.documents, one.tokens) == (30, 120)
+
+
 def test_files_that_were_touched_copied_or_renamed_are_the_same_data(tmp_path: Path) -> None:
     source = write(tmp_path / "source", LINES)
     before = identity(source)

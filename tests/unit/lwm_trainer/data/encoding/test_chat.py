@@ -22,7 +22,7 @@ def conversation(*turns: str) -> list[dict[str, str]]:
 def encode(record: Mapping[str, Any], **chat: str) -> Example | BadRecordError:
     dataset = Dataset.model_validate({"name": "a", "kind": "chat", "uri": "/data", "chat": chat})
     (result,) = encoder(dataset, byte_tokenizer(), None, 0)([Record("/data/a.jsonl", 1, 1, record)])
-    return result
+    return result[0] if isinstance(result, list) else result
 
 
 @pytest.mark.parametrize(

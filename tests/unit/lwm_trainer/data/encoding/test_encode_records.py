@@ -38,9 +38,9 @@ def test_the_bytes_of_records_that_are_encoded_at_once_are_bounded(
     listing = list_record_files(str(tmp_path))
     sizes: list[int] = []
 
-    def encode(records: Sequence[Record]) -> list[Example | BadRecordError]:
+    def encode(records: Sequence[Record]) -> list[list[Example] | BadRecordError]:
         sizes.append(len(records) * len(line))
-        return [Example(np.zeros(1, np.int32), None, None) for _ in records]
+        return [[Example(np.zeros(1, np.int32), None, None)] for _ in records]
 
     encoded = list(encode_records(read_records(listing, single_shard(listing)), encode, SkippedRecords("fail")))
     assert len(encoded) == 50

@@ -22,8 +22,9 @@ def dataset(**changes: Any) -> Dataset:
 
 
 def encode(record: Mapping[str, Any], number: int = 1, seed: int = 0, file: str = "a.jsonl", **changes: Any) -> Example | BadRecordError:
+    """The record's example in the first epoch, or why it makes none."""
     (result,) = encoder(dataset(**changes), byte_tokenizer(), None, seed)([Record(f"/data/{file}", number, number, record, file=file)])
-    return result
+    return result[0] if isinstance(result, list) else result
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,8 @@ def test_fields_are_tokenised_each_by_itself() -> None:
     made.add_special_tokens(["<s>", "</s>"])
     pair = Tokenizer(made.to_str().encode(), "t.json", 5)
     record = Record("/data/a.jsonl", 1, 1, {"x": "a", "y": "b", "z": "ab"})
-    assert [encoder(dataset(fields=line), pair, None, 0)([record])[0].tokens.tolist() for line in ("x,y", "z")] == [[3, 0, 1, 4], [3, 2, 4]]  # type: ignore[union-attr]
+    results = [encoder(dataset(fields=line), pair, None, 0)([record])[0] for line in ("x,y", "z")]
+    assert [result[0].tokens.tolist() for result in results if isinstance(result, list)] == [[3, 0, 1, 4], [3, 2, 4]]
 
 
 def test_masks_are_left_out_where_nothing_is_masked() -> None:
@@ -76,8 +78,9 @@ def test_a_record_s_own_line_is_drawn_by_its_place_in_the_data_set(per_file: int
     assert first + drawn.count("«s»YOhi«/S»") == 400
     assert 160 < first < 240  # 4 standard deviations
     again = [Record(f"/mounted/{file}", 1, number, record, file=file) for file, number in places]
-    assert [read(result) for result in encoder(dataset(fields_from_example="lines"), byte_tokenizer(), None, 0)(again)] == drawn
-    assert [read(result) for result in encoder(dataset(fields_from_example="lines"), byte_tokenizer(), None, 1)(again)] != drawn
+    for seed, same in ((0, True), (1, False)):
+        results = encoder(dataset(fields_from_example="lines"), byte_tokenizer(), None, seed)(again)
+        assert ([read(result[0]) for result in results if isinstance(result, list)] == drawn) == same
     assert read(encode({"text": "hi", "answer": "yo", "lines": lines[0]}, fields_from_example="lines")) == "«s»hiYO«/S»"
 
 
@@ -125,6 +128,11 @@ def test_a_record_s_own_line_is_drawn_by_its_place_in_the_data_set(per_file: int
             {"fields_from_example": "lines"},
             "field 'lines': field line 'text,', column 6: a name is missing: write one or leave the separator out",
         ),
+        (
+            {"text": "x", "lines": ["text"] * 50 + ["text,"]},
+            {"fields_from_example": "lines"},
+            "field 'lines': field line 'text,', column 6: a name is missing: write one or leave the separator out",
+        ),
     ],
 )
 def test_a_record_that_makes_no_example_is_told_why(fields: dict[str, Any], changes: dict[str, Any], error: str) -> None:
@@ -137,7 +145,7 @@ def test_a_bad_record_leaves_the_others_as_they_are() -> None:
     records = [Record("/data/a.jsonl", number, number, {"text": text}) for number, text in enumerate(["hi", 3, "", "yo"])]
     result = encoder(dataset(), byte_tokenizer(), None, 0)(records)
     assert [isinstance(answer, BadRecordError) for answer in result] == [False, True, True, False]
-    assert (read(result[0]), read(result[3])) == ("«s»HI«/S»", "«s»YO«/S»")
+    assert [read(answer[0]) for answer in result if isinstance(answer, list)] == ["«s»HI«/S»", "«s»YO«/S»"]
 
 
 def test_a_field_line_that_means_nothing_is_the_data_set_s_fault() -> None:
@@ -152,7 +160,7 @@ TINY = {"kind": "vision", "frames": {"tokens_per_frame": 2, "codebook_size": 7}}
 def see(record: Mapping[str, Any], number: int = 1, made: Tokenizer | None = None, **changes: Any) -> Example | BadRecordError:
     """As `encode`, for a data set of vision."""
     (result,) = encoder(dataset(**TINY | changes), made or byte_tokenizer(), 9, 0)([Record("/data/a.jsonl", number, number, record)])
-    return result
+    return result[0] if isinstance(result, list) else result
 
 
 def test_codes_stand_between_tags_and_are_known_as_vision() -> None:
@@ -259,3 +267,29 @@ def test_a_vision_record_that_makes_no_example_is_told_why(record: dict[str, Any
 def test_a_vision_data_set_that_can_make_no_example_is_refused(changes: dict[str, Any], size: int | None, error: str) -> None:
     with pytest.raises(DataError, match=error):
         encoder(dataset(**changes), byte_tokenizer(), size, 0)
+
+
+def test_every_epoch_of_a_cycle_draws_anew_and_equal_draws_are_one_example() -> None:
+    changes = TINY | {"fields_from_example": "own", "frames": {"tokens_per_frame": 2, "codebook_size": 7, "unconditional": 0.25}}
+    records = [Record("/data/a.jsonl", number, number, PICTURE) for number in range(1, 401)]
+    answers = encoder(dataset(**changes), byte_tokenizer(), 9, 0)(records)
+    results = [answer for answer in answers if isinstance(answer, list)]
+    assert len(results) == 400
+    drawn = [{epoch: read(each) for each in result for epoch in range(4) if each.epochs >> epoch & 1} for result in results]
+    lines = sorted({text for by_epoch in drawn for text in by_epoch.values()}, key=len)
+    assert len(lines) == 3
+    for epoch in range(4):
+        column = [by_epoch[epoch] for by_epoch in drawn]
+        # A half begins with the caption, a quarter of that loses it: 50, 150 and 200 expected, 4 standard deviations.
+        assert 24 < column.count(lines[0]) < 76
+        assert all(110 < column.count(line) < 250 for line in lines[1:])
+        assert epoch == 0 or sum(by_epoch[epoch] != by_epoch[0] for by_epoch in drawn) > 150
+    for result, by_epoch in zip(results, drawn, strict=True):
+        assert sum(each.epochs for each in result) == 15
+        assert [read(each) for each in result] == list(dict.fromkeys(by_epoch.values()))
+
+
+def test_an_example_without_draws_is_that_of_every_epoch() -> None:
+    (result,) = encoder(dataset(), byte_tokenizer(), None, 0)([Record("/data/a.jsonl", 1, 1, {"text": "hi"})])
+    assert isinstance(result, list)
+    assert [example.epochs for example in result] == [15]

@@ -26,7 +26,7 @@ CONVERSATIONS = json.loads((REFERENCE / "conversations.json").read_text())
 def encode(record: Mapping[str, Any], tokenizer: Tokenizer, **chat: str) -> Example | BadRecordError:
     dataset = Dataset.model_validate({"name": "a", "kind": "chat", "uri": "/data", "chat": {"template": "tokenizer"} | chat})
     (result,) = encoder(dataset, tokenizer, None, 0)([Record("/data/a.jsonl", 1, 1, record)])
-    return result
+    return result[0] if isinstance(result, list) else result
 
 
 def reference_tokenizer(folder: Path, name: str, template: str) -> Tokenizer:

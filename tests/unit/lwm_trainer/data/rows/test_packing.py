@@ -24,7 +24,7 @@ def plan_of(sizes: list[int], length: int, *name: int, bucketed: bool = False) -
 
 
 def rows_of(plan: PackingPlan, epoch: int) -> list[list[tuple[int, int, bool]]]:
-    rows = (plan.row(row) for row in range(epoch * plan.rows, (epoch + 1) * plan.rows))
+    rows = (plan.row(epoch, index) for index in range(plan.rows))
     return [list(zip(*(array.tolist() for array in row), strict=True)) for row in rows]
 
 
