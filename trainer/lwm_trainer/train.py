@@ -134,7 +134,7 @@ def _compile(run: config.RunConfig, program: TrainProgram) -> Any:
 def _load(run: config.RunConfig) -> _LoadedData:
     tokenizer = Tokenizer.load(run.tokenizer, run.model.vocab_size)
     documents = load_documents(run, tokenizer)
-    data = {dataset.name: identify(dataset, documents[dataset.name]) for dataset in run.datasets}
+    data = {dataset.name: identify(dataset, documents[dataset.name], tokenizer) for dataset in run.datasets}
     return _LoadedData(Batches(run, documents), tokenizer.sha256, data)
 
 

@@ -11,7 +11,7 @@ from lwm_trainer.runtime.errors import CheckpointMismatchError, DataChangedError
 
 _MESSAGE_BYTES = 128
 """More than the identity of one data set has."""
-_NOT_SETTINGS = {"source", "content", "documents", "tokens", "accepted"}
+_NOT_SETTINGS = {"source", "content", "documents", "tokens", "begin_id", "end_id", "accepted"}
 
 
 def require_equal_on_hosts(data: DataIdentity) -> None:
@@ -36,27 +36,41 @@ def continue_data(step_folder: str, saved: Manifest, run: config.RunConfig, data
 
     Returns: `data` with all changes of this stage that were accepted, the newest of them by this attempt.
 
-    Raises CheckpointMismatchError for other settings, DataChangedError for a content that is another and that `acceptChangeTo` of the
-    data set does not name.
+    Raises CheckpointMismatchError for other settings or other tokens at the ends of documents, DataChangedError for a content that is
+    another and that `acceptChangeTo` of the data set does not name.
     """
     if saved.data is None:
         console.warn(f"{step_folder}: an older version wrote it, which kept no identity of the data: nothing compares it with the sources")
         return data
-    theirs, ours = _settings(saved.packing, saved.data), _settings(run.packing, data)
+    theirs, ours = _settings(saved.packing, saved.loss or run.loss, saved.data), _settings(run.packing, run.loss, data)
     if (difference := first_difference(theirs, ours)) is not None:
         raise CheckpointMismatchError(
             f"{step_folder}: {difference.field} is {difference.theirs} in the checkpoint, but {difference.ours} in this run:"
             " use the settings that it was made with"
         )
-    return {dataset.name: _continue_dataset(saved, dataset, data[dataset.name]) for dataset in run.datasets}
+    return {dataset.name: _continue_dataset(step_folder, saved, dataset, data[dataset.name], run.tokenizer) for dataset in run.datasets}
 
 
-def _settings(packing: config.Packing | None, data: DataIdentity) -> dict[str, object]:
-    return {"packing": packing, "data": {name: identity.model_dump(exclude=_NOT_SETTINGS) for name, identity in data.items()}}
+def _settings(packing: config.Packing | None, loss: config.Loss, data: DataIdentity) -> dict[str, object]:
+    """What must agree; the order of the data sets, too, because their numbers seed the shuffles."""
+    identities = {name: identity.model_dump(exclude=_NOT_SETTINGS) for name, identity in data.items()}
+    return {"packing": packing, "loss": loss.model_dump(), "data": identities, "order of datasets": ", ".join(data)}
 
 
-def _continue_dataset(saved: Manifest, dataset: config.Dataset, ours: config.DatasetIdentity) -> config.DatasetIdentity:
+def _require_same_ends(step_folder: str, name: str, theirs: config.DatasetIdentity, ours: config.DatasetIdentity, tokenizer: str) -> None:
+    if theirs.begin_id is not None and (theirs.begin_id, theirs.end_id) != (ours.begin_id, ours.end_id):
+        raise CheckpointMismatchError(
+            f"{step_folder}: the documents of datasets[{name}] begin with token {theirs.begin_id} and end with {theirs.end_id} in the"
+            f" checkpoint ({theirs}), but with {ours.begin_id} and {ours.end_id} in this run ({ours}): put the tokenizer_config.json beside"
+            f" {tokenizer} back as it was"
+        )
+
+
+def _continue_dataset(
+    step_folder: str, saved: Manifest, dataset: config.Dataset, ours: config.DatasetIdentity, tokenizer: str
+) -> config.DatasetIdentity:
     theirs = (saved.data or {})[dataset.name]
+    _require_same_ends(step_folder, dataset.name, theirs, ours, tokenizer)
     accepted = theirs.accepted
     if ours.content != theirs.content:
         if dataset.accept_change_to != ours.content:

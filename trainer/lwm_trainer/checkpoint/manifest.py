@@ -45,8 +45,10 @@ class Manifest(ModelManifest):
     a rollback that begins at this very step moves on from here."""
     batch_tokens: int
     packing: config.Packing | None = None
+    loss: config.Loss | None = None
+    """The settings of the loss, which decide the weights of targets; None in checkpoints of older versions."""
     data: config.DataIdentity | None = None
-    """What decides the batches beside seed, tokenizer and packing; None, like `packing`, in checkpoints of older versions."""
+    """What decides the batches beside seed, tokenizer, packing and loss; None, like `packing`, in checkpoints of older versions."""
     mesh: config.Mesh
     """The mesh that the trainer used: with the Ulysses degree, also where the run config left it to the trainer."""
     hosts: int
@@ -70,6 +72,7 @@ def make_manifest(
         context_length=run.context_length,
         batch_tokens=run.batch_tokens,
         packing=run.packing,
+        loss=run.loss,
         data=data,
         rope_theta=run.rope_theta,
         mesh=mesh,

@@ -30,6 +30,10 @@ class DatasetIdentity(Contract):
     """Hash of the documents: of their tokens and masks, or of what a token store was made from."""
     documents: int
     tokens: int
+    begin_id: int | None = None
+    """Id of the token that begins each document; None, like `end_id`, in checkpoints of older versions."""
+    end_id: int | None = None
+    """Id of the token that ends each document."""
     weight: float
     selection: Documents
     accepted: tuple[AcceptedChange, ...] = ()

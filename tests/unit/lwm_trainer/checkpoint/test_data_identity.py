@@ -20,6 +20,8 @@ def data(content: str = WAS, **changes: Any) -> DataIdentity:
         "content": content,
         "documents": 40,
         "tokens": 9120,
+        "begin_id": 1,
+        "end_id": 2,
         "weight": 1,
         "selection": Documents(),
     }
@@ -71,11 +73,38 @@ def test_an_accepted_change_is_kept_in_every_later_manifest_and_accepts_no_other
         ({}, data(weight=2), r"data\.d\.weight is 1\.0 in the checkpoint, but 2\.0 in this run"),
         ({}, data(selection=Documents(min_tokens=5)), r"data\.d\.selection\.min_tokens is 1 in the checkpoint, but 5 in this run"),
         ({}, data() | {"e": data()["d"]}, r"data\.e\.weight is None in the checkpoint, but 1\.0 in this run"),
+        ({"loss": {"weighting": "examples"}}, data(), r"loss\.weighting is tokens in the checkpoint, but examples in this run"),
     ],
 )
 def test_other_settings_of_packing_mixture_and_selection_are_refused(changes: Any, identities: DataIdentity, difference: str) -> None:
     with pytest.raises(CheckpointMismatchError, match=difference):
         continue_data("/runs/3", saved(), a_run(**changes), identities)
+
+
+def test_another_order_of_the_same_data_sets_is_refused() -> None:
+    both = data() | {"e": data(LATER)["d"]}
+    with pytest.raises(CheckpointMismatchError, match=r"order of datasets is d, e in the checkpoint, but e, d in this run"):
+        continue_data("/runs/3", saved(both), a_run(), {"e": both["e"], "d": both["d"]})
+
+
+@pytest.mark.parametrize("accepted", [None, NOW])
+@pytest.mark.parametrize(("ends", "words"), [({"begin_id": 5}, "5 and 2"), ({"end_id": 7}, "1 and 7")])
+def test_other_tokens_at_the_ends_of_documents_are_refused_with_both_identities(
+    ends: dict[str, int], words: str, accepted: str | None
+) -> None:
+    with pytest.raises(CheckpointMismatchError) as raised:
+        continue_data("/runs/3", saved(), accepting(accepted, tokenizer="/t/tokenizer.json"), data(NOW, **ends))
+    assert str(raised.value) == (
+        "/runs/3: the documents of datasets[d] begin with token 1 and end with 2 in the checkpoint (40 documents, 9,120 tokens, content"
+        f" {WAS}), but with {words} in this run (40 documents, 9,120 tokens, content {NOW}): put the tokenizer_config.json beside"
+        " /t/tokenizer.json back as it was"
+    )
+
+
+def test_a_checkpoint_that_kept_neither_ends_nor_loss_goes_on_and_the_next_one_keeps_them() -> None:
+    older = saved(data(begin_id=None, end_id=None)).model_copy(update={"loss": None})
+    goes_on = continue_data("/runs/3", older, a_run(loss={"weighting": "examples"}), data())
+    assert (goes_on["d"].begin_id, goes_on["d"].end_id) == (1, 2)
 
 
 def test_a_checkpoint_of_an_older_version_goes_on_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ from lwm_trainer.data.encoding.example import (
     example_epochs,
 )
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
-from lwm_trainer.data.errors import DataCorruptError, DataMissingError
+from lwm_trainer.data.errors import DataCorruptError, DataError, DataMissingError
 from lwm_trainer.data.records.reader import read_records
 from lwm_trainer.data.records.record import record_location
 from lwm_trainer.data.records.shards import single_shard
@@ -96,15 +96,33 @@ def load_documents(config: RunConfig, tokenizer: Tokenizer) -> dict[str, InMemor
 
     A prepared data set is opened; any other is read and encoded in the order of paths and lines.
 
-    Raises DataCorruptError, with file and line, for a bad record when the policy is to fail, and DataMissingError for a data set without
-    documents.
+    Raises DataCorruptError, with file and line, for a bad record when the policy is to fail, DataMissingError for a data set without
+    documents, and DataError for a token store of another tokenizer.
     """
     return {
-        dataset.name: TokenStore.open(dataset.prepared, dataset.uri)
+        dataset.name: _open_store(dataset.name, dataset.prepared, dataset.uri, tokenizer)
         if dataset.prepared is not None
         else _encode_dataset(config, dataset, tokenizer)
         for dataset in config.datasets
     }
+
+
+def _open_store(name: str, uri: str, source_uri: str, tokenizer: Tokenizer) -> TokenStore:
+    """Open a token store that was made with this tokenizer. Raises DataError for another, and what `TokenStore` raises."""
+    store = TokenStore.open(uri, source_uri)
+    recipe = store.recipe["recipe"]
+    theirs = _tokenizer_identity(recipe["tokenizer"], recipe["begin"], recipe["end"])
+    ours = _tokenizer_identity(tokenizer.sha256, tokenizer.begin_id, tokenizer.end_id)
+    if theirs != ours:
+        raise DataError(
+            f"datasets[{name}]: the token store {uri} was made with {theirs}, but {tokenizer.uri} is {ours}: put the files of the tokenizer"
+            " back as they were, or create the training anew, which prepares the data set again"
+        )
+    return store
+
+
+def _tokenizer_identity(sha256: str, begin_id: int, end_id: int) -> str:
+    return f"tokenizer {sha256[:16]} with begin token {begin_id} and end token {end_id}"
 
 
 def _encode_dataset(config: RunConfig, dataset: Dataset, tokenizer: Tokenizer) -> InMemoryDocuments:

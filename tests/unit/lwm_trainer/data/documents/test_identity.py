@@ -9,6 +9,7 @@ import pytest
 from lwm_trainer.config import DatasetIdentity, PrepareConfig
 from lwm_trainer.data.documents.identity import identify
 from lwm_trainer.data.documents.in_memory import load_documents
+from lwm_trainer.data.errors import DataError
 from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.preparation.worker import prepare
 from support.builders import ALONE, a_run
@@ -25,7 +26,8 @@ def write(folder: Path, lines: list[str], name: str = "a.jsonl") -> Path:
 
 def identity(source: Path, **changes: object) -> DatasetIdentity:
     run = a_run(**(ALONE | {"datasets": [{"name": "books", "uri": str(source), **changes}]}))
-    return identify(run.datasets[0], load_documents(run, byte_tokenizer())["books"])
+    tokenizer = byte_tokenizer()
+    return identify(run.datasets[0], load_documents(run, tokenizer)["books"], tokenizer)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,7 @@ def test_it_says_where_the_documents_are_and_how_many(tmp_path: Path) -> None:
     source = write(tmp_path / "source", LINES)
     books = identity(source, weight=3)
     assert (books.source, books.documents, books.tokens, books.weight) == (str(source), 3, 17, 3)
+    assert (books.begin_id, books.end_id) == (256, 257)
     assert str(books) == f"3 documents, 17 tokens, content {books.content}"
 
 
@@ -87,3 +90,20 @@ def test_a_token_store_is_what_it_was_made_of(tmp_path: Path) -> None:
         "read from the store"
     )
     assert prepared(LINES[:2]).content != before.content
+
+
+def test_a_token_store_of_another_tokenizer_is_refused_with_both_named(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(byte_tokenizer_json())
+    (tmp_path / "tokenizer_config.json").write_text('{"bos_token": "</s>", "eos_token": "<s>"}')
+    dataset = {"name": "books", "uri": str(write(tmp_path / "source", LINES))}
+    settings = {"training": "t", "dataset": dataset, "tokenizer": str(tmp_path / "t.json"), "vocab_size": 258}
+    store = prepare(PrepareConfig(**settings, root=str(tmp_path / "stores"), workers=1), 0, PreparationReport())
+    assert store is not None
+    with pytest.raises(DataError) as raised:
+        identity(tmp_path / "source", prepared=store.uri)
+    sha256 = byte_tokenizer().sha256[:16]
+    assert str(raised.value) == (
+        f"datasets[books]: the token store {store.uri} was made with tokenizer {sha256} with begin token 257 and end token 256, but t.json"
+        f" is tokenizer {sha256} with begin token 256 and end token 257: put the files of the tokenizer back as they were, or create the"
+        " training anew, which prepares the data set again"
+    )
