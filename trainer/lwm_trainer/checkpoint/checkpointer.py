@@ -11,6 +11,7 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy
 from lwm_trainer import config
 from lwm_trainer.checkpoint.checksums import write_checksums
 from lwm_trainer.checkpoint.data_identity import continue_data
+from lwm_trainer.checkpoint.finite import require_finite
 from lwm_trainer.checkpoint.init_from import FIELD
 from lwm_trainer.checkpoint.lineage import committed_steps
 from lwm_trainer.checkpoint.manifest import (
@@ -145,7 +146,8 @@ def restore_params(run: config.RunConfig, tokenizer_sha256: str, step_folder: st
     """Another stage's or a converted model's parameters onto this stage's mesh.
 
     A model without a vision vocabulary gets this run's. Its tables are drawn with the run's seed, as where nothing is restored.
-    Raises CheckpointMismatchError for another model or tokenizer; the dtype of activations may be another.
+    Raises CheckpointMismatchError for another model or tokenizer (the dtype of activations may be another), and for parameters that are
+    not finite.
     """
     saved = read_model_manifest(step_folder)
     grown = saved.model_copy(update={"model": with_vision_of(saved.model, run.model)})
@@ -153,10 +155,12 @@ def restore_params(run: config.RunConfig, tokenizer_sha256: str, step_folder: st
     require_equal(place, grown, make_manifest(run, run.mesh, tokenizer_sha256, 0), SAME_MODEL, may_differ=DTYPE_OF_ACTIVATIONS)
     if saved.model.vision == grown.model.vision:
         params: Params = restore_items(step_folder, params=ocp.args.StandardRestore(abstract)).params
+        require_finite(place, params)
         return params
     tables = {name: abstract["ends"][name] for name in VISION_TABLES}
     rest = abstract | {"ends": {name: table for name, table in abstract["ends"].items() if name not in tables}}
     params = restore_items(step_folder, params=ocp.args.StandardRestore(rest)).params
+    require_finite(place, params)
     draw = jax.jit(partial(vision_tables, run.model), out_shardings={name: table.sharding for name, table in tables.items()})
     return params | {"ends": params["ends"] | draw(jax.random.key(run.seed))}
 

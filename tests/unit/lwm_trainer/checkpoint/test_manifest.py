@@ -18,9 +18,9 @@ RUN = a_run()
 PARAMS = {"ends": {"embedding": np.arange(6, dtype=np.float32).reshape(3, 2)}}
 
 
-def saved(folder: Path, manifest: ModelManifest) -> str:
+def saved(folder: Path, manifest: ModelManifest, params: Any = PARAMS) -> str:
     with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
-        parts = {"params": ocp.args.StandardSave(PARAMS), "manifest": ocp.args.JsonSave(manifest.model_dump(mode="json", by_alias=True))}
+        parts = {"params": ocp.args.StandardSave(params), "manifest": ocp.args.JsonSave(manifest.model_dump(mode="json", by_alias=True))}
         checkpointer.save(folder / "0", args=ocp.args.Composite(**parts))
     return str(folder / "0")
 
@@ -49,6 +49,20 @@ def test_another_tokenizer_is_refused_once_it_is_known_and_of_the_first_stage_th
     assert str(raised.value) == (
         f"{'' if stage else 'spec.model.initFrom: '}{folder}: tokenizer_sha256 is theirs in the checkpoint, but ours in this run: "
         "name by spec.tokenizer the tokenizer.json that it was made with, or start from a checkpoint of this tokenizer"
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("stage", [0, 1])
+def test_parameters_that_are_not_finite_are_refused_by_the_name_of_the_tensor(tmp_path: Path, stage: int, value: float) -> None:
+    damaged = PARAMS["ends"]["embedding"].copy()
+    damaged[2, 1] = value
+    folder = saved(tmp_path, make_manifest(RUN, RUN.mesh, "ours", 4), {"ends": {"embedding": damaged}})
+    with pytest.raises(CheckpointMismatchError) as raised:
+        restored(folder, a_run(stage_index=stage, stage_count=2))
+    assert str(raised.value) == (
+        f"{'' if stage else 'spec.model.initFrom: '}{folder}: ends.embedding has values that are NaN or infinite: it was saved after its"
+        " training diverged, or was damaged: name an earlier checkpoint, or copy it again"
     )
 
 
