@@ -103,9 +103,18 @@ def _without_mark(uri: str, content: bytes) -> bytes:
         if content.startswith(mark):
             raise DataCorruptError(f"{uri}: is {name}, by the byte order mark at byte 0: save the file as UTF-8")
     head = content[:64]
-    if len(head) > 3 and (not any(head[::2]) or not any(head[1::2])):
-        raise DataCorruptError(f"{uri}: every second byte from byte 0 on is zero, as in UTF-16 without a byte order mark: save it as UTF-8")
+    if len(head) > 3 and (_are_high_bytes(head[::2]) or _are_high_bytes(head[1::2])):
+        raise DataCorruptError(
+            f"{uri}: every second byte from byte 0 on is zero or another control character, as in UTF-16 without a byte order mark: save it"
+            " as UTF-8"
+        )
     return content.removeprefix(_MARK)
+
+
+def _are_high_bytes(every_second: bytes) -> bool:
+    """Whether these are the high bytes of UTF-16 below U+2000, the alphabets; a dash or a quotation mark in between is above."""
+    control = [byte for byte in every_second if byte < 0x20]
+    return len(control) >= 0.9 * len(every_second) and any(byte not in b"\t\n\r" for byte in control)
 
 
 class _Problem(str):

@@ -169,14 +169,19 @@ def test_a_byte_order_mark_of_utf8_is_no_content(tmp_path: Path) -> None:
     assert texts(tmp_path) == ["one", "two", "three", "four"]
 
 
+WITHOUT_MARK = (
+    "every second byte from byte 0 on is zero or another control character, as in UTF-16 without a byte order mark: save it as UTF-8"
+)
+
+
 @pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
 @pytest.mark.parametrize(
     ("encoding", "problem"),
     [
         ("utf-16", "is UTF-16, by the byte order mark at byte 0: save the file as UTF-8"),
         ("utf-32", "is UTF-32, by the byte order mark at byte 0: save the file as UTF-8"),
-        ("utf-16-le", "every second byte from byte 0 on is zero, as in UTF-16 without a byte order mark: save it as UTF-8"),
-        ("utf-16-be", "every second byte from byte 0 on is zero, as in UTF-16 without a byte order mark: save it as UTF-8"),
+        ("utf-16-le", WITHOUT_MARK),
+        ("utf-16-be", WITHOUT_MARK),
     ],
 )
 def test_another_encoding_is_named_as_what_it_is(tmp_path: Path, name: str, encoding: str, problem: str) -> None:
@@ -184,6 +189,19 @@ def test_another_encoding_is_named_as_what_it_is(tmp_path: Path, name: str, enco
     with pytest.raises(DataCorruptError) as raised:
         texts(tmp_path)
     assert str(raised.value) == f"{tmp_path}/{name}: {problem}"
+
+
+@pytest.mark.parametrize("text", ["Все счастливые семьи похожи — каждая несчастна", "Ὅμηρος Ἰλιάς", "כל המשפחות", "one"])  # noqa: RUF001
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_no_alphabet_in_utf_16_is_taken_for_utf_8(tmp_path: Path, text: str, encoding: str) -> None:
+    (tmp_path / "a.txt").write_bytes(text.encode(encoding))
+    with pytest.raises(DataCorruptError, match="UTF-16 without a byte order mark"):
+        texts(tmp_path)
+
+
+def test_lines_of_one_letter_are_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"a\nb\nc\td\ne\n")
+    assert texts(tmp_path) == ["a\nb\nc\td\ne\n"]
 
 
 def test_a_record_knows_its_bytes_whatever_it_holds(tmp_path: Path) -> None:
