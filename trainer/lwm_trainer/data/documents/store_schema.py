@@ -28,7 +28,7 @@ LENGTHS = pa.schema({"length": pa.int64(), "targets": pa.int64(), "vision": pa.i
 """A row per document of a shard: its tokens, those that count as targets, those of the vision vocabulary."""
 
 EPOCHS = pa.field("epochs", pa.uint8())
-"""Of each document the set of epochs in which it is used; only where draws decide what a record becomes."""
+"""The set of epochs in which each document is used; only where draws decide what a record becomes."""
 
 PLACE = pa.schema({"shard": pa.int32(), "place": pa.int32()})
 """The index has a row per document of the store: that of its shard's lengths, its shard, and its row in the shard."""
