@@ -6,7 +6,12 @@ import yaml
 
 from lwm_operator.api import names
 from lwm_operator.cluster.client import Body
-from lwm_trainer.config import METRICS_PORT
+from lwm_operator.manifests.attempt import supporting_objects
+from lwm_operator.manifests.common import AttemptSpec
+from lwm_operator.manifests.job import jobs
+from lwm_operator.manifests.preparation import PreparationSpec, preparation_companions, preparation_job
+from lwm_trainer.config import METRICS_PORT, Start
+from simulation.builders import training
 from support.helm_chart import CHART, REGISTRY, helm, rendered
 
 NAMESPACED = "--set=rbac.scope=namespace"
@@ -79,6 +84,24 @@ def test_only_who_watches_the_cluster_may_read_nodes() -> None:
         return {name for body in bodies if body["kind"] == kind for rule in body["rules"] for name in rule["resources"]}
 
     assert resources("ClusterRole") - resources("Role", NAMESPACED) == {"nodes"}
+
+
+def test_the_operator_may_block_the_deletion_of_every_owner_that_its_objects_name() -> None:
+    """The admission plugin OwnerReferencesPermissionEnforcement, which OpenShift has on, asks for update on the owner's finalizers."""
+    attempt = AttemptSpec(training=training(), stage=1, attempt=1, start=Start(), image="r.example/t:1", template="t")
+    sets = [{"name": "books", "source": {"uri": "gs://lwm/books"}, "preparation": {"workers": 1}}]
+    preparation = PreparationSpec(training=training(datasets=sets), number=1, run=0, image="r.example/t:1", template="t")
+    objects = [*supporting_objects(attempt), *jobs(attempt), *preparation_companions(preparation), preparation_job(preparation)]
+    owners = {(owner["apiVersion"], owner["kind"]) for body in objects for owner in body["metadata"]["ownerReferences"]}
+    assert owners == {(names.API_VERSION, names.KIND)}, "another owner needs another right"
+
+    def may_block(*arguments: str) -> list[str]:
+        right = {"apiGroups": [names.GROUP], "resources": [f"{names.PLURAL}/finalizers"], "verbs": ["update"]}
+        bodies = rendered("lwm", "lwm-system", "--show-only=templates/rbac.yaml", *arguments)
+        return [f"{body['kind']} {body['metadata'].get('namespace', '')}" for body in bodies if right in body.get("rules", ())]
+
+    assert may_block() == ["ClusterRole "]
+    assert may_block(NAMESPACED, "--set=watchNamespaces={a,b}") == ["Role a", "Role b"]
 
 
 @pytest.mark.parametrize(

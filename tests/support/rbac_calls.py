@@ -16,6 +16,7 @@ from lwm_operator.cluster.client import ApiError, Body, Client
 from lwm_operator.cluster.events import post_event
 from lwm_operator.cluster.kubernetes_cluster import KubernetesCluster
 from lwm_operator.cluster.leader import Leader
+from lwm_operator.cluster.node_reader import NodeReader
 from lwm_operator.cluster.pod_diagnostics import explain_pods, find_lost_nodes
 from lwm_operator.cluster.port import TrainingKey
 from lwm_operator.controller import handlers
@@ -132,7 +133,7 @@ async def ask_why(client: Client, training: Training) -> None:
 
 
 async def ask_about_node(client: Client, training: Training) -> None:
-    await find_lost_nodes(client, (pod(deleting=True),), now())
+    await find_lost_nodes(NodeReader(client), (pod(deleting=True),), now())
 
 
 async def delete_pod(client: Client, training: Training) -> None:

@@ -1,17 +1,17 @@
 """Reads the node pools of failed hosts, where all pods of a Job must run in one: a single node of such a pool cannot be avoided."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
-from lwm_operator.cluster import parse, paths
-from lwm_operator.cluster.client import Body, Client
+from lwm_operator.cluster import parse
+from lwm_operator.cluster.client import Body
+from lwm_operator.cluster.node_reader import NodeReader
 from lwm_operator.plan.observed import PodState, PodView
 
 MAX_NODES = 8
 """Nodes that are read in one pass."""
 
 
-async def find_node_pools(client: Client, pods: Sequence[Body], views: Sequence[PodView]) -> Mapping[str, str]:
+async def find_node_pools(reader: NodeReader, pods: Sequence[Body], views: Sequence[PodView]) -> Mapping[str, str]:
     """Return the node pool of each node of the newest attempt on which a pod failed or is being deleted; `views` are the same pods."""
     newest = max(((view.stage, view.attempt) for view in views), default=None)
     topology_keys = {
@@ -21,9 +21,8 @@ async def find_node_pools(client: Client, pods: Sequence[Body], views: Sequence[
         if view.state == PodState.FAILED or view.deleting
         if (key := _shared_topology(body)) is not None
     }
-    node_names = sorted(topology_keys)[:MAX_NODES]
-    nodes = await asyncio.gather(*(client.get(paths.node(name)) for name in node_names))
-    pools = {name: parse.labels(node).get(topology_keys[name]) for name, node in zip(node_names, nodes, strict=True) if node is not None}
+    nodes = await reader.read(sorted(topology_keys)[:MAX_NODES])
+    pools = {name: parse.labels(node).get(topology_keys[name]) for name, node in nodes.items() if node is not None}
     return {name: str(pool) for name, pool in pools.items() if pool}
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Body, Client
+from lwm_operator.cluster.node_reader import NodeReader
 from lwm_operator.cluster.parse_nodes import node_not_ready
 from lwm_operator.cluster.parse_pods import CREATING_REASONS
 from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH
@@ -32,15 +33,14 @@ MOUNT_SUMMARY = "Unable to attach or mount volumes"
 """The kubelet's summary, some minutes after the message that says why."""
 
 
-async def find_lost_nodes(client: Client, pods: tuple[PodView, ...], now: datetime) -> Mapping[str, Waiting]:
+async def find_lost_nodes(reader: NodeReader, pods: tuple[PodView, ...], now: datetime) -> Mapping[str, Waiting]:
     """Return the nodes of doubtful pods that are NotReady or gone, each with what to say of its pods."""
     bound = [pod for pod in pods if pod.live and pod.node is not None]
     doubtful = {pod.node for pod in bound if pod.deleting or (pod.state == PodState.RUNNING and not pod.ready)}
     slow = [pod for pod in bound if pod.state == PodState.PENDING and _waiting_seconds(pod, now) > BOUND_SECONDS]
     slow_nodes = list(dict.fromkeys(pod.node for pod in sorted(slow, key=lambda pod: pod.index)))[:MAX_NODES]
-    node_names = sorted({name for name in (*doubtful, *slow_nodes) if name is not None})
-    nodes = await asyncio.gather(*(client.get(paths.node(name)) for name in node_names))
-    reasons = {name: node_not_ready(name, body) for name, body in zip(node_names, nodes, strict=True)}
+    nodes = await reader.read(sorted({name for name in (*doubtful, *slow_nodes) if name is not None}))
+    reasons = {name: node_not_ready(name, body) for name, body in nodes.items()}
     return {name: waiting for name, waiting in reasons.items() if waiting is not None}
 
 

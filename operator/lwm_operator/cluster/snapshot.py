@@ -9,6 +9,7 @@ from lwm_operator.cluster import kueue, parse, paths
 from lwm_operator.cluster.client import Body, Client
 from lwm_operator.cluster.companions import find_incomplete
 from lwm_operator.cluster.node_pools import find_node_pools
+from lwm_operator.cluster.node_reader import NodeReader
 from lwm_operator.cluster.ownership import owned_pods
 from lwm_operator.cluster.parse_pods import parse_pod
 from lwm_operator.cluster.pod_diagnostics import explain_pods, find_lost_nodes, infer_lost_nodes
@@ -25,9 +26,10 @@ async def observe(client: Client, training: Training, now: datetime, *, read_nod
     jobs, leases = ([each for each in bodies if parse.is_controlled_by(each, metadata.uid)] for bodies in (jobs, leases))
     pods = await owned_pods(client, training, jobs, pods)
     parsed = tuple(parse_pod(pod) for pod in pods)
-    lost_nodes = await find_lost_nodes(client, parsed, now) if read_nodes else infer_lost_nodes(parsed)
+    reader = NodeReader(client)
+    lost_nodes = await find_lost_nodes(reader, parsed, now) if read_nodes else infer_lost_nodes(parsed)
     explained = await explain_pods(client, metadata.namespace, parsed, lost_nodes, now)
-    node_pools = await find_node_pools(client, pods, parsed) if read_nodes else {}
+    node_pools = await find_node_pools(reader, pods, parsed) if read_nodes else {}
     job_views = [(job, await _observe_job(client, job, pods)) for job in jobs]
     incomplete = await find_incomplete(client, training, jobs, pods, leases, now)
     attempt_leases = [lease for lease in leases if parse.preparation_key(lease) is None]

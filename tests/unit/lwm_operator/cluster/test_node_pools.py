@@ -1,6 +1,7 @@
 from typing import Any
 
 from lwm_operator.cluster.node_pools import MAX_NODES, find_node_pools
+from lwm_operator.cluster.node_reader import NodeReader
 from lwm_operator.cluster.parse_pods import parse_pod
 from support.in_memory_api import InMemoryApi
 
@@ -24,7 +25,7 @@ async def pools(*pods: dict[str, Any], nodes: tuple[str, ...] = ("a1", "a2", "b1
     api = InMemoryApi()
     for name in nodes:
         api.put(f"/api/v1/nodes/{name}", {"metadata": {"name": name, "labels": {POOL: f"pool-{name[0]}"}}})
-    return dict(await find_node_pools(api, pods, [parse_pod(body) for body in pods])), api
+    return dict(await find_node_pools(NodeReader(api), pods, [parse_pod(body) for body in pods])), api
 
 
 async def test_the_pools_of_failed_hosts_are_read() -> None:

@@ -1,6 +1,7 @@
 from datetime import timedelta
 from typing import Any
 
+from lwm_operator.cluster.node_reader import NodeReader
 from lwm_operator.cluster.pod_diagnostics import MAX_NODES, MAX_PODS, add_events, explain_pods, find_lost_nodes, infer_lost_nodes
 from lwm_operator.plan.observed import PodState, PodView, Waiting
 from lwm_operator.plan.timestamps import stamp
@@ -36,7 +37,7 @@ def creating(index: int, seconds: float, reason: str = "ContainerCreating", mess
 
 
 async def lost(client: FakeClient, *pods: PodView) -> list[str]:
-    return sorted(await find_lost_nodes(client, pods, NOW))  # type: ignore[arg-type]
+    return sorted(await find_lost_nodes(NodeReader(client), pods, NOW))  # type: ignore[arg-type]
 
 
 async def explained_reasons(*pods: PodView, lost: dict[str, Waiting] | None = None) -> tuple[list[str], FakeClient]:
