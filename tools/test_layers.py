@@ -56,11 +56,11 @@ REST = (
     Layer("random histories", ([PYTHON, "-m", "simulation.soak", "--count", "5000"],)),
     Layer("kernels", (_pytest(*BOTH_CORES, "tests/kernels"),)),
     Layer("TPU compiler", (_pytest(*BOTH_CORES, "tests/tpu"),)),
-    Layer("several processes", (_pytest("-n", "2", "--dist=loadgroup", "tests/processes"),)),
+    Layer("several processes", (_pytest(*BOTH_CORES, "tests/processes"),)),
     Layer("clusters up", tuple(_cluster("up", "--name", name) for name in CLUSTERS), on_cluster=True),
     Layer("images", tuple(_cluster("load-image", "--name", name) for name in CLUSTERS), on_cluster=True),
     Layer("API server", (_pytest(*BOTH_CORES, "tests/api"),), on_cluster=True),
-    Layer("pods", (_pytest("-n", "2", "--dist=loadgroup", "--no-loadscope-reorder", *PODS),), on_cluster=True),
+    Layer("pods", (_pytest("-n", "2", "--no-loadscope-reorder", *PODS),), on_cluster=True),
     Layer("clusters down", tuple(_cluster("down", "--name", name) for name in CLUSTERS), on_cluster=True),
 )
 SUITES = {"check": CHECK, "all": CHECK + REST}

@@ -6,8 +6,10 @@ Each of pytest-xdist's workers has an embedded cluster of its own, so a file may
 import os
 from argparse import Namespace
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from devcluster import installation, lifecycle
 from devcluster.paths import DEFAULT_NAME, Cluster
@@ -20,15 +22,23 @@ from tools.kubectl import Kubectl
 from tools.operator_chart import install
 
 LONGEST_FIRST = ("test_control_plane_downtime.py", "test_fault_tolerance.py", "test_recipe.py", "test_quickstart_external.py")
+USERS_OF_CALM = ("test_control_plane_downtime.py", "test_fault_tolerance.py")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives a worker one file after another, and all files that use the training `calm` to one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0].rpartition("/")[2]
+        return "calm" if file in USERS_OF_CALM else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    return FileScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist=loadgroup`, a file's tests run on one worker, and so do the files that use one training."""
     items.sort(key=lambda item: LONGEST_FIRST.index(item.path.name) if item.path.name in LONGEST_FIRST else len(LONGEST_FIRST))
-    users_of_calm = {item.path for item in items if "calm" in getattr(item, "fixturenames", ())}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("calm" if item.path in users_of_calm else item.path.stem))
 
 
 @pytest.fixture(scope="session")
