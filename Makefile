@@ -34,8 +34,8 @@ $(foreach name,$(EXTERNAL),$(if $(filter command,$(origin $(name))),$(eval expor
 
 # libtpu is installed for the tests, and would look for TPUs.
 quickstart: export JAX_PLATFORMS := cpu
-quickstart: setup ## Train the example's three stages on an embedded Kubernetes; CONTEXT=kind-x IMAGE_LOAD='…': on your cluster
-	@$(RUN) python -m quickstart $(if $(filter command,$(origin NAME)),--name '$(NAME)') $(QUICKSTART)
+quickstart: setup ## Train the example's three stages on an embedded Kubernetes; LOCAL=1: without any; CONTEXT=kind-x IMAGE_LOAD='…': on your cluster
+	@$(RUN) python -m quickstart $(if $(and $(filter command,$(origin LOCAL)),$(LOCAL)),--local) $(if $(filter command,$(origin NAME)),--name '$(NAME)') $(QUICKSTART)
 
 test: setup ## All tests: checks, several processes, the real API server, real pods; prints the minutes of each layer
 	@$(RUN) python -m tools.test_layers all

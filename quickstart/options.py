@@ -28,6 +28,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--name", default="lwm-quickstart", help="name of the embedded cluster (default: %(default)s)")
     parser.add_argument("--example", type=Path, default=EXAMPLE, help="the training, with its data in gs:// (default: %(default)s)")
     parser.add_argument("--keep", action="store_true", help="follow the training that exists already instead of starting a new one")
+    parser.add_argument("--local", action="store_true", help="train with processes of this machine, without any cluster")
     parser.add_argument("--timeout", type=float, default=30, metavar="MINUTES", help="time limit of the training (default: %(default)g)")
     group = parser.add_argument_group("external clusters")
     for name, text in EXTERNAL_OPTIONS.items():
@@ -47,4 +48,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if chosen and not options.context:
         words = ", ".join(name.replace("-", "_").upper() for name in chosen)
         parser.error(f"{words} is for external clusters: set CONTEXT=<kubectl context>, too")
+    if options.local and options.context:
+        parser.error("LOCAL=1 and CONTEXT exclude each other: leave one out")
     return options

@@ -24,12 +24,15 @@ class Times:
         finally:
             self.seconds[name] = time.monotonic() - began
 
-    def table(self) -> str:
-        """One line per part: time taken and planned; the sums at the end."""
+    def table(self, *, planned: bool = True) -> str:
+        """One line per part: time taken and, for a cluster, planned; the sums at the end."""
+        if not planned:
+            lines = [f"{name:<10} {minutes(taken):>9}" for name, taken in self.seconds.items()]
+            return "\n".join([*lines, f"{'all':<10} {minutes(sum(self.seconds.values())):>9}"])
         lines = [f"{'part':<10} {'took':>9} {'planned':>9}"]
         for name, taken in self.seconds.items():
-            planned = PLANNED_SECONDS.get(name)
-            lines.append(f"{name:<10} {minutes(taken):>9} {minutes(planned) if planned else '':>9}")
+            plan = PLANNED_SECONDS.get(name)
+            lines.append(f"{name:<10} {minutes(taken):>9} {minutes(plan) if plan else '':>9}")
         total, planned_total = sum(self.seconds.values()), sum(PLANNED_SECONDS.values())
         lines.append(
             f"{'all':<10} {minutes(total):>9} {minutes(planned_total):>9}  (limit when everything is built: {minutes(LIMIT_SECONDS)})"

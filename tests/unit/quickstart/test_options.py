@@ -40,6 +40,7 @@ def test_what_make_was_told_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     ("words", "message"),
     [
         (["--image-load=true"], "IMAGE_LOAD is for external clusters: set CONTEXT="),
+        (["--context=x", "--local"], "LOCAL=1 and CONTEXT exclude each other"),
         (["--context=x", "--bucket=mine"], "BUCKET=mine: must be gs://"),
         (["--context=x", "--bucket=gs://mine/folder"], "without a folder"),
         (["--context=x", "--access-mode=RWO"], "ACCESS_MODE=RWO: must be ReadWriteOnce or ReadWriteMany"),

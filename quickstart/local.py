@@ -1,0 +1,66 @@
+"""The example in local mode: processes of this machine instead of pods, with the same training, verdict and picture."""
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from lwm_cli.local.folder import TrainingFolder
+from lwm_cli.local.local_cluster import ATTEMPTS
+from lwm_cli.local.manifest import Options, load_local
+from lwm_cli.train import train
+from lwm_cli.training import FileError
+from lwm_operator.api.names import job_name
+from lwm_operator.api.status import Phase
+from lwm_operator.api.training import Training
+from lwm_trainer.config import RunConfig
+from quickstart.learning_check import LearningCheck, check_learning, same_tokens_entropy
+from quickstart.results import StageRecord, read_stage
+from quickstart.storage import example_objects, write
+from quickstart.times import Times
+from quickstart.watch import TrainingError, stage_seconds
+
+FOLDER = Path(__file__).resolve().parents[1] / "build" / "quickstart" / "local"
+
+
+def run(options: argparse.Namespace, times: Times) -> tuple[Training, list[StageRecord], LearningCheck]:
+    """Train the example, or go on with it, and read what it has learned. Raises TrainingError and ValueError."""
+    data = FOLDER / "data"
+    with times.part("data"):
+        write(example_objects(), data)
+    folder = TrainingFolder(FOLDER / "run")
+    try:
+        training = load_local(
+            options.example, Options(sources=(str(data / "books"),), tokenizer=str(data / "tokenizer" / "tokenizer.json")), folder.path
+        )
+        if folder.exists and not options.keep and folder.training().status.phase == Phase.COMPLETE:
+            shutil.rmtree(folder.path)
+        code = train(training, folder, Console())
+    except FileError as error:
+        raise ValueError(str(error)) from error
+    if code:
+        raise TrainingError("the training is not complete: the same command goes on where it stopped")
+    complete = folder.training()
+    times.seconds |= {f"stage {number}": taken for number, taken in enumerate(stage_seconds(folder.body()), start=1)}
+    with times.part("reading"):
+        return complete, *_results(folder, complete)
+
+
+def _results(folder: TrainingFolder, training: Training) -> tuple[list[StageRecord], LearningCheck]:
+    finals = [stage.final_checkpoint for stage in training.status.stages]
+    stages = [read_stage(final.path) for final in finals if final is not None]
+    last = job_name(training.metadata.name, len(stages), training.status.stages[-1].attempts)
+    config = RunConfig.read_json((folder.path / ATTEMPTS / last / "run.json").read_bytes())
+    return stages, check_learning(stages[-1].losses, same_tokens_entropy(config, stages[-1].tokens_hash))
+
+
+def commands(training: Training) -> Sequence[str]:
+    """Shell commands with which to look around."""
+    folder = FOLDER / "run"
+    return (
+        f"cat {folder}/training.json",
+        f"tail -n 5 {folder}/{ATTEMPTS}/{job_name(training.metadata.name, len(training.spec.stages), 1)}/*.log",
+        f"ls {training.run_root}",
+    )
