@@ -31,11 +31,13 @@ PAIR = re.compile(r"source_target_pairs=\{\{(\d+),(\d+)\}")
 
 
 class CollectiveTraffic(Contract):
-    """All collectives of one kind along one set of axes, in one step."""
+    """All collectives of one kind and dtype along one set of axes, in one step."""
 
     kind: str
     axes: str
     """For example "fsdp+ring"."""
+    dtype: str
+    """As in XLA's text, for example "bf16". Of arrays of several dtypes in one operation, that of the first."""
     times: int
     """Operations per step."""
     bytes: int
@@ -52,14 +54,14 @@ def collective_traffic(program: HloProgram, mesh: Mapping[str, int]) -> tuple[Co
     """
     totals = _Counter(program, mesh).computation(program.entry)
     traffic = [
-        CollectiveTraffic(kind=kind, axes=axes, times=times, bytes=sent, largest=largest)
-        for (kind, axes), (times, sent, largest) in totals.items()
+        CollectiveTraffic(kind=kind, axes=axes, dtype=dtype, times=times, bytes=sent, largest=largest)
+        for (kind, axes, dtype), (times, sent, largest) in totals.items()
     ]
     return tuple(sorted((entry for entry in traffic if entry.bytes), key=lambda entry: -entry.bytes))
 
 
-_Totals = dict[tuple[str, str], tuple[int, int, int]]
-"""Operations, bytes and bytes of the largest operation, by kind and axes."""
+_Totals = dict[tuple[str, str, str], tuple[int, int, int]]
+"""Operations, bytes and bytes of the largest operation, by kind, axes and dtype."""
 
 
 class _Counter:
@@ -77,7 +79,7 @@ class _Counter:
             if code in KINDS:
                 kind = "reduce-scatter" if scatter and code == "all-reduce" else code
                 axes, sent = self._sent(kind, operation)
-                _add(totals, {(kind, axes): (1, sent, sent)})
+                _add(totals, {(kind, axes, operation.dtype): (1, sent, sent)})
             elif code == "while":
                 condition, body = self._loop(operation)
                 _add(totals, self.computation(body), self._trips(condition, body))

@@ -17,12 +17,13 @@ def stage_report(name: str, fit: FitResult) -> str:
         parts += [memory_table(compiled.memory, fit.target.available_bytes), "", _largest(compiled.memory), ""]
     if compiled.collectives:
         rows = [
-            (each.kind, each.axes, f"{each.times:,}", format_bytes(each.bytes), format_bytes(each.largest)) for each in compiled.collectives
+            (each.kind, each.dtype, each.axes, f"{each.times:,}", format_bytes(each.bytes), format_bytes(each.largest))
+            for each in compiled.collectives
         ]
         parts += [
             "Sent by each device in a step:",
             "",
-            *markdown_table(("collective", "axes", "times", "bytes", "largest (a hop)"), rows),
+            *markdown_table(("collective", "dtype", "axes", "times", "bytes", "largest (a hop)"), rows),
             "",
         ]
     if fit.estimate is not None:

@@ -79,12 +79,14 @@ ENTRY %main (a: f32[8]) -> f32[8] {
 def test_every_kind_is_counted_as_often_as_its_loops_run() -> None:
     mesh = {"dp": 1, "fsdp": 2, "ring": 2, "ulysses": 1, "tp": 2}  # device = 4 fsdp + 2 ring + tp
     assert collective_traffic(HloProgram(TEXT), mesh) == (
-        CollectiveTraffic(kind="all-gather", axes="fsdp+ring", times=3, bytes=3 * 1024 * 3 // 4, largest=1024 * 3 // 4),
-        CollectiveTraffic(kind="reduce-scatter", axes="fsdp+ring", times=3, bytes=3 * 1024 * 3 // 4, largest=1024 * 3 // 4),
-        # 1 hop of 200 bytes, as the ring has 2 ranks; then the longer of two ways home.
-        CollectiveTraffic(kind="collective-permute", axes="fsdp", times=3, bytes=200 + 2 * 24, largest=200),
-        CollectiveTraffic(kind="all-reduce", axes="tp", times=3, bytes=3 * 2 * 64 // 2, largest=64),
+        CollectiveTraffic(kind="all-gather", axes="fsdp+ring", dtype="bf16", times=3, bytes=3 * 1024 * 3 // 4, largest=1024 * 3 // 4),
+        CollectiveTraffic(kind="reduce-scatter", axes="fsdp+ring", dtype="bf16", times=3, bytes=3 * 1024 * 3 // 4, largest=1024 * 3 // 4),
+        # 1 hop of 200 bytes, as the ring has 2 ranks.
+        CollectiveTraffic(kind="collective-permute", axes="fsdp", dtype="bf16", times=1, bytes=200, largest=200),
+        CollectiveTraffic(kind="all-reduce", axes="tp", dtype="bf16", times=3, bytes=3 * 2 * 64 // 2, largest=64),
         # 8 turns in steps of 2.
-        CollectiveTraffic(kind="collective-permute", axes="ring", times=4, bytes=4 * 40, largest=40),
-        CollectiveTraffic(kind="all-reduce", axes="fsdp+ring+tp", times=1, bytes=2 * 8 * 7 // 8, largest=14),
+        CollectiveTraffic(kind="collective-permute", axes="ring", dtype="f32", times=4, bytes=4 * 40, largest=40),
+        # The longer of two ways home.
+        CollectiveTraffic(kind="collective-permute", axes="fsdp", dtype="f32", times=2, bytes=2 * 24, largest=24),
+        CollectiveTraffic(kind="all-reduce", axes="fsdp+ring+tp", dtype="f32", times=1, bytes=2 * 8 * 7 // 8, largest=14),
     )
