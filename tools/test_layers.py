@@ -40,8 +40,6 @@ def _cluster(*arguments: str) -> Command:
 
 
 BOTH_CORES = ("-n", "2", "--dist=loadfile")
-CLUSTERS = ("lwm-test", "lwm-test-2")
-"""Each of the two pytest-xdist workers of the pod tests has one; the tests of the API server use the first."""
 # What test_any_cluster shows of any cluster, the others show of this one; `make e2e` runs it.
 PODS = ("tests/e2e", "--ignore=tests/e2e/test_any_cluster.py")
 PACKAGES = ("cli", "operator", "trainer", "tests", "quickstart", "benchmarks", "devcluster", "tools")
@@ -57,11 +55,12 @@ REST = (
     Layer("kernels", (_pytest(*BOTH_CORES, "tests/kernels"),)),
     Layer("TPU compiler", (_pytest(*BOTH_CORES, "tests/tpu"),)),
     Layer("several processes", (_pytest(*BOTH_CORES, "tests/processes"),)),
-    Layer("clusters up", tuple(_cluster("up", "--name", name) for name in CLUSTERS), on_cluster=True),
-    Layer("images", tuple(_cluster("load-image", "--name", name) for name in CLUSTERS), on_cluster=True),
+    Layer("cluster up", (_cluster("up"),), on_cluster=True),
+    Layer("images", (_cluster("load-image"),), on_cluster=True),
     Layer("API server", (_pytest(*BOTH_CORES, "tests/api"),), on_cluster=True),
-    Layer("pods", (_pytest("-n", "2", "--no-loadscope-reorder", *PODS),), on_cluster=True),
-    Layer("clusters down", tuple(_cluster("down", "--name", name) for name in CLUSTERS), on_cluster=True),
+    Layer("pods side by side", (_pytest(*BOTH_CORES, "-m", "not serial", *PODS),), on_cluster=True),
+    Layer("pods, one file after the other", (_pytest("-m", "serial", *PODS),), on_cluster=True),
+    Layer("cluster down", (_cluster("down"),), on_cluster=True),
 )
 SUITES = {"check": CHECK, "all": CHECK + REST}
 

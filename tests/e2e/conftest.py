@@ -1,15 +1,11 @@
-"""The operator on a cluster, and one namespace for the session: the embedded one with text in a bucket, or the one that CONTEXT names.
-
-Each of pytest-xdist's workers has an embedded cluster of its own, so a file may take the operator, a node or the API server away.
-"""
+"""The operator on a cluster, and one namespace for the session: the embedded one with text in a bucket, or the one that CONTEXT names."""
 
 import os
 from argparse import Namespace
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from devcluster import installation, lifecycle
 from devcluster.paths import DEFAULT_NAME, Cluster
@@ -18,27 +14,9 @@ from e2e.persistent_volume import Offer, volume_offers
 from quickstart import external
 from quickstart.options import parse
 from quickstart.storage import small_objects, upload, use_endpoint
+from support.shared_setup import shared
 from tools.kubectl import Kubectl
 from tools.operator_chart import install
-
-LONGEST_FIRST = ("test_control_plane_downtime.py", "test_fault_tolerance.py", "test_recipe.py", "test_quickstart_external.py")
-USERS_OF_CALM = ("test_control_plane_downtime.py", "test_fault_tolerance.py")
-
-
-class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives a worker one file after another, and all files that use the training `calm` to one worker."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0].rpartition("/")[2]
-        return "calm" if file in USERS_OF_CALM else file
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
-    return FileScheduling(config, log)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: LONGEST_FIRST.index(item.path.name) if item.path.name in LONGEST_FIRST else len(LONGEST_FIRST))
 
 
 @pytest.fixture(scope="session")
@@ -48,14 +26,12 @@ def options() -> Namespace:
 
 
 @pytest.fixture(scope="session")
-def cluster(options: Namespace, worker_id: str) -> Cluster:
-    """The worker's embedded cluster: lwm-test without workers and for the first one, lwm-test-2 for the second."""
+def cluster(options: Namespace) -> Cluster:
     if options.context:
         pytest.fail("this needs the embedded cluster, not just a kubeconfig: mark it `embedded`")
-    name = os.environ.get("LWM_CLUSTER", DEFAULT_NAME)
-    embedded = Cluster(name if worker_id in ("master", "gw0") else f"{name}-{int(worker_id.removeprefix('gw')) + 1}")
+    embedded = Cluster(os.environ.get("LWM_CLUSTER", DEFAULT_NAME))
     if not lifecycle.status(embedded):
-        pytest.fail(f"cluster {embedded.name} is not up: run `make cluster-up NAME={embedded.name}`")
+        pytest.fail(f"cluster {embedded.name} is not up: run `make cluster-up`")
     return embedded
 
 
@@ -68,29 +44,40 @@ def admin(options: Namespace, request: pytest.FixtureRequest, tmp_path_factory: 
 
 
 @pytest.fixture(scope="session")
-def built(options: Namespace, admin: Kubectl, request: pytest.FixtureRequest) -> tuple[str, str]:
+def built(options: Namespace, admin: Kubectl, request: pytest.FixtureRequest, run_folder: Path) -> Iterator[tuple[str, str]]:
     """The operator's and the trainer's image of this checkout, in every node."""
-    return external.images(options) if options.context else installation.load_images(request.getfixturevalue("cluster"))
+
+    def load() -> tuple[str, str]:
+        return external.images(options) if options.context else installation.load_images(request.getfixturevalue("cluster"))
+
+    with shared(run_folder, "images", load) as (operator, trainer):
+        yield operator, trainer
 
 
 @pytest.fixture(scope="session")
-def kubectl(options: Namespace, admin: Kubectl, built: tuple[str, str], request: pytest.FixtureRequest) -> Iterator[Kubectl]:
+def kubectl(
+    options: Namespace, admin: Kubectl, built: tuple[str, str], request: pytest.FixtureRequest, run_folder: Path
+) -> Iterator[Kubectl]:
     """In a namespace that admits only restricted pods."""
-    if options.context:
-        install(admin.kubeconfig, *built)
-    else:
+
+    def prepare() -> None:
+        if options.context:
+            install(admin.kubeconfig, *built)
+            return
         embedded = request.getfixturevalue("cluster")
         installation.install_operator(embedded, *built)
         upload(small_objects(), BUCKET, embedded.storage_url)
-        use_endpoint(embedded.storage_url)
-    with installation.fresh_namespace(admin, "e2e") as inside:
+
+    if not options.context:  # each worker reads the bucket itself
+        use_endpoint(request.getfixturevalue("cluster").storage_url)
+    with shared(run_folder, "operator", prepare), installation.fresh_namespace(admin, "e2e") as inside:
         yield inside
 
 
 @pytest.fixture(scope="session")
 def calm(kubectl: Kubectl) -> str:
     """The name of a training whose pods nobody disturbs. test_control_plane_downtime.py follows it from its beginning and runs
-    before test_fault_tolerance.py, which compares with its end."""
+    before test_fault_tolerance.py, which compares with its end: files run in the order of their names."""
     kubectl.apply(manifest("calm"))
     return "calm"
 

@@ -15,7 +15,7 @@ from lwm_trainer.config import STEP_LINE_PREFIX
 from tools.kubectl import Kubectl, run
 from tools.operator_chart import NAMESPACE, RELEASE
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.serial]
 OUTAGE_SECONDS = 60
 
 

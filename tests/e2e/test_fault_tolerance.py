@@ -41,7 +41,7 @@ from e2e import random_kills
 from quickstart.results import read_stage
 from tools.kubectl import Kubectl
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.serial]
 NAME = "stormy"
 KILLS = 5
 

@@ -6,6 +6,8 @@ The test plays the queue, which does nothing but suspend and resume the Job (tes
 import json
 from typing import Any
 
+import pytest
+
 from devcluster.trainings import (
     STAGES,
     final_hashes,
@@ -19,6 +21,7 @@ from devcluster.trainings import (
 )
 from tools.kubectl import Kubectl
 
+pytestmark = pytest.mark.serial
 NAME = "queued"
 STAGE: dict[str, Any] = {"stages": [stage_manifest(*STAGES[0])]}
 SECONDS = 300

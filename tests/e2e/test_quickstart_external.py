@@ -26,7 +26,7 @@ from quickstart.options import EXAMPLE
 from tools.image_names import TARGETS, tag
 from tools.kubectl import Kubectl
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.serial]
 
 GUIDE = REPOSITORY / "docs" / "guides" / "laptop.md"
 CONTEXT = "kind-lwm"

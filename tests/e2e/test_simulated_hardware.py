@@ -12,6 +12,7 @@ from devcluster.paths import Cluster
 from devcluster.trainings import manifest, pods_of, status, status_when, until, wait_for_complete
 from tools.kubectl import Kubectl
 
+pytestmark = pytest.mark.serial  # it counts the pods that find room
 CPU_DEVICES = {"env": [{"name": "JAX_PLATFORMS", "value": "cpu"}]}
 POOL = "cloud.google.com/gke-nodepool"
 

@@ -17,6 +17,7 @@ from support.faulty_servers import denying, silent
 from support.wait_reasons import Case, Seen, assert_explained, watch
 from tools.kubectl import Kubectl
 
+pytestmark = pytest.mark.serial
 SMALL = {"requests": {"cpu": "10m", "memory": "64Mi"}}
 TRAINER_SECONDS = 60.0
 """The trainer's own start comes before it meets a bucket: longer than the 30 s that the cause then has."""

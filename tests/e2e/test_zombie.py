@@ -25,7 +25,7 @@ from devcluster.trainings import (
 from quickstart.storage import small_objects, upload
 from tools.kubectl import Kubectl
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.serial]
 BUCKET = "zombie"
 """The emulator goes through all of a bucket to list a folder: in one that other tests have filled, a save takes until the next."""
 STEPS, BATCH_TOKENS = 120, 4096
