@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -9,6 +10,7 @@ from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from lwm_cli.yaml_nodes import Scalar, YamlError, entries, is_null, line_of, scalar
 from lwm_operator.api.crd import crd
+from lwm_operator.api.former_names import present_name
 
 Schema = dict[str, Any]
 Lines = dict[tuple[str | int, ...], int]
@@ -117,8 +119,7 @@ class StrictReader:
             name = str(key.value)
             known = properties.get(name, others if others is not None else None if schema else _ANYTHING)
             if known is None:
-                near = difflib.get_close_matches(name, properties, 1)
-                self._report(line_of(key), (*path, name), f"unknown field{f': did you mean {near[0]}?' if near else ': remove it'}")
+                self._report(line_of(key), (*path, name), f"unknown field: {_advice((*path, name), properties)}")
             elif not is_null(child):  # the API server drops it, and then looks for what is missing
                 values[name] = self._value(child, known, (*path, name))
         return values
@@ -142,6 +143,14 @@ class StrictReader:
 
     def _report(self, line: int, path: tuple[str | int, ...], sentence: str) -> None:
         self.errors.append((line, f"{dotted(path)}: {sentence}" if path else sentence))
+
+
+def _advice(path: tuple[str | int, ...], known: Iterable[str]) -> str:
+    """What to do about an unknown field beside the known ones."""
+    if (present := present_name(dotted(path).removeprefix("spec."))) is not None:
+        return f"it is {present} now"
+    near = difflib.get_close_matches(str(path[-1]), known, 1)
+    return f"did you mean {near[0]}?" if near else "remove it"
 
 
 def dotted(path: tuple[str | int, ...]) -> str:

@@ -53,6 +53,7 @@ def heal(simulation: Simulation) -> None:
     simulation.environment.uncordon_all()
     simulation.environment.recover_nodes()
     repair_stages(simulation)
+    state.apply_again()
     simulation.preparations.repair_data()
     simulation.preparations.release_workers()
     edit(simulation, suspend=False, image="")

@@ -47,7 +47,7 @@ WANTED: dict[str, tuple[str, ...]] = {
     "stop": (FailureClass.DISRUPTION,),
     "blame": ("a node", "nobody"),
     "trainer": get_args(Skew),
-    "upgrade": ("in the middle of a stage",),
+    "upgrade": ("in the middle of a stage", "that renames fields", "that renames fields of a running attempt"),
     "restore": ("under another uid",),
     "storage": ("lost the newest checkpoint",),
 }

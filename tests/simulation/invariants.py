@@ -77,6 +77,7 @@ class Invariants:
             f"{name} is created without its intent in the stored status",
         )
         require(not state.training.spec.suspend, f"{name} is created while spec.suspend is true")
+        require(not state.training.lost_fields, f"{name} is created with defaults in place of lost fields")
         number = action.stage, action.attempt
         left = [pod.name for pod in state.pods.values() if may_run(state, pod) and (pod.stage, pod.attempt) != number]
         require(not left, f"{name} is created while {left} are live")
@@ -113,6 +114,7 @@ class Invariants:
         require(entry is not None and entry.run == action.run, f"{name} is created, and the stored status knows no such run")
         require(entry is not None and entry.state not in PREPARED, f"{name} is created, and its data set is {entry and entry.state}")
         require(not state.training.spec.suspend, f"{name} is created while spec.suspend is true")
+        require(not state.training.lost_fields, f"{name} is created with defaults in place of lost fields")
         require(status.phase not in (Phase.FAILED, Phase.PAUSED, Phase.COMPLETE), f"{name} is created, and the training is {status.phase}")
 
     def preparation_deleted(self, state: "ClusterState", view: PreparationView, *, fresh: bool) -> None:
@@ -184,7 +186,9 @@ class Invariants:
         for entry in new.datasets:
             was = before.get(entry.name, entry)
             require(entry.run >= was.run, f"data set {entry.name}: run went from {was.run} to {entry.run}")
-            require(was.state != DatasetState.READY or entry == was, f"data set {entry.name} was ready and is {entry.state}")
+            # The status of a former CRD had another name for the path: it is looked up again, or the data set is prepared again.
+            kept = was.state != DatasetState.READY or was.path is None or entry == was
+            require(kept, f"data set {entry.name} was ready and is {entry.state}")
             kept = was.state != DatasetState.FAILED or entry == was or new.observed_resume > old.observed_resume
             require(kept, f"data set {entry.name} had failed, and nobody said to resume")
             done = entry.state != DatasetState.READY or state.shards_written[entry.name] >= SHARDS

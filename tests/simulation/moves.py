@@ -77,6 +77,15 @@ def upgrade_api(simulation: Simulation) -> None:
     state.coverage["situation NewDefault"] += is_waiting
 
 
+def rename_fields(simulation: Simulation) -> None:
+    """The CRD is upgraded, and fields of the stored training have other names in it."""
+    state = simulation.state
+    simulation.operator.kill_stale()
+    state.rename_fields()
+    state.coverage["upgrade that renames fields"] += 1
+    state.coverage["upgrade that renames fields of a running attempt"] += any(pod.live for pod in state.newest_pods)
+
+
 def raise_resume(simulation: Simulation) -> None:
     simulation.edit(resume=simulation.training.spec.resume + 1)
 
@@ -242,6 +251,8 @@ MOVES: dict[str, Callable[..., object]] = {
     "avoid": lambda s, after: edit_policy(s, avoid_nodes_after=after),
     "image": lambda s, bad: edit(s, image=BAD_IMAGE if bad else ""),
     "upgrade API": upgrade_api,
+    "rename fields": rename_fields,
+    "apply again": lambda s: s.state.apply_again(),
     "ttl": lambda s, seconds: edit(s, ttl_seconds_after_finished=seconds),
     "append stage": append_stage,
     "remove stage": remove_stage,

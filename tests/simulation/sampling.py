@@ -23,6 +23,7 @@ USUAL = {
     "lag": 0.5,
     "upgrade": 0.6,
     "restore": 0.3,
+    "rename fields": 0.3,
 }
 PENDING = {
     "advance": 6.0,

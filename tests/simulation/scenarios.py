@@ -291,6 +291,13 @@ def _bad_data(rng: Randomness) -> Script:
     ]
 
 
+def _rename_fields(rng: Randomness) -> Script:
+    moves: Script = [("rename fields",), *passes(rng)]
+    if rng.random() < 0.3:
+        moves += [("run to the end",), *passes(rng)]
+    return [*moves, ("apply again",), *passes(rng)] if rng.random() < 0.7 else moves
+
+
 def _one(*moves: Move) -> Callable[[Randomness], Script]:
     return lambda rng: [rng.choice(moves), *passes(rng)]
 
@@ -315,6 +322,7 @@ SCRIPTS: dict[str, Callable[[Randomness], Script]] = {
     "never step": _never_step,
     "refuse slice": _refuse_slice,
     "upgrade API": _one(("upgrade API",)),
+    "rename fields": _rename_fields,
     "hold up": _hold_up,
     "work": _work,
     "lose worker": _lose_worker,

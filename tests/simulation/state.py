@@ -165,6 +165,17 @@ class ClusterState:
         """A newer CRD and operator: the API server returns the same object with the defaults of fields that are new."""
         self._store(spec=spec)
 
+    def rename_fields(self) -> None:
+        """A CRD in which fields have other names: the API server drops what the stored object has under the former ones."""
+        status = self.training.status
+        datasets = tuple(entry.model_copy(update={"path": None}) for entry in status.datasets)
+        self._store(lost_fields=("checkpoint.everySteps",), status=status.model_copy(update={"datasets": datasets}))
+
+    def apply_again(self) -> None:
+        """The user applies the training with the present names."""
+        if self.training.lost_fields:
+            self._store(lost_fields=())
+
     def lose_status(self) -> None:
         """Somebody empties the stored status."""
         self.invariants.status_lost(self)

@@ -36,6 +36,10 @@ REFUSED: dict[str, tuple[str, str]] = {
         manifest(("steps: 3", "steps: 3, memroy: {}")),
         "13: spec.stages[0].memroy: unknown field: did you mean memory?",
     ),
+    "a field with the name of an earlier version": (
+        manifest(("runs}", "runs, keep: 3}")),
+        "10: spec.checkpoint.keep: unknown field: it is maxToKeep now",
+    ),
     "an unknown field of metadata": (manifest(("{name: strict}", "{name: strict, label: {}}")), "3: metadata.label: unknown field"),
     "an unknown field at the top": (TEXT + "sepc: {}\n", "14: sepc: unknown field: did you mean spec?"),
     "a number as text": (

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from lwm_operator.api.former_names import with_present_values
+from lwm_operator.api.lost_fields import find_lost_fields
 from lwm_operator.api.names import MAX_NAME_LENGTH, run_root
 from lwm_operator.api.resource import LOCAL_PATH, Resource
 from lwm_operator.api.rules import guarded, rule
@@ -49,6 +51,8 @@ class Training(Resource):
     metadata: Annotated[Metadata, Field(exclude=True)]
     spec: Spec
     status: Status = Status()
+    lost_fields: Annotated[tuple[str, ...], Field(exclude=True)] = ()
+    """Paths below `spec` of fields that were applied and that the API server has dropped: `find_lost_fields`."""
 
     @property
     def run_root(self) -> str:
@@ -67,3 +71,13 @@ def parse_training(
     Raises `pydantic.ValidationError` for an object that the CRD would not admit.
     """
     return Training.model_validate(body, extra=extra, context=None if local_path is None else {LOCAL_PATH: local_path})
+
+
+def parse_stored_training(body: Mapping[str, Any]) -> Training:
+    """Parse an object that the API server stores, perhaps since another version of the CRD.
+
+    Fields of a newer CRD are ignored at every depth, former values are read as the present ones, and `lost_fields` names what an older CRD
+    had. Raises `pydantic.ValidationError` for everything else that the CRD would not admit.
+    """
+    present = {**body, "spec": with_present_values(body.get("spec")), "lostFields": find_lost_fields(body)}
+    return parse_training(present, extra="ignore")

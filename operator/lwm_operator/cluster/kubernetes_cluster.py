@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lwm_operator.api import names
 from lwm_operator.api.status import Condition, Status
-from lwm_operator.api.training import Metadata, Training, parse_training
+from lwm_operator.api.training import Metadata, Training, parse_stored_training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.apply import carry_out
 from lwm_operator.cluster.client import UNREACHABLE, ApiError, Body, Client
@@ -85,7 +85,7 @@ class KubernetesCluster:
         if body is None:
             return None
         try:
-            return parse_training(body, extra="ignore")
+            return parse_stored_training(body)
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])

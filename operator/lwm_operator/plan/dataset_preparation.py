@@ -38,13 +38,21 @@ def observe_datasets(training: Training, observed: Observed) -> tuple[DatasetSta
         if dataset.preparation is None:
             continue
         entry = known.get(dataset.name) or _initial_entry(dataset, spec, observed)
-        if entry.state not in DONE:
+        if entry.state not in DONE or _has_lost_path(entry, training.status):
             entry = _observe_dataset(entry, observed.preparation_of(dataset.name, entry.run), observed)
         again = entry.state == DatasetState.FAILED or (entry.state == DatasetState.READY and _is_unusable(entry, training.status))
         if again and spec.resume > max(training.status.observed_resume, entry.run):
             entry = DatasetStatus(name=dataset.name, run=spec.resume, reason=RunningReason.PREPARING)
         entries.append(entry)
     return tuple(entries)
+
+
+def _has_lost_path(entry: DatasetStatus, status: Status) -> bool:
+    """Whether the path of a prepared data set is missing in a training that goes on: another version of the CRD had another name for it.
+
+    The Job that prepared it still tells; without the Job it is prepared again.
+    """
+    return entry.state == DatasetState.READY and entry.path is None and status.phase != Phase.COMPLETE
 
 
 def _is_unusable(entry: DatasetStatus, status: Status) -> bool:

@@ -21,6 +21,7 @@ from lwm_operator.plan.stage_status import newest_attempt, stage_entries
 from lwm_operator.plan.status.conditions import conditions
 from lwm_operator.plan.status.events import new_events
 from lwm_operator.plan.status.printer_columns import summarize
+from lwm_operator.plan.validation.lost_field_errors import lost_field_errors
 from lwm_operator.plan.validation.validate import validate
 from lwm_operator.plan.validation.warnings import warnings
 
@@ -38,7 +39,7 @@ def plan(training: Training, observed: Observed, now: datetime) -> Plan:
         index=0,
         observed=observed,
         now=now,
-        spec_errors=validate(training.spec),
+        spec_errors=(*lost_field_errors(training.lost_fields), *validate(training.spec)),
         node_faults=training.status.node_faults,
         datasets=dataset_preparation.observe_datasets(training, observed),
     )
@@ -106,6 +107,7 @@ def _actions(ctx: PlanContext, decision: StageDecision, clean_up: tuple[Action, 
     if clean_up:
         actions = [*decision.actions, *clean_up]
     else:
+        preparations = dataset_preparation.preparation_actions(ctx.training, entries, ctx.datasets, observed, decision.phase)
         queued = delete_queued_leftovers(entries, observed)
         old_attempts = delete_old_attempts(entries, spec.failure_policy.failed_attempts_history_limit, observed)
         actions = [
@@ -114,6 +116,6 @@ def _actions(ctx: PlanContext, decision: StageDecision, clean_up: tuple[Action, 
             *(action for action in old_attempts if action not in queued),
             *restore_attempt(ctx),
             *decision.actions,
-            *dataset_preparation.preparation_actions(ctx.training, entries, ctx.datasets, observed, decision.phase),
+            *(action for action in preparations if not (ctx.spec_errors and isinstance(action, CreatePreparation))),
         ]
     return tuple(sorted(actions, key=lambda action: isinstance(action, CreateAttempt | CreatePreparation)))

@@ -260,6 +260,23 @@ def test_spec_resume_does_not_touch_one_that_goes_on_or_is_ready() -> None:
     assert (done.status.datasets[0].state, created(done)) == (DatasetState.READY, [])
 
 
+def test_no_preparation_begins_with_defaults_in_place_of_lost_fields() -> None:
+    current = new_training(status(running()), datasets=[dataset()])
+    assert created(plan(current, Observed(), NOW)) == [(1, 0)]
+    assert created(plan(current.model_copy(update={"lost_fields": ("datasets[books].frames.codes",)}), Observed(), NOW)) == []
+
+
+def test_a_ready_data_set_whose_path_the_status_has_lost_takes_it_from_its_job_or_is_prepared_again() -> None:
+    without_path = Status(datasets=(ready().model_copy(update={"path": None}),))
+    done = preparation(*BOTH, report=replace_report(prepared=PREPARED), complete=True)
+    decided = after(done, status=without_path)
+    assert (decided.status.datasets[0].state, decided.status.datasets[0].path, created(decided)) == (DatasetState.READY, PLACE, [])
+    decided = after(status=without_path)
+    assert (decided.status.datasets[0].state, created(decided), begun(decided)) == (DatasetState.PENDING, [(1, 0)], [])
+    finished = without_path.model_copy(update={"phase": Phase.COMPLETE})
+    assert after(status=finished).status.datasets[0].state == DatasetState.READY, "nothing needs it any longer"
+
+
 def test_suspended_trainings_begin_none_and_end_those_that_run() -> None:
     assert created(after(suspend=True)) == []
     decided = after(preparation(*BOTH, report=HALF), suspend=True)

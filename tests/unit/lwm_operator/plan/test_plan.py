@@ -436,6 +436,25 @@ def test_an_invalid_edit_does_not_disturb_the_running_attempt() -> None:
     assert decided.status.conditions[0].status == "False"
 
 
+def test_after_an_upgrade_that_drops_fields_the_attempt_runs_on_and_no_further_one_begins_before_the_training_is_applied_again() -> None:
+    simulation = new_simulation(stages=THREE)
+    simulation.reconcile()
+    simulation.start()
+    simulation.train(10, commit=True)
+    simulation.state.rename_fields()
+    decided = simulation.reconcile()
+    assert (decided.status.phase, decided.actions) == (Phase.RUNNING, ())
+    assert [event.reason for event in decided.events if event.type == "Warning"] == ["InvalidSpec"]
+    simulation.train(50, commit=True)
+    simulation.finish()
+    decided = simulation.reconcile()
+    assert (decided.status.phase, decided.status.reason, decided.actions) == (Phase.PENDING, "InvalidSpec", ())
+    assert decided.status.stages[0].state == StageState.COMPLETE
+    assert "spec.checkpoint.everySteps (now saveIntervalSteps)" in decided.status.message
+    simulation.state.apply_again()
+    assert begins(simulation.reconcile()) == (2, 1, Start(stage_checkpoint="gs://s1/a1/60"))
+
+
 def test_a_waiting_pod_gives_the_reason() -> None:
     simulation = new_simulation()
     simulation.reconcile()
