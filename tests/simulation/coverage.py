@@ -1,4 +1,4 @@
-"""What 5,000 histories must reach, each a hundred times: a generator of happy histories would prove nothing."""
+"""What 6,000 histories must reach, each a hundred times: a generator of happy histories would prove nothing."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from lwm_operator.plan.reasons import EventReason
 from simulation.version_skew import Skew
 
 LEAST = 100
-COUNT = 5000
+COUNT = 6000
 
 EVENTS = tuple(str(reason) for reason in EventReason if reason not in (EventReason.ACTION_FAILED, EventReason.UNREADABLE))
 """The Events of the plan; those two are the controller's."""
