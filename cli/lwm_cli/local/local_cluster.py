@@ -8,9 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
-
-from pydantic import ValidationError
 
 from lwm_cli.local.files import write_whole
 from lwm_cli.local.folder import TRAINING, Body, TrainingFolder
@@ -19,10 +16,11 @@ from lwm_operator.api import names
 from lwm_operator.api.status import Status
 from lwm_operator.api.training import Metadata, Training
 from lwm_operator.cluster import parse
+from lwm_operator.cluster.action_specs import attempt_spec, preparation_spec
 from lwm_operator.cluster.port import ClusterError, ConflictError, TrainingKey
 from lwm_operator.manifests.common import AttemptSpec, Manifest
 from lwm_operator.manifests.job import jobs
-from lwm_operator.manifests.preparation import PreparationSpec, preparation_job, prepare_config
+from lwm_operator.manifests.preparation import preparation_job, prepare_config
 from lwm_operator.manifests.run_config import run_config
 from lwm_operator.plan.actions import (
     Action,
@@ -42,8 +40,6 @@ from lwm_trainer.config import Preparation, Progress
 IMAGE = "this-machine"
 """In place of a trainer image: the processes run the Python and the packages of this command."""
 ATTEMPTS, PREPARATIONS = "attempts", "preparations"
-
-Report = TypeVar("Report", Progress, Preparation)
 
 
 class LocalCluster:
@@ -94,7 +90,9 @@ class LocalCluster:
                 preparations=tuple(_preparation(job) for job in self._jobs[PREPARATIONS]),
                 leases=frozenset(key for key, _ in self._attempt_folders()),
                 preparation_leases=frozenset(path.name for path in self._folders(PREPARATIONS)),
-                reports={key: progress for key, (text, _) in reports.items() if (progress := _read(Progress, text)) is not None},
+                reports={
+                    key: progress for key, (text, _) in reports.items() if (progress := parse.parse_report(Progress, text)) is not None
+                },
                 renewed={key: time for key, (_, time) in reports.items()},
                 trainer_image=IMAGE,
             )
@@ -151,7 +149,7 @@ class LocalCluster:
     def _carry_out(self, training: Training, action: Action) -> None:
         match action:
             case CreateAttempt():
-                self._create_attempt(_attempt_spec(training, action))
+                self._create_attempt(attempt_spec(training, action, IMAGE))
             case CreatePreparation():
                 self._create_preparation(training, action)
             case DeletePod():
@@ -181,7 +179,7 @@ class LocalCluster:
         self._create(ATTEMPTS, attempt.name, config.model_dump_json(by_alias=True, indent=1), jobs(attempt))
 
     def _create_preparation(self, training: Training, action: CreatePreparation) -> None:
-        preparation = PreparationSpec(training=training, number=action.number, run=action.run, image=IMAGE, template=action.template)
+        preparation = preparation_spec(training, action, IMAGE)
         config = prepare_config(preparation).model_copy(update={"lease": None})
         manifests = (preparation_job(preparation),)
         self._create(PREPARATIONS, preparation.name, config.model_dump_json(by_alias=True, indent=1), manifests)
@@ -226,28 +224,9 @@ class LocalCluster:
             yield (int(stage[1:]), int(attempt[1:])), folder
 
 
-def _attempt_spec(training: Training, action: CreateAttempt) -> AttemptSpec:
-    return AttemptSpec(
-        training=training,
-        stage=action.stage,
-        attempt=action.attempt,
-        start=action.start,
-        image=action.image or IMAGE,
-        template=action.template,
-        prepared=dict(action.prepared),
-    )
-
-
 def _preparation(job: LocalJob) -> PreparationView:
-    report = report_in(job.folder)
-    return parse.parse_preparation(job.body, job.view(), tuple(job.pods()), _read(Preparation, report[0]) if report is not None else None)
-
-
-def _read(kind: type[Report], text: str) -> Report | None:
-    try:
-        return kind.read_json(text)
-    except ValidationError:
-        return None
+    text, _ = report_in(job.folder) or (None, None)
+    return parse.parse_preparation(job.body, job.view(), tuple(job.pods()), parse.parse_report(Preparation, text))
 
 
 def _free_port() -> int:

@@ -5,12 +5,13 @@ import asyncio
 from lwm_operator.api import names
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import parse, paths
+from lwm_operator.cluster.action_specs import attempt_spec, preparation_spec
 from lwm_operator.cluster.client import ApiError, Body, Client, Patch
 from lwm_operator.cluster.port import NameConflictError, NotRestoredError
 from lwm_operator.manifests.attempt import supporting_objects
-from lwm_operator.manifests.common import AttemptSpec, Manifest
+from lwm_operator.manifests.common import Manifest
 from lwm_operator.manifests.job import jobs
-from lwm_operator.manifests.preparation import PreparationSpec, preparation_companions, preparation_job
+from lwm_operator.manifests.preparation import preparation_companions, preparation_job
 from lwm_operator.plan.actions import (
     Action,
     CleanUp,
@@ -32,15 +33,13 @@ async def carry_out(client: Client, training: Training, action: Action, default_
     image = training.spec.image or default_image
     match action:
         case CreateAttempt():
-            attempt_spec = _attempt_spec(training, action, image, fixed_user=fixed_user)
-            await _create(client, training, supporting_objects(attempt_spec), jobs(attempt_spec))
+            attempt = attempt_spec(training, action, image, fixed_user=fixed_user)
+            await _create(client, training, supporting_objects(attempt), jobs(attempt))
         case RestoreAttempt():
-            attempt_spec = _attempt_spec(training, action.creation, image, fixed_user=fixed_user)
-            await _restore(client, training, supporting_objects(attempt_spec), jobs(attempt_spec))
+            attempt = attempt_spec(training, action.creation, image, fixed_user=fixed_user)
+            await _restore(client, training, supporting_objects(attempt), jobs(attempt))
         case CreatePreparation():
-            preparation = PreparationSpec(
-                training=training, number=action.number, run=action.run, image=image, template=action.template, fixed_user=fixed_user
-            )
+            preparation = preparation_spec(training, action, image, fixed_user=fixed_user)
             await _create(client, training, preparation_companions(preparation), (preparation_job(preparation),))
         case DeletePod():
             await client.delete(paths.item("Pod", namespace, action.name), action.uid, grace_seconds=action.grace_seconds)
@@ -51,25 +50,10 @@ async def carry_out(client: Client, training: Training, action: Action, default_
         case CleanUp():
             # The Service goes before the last Lease: as long as one exists, the rest is tried again.
             await _delete_owned(client, training, "Service", training.metadata.name)
-            for attempt in action.attempts:
-                await _delete_attempt(client, training, attempt)
+            for old_attempt in action.attempts:
+                await _delete_attempt(client, training, old_attempt)
             for leftover in action.preparations:
                 await _delete_preparation(client, training, leftover)
-
-
-def _attempt_spec(training: Training, action: CreateAttempt, image: str, *, fixed_user: bool) -> AttemptSpec:
-    return AttemptSpec(
-        training=training,
-        stage=action.stage,
-        attempt=action.attempt,
-        start=action.start,
-        image=action.image or image,
-        template=action.template,
-        avoided_nodes=action.avoided_nodes,
-        avoided_node_pools=action.avoided_node_pools,
-        prepared=dict(action.prepared),
-        fixed_user=fixed_user,
-    )
 
 
 async def _restore(client: Client, training: Training, manifests: tuple[Manifest, ...], job_manifests: tuple[Manifest, ...]) -> None:

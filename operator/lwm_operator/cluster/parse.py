@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -12,6 +12,7 @@ from lwm_operator.plan.timestamps import stamp
 from lwm_trainer.config import PROGRESS_ANNOTATION, Preparation, Progress
 
 Object = Mapping[str, Any]
+Report = TypeVar("Report", Progress, Preparation)
 
 FINISHED_CONDITIONS = ("Complete", "Failed", "FailureTarget")
 
@@ -134,17 +135,19 @@ def parse_preparation(body: Object, job: JobView, pods: tuple[PodView, ...], rep
 
 def parse_progress(lease: Object) -> Progress | None:
     """Parse what process 0 of an attempt reports on its Lease; None when nothing there can be read."""
-    try:
-        return Progress.read_json(annotations(lease)[PROGRESS_ANNOTATION])
-    except (KeyError, ValidationError):
-        return None
+    return parse_report(Progress, annotations(lease).get(PROGRESS_ANNOTATION))
 
 
 def parse_preparation_report(lease: Object) -> Preparation | None:
     """Parse what worker 0 of a preparation reports on its Lease; None when nothing there can be read."""
+    return parse_report(Preparation, annotations(lease).get(PROGRESS_ANNOTATION))
+
+
+def parse_report(kind: type[Report], text: str | None) -> Report | None:
+    """Parse a report of process 0; None when there is none or it cannot be read."""
     try:
-        return Preparation.read_json(annotations(lease)[PROGRESS_ANNOTATION])
-    except (KeyError, ValidationError):
+        return None if text is None else kind.read_json(text)
+    except ValidationError:
         return None
 
 
