@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lwm_cli.local.folder import TrainingFolder
+from lwm_cli.local.folder import TRAINING, TrainingFolder
+from lwm_cli.local.job import RUN_CONFIG
 from lwm_cli.local.local_cluster import ATTEMPTS
 from lwm_cli.local.manifest import Options, load_local
 from lwm_cli.train import train
@@ -52,7 +53,7 @@ def _results(folder: TrainingFolder, training: Training) -> tuple[list[StageReco
     finals = [stage.final_checkpoint for stage in training.status.stages]
     stages = [read_stage(final.path) for final in finals if final is not None]
     last = job_name(training.metadata.name, len(stages), training.status.stages[-1].attempts)
-    config = RunConfig.read_json((folder.path / ATTEMPTS / last / "run.json").read_bytes())
+    config = RunConfig.read_json((folder.path / ATTEMPTS / last / RUN_CONFIG).read_bytes())
     return stages, check_learning(stages[-1].losses, same_tokens_entropy(config, stages[-1].tokens_hash))
 
 
@@ -60,7 +61,7 @@ def commands(training: Training) -> Sequence[str]:
     """Shell commands with which to look around."""
     folder = FOLDER / "run"
     return (
-        f"cat {folder}/training.json",
+        f"cat {folder}/{TRAINING}",
         f"tail -n 5 {folder}/{ATTEMPTS}/{job_name(training.metadata.name, len(training.spec.stages), 1)}/*.log",
         f"ls {training.run_root}",
     )

@@ -51,7 +51,7 @@ CHECK = (
     Layer("fast tests", (_pytest("-n", "2", "tests/unit"),)),
 )
 REST = (
-    Layer("random histories", ([PYTHON, "-m", "simulation.soak", "--count", "6000"],)),
+    Layer("random histories", ([PYTHON, "-m", "simulation.soak"],)),
     Layer("kernels", (_pytest(*BOTH_CORES, "tests/kernels"),)),
     Layer("TPU compiler", (_pytest(*BOTH_CORES, "tests/tpu"),)),
     Layer("several processes", (_pytest(*BOTH_CORES, "tests/processes"),)),

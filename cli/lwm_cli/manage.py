@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -18,7 +17,6 @@ from lwm_cli.status_table import STYLES, stage_table
 from lwm_operator.api.status import Phase
 from lwm_operator.plan.formatting import duration
 
-RUNS = Path("runs")
 COLUMNS = ("name", "stage", "phase", "step", "loss", "tok/s", "restarts", "reason", "age")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -43,7 +41,7 @@ def status(target: str | None, as_json: bool, all_namespaces: bool, namespace: s
     if target is not None:
         bodies = [place_of(target, words).body()]
     else:
-        bodies = cluster_bodies(words) if words else [place.body() for place in local_places(RUNS)]
+        bodies = cluster_bodies(words) if words else [place.body() for place in local_places()]
     if as_json:
         print(json.dumps(bodies[0] if target is not None else bodies, indent=1, ensure_ascii=False))
         return 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from lwm_cli.local.folder import TRAINING, TrainingFolder, parse_stored
+from lwm_cli.local.folder import RUNS, TRAINING, TrainingFolder, parse_stored
 from lwm_operator.api.names import KIND, PLURAL
 from lwm_operator.api.training import Training
 
@@ -93,9 +93,9 @@ def place_of(target: str, words: Sequence[str] = ()) -> Place:
     return ClusterPlace(target, words)
 
 
-def local_places(folder: Path) -> list[FolderPlace]:
-    """The folders of trainings directly below `folder`."""
-    return [FolderPlace(path.parent) for path in sorted(folder.glob(f"*/{TRAINING}"))]
+def local_places() -> list[FolderPlace]:
+    """The folders of trainings directly below RUNS."""
+    return [FolderPlace(path.parent) for path in sorted(RUNS.glob(f"*/{TRAINING}"))]
 
 
 def cluster_bodies(words: Sequence[str]) -> list[Body]:

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from lwm_cli.commands import run
-from lwm_cli.local.folder import FolderInUseError, TrainingFolder
+from lwm_cli.local.folder import RUNS, FolderInUseError, TrainingFolder
 from lwm_cli.local.follow import Outcome, follow
 from lwm_cli.local.local_cluster import LocalCluster
 from lwm_cli.local.logs import log_to
@@ -20,7 +20,6 @@ from lwm_operator.api.status import Phase
 from lwm_operator.api.training import Training
 from lwm_operator.plan.validation.warnings import warnings
 
-RUNS = Path("runs")
 LOG = "lwm-train.log"
 """The log of the operator's decisions, in the training's folder."""
 EXIT_CODES = {Outcome.COMPLETE: 0, Outcome.STOPPED: 1, Outcome.LEFT: 130}

@@ -1,4 +1,4 @@
-"""What 6,000 histories must reach, each a hundred times: a generator of happy histories would prove nothing."""
+"""What COUNT histories must reach, each LEAST times: a generator of happy histories would prove nothing."""
 
 from collections import Counter
 from collections.abc import Mapping

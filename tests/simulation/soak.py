@@ -1,4 +1,4 @@
-"""Many random histories: `python -m simulation.soak --count 6000`. Fails when an invariant is violated or coverage is too low."""
+"""Many random histories: `python -m simulation.soak`. Fails when an invariant is violated or coverage is too low."""
 
 import argparse
 import sys

@@ -18,6 +18,8 @@ from lwm_operator.plan.timestamps import stamp
 Body = dict[str, Any]
 
 NAMESPACE = "default"
+RUNS = Path("runs")
+"""Where the folders of trainings are unless `--out` names another place."""
 TRAINING, EVENTS, LOCK = "training.json", "events.jsonl", "lock"
 
 
