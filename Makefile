@@ -12,6 +12,8 @@ CLUSTER := $(RUN) python -m devcluster
 NAME ?= lwm-test
 
 export UV_PYTHON_DOWNLOADS := never
+# Each process would compile JAX's sources again, for 6 s of CPU; tests and local mode start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 export LWM_UV := $(UV)
 
 .PHONY: help setup quickstart test e2e check soak check-packaging format crd docs bench-operator bench-attention bench-model bench-data fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean

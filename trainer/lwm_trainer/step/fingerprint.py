@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from jax import Array
 
 _PRIMES = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F)
+_HASHES = 2
+"""How many independent 32-bit hashes an array has."""
 
 
 def _mix(x: Array) -> Array:
@@ -35,13 +37,10 @@ def _bits(x: Array) -> Array:
 
 def array_hash(x: Array, salt: int) -> Array:
     """uint32[2]: two independent 32-bit hashes of the bits of `x` and their indices."""
-    index, bits = _element_index(x.shape), _bits(x)
-
-    def hash_bits(number: int) -> Array:
-        key = _mix(index * jnp.uint32(_PRIMES[number]) + jnp.uint32((salt * 2 + number) % 2**32))
-        return _mix(bits ^ key).sum(dtype=jnp.uint32)
-
-    return jnp.stack([hash_bits(0), hash_bits(1)])
+    hashes = (_HASHES, *(1 for _ in x.shape))  # both in one kernel: a kernel each would compile twice as long
+    primes, salts = jnp.uint32(_PRIMES[:_HASHES]), jnp.uint32([(salt * _HASHES + number) % 2**32 for number in range(_HASHES)])
+    key = _mix(_element_index(x.shape) * primes.reshape(hashes) + salts.reshape(hashes))
+    return _mix(_bits(x) ^ key).sum(axis=tuple(range(1, x.ndim + 1)), dtype=jnp.uint32)
 
 
 def tree_hash(tree: Any) -> Array:
