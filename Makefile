@@ -27,7 +27,8 @@ $(UV):
 	@$(CACHE)/uv-$(UV_VERSION)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 setup: $(UV) ## Install everything into .venv from the lock file
-	@$(UV) sync --frozen --extra operator --extra trainer --quiet --python $(PYTHON)
+	@# uv compares paths: given a shim of pyenv's, it would make .venv anew each time, also below tests that run.
+	@$(UV) sync --frozen --extra operator --extra trainer --quiet --python "$$($(PYTHON) -c 'import sys; print(sys._base_executable)')"
 
 # Settings for external clusters, accepted on make's command line only, so that no variable of the shell chooses a cluster.
 # `value` keeps $ARCHIVE and $IMAGE as they are: the command in IMAGE_LOAD expands them.
