@@ -42,6 +42,7 @@ ROUNDS = 3
 GIGA = 1e9
 
 Seconds = dict[str, float]
+TENSORS = np.dtype(ml_dtypes.bfloat16)
 CPU = "CPU "
 """Before a name: seconds of all cores of this process; on a busy machine they tell more than those of the clock."""
 
@@ -55,7 +56,7 @@ def conversions(sizes: Sizes) -> list[Measurement]:
 
 def _model(layers: int) -> config.Model:
     """A model of Llama's proportions: 47M parameters per layer, 131M in embedding and head."""
-    return config.Model(layers=layers, width=2048, heads=16, kv_heads=8, head_dim=128, mlp_width=5632, vocab_size=32_000, dtype="bfloat16")
+    return config.Model(layers=layers, width=2048, heads=16, kv_heads=8, head_dim=128, mlp_width=5632, vocab_size=32_000)
 
 
 def _measured(model: config.Model, folder: Path) -> list[Measurement]:
@@ -118,13 +119,13 @@ def _make(folder: Path, model: config.Model) -> None:
     """A Hugging Face folder with normal weights."""
     random = np.random.default_rng(0)
     tensors = {
-        leaf.name(layer): random.standard_normal(leaf.hf_shape, np.float32).astype(ml_dtypes.bfloat16)
+        leaf.name(layer): random.standard_normal(leaf.hf_shape, np.float32).astype(TENSORS)
         for leaf in model_parameters(model)
         for layer in range(leaf.layers or 1)
     }
     folder.mkdir()
     save_file(tensors, folder / SINGLE, metadata={"format": "pt"})
-    (folder / "config.json").write_text(dumps(write_config(ModelConfig(model, 10_000.0, 4096), model.dtype)))
+    (folder / "config.json").write_text(dumps(write_config(ModelConfig(model, 10_000.0, 4096), str(TENSORS))))
 
 
 def _timed(call: Callable[[], None], writes: Path | None) -> tuple[float, float]:

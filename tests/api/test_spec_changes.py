@@ -16,6 +16,7 @@ FIXED: dict[str, tuple[dict[str, Any], str]] = {
     "seed": ({"seed": 1}, "seed cannot change"),
     "model": ({"model": {"layers": 5}}, "model cannot change"),
     "where the model comes from": ({"model": {"initFrom": {"uri": "gs://lwm/llama"}}}, "model cannot change"),
+    "precision": ({"precision": {"compute": "bfloat16"}}, "precision cannot change"),
     "tokenizer": ({"tokenizer": {"uri": "gs://lwm/other"}}, "tokenizer cannot change"),
     "datasets": (
         {"datasets": [*BOOKS, {"name": "b", "source": {"uri": "gs://lwm/b"}}]},

@@ -65,6 +65,11 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "kvHeads must divide heads",
         {"model": {**MODEL, "heads": 4}},
     ),
+    "matmul precision is for float32": (
+        {"precision": {"compute": "bfloat16", "matmul": "highest"}},
+        "spec.precision: Invalid value: matmul is for compute float32",
+        {"precision": {"matmul": "default"}},
+    ),
     "mixture names data sets": (
         {"stages": [stage(mixture=[{"dataset": "poems"}])]},
         "mixture names a data set that is not in datasets",

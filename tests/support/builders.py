@@ -23,7 +23,6 @@ SEVEN_B: dict[str, Any] = {
     "head_dim": 128,
     "mlp_width": 11008,
     "vocab_size": 32000,
-    "dtype": "bfloat16",
 }
 """Llama 2 7B, for what only looks at it."""
 

@@ -16,14 +16,15 @@ from lwm_trainer.fit.compile.target import Target
 from lwm_trainer.fit.fit import FitResult, fit
 from support.builders import a_run, tpus
 
-SMALL = {"layers": 4, "width": 256, "heads": 2, "kv_heads": 2, "head_dim": 128, "mlp_width": 512, "vocab_size": 1024, "dtype": "bfloat16"}
+SMALL = {"layers": 4, "width": 256, "heads": 2, "kv_heads": 2, "head_dim": 128, "mlp_width": 512, "vocab_size": 1024}
 LAYER = 4 * 256 * 256 + 3 * 256 * 512  # without norms
 NORMS = 256 * (2 * 4 + 1)
 TOPOLOGIES = {"v4": "v4:2x2x1", "v5e": "v5e:2x2", "v5p": "v5p:2x2x1", "v6e": "v6e:2x2", "v7x": "v7x:2x2x1"}
 
 
 def a_tpu_run(**changes: Any) -> RunConfig:
-    return a_run(**{"gang": tpus(4), "mesh": {"fsdp": 2, "tp": 2}, "model": SMALL, "context_length": 4096, "batch_tokens": 8192, **changes})
+    shape = {"mesh": {"fsdp": 2, "tp": 2}, "model": SMALL, "context_length": 4096, "batch_tokens": 8192}
+    return a_run(**{"gang": tpus(4), "precision": {"compute": "bfloat16"}, **shape, **changes})
 
 
 def asked(run: RunConfig, cache: Path) -> FitResult:

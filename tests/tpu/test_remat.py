@@ -8,12 +8,20 @@ from lwm_trainer.step.batch import abstract_batch
 from lwm_trainer.step.train_step import make_program
 from support.builders import a_run, tpus
 
-MODEL = {"layers": 4, "width": 512, "heads": 4, "kv_heads": 4, "head_dim": 128, "mlp_width": 1024, "vocab_size": 512, "dtype": "bfloat16"}
+MODEL = {"layers": 4, "width": 512, "heads": 4, "kv_heads": 4, "head_dim": 128, "mlp_width": 1024, "vocab_size": 512}
 
 
 def memory(remat: Remat) -> Any:
     """Memory of one step on a slice of four chips, 8,192 tokens on each."""
-    run = a_run(gang=tpus(4), mesh={"sp": 4}, model=MODEL, context_length=32768, batch_tokens=32768, memory={"remat": remat})
+    run = a_run(
+        gang=tpus(4),
+        mesh={"sp": 4},
+        model=MODEL,
+        precision={"compute": "bfloat16"},
+        context_length=32768,
+        batch_tokens=32768,
+        memory={"remat": remat},
+    )
     program = make_program(run, topology.mesh("v5p:2x2x1", ring=4))
     step = cast("Any", program.train_step)
     return step.lower(program.abstract_state, abstract_batch(run, program.batch_sharding)).compile().memory_analysis()

@@ -19,7 +19,7 @@ from lwm_operator.api.resource import Resource
 from lwm_operator.api.rules import guarded, immutable, list_map, rule
 from lwm_operator.api.stage import Stage
 from lwm_operator.api.storage import Checkpoint, Location
-from lwm_trainer.config import Model
+from lwm_trainer.config import Model, Precision
 
 CPUS = "self.accelerator.cpu.hosts * self.accelerator.cpu.devicesPerHost"
 GPUS = "self.accelerator.gpu.hosts * self.accelerator.gpu.perHost"
@@ -79,6 +79,18 @@ class Spec(Resource):
             )
         ),
     ]
+    precision: Annotated[
+        Precision,
+        Field(
+            json_schema_extra=guarded(
+                immutable("precision"),
+                rule(
+                    "!has(self.matmul) || self.compute == 'float32'",
+                    "matmul is for compute float32, products of bfloat16 have one precision: leave matmul out",
+                ),
+            )
+        ),
+    ] = Precision()
     tokenizer: Annotated[Location, Field(json_schema_extra=guarded(immutable("tokenizer")))]
     """A Hugging Face tokenizer.json with the tokens `<s>` and `</s>`: the `gs://` address of the file, or the PVC folder that holds it."""
     datasets: Annotated[tuple[Dataset, ...], Field(min_length=1, max_length=16, json_schema_extra=list_map("name", SAME_NAMES))]

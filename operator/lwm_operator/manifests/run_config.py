@@ -32,6 +32,7 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
         ),
         mesh=stage.mesh,
         model=spec.model_of(attempt.stage),
+        precision=spec.precision,
         tokenizer=tokenizer_path(spec),
         datasets=_datasets(attempt),
         context_length=stage.context_length,

@@ -15,7 +15,6 @@ from lwm_trainer.checkpoint.finite import require_finite
 from lwm_trainer.checkpoint.init_from import FIELD
 from lwm_trainer.checkpoint.lineage import committed_steps
 from lwm_trainer.checkpoint.manifest import (
-    DTYPE_OF_ACTIVATIONS,
     make_manifest,
     read_manifest,
     read_model_manifest,
@@ -31,7 +30,7 @@ from lwm_trainer.step.train_step import State
 
 SAME_MODEL = ("model", "tokenizer_sha256")
 """Fields of the manifest that must agree where parameters begin another stage."""
-SAME_STAGE = (*SAME_MODEL, "stage", "seed", "context_length", "batch_tokens", "rope_theta", "step", "next_row")
+SAME_STAGE = (*SAME_MODEL, "stage", "seed", "context_length", "batch_tokens", "rope_theta", "precision", "step", "next_row")
 """Fields that must agree where an attempt continues an earlier one."""
 
 
@@ -146,13 +145,13 @@ def restore_params(run: config.RunConfig, tokenizer_sha256: str, step_folder: st
     """Another stage's or a converted model's parameters onto this stage's mesh.
 
     A model without a vision vocabulary gets this run's. Its tables are drawn with the run's seed, as where nothing is restored.
-    Raises CheckpointMismatchError for another model or tokenizer (the dtype of activations may be another), and for parameters that are
+    Raises CheckpointMismatchError for another model or tokenizer (the precision may be another), and for parameters that are
     not finite.
     """
     saved = read_model_manifest(step_folder)
     grown = saved.model_copy(update={"model": with_vision_of(saved.model, run.model)})
     place = f"{FIELD}: {step_folder}" if run.stage_index == 0 else step_folder
-    require_equal(place, grown, make_manifest(run, run.mesh, tokenizer_sha256, 0), SAME_MODEL, may_differ=DTYPE_OF_ACTIVATIONS)
+    require_equal(place, grown, make_manifest(run, run.mesh, tokenizer_sha256, 0), SAME_MODEL)
     if saved.model.vision == grown.model.vision:
         params: Params = restore_items(step_folder, params=ocp.args.StandardRestore(abstract)).params
         require_finite(place, params)

@@ -8,7 +8,7 @@ from etils import epath
 from lwm_trainer import config
 from lwm_trainer.checkpoint import integrity
 from lwm_trainer.checkpoint.lineage import find_origin
-from lwm_trainer.checkpoint.manifest import DTYPE_OF_ACTIVATIONS, first_difference, parse_model_manifest, with_vision_of
+from lwm_trainer.checkpoint.manifest import first_difference, parse_model_manifest, with_vision_of
 from lwm_trainer.runtime.errors import CheckpointMismatchError
 
 FIELD = "spec.model.initFrom"
@@ -49,7 +49,7 @@ def _require_model(place: str, ours: config.Model) -> None:
         raise CheckpointMismatchError(f"{FIELD}: {place}: params/{damage}: {COPY_AGAIN}")
     theirs = parse_model_manifest(manifest, f"{FIELD}: {place}").model
     saved, expected = ({"model": model.model_dump(by_alias=True)} for model in (with_vision_of(theirs, ours), ours))
-    if (difference := first_difference(saved, expected, DTYPE_OF_ACTIVATIONS)) is not None:
+    if (difference := first_difference(saved, expected)) is not None:
         raise CheckpointMismatchError(
             f"{FIELD}: {place}: {difference.field} is {_text(difference.theirs)} there, but {_text(difference.ours)} in this training: "
             f"create the training anew with spec.{difference.field} as in the checkpoint, or name a checkpoint of this model"

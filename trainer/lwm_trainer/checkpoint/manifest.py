@@ -11,9 +11,6 @@ from etils import epath
 from lwm_trainer import config
 from lwm_trainer.runtime.errors import CheckpointMismatchError
 
-DTYPE_OF_ACTIVATIONS = ("model.dtype",)
-"""May differ where parameters begin something new: they are stored as float32 whatever the dtype of activations."""
-
 
 class ModelManifest(config.VersionedRecord):
     """What the parameters of a step folder are. A converted model says this much of itself and no more."""
@@ -21,6 +18,8 @@ class ModelManifest(config.VersionedRecord):
     model: config.Model
     context_length: int
     rope_theta: float
+    export_type: config.NumberType = "float32"
+    """Type of the tensors in an export that names no other: that of a converted model's files, or of a training's activations."""
     tokenizer_sha256: str | None = None
     """None: the model came without its tokenizer."""
     source: str | None = None
@@ -47,6 +46,8 @@ class Manifest(ModelManifest):
     packing: config.Packing | None = None
     loss: config.Loss | None = None
     """The settings of the loss, which decide the weights of targets; None in checkpoints of older versions."""
+    precision: config.Precision | None = None
+    """None in checkpoints of older versions."""
     data: config.DataIdentity | None = None
     """What decides the batches beside seed, tokenizer, packing and loss; None, like `packing`, in checkpoints of older versions."""
     mesh: config.Mesh
@@ -73,8 +74,10 @@ def make_manifest(
         batch_tokens=run.batch_tokens,
         packing=run.packing,
         loss=run.loss,
+        precision=run.precision,
         data=data,
         rope_theta=run.rope_theta,
+        export_type=run.precision.compute,
         mesh=mesh,
         hosts=run.gang.hosts,
         model=run.model,
@@ -135,15 +138,14 @@ def with_vision_of(theirs: config.Model, ours: config.Model) -> config.Model:
     return theirs.model_copy(update={"vision": ours.vision}) if theirs.vision is None else theirs
 
 
-def require_equal(place: str, saved: ModelManifest, expected: Manifest, fields: tuple[str, ...], may_differ: tuple[str, ...] = ()) -> None:
-    """Compare the named fields before any array is read. A checkpoint without a tokenizer agrees with every tokenizer.
+def require_equal(place: str, saved: ModelManifest, expected: Manifest, fields: tuple[str, ...]) -> None:
+    """Compare the named fields before any array is read. A checkpoint that does not tell its tokenizer or precision agrees with every one.
 
     Raises CheckpointMismatchError, which names the first field that differs and the fix.
     """
-    if saved.tokenizer_sha256 is None:
-        may_differ = (*may_differ, "tokenizer_sha256")
-    theirs, ours = (manifest.model_dump(include=set(fields)) for manifest in (saved, expected))
-    if (difference := first_difference(theirs, ours, may_differ)) is not None:
+    known = {field for field in fields if getattr(saved, field) is not None}
+    theirs, ours = (manifest.model_dump(include=known) for manifest in (saved, expected))
+    if (difference := first_difference(theirs, ours)) is not None:
         fix = "start from a checkpoint of the same model, or use the settings that it was made with"
         if difference.field == "tokenizer_sha256":
             fix = "name by spec.tokenizer the tokenizer.json that it was made with, or start from a checkpoint of this tokenizer"
@@ -159,11 +161,11 @@ class Difference(NamedTuple):
     ours: Any
 
 
-def first_difference(theirs: dict[str, Any], ours: dict[str, Any], may_differ: tuple[str, ...] = ()) -> Difference | None:
-    """The first field in which the two differ, down into nested ones; those in `may_differ` are skipped."""
+def first_difference(theirs: dict[str, Any], ours: dict[str, Any]) -> Difference | None:
+    """The first field in which the two differ, down into nested ones."""
     left, right = _flatten(theirs), _flatten(ours)
     for field in sorted(left.keys() | right.keys(), key=[*right, *left].index):
-        if field not in may_differ and left.get(field) != right.get(field):
+        if left.get(field) != right.get(field):
             return Difference(field, left.get(field), right.get(field))
     return None
 

@@ -34,6 +34,7 @@ from lwm_trainer.config.names import (
     step_folder,
 )
 from lwm_trainer.config.optimizer import Optimizer
+from lwm_trainer.config.precision import MatmulPrecision, NumberType, Precision
 from lwm_trainer.config.preparation import Preparation, PrepareConfig, Prepared
 from lwm_trainer.config.progress import FinalReport, Phase, Progress, TerminationMessage
 from lwm_trainer.config.run import Checkpoint, Packing, RunConfig
@@ -80,14 +81,17 @@ __all__ = [
     "Kind",
     "Lease",
     "Loss",
+    "MatmulPrecision",
     "Memory",
     "Mesh",
     "Modalities",
     "Model",
+    "NumberType",
     "OnBadRecord",
     "Optimizer",
     "Packing",
     "Phase",
+    "Precision",
     "Preparation",
     "PrepareConfig",
     "Prepared",

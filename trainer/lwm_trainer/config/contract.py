@@ -10,11 +10,11 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-CONTRACT_VERSION = 2
+CONTRACT_VERSION = 3
 """Version of the records that this package writes. Raise it for a change that an older reader must not ignore."""
 
-OLDEST_CONTRACT_VERSION = 2
-"""Oldest version of a config that this package reads. Version 1 had other names for some fields."""
+OLDEST_CONTRACT_VERSION = 3
+"""Oldest version of a config that this package reads. Version 2 had the type of activations in the model, not in `precision`."""
 
 Version = Annotated[int, Field(ge=0)]
 

@@ -50,14 +50,7 @@ class Model(Contract):
     """Epsilon of RMSNorm. Default: Llama 2's value."""
     tied_embeddings: bool = False
     """True: the output head is the transposed embedding. False: the output head has its own weights."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Type of activations and matrix products. Parameters and optimizer state are always float32."""
     rope_scaling: RopeScaling | None = Field(default=None, description="RoPE scaling. Default: none, as in Llama 2 and LWM.")
     vision: Vision | None = Field(
         default=None, description="Vocabulary of image and video tokens. Default: none; the model is for text only."
     )
-
-    @property
-    def dtype_bytes(self) -> int:
-        """Bytes per activation, and per parameter in communication between devices."""
-        return 2 if self.dtype == "bfloat16" else 4

@@ -13,6 +13,7 @@ from lwm_trainer.config.mesh import Mesh
 from lwm_trainer.config.model import Model
 from lwm_trainer.config.names import METRICS_PORT
 from lwm_trainer.config.optimizer import Optimizer
+from lwm_trainer.config.precision import Precision
 from lwm_trainer.config.start import Start
 from lwm_trainer.config.violations import Violation, violations
 
@@ -40,6 +41,7 @@ class RunConfig(VersionedRecord):
     gang: Gang
     mesh: Mesh
     model: Model
+    precision: Precision = Precision()
     tokenizer: str
     """`gs://` or absolute path of a `tokenizer.json`."""
     datasets: Annotated[tuple[Dataset, ...], Field(min_length=1)]

@@ -86,6 +86,7 @@ def _import(
         model=model,
         context_length=model_config.context_length,
         rope_theta=model_config.rope_theta,
+        export_type=model_config.tensor_type,
         tokenizer_sha256=hashlib.sha256(tokenizer.read_bytes()).hexdigest() if tokenizer is not None and tokenizer.exists() else None,
         source=name,
     )
@@ -103,7 +104,7 @@ def to_hf(arguments: argparse.Namespace) -> None:
     step = StepFolder(arguments.step_folder)
     manifest = step.manifest
     tokenizer = read_export_tokenizer(arguments.tokenizer, manifest) if arguments.tokenizer is not None else None
-    dtype = jnp.dtype(arguments.dtype or manifest.model.dtype)
+    dtype = jnp.dtype(arguments.dtype or manifest.export_type)
     model_config = ModelConfig(manifest.model, theta or manifest.rope_theta, manifest.context_length)
     count = sum(int(np.prod(parameter.stacked_shape)) for parameter in model_parameters(manifest.model))
     progress = Progress("to-hf", count * dtype.itemsize)
@@ -158,7 +159,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("step_folder", type=_absolute, help="step folder of a training or a conversion: a path or gs://…")
     command.add_argument("out", type=_absolute, help="new folder: a path or gs://…")
     command.add_argument("--theta", type=float, help="rope_theta in config.json; default: that of the checkpoint")
-    command.add_argument("--dtype", choices=DTYPES, help="dtype of the tensors; default: that of the model")
+    command.add_argument(
+        "--dtype", choices=DTYPES, help="dtype of the tensors; default: that of the files it was converted from, or of a training's compute"
+    )
     command.add_argument(
         "--shard-size", type=float, default=2.0, metavar="GB", help="size of a file, at most; held in memory twice; default: 2"
     )

@@ -89,6 +89,8 @@ class ModelConfig(NamedTuple):
     model: config.Model
     rope_theta: float
     context_length: int
+    tensor_type: config.NumberType = "float32"
+    """Type of the tensors that config.json names; float32 for any other than ours."""
 
 
 def read_config(file: Path, vision_vocab_size: int | None = None) -> ModelConfig:
@@ -126,13 +128,13 @@ def read_config(file: Path, vision_vocab_size: int | None = None) -> ModelConfig
             kv_heads=kv_heads,
             head_dim=head_dim,
             tied_embeddings=fields.tie_word_embeddings,
-            dtype="bfloat16" if (fields.dtype or fields.torch_dtype) == "bfloat16" else "float32",
             rope_scaling=scaling,
             vision=_vision(file, vision_vocab_size),
         )
     except pydantic.ValidationError as error:
         raise _wrong_field(file, error) from error
-    return ModelConfig(model, theta, fields.max_position_embeddings)
+    tensor_type: config.NumberType = "bfloat16" if (fields.dtype or fields.torch_dtype) == "bfloat16" else "float32"
+    return ModelConfig(model, theta, fields.max_position_embeddings, tensor_type)
 
 
 def _vision(file: Path, vocab_size: int | None) -> config.Vision | None:

@@ -72,8 +72,9 @@ def hidden_states(
     token_wise: TokenWise = whole_row,
     vision_BT: Array | None = None,
     place_table: Callable[[Array], Array] = lambda table_VD: table_VD,
+    precision: config.Precision = config.Precision(),  # noqa: B008 - frozen
 ) -> Array:
-    """Run the model up to its last norm: hidden states [B, T, D] in the model's dtype.
+    """Run the model up to its last norm: hidden states [B, T, D] of type `precision.compute`.
 
     Args:
         token_BT, position_BT: int32; positions count from 0 within a document.
@@ -84,9 +85,10 @@ def hidden_states(
         token_wise: applies the MLP, a function of single tokens, to all tokens.
         vision_BT: bool, true for tokens of the vision vocabulary, whose ids overlap with those of the text vocabulary. None: all are text.
         place_table: applied to an embedding table before tokens are looked up in it, for its sharding constraint.
+        precision: types of activations, and of the parameters that layers use.
     """
     ends = _merge(EmbeddingAndHead, model, params["ends"])
-    x_BTD = place(ends.embed(token_BT, vision_BT, place_table).astype(jnp.dtype(model.dtype)))
+    x_BTD = place(ends.embed(token_BT, vision_BT, place_table).astype(jnp.dtype(precision.compute)))
 
     frequency_C = frequencies(model.head_dim, rope_theta, model.rope_scaling)
 

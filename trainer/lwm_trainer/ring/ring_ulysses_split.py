@@ -39,7 +39,7 @@ class DeviceRates(NamedTuple):
     """How fast a device computes attention and communicates."""
 
     flops: float
-    """FLOP/s of attention in the model's dtype that kernels reach, not the peak."""
+    """FLOP/s of attention in the type of activations that kernels reach, not the peak."""
     inside: Link
     """To a device of the same host."""
     across: Link
@@ -107,6 +107,7 @@ def resolve_mesh(run: RunConfig) -> ResolvedMesh:
     split = choose_split(
         run.model,
         mesh,
+        activation_bytes=run.precision.compute_bytes,
         rows=run.rows,
         context_length=run.context_length,
         devices_per_host=run.gang.devices_per_host,
@@ -115,15 +116,27 @@ def resolve_mesh(run: RunConfig) -> ResolvedMesh:
     return ResolvedMesh(mesh.model_copy(update={"ulysses": split.degree}), split.text)
 
 
-def choose_split(model: Model, mesh: Mesh, *, rows: int, context_length: int, devices_per_host: int, chip: DeviceRates) -> Split:
+def choose_split(
+    model: Model, mesh: Mesh, *, activation_bytes: int, rows: int, context_length: int, devices_per_host: int, chip: DeviceRates
+) -> Split:
     """Choose the Ulysses degree with the least cost; the smallest of equal ones.
 
     Args:
+        activation_bytes: bytes of an element of queries, keys and values.
         rows: rows of the global batch.
         context_length: tokens of a row.
     """
     costs = [
-        split_cost(model, mesh, degree, rows=rows, context_length=context_length, devices_per_host=devices_per_host, chip=chip)
+        split_cost(
+            model,
+            mesh,
+            degree,
+            activation_bytes=activation_bytes,
+            rows=rows,
+            context_length=context_length,
+            devices_per_host=devices_per_host,
+            chip=chip,
+        )
         for degree in ulysses_degrees(model, mesh)
     ]
     best = min(costs, key=lambda cost: (cost.seconds, cost.degree))
@@ -135,10 +148,17 @@ def choose_split(model: Model, mesh: Mesh, *, rows: int, context_length: int, de
 
 
 def split_cost(
-    model: Model, mesh: Mesh, degree: int, *, rows: int, context_length: int, devices_per_host: int, chip: DeviceRates
+    model: Model,
+    mesh: Mesh,
+    degree: int,
+    *,
+    activation_bytes: int,
+    rows: int,
+    context_length: int,
+    devices_per_host: int,
+    chip: DeviceRates,
 ) -> SplitCost:
     """The cost of one Ulysses degree, one of `config.ulysses_degrees`. Other arguments as in `choose_split`."""
-    width = model.dtype_bytes
     heads, key_heads = model.heads // mesh.tp, model.kv_heads // mesh.tp
     sent_heads = math.lcm(key_heads, degree)
     ring = mesh.sp // degree
@@ -150,9 +170,9 @@ def split_cost(
     link = chip.inside if devices_per_host % (mesh.sp * mesh.tp) == 0 else chip.across
 
     def transfer(values: int, gradients: int, compute: float) -> tuple[int, float, float]:
-        """One hop of this many pairs of key and value arrays in the model's dtype, and of their float32 gradients, beside `compute` seconds
-        of attention: bytes, seconds, and seconds that do not overlap."""
-        sent = pair * (values * width + gradients * GRAD_BYTES)
+        """One hop of this many pairs of key and value arrays, and of their float32 gradients, beside `compute` seconds of attention: bytes,
+        seconds, and seconds that do not overlap."""
+        sent = pair * (values * activation_bytes + gradients * GRAD_BYTES)
         seconds = 2 * (values + gradients) * link.seconds + sent / link.bytes_per_second
         return sent, seconds, seconds - OVERLAP * min(seconds, compute)
 
@@ -160,7 +180,7 @@ def split_cost(
     if ring > 1:  # the gradients return to their own rank in one transfer, which overlaps with nothing
         hop = [transfer(1, 0, forward), transfer(1, 1, 2.5 * forward)]
         transfers = hop * (ring - 1) + [transfer(0, 1, 2.5 * forward), transfer(0, 1, 0.0)]
-    exchanged = 3 * 2 * token_head * (heads + sent_heads) * width if degree > 1 else 0
+    exchanged = 3 * 2 * token_head * (heads + sent_heads) * activation_bytes if degree > 1 else 0
     return SplitCost(
         degree=degree,
         hop_seconds=sum(seconds for _, seconds, _ in transfers),
@@ -168,7 +188,7 @@ def split_cost(
         exchange_seconds=_exchange(exchanged, degree, mesh.tp, devices_per_host, chip),
         hop_bytes=sum(sent for sent, _, _ in transfers),
         exchange_bytes=exchanged * (degree - 1) // degree,
-        shard_bytes=2 * pair * (width + GRAD_BYTES),
+        shard_bytes=2 * pair * (activation_bytes + GRAD_BYTES),
     )
 
 

@@ -109,6 +109,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Train
             token_wise=token_wise,
             vision_BT=batch["vision"] == 1 if run.model.vision is not None else None,
             place_table=lambda x: jax.lax.with_sharding_constraint(x, table),
+            precision=run.precision,
         )
 
         return {
@@ -120,14 +121,15 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Train
 
     def train_step(state: State, batch: Batch) -> tuple[State, Metrics]:
         by = denominators(run.loss, weights(batch), batch["index"], batch["start"])
-        losses, grads = gradient_accumulation.value_and_grad(
-            lambda params, part: mean_losses(run.loss, sums(params, part), by),
-            state["params"],
-            batch,
-            microbatches=run.memory.gradient_accumulation_steps,
-            rows=tokens,
-            shardings=params_sharding,
-        )
+        with jax.default_matmul_precision(run.precision.matmul_precision):
+            losses, grads = gradient_accumulation.value_and_grad(
+                lambda params, part: mean_losses(run.loss, sums(params, part), by),
+                state["params"],
+                batch,
+                microbatches=run.memory.gradient_accumulation_steps,
+                rows=tokens,
+                shardings=params_sharding,
+            )
         updates, optimizer_state = optimizer.update(grads, state["optimizer"], state["params"])
         metrics = Metrics(
             loss=losses.cross_entropy,

@@ -47,9 +47,9 @@ def refusal(run: RunConfig) -> str:
     return classification.message
 
 
-def test_a_checkpoint_of_this_model_is_fine_whatever_the_dtype_of_activations(checkpoint: Path) -> None:
+def test_a_checkpoint_of_this_model_is_fine_whatever_the_precision(checkpoint: Path) -> None:
     require_init_checkpoint(run(checkpoint))
-    require_init_checkpoint(run(checkpoint, MODEL.model_copy(update={"dtype": "bfloat16"})))
+    require_init_checkpoint(run(checkpoint, precision={"compute": "bfloat16"}))
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

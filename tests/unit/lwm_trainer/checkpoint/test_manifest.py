@@ -8,8 +8,15 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from lwm_trainer.checkpoint.checkpointer import restore_params
-from lwm_trainer.checkpoint.manifest import Manifest, ModelManifest, make_manifest, parse_model_manifest, read_model_manifest
+from lwm_trainer.checkpoint.checkpointer import SAME_STAGE, restore_params
+from lwm_trainer.checkpoint.manifest import (
+    Manifest,
+    ModelManifest,
+    make_manifest,
+    parse_model_manifest,
+    read_model_manifest,
+    require_equal,
+)
 from lwm_trainer.config import Rollback, RunConfig, Start
 from lwm_trainer.runtime.errors import CheckpointMismatchError
 from support.builders import a_run
@@ -26,7 +33,8 @@ def saved(folder: Path, manifest: ModelManifest, params: Any = PARAMS) -> str:
 
 
 def converted(**changes: Any) -> ModelManifest:
-    return ModelManifest(model=RUN.model.model_copy(update=changes), context_length=4096, rope_theta=5e5, source="/models/llama")
+    model = RUN.model.model_copy(update=changes)
+    return ModelManifest(model=model, context_length=4096, rope_theta=5e5, export_type="bfloat16", source="/models/llama")
 
 
 def restored(folder: str, run: RunConfig = RUN) -> Any:
@@ -35,10 +43,10 @@ def restored(folder: str, run: RunConfig = RUN) -> Any:
     return restore_params(run, "ours", folder, abstract)
 
 
-def test_a_converted_models_parameters_are_restored_though_its_tokenizer_and_dtype_are_not_the_runs(tmp_path: Path) -> None:
-    folder = saved(tmp_path, converted(dtype="bfloat16"))
+def test_a_converted_models_parameters_are_restored_though_its_tokenizer_and_type_are_not_the_runs(tmp_path: Path) -> None:
+    folder = saved(tmp_path, converted())
     np.testing.assert_array_equal(restored(folder)["ends"]["embedding"], PARAMS["ends"]["embedding"])
-    assert read_model_manifest(folder) == converted(dtype="bfloat16")
+    assert read_model_manifest(folder) == converted()
 
 
 @pytest.mark.parametrize("stage", [0, 1])
@@ -71,6 +79,14 @@ def test_another_model_is_refused_by_the_first_field_that_differs(tmp_path: Path
         restored(saved(tmp_path, converted(layers=5)))
 
 
+def test_a_stage_continues_in_its_own_precision_only_if_the_checkpoint_tells_one(tmp_path: Path) -> None:
+    mixed = make_manifest(a_run(precision={"compute": "bfloat16"}), RUN.mesh, "ours", 3)
+    with pytest.raises(CheckpointMismatchError, match=r"^a1/3: precision\.compute is float32 in the checkpoint, but bfloat16 in this run"):
+        require_equal("a1/3", make_manifest(RUN, RUN.mesh, "ours", 3), mixed, SAME_STAGE)
+    older = make_manifest(RUN, RUN.mesh, "ours", 3).model_copy(update={"precision": None})
+    require_equal("a1/3", older, mixed, SAME_STAGE)
+
+
 def test_a_trainings_checkpoint_says_more(tmp_path: Path) -> None:
     manifest = read_model_manifest(saved(tmp_path, make_manifest(RUN, RUN.mesh, "ours", 3)))
     assert isinstance(manifest, Manifest)
@@ -86,10 +102,11 @@ def test_a_manifest_of_a_newer_version_is_read_without_what_is_new() -> None:
 
 def test_a_manifest_of_contract_version_1_is_read() -> None:
     manifest = make_manifest(RUN, RUN.mesh, "ours", 3)
-    fields = manifest.model_dump(mode="json", by_alias=True, exclude={"min_reader_version", "packing", "data"}) | {"version": 1}
+    absent = {"min_reader_version", "packing", "precision", "data"}
+    fields = manifest.model_dump(mode="json", by_alias=True, exclude=absent) | {"version": 1}
     saved = parse_model_manifest(fields, "folder")
     assert isinstance(saved, Manifest)
-    assert (saved.step, saved.packing, saved.data) == (3, None, None)
+    assert (saved.step, saved.packing, saved.precision, saved.data) == (3, None, None, None)
 
 
 def test_a_manifest_that_cannot_be_read_names_folder_and_field() -> None:

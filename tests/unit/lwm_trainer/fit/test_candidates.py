@@ -19,6 +19,7 @@ def a_tpu_run(devices: int, slices: int, context: int, rows: int, **model: Any) 
         gang=tpus(devices, slices),
         mesh={"dp": slices, "sp": devices // slices},
         model=SEVEN_B | model,
+        precision={"compute": "bfloat16"},
         context_length=context,
         batch_tokens=rows * context,
     )

@@ -27,8 +27,8 @@ RUN = a_run(
         "head_dim": 128,
         "mlp_width": 8192,
         "vocab_size": 32000,
-        "dtype": "bfloat16",
     },
+    precision={"compute": "bfloat16"},
     context_length=65536,
     batch_tokens=8 * 65536,
 )

@@ -7,7 +7,7 @@ from lwm_trainer.config import Mesh, Model, ulysses_degrees
 from lwm_trainer.ring.ring_ulysses_split import DEVICE_RATES, DeviceRates, Link, Split, SplitCost, choose_split, resolve_mesh, split_cost
 from support.builders import a_run
 
-MHA = Model(layers=32, width=4096, heads=32, kv_heads=32, head_dim=128, mlp_width=11008, vocab_size=32000, dtype="bfloat16")
+MHA = Model(layers=32, width=4096, heads=32, kv_heads=32, head_dim=128, mlp_width=11008, vocab_size=32000)
 GQA = MHA.model_copy(update={"kv_heads": 8})
 MQA = MHA.model_copy(update={"kv_heads": 1})
 V4 = DeviceRates(1.4e14, Link(4.5e10, 2e-6), Link(4.5e10, 2e-6), torus=True)
@@ -16,11 +16,17 @@ K = 1024
 
 
 def split(model: Model, mesh: Mesh, chip: DeviceRates, length: int, *, rows: int = 1, per_host: int = 4) -> Split:
-    return choose_split(model, mesh, rows=rows, context_length=length, devices_per_host=per_host, chip=chip)
+    return choose_split(model, mesh, activation_bytes=2, rows=rows, context_length=length, devices_per_host=per_host, chip=chip)
 
 
-def costs(model: Model, mesh: Mesh, chip: DeviceRates, length: int, per_host: int = 4) -> dict[int, SplitCost]:
-    given: dict[str, Any] = {"rows": 1, "context_length": length, "devices_per_host": per_host, "chip": chip}
+def costs(model: Model, mesh: Mesh, chip: DeviceRates, length: int, per_host: int = 4, activation_bytes: int = 2) -> dict[int, SplitCost]:
+    given: dict[str, Any] = {
+        "activation_bytes": activation_bytes,
+        "rows": 1,
+        "context_length": length,
+        "devices_per_host": per_host,
+        "chip": chip,
+    }
     return {degree: split_cost(model, mesh, degree, **given) for degree in ulysses_degrees(model, mesh)}
 
 
@@ -117,7 +123,7 @@ def test_slower_links_never_make_anything_cheaper_and_a_faster_chip_hides_no_mor
 
 def test_bytes_of_a_layer_by_hand() -> None:
     """64 tokens of one row over 4 devices in float32, 4 query heads and 2 key heads of 16."""
-    result = costs(a_run().model, Mesh(sp=4), H100, 64)
+    result = costs(a_run().model, Mesh(sp=4), H100, 64, activation_bytes=4)
     shard = 2 * 16 * 2 * 16 * 4  # keys and values, tokens, heads, width, bytes
     assert [result[degree].hop_bytes for degree in (1, 2, 4)] == [(3 * 3 + 2) * shard, (3 + 2) * shard, 0], "gradients move twice more"
     queries = 16 * 4 * 16 * 4

@@ -33,7 +33,7 @@ class MemoryEstimate:
 def estimate_memory(run: RunConfig) -> MemoryEstimate:
     """Memory of a run whose `mesh.ulysses` is given."""
     model, mesh, memory = run.model, run.mesh, run.memory
-    counts, width = parameter_counts(model), model.dtype_bytes
+    counts, width = parameter_counts(model), run.precision.compute_bytes
     shard = FLOAT32 * counts.total // (mesh.fsdp * mesh.sp * mesh.tp)
     rows = run.rows // (mesh.dp * mesh.fsdp) // memory.gradient_accumulation_steps
     tokens = rows * run.context_length // mesh.sp
@@ -51,6 +51,7 @@ def estimate_memory(run: RunConfig) -> MemoryEstimate:
         model,
         mesh,
         mesh.ulysses or 1,
+        activation_bytes=width,
         rows=run.rows // memory.gradient_accumulation_steps,
         context_length=run.context_length,
         devices_per_host=run.gang.devices_per_host,

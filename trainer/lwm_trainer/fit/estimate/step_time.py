@@ -131,6 +131,7 @@ def _sequence(run: RunConfig, device: Device, share: float) -> list[Phase]:
         run.model,
         run.mesh,
         degree,
+        activation_bytes=run.precision.compute_bytes,
         rows=run.rows // parts,
         context_length=run.context_length,
         devices_per_host=run.gang.devices_per_host,
@@ -158,7 +159,7 @@ def _sequence(run: RunConfig, device: Device, share: float) -> list[Phase]:
 
 def _parameters(run: RunConfig, device: Device, busy: float) -> Phase:
     """In each gradient accumulation step, parameters are gathered twice, forward and backward, and gradients are scattered once."""
-    width = run.model.dtype_bytes
+    width = run.precision.compute_bytes
     mesh, shards, parts = run.mesh, run.mesh.fsdp * run.mesh.sp, run.memory.gradient_accumulation_steps
     count = parameter_counts(run.model).total // mesh.tp
     rate = _ring_rate(run, device, shards)
@@ -173,7 +174,7 @@ def _parameters(run: RunConfig, device: Device, busy: float) -> Phase:
 
 def _tensor(run: RunConfig, device: Device) -> Phase:
     """Attention, MLP and their gradients each end in a sum over tp; rematerialization repeats that of attention."""
-    width = run.model.dtype_bytes
+    width = run.precision.compute_bytes
     tp, layers = run.mesh.tp, run.model.layers
     sums = 4 if run.memory.remat == "none" else 5
     tokens = run.batch_tokens // (run.mesh.size // tp)
@@ -214,7 +215,7 @@ def _replicas(run: RunConfig, device: Device) -> list[Phase]:
 
 def _offload(run: RunConfig, device: Device, busy: float) -> Phase:
     """The input of each layer and the output of its attention go to the host and back, both ways at once, overlapping with computation."""
-    element = run.model.dtype_bytes
+    element = run.precision.compute_bytes
     tokens = run.batch_tokens // (run.mesh.size // run.mesh.tp)
     width = run.model.width + run.model.heads * run.model.head_dim // run.mesh.tp
     total = 2 * run.model.layers * tokens * width * element / device.host_rate

@@ -17,14 +17,14 @@ Its blocks and rematerialization are not published; 512 and whole layers are ass
 
 from dataclasses import dataclass
 
-from lwm_trainer.config import Memory, Mesh, Model, Remat, RunConfig
+from lwm_trainer.config import Memory, Mesh, Model, NumberType, Precision, Remat, RunConfig
 from lwm_trainer.config.accelerator_families import TPU_FAMILIES
 from lwm_trainer.fit.estimate.flops import step_flops
 from lwm_trainer.fit.estimate.step_time import StepTimeEstimate, estimate_step_time
 from lwm_trainer.fit.synthetic_runs import LLAMA_2_7B, tpu_run
 
 K = 1024
-LLAMA_3_8B = Model(layers=32, width=4096, heads=32, kv_heads=8, head_dim=128, mlp_width=14336, vocab_size=128256, dtype="bfloat16")
+LLAMA_3_8B = Model(layers=32, width=4096, heads=32, kv_heads=8, head_dim=128, mlp_width=14336, vocab_size=128256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +60,9 @@ class PublishedStep:
         return self.estimated / self.seconds - 1
 
 
-def _run(model: Model, mesh: Mesh, context: int, rows: int, remat: Remat = "full") -> RunConfig:
-    return tpu_run(model, mesh, Memory(remat=remat), context_length=context, rows=rows, rope_theta=1e6)
+def _run(model: Model, mesh: Mesh, context: int, rows: int, remat: Remat = "full", compute: NumberType = "bfloat16") -> RunConfig:
+    precision = Precision(compute=compute)
+    return tpu_run(model, mesh, Memory(remat=remat), context_length=context, rows=rows, rope_theta=1e6, precision=precision)
 
 
 def _maxtext_one_row() -> list[PublishedStep]:
@@ -105,12 +106,11 @@ def _maxtext_2m_tokens() -> list[PublishedStep]:
 def _lwm() -> list[PublishedStep]:
     """LWM's own wall-clock time over its steps, Llama 2 7B on 256 v4. For information: some times are from memory, with an older kernel."""
     stages = ((32, 64, 4, 1, 128, 24.0), (128, 32, 8, 1, 32, 54.0), (256, 16, 16, 1, 16, 100.0), (512, 8, 16, 2, 8, 235.0))
-    model = LLAMA_2_7B.model_copy(update={"dtype": "float32"})
     return [
         PublishedStep(
             name=f"LWM, {length}K, fsdp {fsdp} tp {tp} sp {sp}",
             chip="v4",
-            run=_run(model, Mesh(fsdp=fsdp, tp=tp, sp=sp, ulysses=1), length * K, rows),
+            run=_run(LLAMA_2_7B, Mesh(fsdp=fsdp, tp=tp, sp=sp, ulysses=1), length * K, rows, compute="float32"),
             seconds=seconds,
             block=512,
             bound=None,

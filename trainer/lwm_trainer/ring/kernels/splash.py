@@ -6,8 +6,8 @@ the rest of a block that has a visible pair; in the backward pass a key block wi
 and the gradients of queries are read and written once per listed block.
 
 Precision: sums, outputs, log-sum-exps and gradients of a shard are float32, also when queries and keys are bfloat16. The kernels return the
-dtype of their inputs, so they get float32: queries in the forward pass, also keys and values in the backward pass. Matrix products have
-the platform's default precision: bfloat16 factors, float32 sums.
+dtype of their inputs, so they get float32: queries in the forward pass, also keys and values in the backward pass. Sums of matrix products
+are float32, and their factors have JAX's default precision, by which `config.Precision.matmul` is passed: bfloat16 or float32.
 
 Letters: B rows, K key heads, G query heads per key head, H = K * G, T query tokens, S key tokens, C head width, N = B * T or B * S.
 """

@@ -71,8 +71,10 @@ def _tile_sizes(tile: Tile, own: int, step: int, width: int) -> tuple[int, int]:
 
 
 def _dot(a: Array, b: Array) -> Array:
-    exact = lax.Precision.HIGHEST if b.dtype == jnp.float32 else None
-    return lax.dot(a.astype(b.dtype), b, precision=exact, preferred_element_type=jnp.float32)
+    """Products of float32 are exact, unless JAX's default precision says otherwise: `config.Precision.matmul` is passed by it."""
+    exact = b.dtype == jnp.float32 and jax.config.jax_default_matmul_precision is None
+    precision = lax.Precision.HIGHEST if exact else None
+    return lax.dot(a.astype(b.dtype), b, precision=precision, preferred_element_type=jnp.float32)
 
 
 def _for_key_tiles(low: Array, high: Array, size: int, keys: int, body: Callable[..., Any], carry: Any) -> Any:

@@ -6,7 +6,7 @@ from lwm_trainer.config import Model, Remat, Vision
 from lwm_trainer.fit.estimate.flops import parameter_counts, step_flops
 from support.builders import a_run
 
-LLAMA2_7B = Model(layers=32, width=4096, heads=32, kv_heads=32, head_dim=128, mlp_width=11008, vocab_size=32000, dtype="bfloat16")
+LLAMA2_7B = Model(layers=32, width=4096, heads=32, kv_heads=32, head_dim=128, mlp_width=11008, vocab_size=32000)
 K = 1024
 
 

@@ -10,7 +10,7 @@ K = 1024
 
 
 def of(memory: dict[str, Any] | None = None, **changes: Any) -> MemoryEstimate:
-    given = {"gang": tpus(64), "model": SEVEN_B, "mesh": {"fsdp": 4, "sp": 16, "ulysses": 4}}
+    given = {"gang": tpus(64), "model": SEVEN_B, "precision": {"compute": "bfloat16"}, "mesh": {"fsdp": 4, "sp": 16, "ulysses": 4}}
     return estimate_memory(a_run(**(given | {"context_length": 128 * K, "batch_tokens": 1024 * K, "memory": memory or {}} | changes)))
 
 

@@ -17,7 +17,7 @@ PARAMETERS = 6_738_415_616
 
 
 def a_tpu_run(mesh: dict[str, int], *, devices: int = 64, slices: int = 1, rows: int = 4, **changes: Any) -> RunConfig:
-    given = {"gang": tpus(devices, slices), "mesh": {"ulysses": 1} | mesh, "model": SEVEN_B}
+    given = {"gang": tpus(devices, slices), "mesh": {"ulysses": 1} | mesh, "model": SEVEN_B, "precision": {"compute": "bfloat16"}}
     return a_run(**(given | {"context_length": 32 * K, "batch_tokens": rows * 32 * K} | changes))
 
 
