@@ -34,7 +34,7 @@ from lwm_trainer.config.names import (
     step_folder,
 )
 from lwm_trainer.config.optimizer import Optimizer
-from lwm_trainer.config.precision import MatmulPrecision, NumberType, Precision
+from lwm_trainer.config.precision import MatmulPrecision, NumberType, Precision, RotaryAngles
 from lwm_trainer.config.preparation import Preparation, PrepareConfig, Prepared
 from lwm_trainer.config.progress import FinalReport, Phase, Progress, TerminationMessage
 from lwm_trainer.config.run import Checkpoint, Packing, RunConfig
@@ -99,6 +99,7 @@ __all__ = [
     "Remat",
     "Rollback",
     "RopeScaling",
+    "RotaryAngles",
     "RunConfig",
     "Start",
     "TerminationMessage",

@@ -8,6 +8,7 @@ from lwm_trainer.config.contract import Contract
 
 NumberType = Literal["float32", "bfloat16"]
 MatmulPrecision = Literal["highest", "default"]
+RotaryAngles = Literal["exact", "float32"]
 
 BYTES: dict[NumberType, int] = {"float32": 4, "bfloat16": 2}
 """Bytes of a number, by type."""
@@ -26,6 +27,10 @@ class Precision(Contract):
         description="Precision of matrix products on TPU and GPU where compute is float32, in JAX's words. highest: float32. default: "
         "factors are rounded to bfloat16 on TPU and to TF32 on GPU, several times as fast. CPUs always use float32. Default: highest.",
     )
+
+    rotary_angles: RotaryAngles = "exact"
+    """How angles of the rotary embedding are computed. exact: right to a float32 at every position. float32: products of a float32
+    frequency and position, as Hugging Face and LWM compute them, off by up to 0.06 radians at position 1,048,576."""
 
     @property
     def compute_bytes(self) -> int:

@@ -19,7 +19,7 @@ from jax.ad_checkpoint import checkpoint_name
 from lwm_trainer import config
 from lwm_trainer.model.modules import AXES, Attend, Block, EmbeddingAndHead, TokenWise, whole_row
 from lwm_trainer.model.remat import STREAM, rematerialized
-from lwm_trainer.model.rope import frequencies
+from lwm_trainer.model.rope import angles
 
 Params = dict[str, Any]
 """{"ends": ..., "layers": ...}: nested dicts of float32 arrays. Each array under "layers" has a leading axis of layers."""
@@ -85,16 +85,16 @@ def hidden_states(
         token_wise: applies the MLP, a function of single tokens, to all tokens.
         vision_BT: bool, true for tokens of the vision vocabulary, whose ids overlap with those of the text vocabulary. None: all are text.
         place_table: applied to an embedding table before tokens are looked up in it, for its sharding constraint.
-        precision: types of activations, and of the parameters that layers use.
+        precision: types of activations and of the parameters that layers use, and arithmetic of rotary angles.
     """
     ends = _merge(EmbeddingAndHead, model, params["ends"])
     x_BTD = place(ends.embed(token_BT, vision_BT, place_table).astype(jnp.dtype(precision.compute)))
 
-    frequency_C = frequencies(model.head_dim, rope_theta, model.rope_scaling)
+    rotary = angles(model.head_dim, rope_theta, model.rope_scaling, precision.rotary_angles)
 
     def layer(x_BTD: Array, parameters: Params) -> tuple[Array, None]:
         block = _merge(Block, model, parameters)
-        return place(block(checkpoint_name(x_BTD, STREAM), position_BT, frequency_C, attend, token_wise)), None
+        return place(block(checkpoint_name(x_BTD, STREAM), position_BT, rotary, attend, token_wise)), None
 
     x_BTD, _ = jax.lax.scan(rematerialized(layer, remat, attention_names), x_BTD, params["layers"])
     return ends.norm(x_BTD)  # type: ignore[no-any-return]

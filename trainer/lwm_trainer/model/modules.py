@@ -10,15 +10,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax import Array
 from jax.ad_checkpoint import checkpoint_name
-from numpy.typing import NDArray
 
 from lwm_trainer import config
 from lwm_trainer.model.remat import KEY, QUERY, VALUE
-from lwm_trainer.model.rope import rotate
+from lwm_trainer.model.rope import Angles, rotate
 
 Attend = Callable[[Array, Array, Array], Array]
 """(q [B, T, H, C], k [B, T, K, C], v [B, T, K, C]) -> [B, T, H, C]."""
@@ -71,12 +69,13 @@ class Attention(nnx.Module):
         outer = (2 * model.layers * heads * channels) ** -0.5
         self.output = _parameter(rngs.params(), (heads, channels, width), ("heads", "head_dim", "embed"), outer)
 
-    def __call__(self, x_BTD: Array, position_BT: Array, frequency_C: NDArray[np.float32], attend: Attend) -> Array:
+    def __call__(self, x_BTD: Array, position_BT: Array, rotary: Angles, attend: Attend) -> Array:
         dtype = x_BTD.dtype
         q = jnp.einsum("btd,dhc->bthc", x_BTD, self.query[...].astype(dtype))
         k = jnp.einsum("btd,dkc->btkc", x_BTD, self.key[...].astype(dtype))
         v = jnp.einsum("btd,dkc->btkc", x_BTD, self.value[...].astype(dtype))
-        q, k = rotate(q, position_BT, frequency_C), rotate(k, position_BT, frequency_C)
+        angle_BTC = rotary(position_BT)  # in each layer anew: those of a million tokens are 256 MiB
+        q, k = rotate(q, angle_BTC), rotate(k, angle_BTC)
         out = attend(checkpoint_name(q, QUERY), checkpoint_name(k, KEY), checkpoint_name(v, VALUE))
         return jnp.einsum("bthc,hcd->btd", out, self.output[...].astype(dtype))
 
@@ -109,8 +108,8 @@ class Block(nnx.Module):
         self.mlp_norm = RMSNorm(model.width, model.norm_epsilon)
         self.mlp = MLP(model, rngs)
 
-    def __call__(self, x_BTD: Array, position_BT: Array, frequency_C: NDArray[np.float32], attend: Attend, token_wise: TokenWise) -> Array:
-        x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), position_BT, frequency_C, attend)
+    def __call__(self, x_BTD: Array, position_BT: Array, rotary: Angles, attend: Attend, token_wise: TokenWise) -> Array:
+        x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), position_BT, rotary, attend)
         return x_BTD + self.mlp(self.mlp_norm(x_BTD), token_wise)
 
 
