@@ -15,7 +15,7 @@ from lwm_operator.manifests.job import jobs
 from lwm_operator.plan.validation.validate import validate
 from lwm_trainer.config import RunConfig, Start, Vision
 from lwm_trainer.fit.recipe import MEMORY, MESHES, SLICES
-from lwm_trainer.fit.synthetic_runs import LLAMA_2_7B
+from lwm_trainer.fit.synthetic_runs import LLAMA_2_7B, MIXED
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 STARTS = {"lwm-text-1m": "llama-2-7b", "lwm-text-chat-1m": "lwm-text-1m", "lwm-1m": "lwm-text-1m", "lwm-chat-1m": "lwm-1m"}
@@ -115,6 +115,7 @@ def test_it_starts_from_the_model_before_and_prepares_its_data(name: str) -> Non
     assert spec.model.init_from is not None
     assert f"/{STARTS[name]}" in (spec.model.init_from.uri or "")
     expected = LLAMA_2_7B.model_copy(update={"vision": Vision() if name in ("lwm-1m", "lwm-chat-1m") else None})
+    assert spec.precision == MIXED
     assert spec.model.without_init_from.model_dump(exclude={"norm_epsilon"}) == expected.model_dump(exclude={"norm_epsilon"})
     assert all(dataset.preparation is not None for dataset in spec.datasets), "hundreds of hosts do not encode everything by themselves"
     assert all(dataset.documents.overlong != "split" for dataset in spec.datasets if dataset.kind != "text")

@@ -22,6 +22,8 @@ class Precision(Contract):
     float32."""
     reduce: NumberType = "float32"
     """Type in which gradients are summed over devices."""
+    moments: NumberType = "float32"
+    """Type in which the optimizer stores the first moment. The second is always float32: rounded, its small changes would be lost."""
     matmul: MatmulPrecision | None = Field(
         default=None,
         description="Precision of matrix products on TPU and GPU where compute is float32, in JAX's words. highest: float32. default: "
@@ -29,8 +31,8 @@ class Precision(Contract):
     )
 
     rotary_angles: RotaryAngles = "exact"
-    """How angles of the rotary embedding are computed. exact: right to a float32 at every position. float32: products of a float32
-    frequency and position, as Hugging Face and LWM compute them, off by up to 0.06 radians at position 1,048,576."""
+    """How angles of the rotary embedding are computed. exact: within 4e-7 radians at every position. float32: products of a float32
+    frequency and position, as LWM and Hugging Face compute them, off by up to 0.1 radians at position 1,048,576."""
 
     @property
     def compute_bytes(self) -> int:

@@ -49,9 +49,9 @@ def angles(head_dim: int, theta: float, scaling: RopeScaling | None, arithmetic:
     """The angles of a model, see `config.Precision.rotary_angles`.
 
     Args:
-        arithmetic: "exact" is within 3e-7 radians of the real number modulo a turn, at every position. "float32" is the product of
-            float32 frequency and position rounded to float32, as LWM and Hugging Face compute it: within half a unit in the last place of
-            the product, plus as much from the frequency, together 0.06 radians at position 2^20.
+        arithmetic: "exact" is the real number modulo a turn within 4e-7 radians up to position 2^24, and within 7e-7 up to 2^31. "float32"
+            is the product of a float32 frequency and the position, rounded to float32, as LWM and Hugging Face compute it: at position 2^20
+            the rounded frequency and the rounded product are off by up to 0.1 radians together.
     """
     if arithmetic == "float32":
         rounded_C = frequencies(head_dim, theta, scaling, np.float32)

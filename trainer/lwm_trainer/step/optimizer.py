@@ -18,9 +18,11 @@ def learning_rate_schedule(optimizer: config.Optimizer, steps: int) -> optax.Sch
     return optax.join_schedules([optax.linear_schedule(peak / (warmup + 1), peak, warmup), decay], [warmup])
 
 
-def make_optimizer(optimizer: config.Optimizer, steps: int) -> optax.GradientTransformation:
-    """The optimizer of a stage of `steps` steps. Weight decay spares the scales of the norms, told by their names, because the layers' axis
-    makes them two-dimensional."""
+def make_optimizer(optimizer: config.Optimizer, steps: int, moments: config.NumberType = "float32") -> optax.GradientTransformation:
+    """The optimizer of a stage of `steps` steps, whose first moment is stored as `moments`.
+
+    Weight decay spares the scales of the norms, told by their names, because the layers' axis makes them two-dimensional.
+    """
 
     def decays(params: Any) -> Any:
         return jax.tree_util.tree_map_with_path(lambda path, _: not any("norm" in str(key) for key in path), params)
@@ -31,6 +33,7 @@ def make_optimizer(optimizer: config.Optimizer, steps: int) -> optax.GradientTra
             learning_rate_schedule(optimizer, steps),
             b1=optimizer.beta1,
             b2=optimizer.beta2,
+            mu_dtype=moments,
             weight_decay=optimizer.weight_decay,
             mask=decays,
         ),

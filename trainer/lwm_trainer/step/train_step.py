@@ -62,7 +62,7 @@ class TrainProgram:
 
 def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> TrainProgram:
     """Build a stage's functions for this mesh; nothing is computed yet."""
-    optimizer = make_optimizer(run.optimizer, run.steps)
+    optimizer = make_optimizer(run.optimizer, run.steps, run.precision.moments)
     params_shape = llama.abstract(run.model)
     params_sharding = mesh.shardings(device_mesh, llama.logical_axes(run.model))
     optimizer_shape = jax.eval_shape(optimizer.init, params_shape)

@@ -1,4 +1,4 @@
-"""Rotary angles against float64, and the frequencies of Llama 3.1 and 3.2, computed by hand from the wavelengths in the reference's formula.
+"""Rotary angles against float64, and Llama 3's frequencies computed by hand from the wavelengths in the reference's formula.
 
 Letters: T tokens, C head width.
 """

@@ -16,6 +16,19 @@ def test_a_stage_shorter_than_its_warm_up_still_has_a_schedule() -> None:
     assert float(learning_rate_schedule(Optimizer(peak_learning_rate=0.1, warmup_steps=10), steps=3)(2)) == pytest.approx(0.1)
 
 
+def test_the_first_moment_alone_is_stored_as_the_policy_says() -> None:
+    import jax
+    import jax.numpy as jnp
+
+    params = {"up": jnp.ones((2, 4))}
+    optimizer = make_optimizer(Optimizer(), 2, "bfloat16")
+    gradients = jax.tree.map(lambda x: 0.3 * x, params)
+    _, state = optimizer.update(gradients, optimizer.init(params), params)
+    adam = state[1][0]
+    assert (adam.mu["up"].dtype, adam.nu["up"].dtype) == (jnp.bfloat16, jnp.float32)
+    assert float(adam.mu["up"][0, 0]) == float(jnp.bfloat16(0.03))
+
+
 def test_norms_do_not_decay() -> None:
     import jax
     import jax.numpy as jnp

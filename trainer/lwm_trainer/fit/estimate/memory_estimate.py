@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from lwm_trainer.config import RunConfig
+from lwm_trainer.config.precision import BYTES
 from lwm_trainer.fit.estimate.flops import parameter_counts
 from lwm_trainer.ring import ring_ulysses_split
 
@@ -65,7 +66,7 @@ def estimate_memory(run: RunConfig) -> MemoryEstimate:
     stream = 4 * tokens * model.width * width
     return MemoryEstimate(
         parameters=shard,
-        optimizer=2 * shard,
+        optimizer=shard + shard // FLOAT32 * BYTES[run.precision.moments],
         gradients=shard * (2 if memory.gradient_accumulation_steps > 1 else 1),
         saved=model.layers * tokens * saved_bytes,
         transient=stream + gathered + max(mlp, ring.shard_bytes + 4 * tokens * queries * width, loss),

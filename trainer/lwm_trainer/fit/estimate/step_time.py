@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lwm_trainer.config import RunConfig
 from lwm_trainer.config.accelerator_families import Device
+from lwm_trainer.config.precision import BYTES
 from lwm_trainer.fit.estimate.flops import StepFlops, parameter_counts, step_flops
 from lwm_trainer.ring import ring_ulysses_split
 
@@ -36,6 +37,10 @@ PARAMETER_OVERLAP = 0.5
 """Share of parameter gathers and gradient scatters that overlaps with computation, if that takes long enough: an estimate."""
 
 FLOAT32 = 4
+
+FLOAT32_PASSES = 6
+"""Passes of a TPU's matrix unit, which multiplies bfloat16, for one float32 product of JAX's precision `highest`
+(docs.jax.dev, jax.lax.Precision)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +113,7 @@ def estimate_step_time(run: RunConfig, device: Device, *, block: int = BLOCK) ->
 
 
 def _compute(run: RunConfig, device: Device, work: StepFlops, attention: float) -> list[Phase]:
+    passes = _passes(run)
     parts = (
         ("matmul", work.layers, MATMUL_SHARE),
         ("attention", work.attention, attention),
@@ -116,8 +122,8 @@ def _compute(run: RunConfig, device: Device, work: StepFlops, attention: float) 
     return [
         Phase(
             name=name,
-            seconds=count / run.mesh.size / (device.flops * share),
-            text=f"{count:.3g} FLOPs / {run.mesh.size} devices / ({device.flops:.3g} a second x {share:.3g})",
+            seconds=passes * count / run.mesh.size / (device.flops * share),
+            text=f"{passes} passes x {count:.3g} FLOPs / {run.mesh.size} devices / ({device.flops:.3g} a second x {share:.3g})",
         )
         for name, count, share in parts
     ]
@@ -135,7 +141,7 @@ def _sequence(run: RunConfig, device: Device, share: float) -> list[Phase]:
         rows=run.rows // parts,
         context_length=run.context_length,
         devices_per_host=run.gang.devices_per_host,
-        chip=ring_ulysses_split.DeviceRates(device.flops * share, link, link, torus=True),
+        chip=ring_ulysses_split.DeviceRates(device.flops * share / _passes(run), link, link, torus=True),
     )
     # Recomputed attention sends keys and values round the ring once more: a quarter of all hop bytes for a model in bfloat16.
     reruns = 1.25 if remat == "full" else 1.0
@@ -189,12 +195,14 @@ def _tensor(run: RunConfig, device: Device) -> Phase:
 
 
 def _optimizer(run: RunConfig, device: Device) -> Phase:
-    """The optimizer reads gradients (twice, first for their norm), parameters and two moments, and writes the last three; all float32."""
-    count = _device_parameters(run)
+    """The optimizer reads gradients (twice, first for their norm), parameters and two moments, and writes the last three; all float32 but
+    the first moment, which is as `precision.moments` says."""
+    count, first_moment = _device_parameters(run), BYTES[run.precision.moments]
     return Phase(
         name="optimizer",
-        seconds=8 * FLOAT32 * count / device.hbm_rate,
-        text=f"8 x {FLOAT32} bytes x {count:.3g} parameters of a device / {device.hbm_rate:.3g} bytes of HBM a second",
+        seconds=(6 * FLOAT32 + 2 * first_moment) * count / device.hbm_rate,
+        text=f"(6 x {FLOAT32} + 2 x {first_moment}) bytes x {count:.3g} parameters of a device / {device.hbm_rate:.3g} bytes of HBM "
+        f"a second",
     )
 
 
@@ -225,6 +233,11 @@ def _offload(run: RunConfig, device: Device, busy: float) -> Phase:
         text=f"2 x {run.model.layers} layers x {tokens} tokens x {width} x {element} bytes / {device.host_rate:.3g} bytes a second = "
         f"{total:.3g} s beside {busy:.3g} s of compute",
     )
+
+
+def _passes(run: RunConfig) -> int:
+    """Passes of the matrix unit for a product."""
+    return FLOAT32_PASSES if run.precision.matmul_precision == "highest" else 1
 
 
 def _device_parameters(run: RunConfig) -> int:

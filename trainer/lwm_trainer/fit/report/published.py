@@ -11,8 +11,8 @@ MaxText, all on 64 v5p, from the descriptions of its pull requests:
   the torus, this estimate a strip of two.
 - 4626, 1M: does not give blocks, rematerialization or mesh. They are taken as in 4687, by the same author four days later, with one ring.
 
-LWM computed in float32, with contiguous shards, so that a ring of n waits for the rank that sees most keys: 2 - 1/n times the attention.
-Its blocks and rematerialization are not published; 512 and whole layers are assumed.
+LWM computed in float32 with JAX's default products, with contiguous shards, so that a ring of n waits for the rank that sees most keys:
+2 - 1/n times the attention. Its blocks and rematerialization are not published; 512 and whole layers are assumed.
 """
 
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class PublishedStep:
 
 
 def _run(model: Model, mesh: Mesh, context: int, rows: int, remat: Remat = "full", compute: NumberType = "bfloat16") -> RunConfig:
-    precision = Precision(compute=compute)
+    precision = Precision(compute=compute, matmul="default" if compute == "float32" else None)
     return tpu_run(model, mesh, Memory(remat=remat), context_length=context, rows=rows, rope_theta=1e6, precision=precision)
 
 

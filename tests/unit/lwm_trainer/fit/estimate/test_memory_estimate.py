@@ -18,6 +18,7 @@ def test_parameters_and_moments_are_float32_and_lie_over_all_devices_but_dps() -
     result = of()
     assert result.parameters == 4 * 6_738_415_616 // 64
     assert result.optimizer == 2 * result.parameters
+    assert of(precision={"compute": "bfloat16", "moments": "bfloat16"}).optimizer == 1.5 * result.parameters
     assert of(mesh={"dp": 4, "sp": 16, "ulysses": 4}).parameters == 4 * result.parameters
 
 

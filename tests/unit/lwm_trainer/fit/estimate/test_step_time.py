@@ -40,6 +40,17 @@ def test_utilisation_counts_the_models_flops_and_not_those_computed_again() -> N
     assert result.hardware_flops > result.model_flops
 
 
+def test_float32_products_take_six_passes_and_a_smaller_moment_less_memory_traffic() -> None:
+    exact, rounded, mixed, small = (
+        estimate_step_time(a_tpu_run({"fsdp": 4, "sp": 16}, precision=precision), V5P)
+        for precision in ({}, {"matmul": "default"}, {"compute": "bfloat16"}, {"compute": "bfloat16", "moments": "bfloat16"})
+    )
+    for name in ("matmul", "attention", "loss"):
+        assert phase(exact, name).seconds == pytest.approx(6 * phase(rounded, name).seconds)
+        assert phase(rounded, name).seconds == phase(mixed, name).seconds
+    assert phase(small, "optimizer").seconds == pytest.approx(7 / 8 * phase(mixed, "optimizer").seconds)
+
+
 def test_a_run_without_its_ulysses_degree_is_refused() -> None:
     run = a_tpu_run({"fsdp": 4, "sp": 16})
     with pytest.raises(ValueError, match=r"mesh\.ulysses: not given"):
