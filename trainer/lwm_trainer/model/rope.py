@@ -36,7 +36,7 @@ def frequencies(
         scaling: that of Llama 3.1. A pair with fewer than `low_frequency_factor` rotations within the original context rotates `factor`
             times slower; one with more than `high_frequency_factor` rotations is unchanged; in between, the two are interpolated linearly.
     """
-    per_token = 1 / dtype(theta) ** (np.arange(0, head_dim, 2).astype(dtype) / dtype(head_dim))
+    per_token: NDArray[np.floating[Any]] = 1 / dtype(theta) ** (np.arange(0, head_dim, 2).astype(dtype) / dtype(head_dim))
     if scaling is not None:
         rotations = scaling.original_context_length * per_token / dtype(2 * math.pi)
         low, high = scaling.low_frequency_factor, scaling.high_frequency_factor
@@ -64,7 +64,8 @@ def angles(head_dim: int, theta: float, scaling: RopeScaling | None, arithmetic:
     def exact(position: Array) -> Array:
         product = position[..., None].astype(jnp.uint32) * step_C
         signed = jax.lax.bitcast_convert_type(product, jnp.int32).astype(jnp.float32)  # from minus half a turn to half a turn
-        return (signed * np.float32(1 / TURN) + position[..., None].astype(jnp.float32) * rest_C) * np.float32(2 * math.pi)
+        turns: Array = signed * np.float32(1 / TURN) + position[..., None].astype(jnp.float32) * rest_C
+        return turns * np.float32(2 * math.pi)
 
     return exact
 

@@ -50,7 +50,7 @@ def score_error(theta: float, scaling: RopeScaling | None, arithmetic: RotaryAng
     x_TC[0] = x_TC[1:].mean(0) + random.standard_normal(WIDTH)
 
     def scores(rotated_TC: NDArray[np.float64]) -> NDArray[np.float64]:
-        return rotated_TC[1:] @ rotated_TC[0]
+        return np.asarray(rotated_TC[1:] @ rotated_TC[0])
 
     angle_TC = position_T[:, None] * frequencies(WIDTH, theta, scaling)
     first, second = np.split(x_TC.astype(np.float32).astype(np.float64), 2, axis=-1)

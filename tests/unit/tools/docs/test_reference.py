@@ -114,7 +114,7 @@ def test_a_list_of_objects_is_followed_by_its_section() -> None:
         ("spec", "seed", "integer", "`0`", "0 to 2,147,483,647"),
         ("spec.model", "layers", "integer", "*required*", "1 to 512"),
         ("spec.model", "normEpsilon", "number", "`1e-05`", "> 0, < 1"),
-        ("spec.precision", "compute", "`float32` \\| `bfloat16`", '`"float32"`', ""),
+        ("spec.datasets[]", "onBadRecord", "`fail` \\| `skip`", '`"fail"`', ""),
         ("spec.stages[]", "ropeTheta", "number", "`10000.0`", "> 1, ≤ 1,000,000,000,000"),
         ("spec.stages[]", "tokens", "integer", "", "8 to 1,000,000,000,000,000"),
         ("spec.datasets[]", "fields", "string", '`"text"`', "1 to 1,024 characters"),

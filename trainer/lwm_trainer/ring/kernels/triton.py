@@ -72,7 +72,7 @@ def _tile_sizes(tile: Tile, own: int, step: int, width: int) -> tuple[int, int]:
 
 def _dot(a: Array, b: Array) -> Array:
     """Products of float32 are exact, unless JAX's default precision says otherwise: `config.Precision.matmul` is passed by it."""
-    exact = b.dtype == jnp.float32 and jax.config.jax_default_matmul_precision is None
+    exact = b.dtype == jnp.float32 and jax.config.jax_default_matmul_precision is None  # type: ignore[attr-defined]
     precision = lax.Precision.HIGHEST if exact else None
     return lax.dot(a.astype(b.dtype), b, precision=precision, preferred_element_type=jnp.float32)
 
