@@ -1,4 +1,4 @@
-"""Fields and values of `spec` that had other names before contract version 2."""
+"""Fields and values of `spec` that had other names or places before contract version 3."""
 
 import re
 from collections.abc import Mapping
@@ -18,13 +18,18 @@ FORMER_FIELDS: Mapping[str, str] = {
 }
 """Path below `spec`, without the keys of list items -> the field's present name."""
 
+MOVED_FIELDS: Mapping[str, str] = {"model.dtype": "spec.precision.compute"}
+"""Path below `spec` -> the path from `spec` of the field that took its place elsewhere."""
+
 FORMER_REMAT: Mapping[str, str] = {"nothing": "none", "layer": "full"}
 """Former values of stages[].memory.remat -> the present ones, which mean the same."""
 
 
 def present_name(path: str) -> str | None:
-    """The present name of a field by its path below `spec`, such as `stages[0].loss.zWeight`; None when it has no other name."""
-    return FORMER_FIELDS.get(re.sub(r"\[[^]]*\]", "[]", path))
+    """The present name of a field by its path below `spec`, such as `stages[0].loss.zWeight`; of one that moved, the present path from
+    `spec`. None when it has no other name."""
+    former = re.sub(r"\[[^]]*\]", "[]", path)
+    return FORMER_FIELDS.get(former) or MOVED_FIELDS.get(former)
 
 
 def with_present_values(spec: Any) -> Any:

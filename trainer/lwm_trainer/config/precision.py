@@ -20,8 +20,6 @@ class Precision(Contract):
     compute: NumberType = "float32"
     """Type of activations, of factors of matrix products, and of parameters where layers gather and use them. Sums of products are
     float32."""
-    reduce: NumberType = "float32"
-    """Type in which gradients are summed over devices."""
     moments: NumberType = "float32"
     """Type in which the optimizer stores the first moment. The second is always float32: rounded, its small changes would be lost."""
     matmul: MatmulPrecision | None = Field(
@@ -29,7 +27,6 @@ class Precision(Contract):
         description="Precision of matrix products on TPU and GPU where compute is float32, in JAX's words. highest: float32. default: "
         "factors are rounded to bfloat16 on TPU and to TF32 on GPU, several times as fast. CPUs always use float32. Default: highest.",
     )
-
     rotary_angles: RotaryAngles = "exact"
     """How angles of the rotary embedding are computed. exact: within 4e-7 radians at every position. float32: products of a float32
     frequency and position, as LWM and Hugging Face compute them, off by up to 0.1 radians at position 1,048,576."""

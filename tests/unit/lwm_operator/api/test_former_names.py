@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lwm_operator.api.crd import crd
-from lwm_operator.api.former_names import FORMER_FIELDS, FORMER_REMAT, present_name
+from lwm_operator.api.former_names import FORMER_FIELDS, FORMER_REMAT, MOVED_FIELDS, present_name
 from lwm_operator.api.training import parse_stored_training, parse_training
 from simulation.builders import body, stage
 
@@ -25,6 +25,15 @@ def test_a_former_name_is_gone_and_the_present_one_is_there(path: str) -> None:
     fields = _schema_of(parent)["properties"]
     assert former not in fields
     assert FORMER_FIELDS[path] in fields
+
+
+@pytest.mark.parametrize("path", MOVED_FIELDS)
+def test_a_moved_field_is_gone_and_the_present_one_is_there(path: str) -> None:
+    parent, _, former = path.rpartition(".")
+    present_parent, _, present = MOVED_FIELDS[path].removeprefix("spec.").rpartition(".")
+    assert former not in _schema_of(parent)["properties"]
+    assert present in _schema_of(present_parent)["properties"]
+    assert present_name(path) == MOVED_FIELDS[path]
 
 
 def test_a_name_is_found_whatever_keys_the_list_items_have() -> None:
