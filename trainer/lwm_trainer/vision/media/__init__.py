@@ -1,0 +1,1 @@
+"""Pictures and clips as frames of one size."""

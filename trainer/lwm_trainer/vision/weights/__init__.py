@@ -1,0 +1,1 @@
+"""Files of weights: ours, diffusers' and LWM's."""
