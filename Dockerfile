@@ -28,8 +28,8 @@ ARG UV_DEFAULT_INDEX
 # cpu, gpu (CUDA 12) or tpu.
 ARG ACCELERATOR=cpu
 RUN case "$ACCELERATOR" in \
-        cpu) extras="--extra trainer" ;; \
-        gpu|tpu) extras="--extra trainer --extra $ACCELERATOR" ;; \
+        cpu) extras="--extra vision" ;; \
+        gpu|tpu) extras="--extra vision --extra $ACCELERATOR" ;; \
         *) echo "ACCELERATOR=$ACCELERATOR: use cpu, gpu or tpu" >&2; exit 64 ;; \
     esac \
     && python -m venv /tmp/uv && /tmp/uv/bin/pip install --quiet --no-cache-dir uv==0.13.9 \

@@ -39,6 +39,7 @@ PROBES: dict[str, list[Probe]] = {
         Probe("lwm data inspect x.yaml", 1, "pip install 'lwm-operator[trainer]'"),
         Probe("lwm train x.yaml", 1, "pip install 'lwm-operator[local]'"),
         Probe("lwm convert from-hf a b", 1, "pip install 'lwm-operator[trainer]'"),
+        Probe("lwm vision encode a", 1, "pip install 'lwm-operator[vision]'"),
     ],
     "operator": [
         Probe("python -c 'import lwm_operator.controller.kopf_process'", 0),
@@ -50,6 +51,9 @@ PROBES: dict[str, list[Probe]] = {
         Probe("lwm-trainer", 64, "LWM_CONFIG"),
         Probe("lwm convert --help", 0, "from-hf"),
         Probe("lwm-operator", 1, "pip install 'lwm-operator[operator]'"),
+    ],
+    "vision": [
+        Probe("lwm vision --help", 0, "import"),
     ],
     "local": [
         Probe("lwm train --help", 0, "Exit codes"),

@@ -13,6 +13,7 @@ USAGE = """usage: lwm COMMAND | --help | --version
   fit FILE.yaml    compile each stage of an LWMTraining without its accelerator: does it fit, and how fast will it be?
   data ...         prepare data sets on this machine, and show rows as readable text
   convert ...      convert checkpoints from and to Hugging Face, and from LWM
+  vision ...       tokenizers for pictures and clips: import or train one, encode files, decode codes
 
 Run `lwm COMMAND --help` for its options."""
 
@@ -45,6 +46,11 @@ def main(arguments: list[str] | None = None) -> int:
             from lwm_trainer.convert.__main__ import main as convert
 
             return convert(rest)
+        case ["vision", *rest]:
+            require_extra("lwm vision", "vision", "av", "jax", "PIL", "safetensors")
+            from lwm_trainer.vision.__main__ import main as vision
+
+            return vision(rest)
         case ["-h" | "--help"]:
             print(USAGE)
             return 0

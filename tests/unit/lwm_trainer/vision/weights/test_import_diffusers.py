@@ -58,7 +58,10 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "another norm": (edit_config(norm_type="spatial"), "config.json: norm_type is 'spatial'"),
     "another block": (edit_config(down_block_types=["DownBlock2D"] * 3), "down_block_types has 'DownBlock2D'"),
     "levels": (edit_config(up_block_types=["UpDecoderBlock2D"]), "up_block_types has not one kind for each of 3 levels"),
-    "attention that the weights lack": (edit_config(mid_block_add_attention=True), f"{WEIGHTS}: tensor encoder.mid_block.attentions.0"),
+    "attention that the weights lack": (
+        edit_config(mid_block_add_attention=True),
+        f"{WEIGHTS}: tensor (en|de)coder.mid_block.attentions.0",
+    ),
     "another codebook": (
         edit_config(num_vq_embeddings=65),
         r"tensor quantize.embedding.weight is \(64, 8\), but the config makes it \(65, 8\)",

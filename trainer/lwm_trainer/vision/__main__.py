@@ -1,0 +1,111 @@
+"""`lwm vision`: tokenizers for pictures and clips. `python -m lwm_trainer.vision` is the same command."""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from lwm_trainer.config import ExitCode
+from lwm_trainer.convert.errors import WrongArgumentError
+from lwm_trainer.runtime.exit_classification import classify_exception
+from lwm_trainer.runtime.redaction import redact
+from lwm_trainer.storage import emulator
+from lwm_trainer.vision.decode_codes import decode_lines
+from lwm_trainer.vision.encode_files import encode_files, media_files
+from lwm_trainer.vision.media.sampling import Sampling
+from lwm_trainer.vision.tokenizer import VisionTokenizer
+from lwm_trainer.vision.vqgan_config import VqganConfig
+from lwm_trainer.vision.weights.import_diffusers import read_diffusers
+from lwm_trainer.vision.weights.import_lwm import read_lwm
+from lwm_trainer.vision.weights.tokenizer_file import SUFFIX, read_tokenizer, write_tokenizer
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code, with a line on standard error if it is not 0."""
+    arguments = _parser().parse_args(argv)
+    emulator.configure_clients()
+    try:
+        arguments.run(arguments)
+    except Exception as error:
+        classification = classify_exception(error, gang=False)
+        if classification.unexpected:
+            print(redact(traceback.format_exc()), file=sys.stderr, end="")
+        print(f"vision: {classification.message}", file=sys.stderr)
+        return int(classification.code)
+    return int(ExitCode.COMPLETE)
+
+
+def import_weights(arguments: argparse.Namespace) -> None:
+    """Weights of diffusers (a folder) or of LWM (a file) to a tokenizer's file."""
+    if not arguments.out.endswith(SUFFIX):
+        raise WrongArgumentError(f"{arguments.out}: give a name that ends in {SUFFIX}")
+    if arguments.weights.is_dir():
+        config, params = read_diffusers(arguments.weights, arguments.size)
+    else:
+        config = VqganConfig(image_size=arguments.size)
+        params = read_lwm(arguments.weights, config)
+    digest = write_tokenizer(arguments.out, config, params, arguments.weights.resolve().name)
+    print(f"{arguments.out}: {config.codes_per_frame} codes a frame of {config.codebook_size}, fingerprint {digest[:16]}")
+
+
+def encode(arguments: argparse.Namespace) -> None:
+    """Files of pictures and clips to JSON lines."""
+    if (arguments.rate is not None and arguments.rate <= 0) or (arguments.max_frames is not None and arguments.max_frames < 1):
+        raise WrongArgumentError("--rate must be above 0, --max-frames at least 1")
+    tokenizer = VisionTokenizer(read_tokenizer(arguments.tokenizer))
+    listed = media_files(arguments.media)
+    with arguments.out.open("w", encoding="utf-8") as out:
+        counts = encode_files(tokenizer, listed, Sampling(arguments.rate, arguments.max_frames), arguments.on_bad_file, out)
+    print(
+        f"{arguments.out}: {counts.files} files, {counts.frames} frames, {counts.skipped} skipped; fingerprint {tokenizer.fingerprint[:16]}"
+    )
+
+
+def decode(arguments: argparse.Namespace) -> None:
+    """JSON lines of codes to pictures and clips."""
+    if arguments.rate < 1:
+        raise WrongArgumentError(f"--rate {arguments.rate}: at least 1 frame a second")
+    tokenizer = VisionTokenizer(read_tokenizer(arguments.tokenizer), decode_dtype=arguments.dtype)
+    count = decode_lines(tokenizer, arguments.codes, arguments.field, arguments.out, arguments.rate)
+    print(f"{arguments.out}: {count} files")
+
+
+def _absolute(text: str) -> str:
+    return text if "://" in text else os.path.abspath(text)  # noqa: PTH100 - the path may not exist yet
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lwm vision", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("import", help="weights of diffusers or LWM to a tokenizer's file")
+    command.add_argument("weights", type=Path, help="folder of a VQModel of diffusers, or LWM's file of its VQGAN")
+    command.add_argument("out", type=_absolute, help=f"new file, its name ends in {SUFFIX}: a path or gs://…")
+    command.add_argument("--size", type=int, default=256, metavar="PIXELS", help="side of a frame; default: %(default)s, as in LWM")
+    command.set_defaults(run=import_weights)
+    command = commands.add_parser("encode", help="pictures and clips to JSON lines of codes")
+    command.add_argument("media", type=_absolute, nargs="+", help="files or folders: paths or gs://…")
+    _add_tokenizer(command)
+    command.add_argument("--out", type=Path, required=True, help="new .jsonl file")
+    command.add_argument("--rate", type=float, metavar="FPS", help="frames of a second of a clip; default: all that it has")
+    command.add_argument("--max-frames", type=int, metavar="N", help="of more frames, keep N, evenly spaced; default: no limit")
+    command.add_argument("--on-bad-file", choices=("fail", "skip"), default="fail", help="skip: name and count it; default: fail")
+    command.set_defaults(run=encode)
+    command = commands.add_parser("decode", help="JSON lines of codes to pictures, and to clips where a line has several frames")
+    command.add_argument("codes", type=Path, help=".jsonl file")
+    _add_tokenizer(command)
+    command.add_argument("--out", type=Path, required=True, help="folder")
+    command.add_argument("--field", default="vision", help="field of the codes; default: %(default)s")
+    command.add_argument("--rate", type=int, default=4, metavar="FPS", help="frames of a second of clips; default: %(default)s")
+    command.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="of the decoder; default: %(default)s")
+    command.set_defaults(run=decode)
+    return parser
+
+
+def _add_tokenizer(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--tokenizer", type=_absolute, required=True, metavar="FILE", help="a tokenizer's file: a path or gs://…")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
