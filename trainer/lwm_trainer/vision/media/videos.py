@@ -38,8 +38,8 @@ def video_frames(file: BinaryIO, name: str, size: int, sampling: Sampling) -> It
     Raises MediaError, which begins with `name`, for a file that is broken, cut off, too large, or has no video.
     """
     with _opened(file, name) as (container, stream):
-        times = _presentation_times(container, stream, name)
-    chosen = choose([time * stream.time_base for time in times], sampling)
+        times, unit = _presentation_times(container, stream, name), Fraction(stream.time_base)  # a closed stream forgets it
+    chosen = choose([time * unit for time in times], sampling)
     wanted = iter([times[number] for number in chosen])
     following = next(wanted)
     with _opened(file, name) as (container, stream):
@@ -55,7 +55,7 @@ def video_frames(file: BinaryIO, name: str, size: int, sampling: Sampling) -> It
                 following = next(wanted, None)
                 if following is None:
                     return
-    raise MediaError(f"{name}: ends before its frame at {float(following * stream.time_base):.2f} s could be decoded: {COPY_AGAIN}")
+    raise MediaError(f"{name}: ends before its frame at {float(following * unit):.2f} s could be decoded: {COPY_AGAIN}")
 
 
 def _presentation_times(container: Any, stream: Any, name: str) -> list[int]:

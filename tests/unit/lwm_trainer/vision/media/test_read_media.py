@@ -95,6 +95,7 @@ def test_by_rate_the_frame_on_display_is_taken() -> None:
     assert levels(uneven, Sampling(frames_per_second=5)) == [0, 2, 2, 2, 2, 4, 4, 4, 4, 4, 5]
     assert levels(uneven, Sampling(frames_per_second=1, max_frames=2)) == [0, 5]
     assert levels(clip(), Sampling(frames_per_second=2.5)) == [0, 4, 8]
+    assert levels(clip(rate=30), Sampling(frames_per_second=10)) == [0, 3, 6, 9]
 
 
 def test_an_animation_is_a_clip() -> None:
