@@ -35,12 +35,12 @@ def clip(
     times: tuple[int, ...] = tuple(range(10)),
     rate: int = 10,
     index_first: bool = False,
-    **options: str,
+    options: dict[str, str] | None = None,
 ) -> bytes:
     """A clip whose frame n is shown at `times[n]` / `rate` seconds. `index_first`: an MP4 whose index stands before its data."""
     with NamedTemporaryFile(suffix=f".{kind}") as file:
         with av.open(file.name, "w", options={"movflags": "faststart"} if index_first else {}) as container:
-            _encode(container, codec, times, rate, options)
+            _encode(container, codec, times, rate, options or {})
         return Path(file.name).read_bytes()
 
 

@@ -7,15 +7,23 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+import pydantic
+from PIL import Image
+
 from lwm_trainer.config import ExitCode
 from lwm_trainer.convert.errors import WrongArgumentError
+from lwm_trainer.convert.strict_json import parse_object
 from lwm_trainer.runtime.exit_classification import classify_exception
 from lwm_trainer.runtime.redaction import redact
 from lwm_trainer.storage import emulator
 from lwm_trainer.vision.decode_codes import decode_lines
 from lwm_trainer.vision.encode_files import encode_files, media_files
 from lwm_trainer.vision.media.sampling import Sampling
+from lwm_trainer.vision.report import report
 from lwm_trainer.vision.tokenizer import VisionTokenizer
+from lwm_trainer.vision.training.crops import load_pictures
+from lwm_trainer.vision.training.recipe import TrainingRecipe
+from lwm_trainer.vision.training.train import TOKENIZER, train
 from lwm_trainer.vision.vqgan_config import VqganConfig
 from lwm_trainer.vision.weights.import_diffusers import read_diffusers
 from lwm_trainer.vision.weights.import_lwm import read_lwm
@@ -72,6 +80,28 @@ def decode(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out}: {count} files")
 
 
+def train_tokenizer(arguments: argparse.Namespace) -> None:
+    """Pictures and clips to a tokenizer's file, with checkpoints beside it."""
+    settings = {} if arguments.recipe is None else parse_object(arguments.recipe.read_bytes(), arguments.recipe)
+    settings |= {name: value for name in ("steps", "seed") if (value := getattr(arguments, name)) is not None}
+    try:
+        recipe = TrainingRecipe.model_validate(settings)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        raise WrongArgumentError(f"{arguments.recipe or 'recipe'}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    digest = train(recipe, arguments.media, arguments.out, arguments.save_interval)
+    print(f"{arguments.out}/{TOKENIZER}: fingerprint {digest[:16]}")
+
+
+def report_figures(arguments: argparse.Namespace) -> None:
+    """PSNR, SSIM and use of the codes, and a grid of pictures above their reconstructions."""
+    tokenizer = VisionTokenizer(read_tokenizer(arguments.tokenizer))
+    figures, grid = report(tokenizer, load_pictures(arguments.media, tokenizer.config.image_size))
+    if arguments.grid is not None:
+        Image.fromarray(grid).save(arguments.grid)
+    print(figures)
+
+
 def _absolute(text: str) -> str:
     return text if "://" in text else os.path.abspath(text)  # noqa: PTH100 - the path may not exist yet
 
@@ -100,6 +130,19 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--rate", type=int, default=4, metavar="FPS", help="frames of a second of clips; default: %(default)s")
     command.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="of the decoder; default: %(default)s")
     command.set_defaults(run=decode)
+    command = commands.add_parser("train", help="pictures and clips to a tokenizer; continues where it was interrupted")
+    command.add_argument("media", type=_absolute, nargs="+", help="files or folders: paths or gs://…")
+    command.add_argument("--out", type=_absolute, required=True, help="folder of the tokenizer and its checkpoint: a path or gs://…")
+    command.add_argument("--recipe", type=Path, metavar="JSON", help="file with settings; default: a small tokenizer of 64 x 64 pixels")
+    command.add_argument("--steps", type=int, help="instead of the recipe's")
+    command.add_argument("--seed", type=int, help="instead of the recipe's")
+    command.add_argument("--save-interval", type=int, default=200, metavar="STEPS", help="between checkpoints; default: %(default)s")
+    command.set_defaults(run=train_tokenizer)
+    command = commands.add_parser("report", help="PSNR, SSIM and use of the codes on pictures that were held out")
+    command.add_argument("media", type=_absolute, nargs="+", help="files or folders: paths or gs://…")
+    _add_tokenizer(command)
+    command.add_argument("--grid", type=Path, metavar="PNG", help="new picture: originals above, reconstructions below")
+    command.set_defaults(run=report_figures)
     return parser
 
 

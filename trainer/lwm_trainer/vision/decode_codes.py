@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -49,7 +50,7 @@ def _codes(line: str, field: str, codes_per_frame: int) -> NDArray[np.int64]:
 def write_clip(file: Path, frames: NDArray[np.uint8], frames_per_second: int) -> None:
     """Write frames [F, H, W, 3] as an MP4."""
     with av.open(str(file), "w") as container:
-        stream = container.add_stream(CLIP_CODEC, rate=frames_per_second, options={"crf": CLIP_QUALITY})
+        stream: Any = container.add_stream(CLIP_CODEC, rate=frames_per_second, options={"crf": CLIP_QUALITY})
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         for frame in frames:

@@ -124,7 +124,7 @@ class Middle(nnx.Module):
         x_BHWC = self.blocks[0](x_BHWC)
         for attention in self.attentions:
             x_BHWC = attention(x_BHWC)
-        return self.blocks[1](x_BHWC)  # type: ignore[no-any-return]
+        return self.blocks[1](x_BHWC)
 
 
 class Encoder(nnx.Module):
@@ -147,7 +147,7 @@ class Encoder(nnx.Module):
             if number < len(self.levels) - 1:
                 x_BHWC = level.resize(x_BHWC, halve=True)
         x_BHWC = self.conv_out(jax.nn.silu(self.norm_out(self.middle(x_BHWC))))
-        return self.to_codebook(x_BHWC)  # type: ignore[no-any-return]
+        return self.to_codebook(x_BHWC)
 
 
 class Decoder(nnx.Module):
@@ -170,7 +170,7 @@ class Decoder(nnx.Module):
             x_BHWC = level(x_BHWC)
             if number < len(self.levels) - 1:
                 x_BHWC = level.resize(_double(x_BHWC))
-        return self.conv_out(jax.nn.silu(self.norm_out(x_BHWC.astype(jnp.float32))))  # type: ignore[no-any-return]
+        return self.conv_out(jax.nn.silu(self.norm_out(x_BHWC.astype(jnp.float32))))
 
 
 def _double(x_BHWC: Array) -> Array:

@@ -41,8 +41,8 @@ def fsq_bound(vector_NC: Array, levels: tuple[int, ...]) -> Array:
     count = np.array(levels, np.float64)
     half = (count - 1) * (1 - FSQ_MARGIN) / 2
     offset = np.where(count % 2 == 0, 0.5, 0.0)
-    shift, half, offset = (each.astype(np.float32) for each in (np.arctanh(offset / half), half, offset))
-    return jnp.tanh(vector_NC + shift) * half - offset
+    shift = np.arctanh(offset / half).astype(np.float32)
+    return jnp.tanh(vector_NC + shift) * half.astype(np.float32) - offset.astype(np.float32)
 
 
 def fsq_codes(vector_NC: Array, levels: tuple[int, ...]) -> Array:

@@ -4,6 +4,7 @@ Letters: B frames, H, W rows and columns of pixels or of positions, N positions 
 """
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +15,7 @@ from flax import nnx
 from jax import Array
 from numpy.typing import NDArray
 
-from lwm_trainer.vision.modules import Vqgan
+from lwm_trainer.vision.modules import Decoder, Encoder, Vqgan
 from lwm_trainer.vision.quantiser import fsq_codes, fsq_table, nearest, unit
 from lwm_trainer.vision.vqgan_config import VqganConfig
 
@@ -34,7 +35,7 @@ def init(config: VqganConfig, seed: int) -> Params:
             case name:
                 inputs = math.prod(leaf.shape[:-1]) if name == "kernel" else leaf.shape[-1]
                 values = np.random.default_rng((seed, number)).standard_normal(leaf.shape, np.float32)
-                return (values * inputs**-0.5).astype(np.float32)
+                return values * np.float32(inputs**-0.5)
 
     leaves, structure = jax.tree.flatten_with_path(abstract(config))
     return jax.tree.unflatten(structure, [draw(number, path, leaf) for number, (path, leaf) in enumerate(leaves)])  # type: ignore[no-any-return]
@@ -43,12 +44,12 @@ def init(config: VqganConfig, seed: int) -> Params:
 @lru_cache
 def abstract(config: VqganConfig) -> Params:
     """The tree of `init` with the shape and dtype of each array; nothing is computed."""
-    return nnx.to_pure_dict(nnx.state(_module(config), nnx.Param))
+    return nnx.to_pure_dict(nnx.state(_abstract(Vqgan, config), nnx.Param))
 
 
 def vectors(config: VqganConfig, params: Params, pixel_BHWC: Array) -> Array:
     """The encoder's output before it is quantised, [B, grid, grid, codebook width], in the dtype of the pixels, which are from -1 to 1."""
-    return _merge(config, params).encoder(pixel_BHWC)  # type: ignore[no-any-return]
+    return _merge(Encoder, config, params["encoder"])(pixel_BHWC)  # type: ignore[no-any-return]
 
 
 def table(config: VqganConfig, params: Params) -> Array:
@@ -100,15 +101,15 @@ def decode(config: VqganConfig, params: Params, code_BN: Array, dtype: Any = jnp
 
 def reconstruct(config: VqganConfig, params: Params, vector_BHWC: Array, dtype: Any = jnp.bfloat16) -> Array:
     """The decoder's output, float32 [B, image size, image size, 3], not yet cut to -1 to 1."""
-    return _merge(config, params).decoder(vector_BHWC.astype(dtype))  # type: ignore[no-any-return]
+    return _merge(Decoder, config, params["decoder"])(vector_BHWC.astype(dtype))  # type: ignore[no-any-return]
 
 
-def _merge(config: VqganConfig, params: Params) -> Any:
-    """The module with these parameters; only for use inside a traced function."""
-    definition, state = nnx.split(_module(config))
-    nnx.replace_by_pure_dict(state, params)
+def _merge(kind: Callable[[VqganConfig], nnx.Module], config: VqganConfig, parameters: Params) -> Any:
+    """A module of this kind with these parameters; only for use inside a traced function."""
+    definition, state = nnx.split(_abstract(kind, config))
+    nnx.replace_by_pure_dict(state, parameters)
     return nnx.merge(definition, state)
 
 
-def _module(config: VqganConfig) -> Any:
-    return nnx.eval_shape(lambda: Vqgan(config))
+def _abstract(kind: Callable[[VqganConfig], nnx.Module], config: VqganConfig) -> Any:
+    return nnx.eval_shape(lambda: kind(config))

@@ -11,7 +11,10 @@ import pytest
 from lwm_trainer.convert.array_pickle import load_arrays
 from lwm_trainer.convert.errors import ConversionError
 
-ARRAYS = {"a": {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3)}, "b": np.asfortranarray(np.ones((2, 2), np.float16))}
+ARRAYS: dict[str, Any] = {
+    "a": {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3)},
+    "b": np.asfortranarray(np.ones((2, 2), np.float16)),
+}
 
 
 class Runs:

@@ -34,7 +34,8 @@ def test_the_codes_of_a_frame_depend_on_the_frame_alone(batch: int, order: list[
 def test_codes_come_back_as_frames() -> None:
     codes = tokenizer(2).encode(FRAMES)
     frames = tokenizer(2).decode(codes)
-    assert (frames.shape, frames.dtype) == (FRAMES.shape, np.uint8)
+    assert frames.shape == FRAMES.shape
+    assert frames.dtype == np.uint8
     np.testing.assert_array_equal(frames[3:4], tokenizer(1).decode(codes[3:4]))
 
 

@@ -40,22 +40,22 @@ def video_frames(file: BinaryIO, name: str, size: int, sampling: Sampling) -> It
     with _opened(file, name) as (container, stream):
         times, unit = _presentation_times(container, stream, name), Fraction(stream.time_base)  # a closed stream forgets it
     chosen = choose([time * unit for time in times], sampling)
-    wanted = iter([times[number] for number in chosen])
-    following = next(wanted)
+    wanted = [times[number] for number in chosen]
+    taken = 0
     with _opened(file, name) as (container, stream):
         stream.thread_type = "AUTO"
         for decoded in container.decode(stream):
             if decoded.is_corrupt:
                 raise MediaError(f"{name}: the frame at {float(decoded.time or 0):.2f} s is damaged: {COPY_AGAIN}")
-            if decoded.pts is None or decoded.pts < following:
+            if decoded.pts is None or decoded.pts < wanted[taken]:
                 continue
             frame = fit_frame(_upright(decoded, name), size, name)
-            while following <= decoded.pts:
+            while wanted[taken] <= decoded.pts:
                 yield frame
-                following = next(wanted, None)
-                if following is None:
+                taken += 1
+                if taken == len(wanted):
                     return
-    raise MediaError(f"{name}: ends before its frame at {float(following * unit):.2f} s could be decoded: {COPY_AGAIN}")
+    raise MediaError(f"{name}: ends before its frame at {float(wanted[taken] * unit):.2f} s could be decoded: {COPY_AGAIN}")
 
 
 def _presentation_times(container: Any, stream: Any, name: str) -> list[int]:

@@ -26,7 +26,7 @@ def parameter_shapes(config: VqganConfig) -> dict[Path, tuple[int, ...]]:
     return {path: tuple(leaf.shape) for path, leaf in flatten(vqgan.abstract(config)).items()}
 
 
-def flatten(params: Mapping[str | int, Any]) -> dict[Path, Any]:
+def flatten(params: Mapping[Any, Any]) -> dict[Path, Any]:
     """The arrays of a nested dict by their paths."""
     flat: dict[Path, Any] = {}
     for key, value in params.items():

@@ -33,7 +33,7 @@ def lwm_frame(image: Image.Image) -> NDArray[np.uint8]:
     size = (SIZE, int(SIZE * height / width)) if width < height else (int(SIZE * width / height), SIZE)
     image = image.resize(size)
     left, top = (image.size[0] - SIZE) / 2, (image.size[1] - SIZE) / 2
-    return np.asarray(image.crop((left, top, left + SIZE, top + SIZE)))  # type: ignore[arg-type]
+    return np.asarray(image.crop((left, top, left + SIZE, top + SIZE)))
 
 
 @pytest.mark.parametrize("size", [(48, 32), (31, 33), (16, 16), (9, 40), (53, 20), (5, 5)])
@@ -75,8 +75,8 @@ def test_each_container_is_read_in_the_order_of_presentation(kind: str, codec: s
 
 
 def test_b_frames_come_in_the_order_of_presentation() -> None:
-    content = clip(**{"x264-params": "bframes=3:b-adapt=0:scenecut=0:keyint=10"})
-    with av.open(io.BytesIO(content)) as container:
+    content = clip(options={"x264-params": "bframes=3:b-adapt=0:scenecut=0:keyint=10"})
+    with av.open(io.BytesIO(content), "r") as container:
         decoding_order = [packet.pts for packet in container.demux(video=0) if packet.pts is not None]
     assert decoding_order != sorted(decoding_order)
     assert levels(content) == list(range(10))
@@ -125,7 +125,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "only a head": (lambda: clip()[:40], "x: broken or truncated"),
     "mp4 without its index": (lambda: clip()[:600], "x: broken or truncated"),
     "mp4 cut in its data": (lambda: clip(index_first=True)[:-150], "x: (is cut off or damaged|has . of the 10 frames)"),
-    "mkv cut": (lambda: clip("mkv", times=tuple(range(12)), g="1")[:-900], "x: (ends at|is cut off|broken or truncated)"),
+    "mkv cut": (lambda: clip("mkv", times=tuple(range(12)), options={"g": "1"})[:-900], "x: (ends at|is cut off|broken or truncated)"),
     "another container": (lambda: b"\x00\x00\x00\x08wide" + bytes(64), "x: broken or truncated"),
 }
 

@@ -9,6 +9,7 @@ from safetensors.numpy import load_file, save_file
 from lwm_trainer.data.errors import DataCorruptError
 from lwm_trainer.storage.errors import FileMissingError
 from lwm_trainer.vision import vqgan
+from lwm_trainer.vision.media.frame_recipe import FRAME_RECIPE
 from lwm_trainer.vision.vqgan_config import VqganConfig
 from lwm_trainer.vision.weights import tokenizer_file
 from lwm_trainer.vision.weights.parameter_names import flatten
@@ -49,7 +50,7 @@ def test_the_fingerprint_knows_weights_config_and_frames(monkeypatch: pytest.Mon
     }
     params["codebook"][3, 1] += 1e-6
     digests.add(tokenizer_file.fingerprint(PLAIN, params))
-    monkeypatch.setitem(tokenizer_file.FRAME_RECIPE, "resize", "another")
+    monkeypatch.setitem(FRAME_RECIPE, "resize", "another")
     digests.add(tokenizer_file.fingerprint(PLAIN, params))
     assert len(digests) == 4
 
@@ -79,6 +80,6 @@ def test_files_that_are_no_tokenizer_are_refused(tmp_path: Path) -> None:
 
 def test_a_file_for_other_frames_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_tokenizer(f"{tmp_path}/a.safetensors", PLAIN, vqgan.init(PLAIN, 1), "test")
-    monkeypatch.setitem(tokenizer_file.FRAME_RECIPE, "resize", "another")
+    monkeypatch.setitem(FRAME_RECIPE, "resize", "another")
     with pytest.raises(DataCorruptError, match=r"was made for frames by .*bicubic.* but this version makes them by .*another"):
         read_tokenizer(f"{tmp_path}/a.safetensors")

@@ -1,0 +1,64 @@
+"""`lwm vision train`: pictures in, a tokenizer's file out. A killed run continues from its last checkpoint, bit for bit."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import jax
+import numpy as np
+
+from lwm_trainer.data.errors import DataError
+from lwm_trainer.storage.folder import folder
+from lwm_trainer.vision.training.crops import SOURCE_SCALE, crop_batch, load_pictures
+from lwm_trainer.vision.training.recipe import TrainingRecipe
+from lwm_trainer.vision.training.training_state import restore_state, save_state
+from lwm_trainer.vision.training.training_step import exported, init_state, train_step
+from lwm_trainer.vision.weights.tokenizer_file import write_tokenizer
+
+TOKENIZER = "tokenizer.safetensors"
+LINE_STEPS = 20
+"""Steps between two lines of progress."""
+
+
+@dataclass
+class _Window:
+    """Metrics since the last line."""
+
+    losses: list[float] = field(default_factory=list)
+    absolute: list[float] = field(default_factory=list)
+    codes: set[int] = field(default_factory=set)
+
+
+def train(recipe: TrainingRecipe, media: Sequence[str], out: str, save_interval_steps: int) -> str:
+    """Train, or continue, in the folder `out`; returns the fingerprint of the tokenizer's file there.
+
+    Raises DataError for pictures or a recipe that cannot be used, or a loss that is not finite, and the errors of storage.
+    """
+    size = recipe.tokenizer.image_size
+    files = folder(out)
+    state = init_state(recipe)
+    restored = restore_state(files, recipe, state)
+    state = state if restored is None else restored
+    pictures = load_pictures(media, SOURCE_SCALE * size)
+    print(f"{len(pictures)} pictures, from step {int(state['step'])} to {recipe.steps}", flush=True)
+    step, window, begun = jax.jit(partial(train_step, recipe)), _Window(), time.monotonic()
+    for number in range(int(state["step"]), recipe.steps):
+        state, metrics = step(state, crop_batch(pictures, size, recipe.batch, recipe.seed, number))
+        window.losses.append(float(metrics["loss"]))
+        window.absolute.append(float(metrics["absolute"]))
+        window.codes.update(np.unique(metrics["codes"]).tolist())
+        if not np.isfinite(window.losses[-1]):
+            raise DataError(f"step {number + 1}: the loss is {window.losses[-1]}: lower optimizer.peakLearningRate")
+        if (number + 1) % LINE_STEPS == 0 or number + 1 == recipe.steps:
+            seconds = (time.monotonic() - begun) / len(window.losses)
+            print(
+                f"step {number + 1}: loss {np.mean(window.losses):.4f}, L1 {np.mean(window.absolute):.4f},"
+                f" {len(window.codes)} of {recipe.tokenizer.codebook_size} codes, {seconds:.2f} s a step",
+                flush=True,
+            )
+            window, begun = _Window(), time.monotonic()
+        if (number + 1) % save_interval_steps == 0 or number + 1 == recipe.steps:
+            save_state(files, state)
+    params = jax.tree.map(np.asarray, exported(state))
+    return write_tokenizer(f"{files.uri}/{TOKENIZER}", recipe.tokenizer, params, f"trained for {recipe.steps} steps")
