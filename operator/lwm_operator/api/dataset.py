@@ -8,12 +8,12 @@ from lwm_operator.api.pod_template import Resources
 from lwm_operator.api.resource import Name, Resource
 from lwm_operator.api.rules import guarded, rule
 from lwm_operator.api.storage import Location
-from lwm_trainer.config import Chat, ContentHash, Documents, Frames, Kind, OnBadRecord
+from lwm_trainer.config import Chat, ContentHash, Documents, Frames, Kind, Media, OnBadRecord
 
 MAX_WORKERS = 1024
 
 _FIXED = ("kind", "source", "fields", "chat", "frames", "documents", "onBadRecord")
-_FIXED_OPTIONAL = ("fieldsFromExample", "preparation")
+_FIXED_OPTIONAL = ("fieldsFromExample", "media", "preparation")
 FIXED_FIELDS = (*_FIXED, *_FIXED_OPTIONAL)
 """Fields of a data set that cannot change after creation."""
 _UNCHANGED = " && ".join(
@@ -62,6 +62,10 @@ class Dataset(Resource):
                 "a chat is read from chat.messagesField: remove fields and fieldsFromExample, or use another kind",
             ),
             rule(
+                "!has(self.media) || (self.kind == 'vision' && has(self.preparation))",
+                "media is for kind vision, and is encoded by a preparation: set kind: vision and preparation",
+            ),
+            rule(
                 _UNCHANGED,
                 "a data set cannot change after creation, except for acceptChangeTo: create a new LWMTraining instead",
             ),
@@ -71,7 +75,8 @@ class Dataset(Resource):
     name: Name
     """Unique name of the data set, for stages[].mixture."""
     kind: Kind = "text"
-    """Type of the records. text: text fields. chat: conversations. vision: text fields and vision codes; it needs model.vision."""
+    """Type of the records. text: text fields. chat: conversations. vision: text fields, and vision codes or files (`media`); it needs
+    model.vision."""
     source: Source
     """Files of the data set: `.jsonl`, `.txt` (one record per file), both also as `.gz` or `.zst`, `.parquet`, or a folder saved by Hugging
     Face `datasets`."""
@@ -84,6 +89,10 @@ class Dataset(Resource):
     )
     chat: Chat = Chat()
     frames: Frames = Frames()
+    media: Media | None = Field(
+        default=None,
+        description="Pictures and clips as files beside the records, encoded in preparation. Default: vision fields hold codes.",
+    )
     documents: Annotated[
         Documents,
         Field(

@@ -76,6 +76,7 @@ def dataset_config(dataset: DatasetSpec) -> Dataset:
         fields_from_example=dataset.fields_from_example,
         chat=dataset.chat,
         frames=dataset.frames,
+        media=dataset.media,
         documents=dataset.documents,
         on_bad_record=dataset.on_bad_record,
         accept_change_to=dataset.accept_change_to,

@@ -8,7 +8,7 @@ needs pydantic and the standard library only.
 
 from lwm_trainer.config.contract import CONTRACT_VERSION, OLDEST_CONTRACT_VERSION, Contract, ContractError, VersionedRecord
 from lwm_trainer.config.data_identity import AcceptedChange, DataIdentity, DatasetIdentity
-from lwm_trainer.config.dataset import Chat, ContentHash, Dataset, Documents, Frames, Kind, OnBadRecord
+from lwm_trainer.config.dataset import Chat, ContentHash, Dataset, Documents, Frames, Kind, Media, OnBadRecord
 from lwm_trainer.config.exit_codes import FATAL_EXIT_CODES, SECONDARY_EXIT_CODES, ErrorReason, ExitCode
 from lwm_trainer.config.gang import Gang, Hang, Lease
 from lwm_trainer.config.loss import Loss, Modalities
@@ -82,6 +82,7 @@ __all__ = [
     "Lease",
     "Loss",
     "MatmulPrecision",
+    "Media",
     "Memory",
     "Mesh",
     "Modalities",

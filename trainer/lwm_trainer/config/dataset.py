@@ -44,6 +44,18 @@ class Frames(Contract):
     guidance)."""
 
 
+class Media(Contract):
+    """Pictures and clips as files beside the records. Their codes are the field `vision` of the field line."""
+
+    tokenizer: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^(gs://[^/\s]+/|[^/\s])[^\s]*\.safetensors$")]
+    """File of the vision tokenizer, as `lwm vision import` or `lwm vision train` writes it: `gs://bucket/path`, or a path below the folder
+    of the records."""
+    field: Annotated[str, Field(min_length=1, max_length=64)] = "media"
+    """Record field with the path of a picture (PNG, JPEG, WebP, GIF) or clip (MP4, WebM, Matroska), relative to the record's file."""
+    frames_per_second: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """Frames of a second of a clip: those on display at these moments. Of more than frames.maxFrames, this many are kept, evenly spaced."""
+
+
 class Documents(Contract):
     """Selection of documents by length, in tokens. It does not change the prepared token store."""
 
@@ -73,6 +85,8 @@ class Dataset(Contract):
     """Record field that holds the value for `fields`, or a list of values of which one is drawn by the record's place and the epoch."""
     chat: Chat = Chat()
     frames: Frames = Frames()
+    media: Media | None = None
+    """Files whose codes are made in preparation; None: vision fields hold ready codes."""
     documents: Documents = Documents()
     on_bad_record: OnBadRecord = "fail"
     """Handling of a record that makes no document. fail: the stage fails with file and line. skip: the record is left out and counted."""

@@ -10,14 +10,16 @@ from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.encoding.tokenizer_config import read_templates
 from lwm_trainer.storage.listing import Listing
 
-_NOT_IN_RECIPE = {"name", "uri", "weight", "documents", "on_bad_record", "accept_change_to", "prepared"}
-"""Fields of a data set that do not change the store: rows are made from it later, and bad records are in no store."""
+_NOT_IN_RECIPE = {"name", "uri", "weight", "documents", "on_bad_record", "accept_change_to", "prepared", "media"}
+"""Fields of a data set that do not change the store: rows are made from it later, and bad records are in no store. The
+tokenizer of media counts by its fingerprint."""
 
 
-def store_recipe(config: PrepareConfig, tokenizer: Tokenizer, listing: Listing) -> dict[str, Any]:
+def store_recipe(config: PrepareConfig, tokenizer: Tokenizer, listing: Listing, media: dict[str, Any] | None = None) -> dict[str, Any]:
     """All that decides the content of a store, as JSON.
 
-    Files count by name below the source, size and version, so the same files at another address make the same store.
+    Files count by name below the source, size and version, so the same files at another address make the same store. `media`
+    is the identity of what encodes pictures and clips; None for a data set without.
     """
     recipe: dict[str, Any] = {
         "format": FORMAT,
@@ -31,6 +33,8 @@ def store_recipe(config: PrepareConfig, tokenizer: Tokenizer, listing: Listing) 
     }
     if config.dataset.kind == "vision":
         recipe["visionVocabSize"] = config.vision_vocab_size
+    if media is not None:
+        recipe["media"] = media
     if config.dataset.is_drawn:
         recipe |= {"seed": config.seed, "drawnEpochs": DRAWN_EPOCHS}
     if config.dataset.kind == "chat" and config.dataset.chat.template == "tokenizer":

@@ -31,9 +31,12 @@ def read_plan(files: Folder) -> list[Shard] | None:
     return [tuple(FilePart(**part | {"file": Entry(**part["file"])}) for part in shard) for shard in shards]
 
 
-def write_plan(files: Folder, listing: Listing) -> list[Shard]:
-    """Cut the files into shards and write the plan, once, so that every worker, also a restarted one, has the same shards."""
-    shards = cut_shards(listing, shard_bytes(listing))
+def write_plan(files: Folder, listing: Listing, *, media: bool) -> list[Shard]:
+    """Cut the files into shards and write the plan, once, so that every worker, also a restarted one, has the same shards.
+
+    `media`: the records name pictures or clips.
+    """
+    shards = cut_shards(listing, shard_bytes(listing, media=media))
     files.write(PLAN, to_json({"shards": [[asdict(part) for part in shard] for shard in shards]}))
     return shards
 

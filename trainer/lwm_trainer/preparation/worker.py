@@ -35,8 +35,13 @@ def prepare(config: PrepareConfig, worker: int, report: PreparationReport, *, po
     """
     tokenizer = Tokenizer.load(config.tokenizer, config.vocab_size)
     encode = encoder(config.dataset, tokenizer, config.vision_vocab_size, config.seed)
-    listing = list_record_files(config.dataset.uri)
-    recipe = store_recipe(config, tokenizer, listing)
+    listing, media = list_record_files(config.dataset.uri, media=config.dataset.media is not None), None
+    if config.dataset.media is not None:
+        from lwm_trainer.vision.media_records import MediaRecords  # brings JAX, which no other data set needs
+
+        media = MediaRecords(config.dataset, config.dataset.media, listing)
+        encode = media.encoder(encode)
+    recipe = store_recipe(config, tokenizer, listing, None if media is None else media.identity)
     files = folder(store_folder(config.root, recipe))
     if PREPARED in files.names():
         return _open_existing(config, files, listing, report)
@@ -72,7 +77,7 @@ class _SharedProgress:
         """The plan, which worker 0 makes and the others wait for; None when the store was completed meanwhile."""
         while (shards := read_plan(self._files)) is None:
             if worker == 0:
-                return write_plan(self._files, self._listing)
+                return write_plan(self._files, self._listing, media=self._config.dataset.media is not None)
             if PREPARED in self._files.names():
                 return None
             self._wait()
@@ -127,7 +132,7 @@ class _SharedProgress:
         if time.monotonic() - self._listed_at < _LIST_SECONDS:
             return
         # Workers that listed different files work in different folders, and would wait for each other forever.
-        if list_record_files(self._config.dataset.uri) != self._listing:
+        if list_record_files(self._config.dataset.uri, media=self._config.dataset.media is not None) != self._listing:
             raise FileChangedError(self._config.dataset.uri)
         self._listed_at = time.monotonic()
 

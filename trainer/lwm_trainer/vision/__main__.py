@@ -13,6 +13,7 @@ from PIL import Image
 from lwm_trainer.config import ExitCode
 from lwm_trainer.convert.errors import WrongArgumentError
 from lwm_trainer.convert.strict_json import parse_object
+from lwm_trainer.data.records.source_files import WEIGHTS_SUFFIX
 from lwm_trainer.runtime.exit_classification import classify_exception
 from lwm_trainer.runtime.redaction import redact
 from lwm_trainer.storage import emulator
@@ -27,7 +28,7 @@ from lwm_trainer.vision.training.train import TOKENIZER, train
 from lwm_trainer.vision.vqgan_config import VqganConfig
 from lwm_trainer.vision.weights.import_diffusers import read_diffusers
 from lwm_trainer.vision.weights.import_lwm import read_lwm
-from lwm_trainer.vision.weights.tokenizer_file import SUFFIX, read_tokenizer, write_tokenizer
+from lwm_trainer.vision.weights.tokenizer_file import read_tokenizer, write_tokenizer
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def import_weights(arguments: argparse.Namespace) -> None:
     """Weights of diffusers (a folder) or of LWM (a file) to a tokenizer's file."""
-    if not arguments.out.endswith(SUFFIX):
-        raise WrongArgumentError(f"{arguments.out}: give a name that ends in {SUFFIX}")
+    if not arguments.out.endswith(WEIGHTS_SUFFIX):
+        raise WrongArgumentError(f"{arguments.out}: give a name that ends in {WEIGHTS_SUFFIX}")
     if arguments.weights.is_dir():
         config, params = read_diffusers(arguments.weights, arguments.size)
     else:
@@ -111,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("import", help="weights of diffusers or LWM to a tokenizer's file")
     command.add_argument("weights", type=Path, help="folder of a VQModel of diffusers, or LWM's file of its VQGAN")
-    command.add_argument("out", type=_absolute, help=f"new file, its name ends in {SUFFIX}: a path or gs://…")
+    command.add_argument("out", type=_absolute, help=f"new file, its name ends in {WEIGHTS_SUFFIX}: a path or gs://…")
     command.add_argument("--size", type=int, default=256, metavar="PIXELS", help="side of a frame; default: %(default)s, as in LWM")
     command.set_defaults(run=import_weights)
     command = commands.add_parser("encode", help="pictures and clips to JSON lines of codes")

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwm_trainer.data.errors import DataCorruptError, DataMissingError
+from lwm_trainer.data.records.record import BadRecordError
+from lwm_trainer.data.records.source_files import MEDIA_SUFFIXES
 from lwm_trainer.storage.files import list_files, open_file
 from lwm_trainer.storage.listing import Entry, Listing
 from lwm_trainer.vision.encode_media import encode_media
-from lwm_trainer.vision.media.errors import MediaError
-from lwm_trainer.vision.media.read_media import SUFFIXES, read_media
+from lwm_trainer.vision.media.read_media import read_media
 from lwm_trainer.vision.media.sampling import Sampling
 from lwm_trainer.vision.tokenizer import VisionTokenizer
 
@@ -38,9 +39,9 @@ def media_files(uris: Sequence[str]) -> list[tuple[Listing, Entry]]:
     for uri in uris:
         listing = list_files(uri)
         is_file = len(listing.entries) == 1 and uri.endswith(listing.entries[0].name)
-        entries = [entry for entry in listing.entries if is_file or entry.name.lower().endswith(SUFFIXES)]
+        entries = [entry for entry in listing.entries if is_file or entry.name.lower().endswith(MEDIA_SUFFIXES)]
         if not entries:
-            raise DataMissingError(f"{uri}: no file there ends in {', '.join(SUFFIXES)}: name a file or another folder")
+            raise DataMissingError(f"{uri}: no file there ends in {', '.join(MEDIA_SUFFIXES)}: name a file or another folder")
         listed += [(listing, entry) for entry in entries]
     return listed
 
@@ -59,7 +60,7 @@ def encode_files(
     counts = EncodeCounts()
     frames = (_frames(listing, entry, tokenizer.config.image_size, sampling) for listing, entry in listed)
     for (_, entry), codes in zip(listed, encode_media(tokenizer, frames), strict=True):
-        if isinstance(codes, MediaError):
+        if isinstance(codes, BadRecordError):
             if on_bad_file == "fail":
                 raise DataCorruptError(str(codes)) from codes
             counts.skipped += 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lwm_trainer.vision.media.errors import MediaError
+from lwm_trainer.data.records.record import BadRecordError
 from lwm_trainer.vision.tokenizer import VisionTokenizer
 
 Codes = NDArray[np.int32]
@@ -20,14 +20,14 @@ class _File:
     frames: int = 0
     is_read: bool = False
     codes: list[NDArray[np.int32]] = field(default_factory=list)
-    error: MediaError | None = None
+    error: BadRecordError | None = None
 
 
-def encode_media(tokenizer: VisionTokenizer, files: Iterable[Iterator[NDArray[np.uint8]]]) -> Iterator[Codes | MediaError]:
+def encode_media(tokenizer: VisionTokenizer, files: Iterable[Iterator[NDArray[np.uint8]]]) -> Iterator[Codes | BadRecordError]:
     """Yield the codes of each file in their order, or why it has none.
 
     Args:
-        files: the frames [H, W, 3] of each file, which may raise MediaError. One batch of frames is in memory.
+        files: the frames [H, W, 3] of each file, which may raise BadRecordError, such as MediaError. One batch of frames is in memory.
     """
     waiting: list[_File] = []
     pending: list[tuple[_File, NDArray[np.uint8]]] = []
@@ -38,7 +38,7 @@ def encode_media(tokenizer: VisionTokenizer, files: Iterable[Iterator[NDArray[np
                 file.codes.append(codes)
             pending.clear()
 
-    def finished() -> Iterator[Codes | MediaError]:
+    def finished() -> Iterator[Codes | BadRecordError]:
         while waiting and waiting[0].is_read and (waiting[0].error or len(waiting[0].codes) == waiting[0].frames):
             file = waiting.pop(0)
             yield file.error or np.stack(file.codes)
@@ -52,7 +52,7 @@ def encode_media(tokenizer: VisionTokenizer, files: Iterable[Iterator[NDArray[np
                 pending.append((file, frame))
                 if len(pending) == tokenizer.batch:
                     flush()
-        except MediaError as error:
+        except BadRecordError as error:
             file.error = error
         file.is_read = True
         yield from finished()

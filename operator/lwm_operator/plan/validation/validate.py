@@ -84,6 +84,10 @@ def _dataset_errors(where: str, dataset: Dataset, *, has_vision: bool) -> list[s
             errors.append(
                 f"{where}.{name}: it is for kind {kind}, and this data set is of kind {dataset.kind}: remove it or change the kind"
             )
+    if dataset.media is not None and dataset.kind != "vision":
+        errors.append(f"{where}.media: it is for kind vision, and this data set is of kind {dataset.kind}: remove it or change the kind")
+    if dataset.media is not None and dataset.preparation is None:
+        errors.append(f"{where}.media: pictures and clips are encoded by a preparation: set preparation.workers")
     from_example = dataset.fields_from_example is not None
     if dataset.kind == "chat" and (from_example or dataset.fields != "text"):
         field = "fieldsFromExample" if from_example else "fields"

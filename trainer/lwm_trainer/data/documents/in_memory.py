@@ -126,6 +126,10 @@ def _tokenizer_identity(sha256: str, begin_id: int, end_id: int) -> str:
 
 
 def _encode_dataset(config: RunConfig, dataset: Dataset, tokenizer: Tokenizer) -> InMemoryDocuments:
+    if dataset.media is not None:
+        raise DataError(
+            f"datasets[{dataset.name}].media: pictures and clips are encoded by a preparation: set preparation, or prepare the data set"
+        )
     vision = config.model.vision
     encode = encoder(dataset, tokenizer, vision.vocab_size if vision is not None else None, config.seed)
     listing, skipped = list_record_files(dataset.uri), SkippedRecords(dataset.on_bad_record)

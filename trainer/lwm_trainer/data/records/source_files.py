@@ -11,6 +11,9 @@ from lwm_trainer.storage.files import list_files
 from lwm_trainer.storage.listing import Entry, Listing
 
 SUFFIXES = (".txt", ".jsonl", ".parquet", ".arrow")
+MEDIA_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".webm", ".mkv")
+"""Files of pictures and clips, which records name."""
+WEIGHTS_SUFFIX = ".safetensors"
 COMPRESSIONS: dict[str, Literal["gzip", "zstd"]] = {".gz": "gzip", ".zst": "zstd"}
 """Compressions of `.txt` and `.jsonl` files, by suffix. Tables are compressed inside."""
 
@@ -43,15 +46,19 @@ def file_format(name: str) -> FileFormat | None:
     return FileFormat(suffix, compression)
 
 
-def list_record_files(uri: str) -> Listing:
-    """List the files that hold records of a data set.
+def list_record_files(uri: str, *, media: bool = False) -> Listing:
+    """List the files that hold records of a data set; with `media`, pictures, clips and a vision tokenizer may lie beside them.
 
     Raises what `list_files` raises, FileMissingError where no file holds records, and DataError for a folder of several splits, or with
     files that are neither read nor known to be no data.
     """
     listing = list_files(uri)
     is_file = len(listing.entries) == 1 and uri.endswith(listing.entries[0].name)
-    candidates = listing.entries if is_file else tuple(entry for entry in listing.entries if not is_no_data(entry.name))
+    candidates = (
+        listing.entries
+        if is_file
+        else tuple(entry for entry in listing.entries if not is_no_data(entry.name) and not (media and _is_media(entry.name)))
+    )
     if any(PurePosixPath(entry.name).name == _SPLITS for entry in candidates):
         splits = sorted({entry.name.rpartition("/")[0] for entry in candidates if entry.name.endswith(".arrow")})
         raise DataError(
@@ -81,6 +88,10 @@ def is_no_data(name: str) -> bool:
     if file in _NO_DATA_FILES or file in _CHECKSUM_FILES or file.endswith("_$folder$"):
         return True
     return file_format(file) is None and (file.startswith(_NO_DATA_PREFIXES) or file.endswith(_NO_DATA_SUFFIXES))
+
+
+def _is_media(name: str) -> bool:
+    return name.lower().endswith((*MEDIA_SUFFIXES, WEIGHTS_SUFFIX))
 
 
 def _is_unsaved_arrow(name: str) -> bool:

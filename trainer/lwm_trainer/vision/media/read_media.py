@@ -14,8 +14,6 @@ from lwm_trainer.vision.media.videos import video_frames
 HEAD_BYTES = 16
 MAX_PICTURE_BYTES = 2**28
 """Bytes of a picture's file, which is read at once."""
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".webm", ".mkv")
-"""Names under which such files lie."""
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 _MATROSKA = b"\x1a\x45\xdf\xa3"
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")

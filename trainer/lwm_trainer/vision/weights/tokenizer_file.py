@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from lwm_trainer.data.errors import DataCorruptError
+from lwm_trainer.data.records.source_files import WEIGHTS_SUFFIX
 from lwm_trainer.storage.files import list_files, open_file
 from lwm_trainer.storage.folder import folder
 from lwm_trainer.vision import vqgan
@@ -31,7 +32,6 @@ from lwm_trainer.vision.weights.parameter_names import (
 
 CONFIG, FRAMES, FINGERPRINT, SOURCE = "lwm.config", "lwm.frames", "lwm.fingerprint", "lwm.source"
 """Keys of the metadata."""
-SUFFIX = ".safetensors"
 FIX = "make it with `lwm vision train` or `lwm vision import`"
 
 
@@ -75,7 +75,7 @@ def read_tokenizer(uri: str) -> TokenizerFile:
     """
     listing = list_files(uri)
     if len(listing.entries) != 1 or not uri.endswith(listing.entries[0].name):
-        raise DataCorruptError(f"{uri}: is a folder: name the {SUFFIX} file of a vision tokenizer")
+        raise DataCorruptError(f"{uri}: is a folder: name the {WEIGHTS_SUFFIX} file of a vision tokenizer")
     with open_file(listing, listing.entries[0]) as opened:
         content = opened.read()
     metadata = _metadata(uri, content)

@@ -1,0 +1,142 @@
+"""Records that name files: the codes of their pictures in rows of tokens, and what is said where there is none."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lwm_trainer.config import Dataset, PrepareConfig
+from lwm_trainer.data.documents.in_memory import load_documents
+from lwm_trainer.data.documents.store import TokenStore
+from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.data.errors import DataCorruptError, DataError
+from lwm_trainer.preparation.preparation_report import PreparationReport
+from lwm_trainer.preparation.worker import prepare
+from lwm_trainer.storage.folder import folder
+from lwm_trainer.vision import vqgan
+from lwm_trainer.vision.media.read_media import read_media
+from lwm_trainer.vision.media.sampling import Sampling
+from lwm_trainer.vision.tokenizer import VisionTokenizer
+from lwm_trainer.vision.vqgan_config import VqganConfig
+from lwm_trainer.vision.weights.tokenizer_file import read_tokenizer, write_tokenizer
+from support.builders import ALONE, a_run
+from support.media_files import SIZE, clip, picture
+from unit.lwm_trainer.data.encoding.test_tokenizer import content
+
+CONFIG = VqganConfig(image_size=SIZE, width=4, multipliers=(1, 2), blocks=1, groups=2, latent_width=4, codebook_size=16, codebook_width=3)
+RECORDS = [
+    {"media": "files/a.png", "caption": "one"},
+    {"media": "files/c.mp4", "caption": "two"},
+    {"media": "files/b.jpg", "caption": "three"},
+]
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "no file": ({"media": "files/none.png"}, "field 'media' names .*/files/none.png, where no file is: put it there"),
+    "no field": ({"image": "files/a.png"}, "field 'media' is missing"),
+    "a number": ({"media": 3}, "field 'media' holds a number, not a path"),
+    "outside": ({"media": "../a.png"}, r"field 'media' holds '\.\./a.png': write a path relative to the record's file"),
+    "absolute": ({"media": "/etc/passwd"}, "field 'media' holds '/etc/passwd': write a path relative"),
+    "a folder": ({"media": "files"}, "field 'media' names .*/files, which is no file"),
+    "an empty file": ({"media": "files/empty.png"}, "files/empty.png: is empty"),
+    "codes, too": ({"media": "files/a.png", "vision": [1]}, "field 'vision' is there, and the codes of 'media' would take its place"),
+}
+
+
+@cache
+def weights(seed: int) -> vqgan.Params:
+    return vqgan.init(CONFIG, seed)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    created = tmp_path / "source"
+    (created / "files").mkdir(parents=True)
+    for name, file in {"a.png": picture("PNG"), "b.jpg": picture("JPEG"), "c.mp4": clip(), "empty.png": b""}.items():
+        (created / "files" / name).write_bytes(file)
+    write_tokenizer(f"{created}/t.safetensors", CONFIG, weights(0), "test")
+    write_records(created, RECORDS)
+    (tmp_path / "tokenizer.json").write_bytes(content("<s>", "</s>"))
+    return created
+
+
+def write_records(source: Path, records: list[dict[str, Any]]) -> None:
+    (source / "records.jsonl").write_text("".join(json.dumps({"caption": "x"} | record) + "\n" for record in records))
+
+
+def config(source: Path, frames: dict[str, int] | None = None, **changes: Any) -> PrepareConfig:
+    dataset = {
+        "name": "clips",
+        "kind": "vision",
+        "uri": str(source),
+        "fields": "[caption],vision",
+        "media": {"tokenizer": "t.safetensors", "framesPerSecond": 5},
+        "frames": {"tokensPerFrame": 64, "codebookSize": 16, "maxFrames": 3} | (frames or {}),
+        **changes,
+    }
+    files = {"tokenizer": f"{source.parent}/tokenizer.json", "root": f"{source.parent}/stores"}
+    return PrepareConfig(training="t", dataset=Dataset.model_validate(dataset), vocab_size=258, vision_vocab_size=32, workers=1, **files)
+
+
+def prepared(created: PrepareConfig) -> TokenStore:
+    result = prepare(created, 0, PreparationReport())
+    assert result is not None
+    return TokenStore(folder(result.uri), created.dataset.uri)
+
+
+def test_a_document_has_the_codes_of_its_frames(source: Path) -> None:
+    store = prepared(config(source))
+    ours = VisionTokenizer(read_tokenizer(f"{source}/t.safetensors"))
+    assert len(store) == len(RECORDS)
+    for number, record in enumerate(RECORDS):
+        span = store.read(int(store.offsets[number]), int(store.offsets[number + 1]))
+        with (source / record["media"]).open("rb") as file:
+            frames = np.stack(list(read_media(file, "", SIZE, Sampling(5, 3))))
+        codes = ours.encode(frames)
+        ends = np.full((len(codes), 1), 16)
+        ends[-1] = 17
+        assert span.vision_mask is not None
+        np.testing.assert_array_equal(span.tokens[span.vision_mask], np.concatenate([codes, ends], axis=1).ravel())
+        assert len(codes) == (3 if record["media"].endswith("mp4") else 1)
+
+
+def test_the_store_knows_the_tokenizer_the_settings_and_the_files(source: Path) -> None:
+    def place(**changes: Any) -> str:
+        result = prepare(config(source, **changes), 0, PreparationReport())
+        assert result is not None
+        return result.uri
+
+    places = [place(), place(media={"tokenizer": "t.safetensors", "framesPerSecond": 2})]
+    (source / "u.safetensors").write_bytes((source / "t.safetensors").read_bytes())
+    assert place(media={"tokenizer": "u.safetensors", "framesPerSecond": 5}) == places[0], "the address of the tokenizer does not count"
+    write_tokenizer(f"{source}/t.safetensors", CONFIG, weights(1), "test")
+    places.append(place())
+    (source / "files" / "a.png").write_bytes(picture("JPEG"))
+    places.append(place())
+    assert len(set(places)) == 4
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_record_without_a_picture_is_named(name: str, source: Path) -> None:
+    record, message = BAD[name]
+    write_records(source, [RECORDS[0], record, RECORDS[2]])
+    with pytest.raises(DataCorruptError, match=f"records.jsonl:2: .*{message}"):
+        prepare(config(source), 0, PreparationReport())
+    result = prepare(config(source, on_bad_record="skip"), 0, PreparationReport())
+    assert result is not None
+    assert (result.documents, result.skipped) == (2, 1)
+
+
+@pytest.mark.parametrize(("field", "value"), [("tokensPerFrame", 256), ("codebookSize", 15)])
+def test_another_shape_of_codes_is_refused(field: str, value: int, source: Path) -> None:
+    theirs = {"tokensPerFrame": 64, "codebookSize": 16}[field]
+    with pytest.raises(DataError, match=rf"datasets\[clips\].frames.{field}: it is {value}, but the tokenizer .* has {theirs}: set it"):
+        prepare(config(source, frames={field: value}), 0, PreparationReport())
+
+
+def test_a_host_encodes_no_pictures_at_startup(source: Path) -> None:
+    dataset = config(source).dataset
+    run = a_run(**(ALONE | {"datasets": [dataset], "tokenizer": f"{source.parent}/tokenizer.json"}))
+    with pytest.raises(DataError, match=r"datasets\[clips\].media: pictures and clips are encoded by a preparation"):
+        load_documents(run, Tokenizer.load(run.tokenizer, 258))
