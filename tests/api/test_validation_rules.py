@@ -17,6 +17,7 @@ PLACE = {"uri": "gs://lwm/x"}
 KEY = {"name": "settings", "key": "token"}
 BOOKS = {"name": "books", "source": PLACE}
 CLAIM = {"pvc": {"claimName": "shared"}}
+MEDIA = {"tokenizer": "vqgan.safetensors"}
 
 RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "steps or tokens: both": ({"stages": [stage(tokens=4096)]}, "give exactly one of steps and tokens", {"stages": [stage(steps=1)]}),
@@ -114,6 +115,22 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         {"datasets": [BOOKS | {"kind": "chat", "fields": "a"}]},
         "a chat is read from chat.messagesField",
         {"datasets": [BOOKS | {"kind": "chat", "chat": {"template": "tokenizer", "messagesField": "turns"}}]},
+    ),
+    "media is encoded by a preparation": (
+        {"model": {**MODEL, "vision": {}}, "datasets": [BOOKS | {"kind": "vision", "fields": "vision", "media": MEDIA}]},
+        "media is for kind vision, and is encoded by a preparation",
+        {
+            "model": {**MODEL, "vision": {}},
+            "datasets": [BOOKS | {"kind": "vision", "fields": "vision", "media": MEDIA, "preparation": {"workers": 1}}],
+        },
+    ),
+    "the tokenizer of media is a file": (
+        {"datasets": [BOOKS | {"kind": "vision", "media": {"tokenizer": "/etc/vqgan.safetensors"}, "preparation": {"workers": 1}}]},
+        "spec.datasets[0].media.tokenizer",
+        {
+            "model": {**MODEL, "vision": {}},
+            "datasets": [BOOKS | {"kind": "vision", "fields": "vision", "media": MEDIA, "preparation": {"workers": 1}}],
+        },
     ),
     "the date of a chat is one": (
         {"datasets": [BOOKS | {"kind": "chat", "chat": {"date": "2026-02-30"}}]},

@@ -14,6 +14,9 @@ def test_a_valid_spec_has_no_errors() -> None:
     assert validate(training().spec) == ()
 
 
+MEDIA = {"tokenizer": "gs://lwm/vqgan.safetensors"}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -39,6 +42,10 @@ def test_a_valid_spec_has_no_errors() -> None:
         ({"datasets": [books(kind="vision")]}, ["spec.datasets[books].kind", "add it, for LWM's codes with vocabSize 8448"]),
         ({"datasets": [books(chat={"template": "tokenizer"})]}, ["spec.datasets[books].chat", "is of kind text", "change the kind"]),
         ({"datasets": [books(frames={"maxFrames": 4})]}, ["spec.datasets[books].frames: it is for kind vision"]),
+        (
+            {"datasets": [books(media=MEDIA)]},
+            ["spec.datasets[books].media: it is for kind vision", "media: pictures and clips are encoded by"],
+        ),
         ({"datasets": [books(kind="chat", fields="a")]}, ["spec.datasets[books].fields: a chat is read from chat.messagesField messages"]),
         ({"datasets": [books(kind="chat", fieldsFromExample="a")]}, ["spec.datasets[books].fieldsFromExample: a chat is read from"]),
         ({"datasets": [books(fields="a", fieldsFromExample="b")]}, ["spec.datasets[books].fieldsFromExample: fields are given, too"]),

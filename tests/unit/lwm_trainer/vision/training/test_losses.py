@@ -1,0 +1,17 @@
+"""Losses against loops in NumPy."""
+
+import numpy as np
+
+from lwm_trainer.vision.training import losses
+
+
+def test_the_gradient_loss_is_that_of_a_loop() -> None:
+    difference = np.random.default_rng(0).normal(size=(2, 8, 12, 3)).astype(np.float32)
+    total, level = 0.0, difference.astype(np.float64)
+    for _ in range(3):
+        total += np.abs(level[:, 1:] - level[:, :-1]).mean() + np.abs(level[:, :, 1:] - level[:, :, :-1]).mean()
+        level = sum(level[:, row::2, column::2] for row in (0, 1) for column in (0, 1)) / 4
+    np.testing.assert_allclose(losses.gradient_loss(difference), total / 6, rtol=1e-5)
+    absolute, loss = losses.reconstruction_loss(difference, np.zeros_like(difference), 0.5)
+    np.testing.assert_allclose(absolute, np.abs(difference).mean(), rtol=1e-5)
+    np.testing.assert_allclose(loss, np.abs(difference).mean() + total / 12, rtol=1e-5)
