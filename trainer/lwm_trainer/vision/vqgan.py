@@ -35,7 +35,8 @@ def init(config: VqganConfig, seed: int) -> Params:
             case name:
                 inputs = math.prod(leaf.shape[:-1]) if name == "kernel" else leaf.shape[-1]
                 values = np.random.default_rng((seed, number)).standard_normal(leaf.shape, np.float32)
-                return values * np.float32(inputs**-0.5)
+                scaled: NDArray[np.float32] = values * np.float32(inputs**-0.5)
+                return scaled
 
     leaves, structure = jax.tree.flatten_with_path(abstract(config))
     return jax.tree.unflatten(structure, [draw(number, path, leaf) for number, (path, leaf) in enumerate(leaves)])  # type: ignore[no-any-return]

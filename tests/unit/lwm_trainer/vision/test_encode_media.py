@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from lwm_trainer.data.records.record import BadRecordError
 from lwm_trainer.vision.encode_media import encode_media
 from lwm_trainer.vision.media.errors import MediaError
 
@@ -35,7 +36,7 @@ def frames(values: list[int], is_broken: bool) -> Iterator[NDArray[np.uint8]]:
 def test_each_file_has_its_codes(files: list[tuple[list[int], bool]]) -> None:
     tokenizer = Identity()
     results = list(encode_media(tokenizer, (frames(*file) for file in files)))  # type: ignore[arg-type]
-    assert [None if isinstance(result, MediaError) else result.ravel().tolist() for result in results] == [
+    assert [None if isinstance(result, BadRecordError) else result.ravel().tolist() for result in results] == [
         None if is_broken else values for values, is_broken in files
     ]
     assert all(count == 4 for count in tokenizer.batches[:-1])

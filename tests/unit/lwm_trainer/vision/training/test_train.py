@@ -8,6 +8,7 @@ from PIL import Image
 
 from lwm_trainer.data.errors import DataError
 from lwm_trainer.vision.training import train as training
+from lwm_trainer.vision.training.crops import crop_batch
 from lwm_trainer.vision.training.recipe import TrainingRecipe
 from lwm_trainer.vision.training.train import TOKENIZER, train
 from lwm_trainer.vision.vqgan_config import VqganConfig
@@ -44,7 +45,6 @@ def test_a_killed_training_continues_bit_for_bit(
             raise KilledError
         return crop_batch(*arguments)  # type: ignore[arg-type]
 
-    crop_batch = training.crop_batch
     monkeypatch.setattr(training, "crop_batch", kill)
     with pytest.raises(KilledError):
         train(RECIPE, pictures, f"{tmp_path}/parts", 10)
