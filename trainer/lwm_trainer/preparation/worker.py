@@ -10,7 +10,7 @@ from lwm_trainer.data.documents.store import TokenStore
 from lwm_trainer.data.documents.store_schema import PREPARED, Counts, counts_file
 from lwm_trainer.data.encoding.encoder import encoder
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
-from lwm_trainer.data.errors import DataCorruptError
+from lwm_trainer.data.errors import DataCorruptError, DataError
 from lwm_trainer.data.records.shards import Shard
 from lwm_trainer.data.records.source_files import list_record_files
 from lwm_trainer.preparation.location import store_folder, store_recipe
@@ -37,7 +37,11 @@ def prepare(config: PrepareConfig, worker: int, report: PreparationReport, *, po
     encode = encoder(config.dataset, tokenizer, config.vision_vocab_size, config.seed)
     listing, media = list_record_files(config.dataset.uri, media=config.dataset.media is not None), None
     if config.dataset.media is not None:
-        from lwm_trainer.vision.media_records import MediaRecords  # brings JAX, which no other data set needs
+        try:
+            from lwm_trainer.vision.media_records import MediaRecords  # brings JAX, which no other data set needs
+        except ModuleNotFoundError as error:
+            fix = "pip install 'lwm-operator[vision]', or use the trainer's image"
+            raise DataError(f"datasets[{config.dataset.name}].media: {error.name} is not installed: {fix}") from error
 
         media = MediaRecords(config.dataset, config.dataset.media, listing)
         encode = media.encoder(encode)

@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pydantic
 from PIL import Image
@@ -17,6 +18,7 @@ from lwm_trainer.data.records.source_files import WEIGHTS_SUFFIX
 from lwm_trainer.runtime.exit_classification import classify_exception
 from lwm_trainer.runtime.redaction import redact
 from lwm_trainer.storage import emulator
+from lwm_trainer.storage.folder import folder
 from lwm_trainer.vision.decode_codes import decode_lines
 from lwm_trainer.vision.encode_files import encode_files, media_files
 from lwm_trainer.vision.media.sampling import Sampling
@@ -65,7 +67,8 @@ def encode(arguments: argparse.Namespace) -> None:
         raise WrongArgumentError("--rate must be above 0, --max-frames at least 1")
     tokenizer = VisionTokenizer(read_tokenizer(arguments.tokenizer))
     listed = media_files(arguments.media)
-    with arguments.out.open("w", encoding="utf-8") as out:
+    parent, _, name = arguments.out.rpartition("/")
+    with folder(parent).new(name) as path, path.open("w", encoding="utf-8") as out:
         counts = encode_files(tokenizer, listed, Sampling(arguments.rate, arguments.max_frames), arguments.on_bad_file, out)
     print(
         f"{arguments.out}: {counts.files} files, {counts.frames} frames, {counts.skipped} skipped; fingerprint {tokenizer.fingerprint[:16]}"
@@ -83,7 +86,9 @@ def decode(arguments: argparse.Namespace) -> None:
 
 def train_tokenizer(arguments: argparse.Namespace) -> None:
     """Pictures and clips to a tokenizer's file, with checkpoints beside it."""
-    settings = {} if arguments.recipe is None else parse_object(arguments.recipe.read_bytes(), arguments.recipe)
+    if arguments.save_interval < 1:
+        raise WrongArgumentError(f"--save-interval {arguments.save_interval}: at least 1 step")
+    settings = {} if arguments.recipe is None else _read_recipe(arguments.recipe)
     settings |= {name: value for name in ("steps", "seed") if (value := getattr(arguments, name)) is not None}
     try:
         recipe = TrainingRecipe.model_validate(settings)
@@ -94,8 +99,17 @@ def train_tokenizer(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out}/{TOKENIZER}: fingerprint {digest[:16]}")
 
 
+def _read_recipe(file: Path) -> dict[str, Any]:
+    try:
+        return parse_object(file.read_bytes(), file)
+    except OSError as error:
+        raise WrongArgumentError(f"{file}: {error.strerror}: give a JSON file with settings") from error
+
+
 def report_figures(arguments: argparse.Namespace) -> None:
     """PSNR, SSIM and use of the codes, and a grid of pictures above their reconstructions."""
+    if arguments.grid is not None and arguments.grid.suffix != ".png":
+        raise WrongArgumentError(f"--grid {arguments.grid}: give a name that ends in .png")
     tokenizer = VisionTokenizer(read_tokenizer(arguments.tokenizer))
     figures, grid = report(tokenizer, load_pictures(arguments.media, tokenizer.config.image_size))
     if arguments.grid is not None:
@@ -118,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("encode", help="pictures and clips to JSON lines of codes")
     command.add_argument("media", type=_absolute, nargs="+", help="files or folders: paths or gs://…")
     _add_tokenizer(command)
-    command.add_argument("--out", type=Path, required=True, help="new .jsonl file")
+    command.add_argument("--out", type=_absolute, required=True, help="new .jsonl file: a path or gs://…")
     command.add_argument("--rate", type=float, metavar="FPS", help="frames of a second of a clip; default: all that it has")
     command.add_argument("--max-frames", type=int, metavar="N", help="of more frames, keep N, evenly spaced; default: no limit")
     command.add_argument("--on-bad-file", choices=("fail", "skip"), default="fail", help="skip: name and count it; default: fail")

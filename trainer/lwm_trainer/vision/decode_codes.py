@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lwm_trainer.data.errors import DataCorruptError
+from lwm_trainer.data.errors import DataCorruptError, DataMissingError
 from lwm_trainer.vision.tokenizer import CodeRangeError, VisionTokenizer
 
 CLIP_CODEC, CLIP_QUALITY = "libx264", "18"
@@ -19,8 +19,11 @@ CLIP_CODEC, CLIP_QUALITY = "libx264", "18"
 def decode_lines(tokenizer: VisionTokenizer, source: Path, field: str, out: Path, frames_per_second: int) -> int:
     """Write line n of the file as `out`/n.png, or as n.mp4 where it has several frames; returns the number of files.
 
-    Raises DataCorruptError, with file and line, for a line whose `field` holds no codes of this tokenizer.
+    Raises DataMissingError where there is no such file, and DataCorruptError, with file and line, for a line whose `field` holds no codes
+    of this tokenizer.
     """
+    if not source.is_file():
+        raise DataMissingError(f"{source}: no file is there: give the lines that `lwm vision encode` wrote")
     out.mkdir(parents=True, exist_ok=True)
     number = 0
     with source.open(encoding="utf-8") as lines:

@@ -56,6 +56,7 @@ def test_a_bad_file_ends_encoding_by_default(media: Path, capsys: pytest.Capture
     arguments = ["encode", f"{media}/media", "--tokenizer", f"{media}/t.safetensors", "--out", f"{media}/codes.jsonl", "--max-frames", "1"]
     assert main(arguments) == ExitCode.BAD_DATA
     assert capsys.readouterr().err == f"vision: {media}/media/d.png: is empty: copy it again or leave it out\n"
+    assert not (media / "codes.jsonl").exists()
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,10 @@ def test_weights_of_diffusers_are_imported(tmp_path: Path, capsys: pytest.Captur
         (["import", "none", "x.safetensors"], ExitCode.BAD_DATA),
         (["encode", "none.png", "--tokenizer", "none", "--out", "x"], ExitCode.BAD_DATA),
         (["encode", "none.png", "--tokenizer", "none", "--out", "x", "--rate", "0"], ExitCode.BAD_ARGUMENTS),
+        (["train", ".", "--out", "x", "--save-interval", "0"], ExitCode.BAD_ARGUMENTS),
+        (["train", ".", "--out", "x", "--steps", "0"], ExitCode.BAD_ARGUMENTS),
+        (["train", ".", "--out", "x", "--recipe", "none.json"], ExitCode.BAD_ARGUMENTS),
+        (["report", ".", "--tokenizer", "none", "--grid", "x.bmp"], ExitCode.BAD_ARGUMENTS),
     ],
 )
 def test_wrong_arguments_have_their_exit_codes(

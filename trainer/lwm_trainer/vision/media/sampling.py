@@ -15,7 +15,7 @@ class Sampling:
     frames_per_second: float | None = None
     """Frames of a second of a clip; None: all that it has."""
     max_frames: int | None = None
-    """Of more frames, this many are kept, evenly spaced; None: no limit."""
+    """Maximum number: where there are more, this many are kept, evenly spaced; None: no limit."""
 
 
 def choose(times: Sequence[Fraction], sampling: Sampling) -> list[int]:

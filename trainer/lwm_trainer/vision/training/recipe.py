@@ -1,8 +1,8 @@
 """The settings of a tokenizer's training."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lwm_trainer.config import Contract, Optimizer
 from lwm_trainer.vision.vqgan_config import VqganConfig
@@ -28,3 +28,9 @@ class TrainingRecipe(Contract):
     """Weight of the distance of the encoder's vectors to their codes."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """Decay of the average of the weights, which is what is exported."""
+
+    @model_validator(mode="after")
+    def _can_be_trained(self) -> Self:
+        if self.tokenizer.quantiser == "cosine":
+            raise ValueError("tokenizer.quantiser: cosine can be imported, but not trained: set nearest or fsq")
+        return self

@@ -39,10 +39,8 @@ class TrainingState(TypedDict):
 
 
 def init_state(recipe: TrainingRecipe) -> TrainingState:
-    """The state before the first step. Raises ValueError for a quantiser that cannot be trained."""
+    """The state before the first step."""
     config = recipe.tokenizer
-    if config.quantiser == "cosine":
-        raise ValueError("tokenizer.quantiser: cosine cannot be trained here: set nearest or fsq")
     params = jax.tree.map(jnp.asarray, vqgan.init(config, recipe.seed))
     table = params.pop("codebook", jnp.zeros((0, config.codebook_width)))
     if config.quantiser == "nearest":
