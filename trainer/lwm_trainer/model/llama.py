@@ -6,9 +6,9 @@ Modules are built once for their structure, and merged with parameters inside th
 Letters: B rows, T tokens, D width, V vocabulary.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -98,6 +98,54 @@ def hidden_states(
 
     x_BTD, _ = jax.lax.scan(rematerialized(layer, remat, attention_names), x_BTD, params["layers"])
     return ends.norm(x_BTD)  # type: ignore[no-any-return]
+
+
+C = TypeVar("C")
+"""What attention keeps of a layer: its cache of keys and values."""
+
+
+def cached_hidden_states(
+    model: config.Model,
+    params: Params,
+    token_BT: Array,
+    position_BT: Array,
+    rope_theta: float,
+    attend: Callable[[Array, Array, Array, C], tuple[Array, C]],
+    caches: Sequence[C],
+    place: Callable[[Array], Array],
+    vision_BT: Array | None = None,
+    place_table: Callable[[Array], Array] = lambda table_VD: table_VD,
+) -> tuple[Array, list[C]]:
+    """Run the model on new tokens of rows whose earlier keys and values are in `caches`; forward only.
+
+    Layers are written out one after the other: in a scan, each layer's parameters and cache would be copied at every token.
+
+    Args:
+        params: those of `init`, with a list of layers under "layers" instead of stacked arrays, see `unstacked_layer`.
+        attend: attention of one layer, (q, k, v, the layer's cache) -> (output, its new cache), see `lwm_trainer.ring.cached_attention`.
+        caches: one for each layer.
+
+    The other arguments are those of `hidden_states`. Returns the hidden states [B, T, D] in the model's dtype, and the new caches.
+    """
+    ends = _merge(EmbeddingAndHead, model, params["ends"])
+    x_BTD = place(ends.embed(token_BT, vision_BT, place_table).astype(jnp.dtype(model.dtype)))
+    frequency_C = frequencies(model.head_dim, rope_theta, model.rope_scaling)
+    new_caches: list[C] = []
+
+    def attend_and_keep(cache: C, q: Array, k: Array, v: Array) -> Array:
+        out, new_cache = attend(q, k, v, cache)
+        new_caches.append(new_cache)
+        return out
+
+    for parameters, cache in zip(params["layers"], caches, strict=True):
+        block = _merge(Block, model, parameters)
+        x_BTD = place(block(x_BTD, position_BT, frequency_C, partial(attend_and_keep, cache), whole_row))
+    return ends.norm(x_BTD), new_caches
+
+
+def unstacked_layer(layers: Params, number: int) -> Params:
+    """The parameters of one layer, without the leading axis."""
+    return jax.tree.map(lambda stacked: stacked[number], layers)  # type: ignore[no-any-return]
 
 
 def head(model: config.Model, params: Params) -> Array:

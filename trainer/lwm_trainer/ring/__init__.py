@@ -6,5 +6,6 @@
 3. `schedule`: which queries see which keys at which hop, and the last hop of the ring; computed once per batch.
 4. `attention`: the ring itself, forward and backward. `ulysses` exchanges tokens for heads around it, and `ring_ulysses_split` chooses how
    a sequence axis is divided between the two.
-5. `kernels`: attention to one shard of keys, one module per backend.
+5. `cached_attention`: attention of new tokens to a cache that is divided over the ranks, for generation.
+6. `kernels`: attention to one shard of keys, one module per backend.
 """

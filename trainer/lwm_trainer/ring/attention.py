@@ -21,6 +21,7 @@ from jax.sharding import PartitionSpec as P
 
 from lwm_trainer.ring import ulysses
 from lwm_trainer.ring.axes import Axes
+from lwm_trainer.ring.head_groups import heads_first, tokens_first
 from lwm_trainer.ring.kernels import softmax
 from lwm_trainer.ring.kernels.blockwise import Blockwise
 from lwm_trainer.ring.kernels.protocol import AttentionBackend, QueryResiduals, Shard
@@ -102,7 +103,7 @@ class _Ring(NamedTuple):
 
     def forward(self, q: Array, k: Array, v: Array, schedule: Schedule) -> tuple[Array, Array]:
         key_heads = k.shape[2]
-        queries = _heads_first(q, key_heads)
+        queries = heads_first(q, key_heads)
 
         def attend_shard(hop: Array, carry: softmax.OnlineSoftmax, keys: Pair) -> softmax.OnlineSoftmax:
             low, high = schedule.low_NBT[hop], schedule.high_NBT[hop]
@@ -117,12 +118,12 @@ class _Ring(NamedTuple):
         start = (_keys_first(k), _keys_first(v)), softmax.empty(queries)
         keys, carry = lax.fori_loop(0, schedule.last, hop, start) if self.size > 1 else start
         out, lse = softmax.finish(attend_shard(schedule.last, carry, keys), q.dtype)
-        return _tokens_first(out, q.shape), _tokens_first(lse, q.shape[:3])
+        return tokens_first(out, q.shape), tokens_first(lse, q.shape[:3])
 
     def backward(self, q: Array, k: Array, v: Array, schedule: Schedule, out: Array, lse: Array, dout: Array) -> tuple[Array, Array, Array]:
         key_heads = k.shape[2]
         delta = jnp.sum(dout.astype(jnp.float32) * out.astype(jnp.float32), axis=-1)
-        queries, lse, dout, delta = (_heads_first(x, key_heads) for x in (q, lse, dout, delta))
+        queries, lse, dout, delta = (heads_first(x, key_heads) for x in (q, lse, dout, delta))
         own = _keys_first(k), _keys_first(v)
         zeros = jnp.zeros_like(own[0], jnp.float32), jnp.zeros_like(own[1], jnp.float32)
 
@@ -153,7 +154,7 @@ class _Ring(NamedTuple):
         dq = jnp.zeros_like(queries, jnp.float32)
         dq, (dk, dv) = lax.cond(schedule.last > 0, round_the_ring, first_hop_only, dq) if self.size > 1 else first_hop_only(dq)
         return (
-            _tokens_first(dq, q.shape).astype(q.dtype),
+            tokens_first(dq, q.shape).astype(q.dtype),
             jnp.moveaxis(dk, 1, 2).astype(k.dtype),
             jnp.moveaxis(dv, 1, 2).astype(v.dtype),
         )
@@ -165,17 +166,6 @@ class _Ring(NamedTuple):
     def _home(self, grads: Pair, hops: Array) -> Pair:
         """Send gradients that are `hops` ranks beyond the rank of their keys back in one step."""
         return lax.switch(hops - 1, [partial(self._shift, by=-back) for back in range(1, self.size)], grads)  # type: ignore[no-any-return]
-
-
-def _heads_first(x: Array, key_heads: int) -> Array:
-    """[B, T, H, ...] to [B, K, G, T, ...]: groups the query heads of each key head."""
-    x = x.reshape(*x.shape[:2], key_heads, x.shape[2] // key_heads, *x.shape[3:])
-    return jnp.moveaxis(x, 1, 3)
-
-
-def _tokens_first(x: Array, shape: tuple[int, ...]) -> Array:
-    """The inverse of `_heads_first`."""
-    return jnp.moveaxis(x, 3, 1).reshape(shape)
 
 
 def _keys_first(x: Array) -> Array:

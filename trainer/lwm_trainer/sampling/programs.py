@@ -1,0 +1,128 @@
+"""Prefill and decode as compiled programs: one of each for any length of prompt.
+
+Letters: B rows, C tokens of a chunk, W tokens of a step of decoding, D width, V vocabulary.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.sharding import NamedSharding, PartitionSpec
+
+from lwm_trainer import config
+from lwm_trainer.model import llama
+from lwm_trainer.parallel import mesh
+from lwm_trainer.ring.cached_attention import CachedAttention, KeysAndValues, cache_spec, decode_attention, prefill_attention
+from lwm_trainer.ring.kernels.choose import choose_backend
+
+Caches = list[KeysAndValues]
+"""The keys and values of all layers."""
+
+
+class Tokens(NamedTuple):
+    """New tokens of every row. Arrays are [B, T]."""
+
+    token_BT: Array
+    """int32, in the text or the vision vocabulary."""
+    vision_BT: Array | None
+    """bool, true for tokens of the vision vocabulary; None for a model without one."""
+    place_BT: Array
+    """int32, the token's place in its row, or `cached_attention.ABSENT`."""
+
+
+class Logits(NamedTuple):
+    """float32 scores of the next token in each vocabulary, [B, V] or [B, W, V]."""
+
+    text: Array
+    vision: Array | None
+    """None for a model without a vision vocabulary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The functions of one model on one mesh, compiled on first use. Caches are donated: the old ones cannot be used again."""
+
+    mesh: jax.sharding.Mesh
+    chunk: int
+    """Tokens of a row that a prefill takes at once: a multiple of the ranks."""
+    new_caches: Callable[[int, int], Caches]
+    """(rows, slots of a row over all ranks) -> empty caches."""
+    prefill: Callable[[llama.Params, Caches, Tokens], tuple[Array, Caches]]
+    """Adds a chunk: hidden states [B, C, D] of tokens in the order of `stripe_order`, and the caches."""
+    decode: Callable[[llama.Params, Caches, Tokens], tuple[Logits, Caches]]
+    """Adds W tokens to each row: scores after each of them [B, W, V], and the caches."""
+    logits: Callable[[llama.Params, Array], Logits]
+    """Scores of hidden states [..., D]."""
+
+
+def ranks(device_mesh: jax.sharding.Mesh) -> int:
+    """Devices over which the tokens of a row are divided."""
+    axes = mesh.RING_AXES
+    return int(device_mesh.shape[axes.ring] * device_mesh.shape[axes.ulysses])
+
+
+def make_programs(
+    model: config.Model, rope_theta: float, device_mesh: jax.sharding.Mesh, chunk: int, cache_dtype: str | None = None
+) -> Programs:
+    """Build the functions; nothing is computed yet.
+
+    Args:
+        chunk: tokens of a prefill's chunk.
+        cache_dtype: of keys and values in the cache; by default the model's.
+
+    Raises ValueError when the ranks do not divide `chunk`.
+    """
+    if chunk % ranks(device_mesh):
+        raise ValueError(f"chunk: {chunk} tokens do not divide into mesh.sp = {ranks(device_mesh)} ranks: use a multiple")
+    axes = mesh.RING_AXES
+    cache_sharding = NamedSharding(device_mesh, cache_spec(axes))
+    stream, table = NamedSharding(device_mesh, mesh.STREAM), NamedSharding(device_mesh, mesh.TABLE)
+    by_rows = NamedSharding(device_mesh, PartitionSpec(axes.rows))
+    backend = choose_backend(device_mesh.devices.flat[0])
+    dtype = jnp.dtype(cache_dtype or model.dtype)
+
+    def new_caches(rows: int, slots: int) -> Caches:
+        shape = (rows, model.kv_heads, slots, model.head_dim)
+        return [KeysAndValues(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype)) for _ in range(model.layers)]
+
+    def hidden(
+        params: llama.Params, caches: Caches, tokens: Tokens, attend: CachedAttention, stream: NamedSharding, table: NamedSharding | None
+    ) -> tuple[Array, Caches]:
+        return llama.cached_hidden_states(
+            model,
+            params,
+            tokens.token_BT,
+            jnp.maximum(tokens.place_BT, 0),
+            rope_theta,
+            attend,
+            caches,
+            place=lambda x: jax.lax.with_sharding_constraint(x, stream),
+            vision_BT=tokens.vision_BT,
+            place_table=lambda x: x if table is None else jax.lax.with_sharding_constraint(x, table),
+        )
+
+    def prefill(params: llama.Params, caches: Caches, tokens: Tokens) -> tuple[Array, Caches]:
+        attend = prefill_attention(device_mesh, axes, tokens.place_BT, backend)
+        return hidden(params, caches, tokens, attend, stream, table)
+
+    def decode(params: llama.Params, caches: Caches, tokens: Tokens) -> tuple[Logits, Caches]:
+        # For few tokens it is cheaper to look up parts of their embeddings than to gather the table.
+        x_BWD, caches = hidden(params, caches, tokens, decode_attention(device_mesh, axes, tokens.place_BT), by_rows, None)
+        return logits(params, x_BWD), caches
+
+    def logits(params: llama.Params, x_D: Array) -> Logits:
+        heads = [llama.head(model, params)] + ([llama.vision_head(params)] if model.vision is not None else [])
+        scores = [jnp.matmul(x_D, head.astype(x_D.dtype), preferred_element_type=jnp.float32) for head in heads]
+        return Logits(scores[0], scores[1] if len(scores) > 1 else None)
+
+    return Programs(
+        mesh=device_mesh,
+        chunk=chunk,
+        new_caches=jax.jit(new_caches, static_argnums=(0, 1), out_shardings=cache_sharding),
+        prefill=jax.jit(prefill, donate_argnums=1, out_shardings=(stream, cache_sharding)),
+        decode=jax.jit(decode, donate_argnums=1, out_shardings=(by_rows, cache_sharding)),
+        logits=jax.jit(logits, out_shardings=by_rows),
+    )
