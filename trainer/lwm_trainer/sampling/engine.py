@@ -3,7 +3,7 @@
 Letters: B rows, C tokens of a chunk, W tokens of a step of decoding, D width, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -22,6 +22,13 @@ from lwm_trainer.sampling.prompt import TokenRow
 
 CHUNK = 2048
 """Tokens of a row that a prefill takes at once, unless told otherwise."""
+
+Progress = Callable[[int, int], None]
+"""Called during prefill with the tokens that are done and all that there are."""
+
+
+def no_progress(_done: int, _total: int) -> None:
+    """Nobody looks."""
 
 
 @dataclass(slots=True)
@@ -60,9 +67,10 @@ class Engine:
         capacity = -(-capacity // self.programs.chunk) * self.programs.chunk
         return Rows(self.programs.new_caches(count, capacity), np.zeros(count, np.int32), capacity)
 
-    def prefill(self, rows: Rows, new: Sequence[TokenRow]) -> Array:
+    def prefill(self, rows: Rows, new: Sequence[TokenRow], progress: Progress = no_progress) -> Array:
         """Add tokens to the rows, none or any number to each: the hidden state [B, D] of the last token that each row got.
 
+        `progress` is called after each chunk with the tokens of a row that are done and those of the longest one.
         A row without new tokens has zeros. Raises ValueError where a row would be longer than the capacity.
         """
         new = [*new, *[TokenRow(np.zeros(0, np.int32), np.zeros(0, np.bool_))] * (len(rows.lengths) - len(new))]
@@ -73,7 +81,8 @@ class Engine:
                 )
         last_BD: Array = jnp.zeros((len(new), self.model.width), jnp.dtype(self.model.dtype))
         chunk = self.programs.chunk
-        for begin in range(0, max(row.length for row in new), chunk):
+        longest = max(row.length for row in new)
+        for begin in range(0, longest, chunk):
             parts = [row.after(begin) for row in new]
             hidden_BCD, rows.caches = self.programs.prefill(self.params, rows.caches, self._chunk(parts, rows.lengths))
             ends = np.array([0 < part.length <= chunk for part in parts])
@@ -81,6 +90,7 @@ class Engine:
             columns = [self._column(length, size) for length, size in zip(rows.lengths.tolist(), sizes, strict=True)]
             last_BD = _pick(last_BD, hidden_BCD, np.array(columns, np.int32), ends)
             rows.lengths = rows.lengths + np.array(sizes, np.int32)
+            progress(min(begin + chunk, longest), longest)
         return last_BD
 
     def logits(self, hidden_D: Array) -> Logits:

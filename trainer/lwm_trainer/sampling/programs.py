@@ -46,6 +46,7 @@ class Programs:
     """The functions of one model on one mesh, compiled on first use. Caches are donated: the old ones cannot be used again."""
 
     mesh: jax.sharding.Mesh
+    cache_sharding: NamedSharding
     chunk: int
     """Tokens of a row that a prefill takes at once: a multiple of the ranks."""
     new_caches: Callable[[int, int], Caches]
@@ -120,6 +121,7 @@ def make_programs(
 
     return Programs(
         mesh=device_mesh,
+        cache_sharding=cache_sharding,
         chunk=chunk,
         new_caches=jax.jit(new_caches, static_argnums=(0, 1), out_shardings=cache_sharding),
         prefill=jax.jit(prefill, donate_argnums=1, out_shardings=(stream, cache_sharding)),

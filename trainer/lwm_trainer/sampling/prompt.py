@@ -18,6 +18,10 @@ class TokenRow(NamedTuple):
     def length(self) -> int:
         return len(self.tokens)
 
+    def before(self, place: int) -> "TokenRow":
+        """The tokens before `place`."""
+        return TokenRow(self.tokens[:place], self.vision[:place])
+
     def after(self, place: int) -> "TokenRow":
         """The tokens from `place` on."""
         return TokenRow(self.tokens[place:], self.vision[place:])

@@ -10,12 +10,13 @@ import pytest
 
 from lwm_trainer.config import Mesh, Model, Vision
 from lwm_trainer.model import llama
-from lwm_trainer.parallel.mesh import make_mesh, shardings
+from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.sampling.engine import Engine
 from lwm_trainer.sampling.parameters import for_generation
 from lwm_trainer.sampling.programs import Logits
 from lwm_trainer.sampling.prompt import TokenRow
 from support.dense_attention import dense, distance
+from support.tiny_models import one_device_mesh, random_params
 
 MODEL = Model(layers=2, width=32, heads=4, kv_heads=2, head_dim=8, mlp_width=48, vocab_size=64, vision=Vision(vocab_size=48))
 THETA, CHUNK, LENGTH = 500.0, 16, 75
@@ -25,8 +26,7 @@ MESHES = [Mesh(sp=8), Mesh(fsdp=2, sp=4), Mesh(dp=2, sp=2, tp=2)]
 @cache
 def engine(mesh: Mesh) -> Engine:
     device_mesh = make_mesh(mesh)
-    draw = jax.jit(partial(llama.init, MODEL), out_shardings=shardings(device_mesh, llama.logical_axes(MODEL)))
-    return Engine(MODEL, THETA, for_generation(MODEL, draw(jax.random.key(1))), device_mesh, CHUNK)
+    return Engine(MODEL, THETA, for_generation(MODEL, random_params(MODEL, device_mesh)), device_mesh, CHUNK)
 
 
 @cache
@@ -38,11 +38,16 @@ def rows() -> list[TokenRow]:
 @cache
 def expected() -> tuple[Any, Any]:
     """Scores [rows, LENGTH, vocabulary] of the whole rows, by dense attention on one device."""
-    params = jax.jit(partial(llama.init, MODEL))(jax.random.key(1))
+    params = random_params(MODEL, one_device_mesh())
     tokens, vision = (jnp.array(np.stack(each)) for each in zip(*rows(), strict=True))
     positions = jnp.broadcast_to(jnp.arange(LENGTH), tokens.shape)
-    attend = partial(dense, start=jnp.zeros_like(tokens))
-    hidden = llama.hidden_states(MODEL, params, tokens, positions, THETA, attend, lambda x: x, vision_BT=vision)
+
+    @jax.jit
+    def forward(params: Any) -> Any:
+        attend = partial(dense, start=jnp.zeros_like(tokens))
+        return llama.hidden_states(MODEL, params, tokens, positions, THETA, attend, lambda x: x, vision_BT=vision)
+
+    hidden = forward(params)
     return np.asarray(hidden @ llama.head(MODEL, params)), np.asarray(hidden @ llama.vision_head(params))
 
 

@@ -1,0 +1,173 @@
+"""Answers to requests, token by token: prefill of what the cache does not hold yet, then steps until every row has ended."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from lwm_trainer.data.encoding.vision import OPENING
+from lwm_trainer.sampling.detokenizer import Detokenizer
+from lwm_trainer.sampling.engine import Engine, Progress, Rows, no_progress
+from lwm_trainer.sampling.prompt import TokenRow, join, text_row
+from lwm_trainer.sampling.row_arrays import Request, row_settings, row_state, rows_of
+from lwm_trainer.sampling.settings import SettingsError
+from lwm_trainer.sampling.step import Drawn, as_arrays, make_steps
+from lwm_trainer.sampling.vocabulary import Vocabulary
+
+Reason = Literal["stop", "length"]
+"""Why an answer ended: a stop id, a stop text or the end of its only vision span; or its most tokens."""
+
+
+class Piece(NamedTuple):
+    """One token of an answer."""
+
+    request: int
+    """Number of the request."""
+    token: int
+    vision: bool
+    text: str
+    """The text that became certain with this token. It may lag behind the tokens, and is empty for vision."""
+    log_probability: float
+    top: list[tuple[int, bool, float]]
+    """The most probable tokens in its place: token, whether it is of the vision vocabulary, log-probability."""
+    reason: Reason | None
+    """Why the answer ends with this token; None where it goes on."""
+
+
+class Usage(NamedTuple):
+    """Tokens of a request's prompt."""
+
+    prompt: int
+    cached: int
+    """Those that the cache held already."""
+
+
+@dataclass(slots=True)
+class _Answer:
+    """An answer under way."""
+
+    request: Request
+    detokenizer: Detokenizer
+    tokens: list[tuple[int, bool]] = field(default_factory=list)
+    in_span: bool = False
+    """Whether the last token belongs to a vision span."""
+    ended: bool = False
+
+
+class Generator:
+    """Answers batches of requests. What the rows of the cache hold is kept for the next batch, as far as its prompts begin with it."""
+
+    def __init__(self, engine: Engine, vocabulary: Vocabulary, context_length: int, capacity: int | None = None) -> None:
+        """`capacity`: tokens of a row in the cache, of prompt and answer together, at most; by default the whole context."""
+        self.engine, self.vocabulary, self.context_length = engine, vocabulary, context_length
+        self.capacity = min(capacity or context_length, context_length)
+        self._steps = make_steps(engine.programs, vocabulary.grammar)
+        self._rows: Rows | None = None
+        self._contents: list[TokenRow] = []
+        self.usage: list[Usage] = []
+        """Of the last batch, by request."""
+
+    def check(self, request: Request) -> None:
+        """Raises SettingsError for a request that cannot be answered, before anything is computed."""
+        rows_of([request], self.vocabulary)
+        length, most = request.prompt.length, request.settings.max_tokens
+        if length >= self.capacity:
+            raise SettingsError(f"prompt: has {length} tokens, but the context has room for {self.capacity} with the answer: shorten it")
+        if length + most > self.capacity:
+            raise SettingsError(
+                f"max_tokens is {most}, but the prompt has {length} tokens of the {self.capacity} that the context has room for: "
+                f"give {self.capacity - length} or less"
+            )
+
+    def generate(self, requests: Sequence[Request], top: int = 0, progress: Progress = no_progress) -> Iterator[list[Piece]]:
+        """Answer the requests together; each yield has the next token of every answer that has not ended.
+
+        Args:
+            top: how many of the most probable tokens come with each token.
+            progress: called after each chunk of the prefill.
+
+        Raises SettingsError before anything is computed. An answer does not depend on the other requests.
+        """
+        for request in requests:
+            self.check(request)
+        batch = rows_of(requests, self.vocabulary)
+        rows = self._prepare(len(batch))
+        kept = [_common(content, row.prompt) for content, row in zip(self._contents, batch, strict=False)]
+        self.usage = [Usage(request.prompt.length, size) for request, size in zip(requests, kept, strict=False)]
+        rows.lengths = np.array([*kept, *[0] * (len(rows.lengths) - len(kept))], np.int32)
+        self._contents = [content.before(size) for content, size in zip(self._contents, kept, strict=False)]
+        last = self.engine.prefill(rows, [row.prompt.after(size) for row, size in zip(batch, kept, strict=True)], progress)
+        self._contents = [row.prompt for row in batch]
+        mesh, count = self.engine.programs.mesh, len(rows.lengths)
+        settings = as_arrays(row_settings(batch, count, self.vocabulary), mesh)
+        state = as_arrays(row_state(batch, count, self.vocabulary), mesh)
+        answers = [_Answer(request, self._detokenizer(request)) for request in requests]
+        try:
+            state, drawn = self._steps.first(self.engine.logits(last), state, settings, top)
+            while True:
+                former = drawn
+                # The next step begins before the last one is read, so that devices need not wait for the host.
+                if goes_on := any(not each.ended and len(each.tokens) + 1 < each.request.settings.max_tokens for each in answers):
+                    rows.caches, state, drawn = self._steps.next(self.engine.params, rows.caches, state, settings, top)
+                pieces = list(self._read(answers, former))
+                yield pieces
+                if not goes_on or all(answer.ended for answer in answers):
+                    return
+        finally:
+            self._keep(answers, rows)
+
+    def _prepare(self, count: int) -> Rows:
+        """The cache, made anew where it has another number of rows."""
+        if self._rows is None or count > len(self._rows.lengths):
+            self._rows = self.engine.new_rows(count, self.capacity)
+            self._contents = []
+        self._contents += [text_row([])] * (count - len(self._contents))
+        return self._rows
+
+    def _detokenizer(self, request: Request) -> Detokenizer:
+        return Detokenizer(self.vocabulary.decode, request.settings.stop, OPENING if self.vocabulary.grammar.opening else "")
+
+    def _read(self, answers: Sequence[_Answer], drawn: Drawn) -> Iterator[Piece]:
+        """The tokens of a step, as text."""
+        token, vision, counts, ended, closing, log_probability = (np.asarray(each)[: len(answers)].tolist() for each in drawn[:6])
+        top = None if drawn.top is None else [np.asarray(each) for each in drawn.top]
+        for number, answer in enumerate(answers):
+            if answer.ended or not counts[number]:
+                continue
+            settings = answer.request.settings
+            answer.tokens.append((token[number], vision[number]))
+            stops = not vision[number] and token[number] in settings.stop_ids
+            text = "" if vision[number] or stops or closing[number] else answer.detokenizer.add(token[number])
+            if vision[number] and not answer.in_span:
+                text = answer.detokenizer.open_span()
+            answer.in_span = vision[number]
+            answer.ended = ended[number] or answer.detokenizer.stopped
+            if answer.ended:
+                text += answer.detokenizer.finish()
+            whole = len(answer.tokens) == settings.max_tokens and not stops and not answer.detokenizer.stopped
+            reason: Reason | None = None if not answer.ended else "length" if whole else "stop"
+            most_probable = [] if top is None else self._named(top[0][number].tolist(), top[1][number].tolist())
+            yield Piece(number, token[number], vision[number], text, log_probability[number], most_probable, reason)
+
+    def _named(self, tokens: list[int], log_probabilities: list[float]) -> list[tuple[int, bool, float]]:
+        size = self.vocabulary.grammar.text_size
+        pairs = zip(tokens, log_probabilities, strict=True)
+        return [(token % size if token < size else token - size, token >= size, value) for token, value in pairs if value > -np.inf]
+
+    def _keep(self, answers: Sequence[_Answer], rows: Rows) -> None:
+        """Note what the rows hold now: the last token of an answer has not been fed. Unconditional rows are not kept."""
+        for number, answer in enumerate(answers):
+            fed = answer.tokens[:-1]
+            row = TokenRow(np.array([token for token, _ in fed], np.int32), np.array([vision for _, vision in fed], np.bool_))
+            self._contents[number] = join(answer.request.prompt, row)
+        self._contents = self._contents[: len(answers)]
+        if rows.caches[0].k_BKSC.is_deleted():  # a step failed after it had taken the cache
+            self._rows = None
+
+
+def _common(content: TokenRow, prompt: TokenRow) -> int:
+    """Tokens that both begin with; at least the prompt's last token is left to compute, because its scores are needed."""
+    size = min(content.length, prompt.length - 1)
+    differs = (content.tokens[:size] != prompt.tokens[:size]) | (content.vision[:size] != prompt.vision[:size])
+    return int(np.argmax(differs)) if differs.any() else size
