@@ -10,6 +10,8 @@ USAGE = """usage: lwm COMMAND | --help | --version
   train FILE.yaml  train on this machine, without Kubernetes: processes for pods, the same stages, status and results
   status, suspend, resume, events
                    look at trainings and steer them, in a folder of lwm train or in a cluster
+  sample CHECKPOINT
+                   what a trained model writes after a prompt, text or pictures
   fit FILE.yaml    compile each stage of an LWMTraining without its accelerator: does it fit, and how fast will it be?
   data ...         prepare data sets on this machine, and show rows as readable text
   convert ...      convert checkpoints from and to Hugging Face, and from LWM
@@ -31,6 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
             from lwm_cli.train import main as train
 
             return train(rest)
+        case ["sample", *rest]:
+            require_extra("lwm sample", "local", "jax", "orbax", "click")
+            from lwm_cli.sample import main as sample
+
+            return sample(rest)
         case [("status" | "suspend" | "resume" | "events") as name, *rest]:
             require_extra(f"lwm {name}", "local", "click", "rich")
             from lwm_cli.manage import main as manage

@@ -23,6 +23,7 @@ def random_params(model: Model, mesh: jax.sharding.Mesh, seed: int = 0) -> Any:
     def one(shape: Any, sharding: Any) -> jax.Array:
         scale = 1.0 if len(shape.shape) < 2 else shape.shape[-2] ** -0.5
         values = random.standard_normal(shape.shape, dtype=np.float32) * scale
-        return jax.device_put(values, sharding)
+        placed: jax.Array = jax.device_put(values, sharding)
+        return placed
 
     return jax.tree.map(one, llama.abstract(model), shardings(mesh, llama.logical_axes(model)))

@@ -3,7 +3,7 @@
 Letters: B rows, C tokens of a chunk, W tokens of a step of decoding, D width, V vocabulary.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -18,10 +18,12 @@ from lwm_trainer.model import llama
 from lwm_trainer.parallel import mesh
 from lwm_trainer.ring.cached_attention import ABSENT, stripe_order
 from lwm_trainer.sampling.programs import Caches, Logits, Tokens, make_programs, ranks
-from lwm_trainer.sampling.prompt import TokenRow
+from lwm_trainer.sampling.prompt import TokenRow, text_row
 
 CHUNK = 2048
-"""Tokens of a row that a prefill takes at once, unless told otherwise."""
+"""Tokens of a row that a prefill takes at once, unless the caller says otherwise."""
+SHORT_CHUNK = 256
+"""Tokens of a second program, for what is left of a prompt and is much shorter than a chunk."""
 
 Progress = Callable[[int, int], None]
 """Called during prefill with the tokens that are done and all that there are."""
@@ -59,6 +61,7 @@ class Engine:
         self.programs = make_programs(model, rope_theta, device_mesh, chunk, cache_dtype)
         self._ranks = ranks(device_mesh)
         self._tokens_sharding = NamedSharding(device_mesh, mesh.TOKENS)
+        self._short = min(chunk, -(-SHORT_CHUNK // self._ranks) * self._ranks)
         self._row_groups = int(np.prod([device_mesh.shape[axis] for axis in mesh.ROW_AXES]))
 
     def new_rows(self, count: int, capacity: int) -> Rows:
@@ -70,28 +73,45 @@ class Engine:
     def prefill(self, rows: Rows, new: Sequence[TokenRow], progress: Progress = no_progress) -> Array:
         """Add tokens to the rows, none or any number to each: the hidden state [B, D] of the last token that each row got.
 
-        `progress` is called after each chunk with the tokens of a row that are done and those of the longest one.
+        `progress` is called after each chunk with the tokens that are done and all that there are.
         A row without new tokens has zeros. Raises ValueError where a row would be longer than the capacity.
         """
-        new = [*new, *[TokenRow(np.zeros(0, np.int32), np.zeros(0, np.bool_))] * (len(rows.lengths) - len(new))]
-        for number, (row, length) in enumerate(zip(new, rows.lengths.tolist(), strict=True)):
-            if length + row.length > rows.capacity:
-                raise ValueError(
-                    f"row {number}: {length + row.length} tokens are more than the {rows.capacity} of the cache: make it larger"
-                )
-        last_BD: Array = jnp.zeros((len(new), self.model.width), jnp.dtype(self.model.dtype))
-        chunk = self.programs.chunk
-        longest = max(row.length for row in new)
-        for begin in range(0, longest, chunk):
-            parts = [row.after(begin) for row in new]
-            hidden_BCD, rows.caches = self.programs.prefill(self.params, rows.caches, self._chunk(parts, rows.lengths))
-            ends = np.array([0 < part.length <= chunk for part in parts])
-            sizes = [min(part.length, chunk) for part in parts]
-            columns = [self._column(length, size) for length, size in zip(rows.lengths.tolist(), sizes, strict=True)]
-            last_BD = _pick(last_BD, hidden_BCD, np.array(columns, np.int32), ends)
-            rows.lengths = rows.lengths + np.array(sizes, np.int32)
-            progress(min(begin + chunk, longest), longest)
+        for number, row in enumerate(new):
+            if (tokens := rows.lengths[number] + row.length) > rows.capacity:
+                raise ValueError(f"row {number}: {tokens} tokens are more than the {rows.capacity} of the cache: make it larger")
+        count = len(rows.lengths)
+        last_BD: Array = jnp.zeros((count, self.model.width), jnp.dtype(self.model.dtype))
+        total, done = sum(row.length for row in new), 0
+        for first, parts in self._groups(new, count):
+            while (left := max(part.length for part in parts)) > 0:
+                size = self._short if left <= self.programs.chunk // 4 else self.programs.chunk
+                lengths = rows.lengths[first : first + len(parts)].tolist()
+                taken = [part.before(size) for part in parts]
+                tokens = self._chunk(taken, lengths, size)
+                hidden_BCD, rows.caches = self.programs.prefill(self.params, rows.caches, tokens, first)
+                columns = [self._column(length, part.length, size) for length, part in zip(lengths, taken, strict=True)]
+                ends = [0 < part.length <= size for part in parts]
+                last_BD = _pick(last_BD, hidden_BCD, np.array(columns, np.int32), np.array(ends), first)
+                rows.lengths = rows.lengths.copy()
+                rows.lengths[first : first + len(parts)] += [part.length for part in taken]
+                parts = [part.after(size) for part in parts]
+                done += sum(part.length for part in taken)
+                progress(done, total)
         return last_BD
+
+    def copy(self, rows: Rows, sources: Mapping[int, tuple[int, int]]) -> None:
+        """Let rows begin as others do: by the number of the row, the number of the other one and how many of its tokens to take."""
+        taken_from = np.arange(len(rows.lengths), dtype=np.int32)
+        rows.lengths = rows.lengths.copy()
+        for target, (source, length) in sources.items():
+            taken_from[target], rows.lengths[target] = source, length
+        rows.caches = self.programs.take_rows(rows.caches, taken_from)
+
+    def _groups(self, new: Sequence[TokenRow], count: int) -> list[tuple[int, list[TokenRow]]]:
+        """The rows that a program takes together, by the first one: each by itself, or all where the mesh divides rows."""
+        if self._row_groups == 1:
+            return [(number, [row]) for number, row in enumerate(new) if row.length]
+        return [(0, [*new, *[text_row([])] * (count - len(new))])]
 
     def logits(self, hidden_D: Array) -> Logits:
         """Scores of the token after each of these hidden states [..., D]."""
@@ -105,12 +125,12 @@ class Engine:
         rows.lengths = rows.lengths + live_BW.sum(1, dtype=np.int32)
         return scores
 
-    def _chunk(self, parts: Sequence[TokenRow], lengths: NDArray[np.int32]) -> Tokens:
-        """The first tokens of each part as a chunk, each rank's together; absent tokens after the end of a part."""
-        shape = (len(parts), self.programs.chunk)
+    def _chunk(self, parts: Sequence[TokenRow], lengths: Sequence[int], size: int) -> Tokens:
+        """The parts as a chunk of `size` tokens, each rank's together; absent tokens after the end of a part."""
+        shape = (len(parts), size)
         token_BC, vision_BC, place_BC = np.zeros(shape, np.int32), np.zeros(shape, np.bool_), np.full(shape, ABSENT, np.int32)
-        for row, (part, length) in enumerate(zip(parts, lengths.tolist(), strict=True)):
-            place_C = stripe_order(length, self.programs.chunk, self._ranks)
+        for row, (part, length) in enumerate(zip(parts, lengths, strict=True)):
+            place_C = stripe_order(length, size, self._ranks)
             index_C = place_C - length
             present_C = index_C < part.length
             place_BC[row, present_C] = place_C[present_C]
@@ -119,14 +139,14 @@ class Engine:
         arrays = token_BC, vision_BC if self.model.vision is not None else None, place_BC
         return Tokens(*(None if x is None else jax.device_put(x, self._tokens_sharding) for x in arrays))  # type: ignore[arg-type]
 
-    def _column(self, length: int, count: int) -> int:
+    def _column(self, length: int, count: int, size: int) -> int:
         """The column of a chunk that holds the last of `count` new tokens of a row that had `length`; 0 where there is none."""
-        order_C = stripe_order(length, self.programs.chunk, self._ranks)
-        return int(np.argmax(order_C == length + count - 1))
+        return int(np.argmax(stripe_order(length, size, self._ranks) == length + count - 1))
 
 
 @jax.jit
-def _pick(last_BD: Array, hidden_BCD: Array, column_B: Array, ends_B: Array) -> Array:
-    """The hidden states of the rows that end in this chunk, and the former ones of the others."""
+def _pick(last_BD: Array, hidden_BCD: Array, column_B: Array, ends_B: Array, first: Array) -> Array:
+    """`last_BD` with the hidden states of those rows of a group that end in this chunk; the group begins at row `first`."""
     picked_BD = jnp.take_along_axis(hidden_BCD, column_B[:, None, None], axis=1)[:, 0]
-    return jnp.where(ends_B[:, None], picked_BD, last_BD)
+    former_BD = jax.lax.dynamic_slice_in_dim(last_BD, first, len(column_B))
+    return jax.lax.dynamic_update_slice_in_dim(last_BD, jnp.where(ends_B[:, None], picked_BD, former_BD), first, axis=0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
+from jax import Array
 
 from lwm_trainer.data.encoding.vision import OPENING
 from lwm_trainer.sampling.detokenizer import Detokenizer
@@ -14,6 +15,9 @@ from lwm_trainer.sampling.row_arrays import Request, row_settings, row_state, ro
 from lwm_trainer.sampling.settings import SettingsError
 from lwm_trainer.sampling.step import Drawn, as_arrays, make_steps
 from lwm_trainer.sampling.vocabulary import Vocabulary
+
+WORTH_COPYING = 32
+"""Tokens that a copy of another row must spare."""
 
 Reason = Literal["stop", "length"]
 """Why an answer ended: a stop id, a stop text or the end of its only vision span; or its most tokens."""
@@ -58,26 +62,26 @@ class _Answer:
 class Generator:
     """Answers batches of requests. What the rows of the cache hold is kept for the next batch, as far as its prompts begin with it."""
 
-    def __init__(self, engine: Engine, vocabulary: Vocabulary, context_length: int, capacity: int | None = None) -> None:
-        """`capacity`: tokens of a row in the cache, of prompt and answer together, at most; by default the whole context."""
-        self.engine, self.vocabulary, self.context_length = engine, vocabulary, context_length
-        self.capacity = min(capacity or context_length, context_length)
+    def __init__(self, engine: Engine, vocabulary: Vocabulary, context_length: int, *, reserve: bool = True) -> None:
+        """`reserve`: whether the cache has room for whole contexts from the beginning, or for what the requests need, each time anew."""
+        self.engine, self.vocabulary, self.context_length, self._reserve = engine, vocabulary, context_length, reserve
         self._steps = make_steps(engine.programs, vocabulary.grammar)
         self._rows: Rows | None = None
         self._contents: list[TokenRow] = []
         self.usage: list[Usage] = []
-        """Of the last batch, by request."""
+        """Of the last batch, by row: requests come first."""
 
     def check(self, request: Request) -> None:
         """Raises SettingsError for a request that cannot be answered, before anything is computed."""
         rows_of([request], self.vocabulary)
         length, most = request.prompt.length, request.settings.max_tokens
-        if length >= self.capacity:
-            raise SettingsError(f"prompt: has {length} tokens, but the context has room for {self.capacity} with the answer: shorten it")
-        if length + most > self.capacity:
+        context = self.context_length
+        if length >= context:
+            raise SettingsError(f"prompt: has {length} tokens, but the context has room for {context} with the answer: shorten it")
+        if length + most > context:
             raise SettingsError(
-                f"max_tokens is {most}, but the prompt has {length} tokens of the {self.capacity} that the context has room for: "
-                f"give {self.capacity - length} or less"
+                f"max_tokens is {most}, but the prompt has {length} tokens of the {context} that the context has room for: "
+                f"give {context - length} or less"
             )
 
     def generate(self, requests: Sequence[Request], top: int = 0, progress: Progress = no_progress) -> Iterator[list[Piece]]:
@@ -92,13 +96,9 @@ class Generator:
         for request in requests:
             self.check(request)
         batch = rows_of(requests, self.vocabulary)
-        rows = self._prepare(len(batch))
+        rows = self._prepare(len(batch), max(request.prompt.length + request.settings.max_tokens for request in requests))
         kept = [_common(content, row.prompt) for content, row in zip(self._contents, batch, strict=False)]
-        self.usage = [Usage(request.prompt.length, size) for request, size in zip(requests, kept, strict=False)]
-        rows.lengths = np.array([*kept, *[0] * (len(rows.lengths) - len(kept))], np.int32)
-        self._contents = [content.before(size) for content, size in zip(self._contents, kept, strict=False)]
-        last = self.engine.prefill(rows, [row.prompt.after(size) for row, size in zip(batch, kept, strict=True)], progress)
-        self._contents = [row.prompt for row in batch]
+        last = self._prefill(rows, [row.prompt for row in batch], kept, progress)
         mesh, count = self.engine.programs.mesh, len(rows.lengths)
         settings = as_arrays(row_settings(batch, count, self.vocabulary), mesh)
         state = as_arrays(row_state(batch, count, self.vocabulary), mesh)
@@ -117,10 +117,31 @@ class Generator:
         finally:
             self._keep(answers, rows)
 
-    def _prepare(self, count: int) -> Rows:
-        """The cache, made anew where it has another number of rows."""
-        if self._rows is None or count > len(self._rows.lengths):
-            self._rows = self.engine.new_rows(count, self.capacity)
+    def _prefill(self, rows: Rows, prompts: Sequence[TokenRow], kept: list[int], progress: Progress) -> Array:
+        """Let the rows hold the prompts, of which they hold `kept` tokens: the hidden state [B, D] of each one's last token.
+
+        A row whose prompt begins as that of an earlier row does waits for that one and copies it.
+        """
+        sources = _shared_prefixes(prompts, kept)
+        cached = [sources[number][1] if number in sources else size for number, size in enumerate(kept)]
+        self.usage = [Usage(prompt.length, size) for prompt, size in zip(prompts, cached, strict=True)]
+        rows.lengths = np.array([*kept, *[0] * (len(rows.lengths) - len(kept))], np.int32)
+        self._contents = [prompt.before(size) for prompt, size in zip(prompts, kept, strict=True)]
+        nothing = text_row([])
+        first = [nothing if number in sources else prompt.after(cached[number]) for number, prompt in enumerate(prompts)]
+        last_BD = self.engine.prefill(rows, first, progress)
+        if sources:
+            self.engine.copy(rows, sources)
+            second = [prompt.after(cached[number]) if number in sources else nothing for number, prompt in enumerate(prompts)]
+            last_BD = last_BD + self.engine.prefill(rows, second, progress)
+        self._contents = list(prompts)
+        return last_BD
+
+    def _prepare(self, count: int, tokens: int) -> Rows:
+        """The cache, made anew where it has not enough rows or not enough room in a row."""
+        if self._rows is None or count > len(self._rows.lengths) or tokens > self._rows.capacity:
+            self._rows = None  # so that its memory is free before the new one is made
+            self._rows = self.engine.new_rows(count, self.context_length if self._reserve else tokens)
             self._contents = []
         self._contents += [text_row([])] * (count - len(self._contents))
         return self._rows
@@ -145,8 +166,8 @@ class Generator:
             answer.ended = ended[number] or answer.detokenizer.stopped
             if answer.ended:
                 text += answer.detokenizer.finish()
-            whole = len(answer.tokens) == settings.max_tokens and not stops and not answer.detokenizer.stopped
-            reason: Reason | None = None if not answer.ended else "length" if whole else "stop"
+            complete = stops or answer.detokenizer.stopped or (settings.only_vision and closing[number])
+            reason: Reason | None = None if not answer.ended else "stop" if complete else "length"
             most_probable = [] if top is None else self._named(top[0][number].tolist(), top[1][number].tolist())
             yield Piece(number, token[number], vision[number], text, log_probability[number], most_probable, reason)
 
@@ -164,6 +185,16 @@ class Generator:
         self._contents = self._contents[: len(answers)]
         if rows.caches[0].k_BKSC.is_deleted():  # a step failed after it had taken the cache
             self._rows = None
+
+
+def _shared_prefixes(prompts: Sequence[TokenRow], kept: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Rows that begin as an earlier one does, by their number: the number of that row, and how many tokens it spares to copy."""
+    sources: dict[int, tuple[int, int]] = {}
+    for number, (prompt, size) in enumerate(zip(prompts, kept, strict=True)):
+        lengths = {earlier: _common(prompts[earlier], prompt) for earlier in range(number) if earlier not in sources}
+        if lengths and (most := max(lengths.values())) >= size + WORTH_COPYING:
+            sources[number] = next(earlier for earlier, length in lengths.items() if length == most), most
+    return sources
 
 
 def _common(content: TokenRow, prompt: TokenRow) -> int:

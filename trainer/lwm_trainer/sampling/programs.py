@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.sharding import NamedSharding, PartitionSpec
+from numpy.typing import NDArray
 
 from lwm_trainer import config
 from lwm_trainer.model import llama
@@ -51,8 +53,11 @@ class Programs:
     """Tokens of a row that a prefill takes at once: a multiple of the ranks."""
     new_caches: Callable[[int, int], Caches]
     """(rows, slots of a row over all ranks) -> empty caches."""
-    prefill: Callable[[llama.Params, Caches, Tokens], tuple[Array, Caches]]
-    """Adds a chunk: hidden states [B, C, D] of tokens in the order of `stripe_order`, and the caches."""
+    prefill: Callable[[llama.Params, Caches, Tokens, int], tuple[Array, Caches]]
+    """Adds a chunk to some rows, the last argument being the first of them: hidden states [rows, C, D] of tokens in the order of
+    `stripe_order`, and the caches."""
+    take_rows: Callable[[Caches, NDArray[np.int32]], Caches]
+    """The rows of these numbers, which may repeat."""
     decode: Callable[[llama.Params, Caches, Tokens], tuple[Logits, Caches]]
     """Adds W tokens to each row: scores after each of them [B, W, V], and the caches."""
     logits: Callable[[llama.Params, Array], Logits]
@@ -105,9 +110,17 @@ def make_programs(
             place_table=lambda x: x if table is None else jax.lax.with_sharding_constraint(x, table),
         )
 
-    def prefill(params: llama.Params, caches: Caches, tokens: Tokens) -> tuple[Array, Caches]:
+    def prefill(params: llama.Params, caches: Caches, tokens: Tokens, first_row: Array) -> tuple[Array, Caches]:
+        count = len(tokens.token_BT)
         attend = prefill_attention(device_mesh, axes, tokens.place_BT, backend)
-        return hidden(params, caches, tokens, attend, stream, table)
+        if count == len(caches[0].k_BKSC):
+            return hidden(params, caches, tokens, attend, stream, table)
+        some = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, first_row, count), caches)
+        x_BCD, some = hidden(params, some, tokens, attend, stream, table)
+        return x_BCD, jax.tree.map(lambda x, part: jax.lax.dynamic_update_slice_in_dim(x, part, first_row, axis=0), caches, some)
+
+    def take_rows(caches: Caches, row_B: Array) -> Caches:
+        return jax.tree.map(lambda x: x[row_B], caches)  # type: ignore[no-any-return]
 
     def decode(params: llama.Params, caches: Caches, tokens: Tokens) -> tuple[Logits, Caches]:
         # For few tokens it is cheaper to look up parts of their embeddings than to gather the table.
@@ -125,6 +138,7 @@ def make_programs(
         chunk=chunk,
         new_caches=jax.jit(new_caches, static_argnums=(0, 1), out_shardings=cache_sharding),
         prefill=jax.jit(prefill, donate_argnums=1, out_shardings=(stream, cache_sharding)),
+        take_rows=jax.jit(take_rows, donate_argnums=0, out_shardings=cache_sharding),
         decode=jax.jit(decode, donate_argnums=1, out_shardings=(by_rows, cache_sharding)),
         logits=jax.jit(logits, out_shardings=by_rows),
     )

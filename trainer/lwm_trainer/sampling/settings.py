@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, field
 
+from lwm_trainer.config import ExitCode
+
 MAX_SEED = 2**32 - 1
 ANY_FRAMES = 2**31 - 1
 """The largest number of frames where there is no limit but the room for them."""
@@ -10,6 +12,8 @@ ANY_FRAMES = 2**31 - 1
 
 class SettingsError(ValueError):
     """A setting is wrong: names it, its value and what is possible."""
+
+    code = ExitCode.BAD_ARGUMENTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

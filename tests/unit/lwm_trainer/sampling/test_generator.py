@@ -1,6 +1,7 @@
 """Answers of a random model: each fault of LWM's sampler cannot occur, and a row does not depend on its batch."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -43,7 +44,7 @@ def answers(*requests: Request, top: int = 0) -> list[list[Piece]]:
     made: list[list[Piece]] = [[] for _ in requests]
     made_by = generator()
     made_by._rows = None if made_by._rows is not None and len(made_by._rows.lengths) != 4 else made_by._rows
-    made_by._prepare(4)  # one program for all tests
+    made_by._prepare(4, 0)  # one program for all tests
     for pieces in made_by.generate(requests, top):
         for piece in pieces:
             made[piece.request].append(piece)
@@ -74,14 +75,10 @@ def require_well_formed(span: Sequence[int], frames: range) -> None:
 def test_fault_1_a_code_with_the_number_of_the_end_token_does_not_end_a_picture() -> None:
     settings = Settings(max_tokens=60, stop_ids=tuple(range(CODES)), max_frames=4, min_frames=4, only_vision=True, vision=HOT)
     for seed in range(4):
-        (pieces,) = answers(Request(prompt(frames=[]), Settings(**{**_fields(settings), "seed": seed})))
+        (pieces,) = answers(Request(prompt(frames=[]), replace(settings, seed=seed)))
         (span,) = spans(pieces)
         require_well_formed(span, range(4, 5))
         assert pieces[-1].reason == "stop"
-
-
-def _fields(settings: Settings) -> dict[str, object]:
-    return {name: getattr(settings, name) for name in Settings.__slots__}
 
 
 @pytest.mark.parametrize(("least", "most"), [(1, 1), (3, 3), (1, 2), (2, 2**31 - 1)])
@@ -193,6 +190,17 @@ def test_a_follow_up_prompt_computes_only_what_is_new_and_answers_the_same() -> 
     (fresh,) = answers(second)
     assert generator().usage[0].cached == 0
     assert [piece.token for piece in continued] == [piece.token for piece in fresh]
+
+
+def test_questions_on_one_text_compute_it_once_and_are_answered_as_alone() -> None:
+    text = "a long text that all of the questions are about: "
+    requests = [Request(prompt(text + question), Settings(max_tokens=6, seed=3)) for question in ("one?", "two?", "three?")]
+    generator()._rows = None
+    together = answers(*requests)
+    assert [usage.cached for usage in generator().usage] == [0, 50, 50]
+    for request, expected in zip(requests, together, strict=True):
+        generator()._rows = None
+        assert [piece.token for piece in answers(request)[0]] == [piece.token for piece in expected]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,45 @@
+"""Answers as text for a terminal, and as JSON."""
+
+from typing import Any
+
+from lwm_trainer.sampling.generator import Piece
+
+
+class Answer:
+    """An answer that is put together from its pieces."""
+
+    def __init__(self, frame_codes: int) -> None:
+        """`frame_codes`: codes of a frame; 0 for a model without vision."""
+        self._frame_codes = frame_codes
+        self._pieces: list[Piece] = []
+
+    def add(self, piece: Piece) -> str:
+        """Add a piece; returns what a terminal shows of it: text, and a mark for each whole frame."""
+        self._pieces.append(piece)
+        ends_frame = piece.vision and len(self._vision_tokens()) % (self._frame_codes + 1) == 0
+        return piece.text + ("[frame]" if ends_frame else "")
+
+    @property
+    def text(self) -> str:
+        return "".join(piece.text for piece in self._pieces)
+
+    @property
+    def tokens(self) -> int:
+        return len(self._pieces)
+
+    @property
+    def frames(self) -> list[list[int]]:
+        """The codes of each frame, of all vision spans."""
+        tokens, size = self._vision_tokens(), self._frame_codes + 1
+        return [tokens[begin : begin + self._frame_codes] for begin in range(0, len(tokens), size)] if tokens else []
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "text": self.text,
+            "finish_reason": self._pieces[-1].reason,
+            "frames": self.frames,
+            "tokens": [{"id": each.token, "vision": each.vision, "log_probability": each.log_probability} for each in self._pieces],
+        }
+
+    def _vision_tokens(self) -> list[int]:
+        return [piece.token for piece in self._pieces if piece.vision]

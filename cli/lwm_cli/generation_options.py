@@ -1,0 +1,120 @@
+"""Options of the commands that generate: which checkpoint on which devices, and how tokens are drawn."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lwm_cli.local.folder import TRAINING, TrainingFolder
+from lwm_trainer import config
+from lwm_trainer.sampling.engine import CHUNK
+from lwm_trainer.sampling.generator import Generator
+from lwm_trainer.sampling.load import LoadOptions, load_generator
+from lwm_trainer.sampling.settings import Filters
+from lwm_trainer.sampling.weights import Weights, newest_commit, open_weights
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights, and what the training that made them says about their tokens."""
+
+    weights: Weights
+    tokenizer: str | None
+    frames: config.Frames | None
+
+
+def checkpoint_options(function: Function) -> Function:
+    """Add the argument CHECKPOINT and the options of its loading."""
+    for option in reversed(
+        (
+            click.argument("checkpoint"),
+            click.option("--stage", metavar="NAME", help="Stage of a training whose newest commit is taken. Default: the last with one."),
+            click.option("--tokenizer", metavar="FILE", help="The tokenizer.json of the model, where it does not lie with CHECKPOINT."),
+            click.option("--mesh", metavar="AXIS=N,…", help="Axes of the devices, such as sp=4,tp=2. Default: all along the sequence."),
+            click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), help="Of parameters, activations and cache."),
+            click.option("--context", type=int, metavar="N", help="Tokens of prompt and answer, at most. Default: those of the training."),
+            click.option("--chunk", type=click.IntRange(1), default=CHUNK, show_default=True, help="Tokens of a prompt taken at once."),
+            click.option(
+                "--tokens-per-frame", type=click.IntRange(1), metavar="N", help="Codes of a frame. Default: the training's, or 256."
+            ),
+            click.option("--codebook-size", type=click.IntRange(1), metavar="N", help="Number of codes. Default: the training's, or 8192."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def filter_options(function: Function) -> Function:
+    """Add the options of drawing tokens."""
+    for modality in ("vision", "text"):
+        prefix = "" if modality == "text" else "vision-"
+        for option in reversed(
+            (
+                click.option(
+                    f"--{prefix}temperature", type=float, default=1.0, show_default=True, help=f"Of {modality}; 0: most probable."
+                ),
+                click.option(f"--{prefix}top-k", type=int, default=0, help=f"Most probable tokens of {modality}, at most; 0: all."),
+                click.option(f"--{prefix}top-p", type=float, default=1.0, help=f"Probability that {modality} tokens have together."),
+                click.option(f"--{prefix}min-p", type=float, default=0.0, help=f"Share of the largest probability, of {modality}."),
+            )
+        ):
+            function = option(function)
+    return function
+
+
+def take_filters(options: dict[str, Any], prefix: str = "") -> Filters:
+    """The filters of one modality, taken out of the options."""
+    return Filters(**{name: options.pop(f"{prefix}{name}") for name in ("temperature", "top_k", "top_p", "min_p")})
+
+
+def take_generator(options: dict[str, Any], *, reserve: bool) -> Generator:
+    """Load the checkpoint of the options, which are taken out of them. Raises UsageError, and what loading raises."""
+    source = find_checkpoint(options.pop("checkpoint"), options.pop("stage"))
+    mesh, frames = options.pop("mesh"), source.frames or config.Frames()
+    sizes = {"tokens_per_frame": options.pop("tokens_per_frame"), "codebook_size": options.pop("codebook_size")}
+    load = LoadOptions(
+        tokenizer=_absolute(options.pop("tokenizer")) or source.tokenizer,
+        mesh=None if mesh is None else parse_mesh(mesh),
+        frames=frames.model_copy(update={name: size for name, size in sizes.items() if size is not None}),
+        dtype=options.pop("dtype"),
+        context=options.pop("context"),
+        chunk=options.pop("chunk"),
+        reserve=reserve,
+    )
+    return load_generator(source.weights, load)
+
+
+def find_checkpoint(place: str, stage: str | None) -> Checkpoint:
+    """The weights in CHECKPOINT: those of a folder of `lwm train` come with its tokenizer and its frames. Raises UsageError."""
+    place = str(_absolute(place))
+    if not (Path(place) / TRAINING).exists():
+        return Checkpoint(open_weights(place if stage is None else newest_commit(place, stage)), None, None)
+    training = TrainingFolder(Path(place)).training()
+    step = newest_commit(training.run_root, stage)
+    frames = {dataset.frames for dataset in training.spec.datasets if dataset.kind == "vision"}
+    if len(frames) > 1:
+        raise click.UsageError(f"{place}: its data sets have frames of different sizes: give --tokens-per-frame and --codebook-size")
+    only = next(iter(frames), None)
+    sizes = None if only is None else config.Frames(tokens_per_frame=only.tokens_per_frame, codebook_size=only.codebook_size)
+    return Checkpoint(open_weights(step), training.spec.tokenizer.uri, sizes)
+
+
+def parse_mesh(text: str) -> config.Mesh:
+    """`sp=4,tp=2` as a mesh. Raises UsageError."""
+    axes = {}
+    for part in text.split(","):
+        name, equals, size = part.partition("=")
+        if not equals or name not in ("dp", "fsdp", "tp", "sp") or not size.isdecimal() or not int(size):
+            raise click.UsageError(
+                f"--mesh {text}: {part!r} is not an axis: write dp, fsdp, tp or sp, =, and a number, with commas between"
+            )
+        axes[name] = int(size)
+    return config.Mesh(**axes, ulysses=1)
+
+
+def _absolute(path: str | None) -> str | None:
+    return path if path is None or "://" in path else str(Path(path).absolute())

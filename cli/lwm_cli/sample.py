@@ -1,0 +1,139 @@
+"""`lwm sample CHECKPOINT`: what a model writes after a prompt."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lwm_cli.answers import Answer
+from lwm_cli.commands import run
+from lwm_cli.failures import report_failures
+from lwm_cli.generation_options import checkpoint_options, filter_options, take_filters, take_generator
+from lwm_trainer.sampling.generator import Generator
+from lwm_trainer.sampling.prompt import join
+from lwm_trainer.sampling.row_arrays import Request
+from lwm_trainer.sampling.settings import ANY_FRAMES, Settings
+
+DEFAULT_TOKENS = 256
+LONG_PROMPT = 4096
+"""Tokens from which on the progress of a prefill is shown."""
+
+HELP = """Continue a prompt with the model in CHECKPOINT.
+
+CHECKPOINT is a folder of `lwm train`, a folder of checkpoints or one commit of any training (a path or gs://…), what `lwm convert` wrote,
+or a folder of a Hugging Face Llama. The answer goes to standard output as it comes, figures go to standard error."""
+
+
+@click.command("sample", help=HELP)
+@checkpoint_options
+@click.option("--prompt", help="The text to continue.")
+@click.option("--prompt-file", type=click.Path(path_type=Path, dir_okay=False), help="A file with the text to continue.")
+@click.option(
+    "--max-tokens", type=int, metavar="N", help=f"Tokens of the answer. Default: {DEFAULT_TOKENS}, or what the context has room for."
+)
+@filter_options
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed draws the same answer.")
+@click.option("--samples", type=click.IntRange(1), default=1, help="Answers to the same prompt, with seeds one after the other.")
+@click.option("--stop", multiple=True, metavar="TEXT", help="Ends the answer where it would be written. May be given again.")
+@click.option("--ignore-end", is_flag=True, help="Go on after the token that ends a document.")
+@click.option("--frames", metavar="N[-M]", help="Answer with pictures: exactly N frames, or N to M. Ends after them.")
+@click.option("--guidance", type=float, default=1.0, show_default=True, help="Scale of classifier-free guidance in vision.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON: text, tokens, codes of frames, log-probabilities.")
+@report_failures
+def command(prompt: str | None, prompt_file: Path | None, samples: int, as_json: bool, **options: Any) -> int:
+    text = prompt_text(prompt, prompt_file)
+    frames = parse_frames(options["frames"]) if options["frames"] is not None else None
+    filters = {"text": take_filters(options), "vision": take_filters(options, "vision_")}
+    generator = take_generator(options, reserve=False)
+    requests = make_requests(generator, text, samples, frames, {**options, **filters})
+    answers = [Answer(generator.vocabulary.grammar.frame) for _ in requests]
+    begun, first_token = time.monotonic(), 0.0
+    for pieces in generator.generate(requests, progress=show_prefill):
+        first_token = first_token or time.monotonic()
+        for piece in pieces:
+            shown = answers[piece.request].add(piece)
+            if not as_json and samples == 1:
+                print(shown, end="", flush=True)
+    ended = time.monotonic()
+    if as_json:
+        print(json.dumps([each.as_json() for each in answers], indent=1, ensure_ascii=False))
+    elif samples > 1:
+        print("\n".join(f"[{number}] {each.text}" for number, each in enumerate(answers, 1)))
+    else:
+        print()
+    count = sum(each.tokens for each in answers)
+    rate = (count - len(answers)) / max(ended - first_token, 1e-9)
+    print(
+        f"{requests[0].prompt.length} tokens of prompt, first token after {first_token - begun:.2f} s; {count} tokens of answer, "
+        f"then {rate:.1f} tokens/s",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def make_requests(
+    generator: Generator, text: str, samples: int, frames: tuple[int, int] | None, options: Mapping[str, Any]
+) -> list[Request]:
+    """One request for each sample. Raises SettingsError."""
+    vocabulary = generator.vocabulary
+    prompt = join(vocabulary.begin(), vocabulary.encode(text), *([] if frames is None else [vocabulary.opening()]))
+    least, most = frames or (1, ANY_FRAMES)
+    room = max(generator.context_length - prompt.length, 1)
+    default = DEFAULT_TOKENS if frames is None else most * vocabulary.grammar.frame_tokens + len(vocabulary.grammar.closing)
+    return [
+        Request(
+            prompt,
+            Settings(
+                max_tokens=min(default, room) if options["max_tokens"] is None else options["max_tokens"],
+                text=options["text"],
+                vision=options["vision"],
+                seed=options["seed"] + number,
+                stop=options["stop"],
+                stop_ids=() if options["ignore_end"] else (vocabulary.end_id,),
+                guidance=options["guidance"],
+                min_frames=least,
+                max_frames=most,
+                only_vision=frames is not None,
+            ),
+        )
+        for number in range(samples)
+    ]
+
+
+def show_prefill(done: int, total: int) -> None:
+    """Show how far a long prompt is, where a person looks."""
+    if total > LONG_PROMPT and sys.stderr.isatty():
+        end = "\n" if done == total else ""
+        print(f"\rprompt: {done:,} of {total:,} tokens", end=end, file=sys.stderr, flush=True)
+
+
+def prompt_text(prompt: str | None, file: Path | None) -> str:
+    """The text of the prompt, from exactly one of the two options. Raises UsageError."""
+    if (prompt is None) == (file is None):
+        raise click.UsageError("give the prompt by --prompt TEXT or --prompt-file FILE, one of them")
+    if file is None:
+        return str(prompt)
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"--prompt-file {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"--prompt-file {file}: byte {error.start} is not UTF-8: save it as UTF-8") from error
+
+
+def parse_frames(text: str) -> tuple[int, int]:
+    """`2` or `1-8` as the least and the largest number of frames. Raises UsageError."""
+    least, dash, most = text.partition("-")
+    numbers = (least, most) if dash else (least, least)
+    if not all(number.isdecimal() and 0 < int(number) <= ANY_FRAMES for number in numbers):
+        raise click.UsageError(f"--frames {text}: write a number of frames, 1 or more, or two numbers with - between them")
+    return int(numbers[0]), int(numbers[1])
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit code."""
+    return run(command, "lwm sample", arguments)

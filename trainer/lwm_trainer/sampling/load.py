@@ -1,0 +1,97 @@
+"""From weights and a tokenizer to a generator on the devices of this machine."""
+
+import math
+from dataclasses import dataclass
+
+import jax
+
+from lwm_trainer import config
+from lwm_trainer.config.violations import violations
+from lwm_trainer.convert.errors import WrongArgumentError
+from lwm_trainer.convert.tokenizer_files import require_tokenizer_file
+from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.parallel.mesh import make_mesh
+from lwm_trainer.sampling.engine import CHUNK, Engine
+from lwm_trainer.sampling.generator import Generator
+from lwm_trainer.sampling.parameters import for_generation
+from lwm_trainer.sampling.vocabulary import make_vocabulary
+from lwm_trainer.sampling.weights import Weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """What the command line says about loading; None where it says nothing."""
+
+    tokenizer: str | None = None
+    mesh: config.Mesh | None = None
+    dtype: str | None = None
+    """Of parameters, activations and cache."""
+    frames: config.Frames | None = None
+    context: int | None = None
+    """Tokens of prompt and answer together, at most."""
+    chunk: int = CHUNK
+    reserve: bool = True
+    """See `Generator`."""
+
+
+def load_generator(weights: Weights, options: LoadOptions) -> Generator:
+    """Load the weights onto all devices. Raises WrongArgumentError, and what the readers of weights and tokenizer raise."""
+    tokenizer = load_tokenizer(weights, options.tokenizer)
+    model = weights.model.model_copy(update={"dtype": options.dtype}) if options.dtype else weights.model
+    vocabulary = make_vocabulary(model, tokenizer, options.frames or config.Frames())
+    context = _context(weights, options.context)
+    mesh = options.mesh or default_mesh(model, jax.device_count())
+    require_mesh(model, mesh)
+    chunk = _chunk(options.chunk, context, mesh.sp)
+    device_mesh = make_mesh(mesh)
+    params = for_generation(model, weights.load(model, device_mesh))
+    return Generator(Engine(model, weights.rope_theta, params, device_mesh, chunk), vocabulary, context, reserve=options.reserve)
+
+
+def load_tokenizer(weights: Weights, uri: str | None) -> Tokenizer:
+    """The tokenizer of these weights. Raises WrongArgumentError for none and for another one."""
+    uri = uri or weights.tokenizer
+    if uri is None:
+        raise WrongArgumentError(f"{weights.place}: has no tokenizer with it: give --tokenizer FILE, the tokenizer.json of its training")
+    require_tokenizer_file(uri)
+    tokenizer = Tokenizer.load(uri, weights.model.vocab_size)
+    if weights.tokenizer_sha256 not in (None, tokenizer.sha256):
+        raise WrongArgumentError(
+            f"--tokenizer {uri}: is not the tokenizer of {weights.place}: its SHA-256 is {tokenizer.sha256}, but "
+            f"{weights.tokenizer_sha256} in the checkpoint's manifest: give the tokenizer.json of its training"
+        )
+    return tokenizer
+
+
+def default_mesh(model: config.Model, devices: int) -> config.Mesh:
+    """All devices along the sequence, as far as they divide the model's width, and the rest over rows."""
+    ranks = math.gcd(devices, model.width)
+    return config.Mesh(dp=devices // ranks, sp=ranks, ulysses=1)
+
+
+def require_mesh(model: config.Model, mesh: config.Mesh) -> None:
+    """Raises WrongArgumentError for a mesh that does not fit the model or the devices."""
+    tokens = 8 * mesh.sp
+    invalid = violations(
+        model=model,
+        mesh=mesh,
+        devices=jax.device_count(),
+        context_length=tokens,
+        batch_tokens=tokens * mesh.dp * mesh.fsdp,
+        memory=config.Memory(),
+    )
+    if invalid:
+        raise WrongArgumentError(f"--mesh: {invalid[0].field}: {invalid[0].message}")
+
+
+def _context(weights: Weights, context: int | None) -> int:
+    if context is None:
+        return weights.context_length
+    if not 2 <= context <= weights.context_length:
+        raise WrongArgumentError(f"--context {context}: the model was trained for {weights.context_length} tokens: give 2 to that")
+    return context
+
+
+def _chunk(chunk: int, context: int, ranks: int) -> int:
+    """The chunk as a multiple of the ranks, and no longer than the context needs."""
+    return -(-min(chunk, context) // ranks) * ranks
