@@ -12,6 +12,7 @@ USAGE = """usage: lwm COMMAND | --help | --version
                    look at trainings and steer them, in a folder of lwm train or in a cluster
   sample CHECKPOINT
                    what a trained model writes after a prompt, text or pictures
+  chat CHECKPOINT  talk with a trained model
   fit FILE.yaml    compile each stage of an LWMTraining without its accelerator: does it fit, and how fast will it be?
   data ...         prepare data sets on this machine, and show rows as readable text
   convert ...      convert checkpoints from and to Hugging Face, and from LWM
@@ -38,6 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
             from lwm_cli.sample import main as sample
 
             return sample(rest)
+        case ["chat", *rest]:
+            require_extra("lwm chat", "local", "jax", "orbax", "click")
+            from lwm_cli.chat import main as chat
+
+            return chat(rest)
         case [("status" | "suspend" | "resume" | "events") as name, *rest]:
             require_extra(f"lwm {name}", "local", "click", "rich")
             from lwm_cli.manage import main as manage

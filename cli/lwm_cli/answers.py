@@ -28,6 +28,17 @@ class Answer:
         return len(self._pieces)
 
     @property
+    def text_tokens(self) -> list[int]:
+        """The tokens of the text vocabulary, without one that ended the answer."""
+        ends = bool(self._pieces) and self._pieces[-1].reason == "stop"
+        return [piece.token for piece in (self._pieces[:-1] if ends else self._pieces) if not piece.vision]
+
+    @property
+    def ends_with_stop_text(self) -> bool:
+        """Whether the tokens say more than the text."""
+        return bool(self._pieces) and self._pieces[-1].stopped_by_text
+
+    @property
     def frames(self) -> list[list[int]]:
         """The codes of each frame, of all vision spans."""
         tokens, size = self._vision_tokens(), self._frame_codes + 1

@@ -37,6 +37,8 @@ class Piece(NamedTuple):
     """The most probable tokens in its place: token, whether it is of the vision vocabulary, log-probability."""
     reason: Reason | None
     """Why the answer ends with this token; None where it goes on."""
+    stopped_by_text: bool
+    """Whether a stop text ended it, so that tokens of that text are among the answer's."""
 
 
 class Usage(NamedTuple):
@@ -84,7 +86,9 @@ class Generator:
                 f"give {context - length} or less"
             )
 
-    def generate(self, requests: Sequence[Request], top: int = 0, progress: Progress = no_progress) -> Iterator[list[Piece]]:
+    def generate(
+        self, requests: Sequence[Request], top: int = 0, progress: Progress = no_progress
+    ) -> abc.Generator[list[Piece], None, None]:
         """Answer the requests together; each yield has the next token of every answer that has not ended.
 
         Args:
@@ -169,7 +173,8 @@ class Generator:
             complete = stops or answer.detokenizer.stopped or (settings.only_vision and closing[number])
             reason: Reason | None = None if not answer.ended else "stop" if complete else "length"
             most_probable = [] if top is None else self._named(top[0][number].tolist(), top[1][number].tolist())
-            yield Piece(number, token[number], vision[number], text, log_probability[number], most_probable, reason)
+            stopped = answer.detokenizer.stopped
+            yield Piece(number, token[number], vision[number], text, log_probability[number], most_probable, reason, stopped)
 
     def _named(self, tokens: list[int], log_probabilities: list[float]) -> list[tuple[int, bool, float]]:
         size = self.vocabulary.grammar.text_size

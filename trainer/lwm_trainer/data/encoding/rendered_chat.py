@@ -50,22 +50,7 @@ class ChatRenderer:
 
     def render(self, fields: Mapping[str, Any]) -> RenderedText:
         """Render the conversation of a record, with its `tools` and `documents`. Raises BadRecordError and DataCorruptError."""
-        conversation = _conversation(fields, self._messages_field)
-        template = self._templates.get("tool_use") if conversation.tools is not None else None
-        template = template or self._templates["default"]
-        texts = list(_strings(conversation))
-        if reserved := next(filter(None, map(_RESERVED.search, texts)), None):
-            raise BadRecordError(f"a message holds U+{ord(reserved[0]):04X}, which no text may hold: leave it out")
-        rendered = template.render(conversation)
-        if typed := next(filter(None, map(self._special.search, texts)), None):
-            conversation = _map_strings(conversation, self._escape)
-            escaped = template.render(conversation)
-            if self._unescape(escaped) != rendered:
-                raise BadRecordError(
-                    f"the chat template acts on {typed[0]!r}, which is typed in a message: take it out of the message, or correct the"
-                    " template"
-                )
-            rendered = escaped
+        conversation, template, rendered = self._rendered(fields, add_generation_prompt=False)
         if not template.marks_answers:
 
             def render(messages: Any, add_generation_prompt: bool) -> str:
@@ -73,6 +58,34 @@ class ChatRenderer:
 
             rendered = mark_answers(render, conversation.messages, rendered, self._special)
         return self._finish(rendered, template)
+
+    def render_prompt(self, fields: Mapping[str, Any]) -> str:
+        """Render a conversation up to where the assistant's next message begins, with special tokens by their internal names.
+
+        Raises BadRecordError and DataCorruptError.
+        """
+        _, _, rendered = self._rendered(fields, add_generation_prompt=True)
+        return self._marks.sub(self._replacement, rendered)
+
+    def _rendered(self, fields: Mapping[str, Any], *, add_generation_prompt: bool) -> tuple[Conversation, ChatTemplate, str]:
+        """The conversation, its template and the text, in which special tokens that are typed in messages are escaped."""
+        conversation = _conversation(fields, self._messages_field)
+        template = self._templates.get("tool_use") if conversation.tools is not None else None
+        template = template or self._templates["default"]
+        texts = list(_strings(conversation))
+        if reserved := next(filter(None, map(_RESERVED.search, texts)), None):
+            raise BadRecordError(f"a message holds U+{ord(reserved[0]):04X}, which no text may hold: leave it out")
+        rendered = template.render(conversation, add_generation_prompt=add_generation_prompt)
+        if typed := next(filter(None, map(self._special.search, texts)), None):
+            conversation = _map_strings(conversation, self._escape)
+            escaped = template.render(conversation, add_generation_prompt=add_generation_prompt)
+            if self._unescape(escaped) != rendered:
+                raise BadRecordError(
+                    f"the chat template acts on {typed[0]!r}, which is typed in a message: take it out of the message, or correct the"
+                    " template"
+                )
+            rendered = escaped
+        return conversation, template, rendered
 
     def _finish(self, rendered: str, template: ChatTemplate) -> RenderedText:
         """Take the marks out, write special tokens by their internal names, and typed ones as text."""

@@ -1,0 +1,92 @@
+"""`lwm chat CHECKPOINT`: a conversation in the terminal. Each turn computes only what is new in it."""
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from lwm_cli.answers import Answer
+from lwm_cli.commands import run
+from lwm_cli.failures import report_failures
+from lwm_cli.generation_options import checkpoint_options, filter_options, take_filters, take_generator
+from lwm_trainer.sampling.conversation import Conversations, Template, make_conversations
+from lwm_trainer.sampling.generator import Generator
+from lwm_trainer.sampling.row_arrays import Request
+from lwm_trainer.sampling.settings import Settings, SettingsError
+
+PROMPT = "> "
+
+Message = dict[str, Any]
+
+HELP = """Talk with the model in CHECKPOINT, which is what `lwm sample` takes.
+
+Type a message and Enter. An empty line is skipped, /new forgets the conversation, Ctrl-C ends an answer, Ctrl-D ends the talk.
+Messages may also come from a pipe, one a line."""
+
+
+@click.command("chat", help=HELP)
+@checkpoint_options
+@click.option("--template", type=click.Choice(["lwm", "tokenizer"]), default="lwm", show_default=True, help="Format of conversations.")
+@click.option("--system", metavar="TEXT", help="The system's message. Default: that of the template.")
+@click.option("--max-tokens", type=int, default=512, show_default=True, help="Tokens of an answer, at most.")
+@filter_options
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed and messages get the same answers.")
+@report_failures
+def command(template: Template, system: str | None, max_tokens: int, seed: int, **options: Any) -> int:
+    text, vision = take_filters(options), take_filters(options, "vision_")
+    generator = take_generator(options, reserve=True)
+    conversations = make_conversations(generator.vocabulary, template)
+    settings = Settings(
+        max_tokens=max_tokens,
+        seed=seed,
+        stop=conversations.stop,
+        stop_ids=(generator.vocabulary.end_id,),
+        text=text,
+        vision=vision,
+    )
+    settings.check()
+    opening: list[Message] = [] if system is None else [{"role": "system", "content": system}]
+    messages: list[Message] = list(opening)
+    while (line := _read_line()) is not None:
+        if line == "/new":
+            messages = list(opening)
+        elif line:
+            messages.append({"role": "user", "content": line})
+            try:
+                messages.append(answer(generator, conversations, messages, settings))
+            except SettingsError as error:
+                messages.pop()
+                print(f"{error}; /new begins anew", file=sys.stderr)
+    return 0
+
+
+def answer(generator: Generator, conversations: Conversations, messages: list[Message], settings: Settings) -> Message:
+    """Print the answer to the last message as it comes; returns it as a message. Raises SettingsError before anything is computed."""
+    request = Request(conversations.prompt(messages), settings)
+    begun, made = time.monotonic(), Answer(generator.vocabulary.grammar.frame)
+    pieces = generator.generate([request])
+    try:
+        for (piece,) in pieces:
+            print(made.add(piece), end="", flush=True)
+    except KeyboardInterrupt:
+        pieces.close()
+    seconds = time.monotonic() - begun
+    usage = generator.usage[0]
+    print()
+    print(f"[{usage.prompt} tokens of prompt, {usage.cached} of them kept; {made.tokens} tokens in {seconds:.1f} s]", file=sys.stderr)
+    # An answer is kept as the tokens that the cache holds: the same text in other tokens would be computed again.
+    return {"role": "assistant", "content": made.text, **({} if made.ends_with_stop_text else {"tokens": made.text_tokens})}
+
+
+def _read_line() -> str | None:
+    """The next message; None at the end."""
+    try:
+        return (input(PROMPT) if sys.stdin.isatty() else input()).strip()
+    except (EOFError, KeyboardInterrupt):
+        return None
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit code."""
+    return run(command, "lwm chat", arguments)
