@@ -7,7 +7,10 @@ UNFINISHED = "\ufffd"
 
 
 class Detokenizer:
-    """Decodes tokens one by one; a text is given out once nothing that follows can change it or make a stop text of it."""
+    """Decodes tokens one by one; a text is given out once nothing that follows can change it or make a stop text of it.
+
+    The stop text that is complete first ends the answer; of two that end together, the longer one.
+    """
 
     def __init__(self, decode: Callable[[Sequence[int]], str], stop: Sequence[str] = (), tag: str = "") -> None:
         """`tag` opens a vision span where it is written as text; it is not part of the answer's text then."""
@@ -45,11 +48,11 @@ class Detokenizer:
         if self.stopped:
             return ""
         self._held += text
-        ends = [at for at in (self._held.find(stop) for stop in self._stop) if at >= 0]
-        if ends:
+        complete = [(at + len(stop), at) for stop in self._stop if (at := self._held.find(stop)) >= 0]
+        if complete:
             self.stopped = True
-            given, self._held = self._held[: min(ends)], ""
-            return given
+            (_, begin), self._held, text = min(complete), "", self._held
+            return text[:begin]
         kept = 0 if last else max([_overlap(self._held, self._tag + "."), *(_overlap(self._held, stop) for stop in self._stop)])
         given, self._held = self._held[: len(self._held) - kept], self._held[len(self._held) - kept :]
         return given

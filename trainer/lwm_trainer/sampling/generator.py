@@ -1,5 +1,6 @@
 """Answers to requests, token by token: prefill of what the cache does not hold yet, then steps until every row has ended."""
 
+from collections import abc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -71,7 +72,7 @@ class Generator:
         self._rows: Rows | None = None
         self._contents: list[TokenRow] = []
         self.usage: list[Usage] = []
-        """Of the last batch, by row: requests come first."""
+        """The prompts of the last batch, by row: requests come first."""
 
     def check(self, request: Request) -> None:
         """Raises SettingsError for a request that cannot be answered, before anything is computed."""

@@ -25,7 +25,7 @@ class LoadOptions:
     tokenizer: str | None = None
     mesh: config.Mesh | None = None
     dtype: str | None = None
-    """Of parameters, activations and cache."""
+    """The type of parameters, activations and cache."""
     frames: config.Frames | None = None
     context: int | None = None
     """Tokens of prompt and answer together, at most."""

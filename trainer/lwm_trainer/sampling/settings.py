@@ -25,7 +25,7 @@ class Filters:
     top_k: int = 0
     """Only the k most probable tokens, and those equal to the k-th. 0: all."""
     top_p: float = 1.0
-    """Of the rest, only the fewest most probable tokens that have this probability together (Holtzman et al. 2019, arXiv 1904.09751)."""
+    """The fewest most probable tokens of the rest that have this probability together (Holtzman et al. 2019, arXiv 1904.09751)."""
     min_p: float = 0.0
     """Only tokens with at least this share of the largest probability (Nguyen et al. 2024, arXiv 2407.01082)."""
 

@@ -12,13 +12,13 @@ def decode(ids: object) -> str:
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=20), st.lists(st.text(alphabet="ab<é", min_size=1, max_size=3), max_size=2))
-def test_pieces_joined_are_the_text_up_to_the_first_stop_text(text: str, stop: list[str]) -> None:
+def test_pieces_joined_are_the_text_up_to_the_stop_text_that_is_complete_first(text: str, stop: list[str]) -> None:
     text += "ab<é"
     detokenizer = Detokenizer(decode, stop)
     given_out = "".join([*(detokenizer.add(byte) for byte in text.encode()), detokenizer.finish()])
-    ends = [text.find(each) for each in stop if each in text]
-    assert given_out == (text[: min(ends)] if ends else text)
-    assert detokenizer.stopped == bool(ends)
+    complete = [(text.find(each) + len(each), text.find(each)) for each in stop if each in text]
+    assert given_out == (text[: min(complete)[1]] if complete else text)
+    assert detokenizer.stopped == bool(complete)
 
 
 def test_half_a_character_and_half_a_stop_text_are_held_back() -> None:
