@@ -45,7 +45,8 @@ def step_collectives(case: Case) -> tuple[CollectiveTraffic, ...]:
     run = a_run(
         gang=tpus(case.mesh.size),
         mesh=case.mesh.model_dump(),
-        model=model | {"vocab_size": VOCABULARY, "dtype": "bfloat16"},
+        model=model | {"vocab_size": VOCABULARY},
+        precision={"compute": "bfloat16"},
         context_length=length,
         batch_tokens=length * case.mesh.dp * case.mesh.fsdp,
         memory={"remat": case.remat},

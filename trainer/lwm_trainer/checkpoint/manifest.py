@@ -20,6 +20,8 @@ class ModelManifest(config.VersionedRecord):
     rope_theta: float
     export_type: config.NumberType = "float32"
     """Type of the tensors in an export that names no other: that of a converted model's files, or of a training's activations."""
+    precision: config.Precision | None = None
+    """That of the training; None for a converted model, and in checkpoints of older versions."""
     tokenizer_sha256: str | None = None
     """None: the model came without its tokenizer."""
     source: str | None = None
@@ -46,8 +48,6 @@ class Manifest(ModelManifest):
     packing: config.Packing | None = None
     loss: config.Loss | None = None
     """The settings of the loss, which decide the weights of targets; None in checkpoints of older versions."""
-    precision: config.Precision | None = None
-    """None in checkpoints of older versions."""
     data: config.DataIdentity | None = None
     """What decides the batches beside seed, tokenizer, packing and loss; None, like `packing`, in checkpoints of older versions."""
     mesh: config.Mesh

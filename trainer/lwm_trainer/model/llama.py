@@ -115,6 +115,7 @@ def cached_hidden_states(
     place: Callable[[Array], Array],
     vision_BT: Array | None = None,
     place_table: Callable[[Array], Array] = lambda table_VD: table_VD,
+    precision: config.Precision = config.Precision(),  # noqa: B008 - frozen
 ) -> tuple[Array, list[C]]:
     """Run the model on new tokens of rows whose earlier keys and values are in `caches`; forward only.
 
@@ -125,11 +126,12 @@ def cached_hidden_states(
         attend: attention of one layer, (q, k, v, the layer's cache) -> (output, its new cache), see `lwm_trainer.ring.cached_attention`.
         caches: one for each layer.
 
-    The other arguments are those of `hidden_states`. Returns the hidden states [B, T, D] in the model's dtype, and the new caches.
+    The other arguments are those of `hidden_states`. Returns the hidden states [B, T, D] of type `precision.compute`, and the new
+    caches.
     """
     ends = _merge(EmbeddingAndHead, model, params["ends"])
-    x_BTD = place(ends.embed(token_BT, vision_BT, place_table).astype(jnp.dtype(model.dtype)))
-    frequency_C = frequencies(model.head_dim, rope_theta, model.rope_scaling)
+    x_BTD = place(ends.embed(token_BT, vision_BT, place_table).astype(jnp.dtype(precision.compute)))
+    rotary = angles(model.head_dim, rope_theta, model.rope_scaling, precision.rotary_angles)
     new_caches: list[C] = []
 
     def attend_and_keep(cache: C, q: Array, k: Array, v: Array) -> Array:
@@ -139,7 +141,7 @@ def cached_hidden_states(
 
     for parameters, cache in zip(params["layers"], caches, strict=True):
         block = _merge(Block, model, parameters)
-        x_BTD = place(block(x_BTD, position_BT, frequency_C, partial(attend_and_keep, cache), whole_row))
+        x_BTD = place(block(x_BTD, position_BT, rotary, partial(attend_and_keep, cache), whole_row))
     return ends.norm(x_BTD), new_caches
 
 

@@ -54,11 +54,13 @@ class Engine:
         params: llama.Params,
         device_mesh: jax.sharding.Mesh,
         chunk: int = CHUNK,
+        precision: config.Precision = config.Precision(),  # noqa: B008 - frozen
         cache_dtype: str | None = None,
     ) -> None:
         """`params` are those of `for_generation`; the others are those of `make_programs`, which says what it raises."""
         self.model, self.params = model, params
-        self.programs = make_programs(model, rope_theta, device_mesh, chunk, cache_dtype)
+        self._compute = jnp.dtype(precision.compute)
+        self.programs = make_programs(model, rope_theta, device_mesh, chunk, precision, cache_dtype)
         self._ranks = ranks(device_mesh)
         self._tokens_sharding = NamedSharding(device_mesh, mesh.TOKENS)
         self._short = min(chunk, -(-SHORT_CHUNK // self._ranks) * self._ranks)
@@ -80,7 +82,7 @@ class Engine:
             if (tokens := rows.lengths[number] + row.length) > rows.capacity:
                 raise ValueError(f"row {number}: {tokens} tokens are more than the {rows.capacity} of the cache: make it larger")
         count = len(rows.lengths)
-        last_BD: Array = jnp.zeros((count, self.model.width), jnp.dtype(self.model.dtype))
+        last_BD: Array = jnp.zeros((count, self.model.width), self._compute)
         total, done = sum(row.length for row in new), 0
         for first, parts in self._groups(new, count):
             while (left := max(part.length for part in parts)) > 0:

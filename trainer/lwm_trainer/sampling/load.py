@@ -24,7 +24,7 @@ class LoadOptions:
 
     tokenizer: str | None = None
     mesh: config.Mesh | None = None
-    dtype: str | None = None
+    dtype: config.NumberType | None = None
     """The type of parameters, activations and cache."""
     frames: config.Frames | None = None
     context: int | None = None
@@ -37,15 +37,21 @@ class LoadOptions:
 def load_generator(weights: Weights, options: LoadOptions) -> Generator:
     """Load the weights onto all devices. Raises WrongArgumentError, and what the readers of weights and tokenizer raise."""
     tokenizer = load_tokenizer(weights, options.tokenizer)
-    model = weights.model.model_copy(update={"dtype": options.dtype}) if options.dtype else weights.model
+    model = weights.model
+    precision = _precision(weights.precision, options.dtype)
     vocabulary = make_vocabulary(model, tokenizer, options.frames or config.Frames())
     context = _context(weights, options.context)
     mesh = options.mesh or default_mesh(model, jax.device_count())
     require_mesh(model, mesh)
     chunk = _chunk(options.chunk, context, mesh.sp)
     device_mesh = make_mesh(mesh)
-    params = for_generation(model, weights.load(model, device_mesh))
-    return Generator(Engine(model, weights.rope_theta, params, device_mesh, chunk), vocabulary, context, reserve=options.reserve)
+    params = for_generation(model, weights.load(model, device_mesh), precision.compute)
+    return Generator(Engine(model, weights.rope_theta, params, device_mesh, chunk, precision), vocabulary, context, reserve=options.reserve)
+
+
+def _precision(trained: config.Precision, compute: config.NumberType | None) -> config.Precision:
+    """That of the training, with another type of activations where one is given."""
+    return trained if compute in (None, trained.compute) else config.Precision(compute=compute, rotary_angles=trained.rotary_angles)
 
 
 def load_tokenizer(weights: Weights, uri: str | None) -> Tokenizer:

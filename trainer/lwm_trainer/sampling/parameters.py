@@ -1,4 +1,4 @@
-"""Parameters in the form in which generation reads them: in the model's dtype, and each layer by itself."""
+"""Parameters in the form in which generation reads them: of the type that layers compute in, and each layer by itself."""
 
 from functools import partial
 
@@ -20,15 +20,15 @@ def abstract_parameters(model: config.Model, device_mesh: jax.sharding.Mesh) -> 
     )
 
 
-def for_generation(model: config.Model, params: llama.Params) -> llama.Params:
-    """The parameters in the model's dtype, with a list of layers under "layers". The argument's arrays are deleted, one after the other.
+def for_generation(model: config.Model, params: llama.Params, compute: config.NumberType = "float32") -> llama.Params:
+    """The parameters of type `compute`, with a list of layers under "layers". The argument's arrays are deleted, one after the other.
 
     What a layer multiplies with is cast where it is used, so a cast before changes no result. Norms are computed in float32, and stay.
     """
     leaves, structure = jax.tree_util.tree_flatten_with_path(params["layers"])
     by_layer: list[list[Array]] = [[] for _ in range(model.layers)]
     for path, stacked in leaves:
-        dtype = _dtype(model, path)
+        dtype = _dtype(compute, path)
         sharding = NamedSharding(stacked.sharding.mesh, jax.sharding.PartitionSpec(*tuple(stacked.sharding.spec)[1:]))
         split = jax.jit(partial(_split, dtype=dtype), out_shardings=[sharding] * model.layers)(stacked)
         for layer, array in zip(by_layer, split, strict=True):
@@ -36,13 +36,13 @@ def for_generation(model: config.Model, params: llama.Params) -> llama.Params:
         stacked.delete()
     ends = {}
     for name, value in params["ends"].items():
-        ends[name] = jax.tree_util.tree_map_with_path(lambda path, array: array.astype(_dtype(model, path)), value)
+        ends[name] = jax.tree_util.tree_map_with_path(lambda path, array: array.astype(_dtype(compute, path)), value)
     return {"ends": ends, "layers": [jax.tree.unflatten(structure, layer) for layer in by_layer]}
 
 
-def _dtype(model: config.Model, path: tuple[jax.tree_util.DictKey, ...]) -> jnp.dtype:
+def _dtype(compute: config.NumberType, path: tuple[jax.tree_util.DictKey, ...]) -> jnp.dtype:
     """The dtype of a parameter; an embedding or head has no path of its own."""
-    return jnp.dtype("float32" if path and path[-1].key == "scale" else model.dtype)
+    return jnp.dtype("float32" if path and path[-1].key == "scale" else compute)
 
 
 def _split(stacked: Array, dtype: jnp.dtype) -> list[Array]:

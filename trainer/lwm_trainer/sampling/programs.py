@@ -71,13 +71,18 @@ def ranks(device_mesh: jax.sharding.Mesh) -> int:
 
 
 def make_programs(
-    model: config.Model, rope_theta: float, device_mesh: jax.sharding.Mesh, chunk: int, cache_dtype: str | None = None
+    model: config.Model,
+    rope_theta: float,
+    device_mesh: jax.sharding.Mesh,
+    chunk: int,
+    precision: config.Precision = config.Precision(),  # noqa: B008 - frozen
+    cache_dtype: str | None = None,
 ) -> Programs:
     """Build the functions; nothing is computed yet.
 
     Args:
         chunk: tokens of a prefill's chunk.
-        cache_dtype: of keys and values in the cache; by default the model's.
+        cache_dtype: of keys and values in the cache; by default `precision.compute`.
 
     Raises ValueError when the ranks do not divide `chunk`.
     """
@@ -88,7 +93,7 @@ def make_programs(
     stream, table = NamedSharding(device_mesh, mesh.STREAM), NamedSharding(device_mesh, mesh.TABLE)
     by_rows = NamedSharding(device_mesh, PartitionSpec(axes.rows))
     backend = choose_backend(device_mesh.devices.flat[0])
-    dtype = jnp.dtype(cache_dtype or model.dtype)
+    dtype = jnp.dtype(cache_dtype or precision.compute)
 
     def new_caches(rows: int, slots: int) -> Caches:
         shape = (rows, model.kv_heads, slots, model.head_dim)
@@ -97,18 +102,20 @@ def make_programs(
     def hidden(
         params: llama.Params, caches: Caches, tokens: Tokens, attend: CachedAttention, stream: NamedSharding, table: NamedSharding | None
     ) -> tuple[Array, Caches]:
-        return llama.cached_hidden_states(
-            model,
-            params,
-            tokens.token_BT,
-            jnp.maximum(tokens.place_BT, 0),
-            rope_theta,
-            attend,
-            caches,
-            place=lambda x: jax.lax.with_sharding_constraint(x, stream),
-            vision_BT=tokens.vision_BT,
-            place_table=lambda x: x if table is None else jax.lax.with_sharding_constraint(x, table),
-        )
+        with jax.default_matmul_precision(precision.matmul_precision):
+            return llama.cached_hidden_states(
+                model,
+                params,
+                tokens.token_BT,
+                jnp.maximum(tokens.place_BT, 0),
+                rope_theta,
+                attend,
+                caches,
+                place=lambda x: jax.lax.with_sharding_constraint(x, stream),
+                vision_BT=tokens.vision_BT,
+                place_table=lambda x: x if table is None else jax.lax.with_sharding_constraint(x, table),
+                precision=precision,
+            )
 
     def prefill(params: llama.Params, caches: Caches, tokens: Tokens, first_row: Array) -> tuple[Array, Caches]:
         count = len(tokens.token_BT)
@@ -129,7 +136,8 @@ def make_programs(
 
     def logits(params: llama.Params, x_D: Array) -> Logits:
         heads = [llama.head(model, params)] + ([llama.vision_head(params)] if model.vision is not None else [])
-        scores = [jnp.matmul(x_D, head.astype(x_D.dtype), preferred_element_type=jnp.float32) for head in heads]
+        with jax.default_matmul_precision(precision.matmul_precision):
+            scores = [jnp.matmul(x_D, head.astype(x_D.dtype), preferred_element_type=jnp.float32) for head in heads]
         return Logits(scores[0], scores[1] if len(scores) > 1 else None)
 
     return Programs(

@@ -33,6 +33,8 @@ class Weights(NamedTuple):
 
     place: str
     model: config.Model
+    precision: config.Precision
+    """That of the model's training, as far as it is known."""
     rope_theta: float
     context_length: int
     tokenizer_sha256: str | None
@@ -59,7 +61,16 @@ def open_weights(place: str) -> Weights:
         require_finite(step, params)
         return params
 
-    return Weights(step, manifest.model, manifest.rope_theta, manifest.context_length, manifest.tokenizer_sha256, None, load)
+    return Weights(
+        place=step,
+        model=manifest.model,
+        precision=manifest.precision or config.Precision(compute=manifest.export_type),
+        rope_theta=manifest.rope_theta,
+        context_length=manifest.context_length,
+        tokenizer_sha256=manifest.tokenizer_sha256,
+        tokenizer=None,
+        load=load,
+    )
 
 
 def newest_commit(place: str, stage: str | None = None) -> str:
@@ -102,6 +113,7 @@ def _open_hugging_face(folder: Path) -> Weights:
     return Weights(
         place=str(folder),
         model=model_config.model,
+        precision=config.Precision(compute=model_config.tensor_type),
         rope_theta=model_config.rope_theta,
         context_length=model_config.context_length,
         tokenizer_sha256=None,
