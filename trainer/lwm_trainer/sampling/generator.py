@@ -122,6 +122,10 @@ class Generator:
         finally:
             self._keep(answers, rows)
 
+    def forget(self) -> None:
+        """Keep nothing of earlier prompts."""
+        self._contents = []
+
     def _prefill(self, rows: Rows, prompts: Sequence[TokenRow], kept: list[int], progress: Progress) -> Array:
         """Let the rows hold the prompts, of which they hold `kept` tokens: the hidden state [B, D] of each one's last token.
 
