@@ -1,19 +1,25 @@
 """Options of the commands that generate: which checkpoint on which devices, and how tokens are drawn."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import jax
 
 from lwm_cli.local.folder import TRAINING, TrainingFolder
 from lwm_trainer import config
+from lwm_trainer.parallel import compile_cache
 from lwm_trainer.sampling.engine import CHUNK
 from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.load import LoadOptions, load_generator
 from lwm_trainer.sampling.settings import Filters
 from lwm_trainer.sampling.weights import Weights, newest_commit, open_weights
+
+CACHE = Path(os.environ.get("LWM_CACHE") or Path.home() / ".cache" / "lwm-operator")
+"""Where compiled programs are kept, so that the next start takes seconds."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -74,6 +80,8 @@ def take_filters(options: dict[str, Any], prefix: str = "") -> Filters:
 def take_generator(options: dict[str, Any], *, reserve: bool) -> Generator:
     """Load the checkpoint of the options, which are taken out of them. Raises UsageError, and what loading raises."""
     source = find_checkpoint(options.pop("checkpoint"), options.pop("stage"))
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
+        compile_cache.use(str(CACHE / "generation"))
     mesh, frames = options.pop("mesh"), source.frames or config.Frames()
     sizes = {"tokens_per_frame": options.pop("tokens_per_frame"), "codebook_size": options.pop("codebook_size")}
     load = LoadOptions(

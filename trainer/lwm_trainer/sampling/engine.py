@@ -23,7 +23,7 @@ from lwm_trainer.sampling.prompt import TokenRow, text_row
 CHUNK = 2048
 """Tokens of a row that a prefill takes at once, unless the caller says otherwise."""
 SHORT_CHUNK = 256
-"""Tokens of a second program, for what is left of a prompt and is much shorter than a chunk."""
+"""Tokens of a second program, for what is left of a prompt and is at most half a chunk: the rest of a chunk would be padding."""
 
 Progress = Callable[[int, int], None]
 """Called during prefill with the tokens that are done and all that there are."""
@@ -86,7 +86,7 @@ class Engine:
         total, done = sum(row.length for row in new), 0
         for first, parts in self._groups(new, count):
             while (left := max(part.length for part in parts)) > 0:
-                size = self._short if left <= self.programs.chunk // 4 else self.programs.chunk
+                size = self._short if left <= self.programs.chunk // 2 else self.programs.chunk
                 lengths = rows.lengths[first : first + len(parts)].tolist()
                 taken = [part.before(size) for part in parts]
                 tokens = self._chunk(taken, lengths, size)
