@@ -81,7 +81,7 @@ bench-model: setup ## Benchmark loss, training step and checkpoint conversion, o
 bench-data: setup ## Benchmark packing, loading and preparation against grain and datasets: about 5 minutes (BENCH=--quick: 1)
 	@$(RUN) python -m benchmarks.data $(BENCH)
 
-bench-generation: setup ## Benchmark prefill, decode, guidance and shared prompts, one CPU device: about 5 minutes (BENCH=--quick: 2)
+bench-generation: setup ## Benchmark prefill, decode, guidance and shared prompts, one CPU device: about 10 minutes (BENCH=--quick: 6)
 	@$(RUN) python -m benchmarks.generation $(BENCH)
 
 fit-recipe: setup ## Compile the whole recipe for v4, v5p and v6e without a TPU (an hour or more on two cores): docs/recipe.md and its picture
