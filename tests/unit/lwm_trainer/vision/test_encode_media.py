@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -32,6 +32,7 @@ def frames(values: list[int], is_broken: bool) -> Iterator[NDArray[np.uint8]]:
         raise MediaError("broken")
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.lists(st.integers(0, 255), min_size=1, max_size=9), st.booleans()), max_size=8))
 def test_each_file_has_its_codes(files: list[tuple[list[int], bool]]) -> None:
     tokenizer = Identity()

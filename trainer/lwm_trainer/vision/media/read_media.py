@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 from lwm_trainer.vision.media.errors import MediaError
 from lwm_trainer.vision.media.pictures import picture_frames
 from lwm_trainer.vision.media.sampling import Sampling
-from lwm_trainer.vision.media.videos import video_frames
+from lwm_trainer.vision.media.videos import MATROSKA, video_frames
 
 HEAD_BYTES = 16
 MAX_PICTURE_BYTES = 2**28
 """Bytes of a picture's file, which is read at once."""
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
-_MATROSKA = b"\x1a\x45\xdf\xa3"
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")
 
 
@@ -37,7 +36,7 @@ def read_media(file: BinaryIO, name: str, size: int, sampling: Sampling) -> Iter
         if len(content) > MAX_PICTURE_BYTES:
             raise MediaError(f"{name}: has more than {MAX_PICTURE_BYTES} bytes: make it smaller")
         yield from picture_frames(content, name, size, sampling)
-    elif head.startswith(_MATROSKA) or head[4:8] in _MP4_BOXES:
+    elif head.startswith(MATROSKA) or head[4:8] in _MP4_BOXES:
         yield from video_frames(file, name, size, sampling)
     else:
         raise MediaError(f"{name}: begins with {head[:8]!r}: it is no PNG, JPEG, WebP, GIF, MP4, WebM or Matroska file: convert it")

@@ -18,8 +18,8 @@ from lwm_trainer.vision.media.errors import MediaError
 from lwm_trainer.vision.media.fit_frame import MAX_PIXELS, fit_frame
 from lwm_trainer.vision.media.sampling import Sampling, choose
 
-FORMATS = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
-"""Names of FFmpeg's demuxers that may open a file: others follow addresses that a file holds."""
+MATROSKA = b"\x1a\x45\xdf\xa3"
+"""The first bytes of a Matroska or WebM file."""
 COPY_AGAIN = "copy it again or leave it out"
 MISSING_SECONDS = Fraction(1, 2)
 """How much earlier than its header says a stream may end."""
@@ -103,10 +103,11 @@ def _upright(decoded: Any, name: str) -> Image.Image:
 def _opened(file: BinaryIO, name: str) -> Iterator[tuple[Any, Any]]:
     """The container and its first video stream; names the file in what FFmpeg raises."""
     file.seek(0)
+    # FFmpeg does not choose: some of its other formats follow addresses that a file holds.
+    demuxer = "matroska" if file.read(len(MATROSKA)) == MATROSKA else "mov"
+    file.seek(0)
     try:
-        with av.open(file, "r", metadata_errors="replace") as container:
-            if container.format.name not in FORMATS:
-                raise MediaError(f"{name}: is {container.format.long_name}: convert it to MP4, WebM or Matroska")
+        with av.open(file, "r", format=demuxer, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise MediaError(f"{name}: has no video stream: leave it out")
             stream = container.streams.video[0]

@@ -9,11 +9,11 @@ import jax
 import numpy as np
 
 from lwm_trainer.data.errors import DataError
-from lwm_trainer.storage.folder import folder
+from lwm_trainer.storage.folder import Folder, folder
 from lwm_trainer.vision.training.crops import SOURCE_SCALE, crop_batch, load_pictures
 from lwm_trainer.vision.training.recipe import TrainingRecipe
 from lwm_trainer.vision.training.training_state import restore_state, save_state
-from lwm_trainer.vision.training.training_step import exported, init_state, train_step
+from lwm_trainer.vision.training.training_step import TrainingState, exported, init_state, train_step
 from lwm_trainer.vision.weights.tokenizer_file import write_tokenizer
 
 TOKENIZER = "tokenizer.safetensors"
@@ -31,7 +31,7 @@ class _Window:
 
 
 def train(recipe: TrainingRecipe, media: Sequence[str], out: str, save_interval_steps: int) -> str:
-    """Train, or continue, in the folder `out`; returns the fingerprint of the tokenizer's file there.
+    """Train, or continue, in the folder `out`; returns the fingerprint of the tokenizer's file there, which each checkpoint replaces.
 
     Raises DataError for pictures or a recipe that cannot be used, or a loss that is not finite, and the errors of storage.
     """
@@ -60,5 +60,12 @@ def train(recipe: TrainingRecipe, media: Sequence[str], out: str, save_interval_
             window, begun = _Window(), time.monotonic()
         if (number + 1) % save_interval_steps == 0 or number + 1 == recipe.steps:
             save_state(files, state)
+            _export(files, recipe, state)
+    return _export(files, recipe, state)
+
+
+def _export(files: Folder, recipe: TrainingRecipe, state: TrainingState) -> str:
+    """Write the tokenizer of this state; returns its fingerprint."""
     params = jax.tree.map(np.asarray, exported(state))
-    return write_tokenizer(f"{files.uri}/{TOKENIZER}", recipe.tokenizer, params, f"trained for {recipe.steps} steps")
+    source = f"trained for {int(state['step'])} of {recipe.steps} steps"
+    return write_tokenizer(f"{files.uri}/{TOKENIZER}", recipe.tokenizer, params, source)

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lwm_trainer.vision.media.sampling import Sampling, choose
@@ -10,6 +10,7 @@ from lwm_trainer.vision.media.sampling import Sampling, choose
 TIMES = st.lists(st.integers(0, 400), min_size=1, max_size=20, unique=True).map(lambda each: [Fraction(time, 10) for time in sorted(each)])
 
 
+@settings(deadline=None)
 @given(times=TIMES, rate=st.sampled_from([0.5, 1.0, 2.5, 30.0]))
 def test_by_rate_each_moment_has_the_last_frame_before_it(times: list[Fraction], rate: float) -> None:
     chosen = choose(times, Sampling(frames_per_second=rate))
@@ -18,6 +19,7 @@ def test_by_rate_each_moment_has_the_last_frame_before_it(times: list[Fraction],
     assert moments[-1] <= times[-1] < moments[-1] + 1 / Fraction(rate)
 
 
+@settings(deadline=None)
 @given(times=TIMES, count=st.integers(1, 25))
 def test_by_count_the_first_and_the_last_frame_are_kept(times: list[Fraction], count: int) -> None:
     chosen = choose(times, Sampling(max_frames=count))

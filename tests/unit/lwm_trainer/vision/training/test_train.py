@@ -49,6 +49,7 @@ def test_a_killed_training_continues_bit_for_bit(
     with pytest.raises(KilledError):
         train(RECIPE, pictures, f"{tmp_path}/parts", 10)
     monkeypatch.undo()
+    assert read_tokenizer(f"{tmp_path}/parts/{TOKENIZER}").source == "trained for 10 of 40 steps"
     assert train(RECIPE, pictures, f"{tmp_path}/parts", 10) == fingerprint
     assert "from step 10 to 40" in capsys.readouterr().out
 
