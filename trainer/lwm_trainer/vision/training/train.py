@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import jax
 import numpy as np
@@ -16,6 +15,7 @@ from lwm_trainer.vision.training.training_state import restore_state, save_state
 from lwm_trainer.vision.training.training_step import TrainingState, exported, init_state, train_step
 from lwm_trainer.vision.weights.tokenizer_file import write_tokenizer
 
+STEP = jax.jit(train_step, static_argnums=0)
 TOKENIZER = "tokenizer.safetensors"
 LINE_STEPS = 20
 """Steps between two lines of progress."""
@@ -42,9 +42,9 @@ def train(recipe: TrainingRecipe, media: Sequence[str], out: str, save_interval_
     state = state if restored is None else restored
     pictures = load_pictures(media, SOURCE_SCALE * size)
     print(f"{len(pictures)} pictures, from step {int(state['step'])} to {recipe.steps}", flush=True)
-    step, window, begun = jax.jit(partial(train_step, recipe)), _Window(), time.monotonic()
+    window, begun = _Window(), time.monotonic()
     for number in range(int(state["step"]), recipe.steps):
-        state, metrics = step(state, crop_batch(pictures, size, recipe.batch, recipe.seed, number))
+        state, metrics = STEP(recipe, state, crop_batch(pictures, size, recipe.batch, recipe.seed, number))
         window.losses.append(float(metrics["loss"]))
         window.absolute.append(float(metrics["absolute"]))
         window.codes.update(np.unique(metrics["codes"]).tolist())

@@ -55,10 +55,9 @@ def test_a_killed_training_continues_bit_for_bit(
 
 
 def test_a_loss_that_is_not_finite_ends_it(pictures: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def diverged(_: object, state: object, frames: object) -> tuple[object, dict[str, float]]:
+    def diverged(_: TrainingRecipe, state: object, frames: object) -> tuple[object, dict[str, float]]:
         return state, {"loss": float("nan"), "absolute": 1.0, "codes": 0}
 
-    monkeypatch.setattr(training, "train_step", diverged)
-    monkeypatch.setattr("jax.jit", lambda function: function)
+    monkeypatch.setattr(training, "STEP", diverged)
     with pytest.raises(DataError, match=r"step 1: the loss is nan: lower optimizer"):
         train(RECIPE, pictures, f"{tmp_path}/out", 1)
