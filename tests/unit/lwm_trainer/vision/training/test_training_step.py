@@ -39,7 +39,7 @@ def test_a_step_moves_all_that_is_trained_and_the_export_makes_its_codes() -> No
     assert all(jax.tree.leaves(moved)), moved
     np.testing.assert_array_equal(after["table"], state["table"])
     _, metrics = STEP(recipe, after, FRAMES)
-    params = exported(after | {"ema": after["params"]})  # type: ignore[arg-type]
+    params = exported(after | {"ema": after["params"]})
     codes = jax.jit(lambda frames: vqgan.encode(TINY, params, frames.astype(jnp.float32) / 127.5 - 1))(FRAMES)
     np.testing.assert_array_equal(codes.ravel(), metrics["codes"])
 
