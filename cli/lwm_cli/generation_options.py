@@ -77,12 +77,15 @@ def take_filters(options: dict[str, Any], prefix: str = "") -> Filters:
     return Filters(**{name: options.pop(f"{prefix}{name}") for name in ("temperature", "top_k", "top_p", "min_p")})
 
 
-def take_generator(options: dict[str, Any], *, reserve: bool) -> Generator:
-    """Load the checkpoint of the options, which are taken out of them. Raises UsageError, and what loading raises."""
+def take_generator(options: dict[str, Any], *, reserve: bool, frames: config.Frames | None = None) -> Generator:
+    """Load the checkpoint of the options, which are taken out of them. Raises UsageError, and what loading raises.
+
+    `frames` is the layout of frames where neither the options nor the checkpoint's training name it.
+    """
     source = find_checkpoint(options.pop("checkpoint"), options.pop("stage"))
     if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         compile_cache.use(str(CACHE / "generation"))
-    mesh, frames = options.pop("mesh"), source.frames or config.Frames()
+    mesh, frames = options.pop("mesh"), source.frames or frames or config.Frames()
     sizes = {"tokens_per_frame": options.pop("tokens_per_frame"), "codebook_size": options.pop("codebook_size")}
     load = LoadOptions(
         tokenizer=_absolute(options.pop("tokenizer")) or source.tokenizer,

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,10 +13,14 @@ from lwm_cli.answers import Answer
 from lwm_cli.commands import run
 from lwm_cli.failures import report_failures
 from lwm_cli.generation_options import checkpoint_options, filter_options, take_filters, take_generator
+from lwm_trainer.config.extras import require_extra
 from lwm_trainer.sampling.generator import Generator
-from lwm_trainer.sampling.prompt import join
+from lwm_trainer.sampling.prompt import TokenRow
 from lwm_trainer.sampling.row_arrays import Request
 from lwm_trainer.sampling.settings import ANY_FRAMES, Settings
+
+if TYPE_CHECKING:
+    from lwm_cli.generation_media import Codes, GenerationMedia
 
 DEFAULT_TOKENS = 256
 LONG_PROMPT = 4096
@@ -41,23 +45,46 @@ or a folder of a Hugging Face Llama. The answer goes to standard output as it co
 @click.option("--stop", multiple=True, metavar="TEXT", help="Ends the answer where it would be written. May be given again.")
 @click.option("--ignore-end", is_flag=True, help="Go on after the token that ends a document.")
 @click.option("--frames", metavar="N[-M]", help="Answer with pictures: exactly N frames, or N to M. Ends after them.")
+@click.option("--vision-tokenizer", metavar="FILE", help="The tokenizer of `lwm vision` that made the codes of the model's training.")
+@click.option("--show", multiple=True, metavar="FILE", help="A picture or clip before the prompt's text. May be given again.")
+@click.option("--extend", metavar="FILE", help="A picture or clip after the text, which the answer's frames continue.")
+@click.option("--clip-rate", type=click.FloatRange(0, min_open=True), metavar="FPS", help="Frames of a second of a clip. Default: all.")
+@click.option("--clip-frames", type=click.IntRange(1), metavar="N", help="Of more frames of a clip, N are taken, evenly spaced.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the answers' pictures and clips.")
 @click.option("--guidance", type=float, default=1.0, show_default=True, help="Scale of classifier-free guidance in vision.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON: text, tokens, codes of frames, log-probabilities.")
 @report_failures
-def command(prompt: str | None, prompt_file: Path | None, samples: int, as_json: bool, **options: Any) -> int:
-    text = prompt_text(prompt, prompt_file)
-    frames = parse_frames(options["frames"]) if options["frames"] is not None else None
+def command(
+    prompt: str | None,
+    prompt_file: Path | None,
+    samples: int,
+    show: tuple[str, ...],
+    extend: str | None,
+    out: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    text = prompt_text(prompt, prompt_file, optional=bool(show or extend))
+    frames = parse_frames(options["frames"]) if options["frames"] is not None else (1, 1) if extend else None
     filters = {"text": take_filters(options), "vision": take_filters(options, "vision_")}
-    generator = take_generator(options, reserve=False)
-    requests = make_requests(generator, text, samples, frames, {**options, **filters})
+    media = load_media(options, needed=bool(show or extend or out))
+    generator = take_generator(options, reserve=False, frames=None if media is None else media.frames)
+    shown: list[Codes] = []
+    opened: Codes | None = None if frames is None else []
+    if media is not None:
+        media.require_same_frames(generator.vocabulary)
+        shown = [media.encode(file) for file in show]
+        opened = media.encode(extend) if extend else opened
+    row = generator.vocabulary.prompt(text, shown, opened)
+    requests = make_requests(generator, row, samples, frames, {**options, **filters}, given=len(opened or []))
     answers = [Answer(generator.vocabulary.grammar.frame) for _ in requests]
     begun, first_token = time.monotonic(), 0.0
     for pieces in generator.generate(requests, progress=show_prefill):
         first_token = first_token or time.monotonic()
         for piece in pieces:
-            shown = answers[piece.request].add(piece)
+            visible = answers[piece.request].add(piece)
             if not as_json and samples == 1:
-                print(shown, end="", flush=True)
+                print(visible, end="", flush=True)
     ended = time.monotonic()
     if as_json:
         print(json.dumps([each.as_json() for each in answers], indent=1, ensure_ascii=False))
@@ -65,6 +92,9 @@ def command(prompt: str | None, prompt_file: Path | None, samples: int, as_json:
         print("\n".join(f"[{number}] {each.text}" for number, each in enumerate(answers, 1)))
     else:
         print()
+    if media is not None and out is not None:
+        for file in media.write([(opened or []) + answer.frames for answer in answers], out):
+            print(file, file=sys.stderr)
     count = sum(each.tokens for each in answers)
     rate = (count - len(answers)) / max(ended - first_token, 1e-9)
     print(
@@ -76,14 +106,21 @@ def command(prompt: str | None, prompt_file: Path | None, samples: int, as_json:
 
 
 def make_requests(
-    generator: Generator, text: str, samples: int, frames: tuple[int, int] | None, options: Mapping[str, Any]
+    generator: Generator, prompt: TokenRow, samples: int, frames: tuple[int, int] | None, options: Mapping[str, Any], given: int = 0
 ) -> list[Request]:
-    """One request for each sample. Raises SettingsError."""
+    """One request for each sample.
+
+    Args:
+        frames: the least and the largest number of frames that the answer adds to the span that the prompt ends with; None: no such span.
+        given: frames that the span has already.
+    """
     vocabulary = generator.vocabulary
-    prompt = join(vocabulary.begin(), vocabulary.encode(text), *([] if frames is None else [vocabulary.opening()]))
-    least, most = frames or (1, ANY_FRAMES)
     room = max(generator.context_length - prompt.length, 1)
-    default = DEFAULT_TOKENS if frames is None else most * vocabulary.grammar.frame_tokens + len(vocabulary.grammar.closing)
+    if frames is None:
+        least, most, default = 1, ANY_FRAMES, DEFAULT_TOKENS
+    else:
+        least, most = given + frames[0], given + frames[1]
+        default = frames[1] * vocabulary.grammar.frame_tokens + len(vocabulary.grammar.closing)
     return [
         Request(
             prompt,
@@ -111,8 +148,23 @@ def show_prefill(done: int, total: int) -> None:
         print(f"\rprompt: {done:,} of {total:,} tokens", end=end, file=sys.stderr, flush=True)
 
 
-def prompt_text(prompt: str | None, file: Path | None) -> str:
-    """The text of the prompt, from exactly one of the two options. Raises UsageError."""
+def load_media(options: dict[str, Any], *, needed: bool) -> "GenerationMedia | None":
+    """The vision tokenizer of the options, which are taken out of them; None where none is given. Raises UsageError."""
+    tokenizer, rate, most = (options.pop(name) for name in ("vision_tokenizer", "clip_rate", "clip_frames"))
+    if tokenizer is None:
+        if needed:
+            raise click.UsageError("--show, --extend and --out need --vision-tokenizer FILE, the tokenizer of the model's training")
+        return None
+    require_extra("lwm sample --vision-tokenizer", "vision", "av", "PIL")
+    from lwm_cli.generation_media import GenerationMedia
+
+    return GenerationMedia.load(tokenizer, rate, most)
+
+
+def prompt_text(prompt: str | None, file: Path | None, *, optional: bool) -> str:
+    """The text of the prompt, from exactly one of the two options; none of them where it is `optional`. Raises UsageError."""
+    if optional and prompt is None and file is None:
+        return ""
     if (prompt is None) == (file is None):
         raise click.UsageError("give the prompt by --prompt TEXT or --prompt-file FILE, one of them")
     if file is None:

@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import click
+import numpy as np
 import pytest
+from PIL import Image
 
 from lwm_cli.__main__ import main
 from lwm_cli.generation_options import parse_mesh
@@ -12,6 +15,9 @@ from lwm_cli.sample import parse_frames
 from lwm_trainer.checkpoint.manifest import ModelManifest
 from lwm_trainer.config import Mesh, Model, Vision
 from lwm_trainer.convert.step_folder import write_step
+from lwm_trainer.vision import vqgan
+from lwm_trainer.vision.vqgan_config import VqganConfig
+from lwm_trainer.vision.weights.tokenizer_file import write_tokenizer
 from support.byte_tokenizer import byte_tokenizer_json
 from support.tiny_models import one_device_mesh, random_params
 
@@ -47,6 +53,41 @@ def test_pictures_are_whole_frames_of_codes(checkpoint: list[str], capsys: pytes
     assert [len(answer["frames"]) for answer in answers] == [2, 2]
     assert all(len(frame) == 3 and max(frame) < 8 for answer in answers for frame in answer["frames"])
     assert [answer["finish_reason"] for answer in answers] == ["stop", "stop"]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a vision tokenizer of 4 codes a frame, a picture and a text."""
+    folder = tmp_path_factory.mktemp("pictures")
+    sizes = VqganConfig(image_size=8, width=4, multipliers=(1, 1, 1), blocks=1, groups=2, latent_width=4, codebook_size=8, codebook_width=3)
+    write_tokenizer(f"{folder}/t.safetensors", sizes, vqgan.init(sizes, 0), "test")
+    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(folder / "a.png")
+    (folder / "a.txt").write_text("no picture")
+    return folder
+
+
+def test_a_picture_is_shown_and_another_is_continued_by_frames_that_become_a_clip(
+    checkpoint: list[str], pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*checkpoint[:3], *checkpoint[7:], "--vision-tokenizer", f"{pictures}/t.safetensors", "--show", f"{pictures}/a.png"]
+    assert main(["sample", *words, "--extend", f"{pictures}/a.png", "--frames", "2", "--json", "--out", f"{tmp_path}/out"]) == 0
+    captured = capsys.readouterr()
+    assert f"{tmp_path}/out/1.mp4" in captured.err
+    (answer,) = json.loads(captured.out)
+    assert [len(frame) for frame in answer["frames"]] == [4, 4], "the two new frames, without the one that was given"
+    assert main(["sample", *words, "--prompt", "again", "--frames", "1", "--out", f"{tmp_path}/one"]) == 0
+    with Image.open(tmp_path / "one" / "1.png") as made:
+        assert made.size == (8, 8)
+
+
+def test_what_is_wrong_with_pictures_is_named(checkpoint: list[str], pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tokenizer = ["--vision-tokenizer", f"{pictures}/t.safetensors"]
+    assert main(["sample", *checkpoint, "--show", "a.png"]) != 0
+    assert "--show, --extend and --out need --vision-tokenizer FILE" in capsys.readouterr().err
+    assert main(["sample", *checkpoint, "--prompt", "x", *tokenizer]) != 0
+    assert "makes 4 codes a frame of 8, but the model's frames have 3 codes of 8" in capsys.readouterr().err
+    assert main(["sample", *checkpoint[:3], "--show", f"{pictures}/a.txt", *tokenizer]) != 0
+    assert "a.txt: begins with b'no pictu': it is no PNG" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,24 @@ class Vocabulary:
         """Frames that more frames follow: the codes of each, and end of frame."""
         return join(*(vision_row([*frame, self.grammar.codes]) for frame in codes))
 
+    def span(self, codes: Sequence[Sequence[int]]) -> TokenRow:
+        """A whole vision span of these frames, one or more: tags, codes, end of each frame but the last, and end of vision."""
+        *earlier, last = codes
+        end_of_vision = self.grammar.codes + 1
+        return join(self.opening(), self.frames(earlier), vision_row([*last, end_of_vision]), text_row(self.grammar.closing))
+
+    def prompt(self, text: str, shown: Sequence[Sequence[Sequence[int]]] = (), opened: Sequence[Sequence[int]] | None = None) -> TokenRow:
+        """A document's begin, whole spans, text, and a span that the answer goes on with.
+
+        Args:
+            shown: the frames of each picture or clip before the text.
+            opened: frames after the text that the answer continues; empty: it begins with a frame. None: no span is open.
+
+        Raises SettingsError, see `encode`.
+        """
+        rest = [] if opened is None else [self.opening(), self.frames(opened)]
+        return join(self.begin(), *(self.span(frames) for frames in shown), self.encode(text), *rest)
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of tokens of the text vocabulary; special tokens are left out."""
         return self.tokenizer.decode(ids)
