@@ -13,6 +13,8 @@ USAGE = """usage: lwm COMMAND | --help | --version
   sample CHECKPOINT
                    what a trained model writes after a prompt, text or pictures
   chat CHECKPOINT  talk with a trained model
+  eval needle CHECKPOINT
+                   what a trained model finds in long contexts
   fit FILE.yaml    compile each stage of an LWMTraining without its accelerator: does it fit, and how fast will it be?
   data ...         prepare data sets on this machine, and show rows as readable text
   convert ...      convert checkpoints from and to Hugging Face, and from LWM
@@ -44,6 +46,11 @@ def main(arguments: list[str] | None = None) -> int:
             from lwm_cli.chat import main as chat
 
             return chat(rest)
+        case ["eval", *rest]:
+            require_extra("lwm eval", "local", "jax", "orbax", "click")
+            from lwm_cli.evaluate import main as evaluate
+
+            return evaluate(rest)
         case [("status" | "suspend" | "resume" | "events") as name, *rest]:
             require_extra(f"lwm {name}", "local", "click", "rich")
             from lwm_cli.manage import main as manage

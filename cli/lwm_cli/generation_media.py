@@ -32,7 +32,7 @@ class GenerationMedia:
     tokenizer: VisionTokenizer
     sampling: Sampling
     frames_per_second: int
-    """Of written clips."""
+    """That of written clips."""
 
     @classmethod
     def load(cls, tokenizer: str, frames_per_second: float | None, max_frames: int | None) -> "GenerationMedia":
