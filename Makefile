@@ -52,6 +52,7 @@ check: setup ## Format, lint, types, layers, generated files, fast tests: at mos
 soak: setup ## Long-running tests (hours); not run by CI: 100,000 random histories, all TPU generations, Kueue, 100 random kills of real pods
 	@$(RUN) python -m simulation.soak --count 100000
 	@$(RUN) python -m tpu.compile
+	@$(RUN) python -m pytest -m soak tests/tpu
 	@$(CLUSTER) up --name $(NAME)
 	@$(RUN) python -m kueue.drive --name $(NAME)
 	@$(RUN) python -m e2e.random_kills --count 100 --name $(NAME)

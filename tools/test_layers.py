@@ -53,7 +53,7 @@ CHECK = (
 REST = (
     Layer("random histories", ([PYTHON, "-m", "simulation.soak"],)),
     Layer("kernels", (_pytest(*BOTH_CORES, "tests/kernels"),)),
-    Layer("TPU compiler", (_pytest(*BOTH_CORES, "tests/tpu"),)),
+    Layer("TPU compiler", (_pytest(*BOTH_CORES, "-m", "not soak", "tests/tpu"),)),
     Layer("several processes", (_pytest(*BOTH_CORES, "tests/processes"),)),
     Layer("cluster up", (_cluster("up"),), on_cluster=True),
     Layer("images", (_cluster("load-image"),), on_cluster=True),

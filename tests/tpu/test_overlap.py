@@ -24,6 +24,7 @@ def test_permutes_hide_behind_attention(case: Case) -> None:
     assert overlap.broken(HloProgram(compiled(case).as_text() or ""), case.ring) == []
 
 
+@pytest.mark.soak
 def test_two_shards_of_half_a_million_tokens_have_room_for_their_visits() -> None:
     """A list of all their blocks would take 1.25 of the 1.00 MiB of a core's scalar memory."""
     case = Case("v5p:2x2x1", 2, tp=2, length=1 << 20, heads=2, key_heads=2)
