@@ -24,7 +24,7 @@ from lwm_trainer.checkpoint.manifest import (
 )
 from lwm_trainer.checkpoint.retention import prune_earlier_attempts
 from lwm_trainer.checkpoint.training_record import Arrays, Record
-from lwm_trainer.model.llama import VISION_TABLES, Params, vision_tables
+from lwm_trainer.model.llama import VISION_TABLES, Params, drawing_options, vision_tables
 from lwm_trainer.runtime import console
 from lwm_trainer.step.train_step import State
 
@@ -160,7 +160,11 @@ def restore_params(run: config.RunConfig, tokenizer_sha256: str, step_folder: st
     rest = abstract | {"ends": {name: table for name, table in abstract["ends"].items() if name not in tables}}
     params = restore_items(step_folder, params=ocp.args.StandardRestore(rest)).params
     require_finite(place, params)
-    draw = jax.jit(partial(vision_tables, run.model), out_shardings={name: table.sharding for name, table in tables.items()})
+    draw = jax.jit(
+        partial(vision_tables, run.model),
+        out_shardings={name: table.sharding for name, table in tables.items()},
+        compiler_options=drawing_options(jax.devices()[0]),
+    )
     return params | {"ends": params["ends"] | draw(jax.random.key(run.seed))}
 
 

@@ -42,8 +42,16 @@ def init(model: config.Model, key: Array) -> Params:
     }
 
 
+def drawing_options(device: jax.Device) -> dict[str, int]:
+    """Compiler options of a program that draws parameters; it takes the same ones wherever the same numbers must be drawn.
+
+    On CPU, LLVM takes longer to optimise random numbers than to draw those of a small model: 9 s of CPU instead of 3.
+    """
+    return {"xla_backend_optimization_level": 0} if device.platform == "cpu" else {}
+
+
 def vision_tables(model: config.Model, key: Array) -> Params:
-    """The VISION_TABLES that `init` draws from `key`. Use it within jit, so that nothing else is computed."""
+    """The VISION_TABLES that `init` draws from `key`. Use it within jit with `drawing_options`, so that nothing else is computed."""
     ends = init(model, key)["ends"]
     return {name: ends[name] for name in VISION_TABLES}
 

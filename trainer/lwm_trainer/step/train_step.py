@@ -141,16 +141,10 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Train
         return State(params=optax.apply_updates(state["params"], updates), optimizer=optimizer_state), metrics
 
     return TrainProgram(
-        init=jax.jit(init, out_shardings=sharding, compiler_options=_quick_to_compile(device_mesh)),
+        init=jax.jit(init, out_shardings=sharding, compiler_options=llama.drawing_options(device_mesh.devices.flat[0])),
         fresh_optimizer=jax.jit(optimizer.init, out_shardings=optimizer_sharding),
         train_step=jax.jit(train_step, donate_argnums=0, out_shardings=(sharding, replicated)),
         state_hash=jax.jit(tree_hash, out_shardings=replicated),
         abstract_state=jax.tree.map(lambda x, at: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=at), shape, sharding),
         batch_sharding=tokens,
     )
-
-
-def _quick_to_compile(device_mesh: jax.sharding.Mesh) -> dict[str, int]:
-    """Compiler options of a program that runs once. On CPU, LLVM takes longer to optimise random numbers than to draw those of a small
-    model: 9 s of CPU instead of 3."""
-    return {"xla_backend_optimization_level": 0} if device_mesh.devices.flat[0].platform == "cpu" else {}
