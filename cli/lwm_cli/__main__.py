@@ -23,9 +23,22 @@ USAGE = """usage: lwm COMMAND | --help | --version
 Run `lwm COMMAND --help` for its options."""
 
 
+INTERRUPTED = 130
+"""Exit code of a command that SIGINT ended, as shells have it."""
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit code: 0 on success, 1 for a negative result, 2 for wrong arguments."""
-    match sys.argv[1:] if arguments is None else arguments:
+    """Returns the exit code: 0 on success, 1 for a negative result, 2 for wrong arguments, 130 after Ctrl-C."""
+    try:
+        return run_command(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:  # also while libraries are imported, which takes seconds
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def run_command(arguments: list[str]) -> int:
+    """Import and run the command that is named first; returns its exit code."""
+    match arguments:
         case ["fit", *rest]:
             require_extra("lwm fit", "fit", "jax", "matplotlib")
             from lwm_cli.fit import main as fit

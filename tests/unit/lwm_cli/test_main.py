@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lwm_cli import data as data_command
 from lwm_cli import fit as module
 from lwm_cli.__main__ import main
 from lwm_cli.fit import target_of
@@ -84,3 +85,12 @@ def test_no_command_is_told_which_there_are(capsys: pytest.CaptureFixture[str]) 
     assert main([]) == 2
     assert "lwm COMMAND" in capsys.readouterr().err
     assert main(["--help"]) == 0
+
+
+def test_ctrl_c_is_one_line_and_the_exit_code_of_shells(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(data_command, "main", interrupted)
+    assert main(["data", "inspect", "x.yaml"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
