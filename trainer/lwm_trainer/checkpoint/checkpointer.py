@@ -184,4 +184,6 @@ def restore_all(
         optimizer=ocp.args.StandardRestore(abstract["optimizer"]),
         record=ocp.args.StandardRestore(Record.empty(run.steps, vision=run.model.vision is not None).arrays),
     )
-    return State(params=restored.params, optimizer=restored.optimizer), _record(restored.record), data
+    record = _record(restored.record)
+    record.require_steps(run.steps, step_folder)
+    return State(params=restored.params, optimizer=restored.optimizer), record, data

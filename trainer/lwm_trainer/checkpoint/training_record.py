@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from lwm_trainer.runtime.errors import CheckpointMismatchError
 from lwm_trainer.runtime.step_report import StepReport
 
 Arrays = dict[str, NDArray[np.uint32]]
@@ -40,6 +41,13 @@ class Record:
         self.arrays["tokens_hash"][index] = report.tokens_hash
         for modality, loss in report.modality_losses.items():
             self.arrays[_loss_array(modality)][index] = np.float32(loss).view(np.uint32)
+
+    def require_steps(self, steps: int, place: str) -> None:
+        """Raises CheckpointMismatchError for a stage with another number of steps: it would have had other learning rates."""
+        if len(self.losses) != steps:
+            raise CheckpointMismatchError(
+                f"{place}: steps is {len(self.losses)} in the checkpoint, but {steps} in this run: use the number that it began with"
+            )
 
     def copy(self) -> Arrays:
         """A copy for an asynchronous save, which later steps do not change."""
