@@ -1,14 +1,19 @@
 """Models of random parameters, small enough to compile in seconds."""
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import AxisType
 
+from lwm_trainer.checkpoint.manifest import ModelManifest
 from lwm_trainer.config import Model
+from lwm_trainer.convert.step_folder import write_step
 from lwm_trainer.model import llama
 from lwm_trainer.parallel.mesh import AXIS_NAMES, shardings
+from support.byte_tokenizer import byte_tokenizer_json
 
 
 def one_device_mesh() -> jax.sharding.Mesh:
@@ -27,3 +32,13 @@ def random_params(model: Model, mesh: jax.sharding.Mesh, seed: int = 0) -> Any:
         return placed
 
     return jax.tree.map(one, llama.abstract(model), shardings(mesh, llama.logical_axes(model)))
+
+
+def write_random_model(folder: Path, model: Model, context_length: int) -> list[str]:
+    """Write `folder`/1 with random parameters, and the tokenizer of bytes beside it; returns the words of a command that loads both."""
+    text = byte_tokenizer_json()
+    (folder / "tokenizer.json").write_text(text)
+    sha = hashlib.sha256(text.encode()).hexdigest()
+    manifest = ModelManifest(model=model, context_length=context_length, rope_theta=500.0, tokenizer_sha256=sha)
+    write_step(str(folder / "1"), random_params(model, one_device_mesh()), manifest)
+    return [str(folder / "1"), "--tokenizer", str(folder / "tokenizer.json")]

@@ -1,6 +1,5 @@
 """`lwm eval needle` as a command on a small model of random weights."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -9,11 +8,8 @@ import pytest
 
 from lwm_cli.__main__ import main
 from lwm_cli.evaluate import parse_lengths
-from lwm_trainer.checkpoint.manifest import ModelManifest
 from lwm_trainer.config import Model
-from lwm_trainer.convert.step_folder import write_step
-from support.byte_tokenizer import byte_tokenizer_json
-from support.tiny_models import one_device_mesh, random_params
+from support.tiny_models import write_random_model
 
 MODEL = Model(layers=1, width=16, heads=2, kv_heads=1, head_dim=8, mlp_width=16, vocab_size=264)
 
@@ -21,13 +17,10 @@ MODEL = Model(layers=1, width=16, heads=2, kv_heads=1, head_dim=8, mlp_width=16,
 @pytest.fixture(scope="module")
 def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("needle")
-    (folder / "tokenizer.json").write_text(byte_tokenizer_json())
-    sha = hashlib.sha256(byte_tokenizer_json().encode()).hexdigest()
-    manifest = ModelManifest(model=MODEL, context_length=512, rope_theta=500.0, tokenizer_sha256=sha)
-    write_step(str(folder / "1"), random_params(MODEL, one_device_mesh()), manifest)
+    checkpoint = write_random_model(folder, MODEL, 512)
     (folder / "texts").mkdir()
     (folder / "texts" / "a.txt").write_text("It rained. Nobody came. " * 100)
-    return [str(folder / "1"), "--tokenizer", f"{folder}/tokenizer.json", "--chunk", "64", "--haystack", f"{folder}/texts"]
+    return [*checkpoint, "--chunk", "64", "--haystack", f"{folder}/texts"]
 
 
 def test_it_asks_writes_and_goes_on(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

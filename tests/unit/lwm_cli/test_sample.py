@@ -1,6 +1,5 @@
 """`lwm sample` as a command: one small model on all devices, and what is refused before it is loaded."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -12,14 +11,11 @@ from PIL import Image
 from lwm_cli.__main__ import main
 from lwm_cli.generation_options import parse_mesh
 from lwm_cli.sample import parse_frames
-from lwm_trainer.checkpoint.manifest import ModelManifest
 from lwm_trainer.config import Mesh, Model, Vision
-from lwm_trainer.convert.step_folder import write_step
 from lwm_trainer.vision import vqgan
 from lwm_trainer.vision.vqgan_config import VqganConfig
 from lwm_trainer.vision.weights.tokenizer_file import write_tokenizer
-from support.byte_tokenizer import byte_tokenizer_json
-from support.tiny_models import one_device_mesh, random_params
+from support.tiny_models import write_random_model
 
 MODEL = Model(layers=1, width=16, heads=2, kv_heads=1, head_dim=8, mlp_width=16, vocab_size=264, vision=Vision(vocab_size=16))
 
@@ -27,12 +23,8 @@ MODEL = Model(layers=1, width=16, heads=2, kv_heads=1, head_dim=8, mlp_width=16,
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("sample")
-    (folder / "tokenizer.json").write_text(byte_tokenizer_json())
-    sha = hashlib.sha256(byte_tokenizer_json().encode()).hexdigest()
-    manifest = ModelManifest(model=MODEL, context_length=128, rope_theta=500.0, tokenizer_sha256=sha)
-    write_step(str(folder / "1"), random_params(MODEL, one_device_mesh()), manifest)
     frames = ["--tokens-per-frame", "3", "--codebook-size", "8"]
-    return [str(folder / "1"), "--tokenizer", str(folder / "tokenizer.json"), *frames, "--context", "64", "--chunk", "8"]
+    return [*write_random_model(folder, MODEL, 128), *frames, "--context", "64", "--chunk", "8"]
 
 
 def test_text_goes_to_standard_output_and_is_the_same_for_the_same_seed(checkpoint: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from support.byte_tokenizer import byte_tokenizer
 FRAMES = Frames(tokens_per_frame=3, codebook_size=8)
 MODEL = Model(layers=1, width=16, heads=2, kv_heads=1, head_dim=8, mlp_width=16, vocab_size=264, vision=Vision(vocab_size=16))
 CODES = [[1, 2, 3], [4, 5, 6]]
+END_OF_FRAME, END_OF_VISION = 8, 9
 
 
 def vocabulary() -> Vocabulary:
@@ -22,6 +23,7 @@ def test_a_span_has_the_tokens_of_training() -> None:
     words = vocabulary()
     span = words.span(CODES)
     np.testing.assert_array_equal(span.tokens[span.vision], frame_tokens([code for frame in CODES for code in frame], FRAMES))
+    assert span.tokens[span.vision].tolist() == [1, 2, 3, END_OF_FRAME, 4, 5, 6, END_OF_VISION]
     assert words.decode(span.tokens[~span.vision].tolist()) == "<vision></vision>"
     assert list(np.flatnonzero(span.vision)) == list(range(len("<vision>"), len("<vision>") + 8))
 

@@ -12,12 +12,12 @@ from PIL import Image
 from lwm_trainer.config import ExitCode
 from lwm_trainer.vision import vqgan
 from lwm_trainer.vision.__main__ import main
-from lwm_trainer.vision.vqgan_config import VqganConfig
 from lwm_trainer.vision.weights.tokenizer_file import read_tokenizer, write_tokenizer
 from support.media_files import SIZE, clip, picture
+from support.tiny_vqgan import TINY
 
 REFERENCE = Path(__file__).parents[3] / "vision"
-CONFIG = VqganConfig(image_size=SIZE, width=4, multipliers=(1, 2), blocks=1, groups=2, latent_width=4, codebook_size=16, codebook_width=3)
+CONFIG = TINY.model_copy(update={"image_size": SIZE})
 
 
 @cache

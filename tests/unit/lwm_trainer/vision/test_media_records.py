@@ -20,13 +20,13 @@ from lwm_trainer.vision import vqgan
 from lwm_trainer.vision.media.read_media import read_media
 from lwm_trainer.vision.media.sampling import Sampling
 from lwm_trainer.vision.tokenizer import VisionTokenizer
-from lwm_trainer.vision.vqgan_config import VqganConfig
 from lwm_trainer.vision.weights.tokenizer_file import read_tokenizer, write_tokenizer
 from support.builders import ALONE, a_run
 from support.media_files import SIZE, clip, picture
+from support.tiny_vqgan import TINY
 from unit.lwm_trainer.data.encoding.test_tokenizer import content
 
-CONFIG = VqganConfig(image_size=SIZE, width=4, multipliers=(1, 2), blocks=1, groups=2, latent_width=4, codebook_size=16, codebook_width=3)
+CONFIG = TINY.model_copy(update={"image_size": SIZE})
 RECORDS = [
     {"media": "files/a.png", "caption": "one"},
     {"media": "files/c.mp4", "caption": "two"},

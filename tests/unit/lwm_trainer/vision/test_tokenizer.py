@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from lwm_trainer.vision import vqgan
 from lwm_trainer.vision.tokenizer import CodeRangeError, VisionTokenizer
-from lwm_trainer.vision.vqgan_config import VqganConfig
 from lwm_trainer.vision.weights.tokenizer_file import TokenizerFile
+from support.tiny_vqgan import TINY
 
-CONFIG = VqganConfig(image_size=8, width=4, multipliers=(1, 2), blocks=1, groups=2, latent_width=4, codebook_size=16, codebook_width=3)
+CONFIG = TINY
 FRAMES = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), np.uint8)
 
 

@@ -11,11 +11,10 @@ from lwm_trainer.vision.training import train as training
 from lwm_trainer.vision.training.crops import crop_batch
 from lwm_trainer.vision.training.recipe import TrainingRecipe
 from lwm_trainer.vision.training.train import TOKENIZER, train
-from lwm_trainer.vision.vqgan_config import VqganConfig
 from lwm_trainer.vision.weights.tokenizer_file import read_tokenizer
 from support.media_files import SIZE, picture
+from support.tiny_vqgan import TINY
 
-TINY = VqganConfig(image_size=8, width=4, multipliers=(1, 2), blocks=1, groups=2, latent_width=4, codebook_size=16, codebook_width=3)
 RECIPE = TrainingRecipe(tokenizer=TINY, steps=40, batch=4)
 
 

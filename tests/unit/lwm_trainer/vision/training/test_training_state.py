@@ -11,9 +11,8 @@ from lwm_trainer.storage.folder import folder
 from lwm_trainer.vision.training.recipe import TrainingRecipe
 from lwm_trainer.vision.training.training_state import CHECKPOINT, restore_state, save_state
 from lwm_trainer.vision.training.training_step import init_state
-from lwm_trainer.vision.vqgan_config import VqganConfig
+from support.tiny_vqgan import TINY
 
-TINY = VqganConfig(image_size=8, width=4, multipliers=(1, 2), blocks=1, groups=2, latent_width=4, codebook_size=16, codebook_width=3)
 RECIPE = TrainingRecipe(tokenizer=TINY, steps=40, batch=4)
 
 

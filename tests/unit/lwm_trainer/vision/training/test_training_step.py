@@ -10,9 +10,8 @@ from lwm_trainer.vision import vqgan
 from lwm_trainer.vision.training.recipe import SMALL, TrainingRecipe
 from lwm_trainer.vision.training.train import STEP
 from lwm_trainer.vision.training.training_step import exported, init_state, rotate_to
-from lwm_trainer.vision.vqgan_config import VqganConfig
+from support.tiny_vqgan import TINY
 
-TINY = VqganConfig(image_size=8, width=4, multipliers=(1, 2), blocks=1, groups=2, latent_width=4, codebook_size=16, codebook_width=3)
 FRAMES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
 
 
