@@ -1,15 +1,12 @@
-"""What a command prints when it fails: one line, and the traceback only of what nobody foresaw."""
+"""How a Click command of the trainer's libraries fails."""
 
-import sys
-import traceback
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 import click
 
-from lwm_trainer.runtime.exit_classification import classify_exception
-from lwm_trainer.runtime.redaction import redact
+from lwm_trainer.runtime.command_failure import report_failure
 
 
 def report_failures(function: Callable[..., int]) -> Callable[..., int]:
@@ -22,10 +19,6 @@ def report_failures(function: Callable[..., int]) -> Callable[..., int]:
         except (click.ClickException, click.Abort):
             raise
         except Exception as error:
-            classification = classify_exception(error, gang=False)
-            if classification.unexpected:
-                print(redact(traceback.format_exc()), file=sys.stderr, end="")
-            print(classification.message, file=sys.stderr)
-            return int(classification.code)
+            return report_failure(error)
 
     return reported

@@ -9,6 +9,7 @@ import click
 import numpy as np
 from PIL import Image
 
+from lwm_cli.generation_options import absolute
 from lwm_trainer import config
 from lwm_trainer.sampling.vocabulary import Vocabulary
 from lwm_trainer.storage.files import list_files, open_file
@@ -43,7 +44,7 @@ class GenerationMedia:
             max_frames: of more frames, this many are taken, evenly spaced.
         """
         written = SHOWN_RATE if frames_per_second is None else max(1, round(frames_per_second))
-        return cls(VisionTokenizer(read_tokenizer(_absolute(tokenizer))), Sampling(frames_per_second, max_frames), written)
+        return cls(VisionTokenizer(read_tokenizer(absolute(tokenizer))), Sampling(frames_per_second, max_frames), written)
 
     @property
     def frames(self) -> config.Frames:
@@ -64,7 +65,7 @@ class GenerationMedia:
 
     def encode(self, uri: str) -> Codes:
         """The codes of a picture or a clip. Raises the errors of storage, and MediaError."""
-        uri = _absolute(uri)
+        uri = absolute(uri)
         listing = list_files(uri)
         if len(listing.entries) != 1 or not uri.endswith(listing.entries[0].name):
             raise click.UsageError(f"{uri}: name one picture or clip")
@@ -88,7 +89,3 @@ class GenerationMedia:
                 write_clip(file, pixels, self.frames_per_second)
             files.append(file)
         return files
-
-
-def _absolute(path: str) -> str:
-    return path if "://" in path else str(Path(path).absolute())

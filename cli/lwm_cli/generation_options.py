@@ -85,10 +85,11 @@ def take_generator(options: dict[str, Any], *, reserve: bool, frames: config.Fra
     source = find_checkpoint(options.pop("checkpoint"), options.pop("stage"))
     if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         compile_cache.use(str(CACHE / "generation"))
+    tokenizer = options.pop("tokenizer")
     mesh, frames = options.pop("mesh"), source.frames or frames or config.Frames()
     sizes = {"tokens_per_frame": options.pop("tokens_per_frame"), "codebook_size": options.pop("codebook_size")}
     load = LoadOptions(
-        tokenizer=_absolute(options.pop("tokenizer")) or source.tokenizer,
+        tokenizer=source.tokenizer if tokenizer is None else absolute(tokenizer),
         mesh=None if mesh is None else parse_mesh(mesh),
         frames=frames.model_copy(update={name: size for name, size in sizes.items() if size is not None}),
         dtype=options.pop("dtype"),
@@ -101,7 +102,7 @@ def take_generator(options: dict[str, Any], *, reserve: bool, frames: config.Fra
 
 def find_checkpoint(place: str, stage: str | None) -> Checkpoint:
     """The weights in CHECKPOINT: those of a folder of `lwm train` come with its tokenizer and its frames. Raises UsageError."""
-    place = str(_absolute(place))
+    place = absolute(place)
     if not (Path(place) / TRAINING).exists():
         return Checkpoint(open_weights(place if stage is None else newest_commit(place, stage)), None, None)
     training = TrainingFolder(Path(place)).training()
@@ -127,5 +128,6 @@ def parse_mesh(text: str) -> config.Mesh:
     return config.Mesh(**axes, ulysses=1)
 
 
-def _absolute(path: str | None) -> str | None:
-    return path if path is None or "://" in path else str(Path(path).absolute())
+def absolute(path: str) -> str:
+    """A path from the working directory, or an address as it is."""
+    return path if "://" in path else str(Path(path).absolute())

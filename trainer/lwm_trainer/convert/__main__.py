@@ -7,9 +7,7 @@ import argparse
 import hashlib
 import json
 import math
-import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,9 +29,9 @@ from lwm_trainer.convert.placement import Progress, conversion_mesh, load_parame
 from lwm_trainer.convert.rotation import ROTATIONS, read_half_split
 from lwm_trainer.convert.step_folder import StepFolder, require_absent, write_step
 from lwm_trainer.convert.tokenizer_files import read_export_tokenizer, require_tokenizer_file
-from lwm_trainer.runtime.exit_classification import classify_exception
-from lwm_trainer.runtime.redaction import redact
+from lwm_trainer.runtime.command_failure import report_failure
 from lwm_trainer.storage import emulator
+from lwm_trainer.storage.absolute import absolute_uri
 
 DTYPES = ("float32", "bfloat16")
 SHARD_SIZES = (1e-5, 1000.0)
@@ -50,11 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments.run(arguments)
     except Exception as error:
-        classification = classify_exception(error, gang=False)
-        if classification.unexpected:
-            print(redact(traceback.format_exc()), file=sys.stderr, end="")
-        print(f"convert: {classification.message}", file=sys.stderr)
-        return int(classification.code)
+        return report_failure(error, "convert: ")
     return int(ExitCode.COMPLETE)
 
 
@@ -120,11 +114,6 @@ def to_hf(arguments: argparse.Namespace) -> None:
     progress.print()
 
 
-def _absolute(text: str) -> str:
-    """The argument as a URI or an absolute path: Orbax takes no relative ones."""
-    return text if "://" in text else os.path.abspath(text)  # noqa: PTH100 - the path may not exist yet
-
-
 def _add_import_options(command: argparse.ArgumentParser, rotation: str, origin: str) -> None:
     """Add the options that both imports have."""
     command.add_argument(
@@ -143,12 +132,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("from-hf", help="a Hugging Face Llama to a step folder for spec.model.initFrom")
     command.add_argument("folder", type=Path, help="folder with config.json and safetensors files, local or on a mounted volume")
-    command.add_argument("out", type=_absolute, help=NEW_STEP)
+    command.add_argument("out", type=absolute_uri, help=NEW_STEP)
     _add_import_options(command, "half", "Hugging Face files")
     command.set_defaults(run=from_hf)
     command = commands.add_parser("from-lwm", help="a file of LWM's StreamingCheckpointer to a step folder for spec.model.initFrom")
     command.add_argument("file", type=Path, help="streaming_params or streaming_train_state, local or on a mounted volume")
-    command.add_argument("out", type=_absolute, help=NEW_STEP)
+    command.add_argument("out", type=absolute_uri, help=NEW_STEP)
     command.add_argument(
         "--config", type=Path, required=True, help="a Hugging Face config.json that describes the model, which the file does not"
     )
@@ -156,8 +145,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_import_options(command, "interleaved", "LWM files")
     command.set_defaults(run=from_lwm)
     command = commands.add_parser("to-hf", help="a step folder to a folder that transformers reads")
-    command.add_argument("step_folder", type=_absolute, help="step folder of a training or a conversion: a path or gs://…")
-    command.add_argument("out", type=_absolute, help="new folder: a path or gs://…")
+    command.add_argument("step_folder", type=absolute_uri, help="step folder of a training or a conversion: a path or gs://…")
+    command.add_argument("out", type=absolute_uri, help="new folder: a path or gs://…")
     command.add_argument("--theta", type=float, help="rope_theta in config.json; default: that of the checkpoint")
     command.add_argument(
         "--dtype", choices=DTYPES, help="dtype of the tensors; default: that of the files it was converted from, or of a training's compute"
@@ -167,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--tokenizer",
-        type=_absolute,
+        type=absolute_uri,
         help="the model's tokenizer.json, a path or gs://…; what lies beside it comes along: its configuration, chat templates and "
         "generation_config.json",
     )

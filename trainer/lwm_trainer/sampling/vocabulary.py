@@ -7,7 +7,7 @@ import numpy as np
 
 from lwm_trainer import config
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
-from lwm_trainer.data.encoding.vision import CLOSING, OPENING, vision_tags
+from lwm_trainer.data.encoding.vision import CLOSING, OPENING, frame_tokens, vision_tags
 from lwm_trainer.sampling.grammar import Grammar
 from lwm_trainer.sampling.prompt import TokenRow, join, text_row, vision_row
 from lwm_trainer.sampling.settings import SettingsError
@@ -49,9 +49,9 @@ class Vocabulary:
 
     def span(self, codes: Sequence[Sequence[int]]) -> TokenRow:
         """A whole vision span of these frames, one or more: tags, codes, end of each frame but the last, and end of vision."""
-        *earlier, last = codes
-        end_of_vision = self.grammar.codes + 1
-        return join(self.opening(), self.frames(earlier), vision_row([*last, end_of_vision]), text_row(self.grammar.closing))
+        layout = config.Frames(tokens_per_frame=self.grammar.frame, codebook_size=self.grammar.codes)
+        tokens = frame_tokens([code for frame in codes for code in frame], layout)
+        return join(self.opening(), vision_row(tokens), text_row(self.grammar.closing))
 
     def prompt(self, text: str, shown: Sequence[Sequence[Sequence[int]]] = (), opened: Sequence[Sequence[int]] | None = None) -> TokenRow:
         """A document's begin, whole spans, text, and a span that the answer goes on with.

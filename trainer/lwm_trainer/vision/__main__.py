@@ -1,9 +1,7 @@
 """`lwm vision`: tokenizers for pictures and clips. `python -m lwm_trainer.vision` is the same command."""
 
 import argparse
-import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,9 @@ from lwm_trainer.config import ExitCode
 from lwm_trainer.convert.errors import WrongArgumentError
 from lwm_trainer.convert.strict_json import parse_object
 from lwm_trainer.data.records.source_files import WEIGHTS_SUFFIX
-from lwm_trainer.runtime.exit_classification import classify_exception
-from lwm_trainer.runtime.redaction import redact
+from lwm_trainer.runtime.command_failure import report_failure
 from lwm_trainer.storage import emulator
+from lwm_trainer.storage.absolute import absolute_uri
 from lwm_trainer.storage.folder import folder
 from lwm_trainer.vision.decode_codes import decode_lines
 from lwm_trainer.vision.encode_files import encode_files, media_files
@@ -40,11 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments.run(arguments)
     except Exception as error:
-        classification = classify_exception(error, gang=False)
-        if classification.unexpected:
-            print(redact(traceback.format_exc()), file=sys.stderr, end="")
-        print(f"vision: {classification.message}", file=sys.stderr)
-        return int(classification.code)
+        return report_failure(error, "vision: ")
     return int(ExitCode.COMPLETE)
 
 
@@ -117,22 +111,18 @@ def report_figures(arguments: argparse.Namespace) -> None:
     print(figures)
 
 
-def _absolute(text: str) -> str:
-    return text if "://" in text else os.path.abspath(text)  # noqa: PTH100 - the path may not exist yet
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lwm vision", description=__doc__)
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("import", help="weights of diffusers or LWM to a tokenizer's file")
     command.add_argument("weights", type=Path, help="folder of a VQModel of diffusers, or LWM's file of its VQGAN")
-    command.add_argument("out", type=_absolute, help=f"new file, its name ends in {WEIGHTS_SUFFIX}: a path or gs://…")
+    command.add_argument("out", type=absolute_uri, help=f"new file, its name ends in {WEIGHTS_SUFFIX}: a path or gs://…")
     command.add_argument("--size", type=int, default=256, metavar="PIXELS", help="side of a frame; default: %(default)s, as in LWM")
     command.set_defaults(run=import_weights)
     command = commands.add_parser("encode", help="pictures and clips to JSON lines of codes")
-    command.add_argument("media", type=_absolute, nargs="+", help="files or folders: paths or gs://…")
+    command.add_argument("media", type=absolute_uri, nargs="+", help="files or folders: paths or gs://…")
     _add_tokenizer(command)
-    command.add_argument("--out", type=_absolute, required=True, help="new .jsonl file: a path or gs://…")
+    command.add_argument("--out", type=absolute_uri, required=True, help="new .jsonl file: a path or gs://…")
     command.add_argument("--rate", type=float, metavar="FPS", help="frames of a second of a clip; default: all that it has")
     command.add_argument("--max-frames", type=int, metavar="N", help="of more frames, keep N, evenly spaced; default: no limit")
     command.add_argument("--on-bad-file", choices=("fail", "skip"), default="fail", help="skip: name and count it; default: fail")
@@ -146,15 +136,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="of the decoder; default: %(default)s")
     command.set_defaults(run=decode)
     command = commands.add_parser("train", help="pictures and clips to a tokenizer; continues where it was interrupted")
-    command.add_argument("media", type=_absolute, nargs="+", help="files or folders: paths or gs://…")
-    command.add_argument("--out", type=_absolute, required=True, help="folder of the tokenizer and its checkpoint: a path or gs://…")
+    command.add_argument("media", type=absolute_uri, nargs="+", help="files or folders: paths or gs://…")
+    command.add_argument("--out", type=absolute_uri, required=True, help="folder of the tokenizer and its checkpoint: a path or gs://…")
     command.add_argument("--recipe", type=Path, metavar="JSON", help="file with settings; default: a small tokenizer of 64 x 64 pixels")
     command.add_argument("--steps", type=int, help="instead of the recipe's")
     command.add_argument("--seed", type=int, help="instead of the recipe's")
     command.add_argument("--save-interval", type=int, default=200, metavar="STEPS", help="between checkpoints; default: %(default)s")
     command.set_defaults(run=train_tokenizer)
     command = commands.add_parser("report", help="PSNR, SSIM and use of the codes on pictures that were held out")
-    command.add_argument("media", type=_absolute, nargs="+", help="files or folders: paths or gs://…")
+    command.add_argument("media", type=absolute_uri, nargs="+", help="files or folders: paths or gs://…")
     _add_tokenizer(command)
     command.add_argument("--grid", type=Path, metavar="PNG", help="new picture: originals above, reconstructions below")
     command.set_defaults(run=report_figures)
@@ -162,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_tokenizer(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--tokenizer", type=_absolute, required=True, metavar="FILE", help="a tokenizer's file: a path or gs://…")
+    command.add_argument("--tokenizer", type=absolute_uri, required=True, metavar="FILE", help="a tokenizer's file: a path or gs://…")
 
 
 if __name__ == "__main__":
