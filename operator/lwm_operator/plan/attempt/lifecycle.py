@@ -94,9 +94,13 @@ def _failure_cause(job: JobView | None, ctx: PlanContext) -> RootCause | None:
 
 
 def _has_failed_pod(job: JobView, ctx: PlanContext) -> bool:
-    """Whether a pod failed or is being deleted."""
+    """Whether a pod failed or is being deleted.
+
+    The Job controller also counts a host whose trainer ended well and another container of the pod did not. Such a host has done its part.
+    """
     failed_or_deleting = any(pod.state == PodState.FAILED or (pod.deleting and pod.live) for pod in ctx.pods)
-    return job.failed or bool(job.failed_indexes) or failed_or_deleting
+    succeeded = {pod.index for pod in ctx.pods if pod.state == PodState.SUCCEEDED}
+    return job.failed or bool(job.failed_indexes - succeeded) or failed_or_deleting
 
 
 def _release_cause(attempt: Attempt, ctx: PlanContext) -> RootCause | None:

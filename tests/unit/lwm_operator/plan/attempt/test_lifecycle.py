@@ -95,6 +95,20 @@ def test_one_host_that_is_done_is_not_all() -> None:
     assert observation.attempt.state == AttemptState.RUNNING
 
 
+def test_a_sidecar_that_fails_after_its_trainer_ended_well_costs_nothing() -> None:
+    """The Job counts the host as failed, and in the end itself."""
+    reports = {(1, 1): report(final=final())}
+    counted = job(failed_indexes=frozenset({0}))
+    done = pod(0, state=PodState.SUCCEEDED, exit_code=0)
+    waits = observe(running(), seen(counted, done, pod(1), reports=reports))
+    assert (waits.attempt.state, waits.actions) == (AttemptState.RUNNING, ())
+    other = pod(1, state=PodState.SUCCEEDED, exit_code=0)
+    ended = observe(running(), seen(job(failed_indexes=frozenset({0}), failed=True), done, other, reports=reports))
+    assert (ended.attempt.state, ended.final) == (AttemptState.COMPLETE, final())
+    gone = observe(running(), seen(counted, pod(1), reports=reports)).attempt
+    assert (gone.state, gone.root_cause and gone.root_cause.reason) == (AttemptState.STOPPING, "PodDeleted"), "nobody knows how it ended"
+
+
 def test_exit_code_0_without_the_final_checkpoint_is_a_failure() -> None:
     ended = (pod(0, state=PodState.SUCCEEDED, exit_code=0), pod(1, state=PodState.SUCCEEDED, exit_code=0))
     for reports in ({}, {(1, 1): report(final=final(step=59))}):
