@@ -85,6 +85,7 @@ class ApiServer:
             start=action.start,
             image=action.image,
             avoided=action.avoided_nodes,
+            prepared=action.prepared,
             every=spec.checkpoint.save_interval_steps,
             keep=spec.checkpoint.max_to_keep,
         )
@@ -96,6 +97,9 @@ class ApiServer:
             name = slice_name(attempt, index, state.slices)
             if name in state.jobs:
                 continue
+            if name in state.foreign_jobs:
+                state.coverage["situation NameTaken"] += 1
+                raise RefusedError(f"Job {name} exists but belongs to another owner: delete it, or give the training another name")
             if state.quota_exceeded and (state.slices == 1 or index > 0):
                 state.coverage["situation SliceRefused"] += index > 0
                 raise RefusedError(f'jobs.batch "{name}" is forbidden: exceeded quota: few')

@@ -22,7 +22,8 @@ def check_rest(simulation: Simulation) -> Plan:
         decided = simulation.reconcile()
         if not decided.actions and not decided.events and decided.status == before:
             break
-    if not simulation.state.quota_exceeded and simulation.state.releases_left is None:  # what is refused is tried again and again
+    state = simulation.state
+    if not (state.quota_exceeded or state.foreign_jobs) and state.releases_left is None:  # what is refused is tried again and again
         assert decided.actions == (), f"the plan of a quiet cluster has actions: {decided.actions}"
         assert decided.status == before, "the plan of a quiet cluster changes status"
         assert not decided.events, f"the plan of a quiet cluster has Events: {decided.events}"
@@ -49,6 +50,7 @@ def heal(simulation: Simulation) -> None:
     while simulation.operator.stale:
         simulation.operator.resume_stale()
     state = simulation.state
+    state.foreign_jobs.clear()
     state.capacity, state.quota_exceeded, state.releases_left, state.job_controller_lags = None, False, None, False
     simulation.environment.uncordon_all()
     simulation.environment.recover_nodes()

@@ -24,7 +24,7 @@ REASONS = (
     "Preparing Rendezvous LoadingData Restoring Compiling Training Saving "
     # why an attempt ended: the trainer's reasons and codes
     "BadArguments BadCheckpoint BadConfig BadData BucketDenied BucketMissing Diverged ExitCode1 GateFailed Hang HostLost Killed "
-    "CompletedWithoutCheckpoint DataCorrupt PreparationNotReported SavedOnRequest SegmentationFault StorageDenied Transient "
+    "CompletedWithoutCheckpoint DataCorrupt DataMissing PreparationNotReported SavedOnRequest SegmentationFault StorageDenied Transient "
     "UncaughtException "
     # and Kubernetes' reasons, what users do, the operator's own decisions
     "AvoidedNodesNeeded ContainerFailed ContainerStatusUnknown DeadlineExceeded DeviceFault EphemeralStorageExceeded NodeReclaimed "
@@ -42,14 +42,15 @@ WANTED: dict[str, tuple[str, ...]] = {
     "leftovers": ("of a deleted Job",),
     "event": EVENTS,
     "decision": tuple(REASONS),
-    "situation": ("ClockSetBack", "ClockSetForward", "NewDefault", "NodesOneByOne", "ReleaseInterrupted", "SliceRefused"),
+    "situation": ("ClockSetBack", "ClockSetForward", "NameTaken", "NewDefault", "NodesOneByOne", "ReleaseInterrupted", "SliceRefused"),
     "move": ("delete companion", "evict by over-use", "device fault", "reboot", "start error", "reclaim node", "watchdogs"),
     "stop": (FailureClass.DISRUPTION,),
     "blame": ("a node", "nobody"),
     "trainer": get_args(Skew),
     "upgrade": ("in the middle of a stage", "that renames fields", "that renames fields of a running attempt"),
     "restore": ("under another uid",),
-    "storage": ("lost the newest checkpoint",),
+    "storage": ("lost the newest checkpoint", "lost a prepared data set"),
+    "data": ("prepared again", "lost too often"),
 }
 
 

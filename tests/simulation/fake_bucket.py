@@ -103,6 +103,8 @@ class Gang:
     start: Start
     image: str
     avoided: tuple[str, ...] = ()
+    prepared: tuple[tuple[str, str], ...] = ()
+    """Name and folder of each prepared data set that it draws on."""
     every: int = 10
     keep: int = 2
     alive: set[int] = field(default_factory=set)

@@ -32,7 +32,17 @@ OVER = (AttemptState.COMPLETE, AttemptState.FAILED, AttemptState.SUSPENDED)
 ENDING = (AttemptState.STOPPING, AttemptState.SUSPENDING, *OVER)
 STOPPED = (StageState.PAUSED, StageState.FAILED)
 PREPARED = (DatasetState.READY, DatasetState.FAILED)
-BLAMELESS = ("NodeGone", "NodeReclaimed", "NodeAffinity", "OutOfcpu", "OutOfmemory", "OutOfpods", "StorageDenied", "Transient")
+BLAMELESS = (
+    "NodeGone",
+    "NodeReclaimed",
+    "NodeAffinity",
+    "OutOfcpu",
+    "OutOfmemory",
+    "OutOfpods",
+    "DataMissing",
+    "StorageDenied",
+    "Transient",
+)
 """Reasons that no node is at fault for."""
 SHARDS = 4
 """Shards of every data set that is prepared."""
@@ -88,7 +98,8 @@ class Invariants:
         drawn = spec_of(state).datasets_of(spec_of(state).stages[action.stage - 1])
         wanted = {each.name: f"gs://lwm/runs/datasets/{each.name}" for each in drawn if each.preparation is not None}
         require(dict(action.prepared) == wanted, f"{name} is told of {action.prepared}, its stage draws on {wanted}")
-        require(all(state.shards_written[each] >= SHARDS for each in wanted), f"{name} is created before its data is written")
+        written = all(state.shards_written[each] >= SHARDS or each in state.lost_datasets for each in wanted)
+        require(written, f"{name} is created before its data is written")
         self._image(state, name, action)
         self.job_names.add(name)
 
@@ -183,16 +194,34 @@ class Invariants:
 
     def _datasets(self, state: "ClusterState", old: Status, new: Status) -> None:
         before = {entry.name: entry for entry in old.datasets}
+        losses = self._data_losses(old, new)
+        if losses and not any(entry.state in STOPPED for entry in new.stages):
+            require(any(entry.state != DatasetState.READY for entry in new.datasets), "a data set is gone, and is not prepared again")
         for entry in new.datasets:
             was = before.get(entry.name, entry)
             require(entry.run >= was.run, f"data set {entry.name}: run went from {was.run} to {entry.run}")
+            gone = entry.run > was.run and (new.observed_resume > old.observed_resume or losses == 1)
             # The status of a former CRD had another name for the path: it is looked up again, or the data set is prepared again.
-            kept = was.state != DatasetState.READY or was.path is None or entry == was
+            kept = was.state != DatasetState.READY or was.path is None or entry == was or gone
             require(kept, f"data set {entry.name} was ready and is {entry.state}")
+            state.coverage["data prepared again"] += gone and was.state == DatasetState.READY
             kept = was.state != DatasetState.FAILED or entry == was or new.observed_resume > old.observed_resume
             require(kept, f"data set {entry.name} had failed, and nobody said to resume")
-            done = entry.state != DatasetState.READY or state.shards_written[entry.name] >= SHARDS
+            done = entry.state != DatasetState.READY or state.shards_written[entry.name] >= SHARDS or entry.name in state.lost_datasets
             require(done, f"data set {entry.name} is ready with {state.shards_written[entry.name]} shards")
+
+    @staticmethod
+    def _data_losses(old: Status, new: Status) -> int:
+        """How many attempts have just failed because a prepared data set was gone."""
+        before = {entry.name: {attempt.number for attempt in entry.recent_attempts if attempt.state in OVER} for entry in old.stages}
+        return sum(
+            attempt.number not in before.get(entry.name, ())
+            and attempt.root_cause is not None
+            and attempt.root_cause.reason == "DataMissing"
+            for entry in new.stages
+            for attempt in entry.recent_attempts
+            if attempt.state == AttemptState.FAILED
+        )
 
     def _stage(self, state: "ClusterState", was: StageStatus, now: StageStatus, *, resumed: bool) -> None:
         if now.image_source == ImageSource.SPEC:
@@ -226,11 +255,12 @@ class Invariants:
                 state.coverage[f"class {attempt.root_cause.failure_class}"] += 1
                 state.coverage[f"decision {attempt.root_cause.reason}"] += 1
                 self._evicted(state, attempt, attempt.root_cause)
-                budget.charge(was, now, attempt, attempt.root_cause.failure_class)
+                budget.charge(was, now, attempt, attempt.root_cause)
                 state.coverage["blame nobody"] += attempt.root_cause.node is None
-                if (stop := budget.exhausted(state.training.spec.failure_policy, attempt.root_cause.failure_class)) is not None:
+                if (stop := budget.exhausted(state.training.spec.failure_policy, attempt.root_cause)) is not None:
                     require(now.state in STOPPED, f"stage {name} goes on: {stop}")
                     state.coverage[f"stop {attempt.root_cause.failure_class}"] += 1
+                    state.coverage["data lost too often"] += "was gone" in stop
                     disrupted = attempt.root_cause.failure_class == FailureClass.DISRUPTION
                     require(not disrupted or now.state == StageState.PAUSED, f"stage {name} is {now.state} after disruptions alone")
         budget.compare(now)

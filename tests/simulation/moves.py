@@ -5,7 +5,8 @@ from typing import Any
 
 from lwm_operator.api.execution import Execution
 from lwm_operator.api.failure_policy import OnDivergence
-from lwm_trainer.config import Mesh, Phase, TerminationMessage
+from lwm_operator.api.names import job_name
+from lwm_trainer.config import Mesh, Phase, TerminationMessage, slice_name
 from simulation.invariants import require
 from simulation.simulation import Simulation
 from simulation.state import BAD_IMAGE
@@ -133,6 +134,16 @@ def lose_status(simulation: Simulation) -> None:
         state.lose_status()
 
 
+def take_name(simulation: Simulation) -> None:
+    """Somebody copies the manifest of a Job: without an owner, with its labels, and with the name of the next attempt's."""
+    state = simulation.state
+    status = state.training.status
+    attempt = job_name(state.training.metadata.name, status.current_stage or 1, (status.attempt or 0) + 1)
+    name = slice_name(attempt, state.slices - 1, state.slices)
+    if name not in state.jobs:
+        state.foreign_jobs.add(name)
+
+
 def lose_checkpoint(simulation: Simulation) -> None:
     """Somebody deletes the newest checkpoint while no trainer runs."""
     state = simulation.state
@@ -217,6 +228,8 @@ MOVES: dict[str, Callable[..., object]] = {
     "taint": lambda s: s.environment.taint(),
     "forget node": lambda s, index: s.environment.forget_node(index),
     "recover nodes": lambda s: s.environment.recover_nodes(),
+    "take name": take_name,
+    "give names back": lambda s: s.state.foreign_jobs.clear(),
     "delete companion": lambda s, which: s.environment.delete_companion(which),
     "delete job": lambda s: s.environment.delete_job(),
     "capacity": set_in_state("capacity"),
@@ -236,6 +249,7 @@ MOVES: dict[str, Callable[..., object]] = {
     "hold up worker": lambda s, index, reason: s.preparations.hold_up_worker(index, reason),
     "corrupt data": lambda s: s.preparations.corrupt_data(),
     "repair data": lambda s: s.preparations.repair_data(),
+    "lose data": lambda s: s.preparations.lose_data(),
     "delete preparations": lambda s: s.preparations.delete_all(),
     # Trainers that hang, or whom nobody hears.
     "hang": lambda s: s.trainers.hang(),

@@ -81,6 +81,8 @@ class Preparations:
                 self._fail(name, running[-1], TerminationMessage(code=65, reason="DataCorrupt", message=message))
                 continue
             self.state.shards_written[view.dataset] = min(SHARDS, self.state.shards_written[view.dataset] + shards)
+            if self.state.shards_written[view.dataset] == SHARDS:
+                self.state.lost_datasets.discard(view.dataset)
             self._report(name, mute=mute)
 
     def fail_worker(self, index: int, code: int) -> None:
@@ -102,6 +104,15 @@ class Preparations:
         """Nothing keeps the workers from starting any longer."""
         for name, view in self.state.preparations.items():
             self.state.preparations[name] = replace(view, pods=tuple(replace(pod, waiting=None) for pod in view.pods))
+
+    # The storage.
+
+    def lose_data(self) -> None:
+        """Somebody deletes the folders of all data sets that are prepared."""
+        for name in [name for name, shards in self.state.shards_written.items() if shards >= SHARDS]:
+            self.state.shards_written[name] = 0
+            self.state.lost_datasets.add(name)
+            self.state.coverage["storage lost a prepared data set"] += 1
 
     # Source data.
 

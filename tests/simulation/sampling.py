@@ -49,6 +49,7 @@ RUNNING = {
     "go silent": 1.5,
     "evict": 3.0,
     "drain": 0.7,
+    "take name": 1.0,
     "memory": 1.0,
     "over-use": 1.4,
     "hardware": 5.0,
@@ -90,6 +91,9 @@ def _weights(simulation: Simulation) -> list[float]:
         parts.append(ENCODING)
         if any(view.job.suspended for view in simulation.state.preparations.values()):
             parts.append({"admit": 4.0})
+    gang = simulation.state.newest_gang
+    if gang is not None and gang.prepared:
+        parts.append({"lose data": 4.0} if gang.begun else {"lose data repeatedly": 4.0})
     if simulation.state.slices > 1:
         parts.append({"refuse slice": 3.0})
     if simulation.state.lost_nodes:

@@ -10,7 +10,7 @@ Script = list[Move]
 CODES = [
     int(code)
     for code in (
-        "1 1 1 64 64 65 66 66 70 70 70 75 75 75 75 75 75 75 75 76 76 77 77 77 77 77 77 77 78 "
+        "1 1 1 64 64 65 66 66 70 70 70 75 75 75 75 75 75 75 75 76 76 77 77 77 77 77 77 77 77 77 77 78 "
         "79 80 80 80 80 80 80 80 80 80 80 81 81 82 82 82 82 82 82 82 82 83 134 137 137 139 139 139 139 139 139 139 139 143"
     ).split()
 ]
@@ -239,6 +239,11 @@ def _refuse_slice(rng: Randomness) -> Script:
     return [*moves, ("quota", False), ("releases", None), *passes(rng)]
 
 
+def _take_name(rng: Randomness) -> Script:
+    """A foreign Job has the name of the next attempt's, for a while."""
+    return [("take name",), *_next_attempt(rng), *passes(rng), ("give names back",), ("wait", 11.0), *passes(rng)]
+
+
 def _place(rng: Randomness) -> Script:
     """Some pods find no node."""
     moves: Script = [("capacity", rng.choice((0, 1, 1))), ("schedule",), *passes(rng)]
@@ -298,6 +303,34 @@ def _rename_fields(rng: Randomness) -> Script:
     return [*moves, ("apply again",), *passes(rng)] if rng.random() < 0.7 else moves
 
 
+def _next_attempt(rng: Randomness) -> Script:
+    """The attempt fails for another reason, and the next one begins."""
+    failure: Script = [("start",), ("fail", _host(rng), 137, "mute"), ("lose peers", 79), ("sync jobs",), ("reconcile",)]
+    return [*failure, ("settle",), ("reconcile",), ("wait", 400.0), ("reconcile",)]
+
+
+def _lose_data(rng: Randomness) -> Script:
+    """Somebody deletes what was prepared: the newest attempt does not find it, and it is prepared again."""
+    missed: Script = [("start",), ("train", 1, False), ("sync jobs",), *passes(rng), ("settle",), *passes(rng)]
+    return [("lose data",), *_next_attempt(rng), *missed, ("wait", 400.0), *passes(rng), ("admit",), ("work", 100), *passes(rng)]
+
+
+def _lose_data_repeatedly(rng: Randomness) -> Script:
+    """Something deletes it each time, before the newest attempt begins."""
+    again: Script = [
+        ("lose data",),
+        ("admit",),
+        ("start",),
+        ("train", 1, False),
+        ("sync jobs",),
+        ("reconcile",),
+        ("settle",),
+        ("reconcile",),
+    ]
+    prepared: Script = [("wait", 400.0), ("reconcile",), ("admit",), ("work", 100), ("reconcile",), ("settle",), ("reconcile",)]
+    return [("budgets", 1, 3, 1, 5), *2 * [*again, *prepared], *again, *passes(rng)]
+
+
 def _one(*moves: Move) -> Callable[[Randomness], Script]:
     return lambda rng: [rng.choice(moves), *passes(rng)]
 
@@ -321,6 +354,7 @@ SCRIPTS: dict[str, Callable[[Randomness], Script]] = {
     "autoscale": _autoscale,
     "never step": _never_step,
     "refuse slice": _refuse_slice,
+    "take name": _take_name,
     "upgrade API": _one(("upgrade API",)),
     "rename fields": _rename_fields,
     "hold up": _hold_up,
@@ -369,5 +403,7 @@ SCRIPTS: dict[str, Callable[[Randomness], Script]] = {
     "upgrade": _upgrade,
     "restore": _restore,
     "lose checkpoint": _lose_checkpoint,
+    "lose data": _lose_data,
+    "lose data repeatedly": _lose_data_repeatedly,
     "no more": _one(("pause before observing",), ("resume stale",)),
 }

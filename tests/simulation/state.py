@@ -56,6 +56,8 @@ class ClusterState:
     """The trainer image of the operator's installation."""
     trainer_skew: Skew = "same"
     """Version of the trainers' contract, compared with the operator's."""
+    foreign_jobs: set[str] = field(default_factory=set)
+    """Names of Jobs with the training's labels that somebody else owns: they are never read, and their names are taken."""
     quota_exceeded: bool = False
     """The API server refuses creations."""
     releases_left: int | None = None
@@ -81,6 +83,8 @@ class ClusterState:
     """The image of each preparation that was ever created."""
     shards_written: Counter[str] = field(default_factory=Counter)
     """By data set. Shards stay whatever becomes of the Job that wrote them."""
+    lost_datasets: set[str] = field(default_factory=set)
+    """Data sets that were prepared and whose folder somebody deleted; until they are prepared again."""
     corrupt_datasets: set[str] = field(default_factory=set)
     """Data sets with a broken line."""
     created: list[CreateAttempt] = field(default_factory=list)

@@ -31,6 +31,9 @@ class Trainers:
     def _train(self, gang: Gang, steps: int, *, commit: bool) -> None:
         if not gang.whole or gang.hung:
             return
+        if not gang.begun and (missing := [place for name, place in gang.prepared if name in self.state.lost_datasets]):
+            self._miss_data(gang, missing[0])
+            return
         if not gang.begun and self.state.bucket.folder(gang.number).commits:
             self._leave_folder_to_its_owner(gang)
             return
@@ -47,6 +50,12 @@ class Trainers:
         for pod in [pod for pod in self.state.pods.values() if self.state.gang_by_pod[pod.uid] is gang]:
             message = TerminationMessage(code=81, reason="SavedOnRequest", message="it has committed before", step=0)
             self.exit(pod, 81 if pod.index == 0 else 79, termination_message=message if pod.index == 0 else None)
+
+    def _miss_data(self, gang: Gang, place: str) -> None:
+        """As `lwm_trainer.data.documents.store.TokenStore`: every host finds that the folder of a prepared data set is gone."""
+        message = TerminationMessage(code=65, reason="DataMissing", message=f"{place}: the token store is missing or incomplete")
+        for pod in self.state.newest_pods:
+            self.exit(pod, ExitCode.BAD_DATA, termination_message=message)
 
     def enter_phase(self, phase: Phase) -> None:
         """The newest gang does something else than training."""

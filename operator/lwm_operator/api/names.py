@@ -20,7 +20,7 @@ LABEL_SLICE = "lwm.dev/slice"
 LABEL_DATASET = "lwm.dev/dataset"
 """Name of the data set, on the objects of its preparation. They have no stage and attempt labels."""
 LABEL_RUN = "lwm.dev/run"
-"""Value of spec.resume when the preparation started, on the same objects."""
+"""Number of the preparation, as in status.datasets[].run, on the same objects."""
 
 ANNOTATION_FIRST_HOST = "lwm.dev/first-host"
 """Number of the host with completion index 0, over all slices, on a Job and its pods."""
@@ -68,7 +68,7 @@ def job_name(training: str, stage: int, attempt: int) -> str:
 
 
 def preparation_name(training: str, dataset: int, run: int) -> str:
-    """Name of a preparation's Job, such as `bible-d2-r0`: data set number (1-based) and value of spec.resume."""
+    """Name of a preparation's Job, such as `bible-d2-r0`: data set number (1-based) and number of the run."""
     return f"{training}-d{dataset}-r{run}"
 
 

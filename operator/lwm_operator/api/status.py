@@ -271,7 +271,7 @@ class DatasetStatus(Resource):
     state: DatasetState = DatasetState.PENDING
     """State of the preparation. Pending: no worker has started. Failed: stopped until spec.resume is raised."""
     run: int = 0
-    """Value of spec.resume when the preparation started; part of the Job's name."""
+    """Number of the preparation, part of the Job's name: spec.resume at first, a greater one whenever the data set is prepared again."""
     shards: int = 0
     """Number of shards; 0 while they are being counted."""
     shards_done: int = 0

@@ -33,7 +33,7 @@ class RestoreAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreatePreparation:
-    """Create the Job that prepares data set `number` (1-based), and the objects that it needs. `run` is the value of spec.resume."""
+    """Create the Job that prepares data set `number` (1-based), and the objects that it needs. `run` is the run's number."""
 
     number: int
     run: int

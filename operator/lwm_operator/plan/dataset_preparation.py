@@ -1,7 +1,8 @@
 """Preparation of data sets: it runs beside the training, and a stage waits only for the data sets that it draws on.
 
-The name of a preparation's Job follows from the data set and from `run`, the value of spec.resume when it began. Its workers may be created
-again at any time. So nothing but `run` needs to be known of an unfinished preparation, and its Job is created whenever it does not exist.
+The name of a preparation's Job follows from the data set and from the number `run`, which is new each time that the data set is prepared
+again. Its workers may be created again at any time. So nothing but `run` needs to be known of an unfinished preparation, and its Job is
+created whenever it does not exist.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from lwm_operator.plan.actions import Action, CreatePreparation, DeletePod, Dele
 from lwm_operator.plan.attempt import queueing, template_change
 from lwm_operator.plan.attempt.root_cause import root_cause
 from lwm_operator.plan.attempt.termination import fast_delete
+from lwm_operator.plan.failure.data_loss import next_run
 from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH, count, duration
 from lwm_operator.plan.observed import Observed, PodState, PreparationView
 from lwm_operator.plan.pending import pending_pods
@@ -28,9 +30,9 @@ BEING_CREATED = "its preparation is being created"
 
 
 def observe_datasets(training: Training, observed: Observed) -> tuple[DatasetStatus, ...]:
-    """One entry for each data set that is prepared, updated from what is observed. spec.resume starts another run of a failed one.
+    """One entry for each data set that is prepared, updated from what is observed.
 
-    It does so too for one that was prepared and that the trainer did not find: whoever owns the storage may have deleted its folder.
+    A higher spec.resume starts another run of one that failed, or that was prepared and that the stage stopped for.
     """
     spec, known = training.spec, {entry.name: entry for entry in training.status.datasets}
     entries = []
@@ -41,8 +43,8 @@ def observe_datasets(training: Training, observed: Observed) -> tuple[DatasetSta
         if entry.state not in DONE or _has_lost_path(entry, training.status):
             entry = _observe_dataset(entry, observed.preparation_of(dataset.name, entry.run), observed)
         again = entry.state == DatasetState.FAILED or (entry.state == DatasetState.READY and _is_unusable(entry, training.status))
-        if again and spec.resume > max(training.status.observed_resume, entry.run):
-            entry = DatasetStatus(name=dataset.name, run=spec.resume, reason=RunningReason.PREPARING)
+        if again and spec.resume > training.status.observed_resume:
+            entry = next_run(entry, spec.resume)
         entries.append(entry)
     return tuple(entries)
 

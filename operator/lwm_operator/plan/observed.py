@@ -112,7 +112,7 @@ class PreparationView:
 
     dataset: str
     run: int
-    """The value of spec.resume when the preparation began."""
+    """Number of the preparation of this data set: the newest one is the greatest."""
     job: JobView
     workers: int
     complete: bool = False

@@ -48,7 +48,7 @@ def plan(training: Training, observed: Observed, now: datetime) -> Plan:
             continue
         ctx = replace(ctx, index=index)
         decision = reconcile_stage(ctx)
-        ctx = ctx.with_entry(decision.entry)
+        ctx = replace(ctx.with_entry(decision.entry), datasets=decision.datasets)
         if decision.entry.state != StageState.COMPLETE:
             return _assemble(ctx, decision)
     return _assemble(replace(ctx, index=len(entries) - 1), _complete(ctx))
@@ -59,7 +59,9 @@ def _complete(ctx: PlanContext) -> StageDecision:
     last, stages = ctx.entries[-1], len(ctx.entries)
     checkpoint = last.final_checkpoint.path if last.final_checkpoint is not None else ""
     message = f"{stages} of {stages} stages complete, loss {last.loss or 'not reported'}, checkpoint {checkpoint}"
-    return StageDecision(entry=last, phase=Phase.COMPLETE, reason=RunningReason.COMPLETE, message=message, node_faults=ctx.node_faults)
+    return StageDecision(
+        entry=last, phase=Phase.COMPLETE, reason=RunningReason.COMPLETE, message=message, node_faults=ctx.node_faults, datasets=ctx.datasets
+    )
 
 
 def _assemble(ctx: PlanContext, decision: StageDecision) -> Plan:

@@ -4,7 +4,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lwm_operator.api.names import job_name
-from lwm_operator.api.status import Attempt, AttemptState, NodeFault, Phase, RootCause, StageState, StageStatus
+from lwm_operator.api.status import (
+    Attempt,
+    AttemptState,
+    DatasetStatus,
+    FailureClass,
+    NodeFault,
+    Phase,
+    RootCause,
+    StageState,
+    StageStatus,
+)
 from lwm_operator.plan import dataset_preparation
 from lwm_operator.plan.actions import Action, CreateAttempt, CreatePreparation, RestoreAttempt
 from lwm_operator.plan.attempt import queueing, template_change
@@ -12,6 +22,7 @@ from lwm_operator.plan.attempt.lifecycle import ENDED, RECHECK_SECONDS, describe
 from lwm_operator.plan.attempt.termination import AttemptObservation
 from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.failure import retry_budgets
+from lwm_operator.plan.failure.data_loss import is_data_loss, lost_dataset, prepare_again
 from lwm_operator.plan.failure.divergence_rollback import roll_back_divergence
 from lwm_operator.plan.failure.node_avoidance import (
     forget_faults,
@@ -41,13 +52,17 @@ STARTUP_TEXT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageDecision:
-    """What happens with the current stage: its entry, phase, reason, message and actions, and the seconds until the next reconcile."""
+    """What happens with the current stage: its entry, phase, reason, message and actions, and the seconds until the next reconcile.
+
+    Node faults and data sets are those of the whole training.
+    """
 
     entry: StageStatus
     phase: Phase
     reason: str
     message: str
     node_faults: tuple[NodeFault, ...]
+    datasets: tuple[DatasetStatus, ...]
     actions: tuple[Action, ...] = ()
     wait_seconds: float | None = None
 
@@ -105,7 +120,7 @@ def _decide(
 
 def _decide_unlabelled(ctx: PlanContext, phase: Phase, reason: str, message: str) -> StageDecision:
     """A decision whose message does not begin with the stage."""
-    return StageDecision(entry=ctx.entry, phase=phase, reason=reason, message=message, node_faults=ctx.node_faults)
+    return StageDecision(entry=ctx.entry, phase=phase, reason=reason, message=message, node_faults=ctx.node_faults, datasets=ctx.datasets)
 
 
 def _starting(ctx: PlanContext, observation: AttemptObservation) -> StageDecision:
@@ -125,17 +140,22 @@ def _starting(ctx: PlanContext, observation: AttemptObservation) -> StageDecisio
 def _charge_failure(ctx: PlanContext, attempt: Attempt) -> PlanContext:
     """The context after an attempt has failed: its budget is charged, its node remembered, and the stage stopped if need be.
 
-    This happens once for each attempt.
+    A prepared data set that it did not find is prepared again. All of this happens once for each attempt.
     """
     cause = attempt.root_cause
     if cause is None:
         return ctx
+    if (lost := lost_dataset(cause, ctx.prepared_datasets)) is not None:
+        cause = cause.model_copy(update={"failure_class": FailureClass.INFRA})
+        ctx = ctx.with_entry(replace_newest_attempt(ctx.entry, attempt.model_copy(update={"root_cause": cause})))
     node_faults = record_node_fault(ctx.node_faults, cause, ctx.now)
     if cause.reason == LifecycleReason.AVOIDED_NODES_NEEDED:
         node_faults = forget_faults(node_faults, oldest_avoided(ctx.node_faults, attempt.avoided))
     ctx = replace(ctx.with_entry(retry_budgets.charge(ctx.entry, cause)), node_faults=node_faults)
     stop = retry_budgets.stop_after_failure(ctx.entry, ctx.policy)
-    return ctx if stop is None else ctx.with_entry(ctx.entry.model_copy(update={"state": stop[0]}))
+    if stop is not None:
+        return ctx.with_entry(ctx.entry.model_copy(update={"state": stop[0]}))
+    return ctx if lost is None else replace(ctx, datasets=prepare_again(ctx.datasets, lost, ctx.training.spec.resume))
 
 
 def _next_attempt(ctx: PlanContext) -> StageDecision:
@@ -249,9 +269,12 @@ def _wait_for_datasets(ctx: PlanContext) -> StageDecision | None:
     reason, message = explanation
     if dataset_preparation.has_failed(ctx.prepared_datasets):
         return _decide(ctx, Phase.FAILED, reason, f"{message}: {_resume_text(ctx)}")
+    phase, attempt = Phase.STARTING, newest_attempt(ctx.entry)
+    if attempt is not None and is_data_loss(attempt.root_cause):
+        phase, message = Phase.RECOVERING, f"{message}; prepared again after attempt {attempt.number}: {_cause_text(attempt.root_cause)}"
     if (failure := _preparation_creation_failure(ctx, reason)) is not None:
-        return _decide_unlabelled(ctx, Phase.STARTING, LifecycleReason.CREATE_FAILED, failure)
-    return _decide(ctx, Phase.STARTING, reason, message, wait=RECHECK_SECONDS if reason in pending_pods.RECHECKED else None)
+        return _decide_unlabelled(ctx, phase, LifecycleReason.CREATE_FAILED, failure)
+    return _decide(ctx, phase, reason, message, wait=RECHECK_SECONDS if reason in pending_pods.RECHECKED else None)
 
 
 def _preparation_creation_failure(ctx: PlanContext, reason: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from lwm_operator.api.failure_policy import FailurePolicy
 from lwm_operator.api.status import Attempt, BudgetsUsed, FailureClass, RootCause, StageState, StageStatus
+from lwm_operator.plan.failure.data_loss import MAX_DATA_LOSSES, count_data_losses, is_data_loss
 from lwm_operator.plan.failure.failure_classes import RULES
 from lwm_trainer.config import ExitCode
 
@@ -53,6 +54,8 @@ def stop_after_failure(entry: StageStatus, policy: FailurePolicy) -> tuple[Stage
             return (exhausted, explanation) if entry.budgets_used.rollbacks > limit else None
         case FailureClass.INFRA if count_storage_denials(entry.recent_attempts) >= MAX_STORAGE_DENIALS:
             return StageState.FAILED, f"the storage denied access to {MAX_STORAGE_DENIALS} attempts in a row"
+        case FailureClass.INFRA if is_data_loss(cause) and (losses := count_data_losses(entry)) >= MAX_DATA_LOSSES:
+            return StageState.FAILED, f"{losses} attempts without a new checkpoint did not find it, although it was prepared again"
         case FailureClass.DISRUPTION:
             # The training itself is not at fault, so it never fails for this.
             failures, limit = entry.budgets_used.disruption, policy.budgets.disruption

@@ -179,6 +179,14 @@ def _disruptions_unlimited(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(retry_budgets, "stop_after_failure", wrong)
 
 
+def _lost_data_not_prepared(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(stage_reconciler, "prepare_again", lambda datasets, *_: datasets)
+
+
+def _lost_data_prepared_for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(retry_budgets, "MAX_DATA_LOSSES", 100)
+
+
 BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "the next attempt is created while pods of the last one live": (_created_at_once, "are live"),
     "failures are never charged": (_never_charged, "counted are"),
@@ -196,6 +204,8 @@ BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "an attempt that waits in a queue counts as evicted": (_evicted_before_any_pod, "never had a pod"),
     "a stage does not wait for its data sets": (_data_not_waited_for, "its stage draws on"),
     "bad data is tried again by itself": (_bad_data_tried_again, "nobody said to resume"),
+    "a prepared data set that is gone is not prepared again": (_lost_data_not_prepared, "is not prepared again"),
+    "a prepared data set that something deletes is prepared for ever": (_lost_data_prepared_for_ever, "was gone 3 times"),
     "the Job of a data set that is ready is deleted": (_last_words_of_data_deleted, "its logs are gone"),
     "a node that its provider takes back is blamed": (_provider_blamed, "is blamed for"),
     "disruptions are retried for ever": (_disruptions_unlimited, "goes on"),
