@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from lwm_trainer.config import PrepareConfig, Prepared
 from lwm_trainer.data.documents.store import read_table
-from lwm_trainer.data.documents.store_schema import INDEX, PLACE, PLAN, PREPARED, Counts, lengths_file, to_json
+from lwm_trainer.data.documents.store_schema import INDEX, PLACE, PLAN, PREPARED, Counts, lengths_file, shard_files, to_json
 from lwm_trainer.data.records.shards import FilePart, Shard, cut_shards, shard_bytes
 from lwm_trainer.preparation.shard import write_table
 from lwm_trainer.storage.folder import Folder
@@ -29,6 +29,15 @@ def read_plan(files: Folder) -> list[Shard] | None:
         return None
     shards = json.loads(content)["shards"]
     return [tuple(FilePart(**part | {"file": Entry(**part["file"])}) for part in shard) for shard in shards]
+
+
+def is_complete(files: Folder) -> bool:
+    """Whether the store is complete, and nobody has deleted a file of it since."""
+    names = files.names()
+    if not {PREPARED, INDEX, PLAN} <= names:
+        return False
+    shards = read_plan(files)
+    return shards is not None and all(names.issuperset(shard_files(number)) for number in range(len(shards)))
 
 
 def write_plan(files: Folder, listing: Listing, *, media: bool) -> list[Shard]:

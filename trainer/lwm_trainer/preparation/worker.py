@@ -7,7 +7,7 @@ from typing import Any
 from lwm_trainer.config import PROGRESS_SECONDS, PrepareConfig, Prepared
 from lwm_trainer.data.documents.in_memory import require_documents
 from lwm_trainer.data.documents.store import TokenStore
-from lwm_trainer.data.documents.store_schema import PREPARED, Counts, counts_file
+from lwm_trainer.data.documents.store_schema import Counts, counts_file, shard_files
 from lwm_trainer.data.encoding.encoder import encoder
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.errors import DataCorruptError, DataError
@@ -16,7 +16,7 @@ from lwm_trainer.data.records.source_files import list_record_files
 from lwm_trainer.preparation.location import store_folder, store_recipe
 from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.preparation.shard import write_shard
-from lwm_trainer.preparation.store_metadata import read_plan, write_index, write_plan, write_prepared
+from lwm_trainer.preparation.store_metadata import is_complete, read_plan, write_index, write_plan, write_prepared
 from lwm_trainer.storage.errors import FileChangedError
 from lwm_trainer.storage.folder import Folder, folder
 from lwm_trainer.storage.listing import Listing
@@ -47,7 +47,7 @@ def prepare(config: PrepareConfig, worker: int, report: PreparationReport, *, po
         encode = media.encoder(encode)
     recipe = store_recipe(config, tokenizer, listing, None if media is None else media.identity)
     files = folder(store_folder(config.root, recipe))
-    if PREPARED in files.names():
+    if is_complete(files):
         return _open_existing(config, files, listing, report)
     progress = _SharedProgress(config, files, listing, report, poll_seconds)
     shards = progress.plan(worker)
@@ -61,7 +61,7 @@ def prepare(config: PrepareConfig, worker: int, report: PreparationReport, *, po
             report.done(progress.complete_shards(len(shards)), current=counts)
 
     for number in range(worker, len(shards), config.workers):
-        if progress.shard_counts(number) is None:  # checked again: workers of another training may prepare the same store
+        if number not in progress.complete_shards(len(shards)):  # checked again: workers of another training may prepare the same store
             write_shard(files, number, listing, shards[number], config.dataset, encode, report_counts)
         if (counts := progress.shard_counts(number)) is not None:
             report.done({number: counts})
@@ -82,7 +82,7 @@ class _SharedProgress:
         while (shards := read_plan(self._files)) is None:
             if worker == 0:
                 return write_plan(self._files, self._listing, media=self._config.dataset.media is not None)
-            if PREPARED in self._files.names():
+            if is_complete(self._files):
                 return None
             self._wait()
         return shards
@@ -95,7 +95,7 @@ class _SharedProgress:
     def complete_shards(self, shards: int) -> dict[int, Counts]:
         """The counts of the shards that are complete, of `shards` in all. Raises what `shard_counts` raises."""
         names = self._files.names() if len(self._done) < shards else set()
-        new = [number for number in range(shards) if number not in self._done and counts_file(number) in names]
+        new = [number for number in range(shards) if number not in self._done and names.issuperset(shard_files(number))]
         with ThreadPoolExecutor(_PARALLEL_READS) as pool:
             list(pool.map(self.shard_counts, new))
         self._checked_at = time.monotonic()

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -293,11 +293,16 @@ def test_a_data_set_without_a_document_is_refused(source: Path, tmp_path: Path) 
 
 def test_a_source_that_changes_is_named(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lwm_trainer.preparation.worker._LIST_SECONDS", 0.0)
-    later = threading.Timer(0.3, lambda: (source / "z.txt").write_text("more"))
-    later.start()
+    report = PreparationReport()
+    planned = report.planned
+
+    def change_the_source_once_it_is_listed(*arguments: Any) -> None:
+        planned(*arguments)
+        (source / "z.txt").write_text("more")
+
+    monkeypatch.setattr(report, "planned", change_the_source_once_it_is_listed)
     with pytest.raises(FileChangedError, match=r"source: was changed while it was read: leave it as it is"):
-        prepare(config(source, tmp_path / "out", workers=2), 0, PreparationReport(), poll_seconds=0.01)
-    later.join()
+        prepare(config(source, tmp_path / "out", workers=2), 0, report, poll_seconds=0.01)
 
 
 def test_a_store_that_is_not_whole_is_not_opened(source: Path, tmp_path: Path) -> None:
@@ -309,6 +314,37 @@ def test_a_store_that_is_not_whole_is_not_opened(source: Path, tmp_path: Path) -
     (Path(prepared.uri) / "prepared.json").unlink()
     with pytest.raises(DataMissingError, match="the token store is missing or incomplete"):
         TokenStore.open(prepared.uri, str(source))
+
+
+@pytest.mark.parametrize(
+    ("deleted", "error"),
+    [
+        ("shard-00001.arrow", "the token store lacks shard-00001.arrow: prepare it again"),
+        ("index.arrow", "the token store lacks index.arrow: prepare it again"),
+        ("shard-00001.lengths.arrow", None),
+        ("shard-00000.json", None),
+        ("plan.json", None),
+        ("prepared.json", "the token store is missing or incomplete"),
+    ],
+)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_deleted_file_of_a_complete_store_is_made_again(
+    source: Path, tmp_path: Path, deleted: str, error: str | None, workers: int
+) -> None:
+    prepare_config = config(source, tmp_path / "out", workers=workers)
+    other = other_worker(prepare_config, workers - 1)
+    other.start()
+    prepared = done(prepare(prepare_config, 0, PreparationReport(), poll_seconds=0.01))
+    other.join()
+    before = files_of(prepared.uri)
+    (Path(prepared.uri) / deleted).unlink()
+    with pytest.raises(DataMissingError, match=error) if error else nullcontext():
+        TokenStore.open(prepared.uri, str(source))
+    other = other_worker(prepare_config, workers - 1)
+    other.start()
+    assert done(prepare(prepare_config, 0, PreparationReport(), poll_seconds=0.01)) == prepared
+    other.join()
+    assert files_of(prepared.uri) == before
 
 
 def test_rows_of_a_store_are_those_of_memory(source: Path, tmp_path: Path) -> None:

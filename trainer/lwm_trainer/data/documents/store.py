@@ -38,15 +38,17 @@ class TokenStore:
     def __init__(self, files: Folder, source_uri: str) -> None:
         """Open the store in `files`; `source_uri` is the data set that it was made of, for the names of documents.
 
-        Raises DataMissingError when the data set is not prepared, and DataCorruptError when its files contradict each other.
+        Raises DataMissingError when the data set is not prepared or a file of it is gone, and DataCorruptError when its files contradict
+        each other.
         """
         self._files, self._source_uri = files, source_uri
-        content = files.read(PREPARED)
+        content, names = files.read(PREPARED), files.names()
         if content is None:
             raise DataMissingError(f"{files.uri}: the token store is missing or incomplete: prepare it (lwm data prepare)")
         self.recipe: dict[str, Any] = json.loads(content)
         """The content of prepared.json: what the store was made of."""
         self.prepared = Prepared(**self.recipe["prepared"], uri=files.uri)
+        self._require([INDEX], names)
         self._cache = Path(tempfile.mkdtemp(prefix="lwm-store-"))
         weakref.finalize(self, shutil.rmtree, self._cache, ignore_errors=True)
         self._lock = threading.Lock()
@@ -59,6 +61,7 @@ class TokenStore:
         in_first = in_epoch(self.epochs, 0, len(lengths))
         self.offsets: NDArray[np.int64] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         self._shard_numbers, self._first_documents = np.unique(index["shard"].to_numpy(), return_index=True)
+        self._require([shard_file(number) for number in self._shard_numbers], names)
         self._shard_begins = self.offsets[self._first_documents]
         if (int(in_first.sum()), int(lengths[in_first].sum())) != (self.prepared.documents, self.prepared.tokens):
             raise DataCorruptError(f"{files.uri}: {INDEX} and {PREPARED} are not of one data set: remove the folder and prepare it anew")
@@ -92,6 +95,12 @@ class TokenStore:
         if len(spans) == 1:
             return spans[0]
         return Span(*(np.concatenate(arrays) for arrays in zip(*spans, strict=True)))
+
+    def _require(self, needed: list[str], names: set[str]) -> None:
+        missing = [name for name in needed if name not in names]
+        if missing:
+            rest = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise DataMissingError(f"{self._files.uri}: the token store lacks {missing[0]}{rest}: prepare it again (lwm data prepare)")
 
     def _shard(self, index: int) -> "_Shard":
         with self._lock:

@@ -49,6 +49,11 @@ def counts_file(number: int) -> str:
     return f"shard-{number:05}.json"
 
 
+def shard_files(number: int) -> tuple[str, str, str]:
+    """Names of all files of a shard, in the order in which they are written."""
+    return shard_file(number), lengths_file(number), counts_file(number)
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Counts of one shard, or of all. The field names are those of the shard's JSON file."""
