@@ -21,7 +21,7 @@ REASONS = (
     # why pods do not run
     "ConfigError ContainerCreating ImagePull PodsMissing Queued SchedulingGated Unschedulable "
     # what the trainer does
-    "Preparing Rendezvous LoadingData Restoring Compiling Training Saving "
+    "Preparing Rendezvous LoadingData Restoring Compiling Training Validating Saving "
     # why an attempt ended: the trainer's reasons and codes
     "BadArguments BadCheckpoint BadConfig BadData BucketDenied BucketMissing Diverged ExitCode1 GateFailed Hang HostLost Killed "
     "CompletedWithoutCheckpoint DataCorrupt DataMissing PreparationNotReported SavedOnRequest SegmentationFault StorageDenied Transient "
@@ -50,6 +50,7 @@ WANTED: dict[str, tuple[str, ...]] = {
     "upgrade": ("in the middle of a stage", "that renames fields", "that renames fields of a running attempt"),
     "restore": ("under another uid",),
     "storage": ("lost the newest checkpoint", "lost a prepared data set"),
+    "sidecar": ("outlives a trainer that ends well", "outlives a trainer that fails"),
     "data": ("prepared again", "lost too often"),
 }
 

@@ -116,6 +116,9 @@ class Environment:
         """The processes of deleted pods end, except on lost nodes. The pods' objects stay for a moment."""
         state = self.state
         for pod in list(state.pods.values()):
+            if pod.deleting and pod.sidecars_run and pod.node not in state.lost_nodes:
+                state.killed_sidecars.add(pod.uid)
+                state.pods[pod.name] = replace(pod, sidecars_run=False)
             if not pod.deleting or not pod.live or pod.node in state.lost_nodes:
                 continue
             if pod.grace_seconds > 2:
@@ -132,7 +135,7 @@ class Environment:
     def remove_terminated(self) -> None:
         """The objects of deleted pods that have ended are removed, once the Job controller has released them."""
         if not self.state.job_controller_lags:
-            for name in [name for name, pod in self.state.pods.items() if pod.deleting and not pod.live]:
+            for name in [name for name, pod in self.state.pods.items() if pod.deleting and not (pod.live or pod.sidecars_run)]:
                 self.job_controller.remove_pod(name)
 
     # Nodes.

@@ -18,7 +18,7 @@ from lwm_operator.api.status import (
     Status,
 )
 from lwm_operator.plan.actions import CreateAttempt, CreatePreparation
-from lwm_operator.plan.observed import OVERDUE_SECONDS, JobView, PodView, PreparationView
+from lwm_operator.plan.observed import OVERDUE_SECONDS, JobView, PodState, PodView, PreparationView
 from lwm_operator.plan.reasons import find_reason
 from lwm_operator.plan.timestamps import seconds_since
 from lwm_trainer.config import Start
@@ -172,10 +172,24 @@ class Invariants:
                 if new.observed_resume > old.observed_resume:
                     self._budget(entry.name).reset(was)
                 continue
+            self._trainers_that_ended_well(state, number, was, entry)
             self._stage(state, was, entry, resumed=new.observed_resume > old.observed_resume)
             if entry.state == StageState.COMPLETE and was.state != StageState.COMPLETE:
                 self._record(state, new, number - 1)
         require(going <= 1, f"{going} attempts are not over")
+
+    def _trainers_that_ended_well(self, state: "ClusterState", stage: int, was: StageStatus, now: StageStatus) -> None:
+        """An attempt whose trainers have all ended well does not fail for what becomes of their pods afterwards."""
+        if (
+            not now.recent_attempts
+            or now.recent_attempts[0].state != AttemptState.FAILED
+            or now.recent_attempts[:1] == was.recent_attempts[:1]
+        ):
+            return
+        attempt = now.recent_attempts[0]
+        pods = [pod for pod in state.pods.values() if (pod.stage, pod.attempt) == (stage, attempt.number)]
+        done = {pod.index for pod in pods if pod.state == PodState.SUCCEEDED and pod.termination_message is not None}
+        require(len(done) < state.hosts, f"all trainers of attempt {attempt.number} ended well, and it failed: {attempt.root_cause}")
 
     def _blame(self, state: "ClusterState", old: Status, new: Status) -> None:
         """A node is blamed only for a failure of its own, and that of an attempt which has just failed."""
@@ -274,6 +288,17 @@ class Invariants:
         if cause.reason == "EvictedByQueue":
             had = any(gang is state.gang_by_job.get(attempt.job_uid or "") for gang in state.gang_by_pod.values())
             require(had, f"attempt {attempt.number} never had a pod, and has ended as evicted")
+
+    def no_sidecar_left_running(self, state: "ClusterState") -> None:
+        """In a quiet cluster, no container of an ended attempt keeps a host's devices: its pod is at least being deleted."""
+        left = [pod.name for pod in state.pods.values() if pod.sidecars_run and not pod.deleting and self._is_over(state, pod)]
+        require(not left, f"containers of {left} run on, and their attempts have ended")
+
+    @staticmethod
+    def _is_over(state: "ClusterState", pod: PodView) -> bool:
+        entries = state.training.status.stages
+        attempts = entries[pod.stage - 1].recent_attempts if len(entries) >= pod.stage else ()
+        return any(attempt.number == pod.attempt and attempt.state in OVER for attempt in attempts)
 
     def no_job_left_to_the_queue(self, state: "ClusterState") -> None:
         """In a quiet cluster, no Job of an ended attempt is left to a queue that might admit it."""

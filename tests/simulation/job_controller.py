@@ -35,9 +35,10 @@ class JobController:
         self.catch_up()
         for name, job in list(state.jobs.items()):
             pods = [pod for pod in state.pods_of(job) if pod.uid not in state.replaced_pods]
-            succeeded = {pod.index for pod in pods if pod.state == PodState.SUCCEEDED}
-            failed = job.failed_indexes | {pod.index for pod in pods if pod.state == PodState.FAILED}
-            done = not any(pod.live for pod in pods) and (not job.suspended or len(failed | succeeded) >= state.hosts // state.slices)
+            ended = [pod for pod in pods if not pod.live and not pod.sidecars_run]
+            succeeded = {pod.index for pod in ended if self._has_succeeded(pod)}
+            failed = job.failed_indexes | {pod.index for pod in ended if not self._has_succeeded(pod)}
+            done = len(ended) == len(pods) and (not job.suspended or len(failed | succeeded) >= state.hosts // state.slices)
             state.jobs[name] = replace(
                 job,
                 succeeded=max(job.succeeded, len(succeeded)),
@@ -50,7 +51,8 @@ class JobController:
         """The pods of suspended Jobs get a SIGTERM and their grace period."""
         state = self.state
         gangs = [state.gang_by_job[job.uid] for job in state.jobs.values() if job.suspended]
-        for pod in [pod for pod in state.pods.values() if pod.live and not pod.deleting and state.gang_by_pod[pod.uid] in gangs]:
+        active = [pod for pod in state.pods.values() if (pod.live or pod.sidecars_run) and not pod.deleting]
+        for pod in [pod for pod in active if state.gang_by_pod[pod.uid] in gangs]:
             state.replaced_pods.add(pod.uid)
             self.delete_pod(pod, 120)
 
@@ -58,7 +60,7 @@ class JobController:
         """Delete a pod: one that has no node or has ended is removed at once, any other gets its grace period (seconds)."""
         state = self.state
         reason = pod.reason if reason is None else reason
-        if not pod.live or pod.node is None:
+        if not (pod.live or pod.sidecars_run) or pod.node is None:
             state.pods[pod.name] = replace(pod, deleting=True, reason=reason)
             self.remove_pod(pod.name)
             return
@@ -72,10 +74,14 @@ class JobController:
         state = self.state
         pod = state.pods.pop(name)
         job = next((job for job in state.jobs.values() if (job.stage, job.attempt, job.slice) == (pod.stage, pod.attempt, pod.slice)), None)
-        if job is not None and pod.state != PodState.SUCCEEDED and pod.uid not in state.replaced_pods:
+        if job is not None and not self._has_succeeded(pod) and pod.uid not in state.replaced_pods:
             state.uncounted_pods.append((job.uid, pod.index))
             if not state.job_controller_lags:
                 self._count_removed_pods()
+
+    def _has_succeeded(self, pod: PodView) -> bool:
+        """Whether all containers of the pod have ended with 0."""
+        return pod.state == PodState.SUCCEEDED and not pod.sidecars_run and pod.uid not in self.state.killed_sidecars
 
     def delete_job(self, job: JobView) -> None:
         """Delete the Job; garbage collection deletes its pods."""

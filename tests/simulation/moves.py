@@ -232,6 +232,7 @@ MOVES: dict[str, Callable[..., object]] = {
     "give names back": lambda s: s.state.foreign_jobs.clear(),
     "delete companion": lambda s, which: s.environment.delete_companion(which),
     "delete job": lambda s: s.environment.delete_job(),
+    "sidecars": set_in_state("sidecars"),
     "capacity": set_in_state("capacity"),
     "quota": set_in_state("quota_exceeded"),
     "releases": set_in_state("releases_left"),

@@ -24,6 +24,7 @@ USUAL = {
     "upgrade": 0.6,
     "restore": 0.3,
     "rename fields": 0.3,
+    "sidecars": 0.4,
 }
 PENDING = {
     "advance": 6.0,
@@ -46,13 +47,13 @@ RUNNING = {
     "break": 14.0,
     "to the end": 1.5,
     "lose nodes": 1.5,
-    "go silent": 1.5,
+    "go silent": 2.4,
     "evict": 3.0,
     "drain": 0.7,
     "take name": 1.0,
     "memory": 1.0,
     "over-use": 1.4,
-    "hardware": 5.0,
+    "hardware": 6.0,
     "reclaim": 2.2,
     "reject": 0.5,
     "speak": 0.3,
@@ -93,7 +94,7 @@ def _weights(simulation: Simulation) -> list[float]:
             parts.append({"admit": 4.0})
     gang = simulation.state.newest_gang
     if gang is not None and gang.prepared:
-        parts.append({"lose data": 4.0} if gang.begun else {"lose data repeatedly": 4.0})
+        parts.append({"lose data": 4.0} if gang.begun else {"lose data repeatedly": 9.0})
     if simulation.state.slices > 1:
         parts.append({"refuse slice": 3.0})
     if simulation.state.lost_nodes:

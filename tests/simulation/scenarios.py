@@ -10,8 +10,8 @@ Script = list[Move]
 CODES = [
     int(code)
     for code in (
-        "1 1 1 64 64 65 66 66 70 70 70 75 75 75 75 75 75 75 75 76 76 77 77 77 77 77 77 77 77 77 77 78 "
-        "79 80 80 80 80 80 80 80 80 80 80 81 81 82 82 82 82 82 82 82 82 83 134 137 137 139 139 139 139 139 139 139 139 143"
+        "1 1 1 64 64 65 65 66 66 70 70 70 75 75 75 75 75 75 75 75 76 76 77 77 77 77 77 77 77 77 77 77 78 78 "
+        "79 80 80 80 80 80 80 80 80 80 80 81 81 81 82 82 82 82 82 82 82 82 83 134 137 137 139 139 139 139 139 139 139 139 143"
     ).split()
 ]
 IMAGE = ("ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError", "CreateContainerError", "SchedulingGated", "Odd")
@@ -35,7 +35,7 @@ REJECTED = (
 WAITS = (2.0, 11.0, 11.0, 61.0, 130.0, 400.0, 4000.0)
 JUMPS = (-7200.0, -600.0, -60.0, 60.0, 600.0, 7200.0)
 PASSES = ("reconcile", "crash", "time out", "pause", "pause before observing", "resume stale", "check rest")
-PREPARING = ("Rendezvous", "LoadingData", "Restoring", "Compiling", "Saving")
+PREPARING = ("Rendezvous", "LoadingData", "Restoring", "Compiling", "Validating", "Saving")
 
 
 class Randomness(Random):
@@ -81,6 +81,12 @@ def _lose_checkpoint(rng: Randomness) -> Script:
     commits: Script = [("train", 5, True), ("train", 5, True), ("reconcile",), ("fail", 0, 137, "mute"), ("fail", 1, 137, "mute")]
     again: Script = [("sync jobs",), ("reconcile",), ("settle",), ("reconcile",), ("wait", 400.0), ("reconcile",)]
     return [*commits, ("lose checkpoint",), *again, ("start",), ("train", 1, False), *passes(rng)]
+
+
+def _sidecars(rng: Randomness) -> Script:
+    """Pods get a container that does not end by itself, or no longer. One is killed after all trainers have ended well."""
+    ended: Script = [("run to the end",), ("delete pod", _host(rng)), ("terminate deleted",), ("sync jobs",), *passes(rng)]
+    return [("sidecars", True), *ended] if rng.random() < 0.4 else [("sidecars", rng.random() < 0.7)]
 
 
 def _host(rng: Randomness) -> int:
@@ -169,7 +175,7 @@ def _avoid(rng: Randomness) -> Script:
 
 def _prepare(rng: Randomness) -> Script:
     phase = rng.choice(PREPARING)
-    return [("start",), *([("train", 1, False)] if phase == "Saving" else []), ("enter phase", phase), *passes(rng)]
+    return [("start",), *([("train", 1, False)] if phase in ("Validating", "Saving") else []), ("enter phase", phase), *passes(rng)]
 
 
 def _lag(rng: Randomness) -> Script:
@@ -357,6 +363,7 @@ SCRIPTS: dict[str, Callable[[Randomness], Script]] = {
     "take name": _take_name,
     "upgrade API": _one(("upgrade API",)),
     "rename fields": _rename_fields,
+    "sidecars": _sidecars,
     "hold up": _hold_up,
     "work": _work,
     "lose worker": _lose_worker,

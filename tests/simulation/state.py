@@ -58,6 +58,10 @@ class ClusterState:
     """Version of the trainers' contract, compared with the operator's."""
     foreign_jobs: set[str] = field(default_factory=set)
     """Names of Jobs with the training's labels that somebody else owns: they are never read, and their names are taken."""
+    sidecars: bool = False
+    """Somebody injects a container that ends only when its pod is deleted, and then fails."""
+    killed_sidecars: set[str] = field(default_factory=set)
+    """Uids of pods whose trainer had ended when their other containers were killed: such a pod has failed, whatever its trainer said."""
     quota_exceeded: bool = False
     """The API server refuses creations."""
     releases_left: int | None = None

@@ -144,7 +144,15 @@ class Trainers:
             state = PodState.SUCCEEDED if code == 0 else PodState.FAILED
             reason = "Completed" if code == 0 else pod.reason or reason
             termination_message = as_read(termination_message, self.state.trainer_skew) if termination_message is not None else None
-            self.state.pods[pod.name] = replace(pod, state=state, exit_code=code, reason=reason, termination_message=termination_message)
+            self.state.coverage[f"sidecar outlives a trainer that {'ends well' if code == 0 else 'fails'}"] += self.state.sidecars
+            self.state.pods[pod.name] = replace(
+                pod,
+                state=state,
+                exit_code=code,
+                reason=reason,
+                termination_message=termination_message,
+                sidecars_run=self.state.sidecars,
+            )
 
     def fail(self, index: int, code: int, reason: str = "Error", termination_message: TerminationMessage | None = None) -> None:
         """One host fails; its peers live on for the moment."""

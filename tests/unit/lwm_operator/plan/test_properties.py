@@ -62,6 +62,7 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], ...]] = {
     "image": (TRUTHS,),
     "ttl": ((None, 0, 60),),
     "skew": (get_args(Skew),),
+    "sidecars": (TRUTHS,),
 }
 """What each move may be given; the others take nothing."""
 
