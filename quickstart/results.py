@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwm_operator.api.names import CHECKPOINT_PATH
-from lwm_trainer.config import RunConfig
+from lwm_trainer.config import RunConfig, ValidationLoss
 from quickstart.claim import NAME, Claim
 from quickstart.learning_check import LearningCheck, check_learning, same_tokens_entropy
 from quickstart.storage import use_endpoint
@@ -29,6 +29,7 @@ class StageRecord:
     tokens_hash: NDArray[np.uint32]
     by_modality: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     """Losses of text targets and of vision targets, NaN where a step has none; empty for a stage that sees text only."""
+    validations: tuple[ValidationLoss, ...] = ()
 
 
 def read_stage(checkpoint: str, endpoint: str | None = None) -> StageRecord:
@@ -48,6 +49,7 @@ def read_stage(checkpoint: str, endpoint: str | None = None) -> StageRecord:
         losses=record.losses,
         grad_norms=record.arrays["grad_norm_bits"].view(np.float32),
         tokens_hash=record.arrays["tokens_hash"],
+        validations=tuple(record.validations),
         by_modality={name: record.modality_losses(name) for name in MODALITIES} if manifest.model.vision is not None else {},
     )
 

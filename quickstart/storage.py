@@ -38,12 +38,17 @@ def small_objects() -> dict[str, bytes]:
 
 
 def recipe_objects() -> dict[str, bytes]:
-    """What examples/recipe-small.yaml reads: the example's objects, more text below `manual/`, JSON lines below `vision/` and `chat/`."""
+    """What examples/recipe-small.yaml reads: the example's objects, more text below `manual/`, JSON lines below `vision/` and `chat/`.
+
+    Each eighth page of the manual is below `held-out/` instead, for validation.
+    """
     from quickstart.sample_pictures import vision_lines
 
+    pages = {name: text.encode() for name, text in python_docs().items()}
+    held_out = set(list(pages)[::8])
     return {
         **example_objects(),
-        **{f"manual/{name}": text.encode() for name, text in python_docs().items()},
+        **{f"{'held-out' if name in held_out else 'manual'}/{name}": text for name, text in pages.items()},
         **{f"vision/{name}": lines for name, lines in vision_lines().items()},
         "chat/verses.jsonl": chat_lines(),
     }
@@ -76,7 +81,9 @@ if __name__ == "__main__":
     parser.add_argument("--bucket", default=BUCKET)
     parser.add_argument("--endpoint", help="an emulator's address, such as http://127.0.0.1:4443; default: Google Cloud Storage")
     parser.add_argument("--folder", type=Path, help="a folder of this machine instead of a bucket")
-    parser.add_argument("--recipe", action="store_true", help="also what examples/recipe-small.yaml reads: manual/, vision/ and chat/")
+    parser.add_argument(
+        "--recipe", action="store_true", help="also what examples/recipe-small.yaml reads: manual/, held-out/, vision/ and chat/"
+    )
     options = parser.parse_args()
     objects = recipe_objects() if options.recipe else example_objects()
     if options.folder:

@@ -94,7 +94,9 @@ def test_a_killed_worker_is_made_again_and_all_data_sets_are_whole(kubectl: Kube
     assert exit_codes(killed) == [137]
     assert exit_codes([pod for pod in workers if pod not in killed]) == [0]
     ready = {entry["name"]: entry for entry in status(kubectl, NAME)["datasets"]}
-    assert {name: entry["state"] for name, entry in ready.items()} == dict.fromkeys(("books", "manual", "pictures", "chats"), "Ready")
+    assert {name: entry["state"] for name, entry in ready.items()} == dict.fromkeys(
+        ("books", "manual", "held-out", "pictures", "chats"), "Ready"
+    )
     assert ready["books"]["documents"] == 66
     notes = [event["note"] for event in events(kubectl, NAME) if event["reason"] == "DatasetReady"]
     assert {name for name in ready for note in notes if note.startswith(f"data set {name}: ")} == set(ready)
@@ -108,6 +110,16 @@ def test_a_killed_trainer_goes_on_from_its_commit(kubectl: Kubectl, story: Story
     assert begun + 2 <= reached, "two steps or more ran again"
     lost = [line for line in story.printed if line["step"] > begun]
     assert [float(story.records[2].losses[line["step"] - 1]) for line in lost] == [line["loss"] for line in lost]
+
+
+def test_held_out_pages_are_validated_on_and_a_kill_costs_no_validation(kubectl: Kubectl, story: Story) -> None:
+    steps = {record.name: [each.step for each in record.validations] for record in story.records}
+    assert steps == {"text128": [20, 40], "text512": [20, 30], "vision512": [20, 40, 60], "vision1024": [], "chat512": []}
+    first, second, *_ = story.records[0].validations
+    assert second.loss < first.loss - 0.05, "what is learned of the manual's other pages helps"
+    assert first.targets == second.targets, "the same documents each time"
+    for record, entry in zip(story.records[:3], stages(kubectl, NAME), strict=False):
+        assert entry["validationLoss"] == f"{record.validations[-1].loss:.4f}"
 
 
 def test_every_stage_saw_the_planned_tokens_and_no_others(story: Story, cluster: Cluster) -> None:

@@ -1,5 +1,6 @@
 """Training on packed rows is training on the same examples, each padded in a row of its own, by the loss of LWM's code."""
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,7 @@ from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.step.batch import Batch, batch_names
 from lwm_trainer.step.global_batch import column_orders
 from lwm_trainer.step.train_step import TrainProgram, make_program
+from lwm_trainer.step.validation_step import make_validation_step
 from support.builders import a_run
 from support.dense_attention import dense
 
@@ -104,8 +106,8 @@ def padded(name: str) -> dict[str, np.ndarray[Any, Any]]:
     return rows
 
 
-def lwm(params: Any, rows: dict[str, Any], absent: str) -> Array:
-    """LWM's loss of padded rows: a mean over each row's targets of a modality, then over rows, half of either modality."""
+def log_likelihoods(params: Any, rows: dict[str, Any]) -> Iterator[tuple[Array, Array]]:
+    """Which targets of padded rows count, and the log-likelihoods of all, [examples, LENGTH]: those of text, then those of vision."""
     hidden = llama.hidden_states(
         config.Model(**(MODEL | {"vision": {"vocab_size": CODES}})),
         params,
@@ -116,11 +118,17 @@ def lwm(params: Any, rows: dict[str, Any], absent: str) -> Array:
         lambda x: x,
         vision_BT=jnp.array(rows["vision"] == 1),
     )
-    total = jnp.zeros(())
     for head, targets in ((params["ends"]["head"], 0), (params["ends"]["vision_head"], 1)):
         valid = jnp.array((rows["counts"] == 1) & (rows["target_vision"] == targets))
         log_probability = jax.nn.log_softmax(jnp.matmul(hidden, head, precision="highest"))
         picked = jnp.take_along_axis(log_probability, jnp.where(valid, rows["targets"], 0)[..., None], axis=-1)[..., 0]
+        yield valid, picked
+
+
+def lwm(params: Any, rows: dict[str, Any], absent: str) -> Array:
+    """LWM's loss of padded rows: a mean over each row's targets of a modality, then over rows, half of either modality."""
+    total = jnp.zeros(())
+    for valid, picked in log_likelihoods(params, rows):
         of_row = -jnp.where(valid, picked, 0).sum(-1) / jnp.maximum(valid.sum(-1), 1e-10)
         total += 0.5 * (of_row.mean() if absent == "count" else of_row.sum() / jnp.maximum(valid.any(-1).sum(), 1))
     return total
@@ -159,6 +167,24 @@ def test_packed_rows_train_as_padded_ones(name: str, mesh: tuple[tuple[str, int]
     loss, wanted_gradients = expected(name, absent)
     np.testing.assert_allclose(metrics["loss"], loss, rtol=TOLERANCE)
     assert apart(gradients, wanted_gradients) < TOLERANCE
+
+
+@pytest.mark.parametrize("mesh", [RING, (("dp", 2), ("fsdp", 2), ("sp", 2))])
+def test_validation_sums_the_same_losses_by_modality_and_position(mesh: tuple[tuple[str, int], ...]) -> None:
+    """Whatever weighs examples in training, every target counts alike."""
+    wanted, made = program(mesh, 1, "skip")
+    rows = Batches(wanted, {"d": documents("vision and text")}).batch(0)
+    order = column_orders(wanted.mesh, rows["start"])
+    batch = {name: jax.device_put(np.take_along_axis(rows[name], order, axis=1), made.batch_sharding) for name in batch_names(wanted.model)}
+    params = made.init(jax.random.key(0))["params"]
+    sums = make_validation_step(wanted, make_mesh(wanted.mesh))(params, Batch(**batch))  # type: ignore[typeddict-item]
+    digits = np.array([position.bit_length() for position in range(LENGTH)])
+    dense_params = llama.init(config.Model(**(MODEL | {"vision": {"vocab_size": CODES}})), jax.random.key(0))
+    for modality, (valid, picked) in zip(sums, log_likelihoods(dense_params, padded("vision and text")), strict=True):
+        by_position = [(np.asarray(valid)[:, digits == number], np.asarray(picked)[:, digits == number]) for number in range(7)]
+        assert sums[modality].targets_K.tolist() == [counted.sum() for counted, _ in by_position]
+        entropies = [-values[counted].sum() for counted, values in by_position]
+        np.testing.assert_allclose(sums[modality].entropy_K, entropies, rtol=TOLERANCE)
 
 
 @pytest.mark.parametrize("naive", ["documents see each other", "all targets weigh the same", "absent modalities dilute the mean"])

@@ -22,7 +22,10 @@ def stage(folder: Path, runs: str, attempt: int = 1, **changes: Any) -> dict[str
     checkpoint = {"root": str(folder / runs), "saveIntervalSteps": EVERY, "maxToKeep": 2}
     start = {"earlierAttempts": list(range(attempt - 1, 0, -1))}
     cache = {"compileCache": str(folder / "compiled")}  # new: the first attempt compiles, later ones load its programs
-    return a_run(folder, **({"steps": STEPS, "checkpoint": checkpoint, "attempt": attempt, "start": start} | cache | changes))
+    held_out = {"name": "held-out", "kind": "text", "uri": str(folder / "held-out")}
+    validation = {"datasets": [held_out], "batches": 2, "intervalSteps": 3}
+    fields = {"steps": STEPS, "checkpoint": checkpoint, "attempt": attempt, "start": start, "validation": validation}
+    return a_run(folder, **(fields | cache | changes))
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +36,9 @@ def undisturbed(folder: Path) -> FinalReport:
 
 @pytest.fixture(scope="module")
 def killed(folder: Path) -> Path:
-    """The folder of a run whose host 1 was killed between two commits."""
+    """The folder of a run without validation, whose host 1 was killed between two commits."""
     attempt = folder / "killed" / "s1-short" / "a1"
-    with Gang(stage(folder, "killed"), folder / "killed-1") as gang:
+    with Gang(stage(folder, "killed", validation=None), folder / "killed-1") as gang:
         gang.wait_for_step(KILL_AT)
         gang.wait_for((attempt / str(EVERY)).exists)
         gang.processes[1].send_signal(signal.SIGKILL)
@@ -69,10 +72,14 @@ def test_a_stage_killed_and_stopped_ends_as_the_undisturbed_one(
         assert f"step {int(gang.steps()[0]['step']) - 1} is saved" in saved
     assert (final.state_hash, final.record_hash) == (undisturbed.state_hash, undisturbed.record_hash)
     assert final.checkpoint.endswith(f"/s1-short/a3/{STEPS}")
-    record, expected = (read_record(end.checkpoint, STEPS).arrays for end in (final, undisturbed))
-    for name, array in expected.items():
-        np.testing.assert_array_equal(record[name], array)
-    assert np.all(record["tokens_hash"] != 0), "every step stands in the record"
+    record, expected = (read_record(end.checkpoint, STEPS) for end in (final, undisturbed))
+    for name, array in expected.arrays.items():
+        np.testing.assert_array_equal(record.arrays[name], array)
+    assert np.all(record.arrays["tokens_hash"] != 0), "every step stands in the record"
+    assert [each.step for each in expected.validations] == [3, 6, 9, 12, 15, 18, 21, STEPS]
+    assert record.validations == expected.validations[2:], "the first attempt had none, which changed nothing else"
+    assert final.validation_loss == undisturbed.validation_loss == pytest.approx(record.validations[-1].loss)
+    assert record.validations[-1].loss < record.validations[0].loss - 0.1, "held-out documents have the structure of the others"
     assert json.loads((killed / "s1-short" / "a2" / "origin.json").read_text())["step"] == EVERY
     assert [path.name for path in (killed / "s1-short" / "a1").iterdir()] == ["origin.json"], "earlier attempts are pruned to their origin"
 

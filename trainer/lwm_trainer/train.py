@@ -17,7 +17,8 @@ from lwm_trainer.checkpoint.save_schedule import SaveSchedule
 from lwm_trainer.checkpoint.training_record import MODALITIES, Record
 from lwm_trainer.config import Phase
 from lwm_trainer.data.documents.identity import identify
-from lwm_trainer.data.documents.in_memory import load_documents
+from lwm_trainer.data.documents.in_memory import InMemoryDocuments, load_documents
+from lwm_trainer.data.documents.store import TokenStore
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.parallel.distributed import barrier, decision_of_process_0
@@ -28,12 +29,14 @@ from lwm_trainer.runtime.errors import DivergedError
 from lwm_trainer.runtime.metrics import Metrics
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
 from lwm_trainer.runtime.progress import ProgressReporter
-from lwm_trainer.runtime.step_report import StepReport, print_step_line
+from lwm_trainer.runtime.step_report import StepReport, print_step_line, print_validation_line
 from lwm_trainer.step import fingerprint
 from lwm_trainer.step.batch import abstract_batch
 from lwm_trainer.step.global_batch import GlobalBatches
 from lwm_trainer.step.train_step import State, TrainProgram, make_program
+from lwm_trainer.step.validation_step import ValidationStep
 from lwm_trainer.storage.write_probe import require_writable
+from lwm_trainer.validate import Validation, compile_validation, mean_loss
 
 
 def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReporter | None) -> config.FinalReport:
@@ -49,18 +52,22 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
         require_init_checkpoint(run)
 
     tracker.enter(Phase.COMPILING)
-    program = make_program(run, make_mesh(mesh))
+    device_mesh = make_mesh(mesh)
+    program = make_program(run, device_mesh)
     pool = ThreadPoolExecutor(2, "prepare")
-    compiled: Future[Any] = pool.submit(_compile, run, program)
+    compiled: Future[_Compiled] = pool.submit(_compile, run, program, device_mesh)
     data: Future[_LoadedData] = pool.submit(_load, run)
     for ready in as_completed((compiled, data)):
         ready.result()  # missing data ends the stage at once, however long the compiler still takes
         if ready is compiled:
             tracker.enter(Phase.LOADING_DATA)
-    train_step, loaded = compiled.result(), data.result()
+    (train_step, validation_step), loaded = compiled.result(), data.result()
+    validation = None
+    if run.validation is not None and validation_step is not None:
+        validation = Validation(run, run.validation, mesh, program, validation_step, loaded.held_out)
 
     if jax.process_index() == 0:
-        console.say("\n".join(loaded.batches.summaries))
+        console.say("\n".join([*loaded.batches.summaries, *(validation.summaries if validation is not None else ())]))
     tracker.enter(Phase.RESTORING)
     barrier("compiled")
     require_equal_on_hosts(loaded.data)
@@ -78,7 +85,15 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
     tracker.enter(Phase.TRAINING)
     observer = StepObserver(run, tracker, reporter, record, feed, origin.step)
     schedule = SaveSchedule(run.checkpoint, decision_of_process_0)
+
+    def validate(done: int) -> None:
+        """Validate where it is due and the record does not have it yet. A state is saved only with its validation, unless it stops."""
+        if validation is not None and validation.due(done) and not record.validated(done):
+            observer.flush()  # a diverged state is not validated
+            observer.validated(validation.run(done, state["params"], tracker))
+
     try:
+        validate(origin.step)  # an attempt that was stopped had no time for it
         for step in range(origin.step, run.steps):
             batch = feed.batch(step)
             tracker.dispatching(step)
@@ -88,6 +103,8 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
             last = done == run.steps
             stopping = sigterm.stop_requested(done) and not last  # after the last step the stage ends as complete
             due = schedule.due(done)
+            if not stopping:
+                validate(done)
             if stopping or last or due:
                 observer.flush()  # a state is saved only after its loss has been read
                 with tracker.during(Phase.SAVING):
@@ -112,7 +129,12 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
     observer.committed(saver.wait())
     saver.close()
     final = config.FinalReport(
-        checkpoint=folder, step=run.steps, state_hash=state_hash, record_hash=record.hash(), loss=float(record.losses[-1])
+        checkpoint=folder,
+        step=run.steps,
+        state_hash=state_hash,
+        record_hash=record.hash(),
+        loss=float(record.losses[-1]),
+        validation_loss=mean_loss(losses) if (losses := record.validated(run.steps)) else None,
     )
     if reporter is not None:
         reporter.final(final)
@@ -125,17 +147,26 @@ class _LoadedData:
     batches: Batches
     tokenizer_sha256: str
     data: config.DataIdentity
+    held_out: dict[str, InMemoryDocuments | TokenStore]
+    """The data sets of the validation, by name."""
 
 
-def _compile(run: config.RunConfig, program: TrainProgram) -> Any:
-    return program.train_step.lower(program.abstract_state, abstract_batch(run, program.batch_sharding)).compile()  # type: ignore[attr-defined]
+_Compiled = tuple[Any, ValidationStep | None]
+"""The step and, where the stage is validated, the validation's."""
+
+
+def _compile(run: config.RunConfig, program: TrainProgram, device_mesh: jax.sharding.Mesh) -> _Compiled:
+    validation = compile_validation(run, device_mesh, program, program.abstract_state) if run.validation is not None else None
+    step = program.train_step.lower(program.abstract_state, abstract_batch(run, program.batch_sharding)).compile()  # type: ignore[attr-defined]
+    return step, validation
 
 
 def _load(run: config.RunConfig) -> _LoadedData:
     tokenizer = Tokenizer.load(run.tokenizer, run.model.vocab_size)
     documents = load_documents(run, tokenizer)
     data = {dataset.name: identify(dataset, documents[dataset.name], tokenizer) for dataset in run.datasets}
-    return _LoadedData(Batches(run, documents), tokenizer.sha256, data)
+    held_out = load_documents(run.model_copy(update={"datasets": run.validation.datasets}), tokenizer) if run.validation is not None else {}
+    return _LoadedData(Batches(run, documents), tokenizer.sha256, data, held_out)
 
 
 def _start(run: config.RunConfig, program: TrainProgram, origin: Origin, loaded: _LoadedData) -> tuple[State, Record, config.DataIdentity]:
@@ -184,6 +215,16 @@ class StepObserver:
         if self._pending is not None:
             self._observe(*self._pending)
             self._pending = None
+
+    def validated(self, losses: list[config.ValidationLoss]) -> None:
+        """Enter the losses of a validation in the record, and report them."""
+        self._record.validations += losses
+        self._clock = time.monotonic()  # the next step's time does not include it
+        if self._reporter is not None and self._metrics is not None:
+            self._reporter.validated(mean_loss(losses))
+            self._metrics.validated(losses)
+            for each in losses:
+                print_validation_line(each)
 
     def committed(self, step: int | None) -> None:
         """Report the checkpoint of `step`; None: nothing has been committed."""

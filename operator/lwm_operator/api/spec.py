@@ -131,8 +131,15 @@ class Spec(Resource):
         return stage.accelerator if stage.accelerator is not None else self.accelerator
 
     def weights_of(self, stage: Stage) -> Mapping[str, float]:
-        """Weights of the data sets in the stage's mixture, by name. Without a mixture, all data sets have equal weights."""
-        return {share.dataset: share.weight for share in stage.mixture} or {dataset.name: 1.0 for dataset in self.datasets}
+        """Weights of the data sets in the stage's mixture, by name. Without a mixture, all that no stage validates on weigh the same."""
+        if stage.mixture:
+            return {share.dataset: share.weight for share in stage.mixture}
+        held_out = {name for each in self.stages for name in each.validation_datasets}
+        return {dataset.name: 1.0 for dataset in self.datasets if dataset.name not in held_out}
+
+    def dataset_names_of(self, stage: Stage) -> set[str]:
+        """Names of all data sets that the stage reads, to train or to validate."""
+        return {*self.weights_of(stage), *stage.validation_datasets}
 
     def datasets_of(self, stage: Stage) -> tuple[Dataset, ...]:
         """The data sets in the stage's mixture, in the order of `datasets`."""

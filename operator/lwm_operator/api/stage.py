@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from lwm_operator.api.accelerator import Accelerator
 from lwm_operator.api.resource import Name, Resource
-from lwm_operator.api.rules import guarded, list_map, rule
+from lwm_operator.api.rules import LIST_TYPE, guarded, list_map, rule
 from lwm_trainer.config import Loss, Memory, Mesh, Optimizer, Packing
 
 
@@ -17,6 +17,18 @@ class MixtureEntry(Resource):
     """Name from spec.datasets. Names are unique within a mixture."""
     weight: Annotated[float, Field(gt=0, le=1_000_000)] = 1.0
     """Share of the mixture, relative to the weights of the other data sets."""
+
+
+class Validation(Resource):
+    """Loss on held-out documents, computed by the stage's own pods while it trains. It changes nothing of the training."""
+
+    datasets: Annotated[tuple[Name, ...], Field(min_length=1, max_length=16, json_schema_extra={LIST_TYPE: "set"})]
+    """Names from spec.datasets, of data sets that no stage trains on."""
+    interval_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
+        default=None, description="Steps between two validations. Default: only after the last step, which always has one."
+    )
+    batches: Annotated[int, Field(ge=1, le=100_000)] = 8
+    """Batches of batchTokens from each data set, the same ones every time. A smaller data set is read once."""
 
 
 class Stage(Resource):
@@ -70,7 +82,7 @@ class Stage(Resource):
         ),
     ] = Mesh()
     mixture: Annotated[tuple[MixtureEntry, ...], Field(max_length=16, json_schema_extra=list_map("dataset"))] = Field(
-        default=(), description="Data sets of the stage with their weights. Default: all data sets with equal weights."
+        default=(), description="Data sets of the stage with their weights. Default: all that no stage validates on, with equal weights."
     )
     packing: Packing = "mixed"
     """Documents that may share a row. mixed: all, which fills rows best. bucketed: documents of one length class, from a power of two up to
@@ -78,9 +90,15 @@ class Stage(Resource):
     optimizer: Optimizer = Optimizer()
     loss: Loss = Loss()
     memory: Memory = Memory()
+    validation: Validation | None = Field(default=None, description="Loss on held-out documents while the stage trains. Default: none.")
     accelerator: Accelerator | None = Field(
         default=None, description="Accelerator of this stage; it replaces spec.accelerator as a whole. Default: spec.accelerator."
     )
+
+    @property
+    def validation_datasets(self) -> tuple[str, ...]:
+        """Names of the data sets that the stage validates on."""
+        return self.validation.datasets if self.validation is not None else ()
 
     @property
     def total_steps(self) -> int:

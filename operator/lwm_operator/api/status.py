@@ -228,6 +228,8 @@ class StageStatus(Resource):
     """Number of steps of the stage."""
     loss: Short | None = None
     """Loss of the newest step in nats per token, with four decimals."""
+    validation_loss: Short | None = None
+    """Mean loss of all targets of the newest validation, with four decimals; absent without one."""
     tokens_per_second: Short | None = None
     """Throughput of all hosts in tokens per second, rounded to an integer."""
     committed_step: int = 0

@@ -7,7 +7,7 @@ from lwm_operator.api.dataset import Dataset as DatasetSpec
 from lwm_operator.manifests.common import AttemptSpec, Manifest, metadata
 from lwm_operator.manifests.ports import attempt_ports
 from lwm_operator.manifests.storage import source_path, tokenizer_path
-from lwm_trainer.config import Checkpoint, Dataset, Gang, Lease, RunConfig
+from lwm_trainer.config import Checkpoint, Dataset, Gang, Lease, RunConfig, Validation
 
 
 def run_config(attempt: AttemptSpec) -> RunConfig:
@@ -43,6 +43,7 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
         optimizer=stage.optimizer,
         loss=stage.loss,
         memory=stage.memory,
+        validation=_validation(attempt),
         checkpoint=Checkpoint(
             root=training.run_root,
             save_interval_steps=spec.checkpoint.save_interval_steps,
@@ -60,10 +61,25 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
 def _datasets(attempt: AttemptSpec) -> tuple[Dataset, ...]:
     """The data sets of the stage's mixture, each with its token store if it is prepared."""
     weights = attempt.training.spec.weights_of(attempt.stage_spec)
-    return tuple(
-        dataset_config(dataset).model_copy(update={"weight": weights[dataset.name], "prepared": attempt.prepared.get(dataset.name)})
-        for dataset in attempt.training.spec.datasets_of(attempt.stage_spec)
+    datasets = attempt.training.spec.datasets_of(attempt.stage_spec)
+    return tuple(_prepared(attempt, dataset).model_copy(update={"weight": weights[dataset.name]}) for dataset in datasets)
+
+
+def _validation(attempt: AttemptSpec) -> Validation | None:
+    wanted = attempt.stage_spec.validation
+    if wanted is None:
+        return None
+    datasets = {dataset.name: dataset for dataset in attempt.training.spec.datasets}
+    return Validation(
+        datasets=tuple(_prepared(attempt, datasets[name]) for name in wanted.datasets),
+        batches=wanted.batches,
+        interval_steps=wanted.interval_steps,
     )
+
+
+def _prepared(attempt: AttemptSpec, dataset: DatasetSpec) -> Dataset:
+    """The data set with its token store, if it is prepared."""
+    return dataset_config(dataset).model_copy(update={"prepared": attempt.prepared.get(dataset.name)})
 
 
 def dataset_config(dataset: DatasetSpec) -> Dataset:

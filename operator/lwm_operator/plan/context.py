@@ -70,9 +70,9 @@ class PlanContext:
 
     @property
     def prepared_datasets(self) -> tuple[DatasetStatus, ...]:
-        """The data sets with a preparation that the current stage draws on."""
+        """The data sets with a preparation that the current stage reads."""
         spec = self.training.spec
-        names = spec.weights_of(spec.stages[self.index])
+        names = spec.dataset_names_of(spec.stages[self.index])
         return tuple(entry for entry in self.datasets if entry.name in names)
 
     @property

@@ -127,9 +127,9 @@ def prepared_places(datasets: tuple[DatasetStatus, ...]) -> tuple[tuple[str, str
 
 
 def _needed_datasets(spec: Spec, entries: tuple[StageStatus, ...]) -> set[str]:
-    """The data sets that an incomplete stage draws on."""
+    """The data sets that an incomplete stage reads."""
     coming = [stage for stage, entry in zip(spec.stages, entries, strict=True) if entry.state != StageState.COMPLETE]
-    return {name for stage in coming for name in spec.weights_of(stage)}
+    return {name for stage in coming for name in spec.dataset_names_of(stage)}
 
 
 def _initial_entry(dataset: Dataset, spec: Spec, observed: Observed) -> DatasetStatus:

@@ -321,6 +321,8 @@ def _progress_text(entry: StageStatus) -> str:
     parts = [f"step {entry.step}/{entry.total_steps}"]
     if entry.loss is not None:
         parts.append(f"loss {entry.loss}")
+    if entry.validation_loss is not None:
+        parts.append(f"validation loss {entry.validation_loss}")
     if entry.tokens_per_second is not None:
         parts.append(f"{count(float(entry.tokens_per_second))} tokens/s")
     return ", ".join(parts)

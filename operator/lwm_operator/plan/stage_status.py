@@ -99,6 +99,7 @@ def apply_report(entry: StageStatus, report: Progress | None) -> StageStatus:
             "step": max(report.step, committed),
             "committed_step": committed,
             "loss": entry.loss if report.loss is None else f"{report.loss:.4f}",
+            "validation_loss": entry.validation_loss if report.validation_loss is None else f"{report.validation_loss:.4f}",
             "tokens_per_second": entry.tokens_per_second if report.tokens_per_second is None else f"{report.tokens_per_second:.0f}",
             "accepted_changes": (*entry.accepted_changes, *new_changes)[-ACCEPTED_CHANGES:],
             "recent_attempts": (newest, *_credit_commit(entry.recent_attempts[1:], report.resumed_from)),
@@ -126,6 +127,7 @@ def complete_stage(entry: StageStatus, final: FinalReport, completed_at: str) ->
             "committed_step": final.step,
             "completed_at": completed_at,
             "loss": entry.loss if final.loss is None else f"{final.loss:.4f}",
+            "validation_loss": entry.validation_loss if final.validation_loss is None else f"{final.validation_loss:.4f}",
             "final_checkpoint": FinalCheckpoint(
                 path=final.checkpoint, step=final.step, state_hash=final.state_hash, record_hash=final.record_hash
             ),

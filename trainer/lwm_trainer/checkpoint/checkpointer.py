@@ -34,6 +34,10 @@ SAME_STAGE = (*SAME_MODEL, "stage", "seed", "context_length", "batch_tokens", "r
 """Fields that must agree where an attempt continues an earlier one."""
 
 
+_VALIDATION = "validation"
+"""The item of a checkpoint with the losses of all validations, where there was one."""
+
+
 class Saver:
     """Saves into this attempt's folder, asynchronously, and keeps the newest steps of the line of record."""
 
@@ -62,16 +66,15 @@ class Saver:
     def save(self, step: int, state: State, record: Record) -> None:
         """Begin to save the state after `step` steps, whose loss must be known to be finite; waits for an earlier save still under way."""
         manifest = make_manifest(self._run, self._mesh, self._tokenizer, step, self._data)
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                params=ocp.args.StandardSave(state["params"]),
-                optimizer=ocp.args.StandardSave(state["optimizer"]),
-                record=ocp.args.StandardSave(record.copy()),
-                manifest=ocp.args.JsonSave(manifest.model_dump(mode="json", by_alias=True)),
-            ),
-            force=True,
-        )
+        items = {
+            "params": ocp.args.StandardSave(state["params"]),
+            "optimizer": ocp.args.StandardSave(state["optimizer"]),
+            "record": ocp.args.StandardSave(record.copy()),
+            "manifest": ocp.args.JsonSave(manifest.model_dump(mode="json", by_alias=True)),
+        }
+        if record.validations:
+            items[_VALIDATION] = ocp.args.JsonSave({"losses": [each.model_dump(by_alias=True) for each in record.validations]})
+        self._manager.save(step, args=ocp.args.Composite(**items), force=True)
         self._pending = step
 
     def newly_committed(self) -> int | None:
@@ -134,11 +137,18 @@ class Saver:
 def read_record(step_folder: str, steps: int) -> Record:
     """The record of a stage of `steps` steps, without parameters and optimizer."""
     empty = Record.empty(steps, vision=read_manifest(step_folder).model.vision is not None)
-    return _record(restore_items(step_folder, record=ocp.args.StandardRestore(empty.arrays)).record)
+    return _record(step_folder, restore_items(step_folder, record=ocp.args.StandardRestore(empty.arrays)).record)
 
 
-def _record(restored: Arrays) -> Record:
-    return Record({name: array.copy() for name, array in restored.items()})
+def _record(step_folder: str, restored: Arrays) -> Record:
+    return Record({name: array.copy() for name, array in restored.items()}, _read_validations(step_folder))
+
+
+def _read_validations(step_folder: str) -> list[config.ValidationLoss]:
+    if not (epath.Path(step_folder) / _VALIDATION).exists():
+        return []
+    saved = restore_items(step_folder, **{_VALIDATION: ocp.args.JsonRestore()})[_VALIDATION]
+    return [config.ValidationLoss.read(each) for each in saved["losses"]]
 
 
 def restore_params(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, abstract: Params) -> Params:
@@ -184,6 +194,6 @@ def restore_all(
         optimizer=ocp.args.StandardRestore(abstract["optimizer"]),
         record=ocp.args.StandardRestore(Record.empty(run.steps, vision=run.model.vision is not None).arrays),
     )
-    record = _record(restored.record)
+    record = _record(step_folder, restored.record)
     record.require_steps(run.steps, step_folder)
     return State(params=restored.params, optimizer=restored.optimizer), record, data

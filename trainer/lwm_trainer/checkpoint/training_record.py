@@ -5,11 +5,13 @@ was run again after a kill.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lwm_trainer.config import ValidationLoss
 from lwm_trainer.runtime.errors import CheckpointMismatchError
 from lwm_trainer.runtime.step_report import StepReport
 
@@ -24,8 +26,10 @@ MODALITIES = ("text", "vision")
 class Record:
     """Filled step by step, saved and restored as plain arrays."""
 
-    def __init__(self, arrays: Arrays) -> None:
+    def __init__(self, arrays: Arrays, validations: Sequence[ValidationLoss] = ()) -> None:
         self.arrays = arrays
+        self.validations = list(validations)
+        """The losses of all validations since the stage began, in their order. They are a file of their own in a checkpoint."""
 
     @classmethod
     def empty(cls, steps: int, vision: bool = False) -> Self:
@@ -41,6 +45,10 @@ class Record:
         self.arrays["tokens_hash"][index] = report.tokens_hash
         for modality, loss in report.modality_losses.items():
             self.arrays[_loss_array(modality)][index] = np.float32(loss).view(np.uint32)
+
+    def validated(self, step: int) -> list[ValidationLoss]:
+        """The losses of the validation after `step` steps; none where there was no validation."""
+        return [each for each in self.validations if each.step == step]
 
     def require_steps(self, steps: int, place: str) -> None:
         """Raises CheckpointMismatchError for a stage with another number of steps: it would have had other learning rates."""

@@ -40,6 +40,7 @@ from lwm_trainer.config.progress import FinalReport, Phase, Progress, Terminatio
 from lwm_trainer.config.run import Checkpoint, Packing, RunConfig
 from lwm_trainer.config.start import Rollback, Start
 from lwm_trainer.config.theta import FITTED_HEAD_DIM, least_theta
+from lwm_trainer.config.validation import MAX_VALIDATIONS, PositionLoss, Validation, ValidationLoss
 from lwm_trainer.config.violations import Violation, violations
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "FATAL_EXIT_CODES",
     "FITTED_HEAD_DIM",
     "HIDDEN_VARIABLES",
+    "MAX_VALIDATIONS",
     "METRICS_PORT",
     "OLDEST_CONTRACT_VERSION",
     "ORIGIN_FILE",
@@ -92,6 +94,7 @@ __all__ = [
     "Optimizer",
     "Packing",
     "Phase",
+    "PositionLoss",
     "Precision",
     "Preparation",
     "PrepareConfig",
@@ -104,6 +107,8 @@ __all__ = [
     "RunConfig",
     "Start",
     "TerminationMessage",
+    "Validation",
+    "ValidationLoss",
     "VersionedRecord",
     "Violation",
     "Vision",

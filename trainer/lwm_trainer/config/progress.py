@@ -15,6 +15,7 @@ class Phase(StrEnum):
     RESTORING = "Restoring"
     COMPILING = "Compiling"
     TRAINING = "Training"
+    VALIDATING = "Validating"
     SAVING = "Saving"
     COMPLETE = "Complete"
 
@@ -36,6 +37,8 @@ class FinalReport(Contract):
     """SHA-256 over the loss, the gradient norm and the tokens' hash of every step."""
     loss: float | None = None
     """Loss of the last step in nats per token."""
+    validation_loss: float | None = None
+    """Mean loss of all targets of the validation after the last step; None without one."""
 
 
 class Progress(Contract):
@@ -50,6 +53,8 @@ class Progress(Contract):
     step: int = 0
     steps: int
     loss: float | None = None
+    validation_loss: float | None = None
+    """Mean loss of all targets of the newest validation."""
     grad_norm: float | None = None
     tokens_per_second: float | None = None
     step_seconds: float | None = None

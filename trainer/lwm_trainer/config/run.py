@@ -15,6 +15,7 @@ from lwm_trainer.config.names import METRICS_PORT
 from lwm_trainer.config.optimizer import Optimizer
 from lwm_trainer.config.precision import Precision
 from lwm_trainer.config.start import Start
+from lwm_trainer.config.validation import Validation
 from lwm_trainer.config.violations import Violation, violations
 
 Packing = Literal["mixed", "bucketed"]
@@ -54,6 +55,7 @@ class RunConfig(VersionedRecord):
     optimizer: Optimizer = Optimizer()
     loss: Loss = Loss()
     memory: Memory = Memory()
+    validation: Validation | None = None
     checkpoint: Checkpoint
     start: Start = Start()
     hang: Hang = Hang()

@@ -1,10 +1,11 @@
 """Prometheus metrics of process 0, served over HTTP."""
 
+from collections.abc import Iterable
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, MetricsHandler
 
-from lwm_trainer.config import METRICS_PORT
+from lwm_trainer.config import METRICS_PORT, ValidationLoss
 from lwm_trainer.config.http_server import serve_in_thread
 from lwm_trainer.runtime import console
 from lwm_trainer.runtime.step_report import StepReport
@@ -31,6 +32,13 @@ class Metrics:
             registry=self.registry,
         )
         self._modality_loss = partial(by_modality.labels, training, stage)
+        validation = Gauge(
+            "lwm_trainer_validation_loss",
+            "Mean loss of a held-out data set's targets of a modality in the newest validation, nats",
+            (*names, "dataset", "modality"),
+            registry=self.registry,
+        )
+        self._validation_loss = partial(validation.labels, training, stage)
         self._grad_norm = gauge("grad_norm", "Norm of the last step's gradient, before clipping")
         self._rate = gauge("tokens_per_second", "Tokens a second in the last step, all hosts together")
         self._committed = gauge("committed_step", "Step of the last complete checkpoint")
@@ -56,6 +64,11 @@ class Metrics:
         self._rate.set(report.tokens_per_second)
         self._seconds.observe(report.seconds)
         self._tokens.inc(report.batch_tokens)
+
+    def validated(self, losses: Iterable[ValidationLoss]) -> None:
+        """A validation is done."""
+        for each in losses:
+            self._validation_loss(each.dataset, each.modality).set(each.loss)
 
     def committed(self, step: int) -> None:
         """The checkpoint of `step` is complete."""

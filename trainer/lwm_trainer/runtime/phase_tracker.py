@@ -20,6 +20,7 @@ DEADLINES = {
     Phase.RESTORING: 1800,
     Phase.COMPILING: 3600,
     Phase.TRAINING: 1800,
+    Phase.VALIDATING: 1800,
     Phase.SAVING: 1800,
     Phase.COMPLETE: 600,
 }

@@ -147,6 +147,10 @@ class ProgressReporter:
             tokens_seen=report.tokens_seen,
         )
 
+    def validated(self, loss: float) -> None:
+        """A validation is done, with this mean loss of all its targets; the next renewal of the Lease says so."""
+        self._change(urgent=False, validation_loss=loss)
+
     def committed(self, step: int) -> None:
         """The checkpoint of `step` is complete."""
         self._change(urgent=True, committed_step=step)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from lwm_trainer.config import STEP_LINE_PREFIX
+from lwm_trainer.config import STEP_LINE_PREFIX, ValidationLoss
 from lwm_trainer.runtime import console
 
 
@@ -39,6 +39,11 @@ class StepReport:
     @property
     def diverged(self) -> bool:
         return not (math.isfinite(self.loss) and math.isfinite(self.grad_norm))
+
+
+def print_validation_line(loss: ValidationLoss) -> None:
+    """Print the loss of one held-out data set in one modality."""
+    console.say(f"validation after step {loss.step}: {loss.dataset}, {loss.modality}: loss {loss.loss:.4f} of {loss.targets} targets")
 
 
 def print_step_line(report: StepReport) -> None:

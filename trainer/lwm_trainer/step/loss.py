@@ -60,7 +60,7 @@ def weighted_loss(
                 axis=axes.heads,
                 data_axes=data_axes,
                 z_loss_weight=z_loss_weight,
-                logit_bytes=_logit_bytes(mesh),
+                mesh=mesh,
                 gradients=gradients,
             ),
             mesh=mesh,
@@ -87,6 +87,46 @@ def weighted_loss(
     return total._replace(cross_entropy=lax.stop_gradient(total.cross_entropy))
 
 
+def target_entropies(mesh: jax.sharding.Mesh, axes: Axes, stream_BTD: Array, head_DV: Array, target_BT: Array) -> Array:
+    """The negative log-likelihood of every target in nats: float32 [B, T], sharded as `target_BT` is. It has no gradient."""
+    tokens, stream, head = P(axes.rows, axes.tokens), P(axes.rows, axes.tokens, None), P(None, axes.heads)
+
+    def of_device(x_BTD: Array, head_DV: Array, target_BT: Array) -> Array:
+        size, column_V = _chunk_size(mesh, head_DV, target_BT), _columns(head_DV, axes.heads)
+
+        def chunk(part: tuple[Array, Array]) -> Array:
+            _, lse_N, score_N = _scores(part[0], head_DV, part[1], column_V, axes.heads)
+            return lse_N - score_N
+
+        chunks: Array = lax.map(chunk, (x_BTD.reshape(-1, size, x_BTD.shape[-1]), target_BT.reshape(-1, size)))
+        return chunks.reshape(target_BT.shape)
+
+    mapped = jax.shard_map(of_device, mesh=mesh, in_specs=(stream, head, tokens), out_specs=tokens, check_vma=False)
+    entropy_BT: Array = mapped(stream_BTD, head_DV.astype(stream_BTD.dtype), target_BT)
+    return entropy_BT
+
+
+def _chunk_size(mesh: jax.sharding.Mesh, head_DV: Array, target_BT: Array) -> int:
+    """Tokens of a chunk on one device."""
+    return largest_divisor(target_BT.size, max(1, _logit_bytes(mesh) // (4 * head_DV.shape[1])))
+
+
+def _columns(head_DV: Array, axis: str) -> Array:
+    """The numbers of this device's columns in the whole vocabulary."""
+    return lax.axis_index(axis) * head_DV.shape[1] + jnp.arange(head_DV.shape[1], dtype=jnp.int32)
+
+
+def _scores(x_ND: Array, head_DV: Array, target_N: Array, column_V: Array, axis: str) -> tuple[Array, Array, Array]:
+    """This device's logits [N, V], and over the whole vocabulary the log-sum-exp [N] and the targets' logits [N], in float32."""
+    logits_NV = jnp.matmul(x_ND, head_DV, preferred_element_type=jnp.float32)
+    top_N = lax.pmax(logits_NV.max(-1), axis)
+    local_N = jnp.clip(target_N - column_V[0], 0, column_V.size - 1)
+    score_N = jnp.take_along_axis(logits_NV, local_N[:, None], axis=-1)[:, 0]
+    score_N = jnp.where(column_V[local_N] == target_N, score_N, 0.0)
+    normaliser_N, score_N = lax.psum((jnp.exp(logits_NV - top_N[:, None]).sum(-1), score_N), axis)
+    return logits_NV, top_N + jnp.log(normaliser_N), score_N
+
+
 def _logit_bytes(mesh: jax.sharding.Mesh) -> int:
     return LOGIT_BYTES.get(mesh.devices.flat[0].platform, DEFAULT_LOGIT_BYTES)
 
@@ -100,22 +140,15 @@ def _device_sums(
     axis: str,
     data_axes: tuple[str, ...],
     z_loss_weight: float,
-    logit_bytes: int,
+    mesh: jax.sharding.Mesh,
     gradients: bool,
 ) -> _DeviceSums:
     """The part of one device."""
-    size = largest_divisor(target_BT.size, max(1, logit_bytes // (4 * head_DV.shape[1])))
-    column_V = lax.axis_index(axis) * head_DV.shape[1] + jnp.arange(head_DV.shape[1], dtype=jnp.int32)
+    size, column_V = _chunk_size(mesh, head_DV, target_BT), _columns(head_DV, axis)
 
     def chunk(total: _DeviceSums, part: tuple[Array, Array, Array]) -> tuple[_DeviceSums, Array]:
         x_ND, target_N, weight_N = part
-        logits_NV = jnp.matmul(x_ND, head_DV, preferred_element_type=jnp.float32)
-        top_N = lax.pmax(logits_NV.max(-1), axis)
-        local_N = jnp.clip(target_N - column_V[0], 0, column_V.size - 1)
-        score_N = jnp.take_along_axis(logits_NV, local_N[:, None], axis=-1)[:, 0]
-        score_N = jnp.where(column_V[local_N] == target_N, score_N, 0.0)
-        normaliser_N, score_N = lax.psum((jnp.exp(logits_NV - top_N[:, None]).sum(-1), score_N), axis)
-        lse_N = top_N + jnp.log(normaliser_N)
+        logits_NV, lse_N, score_N = _scores(x_ND, head_DV, target_N, column_V, axis)
         entropy = jnp.sum(weight_N * (lse_N - score_N))
         objective = entropy + z_loss_weight * jnp.sum(weight_N * lse_N**2)
         dx_ND, dhead_DV = x_ND[:0], total.head

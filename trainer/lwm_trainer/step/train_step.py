@@ -5,25 +5,20 @@ Letters: B rows of the global batch, T tokens of a row.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NotRequired, TypedDict
 
 import jax
-import jax.numpy as jnp
 import optax
 from jax import Array
 from jax.sharding import NamedSharding, PartitionSpec
 
 from lwm_trainer import config
 from lwm_trainer.model import llama
-from lwm_trainer.model.modules import whole_row
 from lwm_trainer.parallel import mesh
-from lwm_trainer.parallel.mlp_tiling import tiled
-from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
-from lwm_trainer.ring.kernels.choose import choose_backend
 from lwm_trainer.step import gradient_accumulation
 from lwm_trainer.step.batch import Batch, tokens_hash
 from lwm_trainer.step.fingerprint import tree_hash
+from lwm_trainer.step.forward import make_forward, make_heads, weights_by_modality
 from lwm_trainer.step.loss import LossSums, weighted_loss
 from lwm_trainer.step.loss_normalization import Modality, denominators, mean_losses
 from lwm_trainer.step.optimizer import make_optimizer
@@ -77,50 +72,24 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Train
     )
     sharding = State(params=params_sharding, optimizer=optimizer_sharding)
     shape = State(params=params_shape, optimizer=optimizer_shape)
-    tokens, stream, table = (NamedSharding(device_mesh, spec) for spec in (mesh.TOKENS, mesh.STREAM, mesh.TABLE))
-    backend = choose_backend(device_mesh.devices.flat[0])
-    tile = run.memory.mlp_tile
-    token_wise = whole_row if tile is None else tiled(device_mesh, mesh.RING_AXES, tile)
-
-    heads: dict[Modality, Callable[[llama.Params], Array]] = {"text": partial(llama.head, run.model), "vision": llama.vision_head}
+    tokens = NamedSharding(device_mesh, mesh.TOKENS)
+    forward, heads = make_forward(run, device_mesh), make_heads(run.model)
 
     def init(key: Array) -> State:
         params = llama.init(run.model, key)
         return State(params=params, optimizer=optimizer.init(params))
 
-    def weights(batch: Batch) -> dict[Modality, Array]:
-        """The weight of each target in its modality, zero in the other."""
-        if run.model.vision is None:
-            return {"text": batch["weights"]}
-        vision = batch["target_vision"] == 1
-        return {"text": jnp.where(vision, 0.0, batch["weights"]), "vision": jnp.where(vision, batch["weights"], 0.0)}
-
     def sums(params: llama.Params, batch: Batch) -> dict[Modality, LossSums]:
-        hidden = llama.hidden_states(
-            run.model,
-            params,
-            batch["tokens"],
-            batch["positions"],
-            run.rope_theta,
-            attend=ring_attention(device_mesh, mesh.RING_AXES, batch["index"], batch["start"], backend=backend),
-            place=lambda x: jax.lax.with_sharding_constraint(x, stream),
-            remat=run.memory.remat,
-            attention_names=SAVED_NAMES,
-            token_wise=token_wise,
-            vision_BT=batch["vision"] == 1 if run.model.vision is not None else None,
-            place_table=lambda x: jax.lax.with_sharding_constraint(x, table),
-            precision=run.precision,
-        )
-
+        hidden = forward(params, batch)
         return {
             modality: weighted_loss(
                 device_mesh, mesh.RING_AXES, hidden, heads[modality](params), batch["targets"], weight_BT, run.loss.z_loss_weight
             )
-            for modality, weight_BT in weights(batch).items()
+            for modality, weight_BT in weights_by_modality(run.model, batch).items()
         }
 
     def train_step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        by = denominators(run.loss, weights(batch), batch["index"], batch["start"])
+        by = denominators(run.loss, weights_by_modality(run.model, batch), batch["index"], batch["start"])
         with jax.default_matmul_precision(run.precision.matmul_precision):
             losses, grads = gradient_accumulation.value_and_grad(
                 lambda params, part: mean_losses(run.loss, sums(params, part), by),

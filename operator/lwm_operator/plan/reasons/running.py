@@ -36,6 +36,12 @@ class RunningReason(Reason):
         "step 29/30, loss 4.6994, 1.7k tokens/s",
         "Nothing.",
     )
+    VALIDATING = (
+        "Validating",
+        "The hosts compute the loss on held-out documents (`stages[].validation`).",
+        "step 20/30, loss 4.6994, validation loss 4.8120, 1.7k tokens/s",
+        "Nothing.",
+    )
     SAVING = (
         "Saving",
         "The hosts wait until a checkpoint is committed.",

@@ -1,5 +1,7 @@
 """Validation of a spec: what CEL rules cannot express, and again what they do, because the plan must never fail on a spec."""
 
+from collections.abc import Iterator
+
 from lwm_operator.api.dataset import Dataset
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.storage import Checkpoint, Location
@@ -8,7 +10,7 @@ from lwm_operator.platforms.devices import device_resources
 from lwm_operator.platforms.error import PlatformError
 from lwm_operator.platforms.gang import gang_of
 from lwm_operator.platforms.tpu import SET_BY_GKE
-from lwm_trainer.config import Chat, Frames, violations
+from lwm_trainer.config import MAX_VALIDATIONS, Chat, Frames, violations
 
 
 def validate(spec: Spec) -> tuple[str, ...]:
@@ -31,6 +33,8 @@ def validate(spec: Spec) -> tuple[str, ...]:
     known = [dataset.name for dataset in spec.datasets]
     for number, stage in enumerate(spec.stages, start=1):
         where = f"spec.stages[{stage.name}]"
+        if not spec.weights_of(stage):
+            errors.append(f"{where}.mixture: stages validate on all data sets, so none is left to train on: add another to spec.datasets")
         if stage.total_steps < 1:
             errors.append(f"{where}.steps: the stage has no step: give steps, or tokens of at least batchTokens")
         errors += [
@@ -38,6 +42,7 @@ def validate(spec: Spec) -> tuple[str, ...]:
             for share in stage.mixture
             if share.dataset not in known
         ]
+        errors += _validation_errors(f"{where}.validation", spec, number)
         if stage.loss.modalities is not None and spec.model.vision is None:
             errors.append(
                 f"{where}.loss.modalities: the model has no vision, so there is nothing to balance: remove it or add model.vision"
@@ -99,6 +104,26 @@ def _dataset_errors(where: str, dataset: Dataset, *, has_vision: bool) -> list[s
     if documents.max_tokens is not None and documents.max_tokens < documents.min_tokens:
         errors.append(f"{where}.documents.maxTokens: {documents.max_tokens} is less than minTokens {documents.min_tokens}: raise it")
     return errors
+
+
+def _validation_errors(where: str, spec: Spec, number: int) -> Iterator[str]:
+    """Errors of the validation of stage `number` (1-based)."""
+    stage = spec.stages[number - 1]
+    if stage.validation is None:
+        return
+    datasets = {dataset.name: dataset for dataset in spec.datasets}
+    for name in stage.validation.datasets:
+        trains = [each.name for each in spec.stages if name in spec.weights_of(each)]
+        if name not in datasets:
+            yield f"{where}.datasets: data set {name} is not in spec.datasets: use one of {', '.join(datasets)}"
+        elif trains:
+            yield f"{where}.datasets: stage {trains[0]} trains on data set {name}, so it is not held out: use another one"
+        elif datasets[name].kind == "vision" and spec.model_of(number).vision is None:
+            yield f"{where}.datasets: {name} is of kind vision, and this stage comes before all that train on vision: use another one"
+    interval = stage.validation.interval_steps
+    if interval is not None and (count := stage.total_steps // interval) > MAX_VALIDATIONS:
+        least = -(-stage.total_steps // MAX_VALIDATIONS)
+        yield f"{where}.intervalSteps: {interval} makes {count} validations, at most {MAX_VALIDATIONS} are kept: use at least {least}"
 
 
 def _gke_variable_errors(spec: Spec) -> list[str]:

@@ -102,6 +102,19 @@ def test_a_mixture_chooses_its_data_sets() -> None:
     assert {dataset.name: dataset.weight for dataset in config.datasets} == {"a": 1.0, "c": 3.0}
 
 
+def test_a_held_out_data_set_is_validated_on_and_no_default_mixture_trains_on_it() -> None:
+    stages = [stage(name="a"), stage(name="b", validation={"datasets": ["poems"], "intervalSteps": 7, "batches": 3})]
+    datasets, prepared = [dataset(), dataset("poems")], {"poems": "gs://lwm/runs/datasets/00"}
+    first, second = (run_of(number, prepared, datasets=datasets, stages=stages) for number in (1, 2))
+    assert [entry.name for entry in (*first.datasets, *second.datasets)] == ["books", "books"]
+    assert (first.validation, second.validation is None) == (None, False)
+    assert second.validation is not None
+    assert (second.validation.interval_steps, second.validation.batches) == (7, 3)
+    assert [(entry.name, entry.uri, entry.prepared) for entry in second.validation.datasets] == [
+        ("poems", "gs://lwm/poems", "gs://lwm/runs/datasets/00")
+    ]
+
+
 def test_where_an_attempt_starts_is_written_as_planned_and_the_model_does_not_depend_on_it() -> None:
     changes = {"model": spec()["model"] | {"initFrom": {"uri": "gs://lwm/llama/"}}, "stages": [stage("a"), stage("b")]}
     first = run(**changes)

@@ -64,6 +64,11 @@ class Batches:
         """Share of the places that hold a token in first epochs, over the data sets as the mixture weighs them."""
         return float(np.average([rows.first.fill for rows in self._dataset_rows], weights=self._mixture.counts))
 
+    @property
+    def first_epoch_rows(self) -> list[int]:
+        """Rows of the first epoch of each data set, in the order of the run's data sets."""
+        return [rows.first.rows for rows in self._dataset_rows]
+
     def tokens(self, step: int) -> int:
         """Tokens in the batch of step `step`, without padding."""
         drawn = map(self._mixture.draw, range(step * self._rows, (step + 1) * self._rows))

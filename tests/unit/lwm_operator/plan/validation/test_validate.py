@@ -14,6 +14,8 @@ def test_a_valid_spec_has_no_errors() -> None:
     assert validate(training().spec) == ()
 
 
+POEMS = [books(), books(name="poems")]
+MIXED = [{"dataset": "books"}, {"dataset": "poems"}]
 MEDIA = {"tokenizer": "gs://lwm/vqgan.safetensors"}
 
 
@@ -30,6 +32,27 @@ MEDIA = {"tokenizer": "gs://lwm/vqgan.safetensors"}
         ),
         ({"stages": [stage(steps=None)]}, ["spec.stages[ctx512].steps", "give steps"]),
         ({"stages": [stage(mixture=[{"dataset": "poems"}])]}, ["spec.stages[ctx512].mixture", "poems", "use one of books"]),
+        ({"stages": [stage(validation={"datasets": ["poems"]})]}, ["spec.stages[ctx512].validation.datasets", "poems", "use one of books"]),
+        ({"stages": [stage(validation={"datasets": ["books"]})]}, ["spec.stages[ctx512].mixture", "none is left to train on"]),
+        (
+            {"datasets": POEMS, "stages": [stage(mixture=MIXED), stage(name="late", validation={"datasets": ["poems"]})]},
+            ["spec.stages[late].validation.datasets: stage ctx512 trains on data set poems, so it is not held out"],
+        ),
+        (
+            {"datasets": POEMS, "stages": [stage(steps=5000, validation={"datasets": ["poems"], "intervalSteps": 4})]},
+            ["spec.stages[ctx512].validation.intervalSteps: 4 makes 1250 validations", "use at least 5"],
+        ),
+        (
+            {
+                "model": {**spec()["model"], "vision": {"vocabSize": 64}},
+                "datasets": [books(), books(name="films", kind="vision"), books(name="clips", kind="vision")],
+                "stages": [
+                    stage(mixture=[{"dataset": "books"}], validation={"datasets": ["films"]}),
+                    stage(name="late", mixture=[{"dataset": "clips"}]),
+                ],
+            },
+            ["spec.stages[ctx512].validation.datasets: films is of kind vision", "use another one"],
+        ),
         ({"accelerator": {"type": "cpu"}}, ["spec.accelerator.cpu", "give cpu.hosts"]),
         ({"checkpoint": {}}, ["spec.checkpoint", "exactly one of uri and pvc"]),
         (
