@@ -26,6 +26,16 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "give exactly one of steps and tokens",
         {"stages": [{**{key: value for key, value in stage().items() if key != "steps"}, "tokens": 8192}]},
     ),
+    "a gate needs a validation": (
+        {"stages": [stage(gate={"maxValidationLoss": 3.0})]},
+        "gate is a condition on the validation loss: add validation, or remove gate",
+        {"stages": [stage(gate={"maxValidationLoss": 3.0}, validation={"datasets": ["books"]})]},
+    ),
+    "held-out data sets are named once": (
+        {"stages": [stage(validation={"datasets": ["books", "books"]})]},
+        "Duplicate value",
+        {"stages": [stage(validation={"datasets": ["books"]})]},
+    ),
     "tokens in whole batches": (
         {"stages": [{**{key: value for key, value in stage().items() if key != "steps"}, "tokens": 8193}]},
         "tokens must be a multiple of batchTokens",

@@ -129,6 +129,28 @@ def test_another_split_of_the_sequence_goes_on_from_the_commit_with_the_same_los
     assert final.state_hash != undisturbed.state_hash, "another split adds in another order"
 
 
+def test_a_gate_that_is_not_met_keeps_the_commit_and_is_met_again_or_waived(folder: Path, undisturbed: FinalReport) -> None:
+    """The attempt that was killed at the gate has nothing left to train: it comes to the same end."""
+    shutil.copytree(folder / "undisturbed", folder / "gated")
+    loss = undisturbed.validation_loss
+    assert loss is not None
+    alone = {"hosts": 1, "devicesPerHost": 4}
+
+    def end(attempt: int, most: float, *, waived: bool = False) -> Gang:
+        start = {"earlierAttempts": list(range(attempt - 1, 0, -1)), "gateWaived": waived}
+        run = stage(folder, "gated", attempt=attempt, start=start, gate={"maxValidationLoss": most})
+        return Gang(run | {"gang": run["gang"] | alone}, folder / f"gated-{attempt}")
+
+    with end(2, loss - 0.01) as gang:
+        assert gang.wait() == [ExitCode.GATE_FAILED], gang.output()
+        expected = f"validation loss {loss:.4f} is above gate.maxValidationLoss {loss - 0.01:g} (held-out text {loss:.4f})"
+        assert (gang.last_words().reason, gang.last_words().message, gang.last_words().step) == ("GateFailed", expected, STEPS)
+    with end(3, loss - 0.01, waived=True) as gang:
+        assert gang.final() == undisturbed.model_copy(update={"checkpoint": str(folder / "gated" / "s1-short" / "a1" / str(STEPS))})
+    with end(4, loss) as gang:
+        assert gang.final().validation_loss == loss
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "words"),
     [

@@ -36,7 +36,7 @@ from lwm_trainer.step.global_batch import GlobalBatches
 from lwm_trainer.step.train_step import State, TrainProgram, make_program
 from lwm_trainer.step.validation_step import ValidationStep
 from lwm_trainer.storage.write_probe import require_writable
-from lwm_trainer.validate import Validation, compile_validation, mean_loss
+from lwm_trainer.validate import Validation, compile_validation, mean_loss, require_gate
 
 
 def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReporter | None) -> config.FinalReport:
@@ -128,13 +128,15 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
     state_hash = fingerprint.to_hex(program.state_hash(state))
     observer.committed(saver.wait())
     saver.close()
+    losses = record.validated(run.steps)
+    require_gate(run, losses)
     final = config.FinalReport(
         checkpoint=folder,
         step=run.steps,
         state_hash=state_hash,
         record_hash=record.hash(),
         loss=float(record.losses[-1]),
-        validation_loss=mean_loss(losses) if (losses := record.validated(run.steps)) else None,
+        validation_loss=mean_loss(losses) if losses else None,
     )
     if reporter is not None:
         reporter.final(final)

@@ -165,6 +165,12 @@ class Attempt(Resource):
         return (*self.avoided_nodes, *self.avoided_node_pools)
 
 
+class GateState(StrEnum):
+    PASSED = "Passed"
+    FAILED = "Failed"
+    WAIVED = "Waived"
+
+
 class FinalCheckpoint(Resource):
     """Final checkpoint of a stage, and hashes that are equal for equal runs."""
 
@@ -230,6 +236,8 @@ class StageStatus(Resource):
     """Loss of the newest step in nats per token, with four decimals."""
     validation_loss: Short | None = None
     """Mean loss of all targets of the newest validation, with four decimals; absent without one."""
+    gate: GateState | None = None
+    """What came of stages[].gate. Waived: it failed, and spec.resume was raised. Absent before the last step and without a gate."""
     tokens_per_second: Short | None = None
     """Throughput of all hosts in tokens per second, rounded to an integer."""
     committed_step: int = 0

@@ -7,7 +7,7 @@ from lwm_operator.api.dataset import Dataset as DatasetSpec
 from lwm_operator.manifests.common import AttemptSpec, Manifest, metadata
 from lwm_operator.manifests.ports import attempt_ports
 from lwm_operator.manifests.storage import source_path, tokenizer_path
-from lwm_trainer.config import Checkpoint, Dataset, Gang, Lease, RunConfig, Validation
+from lwm_trainer.config import GATE_VERSION, OLDEST_CONTRACT_VERSION, Checkpoint, Dataset, Gang, Gate, Lease, RunConfig, Validation
 
 
 def run_config(attempt: AttemptSpec) -> RunConfig:
@@ -15,6 +15,7 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
     training, spec, stage, gang = attempt.training, attempt.training.spec, attempt.stage_spec, attempt.gang
     about, ports = training.metadata, attempt_ports(attempt)
     return RunConfig(
+        min_reader_version=GATE_VERSION if stage.gate is not None else OLDEST_CONTRACT_VERSION,
         training=about.name,
         stage=stage.name,
         stage_index=attempt.stage - 1,
@@ -44,6 +45,7 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
         loss=stage.loss,
         memory=stage.memory,
         validation=_validation(attempt),
+        gate=Gate(max_validation_loss=stage.gate.max_validation_loss) if stage.gate is not None else None,
         checkpoint=Checkpoint(
             root=training.run_root,
             save_interval_steps=spec.checkpoint.save_interval_steps,

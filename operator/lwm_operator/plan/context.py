@@ -6,6 +6,7 @@ from functools import cached_property
 
 from lwm_operator.api.execution import Execution
 from lwm_operator.api.failure_policy import FailurePolicy
+from lwm_operator.api.stage import Stage
 from lwm_operator.api.status import DatasetStatus, NodeFault, StageStatus
 from lwm_operator.api.training import Training
 from lwm_operator.plan.multislice import merge_jobs
@@ -59,9 +60,14 @@ class PlanContext:
         """The gang of the current stage; None for an invalid spec."""
         spec = self.training.spec
         try:
-            return gang_of(spec.accelerator_of(spec.stages[self.index]))
+            return gang_of(spec.accelerator_of(self.stage))
         except PlatformError:
             return None
+
+    @property
+    def stage(self) -> Stage:
+        """The current stage in the spec."""
+        return self.training.spec.stages[self.index]
 
     @property
     def is_placed_by_node_pool(self) -> bool:
@@ -72,7 +78,7 @@ class PlanContext:
     def prepared_datasets(self) -> tuple[DatasetStatus, ...]:
         """The data sets with a preparation that the current stage reads."""
         spec = self.training.spec
-        names = spec.dataset_names_of(spec.stages[self.index])
+        names = spec.dataset_names_of(self.stage)
         return tuple(entry for entry in self.datasets if entry.name in names)
 
     @property

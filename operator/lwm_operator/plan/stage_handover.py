@@ -2,7 +2,7 @@
 
 from lwm_operator.api.names import INIT_PATH
 from lwm_operator.api.spec import Spec
-from lwm_operator.api.status import StageStatus
+from lwm_operator.api.status import GateState, StageStatus
 from lwm_trainer.config import Start
 
 
@@ -17,6 +17,7 @@ def start_of(spec: Spec, entries: tuple[StageStatus, ...], index: int, attempt: 
         rollbacks=entries[index].rollbacks,
         stage_checkpoint=_previous_checkpoint(entries[index - 1]) if index else initial_checkpoint(spec),
         committed_step=entries[index].committed_step,
+        gate_waived=entries[index].gate == GateState.WAIVED,
         predecessor=spec.checkpoint.continue_run,
     )
 

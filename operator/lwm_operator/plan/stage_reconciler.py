@@ -9,6 +9,7 @@ from lwm_operator.api.status import (
     AttemptState,
     DatasetStatus,
     FailureClass,
+    GateState,
     NodeFault,
     Phase,
     RootCause,
@@ -78,7 +79,7 @@ def reconcile_stage(ctx: PlanContext) -> StageDecision:
     ctx = ctx.with_entry(replace_newest_attempt(ctx.entry, attempt))
     match attempt.state:
         case AttemptState.COMPLETE if observation.final is not None:
-            ctx = ctx.with_entry(complete_stage(ctx.entry, observation.final, stamp(ctx.now)))
+            ctx = ctx.with_entry(complete_stage(ctx.entry, observation.final, stamp(ctx.now), has_gate=ctx.stage.gate is not None))
             return _decide(ctx, Phase.RUNNING, LifecycleReason.STAGE_COMPLETE, "complete")
         case AttemptState.FAILED:
             return _next_attempt(_charge_failure(ctx, attempt))
@@ -152,7 +153,9 @@ def _charge_failure(ctx: PlanContext, attempt: Attempt) -> PlanContext:
     if cause.reason == LifecycleReason.AVOIDED_NODES_NEEDED:
         node_faults = forget_faults(node_faults, oldest_avoided(ctx.node_faults, attempt.avoided))
     ctx = replace(ctx.with_entry(retry_budgets.charge(ctx.entry, cause)), node_faults=node_faults)
-    stop = retry_budgets.stop_after_failure(ctx.entry, ctx.policy)
+    if cause.failure_class == FailureClass.GATE:
+        ctx = ctx.with_entry(ctx.entry.model_copy(update={"gate": GateState.FAILED}))
+    stop = retry_budgets.stop_after_failure(ctx.entry, ctx.policy, ctx.stage.gate)
     if stop is not None:
         return ctx.with_entry(ctx.entry.model_copy(update={"state": stop[0]}))
     return ctx if lost is None else replace(ctx, datasets=prepare_again(ctx.datasets, lost, ctx.training.spec.resume))
@@ -192,7 +195,7 @@ def _next_attempt(ctx: PlanContext) -> StageDecision:
 def _stay_stopped(ctx: PlanContext, attempt: Attempt | None) -> StageDecision:
     """The stage is Paused or Failed until spec.resume is raised."""
     cause = attempt.root_cause if attempt is not None else None
-    stop = retry_budgets.stop_after_failure(ctx.entry, ctx.policy)
+    stop = retry_budgets.stop_after_failure(ctx.entry, ctx.policy, ctx.stage.gate)
     explanation = stop[1] if stop is not None else "it stopped"
     message = f"attempt {ctx.entry.attempts} failed: {_cause_text(cause)}; {explanation}: {_resume_text(ctx)}"
     phase = Phase.PAUSED if ctx.entry.state == StageState.PAUSED else Phase.FAILED

@@ -7,6 +7,7 @@ from lwm_operator.api.status import (
     Attempt,
     AttemptState,
     FinalCheckpoint,
+    GateState,
     Placement,
     StageState,
     StageStatus,
@@ -119,13 +120,14 @@ def _credit_commit(earlier: tuple[Attempt, ...], resumed_from: int) -> tuple[Att
     return (*earlier[:index], credited, *earlier[index + 1 :])
 
 
-def complete_stage(entry: StageStatus, final: FinalReport, completed_at: str) -> StageStatus:
+def complete_stage(entry: StageStatus, final: FinalReport, completed_at: str, *, has_gate: bool = False) -> StageStatus:
     return entry.model_copy(
         update={
             "state": StageState.COMPLETE,
             "step": final.step,
             "committed_step": final.step,
             "completed_at": completed_at,
+            "gate": GateState.PASSED if has_gate and entry.gate is None else entry.gate,
             "loss": entry.loss if final.loss is None else f"{final.loss:.4f}",
             "validation_loss": entry.validation_loss if final.validation_loss is None else f"{final.validation_loss:.4f}",
             "final_checkpoint": FinalCheckpoint(

@@ -15,6 +15,7 @@ SOURCES = {
 """Packages that do not lie in the root of the repository."""
 ABOUT_SEVERAL_MODULES = {
     "benchmarks/attention/test_results.py": "what the modules of the benchmark compute from measurements",
+    "lwm_operator/plan/test_gate.py": "a gate from the end of its attempt to the next stage",
     "lwm_operator/plan/test_histories.py": "random histories of the whole plan",
     "lwm_operator/plan/test_properties.py": "random histories of the whole plan, shrunk by hypothesis",
     "lwm_operator/plan/test_purity.py": "the whole plan without clocks, files and sockets",

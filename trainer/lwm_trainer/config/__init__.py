@@ -11,6 +11,7 @@ from lwm_trainer.config.data_identity import AcceptedChange, DataIdentity, Datas
 from lwm_trainer.config.dataset import Chat, ContentHash, Dataset, Documents, Frames, Kind, Media, OnBadRecord
 from lwm_trainer.config.exit_codes import FATAL_EXIT_CODES, SECONDARY_EXIT_CODES, ErrorReason, ExitCode
 from lwm_trainer.config.gang import Gang, Hang, Lease
+from lwm_trainer.config.gate import GATE_VERSION, Gate
 from lwm_trainer.config.loss import Loss, Modalities
 from lwm_trainer.config.memory import Memory, Remat
 from lwm_trainer.config.mesh import Mesh, ulysses_degrees
@@ -49,6 +50,7 @@ __all__ = [
     "COORDINATOR_PORT",
     "FATAL_EXIT_CODES",
     "FITTED_HEAD_DIM",
+    "GATE_VERSION",
     "HIDDEN_VARIABLES",
     "MAX_VALIDATIONS",
     "METRICS_PORT",
@@ -79,6 +81,7 @@ __all__ = [
     "FinalReport",
     "Frames",
     "Gang",
+    "Gate",
     "Hang",
     "Kind",
     "Lease",

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from lwm_trainer.config.contract import Contract, VersionedRecord
 from lwm_trainer.config.dataset import Dataset
 from lwm_trainer.config.gang import Gang, Hang, Lease
+from lwm_trainer.config.gate import Gate
 from lwm_trainer.config.loss import Loss
 from lwm_trainer.config.memory import Memory
 from lwm_trainer.config.mesh import Mesh
@@ -56,6 +57,7 @@ class RunConfig(VersionedRecord):
     loss: Loss = Loss()
     memory: Memory = Memory()
     validation: Validation | None = None
+    gate: Gate | None = None
     checkpoint: Checkpoint
     start: Start = Start()
     hang: Hang = Hang()

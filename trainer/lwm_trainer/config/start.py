@@ -35,6 +35,8 @@ class Start(Contract):
     stage_checkpoint: str | None = None
     committed_step: Annotated[int, Field(ge=0)] = 0
     """Step of the stage's newest checkpoint as the operator knows it; 0: none. Where the storage has none at all, that is an error."""
+    gate_waived: bool = False
+    """Whether the stage is complete after its last step, whatever its gate says."""
     predecessor: str | None = None
     """Root of an earlier run that this one continues: a stage without a checkpoint of its own takes the newest one of that run."""
 

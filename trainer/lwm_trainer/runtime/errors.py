@@ -29,6 +29,16 @@ class DivergedError(Exception):
         self.step = step
 
 
+class GateFailedError(Exception):
+    """The stage is trained and committed, and its gate does not let it through."""
+
+    code = ExitCode.GATE_FAILED
+
+    def __init__(self, message: str, *, step: int) -> None:
+        super().__init__(message)
+        self.step = step
+
+
 class AttemptReusedError(Exception):
     """Other processes have committed in this very attempt: its Job was suspended and resumed before the operator saw it."""
 

@@ -1,7 +1,8 @@
 """Retry budgets: each failure class has a budget per stage, which every new checkpoint refills. No retry is without a limit."""
 
 from lwm_operator.api.failure_policy import FailurePolicy
-from lwm_operator.api.status import Attempt, BudgetsUsed, FailureClass, RootCause, StageState, StageStatus
+from lwm_operator.api.stage import Gate
+from lwm_operator.api.status import Attempt, BudgetsUsed, FailureClass, GateState, RootCause, StageState, StageStatus
 from lwm_operator.plan.failure.data_loss import MAX_DATA_LOSSES, count_data_losses, is_data_loss
 from lwm_operator.plan.failure.failure_classes import RULES
 from lwm_trainer.config import ExitCode
@@ -30,17 +31,23 @@ def _spend(spent: BudgetsUsed, failure_class: FailureClass) -> BudgetsUsed:
 
 
 def reset_budgets(entry: StageStatus) -> StageStatus:
-    """The entry after a user raised spec.resume: full budgets, and a stopped stage runs again."""
+    """The entry after a user raised spec.resume: full budgets, and a stopped stage runs again. A gate that failed is waived."""
     state = StageState.RUNNING if entry.state in (StageState.PAUSED, StageState.FAILED) else entry.state
-    return entry.model_copy(update={"state": state, "budgets_used": BudgetsUsed(committed_step=entry.committed_step)})
+    gate = GateState.WAIVED if entry.gate == GateState.FAILED else entry.gate
+    return entry.model_copy(update={"state": state, "gate": gate, "budgets_used": BudgetsUsed(committed_step=entry.committed_step)})
 
 
-def stop_after_failure(entry: StageStatus, policy: FailurePolicy) -> tuple[StageState, str] | None:
-    """The state in which the stage stops after its newest attempt failed and was charged, with the explanation; None: it is retried."""
+def stop_after_failure(entry: StageStatus, policy: FailurePolicy, gate: Gate | None = None) -> tuple[StageState, str] | None:
+    """The state in which the stage stops after its newest attempt failed and was charged, with the explanation; None: it is retried.
+
+    `gate`: that of the stage in the spec.
+    """
     cause = entry.recent_attempts[0].root_cause
     if cause is None:
         return None
     rule = RULES[cause.failure_class]
+    if cause.failure_class == FailureClass.GATE and gate is not None and gate.on_failure == "Fail":
+        return StageState.FAILED, f"{rule.meaning}, and gate.onFailure is Fail"
     if rule.stops is not None:
         return rule.stops, rule.meaning
     exhausted = StageState.PAUSED if policy.on_exhausted == "Pause" else StageState.FAILED

@@ -153,9 +153,9 @@ class TrainerReason(Reason):
     )
     GATE_FAILED = (
         "GateFailed",
-        "The stage did not pass its evaluation gate. Reserved: no gate exists yet.",
-        "(not set yet: reserved for evaluation gates)",
-        "Check the loss of the stage. Raise `spec.resume` to continue anyway.",
+        "The stage is trained and its final checkpoint is kept, but its loss on held-out documents is above `stages[].gate`.",
+        "host 0 (…): validation loss 3.4102 is above gate.maxValidationLoss 3.2 (held-out text 3.4102)",
+        "Look at the loss (`status.stages[].validationLoss`). Raise `spec.resume` to let the stage through as it is.",
     )
     SAVED_ON_REQUEST = (
         "SavedOnRequest",

@@ -42,6 +42,8 @@ def validate(spec: Spec) -> tuple[str, ...]:
             for share in stage.mixture
             if share.dataset not in known
         ]
+        if stage.gate is not None and stage.validation is None:
+            errors.append(f"{where}.gate: it is a condition on the validation loss: add validation, or remove gate")
         errors += _validation_errors(f"{where}.validation", spec, number)
         if stage.loss.modalities is not None and spec.model.vision is None:
             errors.append(

@@ -15,10 +15,10 @@ def written(**changes: object) -> str:
 
 
 def test_fields_of_a_newer_operator_are_ignored_and_named() -> None:
-    newer = written()[:-1] + ', "gate": {"loss": 2.5}}'
+    newer = written()[:-1] + ', "sieve": {"loss": 2.5}}'
     newer = newer.replace('"optimizer":{', '"optimizer":{"momentum":0.5,')
     assert RunConfig.read_config(newer) == RUN
-    assert sorted(RunConfig.unknown_fields(newer)) == ["gate", "optimizer.momentum"]
+    assert sorted(RunConfig.unknown_fields(newer)) == ["optimizer.momentum", "sieve"]
     assert RunConfig.unknown_fields(written()) == []
 
 
@@ -27,8 +27,8 @@ def test_fields_that_an_older_operator_does_not_write_have_their_defaults() -> N
 
 
 def test_a_record_is_not_made_with_fields_that_nobody_declared() -> None:
-    with pytest.raises(ValidationError, match="gate"):
-        RunConfig.model_validate(RUN.model_dump() | {"gate": 1})
+    with pytest.raises(ValidationError, match="sieve"):
+        RunConfig.model_validate(RUN.model_dump() | {"sieve": 1})
 
 
 def test_a_newer_operator_is_understood_unless_it_says_otherwise() -> None:
