@@ -81,6 +81,26 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "spec.precision: Invalid value: matmul is for compute float32",
         {"precision": {"matmul": "default"}},
     ),
+    "momentum is for muon": (
+        {"stages": [stage(optimizer={"momentum": 0.9})]},
+        "spec.stages[0].optimizer: Invalid value: momentum is for muon",
+        {"stages": [stage(optimizer={"name": "muon", "momentum": 0.9})]},
+    ),
+    "a final decay is for wsd": (
+        {"stages": [stage(optimizer={"decaySteps": 1})]},
+        "spec.stages[0].optimizer: Invalid value: decaySteps is for schedule wsd",
+        {"stages": [stage(optimizer={"schedule": "wsd", "decaySteps": 1})]},
+    ),
+    "a constant rate has no final fraction": (
+        {"stages": [stage(optimizer={"schedule": "constant", "finalFraction": 0.5})]},
+        "spec.stages[0].optimizer: Invalid value: finalFraction is for schedules cosine and wsd",
+        {"stages": [stage(optimizer={"schedule": "constant"})]},
+    ),
+    "known optimizers": (
+        {"stages": [stage(optimizer={"name": "sgd"})]},
+        'Unsupported value: "sgd"',
+        {"stages": [stage(optimizer={"name": "adafactor", "beta1": 0, "emaDecay": 0.999, "weightDecayExcludes": ["norms", "heads"]})]},
+    ),
     "mixture names data sets": (
         {"stages": [stage(mixture=[{"dataset": "poems"}])]},
         "mixture names a data set that is not in datasets",

@@ -176,13 +176,13 @@ def _start(run: config.RunConfig, program: TrainProgram, origin: Origin, loaded:
 
     The third is the identity of the data with the changes that the stage has accepted.
     """
-    empty = Record.empty(run.steps, vision=run.model.vision is not None)
+    empty = Record.empty_of(run)
     match origin:
         case Origin(kind="attempt", checkpoint=str(folder), step=step):
             return restore_all(run, loaded.tokenizer_sha256, folder, step, program.abstract_state, loaded.data)
         case Origin(kind="stage", checkpoint=str(folder)):
             params = restore_params(run, loaded.tokenizer_sha256, folder, program.abstract_state["params"])
-            return State(params=params, optimizer=program.fresh_optimizer(params)), empty, loaded.data
+            return program.fresh_state(params), empty, loaded.data
         case _:
             return program.init(jax.random.key(run.seed)), empty, loaded.data
 
@@ -263,6 +263,7 @@ class StepObserver:
             grad_norm=float(grad_norm),
             tokens_hash=int(tokens_hash),
             modality_losses=modality_losses,
+            skipped=bool(step_metrics["skipped"]) if "skipped" in step_metrics else None,
             seconds=seconds,
             batch_tokens=tokens,
             tokens_seen=self._tokens_seen,

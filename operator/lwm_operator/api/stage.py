@@ -100,7 +100,22 @@ class Stage(Resource):
     packing: Packing = "mixed"
     """Documents that may share a row. mixed: all, which fills rows best. bucketed: documents of one length class, from a power of two up to
     the next, so that the rows of a class have about equal attention cost."""
-    optimizer: Optimizer = Optimizer()
+    optimizer: Annotated[
+        Optimizer,
+        Field(
+            json_schema_extra=guarded(
+                rule(
+                    "!has(self.momentum) || self.name == 'muon'",
+                    "momentum is for muon, that of adamw and adafactor is beta1: leave momentum out",
+                ),
+                rule("!has(self.decaySteps) || self.schedule == 'wsd'", "decaySteps is for schedule wsd: leave decaySteps out"),
+                rule(
+                    "self.schedule != 'constant' || self.finalFraction in [0.1, 1.0]",
+                    "finalFraction is for schedules cosine and wsd, not for constant: leave finalFraction out",
+                ),
+            )
+        ),
+    ] = Optimizer()
     loss: Loss = Loss()
     memory: Memory = Memory()
     validation: Validation | None = Field(default=None, description="Loss on held-out documents while the stage trains. Default: none.")

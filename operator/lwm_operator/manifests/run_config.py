@@ -15,7 +15,7 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
     training, spec, stage, gang = attempt.training, attempt.training.spec, attempt.stage_spec, attempt.gang
     about, ports = training.metadata, attempt_ports(attempt)
     return RunConfig(
-        min_reader_version=GATE_VERSION if stage.gate is not None else OLDEST_CONTRACT_VERSION,
+        min_reader_version=max(stage.optimizer.min_reader_version, GATE_VERSION if stage.gate is not None else OLDEST_CONTRACT_VERSION),
         training=about.name,
         stage=stage.name,
         stage_index=attempt.stage - 1,

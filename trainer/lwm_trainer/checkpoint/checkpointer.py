@@ -1,7 +1,11 @@
-"""Saving and restoring with Orbax. One step holds parameters, optimizer, record and manifest, committed together or not at all."""
+"""Saving and restoring with Orbax. One step holds parameters, optimizer, record and manifest, committed together or not at all.
+
+With `optimizer.emaDecay` it holds the average of the parameters, too.
+"""
 
 import threading
 from functools import partial
+from typing import cast
 
 import jax
 import orbax.checkpoint as ocp
@@ -19,6 +23,7 @@ from lwm_trainer.checkpoint.manifest import (
     read_manifest,
     read_model_manifest,
     require_equal,
+    require_optimizer_state,
     restore_items,
     with_vision_of,
 )
@@ -67,8 +72,7 @@ class Saver:
         """Begin to save the state after `step` steps, whose loss must be known to be finite; waits for an earlier save still under way."""
         manifest = make_manifest(self._run, self._mesh, self._tokenizer, step, self._data)
         items = {
-            "params": ocp.args.StandardSave(state["params"]),
-            "optimizer": ocp.args.StandardSave(state["optimizer"]),
+            **{name: ocp.args.StandardSave(tree) for name, tree in state.items()},
             "record": ocp.args.StandardSave(record.copy()),
             "manifest": ocp.args.JsonSave(manifest.model_dump(mode="json", by_alias=True)),
         }
@@ -136,7 +140,9 @@ class Saver:
 
 def read_record(step_folder: str, steps: int) -> Record:
     """The record of a stage of `steps` steps, without parameters and optimizer."""
-    empty = Record.empty(steps, vision=read_manifest(step_folder).model.vision is not None)
+    manifest = read_manifest(step_folder)
+    skips = manifest.optimizer is not None and manifest.optimizer.skip_spikes is not None
+    empty = Record.empty(steps, vision=manifest.model.vision is not None, skips=skips)
     return _record(step_folder, restore_items(step_folder, record=ocp.args.StandardRestore(empty.arrays)).record)
 
 
@@ -187,13 +193,13 @@ def restore_all(
     """
     saved = read_manifest(step_folder)
     require_equal(step_folder, saved, make_manifest(run, run.mesh, tokenizer_sha256, step), SAME_STAGE)
+    require_optimizer_state(step_folder, saved, run.optimizer)
     data = continue_data(step_folder, saved, run, data)
     restored = restore_items(
         step_folder,
-        params=ocp.args.StandardRestore(abstract["params"]),
-        optimizer=ocp.args.StandardRestore(abstract["optimizer"]),
-        record=ocp.args.StandardRestore(Record.empty(run.steps, vision=run.model.vision is not None).arrays),
+        **{name: ocp.args.StandardRestore(tree) for name, tree in abstract.items()},
+        record=ocp.args.StandardRestore(Record.empty_of(run).arrays),
     )
     record = _record(step_folder, restored.record)
     record.require_steps(run.steps, step_folder)
-    return State(params=restored.params, optimizer=restored.optimizer), record, data
+    return cast("State", {name: restored[name] for name in abstract}), record, data

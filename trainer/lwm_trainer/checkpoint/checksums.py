@@ -76,7 +76,7 @@ def find_damage(step_folder: str, parts: tuple[str, ...] = ("",)) -> str | None:
 
 def _index_damage(folder: epath.Path, parts: tuple[str, ...]) -> str | None:
     """As `find_damage`, for a commit without checksums: by the index of its arrays."""
-    for file in ("manifest/metadata", *(f"{item}/_METADATA" for item in ("params", "optimizer", "record"))):
+    for file in ("manifest/metadata", *(f"{item}/_METADATA" for item in _items(folder))):
         if not file.startswith(parts):
             continue
         if not (folder / file).exists():
@@ -89,6 +89,11 @@ def _index_damage(folder: epath.Path, parts: tuple[str, ...]) -> str | None:
         if item != "manifest" and (damage := integrity.find_damage(folder / item)) is not None:
             return f"{item}/{damage}"
     return None
+
+
+def _items(folder: epath.Path) -> tuple[str, ...]:
+    """The items of a commit that hold arrays."""
+    return ("params", "optimizer", "record", *(("ema",) if (folder / "ema").exists() else ()))
 
 
 def _owner(name: str) -> int:

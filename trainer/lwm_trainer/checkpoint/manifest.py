@@ -48,6 +48,8 @@ class Manifest(ModelManifest):
     packing: config.Packing | None = None
     loss: config.Loss | None = None
     """The settings of the loss, which decide the weights of targets; None in checkpoints of older versions."""
+    optimizer: config.Optimizer | None = None
+    """None in checkpoints of older versions, whose optimizer is AdamW."""
     data: config.DataIdentity | None = None
     """What decides the batches beside seed, tokenizer, packing and loss; None, like `packing`, in checkpoints of older versions."""
     mesh: config.Mesh
@@ -74,6 +76,7 @@ def make_manifest(
         batch_tokens=run.batch_tokens,
         packing=run.packing,
         loss=run.loss,
+        optimizer=run.optimizer,
         precision=run.precision,
         data=data,
         rope_theta=run.rope_theta,
@@ -152,6 +155,17 @@ def require_equal(place: str, saved: ModelManifest, expected: Manifest, fields: 
         raise CheckpointMismatchError(
             f"{place}: {difference.field} is {difference.theirs} in the checkpoint, but {difference.ours} in this run: {fix}"
         )
+
+
+def require_optimizer_state(place: str, saved: Manifest, optimizer: config.Optimizer) -> None:
+    """Raises CheckpointMismatchError where this optimizer has other arrays in its state than the saved one."""
+    theirs, ours = (saved.optimizer or config.Optimizer()).state_fields, optimizer.state_fields
+    for field in [field for field in ours if field in theirs]:
+        if theirs[field] != ours[field]:
+            raise CheckpointMismatchError(
+                f"{place}: optimizer.{field} is {theirs[field]} in the checkpoint, but {ours[field]} in this run: use the setting that the "
+                "stage began with, or change it from the next stage on"
+            )
 
 
 class Difference(NamedTuple):

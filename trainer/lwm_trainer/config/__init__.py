@@ -34,7 +34,7 @@ from lwm_trainer.config.names import (
     slice_name,
     step_folder,
 )
-from lwm_trainer.config.optimizer import Optimizer
+from lwm_trainer.config.optimizer import Optimizer, SkipSpikes
 from lwm_trainer.config.precision import MatmulPrecision, NumberType, Precision, RotaryAngles
 from lwm_trainer.config.preparation import Preparation, PrepareConfig, Prepared
 from lwm_trainer.config.progress import FinalReport, Phase, Progress, TerminationMessage
@@ -42,7 +42,7 @@ from lwm_trainer.config.run import Checkpoint, Packing, RunConfig
 from lwm_trainer.config.start import Rollback, Start
 from lwm_trainer.config.theta import FITTED_HEAD_DIM, least_theta
 from lwm_trainer.config.validation import MAX_VALIDATIONS, PositionLoss, Validation, ValidationLoss
-from lwm_trainer.config.violations import Violation, violations
+from lwm_trainer.config.violations import Violation, optimizer_violations, violations
 
 __all__ = [
     "CONFIG_PATH",
@@ -108,6 +108,7 @@ __all__ = [
     "RopeScaling",
     "RotaryAngles",
     "RunConfig",
+    "SkipSpikes",
     "Start",
     "TerminationMessage",
     "Validation",
@@ -116,6 +117,7 @@ __all__ = [
     "Violation",
     "Vision",
     "least_theta",
+    "optimizer_violations",
     "slice_name",
     "step_folder",
     "ulysses_degrees",

@@ -17,7 +17,7 @@ from lwm_trainer.config.optimizer import Optimizer
 from lwm_trainer.config.precision import Precision
 from lwm_trainer.config.start import Start
 from lwm_trainer.config.validation import Validation
-from lwm_trainer.config.violations import Violation, violations
+from lwm_trainer.config.violations import Violation, optimizer_violations, violations
 
 Packing = Literal["mixed", "bucketed"]
 
@@ -81,7 +81,7 @@ class RunConfig(VersionedRecord):
 
     def violations(self) -> list[Violation]:
         """Violations of the run. Only a copy with unvalidated changes can have any."""
-        return violations(
+        stage = violations(
             model=self.model,
             mesh=self.mesh,
             devices=self.gang.hosts * self.gang.devices_per_host,
@@ -90,6 +90,7 @@ class RunConfig(VersionedRecord):
             batch_tokens=self.batch_tokens,
             memory=self.memory,
         )
+        return [*stage, *optimizer_violations(self.optimizer, self.steps)]
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

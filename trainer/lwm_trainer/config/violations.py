@@ -4,6 +4,7 @@ from lwm_trainer.config.contract import Contract
 from lwm_trainer.config.memory import Memory
 from lwm_trainer.config.mesh import Mesh, ulysses_degrees
 from lwm_trainer.config.model import Model
+from lwm_trainer.config.optimizer import Optimizer
 
 
 class Violation(Contract):
@@ -113,6 +114,28 @@ def violations(
                     message=f"{size} is not a multiple of {axis} = {parts}, its shards: use {_near(size, parts)} or another mesh",
                 )
             )
+    return invalid
+
+
+def optimizer_violations(optimizer: Optimizer, steps: int) -> list[Violation]:
+    """Violations of an optimizer in a stage of `steps` steps."""
+    invalid: list[Violation] = []
+    if optimizer.decay_steps is not None and optimizer.warmup_steps + optimizer.decay_steps >= steps:
+        invalid.append(
+            Violation(
+                field="optimizer.decaySteps",
+                message=f"{optimizer.decay_steps} and warmupSteps {optimizer.warmup_steps} leave none of the stage's {steps} steps at the "
+                "peak: lower one of them",
+            )
+        )
+    if optimizer.skip_spikes is not None and optimizer.skip_spikes.window >= steps:
+        invalid.append(
+            Violation(
+                field="optimizer.skipSpikes.window",
+                message=f"{optimizer.skip_spikes.window} is not less than the stage's {steps} steps, so that no step could be skipped: "
+                "lower it, or leave skipSpikes out",
+            )
+        )
     return invalid
 
 

@@ -95,7 +95,7 @@ def to_hf(arguments: argparse.Namespace) -> None:
     if not SHARD_SIZES[0] <= shard_size <= SHARD_SIZES[1]:
         raise WrongArgumentError(f"--shard-size {shard_size}: give a number of GB from {SHARD_SIZES[0]} to {SHARD_SIZES[1]}")
     require_absent(arguments.out)
-    step = StepFolder(arguments.step_folder)
+    step = StepFolder(arguments.step_folder, ema=arguments.ema)
     manifest = step.manifest
     tokenizer = read_export_tokenizer(arguments.tokenizer, manifest) if arguments.tokenizer is not None else None
     dtype = jnp.dtype(arguments.dtype or manifest.export_type)
@@ -147,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("to-hf", help="a step folder to a folder that transformers reads")
     command.add_argument("step_folder", type=absolute_uri, help="step folder of a training or a conversion: a path or gs://…")
     command.add_argument("out", type=absolute_uri, help="new folder: a path or gs://…")
+    command.add_argument("--ema", action="store_true", help="the moving average of the parameters, of a stage with optimizer.emaDecay")
     command.add_argument("--theta", type=float, help="rope_theta in config.json; default: that of the checkpoint")
     command.add_argument(
         "--dtype", choices=DTYPES, help="dtype of the tensors; default: that of the files it was converted from, or of a training's compute"

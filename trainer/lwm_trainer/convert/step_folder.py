@@ -35,16 +35,24 @@ def write_step(folder: str, params: Params, manifest: ModelManifest) -> None:
 class StepFolder:
     """Reads a step folder, one parameter or some of its layers at a time."""
 
-    def __init__(self, folder: str) -> None:
-        """Open the folder. Raises WrongStepFolderError when it is not a step folder, or damaged."""
-        self._params = epath.Path(folder) / "params"
-        if not (self._params / "_METADATA").exists():
+    def __init__(self, folder: str, ema: bool = False) -> None:
+        """Open the folder, for its parameters or the average of them.
+
+        Raises WrongStepFolderError when it is not a step folder, has no average, or is damaged.
+        """
+        item = "ema" if ema else "params"
+        self._params = epath.Path(folder) / item
+        if not (epath.Path(folder) / "params" / "_METADATA").exists():
             raise WrongStepFolderError(
                 f"{folder}: not a step folder: give one that has params/ in it, from "
                 "`status.stages[].finalCheckpoint.path` or from a conversion"
             )
+        if ema and not (self._params / "_METADATA").exists():
+            raise WrongStepFolderError(
+                f"{folder}: has no average of parameters: leave out --ema, or name a step folder of a stage with optimizer.emaDecay"
+            )
         if (damage := integrity.find_damage(self._params)) is not None:
-            raise WrongStepFolderError(f"{folder}: params/{damage}: copy it again, or name another step folder")
+            raise WrongStepFolderError(f"{folder}: {item}/{damage}: copy it again, or name another step folder")
         self.manifest = read_model_manifest(folder)
         self._zarr3 = bool(json.loads((self._params / "_METADATA").read_text()).get("use_zarr3", False))
         self._open: dict[tuple[str, ...], Any] = {}

@@ -40,6 +40,9 @@ class Metrics:
         )
         self._validation_loss = partial(validation.labels, training, stage)
         self._grad_norm = gauge("grad_norm", "Norm of the last step's gradient, before clipping")
+        self._skipped = Counter(
+            "lwm_trainer_skipped_steps", "Steps skipped because their gradient is a spike", names, registry=self.registry
+        ).labels(training, stage)
         self._rate = gauge("tokens_per_second", "Tokens a second in the last step, all hosts together")
         self._committed = gauge("committed_step", "Step of the last complete checkpoint")
         self._tokens = Counter("lwm_trainer_tokens", "Tokens this process's gang has trained on", names, registry=self.registry).labels(
@@ -61,6 +64,7 @@ class Metrics:
         for modality, loss in report.modality_losses.items():
             self._modality_loss(modality).set(loss)
         self._grad_norm.set(report.grad_norm)
+        self._skipped.inc(report.skipped or 0)
         self._rate.set(report.tokens_per_second)
         self._seconds.observe(report.seconds)
         self._tokens.inc(report.batch_tokens)

@@ -24,6 +24,8 @@ class StepReport:
     """uint32 of the step's tokens, targets and weights."""
     modality_losses: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """Mean cross-entropy of each modality's targets, NaN where the batch has none; empty without a vision vocabulary."""
+    skipped: bool | None = None
+    """Whether the step was skipped because its gradient is a spike; None in a stage that skips none."""
     seconds: float
     """Wall time of the step."""
     batch_tokens: int
@@ -56,6 +58,7 @@ def print_step_line(report: StepReport) -> None:
         "loss": report.loss,
         **{f"{modality}Loss": loss for modality, loss in report.modality_losses.items()},
         "gradNorm": report.grad_norm,
+        **({} if report.skipped is None else {"skipped": report.skipped}),
         "tokensPerSecond": report.tokens_per_second,
         "stepSeconds": report.seconds,
         "tokensSeen": report.tokens_seen,

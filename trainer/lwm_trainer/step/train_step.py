@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
 import jax
+import jax.numpy as jnp
 import optax
 from jax import Array
 from jax.sharding import NamedSharding, PartitionSpec
@@ -15,6 +16,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from lwm_trainer import config
 from lwm_trainer.model import llama
 from lwm_trainer.parallel import mesh
+from lwm_trainer.parallel.optimizer_placement import optimizer_shardings
 from lwm_trainer.step import gradient_accumulation
 from lwm_trainer.step.batch import Batch, tokens_hash
 from lwm_trainer.step.fingerprint import tree_hash
@@ -22,11 +24,14 @@ from lwm_trainer.step.forward import make_forward, make_heads, weights_by_modali
 from lwm_trainer.step.loss import LossSums, weighted_loss
 from lwm_trainer.step.loss_normalization import Modality, denominators, mean_losses
 from lwm_trainer.step.optimizer import make_optimizer
+from lwm_trainer.step.spike_skipping import SpikeState
 
 
 class State(TypedDict):
     params: llama.Params
     optimizer: Any
+    ema: NotRequired[llama.Params]
+    """The exponential moving average of the parameters, float32, where the stage keeps one."""
 
 
 class Metrics(TypedDict):
@@ -40,6 +45,8 @@ class Metrics(TypedDict):
     """float32, the same mean over text targets alone, NaN where there are none. Only for a model with a vision vocabulary."""
     vision_loss: NotRequired[Array]
     """float32, the same mean over vision targets alone."""
+    skipped: NotRequired[Array]
+    """int32, 1 where the step was skipped because its gradient is a spike. Only for a stage that skips."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +54,8 @@ class TrainProgram:
     """The functions that a stage runs, compiled on first use. They take and return global arrays with the shardings given here."""
 
     init: Callable[[Array], State]
-    fresh_optimizer: Callable[[llama.Params], Any]
+    fresh_state: Callable[[llama.Params], State]
+    """The state with which a stage begins from given parameters."""
     train_step: Callable[[State, Batch], tuple[State, Metrics]]
     state_hash: Callable[[State], Array]
     abstract_state: State
@@ -62,22 +70,23 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Train
     params_sharding = mesh.shardings(device_mesh, llama.logical_axes(run.model))
     optimizer_shape = jax.eval_shape(optimizer.init, params_shape)
     replicated = NamedSharding(device_mesh, PartitionSpec())
-    # The optimizer's moments are trees like the parameters and sharded like them; its counters are replicated.
-    optimizer_sharding = optax.tree.map_params(
-        optimizer,
-        lambda _, sharding: sharding,
-        optimizer_shape,
-        params_sharding,
-        transform_non_params=lambda _: replicated,
-    )
+    optimizer_sharding = optimizer_shardings(optimizer_shape, params_shape, params_sharding)
     sharding = State(params=params_sharding, optimizer=optimizer_sharding)
     shape = State(params=params_shape, optimizer=optimizer_shape)
+    decay = run.optimizer.ema_decay
+    if decay is not None:
+        sharding["ema"], shape["ema"] = params_sharding, params_shape
     tokens = NamedSharding(device_mesh, mesh.TOKENS)
     forward, heads = make_forward(run, device_mesh), make_heads(run.model)
 
     def init(key: Array) -> State:
-        params = llama.init(run.model, key)
-        return State(params=params, optimizer=optimizer.init(params))
+        return fresh_state(llama.init(run.model, key))
+
+    def fresh_state(params: llama.Params) -> State:
+        state = State(params=params, optimizer=optimizer.init(params))
+        if decay is not None:
+            state["ema"] = jax.tree.map(jnp.copy, params)
+        return state
 
     def sums(params: llama.Params, batch: Batch) -> dict[Modality, LossSums]:
         hidden = forward(params, batch)
@@ -99,7 +108,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Train
                 rows=tokens,
                 shardings=params_sharding,
             )
-        updates, optimizer_state = optimizer.update(grads, state["optimizer"], state["params"])
+            updates, optimizer_state = optimizer.update(grads, state["optimizer"], state["params"])
         metrics = Metrics(
             loss=losses.cross_entropy,
             grad_norm=optax.tree.norm(grads),
@@ -107,11 +116,16 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Train
         )
         if run.model.vision is not None:
             metrics |= {"text_loss": losses.by_modality["text"], "vision_loss": losses.by_modality["vision"]}
-        return State(params=optax.apply_updates(state["params"], updates), optimizer=optimizer_state), metrics
+        if isinstance(optimizer_state, SpikeState):
+            metrics["skipped"] = optimizer_state.skipped
+        new = State(params=optax.apply_updates(state["params"], updates), optimizer=optimizer_state)
+        if decay is not None:
+            new["ema"] = optax.incremental_update(new["params"], state["ema"], 1 - decay)
+        return new, metrics
 
     return TrainProgram(
         init=jax.jit(init, out_shardings=sharding, compiler_options=llama.drawing_options(device_mesh.devices.flat[0])),
-        fresh_optimizer=jax.jit(optimizer.init, out_shardings=optimizer_sharding),
+        fresh_state=jax.jit(fresh_state, out_shardings=sharding, donate_argnums=0),
         train_step=jax.jit(train_step, donate_argnums=0, out_shardings=(sharding, replicated)),
         state_hash=jax.jit(tree_hash, out_shardings=replicated),
         abstract_state=jax.tree.map(lambda x, at: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=at), shape, sharding),

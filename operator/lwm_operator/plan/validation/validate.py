@@ -10,7 +10,7 @@ from lwm_operator.platforms.devices import device_resources
 from lwm_operator.platforms.error import PlatformError
 from lwm_operator.platforms.gang import gang_of
 from lwm_operator.platforms.tpu import SET_BY_GKE
-from lwm_trainer.config import MAX_VALIDATIONS, Chat, Frames, violations
+from lwm_trainer.config import MAX_VALIDATIONS, Chat, Frames, optimizer_violations, violations
 
 
 def validate(spec: Spec) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def validate(spec: Spec) -> tuple[str, ...]:
             context_length=stage.context_length,
             batch_tokens=stage.batch_tokens,
             memory=stage.memory,
-        ):
+        ) + optimizer_violations(stage.optimizer, stage.total_steps):
             root = "spec." if violation.field.startswith("model.") else f"{where}."
             errors.append(f"{root}{violation.field}: {violation.message}")
     return tuple(dict.fromkeys(errors))

@@ -8,7 +8,7 @@ import pytest
 
 from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.run_config import run_config
-from lwm_trainer.config import Dataset, RunConfig, Start
+from lwm_trainer.config import CONTRACT_VERSION, OLDEST_CONTRACT_VERSION, Dataset, RunConfig, Start
 from simulation.builders import spec, stage, training
 from unit.lwm_operator.manifests.attempt_manifests import run, supporting_object
 
@@ -91,6 +91,12 @@ def test_the_run_config_holds_the_whole_attempt() -> None:
     assert config.lease is not None
     assert config.lease.name == "bible-s1-a3"
     assert "stageIndex" in json.loads(manifest["data"]["run.json"])
+
+
+def test_a_trainer_that_knows_adamw_alone_is_told_which_stages_it_cannot_run() -> None:
+    for optimizer, oldest in (({"peakLearningRate": 0.5}, OLDEST_CONTRACT_VERSION), ({"name": "muon"}, CONTRACT_VERSION)):
+        config = RunConfig.model_validate_json(supporting_object("ConfigMap", stages=[stage(optimizer=optimizer)])["data"]["run.json"])
+        assert config.min_reader_version == oldest
 
 
 def test_a_mixture_chooses_its_data_sets() -> None:

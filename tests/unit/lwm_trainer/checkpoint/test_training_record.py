@@ -45,3 +45,12 @@ def test_a_text_s_record_holds_and_hashes_what_it_always_did() -> None:
     assert record.hash() == hashlib.sha256(struct.pack("<ffI", 1.5, 2.5, 7)).hexdigest()
     with pytest.raises(KeyError):
         record.modality_losses("text")
+
+
+def test_the_skipped_steps_of_a_stage_that_skips_are_kept_and_hashed() -> None:
+    record = Record.empty(2, skips=True)
+    record.add(a_step_report(1, skipped=False))
+    before = record.hash()
+    record.add(a_step_report(1, skipped=True))
+    assert record.skipped.tolist() == [1, 0]
+    assert record.hash() != before

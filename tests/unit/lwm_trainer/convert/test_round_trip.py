@@ -105,6 +105,14 @@ def test_numbers_that_make_no_sense_are_refused(option: str, value: str, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+def test_a_step_folder_without_an_average_says_so_when_it_is_to_be_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["from-hf", str(MODELS / "grouped"), str(tmp_path / "0")]) == 0
+    assert main(["to-hf", str(tmp_path / "0"), str(tmp_path / "out"), "--ema"]) != 0
+    assert (
+        "has no average of parameters: leave out --ema, or name a step folder of a stage with optimizer.emaDecay" in capsys.readouterr().err
+    )
+
+
 def test_paths_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     same(tensors(MODELS / "tied"), tensors(there_and_back(MODELS / "tied", Path("here"))))

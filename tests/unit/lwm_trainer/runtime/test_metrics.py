@@ -29,6 +29,14 @@ def test_what_a_scrape_sees() -> None:
         assert "lwm_trainer_" + line % labels in lines
 
 
+def test_skipped_steps_are_counted() -> None:
+    metrics = Metrics("bible", "ctx512", None)
+    for skipped in (True, False, True, None):
+        metrics.step(a_step_report(skipped=skipped))
+    labels = {"training": "bible", "stage": "ctx512"}
+    assert metrics.registry.get_sample_value("lwm_trainer_skipped_steps_total", labels) == 2
+
+
 def test_each_modality_s_loss_has_a_label() -> None:
     metrics = Metrics("bible", "ctx512", None)
     metrics.step(a_step_report(modality_losses={"text": 4.0, "vision": math.nan}))

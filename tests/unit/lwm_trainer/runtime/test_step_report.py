@@ -39,3 +39,8 @@ def test_a_step_s_line_shows_each_modality_s_loss_and_null_where_it_has_none(cap
     print_step_line(a_step_report(3, loss=5.5, modality_losses={"text": 4.5, "vision": math.nan}))
     line = json.loads(capsys.readouterr().out.removeprefix(STEP_LINE_PREFIX))
     assert (line["loss"], line["textLoss"], line["visionLoss"]) == (5.5, 4.5, None)
+
+
+def test_a_step_s_line_says_whether_it_was_skipped_where_steps_are(capsys: pytest.CaptureFixture[str]) -> None:
+    print_step_line(a_step_report(3, skipped=True))
+    assert json.loads(capsys.readouterr().out.removeprefix(STEP_LINE_PREFIX))["skipped"] is True

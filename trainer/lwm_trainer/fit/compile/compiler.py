@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib import metadata, util
 from pathlib import Path
 
-from lwm_trainer.config import Checkpoint, Dataset, Optimizer, RunConfig, Start
+from lwm_trainer.config import Checkpoint, Dataset, Optimizer, RunConfig, SkipSpikes, Start
 from lwm_trainer.fit.compile import compile_worker
 from lwm_trainer.fit.compile.compile_result import CompileResult, parse_refusal
 from lwm_trainer.fit.compile.compile_worker import Request
@@ -29,7 +29,7 @@ def cache_folder() -> Path:
 
 
 def canonical(run: RunConfig) -> RunConfig:
-    """The run without the fields that do not change the program: stages that differ only in names, data, theta or rates are one program."""
+    """The run without the fields that do not change the program's size: stages that differ only in names, data, theta or rates are one."""
     return run.model_copy(
         update={
             "training": "fit",
@@ -43,12 +43,22 @@ def canonical(run: RunConfig) -> RunConfig:
             "datasets": (Dataset(name="none", kind="text", uri="/none"),),
             "rope_theta": 10000.0,
             "steps": 1000,
-            "optimizer": Optimizer(),
+            "optimizer": _canonical_optimizer(run.optimizer),
             "checkpoint": Checkpoint(root="/none", save_interval_steps=1000),
             "start": Start(),
             "compile_cache": None,
             "lease": None,
         }
+    )
+
+
+def _canonical_optimizer(optimizer: Optimizer) -> Optimizer:
+    """The optimizer with the settings alone that decide which arrays it has."""
+    return Optimizer(
+        name=optimizer.name,
+        beta1=0.0 if optimizer.name == "adafactor" and optimizer.beta1 == 0 else 0.9,
+        skip_spikes=None if optimizer.skip_spikes is None else SkipSpikes(),
+        ema_decay=None if optimizer.ema_decay is None else 0.999,
     )
 
 

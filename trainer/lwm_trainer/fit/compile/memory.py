@@ -30,6 +30,7 @@ class DeviceMemory(Contract):
 
     parameters: int
     optimizer: int
+    """The optimizer's state, and the average of the parameters where one is kept."""
     batch: int
     temporaries: int
     """used - parameters - optimizer - batch: activations, gradients, gathered weights, the compiled code."""
@@ -53,7 +54,9 @@ def device_memory(compiled: Any, program: HloProgram, state: Any, batch: Any) ->
     peak = stats.peak_memory_in_bytes
     if _platform(state) == "cpu":
         peak = stats.argument_size_in_bytes + stats.temp_size_in_bytes + stats.output_size_in_bytes - stats.alias_size_in_bytes
-    parameters, optimizer, inputs = (_local_bytes(tree) for tree in (state["params"], state["optimizer"], batch))
+    parameters, optimizer, inputs = (
+        _local_bytes(tree) for tree in (state["params"], {name: tree for name, tree in state.items() if name != "params"}, batch)
+    )
     arguments = parameters + optimizer + inputs
     used = max(peak, arguments) + stats.generated_code_size_in_bytes
     return DeviceMemory(

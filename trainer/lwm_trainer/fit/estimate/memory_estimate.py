@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from lwm_trainer.config import RunConfig
-from lwm_trainer.config.precision import BYTES
 from lwm_trainer.fit.estimate.flops import parameter_counts
+from lwm_trainer.fit.estimate.optimizer_cost import state_bytes
 from lwm_trainer.ring import ring_ulysses_split
 
 FLOAT32 = 4
@@ -18,7 +18,7 @@ class MemoryEstimate:
 
     parameters: int
     optimizer: int
-    """First and second moments."""
+    """The optimizer's state, and the average of the parameters where one is kept."""
     gradients: int
     """The gradients of a step and, with gradient accumulation, of a part of it."""
     saved: int
@@ -66,7 +66,7 @@ def estimate_memory(run: RunConfig) -> MemoryEstimate:
     stream = 4 * tokens * model.width * width
     return MemoryEstimate(
         parameters=shard,
-        optimizer=shard + shard // FLOAT32 * BYTES[run.precision.moments],
+        optimizer=state_bytes(run) // (mesh.fsdp * mesh.sp * mesh.tp),
         gradients=shard * (2 if memory.gradient_accumulation_steps > 1 else 1),
         saved=model.layers * tokens * saved_bytes,
         transient=stream + gathered + max(mlp, ring.shard_bytes + 4 * tokens * queries * width, loss),

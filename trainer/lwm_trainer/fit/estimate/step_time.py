@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from lwm_trainer.config import RunConfig
 from lwm_trainer.config.accelerator_families import Device
-from lwm_trainer.config.precision import BYTES
 from lwm_trainer.fit.estimate.flops import StepFlops, parameter_counts, step_flops
+from lwm_trainer.fit.estimate.optimizer_cost import orthogonalization, state_bytes
 from lwm_trainer.ring import ring_ulysses_split
 
 MATMUL_SHARE = 0.7
@@ -98,7 +98,7 @@ def estimate_step_time(run: RunConfig, device: Device, *, block: int = BLOCK) ->
         *_sequence(run, device, share),
         _parameters(run, device, busy),
         _tensor(run, device),
-        _optimizer(run, device),
+        *_optimizer(run, device),
         *_replicas(run, device),
     )
     if run.memory.remat == "offload":
@@ -194,16 +194,30 @@ def _tensor(run: RunConfig, device: Device) -> Phase:
     )
 
 
-def _optimizer(run: RunConfig, device: Device) -> Phase:
-    """The optimizer reads gradients (twice, first for their norm), parameters and two moments, and writes the last three; all float32 but
-    the first moment, which is as `precision.moments` says."""
-    count, first_moment = _device_parameters(run), BYTES[run.precision.moments]
-    return Phase(
-        name="optimizer",
-        seconds=(6 * FLOAT32 + 2 * first_moment) * count / device.hbm_rate,
-        text=f"(6 x {FLOAT32} + 2 x {first_moment}) bytes x {count:.3g} parameters of a device / {device.hbm_rate:.3g} bytes of HBM "
-        f"a second",
-    )
+def _optimizer(run: RunConfig, device: Device) -> list[Phase]:
+    """The optimizer reads gradients (twice, first for their norm), parameters and its state, and writes the last two."""
+    count, state = _device_parameters(run), state_bytes(run) / parameter_counts(run.model).total
+    phases = [
+        Phase(
+            name="optimizer",
+            seconds=(4 * FLOAT32 + 2 * state) * count / device.hbm_rate,
+            text=f"(4 x {FLOAT32} + 2 x {state:.3g}) bytes x {count:.3g} parameters of a device / {device.hbm_rate:.3g} bytes of HBM "
+            f"a second",
+        )
+    ]
+    if run.optimizer.name == "muon":
+        work, shards, passes = orthogonalization(run.model), run.mesh.fsdp * run.mesh.sp, _passes(run)
+        devices, rate = shards * run.mesh.tp, _ring_rate(run, device, shards)
+        sent = FLOAT32 * work.gathered * (shards - 1) / devices
+        phases.append(
+            Phase(
+                name="orthogonalization",
+                seconds=passes * work.flops / devices / (device.flops * MATMUL_SHARE) + sent / rate,
+                text=f"{passes} passes x {work.flops:.3g} FLOPs / {devices} devices / ({device.flops:.3g} a second x {MATMUL_SHARE:g}) + "
+                f"{sent:.3g} bytes / {rate:.3g} bytes a second",
+            )
+        )
+    return phases
 
 
 def _replicas(run: RunConfig, device: Device) -> list[Phase]:

@@ -75,6 +75,10 @@ MEDIA = {"tokenizer": "gs://lwm/vqgan.safetensors"}
         ({"datasets": [books(documents={"minTokens": 9, "maxTokens": 8})]}, ["spec.datasets[books].documents.maxTokens", "8 is less", "9"]),
         ({"stages": [stage(loss={"modalities": {}})]}, ["spec.stages[ctx512].loss.modalities", "add model.vision"]),
         (
+            {"stages": [stage(optimizer={"skipSpikes": {"window": 60}})]},
+            ["spec.stages[ctx512].optimizer.skipSpikes.window: 60 is not less than the stage's 60 steps", "lower it"],
+        ),
+        (
             {"model": {"layers": 1, "width": 126, "heads": 2, "kvHeads": 2, "headDim": 64, "mlpWidth": 512, "vocabSize": 2048}},
             ["spec.model.width", "use 128"],
         ),

@@ -32,6 +32,12 @@ def test_shapes_mesh_and_memory_do(change: dict[str, Any]) -> None:
     assert canonical(run(**change)) != canonical(run())
 
 
+@pytest.mark.parametrize("change", [{"name": "muon"}, {"name": "adafactor", "beta1": 0.0}, {"ema_decay": 0.9}])
+def test_what_the_optimizer_keeps_makes_another_program(change: dict[str, Any]) -> None:
+    assert canonical(run(optimizer=change)) != canonical(run())
+    assert canonical(run(optimizer=change | {"peak_learning_rate": 0.5})) == canonical(run(optimizer=change))
+
+
 def test_the_compiler_is_asked_once_and_again_for_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     requests: list[str] = []
 

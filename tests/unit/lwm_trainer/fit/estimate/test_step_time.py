@@ -51,6 +51,13 @@ def test_float32_products_take_six_passes_and_a_smaller_moment_less_memory_traff
     assert phase(small, "optimizer").seconds == pytest.approx(7 / 8 * phase(mixed, "optimizer").seconds)
 
 
+def test_muon_reads_one_moment_less_and_orthogonalizes() -> None:
+    adamw, muon = (estimate_step_time(a_tpu_run({"fsdp": 4, "sp": 16}, optimizer={"name": name}), V5P) for name in ("adamw", "muon"))
+    assert phase(muon, "optimizer").seconds < phase(adamw, "optimizer").seconds
+    assert muon.seconds > adamw.seconds
+    assert [each.name for each in muon.phases if each.name not in {one.name for one in adamw.phases}] == ["orthogonalization"]
+
+
 def test_a_run_without_its_ulysses_degree_is_refused() -> None:
     run = a_tpu_run({"fsdp": 4, "sp": 16})
     with pytest.raises(ValueError, match=r"mesh\.ulysses: not given"):
