@@ -6,6 +6,7 @@ from importlib.util import find_spec
 import jax
 
 from lwm_trainer.config import ErrorReason, ExitCode, Gang
+from lwm_trainer.config.runtime_flags import runtime_environment
 
 PLATFORMS_VARIABLE = "JAX_PLATFORMS"
 """Set to `cpu` by a user, it makes a gang of TPU or GPU hosts run on as many CPU devices, to rehearse a training."""
@@ -47,11 +48,9 @@ def prepare(gang: Gang, index: int) -> None:
             f"accelerator.type {gang.platform}: this image has no {RUNTIMES[gang.platform]}: use one built with "
             f"--build-arg ACCELERATOR={gang.platform}"
         )
+    os.environ |= runtime_environment(gang.platform, os.environ)
     if gang.platform == "gpu":
         jax.config.update("jax_platforms", "cuda")
-        # By default XLA keeps one permute in flight, but a hop of the ring has four: keys, values and both gradients.
-        flags = os.environ.get("XLA_FLAGS", "")
-        os.environ["XLA_FLAGS"] = f"--xla_gpu_experimental_parallel_collective_overlap_limit=4 {flags}"
     else:
         jax.config.update("jax_platforms", "tpu")
         for name, value in tpu_variables(gang, index).items():

@@ -2,6 +2,7 @@ import jax
 import pytest
 
 from lwm_trainer.config import ExitCode, Gang
+from lwm_trainer.config.runtime_flags import runtime_environment
 from lwm_trainer.parallel import devices
 
 
@@ -39,6 +40,17 @@ def test_an_image_for_something_else_is_told_so(platform: str, monkeypatch: pyte
     ) as raised:
         devices.prepare(gang(platform), 0)
     assert raised.value.code == ExitCode.BAD_CONFIG
+
+
+def test_a_gpu_host_has_the_flags_of_its_platform_before_jax_looks_for_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jax.config, "update", lambda *_: None)
+    monkeypatch.setitem(devices.RUNTIMES, "gpu", "jax")
+    environment = {"XLA_FLAGS": "--xla_dump_to=/tmp"}
+    monkeypatch.setattr("os.environ", environment)
+    devices.prepare(gang("gpu"), 0)
+    assert environment == {"XLA_CLIENT_MEM_FRACTION": "0.9"} | {
+        "XLA_FLAGS": f"{runtime_environment('gpu', {})['XLA_FLAGS']} --xla_dump_to=/tmp"
+    }
 
 
 def test_a_gang_of_tpu_hosts_rehearses_on_cpu_devices(monkeypatch: pytest.MonkeyPatch) -> None:
