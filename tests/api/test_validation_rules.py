@@ -63,8 +63,13 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     ),
     "heads over tensor": (
         {"stages": [stage(mesh={"dp": 2, "tp": 4})]},
-        "mesh.tp must divide model.heads and model.kvHeads",
+        "mesh.tp must divide model.heads, and model.kvHeads or be a multiple of it",
         {"stages": [stage(mesh={"dp": 4, "tp": 2})]},
+    ),
+    "key heads over tensor": (
+        {"model": {**MODEL, "heads": 12, "kvHeads": 6}, "stages": [stage(mesh={"dp": 2, "tp": 4})]},
+        "mesh.tp must divide model.heads, and model.kvHeads or be a multiple of it",
+        {"model": {**MODEL, "kvHeads": 1}, "stages": [stage(mesh={"dp": 4, "tp": 2})]},
     ),
     "groups over the ring": (
         {"stages": [stage(mesh={"dp": 2, "sp": 4, "ulysses": 3})]},

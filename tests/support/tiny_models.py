@@ -12,7 +12,7 @@ from lwm_trainer.checkpoint.manifest import ModelManifest
 from lwm_trainer.config import Model
 from lwm_trainer.convert.step_folder import write_step
 from lwm_trainer.model import llama
-from lwm_trainer.parallel.mesh import AXIS_NAMES, shardings
+from lwm_trainer.parallel.mesh import AXIS_NAMES, parameter_shardings
 from support.byte_tokenizer import byte_tokenizer_json
 
 
@@ -31,7 +31,7 @@ def random_params(model: Model, mesh: jax.sharding.Mesh, seed: int = 0) -> Any:
         placed: jax.Array = jax.device_put(values, sharding)
         return placed
 
-    return jax.tree.map(one, llama.abstract(model), shardings(mesh, llama.logical_axes(model)))
+    return jax.tree.map(one, llama.abstract(model), parameter_shardings(mesh, model))
 
 
 def write_random_model(folder: Path, model: Model, context_length: int) -> list[str]:

@@ -51,8 +51,8 @@ class Spec(Resource):
                 "mesh: dp x fsdp x tp x sp must equal accelerator.gpu.hosts x perHost: change the mesh or the number of hosts",
             ),
             _each_stage(
-                "self.model.heads % s.mesh.tp == 0 && self.model.kvHeads % s.mesh.tp == 0",
-                "mesh.tp must divide model.heads and model.kvHeads: use a common divisor",
+                "self.model.heads % s.mesh.tp == 0 && (self.model.kvHeads % s.mesh.tp == 0 || s.mesh.tp % self.model.kvHeads == 0)",
+                "mesh.tp must divide model.heads, and model.kvHeads or be a multiple of it: use a divisor of both",
             ),
             _each_stage(
                 "!has(s.mixture) || s.mixture.all(m, self.datasets.exists(d, d.name == m.dataset))",

@@ -14,7 +14,7 @@ from lwm_trainer.config.gang import Gang, Hang, Lease
 from lwm_trainer.config.gate import GATE_VERSION, Gate
 from lwm_trainer.config.loss import Loss, Modalities
 from lwm_trainer.config.memory import Memory, Remat
-from lwm_trainer.config.mesh import Mesh, ulysses_degrees
+from lwm_trainer.config.mesh import Mesh, key_head_copies, ulysses_degrees
 from lwm_trainer.config.model import Model, RopeScaling, Vision
 from lwm_trainer.config.names import (
     CONFIG_PATH,
@@ -116,6 +116,7 @@ __all__ = [
     "VersionedRecord",
     "Violation",
     "Vision",
+    "key_head_copies",
     "least_theta",
     "optimizer_violations",
     "slice_name",

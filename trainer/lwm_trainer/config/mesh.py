@@ -19,7 +19,8 @@ class Mesh(Contract):
     fsdp: Annotated[int, Field(ge=1, le=65536)] = 1
     """Data parallelism with sharded parameters. fsdp x sp must divide model.width."""
     tp: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Tensor parallelism over heads, MLP and vocabulary. It must divide heads, kvHeads, mlpWidth and vocabSize. Best within one host."""
+    """Tensor parallelism over heads, MLP and vocabulary. It must divide heads, mlpWidth and vocabSize, and kvHeads or be a
+    multiple of it: then each key head is on several devices. Best within one host."""
     sp: Annotated[int, Field(ge=1, le=65536)] = 1
     """Sequence parallelism: a device holds contextLength / sp tokens of a row. 2 x sp must divide contextLength. 1: no sequence
     parallelism."""
@@ -40,3 +41,8 @@ def ulysses_degrees(model: Model, mesh: Mesh) -> list[int]:
     """Every `mesh.ulysses` that is possible, ascending: the common divisors of sp and of the query heads of a tp shard."""
     common = math.gcd(mesh.sp, max(model.heads // mesh.tp, 1))
     return [degree for degree in range(1, common + 1) if common % degree == 0]
+
+
+def key_head_copies(model: Model, tp: int) -> int:
+    """Devices of `tp` that compute the same key head: 1 unless tp exceeds the key heads."""
+    return max(1, tp // model.kv_heads)

@@ -39,7 +39,8 @@ class Model(Contract):
     heads: Annotated[int, Field(ge=1, le=1024)]
     """Number of query heads per layer: a multiple of mesh.tp."""
     kv_heads: Annotated[int, Field(ge=1, le=1024)]
-    """Number of key/value heads per layer: a divisor of heads and a multiple of mesh.tp. Equal to heads: no grouped-query attention."""
+    """Number of key/value heads per layer: a divisor of heads, and a multiple or divisor of mesh.tp. Equal to heads: no grouped-query
+    attention."""
     head_dim: Annotated[int, Field(ge=2, le=1024)]
     """Channels per head: an even number, because the rotary embedding rotates pairs. heads x headDim may differ from width."""
     mlp_width: Annotated[int, Field(ge=8, le=262144)]

@@ -74,9 +74,16 @@ def violations(
                 f"leave it out, or use one that is",
             )
         )
-    for name, heads in (("heads", model.heads), ("kvHeads", model.kv_heads)):
-        if heads % mesh.tp:
-            invalid.append(Violation(field="mesh.tp", message=f"{mesh.tp} does not divide model.{name} {heads}: use a divisor of it"))
+    if model.heads % mesh.tp:
+        invalid.append(Violation(field="mesh.tp", message=f"{mesh.tp} does not divide model.heads {model.heads}: use a divisor of it"))
+    if model.kv_heads % mesh.tp and mesh.tp % model.kv_heads:
+        invalid.append(
+            Violation(
+                field="mesh.tp",
+                message=f"{mesh.tp} is neither a divisor nor a multiple of model.kvHeads {model.kv_heads}: use "
+                f"{_near(mesh.tp, model.kv_heads)}, or a divisor of {model.kv_heads}",
+            )
+        )
     if model.heads % model.kv_heads:
         invalid.append(
             Violation(field="model.kvHeads", message=f"{model.kv_heads} does not divide model.heads {model.heads}: use a divisor of it")

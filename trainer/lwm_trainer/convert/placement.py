@@ -35,7 +35,7 @@ def load_parameters(
     model: config.Model, reader: ParameterReader, device_mesh: jax.sharding.Mesh, dtype: str, progress: Callable[[int], None]
 ) -> llama.Params:
     """Load all parameters as global arrays of `dtype`, sharded as in training; `progress` is called with the bytes of every slice."""
-    shardings = jax.tree.leaves(mesh.shardings(device_mesh, llama.logical_axes(model)))
+    shardings = jax.tree.leaves(mesh.parameter_shardings(device_mesh, model))
     arrays = [
         _load(parameter, reader, sharding, jnp.dtype(dtype), progress)
         for parameter, sharding in zip(model_parameters(model), shardings, strict=True)

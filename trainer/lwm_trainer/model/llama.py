@@ -81,6 +81,7 @@ def hidden_states(
     vision_BT: Array | None = None,
     place_table: Callable[[Array], Array] = lambda table_VD: table_VD,
     precision: config.Precision = config.Precision(),  # noqa: B008 - frozen
+    key_head_copies: int = 1,
 ) -> Array:
     """Run the model up to its last norm: hidden states [B, T, D] of type `precision.compute`.
 
@@ -94,6 +95,7 @@ def hidden_states(
         vision_BT: bool, true for tokens of the vision vocabulary, whose ids overlap with those of the text vocabulary. None: all are text.
         place_table: applied to an embedding table before tokens are looked up in it, for its sharding constraint.
         precision: types of activations and of the parameters that layers use, and arithmetic of rotary angles.
+        key_head_copies: how often each key head is computed, side by side: `attend` gets as many times the model's key heads.
     """
     ends = _merge(EmbeddingAndHead, model, params["ends"])
     x_BTD = place(ends.embed(token_BT, vision_BT, place_table).astype(jnp.dtype(precision.compute)))
@@ -102,7 +104,7 @@ def hidden_states(
 
     def layer(x_BTD: Array, parameters: Params) -> tuple[Array, None]:
         block = _merge(Block, model, parameters)
-        return place(block(checkpoint_name(x_BTD, STREAM), position_BT, rotary, attend, token_wise)), None
+        return place(block(checkpoint_name(x_BTD, STREAM), position_BT, rotary, attend, token_wise, key_head_copies)), None
 
     x_BTD, _ = jax.lax.scan(rematerialized(layer, remat, attention_names), x_BTD, params["layers"])
     return ends.norm(x_BTD)  # type: ignore[no-any-return]
@@ -124,6 +126,7 @@ def cached_hidden_states(
     vision_BT: Array | None = None,
     place_table: Callable[[Array], Array] = lambda table_VD: table_VD,
     precision: config.Precision = config.Precision(),  # noqa: B008 - frozen
+    key_head_copies: int = 1,
 ) -> tuple[Array, list[C]]:
     """Run the model on new tokens of rows whose earlier keys and values are in `caches`; forward only.
 
@@ -149,7 +152,7 @@ def cached_hidden_states(
 
     for parameters, cache in zip(params["layers"], caches, strict=True):
         block = _merge(Block, model, parameters)
-        x_BTD = place(block(x_BTD, position_BT, rotary, partial(attend_and_keep, cache), whole_row))
+        x_BTD = place(block(x_BTD, position_BT, rotary, partial(attend_and_keep, cache), whole_row, key_head_copies))
     return ends.norm(x_BTD), new_caches
 
 

@@ -69,11 +69,15 @@ class Attention(nnx.Module):
         outer = (2 * model.layers * heads * channels) ** -0.5
         self.output = _parameter(rngs.params(), (heads, channels, width), ("heads", "head_dim", "embed"), outer)
 
-    def __call__(self, x_BTD: Array, position_BT: Array, rotary: Angles, attend: Attend) -> Array:
+    def __call__(self, x_BTD: Array, position_BT: Array, rotary: Angles, attend: Attend, key_head_copies: int) -> Array:
+        """`key_head_copies`: how often each key head is computed, side by side, so that as many devices can have one each."""
         dtype = x_BTD.dtype
+        key, value = (
+            part[...] if key_head_copies == 1 else jnp.repeat(part[...], key_head_copies, axis=1) for part in (self.key, self.value)
+        )
         q = jnp.einsum("btd,dhc->bthc", x_BTD, self.query[...].astype(dtype))
-        k = jnp.einsum("btd,dkc->btkc", x_BTD, self.key[...].astype(dtype))
-        v = jnp.einsum("btd,dkc->btkc", x_BTD, self.value[...].astype(dtype))
+        k = jnp.einsum("btd,dkc->btkc", x_BTD, key.astype(dtype))
+        v = jnp.einsum("btd,dkc->btkc", x_BTD, value.astype(dtype))
         angle_BTC = rotary(position_BT)  # in each layer anew: those of a million tokens are 256 MiB
         q, k = rotate(q, angle_BTC), rotate(k, angle_BTC)
         out = attend(checkpoint_name(q, QUERY), checkpoint_name(k, KEY), checkpoint_name(v, VALUE))
@@ -108,8 +112,10 @@ class Block(nnx.Module):
         self.mlp_norm = RMSNorm(model.width, model.norm_epsilon)
         self.mlp = MLP(model, rngs)
 
-    def __call__(self, x_BTD: Array, position_BT: Array, rotary: Angles, attend: Attend, token_wise: TokenWise) -> Array:
-        x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), position_BT, rotary, attend)
+    def __call__(
+        self, x_BTD: Array, position_BT: Array, rotary: Angles, attend: Attend, token_wise: TokenWise, key_head_copies: int
+    ) -> Array:
+        x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), position_BT, rotary, attend, key_head_copies)
         return x_BTD + self.mlp(self.mlp_norm(x_BTD), token_wise)
 
 

@@ -15,6 +15,7 @@ from jax.experimental import mesh_utils
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from lwm_trainer import config
+from lwm_trainer.model import llama
 from lwm_trainer.ring.axes import Axes
 
 AXIS_NAMES = ("dp", "fsdp", "ring", "ulysses", "tp")
@@ -23,7 +24,9 @@ AXIS_NAMES = ("dp", "fsdp", "ring", "ulysses", "tp")
 ROW_AXES = ("dp", "fsdp")
 RING_AXES = Axes(rows=ROW_AXES, ring="ring", ulysses="ulysses", heads="tp")
 
-RULES: dict[str, str | tuple[str, ...] | None] = {
+Rules = dict[str, str | tuple[str, ...] | None]
+
+RULES: Rules = {
     "embed": ("fsdp", "ring", "ulysses"),  # the ring's ranks are data-parallel to the parameters, so they share the shards
     "head_dim": None,
     "heads": "tp",
@@ -71,14 +74,23 @@ def arrange_devices(devices: Sequence[Any], shape: tuple[int, ...]) -> np.ndarra
     return np.concatenate([mesh_utils.create_device_mesh(inner, devices, allow_split_physical_axes=True) for devices in slices])
 
 
-def spec(axes: tuple[str, ...]) -> PartitionSpec:
-    """The partition of an array with these logical axes. Raises ValueError for a name that RULES does not place."""
-    unknown = [axis for axis in axes if axis not in RULES]
+def spec(axes: tuple[str, ...], rules: Rules = RULES) -> PartitionSpec:
+    """The partition of an array with these logical axes. Raises ValueError for a name that the rules do not place."""
+    unknown = [axis for axis in axes if axis not in rules]
     if unknown:
         raise ValueError(f"logical axis {unknown[0]!r} has no place: add it to lwm_trainer.parallel.mesh.RULES")
-    return PartitionSpec(*(RULES[axis] for axis in axes))
+    return PartitionSpec(*(rules[axis] for axis in axes))
 
 
-def shardings(mesh: jax.sharding.Mesh, logical_axes: Any) -> Any:
+def shardings(mesh: jax.sharding.Mesh, logical_axes: Any, rules: Rules = RULES) -> Any:
     """The tree of `NamedSharding`s for a tree of logical axes (tuples of names)."""
-    return jax.tree.map(lambda axes: NamedSharding(mesh, spec(axes)), logical_axes, is_leaf=lambda leaf: isinstance(leaf, tuple))
+    return jax.tree.map(lambda axes: NamedSharding(mesh, spec(axes, rules)), logical_axes, is_leaf=lambda leaf: isinstance(leaf, tuple))
+
+
+def parameter_shardings(mesh: jax.sharding.Mesh, model: config.Model) -> Any:
+    """The shardings of a model's parameters, a tree like them.
+
+    Where tp exceeds the key heads, every device of tp keeps the projections of all of them: see `config.key_head_copies`.
+    """
+    rules = RULES if config.key_head_copies(model, mesh.shape["tp"]) == 1 else RULES | {"kv_heads": None}
+    return shardings(mesh, llama.logical_axes(model), rules)

@@ -159,7 +159,7 @@ def split_cost(
     chip: DeviceRates,
 ) -> SplitCost:
     """The cost of one Ulysses degree, one of `config.ulysses_degrees`. Other arguments as in `choose_split`."""
-    heads, key_heads = model.heads // mesh.tp, model.kv_heads // mesh.tp
+    heads, key_heads = model.heads // mesh.tp, max(1, model.kv_heads // mesh.tp)
     sent_heads = math.lcm(key_heads, degree)
     ring = mesh.sp // degree
     local_rows = rows // (mesh.dp * mesh.fsdp)

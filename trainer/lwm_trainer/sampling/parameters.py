@@ -14,7 +14,7 @@ from lwm_trainer.parallel import mesh
 
 def abstract_parameters(model: config.Model, device_mesh: jax.sharding.Mesh) -> llama.Params:
     """The tree that a checkpoint of a training is restored onto: shapes, dtypes and shardings."""
-    shardings = mesh.shardings(device_mesh, llama.logical_axes(model))
+    shardings = mesh.parameter_shardings(device_mesh, model)
     return jax.tree.map(  # type: ignore[no-any-return]
         lambda shape, sharding: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding), llama.abstract(model), shardings
     )

@@ -94,9 +94,10 @@ def make_programs(
     by_rows = NamedSharding(device_mesh, PartitionSpec(axes.rows))
     backend = choose_backend(device_mesh.devices.flat[0])
     dtype = jnp.dtype(cache_dtype or precision.compute)
+    copies = config.key_head_copies(model, device_mesh.shape[axes.heads])
 
     def new_caches(rows: int, slots: int) -> Caches:
-        shape = (rows, model.kv_heads, slots, model.head_dim)
+        shape = (rows, model.kv_heads * copies, slots, model.head_dim)
         return [KeysAndValues(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype)) for _ in range(model.layers)]
 
     def hidden(
@@ -115,6 +116,7 @@ def make_programs(
                 vision_BT=tokens.vision_BT,
                 place_table=lambda x: x if table is None else jax.lax.with_sharding_constraint(x, table),
                 precision=precision,
+                key_head_copies=copies,
             )
 
     def prefill(params: llama.Params, caches: Caches, tokens: Tokens, first_row: Array) -> tuple[Array, Caches]:

@@ -41,6 +41,7 @@ def make_forward(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Calla
             vision_BT=batch["vision"] == 1 if run.model.vision is not None else None,
             place_table=lambda x: jax.lax.with_sharding_constraint(x, table),
             precision=run.precision,
+            key_head_copies=config.key_head_copies(run.model, run.mesh.tp),
         )
 
     return forward

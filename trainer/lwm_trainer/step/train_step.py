@@ -67,7 +67,7 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Train
     """Build a stage's functions for this mesh; nothing is computed yet."""
     optimizer = make_optimizer(run.optimizer, run.steps, run.precision.moments)
     params_shape = llama.abstract(run.model)
-    params_sharding = mesh.shardings(device_mesh, llama.logical_axes(run.model))
+    params_sharding = mesh.parameter_shardings(device_mesh, run.model)
     optimizer_shape = jax.eval_shape(optimizer.init, params_shape)
     replicated = NamedSharding(device_mesh, PartitionSpec())
     optimizer_sharding = optimizer_shardings(optimizer_shape, params_shape, params_sharding)

@@ -1,6 +1,6 @@
 import pytest
 
-from lwm_trainer.config import Memory, Mesh, Model, Rollback, RopeScaling, RunConfig, Start, Vision, violations
+from lwm_trainer.config import Memory, Mesh, Model, Rollback, RopeScaling, RunConfig, Start, Vision, key_head_copies, violations
 from support.builders import a_run
 
 MODEL = Model(layers=2, width=64, heads=4, kv_heads=2, head_dim=16, mlp_width=128, vocab_size=128)
@@ -23,7 +23,12 @@ def test_what_fits_has_no_misfit() -> None:
             "3 does not divide both sp 4 and the query heads of a tp shard, heads 4 / tp 1: use 1, 2, 4, or leave it out",
         ),
         ({"mesh": Mesh(tp=2, sp=4, ulysses=4)}, "mesh.ulysses", "4 does not divide both sp 4 and the query heads of a tp shard"),
-        ({"mesh": Mesh(tp=4, sp=2)}, "mesh.tp", "4 does not divide model.kvHeads 2"),
+        ({"mesh": Mesh(tp=8)}, "mesh.tp", "8 does not divide model.heads 4"),
+        (
+            {"model": MODEL.model_copy(update={"heads": 12, "kv_heads": 6}), "mesh": Mesh(tp=4, sp=2)},
+            "mesh.tp",
+            "4 is neither a divisor nor a multiple of model.kvHeads 6: use 6, or a divisor of 6",
+        ),
         ({"model": MODEL.model_copy(update={"kv_heads": 3})}, "model.kvHeads", "3 does not divide model.heads 4"),
         ({"model": MODEL.model_copy(update={"head_dim": 15})}, "model.headDim", "15 is odd"),
         ({"model": MODEL.model_copy(update={"mlp_width": 127})}, "model.mlpWidth", "127 is not a multiple of tp = 2"),
@@ -55,6 +60,12 @@ def test_a_split_that_fits_or_none_is_no_misfit(ulysses: int | None, ring: int) 
     assert violations(model=MODEL, mesh=mesh, devices=8, context_length=64, batch_tokens=512, memory=Memory()) == []
     assert mesh.ring == ring
     assert a_run(mesh=mesh).model_dump(by_alias=True)["mesh"]["ulysses"] == ulysses
+
+
+def test_devices_of_tp_may_be_more_than_the_key_heads() -> None:
+    mesh = Mesh(tp=4, sp=2)
+    assert violations(model=MODEL, mesh=mesh, devices=8, context_length=64, batch_tokens=512, memory=Memory()) == []
+    assert [key_head_copies(MODEL, tp) for tp in (1, 2, 4)] == [1, 1, 2]
 
 
 def test_the_run_config_survives_the_way_through_json() -> None:

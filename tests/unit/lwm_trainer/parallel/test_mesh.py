@@ -22,6 +22,14 @@ def test_every_rule_places_a_parameter_and_a_model_with_an_unplaced_one_is_refus
                 mesh.shardings(made, llama.logical_axes(model))
 
 
+@pytest.mark.parametrize(("tp", "partition"), [(2, "tp"), (4, None)])
+def test_the_projections_of_key_heads_are_on_every_device_of_tp_where_there_are_more_of_these(tp: int, partition: str | None) -> None:
+    model = Model(layers=1, width=8, heads=4, kv_heads=2, head_dim=2, mlp_width=8, vocab_size=16)
+    attention = mesh.parameter_shardings(mesh.make_mesh(Mesh(tp=tp, fsdp=8 // tp)), model)["layers"]["attention"]
+    assert [attention[name].spec[2] for name in ("key", "value")] == [partition] * 2
+    assert attention["query"].spec[2] == "tp"
+
+
 def test_heads_of_one_token_are_neighbours_and_replicas_are_farthest() -> None:
     made = mesh.make_mesh(Mesh(dp=2, sp=2, tp=2))
     assert [device.id for device in made.devices[0, 0].flat] == [0, 1, 2, 3]

@@ -20,7 +20,7 @@ from support.tiny_models import one_device_mesh, random_params
 
 MODEL = Model(layers=2, width=32, heads=4, kv_heads=2, head_dim=8, mlp_width=48, vocab_size=64, vision=Vision(vocab_size=48))
 THETA, CHUNK, LENGTH = 500.0, 16, 75
-MESHES = [Mesh(sp=8), Mesh(fsdp=2, sp=4), Mesh(dp=2, sp=2, tp=2)]
+MESHES = [Mesh(sp=8), Mesh(fsdp=2, sp=4), Mesh(dp=2, sp=2, tp=2), Mesh(sp=2, tp=4)]
 
 
 @cache

@@ -6,7 +6,7 @@ A multiply-add counts as two. Norms, rotary embedding, softmax and optimizer are
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lwm_trainer.config import Model, Remat, RunConfig
+from lwm_trainer.config import Model, Remat, RunConfig, key_head_copies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,18 @@ def parameter_counts(model: Model) -> ParameterCounts:
     )
 
 
+def copied_parameters(run: RunConfig) -> int:
+    """Parameters of a layer that all devices of tp have, because there are fewer key heads than devices."""
+    copied = key_head_copies(run.model, run.mesh.tp) > 1
+    return 2 * run.model.width * run.model.kv_heads * run.model.head_dim if copied else 0
+
+
+def device_parameters(run: RunConfig) -> int:
+    """Parameters of one device."""
+    total, copied = parameter_counts(run.model).total, run.model.layers * copied_parameters(run)
+    return (total + (run.mesh.tp - 1) * copied) // (run.mesh.fsdp * run.mesh.sp * run.mesh.tp)
+
+
 def recomputed_parameters(counts: ParameterCounts, remat: Remat) -> int:
     """Parameters of a layer whose matrix products are recomputed in the backward pass.
 
@@ -94,12 +106,15 @@ def step_flops(run: RunConfig, documents: Sequence[int] | None = None) -> StepFl
     if sum(lengths) != run.batch_tokens:
         raise ValueError(f"documents: their lengths sum to {sum(lengths)}, not to batchTokens {run.batch_tokens}: give those of one step")
     counts, tokens = parameter_counts(run.model), run.batch_tokens
+    again = (key_head_copies(run.model, run.mesh.tp) - 1) * copied_parameters(run)
     # Two matrix products of 2 x length^2 x heads x headDim, half of each masked.
     forward = 2 * run.model.layers * run.model.heads * run.model.head_dim * sum(length**2 for length in lengths)
     recomputed = recomputed_parameters(counts, run.memory.remat)
     return StepFlops(
         model=6 * tokens * (run.model.layers * counts.layer + counts.head) + 3 * forward,
-        layers=tokens * run.model.layers * (6 * counts.layer + 2 * recomputed),
+        layers=tokens
+        * run.model.layers
+        * (6 * counts.layer + 2 * recomputed + (6 + 2 * (run.memory.remat not in ("none", "qkv"))) * again),
         # The backward pass recomputes the scores and has four more products: five halves of the forward pass.
         attention=forward * (9 if run.memory.remat == "full" else 7) // 2,
         loss=tokens * counts.head * 6,  # logits, computed once, and two gradients

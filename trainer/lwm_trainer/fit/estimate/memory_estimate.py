@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from lwm_trainer.config import RunConfig
-from lwm_trainer.fit.estimate.flops import parameter_counts
+from lwm_trainer.config import RunConfig, key_head_copies
+from lwm_trainer.fit.estimate.flops import device_parameters, parameter_counts
 from lwm_trainer.fit.estimate.optimizer_cost import state_bytes
 from lwm_trainer.ring import ring_ulysses_split
 
@@ -35,10 +35,11 @@ def estimate_memory(run: RunConfig) -> MemoryEstimate:
     """Memory of a run whose `mesh.ulysses` is given."""
     model, mesh, memory = run.model, run.mesh, run.memory
     counts, width = parameter_counts(model), run.precision.compute_bytes
-    shard = FLOAT32 * counts.total // (mesh.fsdp * mesh.sp * mesh.tp)
+    shard = FLOAT32 * device_parameters(run)
     rows = run.rows // (mesh.dp * mesh.fsdp) // memory.gradient_accumulation_steps
     tokens = rows * run.context_length // mesh.sp
-    queries, keys, inner = (size // mesh.tp for size in (model.heads * model.head_dim, model.kv_heads * model.head_dim, model.mlp_width))
+    key_heads = model.kv_heads * key_head_copies(model, mesh.tp)
+    queries, keys, inner = (size // mesh.tp for size in (model.heads * model.head_dim, key_heads * model.head_dim, model.mlp_width))
     outputs = queries if mesh.ulysses in (None, 1) else 2 * queries  # sharded by heads, and again by tokens
     saved_bytes = {  # per token and layer
         "full": width * model.width,
@@ -66,7 +67,7 @@ def estimate_memory(run: RunConfig) -> MemoryEstimate:
     stream = 4 * tokens * model.width * width
     return MemoryEstimate(
         parameters=shard,
-        optimizer=state_bytes(run) // (mesh.fsdp * mesh.sp * mesh.tp),
+        optimizer=state_bytes(run) * device_parameters(run) // counts.total,
         gradients=shard * (2 if memory.gradient_accumulation_steps > 1 else 1),
         saved=model.layers * tokens * saved_bytes,
         transient=stream + gathered + max(mlp, ring.shard_bytes + 4 * tokens * queries * width, loss),

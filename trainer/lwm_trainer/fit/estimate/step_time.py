@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lwm_trainer.config import RunConfig
 from lwm_trainer.config.accelerator_families import Device
-from lwm_trainer.fit.estimate.flops import StepFlops, parameter_counts, step_flops
+from lwm_trainer.fit.estimate.flops import StepFlops, device_parameters, parameter_counts, step_flops
 from lwm_trainer.fit.estimate.optimizer_cost import orthogonalization, state_bytes
 from lwm_trainer.ring import ring_ulysses_split
 
@@ -196,7 +196,7 @@ def _tensor(run: RunConfig, device: Device) -> Phase:
 
 def _optimizer(run: RunConfig, device: Device) -> list[Phase]:
     """The optimizer reads gradients (twice, first for their norm), parameters and its state, and writes the last two."""
-    count, state = _device_parameters(run), state_bytes(run) / parameter_counts(run.model).total
+    count, state = device_parameters(run), state_bytes(run) / parameter_counts(run.model).total
     phases = [
         Phase(
             name="optimizer",
@@ -222,7 +222,7 @@ def _optimizer(run: RunConfig, device: Device) -> list[Phase]:
 
 def _replicas(run: RunConfig, device: Device) -> list[Phase]:
     """Gradients are summed over dp: within a slice over its torus, then between slices over the data center network (DCN)."""
-    slices, within, count = run.gang.slices, run.mesh.dp // run.gang.slices, _device_parameters(run)
+    slices, within, count = run.gang.slices, run.mesh.dp // run.gang.slices, device_parameters(run)
     phases = []
     for name, members, rate in (("dp in a slice", within, _ring_rate(run, device, within)), ("dp between slices", slices, device.dcn_rate)):
         phases.append(
@@ -252,11 +252,6 @@ def _offload(run: RunConfig, device: Device, busy: float) -> Phase:
 def _passes(run: RunConfig) -> int:
     """Passes of the matrix unit for a product."""
     return FLOAT32_PASSES if run.precision.matmul_precision == "highest" else 1
-
-
-def _device_parameters(run: RunConfig) -> int:
-    """Parameters of one device."""
-    return parameter_counts(run.model).total // (run.mesh.fsdp * run.mesh.sp * run.mesh.tp)
 
 
 def _ring_rate(run: RunConfig, device: Device, members: int) -> float:
