@@ -65,9 +65,15 @@ class _Answer:
 class Generator:
     """Answers batches of requests. What the rows of the cache hold is kept for the next batch, as far as its prompts begin with it."""
 
-    def __init__(self, engine: Engine, vocabulary: Vocabulary, context_length: int, *, reserve: bool = True) -> None:
-        """`reserve`: whether the cache has room for whole contexts from the beginning, or for what the requests need, each time anew."""
+    def __init__(self, engine: Engine, vocabulary: Vocabulary, context_length: int, *, reserve: bool = True, rows: int = 1) -> None:
+        """A generator with an empty cache.
+
+        Args:
+            reserve: whether the cache has room for whole contexts from the beginning, or for what the requests need, each time anew.
+            rows: rows of the cache, at least.
+        """
         self.engine, self.vocabulary, self.context_length, self._reserve = engine, vocabulary, context_length, reserve
+        self._least_rows = rows
         self._steps = make_steps(engine.programs, vocabulary.grammar)
         self._rows: Rows | None = None
         self._contents: list[TokenRow] = []
@@ -120,7 +126,7 @@ class Generator:
                 if not goes_on or all(answer.ended for answer in answers):
                     return
         finally:
-            self._keep(answers, rows)
+            self._keep(answers)
 
     def forget(self) -> None:
         """Keep nothing of earlier prompts."""
@@ -148,9 +154,11 @@ class Generator:
 
     def _prepare(self, count: int, tokens: int) -> Rows:
         """The cache, made anew where it has not enough rows or not enough room in a row."""
-        if self._rows is None or count > len(self._rows.lengths) or tokens > self._rows.capacity:
+        # Where a prefill or a step failed after it had taken the cache, its arrays are deleted.
+        deleted = self._rows is not None and self._rows.caches[0].k_BKSC.is_deleted()
+        if self._rows is None or deleted or count > len(self._rows.lengths) or tokens > self._rows.capacity:
             self._rows = None  # so that its memory is free before the new one is made
-            self._rows = self.engine.new_rows(count, self.context_length if self._reserve else tokens)
+            self._rows = self.engine.new_rows(max(count, self._least_rows), self.context_length if self._reserve else tokens)
             self._contents = []
         self._contents += [text_row([])] * (count - len(self._contents))
         return self._rows
@@ -186,15 +194,13 @@ class Generator:
         pairs = zip(tokens, log_probabilities, strict=True)
         return [(token % size if token < size else token - size, token >= size, value) for token, value in pairs if value > -np.inf]
 
-    def _keep(self, answers: Sequence[_Answer], rows: Rows) -> None:
+    def _keep(self, answers: Sequence[_Answer]) -> None:
         """Note what the rows hold now: the last token of an answer has not been fed. Unconditional rows are not kept."""
         for number, answer in enumerate(answers):
             fed = answer.tokens[:-1]
             row = TokenRow(np.array([token for token, _ in fed], np.int32), np.array([vision for _, vision in fed], np.bool_))
             self._contents[number] = join(answer.request.prompt, row)
         self._contents = self._contents[: len(answers)]
-        if rows.caches[0].k_BKSC.is_deleted():  # a step failed after it had taken the cache
-            self._rows = None
 
 
 def _shared_prefixes(prompts: Sequence[TokenRow], kept: Sequence[int]) -> dict[int, tuple[int, int]]:

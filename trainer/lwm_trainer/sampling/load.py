@@ -31,7 +31,8 @@ class LoadOptions:
     """Tokens of prompt and answer together, at most."""
     chunk: int = CHUNK
     reserve: bool = True
-    """See `Generator`."""
+    rows: int = 1
+    """See `Generator` for both."""
 
 
 def load_generator(weights: Weights, options: LoadOptions) -> Generator:
@@ -46,7 +47,8 @@ def load_generator(weights: Weights, options: LoadOptions) -> Generator:
     chunk = _chunk(options.chunk, context, mesh.sp)
     device_mesh = make_mesh(mesh)
     params = for_generation(model, weights.load(model, device_mesh), precision.compute)
-    return Generator(Engine(model, weights.rope_theta, params, device_mesh, chunk, precision), vocabulary, context, reserve=options.reserve)
+    engine = Engine(model, weights.rope_theta, params, device_mesh, chunk, precision)
+    return Generator(engine, vocabulary, context, reserve=options.reserve, rows=options.rows)
 
 
 def _precision(trained: config.Precision, compute: config.NumberType | None) -> config.Precision:
