@@ -13,6 +13,7 @@ USAGE = """usage: lwm COMMAND | --help | --version
   sample CHECKPOINT
                    what a trained model writes after a prompt, text or pictures
   chat CHECKPOINT  talk with a trained model
+  serve CHECKPOINT a trained model over HTTP, for clients of OpenAI's API
   eval needle CHECKPOINT
                    what a trained model finds in long contexts
   fit FILE.yaml    compile each stage of an LWMTraining without its accelerator: does it fit, and how fast will it be?
@@ -59,6 +60,11 @@ def run_command(arguments: list[str]) -> int:
             from lwm_cli.chat import main as chat
 
             return chat(rest)
+        case ["serve", *rest]:
+            require_extra("lwm serve", "serve", "jax", "orbax", "click", "starlette", "uvicorn")
+            from lwm_cli.serve import main as serve
+
+            return serve(rest)
         case ["eval", *rest]:
             require_extra("lwm eval", "local", "jax", "orbax", "click")
             from lwm_cli.evaluate import main as evaluate

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from lwm_cli.answers import Answer
 from lwm_cli.commands import run
 from lwm_cli.failures import report_failures
 from lwm_cli.generation_options import checkpoint_options, filter_options, take_filters, take_generator
+from lwm_trainer.sampling.answer import Answer
 from lwm_trainer.sampling.conversation import Conversations, Template, make_conversations
 from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.row_arrays import Request

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import jax
 
-from lwm_cli.local.folder import TRAINING, TrainingFolder
 from lwm_trainer import config
 from lwm_trainer.parallel import compile_cache
 from lwm_trainer.sampling.engine import CHUNK
@@ -17,6 +17,9 @@ from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.load import LoadOptions, load_generator
 from lwm_trainer.sampling.settings import Filters
 from lwm_trainer.sampling.weights import Weights, newest_commit, open_weights
+
+if TYPE_CHECKING:
+    from lwm_cli.local.folder import TrainingFolder
 
 CACHE = Path(os.environ.get("LWM_CACHE") or Path.home() / ".cache" / "lwm-operator")
 """Where compiled programs are kept, so that the next start takes seconds."""
@@ -77,10 +80,10 @@ def take_filters(options: dict[str, Any], prefix: str = "") -> Filters:
     return Filters(**{name: options.pop(f"{prefix}{name}") for name in ("temperature", "top_k", "top_p", "min_p")})
 
 
-def take_generator(options: dict[str, Any], *, reserve: bool, frames: config.Frames | None = None) -> Generator:
+def take_generator(options: dict[str, Any], *, reserve: bool, frames: config.Frames | None = None, rows: int = 1) -> Generator:
     """Load the checkpoint of the options, which are taken out of them. Raises UsageError, and what loading raises.
 
-    `frames` is the layout of frames where neither the options nor the checkpoint's training name it.
+    `frames` is the layout of frames where neither the options nor the checkpoint's training name it. For the others see `Generator`.
     """
     source = find_checkpoint(options.pop("checkpoint"), options.pop("stage"))
     if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
@@ -96,6 +99,7 @@ def take_generator(options: dict[str, Any], *, reserve: bool, frames: config.Fra
         context=options.pop("context"),
         chunk=options.pop("chunk"),
         reserve=reserve,
+        rows=rows,
     )
     return load_generator(source.weights, load)
 
@@ -103,9 +107,10 @@ def take_generator(options: dict[str, Any], *, reserve: bool, frames: config.Fra
 def find_checkpoint(place: str, stage: str | None) -> Checkpoint:
     """The weights in CHECKPOINT: those of a folder of `lwm train` come with its tokenizer and its frames. Raises UsageError."""
     place = absolute(place)
-    if not (Path(place) / TRAINING).exists():
+    # The trainer's image has no operator, and knows no folders of `lwm train`.
+    if find_spec("lwm_operator") is None or not (folder := _training_folder(place)).exists:
         return Checkpoint(open_weights(place if stage is None else newest_commit(place, stage)), None, None)
-    training = TrainingFolder(Path(place)).training()
+    training = folder.training()
     step = newest_commit(training.run_root, stage)
     frames = {dataset.frames for dataset in training.spec.datasets if dataset.kind == "vision"}
     if len(frames) > 1:
@@ -113,6 +118,12 @@ def find_checkpoint(place: str, stage: str | None) -> Checkpoint:
     only = next(iter(frames), None)
     sizes = None if only is None else config.Frames(tokens_per_frame=only.tokens_per_frame, codebook_size=only.codebook_size)
     return Checkpoint(open_weights(step), training.spec.tokenizer.uri, sizes)
+
+
+def _training_folder(place: str) -> "TrainingFolder":
+    from lwm_cli.local.folder import TrainingFolder
+
+    return TrainingFolder(Path(place))
 
 
 def parse_mesh(text: str) -> config.Mesh:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lwm_cli.answers import Answer
 from lwm_cli.commands import run
 from lwm_cli.failures import report_failures
 from lwm_cli.generation_options import checkpoint_options, filter_options, take_filters, take_generator
 from lwm_trainer.config.extras import require_extra
+from lwm_trainer.sampling.answer import Answer
 from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.prompt import TokenRow
 from lwm_trainer.sampling.row_arrays import Request

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lwm_trainer.sampling.generator import Piece
+from lwm_trainer.sampling.generator import Piece, Reason
 
 
 class Answer:
@@ -28,6 +28,11 @@ class Answer:
         return len(self._pieces)
 
     @property
+    def reason(self) -> Reason | None:
+        """Why the answer ended; None while it goes on."""
+        return self._pieces[-1].reason if self._pieces else None
+
+    @property
     def text_tokens(self) -> list[int]:
         """The tokens of the text vocabulary, without one that ended the answer."""
         ends = bool(self._pieces) and self._pieces[-1].reason == "stop"
@@ -47,7 +52,7 @@ class Answer:
     def as_json(self) -> dict[str, Any]:
         return {
             "text": self.text,
-            "finish_reason": self._pieces[-1].reason,
+            "finish_reason": self.reason,
             "frames": self.frames,
             "tokens": [{"id": each.token, "vision": each.vision, "log_probability": each.log_probability} for each in self._pieces],
         }

@@ -1,0 +1,36 @@
+"""Who may use the server: one key, which is compared in constant time."""
+
+import hmac
+from pathlib import Path
+
+from starlette.requests import Request
+
+from lwm_trainer.convert.errors import WrongArgumentError
+from lwm_trainer.serving.errors import ApiError
+
+VARIABLE = "LWM_API_KEY"
+"""Holds the key; a command line would show it to every process of the machine."""
+
+
+def read_key(file: Path | None, variable: str | None) -> str | None:
+    """The key in a file, or that of the variable; None for neither. Raises WrongArgumentError."""
+    if file is None:
+        key, name = variable, VARIABLE
+    else:
+        try:
+            key, name = file.read_text(encoding="utf-8").strip(), f"--api-key-file {file}"
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongArgumentError(f"--api-key-file {file}: cannot be read: {getattr(error, 'strerror', 'not UTF-8')}") from error
+    if key is not None and (not key or not key.isascii() or not key.isprintable() or " " in key):
+        raise WrongArgumentError(f"{name}: a key is one line of ASCII letters, digits and signs without spaces: write one")
+    return key
+
+
+def require_key(request: Request, key: str | None) -> None:
+    """Raises ApiError unless the request has the key, or the server has none."""
+    if key is None:
+        return
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), key.encode()):
+        message = "the API key is missing or wrong: send the header Authorization: Bearer KEY"
+        raise ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})

@@ -1,0 +1,142 @@
+"""The routes, and what all of them share: keys, errors of one shape, and clients that go away."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from lwm_trainer.sampling.conversation import Conversations
+from lwm_trainer.sampling.generator import Generator
+from lwm_trainer.serving.access import require_key
+from lwm_trainer.serving.chat_request import MOST_TOP, ChatDefaults, ChatRequest, chat_requests, require_possible
+from lwm_trainer.serving.chat_response import Completion
+from lwm_trainer.serving.engine_thread import EngineThread, report
+from lwm_trainer.serving.errors import ApiError, internal_error
+from lwm_trainer.serving.job import Job
+from lwm_trainer.serving.request_body import parse_body, read_body
+from lwm_trainer.serving.spoken_answers import SpokenAnswers
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What the routes answer with."""
+
+    name: str
+    """The model's name for clients."""
+    generator: Generator
+    """Used by the engine's thread; other threads only check requests with it."""
+    engine: EngineThread
+    conversations: Conversations
+    defaults: ChatDefaults
+    key: str | None
+    max_body: int
+    """Bytes of a request's body, at most."""
+
+
+def make_application(service: Service) -> Starlette:
+    """The ASGI application."""
+    begun = int(time.time())
+    spoken = SpokenAnswers()
+
+    async def models(_: Request) -> Response:
+        model = {"id": service.name, "object": "model", "created": begun, "owned_by": "lwm"}
+        return JSONResponse({"object": "list", "data": [{**model, "context_length": service.generator.context_length}]})
+
+    async def chat_completions(request: Request) -> Response:
+        chat = parse_body(await read_body(request, service.max_body), ChatRequest)
+        require_possible(chat, service.name)
+        # In a thread, because a long text takes seconds to tokenize.
+        requests = await run_in_threadpool(chat_requests, chat, service.generator, service.conversations, spoken, service.defaults)
+        # All or none: each number would be a program of its own, which a client could have compiled.
+        job = Job(requests, MOST_TOP if chat.top_logprobs else 0)
+        completion = Completion(chat, job, service.generator.vocabulary, spoken)
+        service.engine.submit(job)
+        if chat.stream:
+            headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+            return StreamingResponse(_cancelling(job, completion.stream()), media_type="text/event-stream", headers=headers)
+        return await _unless_gone(request, job, completion)
+
+    async def health(_: Request) -> Response:
+        healthy = service.engine.healthy
+        return JSONResponse({"status": "ok" if healthy else "stopping"}, 200 if healthy else 503)
+
+    def with_key(endpoint: Endpoint) -> Endpoint:
+        async def checked(request: Request) -> Response:
+            require_key(request, service.key)
+            return await endpoint(request)
+
+        return checked
+
+    routes = [
+        Route("/v1/models", _with_errors(with_key(models))),
+        Route("/v1/chat/completions", _with_errors(with_key(chat_completions)), methods=["POST"]),
+        Route("/health", _with_errors(health)),
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+
+
+def _with_errors(endpoint: Endpoint) -> Endpoint:
+    """Errors become bodies; of one that nobody foresaw, the log says where it came up and the client that it did."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except ApiError as error:
+            return _error(error)
+        except ClientDisconnect:
+            return Response(status_code=499)  # nobody reads it
+        except Exception as failure:
+            report(failure)
+            return _error(internal_error())
+
+    return answered
+
+
+def _error(error: ApiError) -> Response:
+    return JSONResponse(error.body(), error.status, error.headers)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """What the router refuses: paths that do not exist, and methods that they do not have."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    message = f"{request.method} {request.url.path} does not exist" if status in (404, 405) else "refused"
+    return _error(ApiError(status, message, code="not_found"))
+
+
+async def _cancelling(job: Job, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The events; when the client goes away, this is closed and so is the job."""
+    try:
+        async for event in events:
+            yield event
+    finally:
+        job.cancel()
+
+
+async def _unless_gone(request: Request, job: Job, completion: Completion) -> Response:
+    """The whole answer, given up as soon as the client closes its connection."""
+    answer = asyncio.ensure_future(completion.whole())
+    gone = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+        return JSONResponse(await answer) if answer.done() else Response(status_code=499)
+    finally:
+        job.cancel()
+        for task in (answer, gone):
+            task.cancel()
+            with suppress(asyncio.CancelledError, ApiError):
+                await task
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
