@@ -39,8 +39,8 @@ def test_sigterm_ends_the_answer_that_is_being_given_with_an_error_and_the_proce
     assert "tiny, 4096 tokens of context" in line
     connection = http.client.HTTPConnection(line.split("http://")[1].removesuffix("/v1\n"), timeout=60)
     # More tokens than a second has room for.
-    asked = {"model": "tiny", "messages": [{"role": "user", "content": "secret"}], "stream": True, "max_tokens": 4000, "n": 16}
-    connection.request("POST", "/v1/chat/completions", json.dumps(asked), {"Content-Type": "application/json"})
+    body = {"model": "tiny", "messages": [{"role": "user", "content": "secret"}], "stream": True, "max_tokens": 4000, "n": 16}
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
     response = connection.getresponse()
     assert response.status == 200
     while b'"content": ""' not in response.readline():

@@ -23,6 +23,7 @@ from lwm_trainer.serving.errors import ApiError, internal_error
 from lwm_trainer.serving.job import Job
 from lwm_trainer.serving.request_body import parse_body, read_body
 from lwm_trainer.serving.spoken_answers import SpokenAnswers
+from lwm_trainer.serving.web_page import web_page
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -49,8 +50,9 @@ def make_application(service: Service) -> Starlette:
     spoken = SpokenAnswers()
 
     async def models(_: Request) -> Response:
-        model = {"id": service.name, "object": "model", "created": begun, "owned_by": "lwm"}
-        return JSONResponse({"object": "list", "data": [{**model, "context_length": service.generator.context_length}]})
+        about = {"context_length": service.generator.context_length, "modalities": ["text"]}
+        model = {"id": service.name, "object": "model", "created": begun, "owned_by": "lwm", **about}
+        return JSONResponse({"object": "list", "data": [model]})
 
     async def chat_completions(request: Request) -> Response:
         chat = parse_body(await read_body(request, service.max_body), ChatRequest)
@@ -81,6 +83,8 @@ def make_application(service: Service) -> Starlette:
         Route("/v1/models", _with_errors(with_key(models))),
         Route("/v1/chat/completions", _with_errors(with_key(chat_completions)), methods=["POST"]),
         Route("/health", _with_errors(health)),
+        Route("/", _with_errors(web_page)),
+        Route("/page/{name}", _with_errors(web_page)),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
 

@@ -189,11 +189,28 @@ def test_a_full_queue_says_when_to_come_again_and_clients_that_leave_free_it(ask
     assert time.monotonic() - begun < 10  # the rest of 48 long answers was not computed
 
 
-def test_health_is_open_and_says_whether_the_engine_answers(address: str) -> None:
+def get(address: str, path: str) -> tuple[int, dict[str, str], str]:
+    """Status, headers and text of what needs no key."""
     connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
-    connection.request("GET", "/health")
-    assert json.loads(connection.getresponse().read()) == {"status": "ok"}
+    connection.request("GET", path)
+    response = connection.getresponse()
+    text = response.read().decode()
     connection.close()
+    return response.status, dict(response.getheaders()), text
+
+
+def test_health_is_open_and_says_whether_the_engine_answers(address: str) -> None:
+    assert get(address, "/health")[::2] == (200, '{"status":"ok"}')
+
+
+def test_the_page_comes_with_headers_that_let_it_load_nothing_else(address: str) -> None:
+    for path, kind in (("/", "text/html"), ("/page/talk.js", "text/javascript"), ("/page/style.css", "text/css")):
+        status, headers, _ = get(address, path)
+        assert status == 200
+        assert headers["content-type"].startswith(kind)
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert get(address, "/page/..%2Fserver.py")[0] == 404
+    assert get(address, "/page/server.py")[0] == 404
 
 
 def test_what_fails_inside_is_a_500_and_the_log_has_nothing_of_the_request(

@@ -1,0 +1,185 @@
+// The talk: what was said, the settings, and the answer that is coming.
+import { readModel, streamCompletion } from "./completion.js";
+
+const element = (id) => document.getElementById(id);
+const [talk, settings, compose, message, send] = ["talk", "settings", "compose", "message", "send"].map(element);
+const KEY = "lwm-api-key";
+let model = null;
+let messages = [];
+let picture = null; // data URL
+let running = null; // AbortController of the answer that is coming
+
+settings.elements.key.value = sessionStorage.getItem(KEY) ?? "";
+
+function add(role, text, images = []) {
+  element("welcome").hidden = true;
+  const article = document.createElement("article");
+  article.className = role;
+  const paragraph = document.createElement("p");
+  paragraph.textContent = text;
+  article.append(paragraph, ...images.map(showImage));
+  talk.append(article);
+  article.scrollIntoView({ block: "end" });
+  return article;
+}
+
+function showImage(url) {
+  const image = document.createElement("img");
+  image.src = url;
+  image.alt = "picture";
+  return image;
+}
+
+function note(article, text, wrong = false) {
+  const footer = article.querySelector("footer") ?? article.appendChild(document.createElement("footer"));
+  footer.textContent = text;
+  article.classList.toggle("wrong", wrong);
+}
+
+function openSettings(open) {
+  settings.hidden = !open;
+  element("open-settings").setAttribute("aria-expanded", String(open));
+}
+
+async function connect() {
+  const key = settings.elements.key.value;
+  sessionStorage.setItem(KEY, key);
+  try {
+    model = await readModel(key);
+    element("model").textContent = document.title = model.id;
+    element("context").textContent = `context ${model.context_length.toLocaleString("en")}`;
+    element("attach").hidden = !model.modalities.includes("image");
+    return true;
+  } catch (error) {
+    element("context").textContent = error.status === 401 ? "enter the API key" : error.message;
+    if (error.status === 401) {
+      openSettings(true);
+      settings.elements.key.focus();
+    }
+    return false;
+  }
+}
+
+function request() {
+  const body = { model: model.id, stream: true, stream_options: { include_usage: true } };
+  for (const name of ["temperature", "top_p", "max_tokens", "seed"]) {
+    if (settings.elements[name].value !== "") body[name] = Number(settings.elements[name].value);
+  }
+  const system = settings.elements.system.value;
+  body.messages = [...(system ? [{ role: "system", content: system }] : []), ...messages];
+  return body;
+}
+
+async function answer() {
+  const article = add("assistant", "");
+  const paragraph = article.querySelector("p");
+  const begun = performance.now();
+  let text = "", first = 0, usage = null, reason = "", images = 0;
+  note(article, "waiting");
+  running = new AbortController();
+  send.textContent = "Stop";
+  // Whoever has scrolled back to read is left there.
+  const change = (update) => {
+    const follow = talk.scrollHeight - talk.scrollTop - talk.clientHeight < 80;
+    update();
+    if (follow) article.scrollIntoView({ block: "end" });
+  };
+  try {
+    await streamCompletion(request(), settings.elements.key.value, running.signal, {
+      text(part) {
+        first ||= performance.now();
+        text += part;
+        change(() => (paragraph.textContent = text));
+      },
+      image(url) {
+        first ||= performance.now();
+        images += 1;
+        change(() => article.insertBefore(showImage(url), article.querySelector("footer")));
+      },
+      progress: (words) => note(article, words),
+      usage: (counts) => (usage = counts),
+      end: (why) => (reason = why),
+    });
+    change(() => note(article, figures(usage, begun, first, reason)));
+  } catch (error) {
+    const stopped = error.name === "AbortError";
+    note(article, stopped ? "stopped" : error.message, !stopped);
+    if (!text && !images) {
+      // Nothing was answered: the message may be sent again.
+      const last = messages.pop();
+      message.value ||= typeof last.content === "string" ? last.content : last.content.at(-1).text;
+      return;
+    }
+  } finally {
+    running = null;
+    send.textContent = "Send";
+  }
+  messages.push({ role: "assistant", content: text });
+}
+
+function figures(usage, begun, first, reason) {
+  const end = performance.now();
+  const seconds = (milliseconds) => (milliseconds / 1000).toFixed(1);
+  const cached = usage.prompt_tokens_details.cached_tokens;
+  const parts = [
+    `${usage.prompt_tokens} tokens of prompt, ${cached} of them kept`,
+    `${usage.completion_tokens} of answer in ${seconds(end - begun)} s`,
+  ];
+  if (first && usage.completion_tokens > 1) {
+    parts.push(`first after ${seconds(first - begun)} s`, `then ${(((usage.completion_tokens - 1) * 1000) / (end - first)).toFixed(1)} a second`);
+  }
+  return parts.join(" · ") + (reason === "length" ? " · ended by the limit of tokens" : "");
+}
+
+function choose(url) {
+  picture = url;
+  const chosen = element("chosen");
+  chosen.hidden = url === null;
+  chosen.replaceChildren();
+  if (url === null) return;
+  const remove = document.createElement("button");
+  remove.type = "button";
+  remove.textContent = "Remove";
+  remove.onclick = () => choose(null);
+  chosen.append(showImage(url), remove);
+}
+
+compose.onsubmit = async (event) => {
+  event.preventDefault();
+  if (running) return running.abort();
+  const text = message.value.trim();
+  if ((!text && !picture) || !(model || (await connect()))) return;
+  const parts = picture ? [{ type: "image_url", image_url: { url: picture } }, { type: "text", text }] : text;
+  messages.push({ role: "user", content: parts });
+  add("user", text, picture ? [picture] : []);
+  message.value = "";
+  message.rows = 1;
+  choose(null);
+  await answer();
+};
+
+message.oninput = () => (message.rows = Math.min(8, message.value.split("\n").length));
+message.onkeydown = (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || running) return;
+  event.preventDefault();
+  compose.requestSubmit();
+};
+element("new").onclick = () => {
+  running?.abort();
+  messages = [];
+  talk.querySelectorAll("article").forEach((article) => article.remove());
+  element("welcome").hidden = false;
+  message.focus();
+};
+element("open-settings").onclick = () => openSettings(settings.hidden);
+settings.onsubmit = (event) => event.preventDefault();
+settings.elements.key.onchange = connect;
+element("picture").onchange = (event) => {
+  const [file] = event.target.files;
+  event.target.value = "";
+  if (!file) return;
+  const reader = new FileReader();
+  reader.onload = () => choose(reader.result);
+  reader.readAsDataURL(file);
+};
+connect();
