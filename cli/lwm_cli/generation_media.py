@@ -9,9 +9,10 @@ import click
 import numpy as np
 from PIL import Image
 
-from lwm_cli.generation_options import absolute
 from lwm_trainer import config
 from lwm_trainer.sampling.vocabulary import Vocabulary
+from lwm_trainer.serving.vision_media import VisionMedia
+from lwm_trainer.storage.absolute import absolute_uri
 from lwm_trainer.storage.files import list_files, open_file
 from lwm_trainer.vision.decode_codes import write_clip
 from lwm_trainer.vision.media.read_media import read_media
@@ -44,7 +45,7 @@ class GenerationMedia:
             max_frames: of more frames, this many are taken, evenly spaced.
         """
         written = SHOWN_RATE if frames_per_second is None else max(1, round(frames_per_second))
-        return cls(VisionTokenizer(read_tokenizer(absolute(tokenizer))), Sampling(frames_per_second, max_frames), written)
+        return cls(VisionTokenizer(read_tokenizer(absolute_uri(tokenizer))), Sampling(frames_per_second, max_frames), written)
 
     @property
     def frames(self) -> config.Frames:
@@ -63,9 +64,13 @@ class GenerationMedia:
                 f"{grammar.frame} codes of {grammar.codes}: give the tokenizer of the model's training"
             )
 
+    def for_requests(self, folder: Path | None) -> VisionMedia:
+        """The same for the requests of a server, which may name clips below `folder`."""
+        return VisionMedia(self.tokenizer, self.sampling, folder)
+
     def encode(self, uri: str) -> Codes:
         """The codes of a picture or a clip. Raises the errors of storage, and MediaError."""
-        uri = absolute(uri)
+        uri = absolute_uri(uri)
         listing = list_files(uri)
         if len(listing.entries) != 1 or not uri.endswith(listing.entries[0].name):
             raise click.UsageError(f"{uri}: name one picture or clip")

@@ -11,14 +11,17 @@ import click
 import jax
 
 from lwm_trainer import config
+from lwm_trainer.config.extras import require_extra
 from lwm_trainer.parallel import compile_cache
 from lwm_trainer.sampling.engine import CHUNK
 from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.load import LoadOptions, load_generator
 from lwm_trainer.sampling.settings import Filters
 from lwm_trainer.sampling.weights import Weights, newest_commit, open_weights
+from lwm_trainer.storage.absolute import absolute_uri
 
 if TYPE_CHECKING:
+    from lwm_cli.generation_media import GenerationMedia
     from lwm_cli.local.folder import TrainingFolder
 
 CACHE = Path(os.environ.get("LWM_CACHE") or Path.home() / ".cache" / "lwm-operator")
@@ -75,6 +78,41 @@ def filter_options(function: Function) -> Function:
     return function
 
 
+def media_options(function: Function) -> Function:
+    """Add the options of pictures and clips."""
+    for option in reversed(
+        (
+            click.option(
+                "--vision-tokenizer", metavar="FILE", help="The tokenizer of `lwm vision` that made the codes of the model's training."
+            ),
+            click.option(
+                "--clip-rate", type=click.FloatRange(0, min_open=True), metavar="FPS", help="Frames of a second of a clip. Default: all."
+            ),
+            click.option(
+                "--clip-frames", type=click.IntRange(1), metavar="N", help="Of more frames of a clip, N evenly spaced ones are taken."
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def take_media(options: dict[str, Any], command: str, *, needed_by: str | None = None) -> "GenerationMedia | None":
+    """The vision tokenizer of the options, which are taken out of them; None where none is given. Raises UsageError.
+
+    `needed_by`: other options of `command` that are given and need it.
+    """
+    tokenizer, rate, most = (options.pop(name) for name in ("vision_tokenizer", "clip_rate", "clip_frames"))
+    if tokenizer is None:
+        if needed_by is not None:
+            raise click.UsageError(f"{needed_by} need --vision-tokenizer FILE, the tokenizer of the model's training")
+        return None
+    require_extra(f"{command} --vision-tokenizer", "vision", "av", "PIL")
+    from lwm_cli.generation_media import GenerationMedia
+
+    return GenerationMedia.load(tokenizer, rate, most)
+
+
 def take_filters(options: dict[str, Any], prefix: str = "") -> Filters:
     """The filters of one modality, taken out of the options."""
     return Filters(**{name: options.pop(f"{prefix}{name}") for name in ("temperature", "top_k", "top_p", "min_p")})
@@ -92,7 +130,7 @@ def take_generator(options: dict[str, Any], *, reserve: bool, frames: config.Fra
     mesh, frames = options.pop("mesh"), source.frames or frames or config.Frames()
     sizes = {"tokens_per_frame": options.pop("tokens_per_frame"), "codebook_size": options.pop("codebook_size")}
     load = LoadOptions(
-        tokenizer=source.tokenizer if tokenizer is None else absolute(tokenizer),
+        tokenizer=source.tokenizer if tokenizer is None else absolute_uri(tokenizer),
         mesh=None if mesh is None else parse_mesh(mesh),
         frames=frames.model_copy(update={name: size for name, size in sizes.items() if size is not None}),
         dtype=options.pop("dtype"),
@@ -106,7 +144,7 @@ def take_generator(options: dict[str, Any], *, reserve: bool, frames: config.Fra
 
 def find_checkpoint(place: str, stage: str | None) -> Checkpoint:
     """The weights in CHECKPOINT: those of a folder of `lwm train` come with its tokenizer and its frames. Raises UsageError."""
-    place = absolute(place)
+    place = absolute_uri(place)
     # The trainer's image has no operator, and knows no folders of `lwm train`.
     if find_spec("lwm_operator") is None or not (folder := _training_folder(place)).exists:
         return Checkpoint(open_weights(place if stage is None else newest_commit(place, stage)), None, None)
@@ -137,8 +175,3 @@ def parse_mesh(text: str) -> config.Mesh:
             )
         axes[name] = int(size)
     return config.Mesh(**axes, ulysses=1)
-
-
-def absolute(path: str) -> str:
-    """A path from the working directory, or an address as it is."""
-    return path if "://" in path else str(Path(path).absolute())

@@ -11,8 +11,7 @@ import click
 
 from lwm_cli.commands import run
 from lwm_cli.failures import report_failures
-from lwm_cli.generation_options import checkpoint_options, filter_options, take_filters, take_generator
-from lwm_trainer.config.extras import require_extra
+from lwm_cli.generation_options import checkpoint_options, filter_options, media_options, take_filters, take_generator, take_media
 from lwm_trainer.sampling.answer import Answer
 from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.prompt import TokenRow
@@ -20,7 +19,7 @@ from lwm_trainer.sampling.row_arrays import Request
 from lwm_trainer.sampling.settings import ANY_FRAMES, Settings
 
 if TYPE_CHECKING:
-    from lwm_cli.generation_media import Codes, GenerationMedia
+    from lwm_cli.generation_media import Codes
 
 DEFAULT_TOKENS = 256
 LONG_PROMPT = 4096
@@ -45,11 +44,9 @@ or a folder of a Hugging Face Llama. The answer goes to standard output as it co
 @click.option("--stop", multiple=True, metavar="TEXT", help="Ends the answer where it would be written. May be given again.")
 @click.option("--ignore-end", is_flag=True, help="Go on after the token that ends a document.")
 @click.option("--frames", metavar="N[-M]", help="Answer with pictures: exactly N frames, or N to M. Ends after them.")
-@click.option("--vision-tokenizer", metavar="FILE", help="The tokenizer of `lwm vision` that made the codes of the model's training.")
+@media_options
 @click.option("--show", multiple=True, metavar="FILE", help="A picture or clip before the prompt's text. May be given again.")
 @click.option("--extend", metavar="FILE", help="A picture or clip after the text, which the answer's frames continue.")
-@click.option("--clip-rate", type=click.FloatRange(0, min_open=True), metavar="FPS", help="Frames of a second of a clip. Default: all.")
-@click.option("--clip-frames", type=click.IntRange(1), metavar="N", help="Of more frames of a clip, N are taken, evenly spaced.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the answers' pictures and clips.")
 @click.option("--guidance", type=float, default=1.0, show_default=True, help="Scale of classifier-free guidance in vision.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON: text, tokens, codes of frames, log-probabilities.")
@@ -67,7 +64,7 @@ def command(
     text = prompt_text(prompt, prompt_file, optional=bool(show or extend))
     frames = parse_frames(options["frames"]) if options["frames"] is not None else (1, 1) if extend else None
     filters = {"text": take_filters(options), "vision": take_filters(options, "vision_")}
-    media = load_media(options, needed=bool(show or extend or out))
+    media = take_media(options, "lwm sample", needed_by="--show, --extend and --out" if show or extend or out else None)
     generator = take_generator(options, reserve=False, frames=None if media is None else media.frames)
     shown: list[Codes] = []
     opened: Codes | None = None if frames is None else []
@@ -146,19 +143,6 @@ def show_prefill(done: int, total: int) -> None:
     if total > LONG_PROMPT and sys.stderr.isatty():
         end = "\n" if done == total else ""
         print(f"\rprompt: {done:,} of {total:,} tokens", end=end, file=sys.stderr, flush=True)
-
-
-def load_media(options: dict[str, Any], *, needed: bool) -> "GenerationMedia | None":
-    """The vision tokenizer of the options, which are taken out of them; None where none is given. Raises UsageError."""
-    tokenizer, rate, most = (options.pop(name) for name in ("vision_tokenizer", "clip_rate", "clip_frames"))
-    if tokenizer is None:
-        if needed:
-            raise click.UsageError("--show, --extend and --out need --vision-tokenizer FILE, the tokenizer of the model's training")
-        return None
-    require_extra("lwm sample --vision-tokenizer", "vision", "av", "PIL")
-    from lwm_cli.generation_media import GenerationMedia
-
-    return GenerationMedia.load(tokenizer, rate, most)
 
 
 def prompt_text(prompt: str | None, file: Path | None, *, optional: bool) -> str:

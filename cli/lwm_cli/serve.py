@@ -10,7 +10,7 @@ import click
 
 from lwm_cli.commands import run
 from lwm_cli.failures import report_failures
-from lwm_cli.generation_options import checkpoint_options, filter_options, take_filters, take_generator
+from lwm_cli.generation_options import checkpoint_options, filter_options, media_options, take_filters, take_generator, take_media
 from lwm_trainer.sampling.conversation import Template, make_conversations
 from lwm_trainer.sampling.settings import Settings
 from lwm_trainer.serving.access import VARIABLE, read_key
@@ -37,6 +37,13 @@ SIGTERM and Ctrl-C end the server, after the answers that have begun."""
 @click.option("--template", type=click.Choice(["lwm", "tokenizer"]), default="lwm", show_default=True, help="Format of conversations.")
 @click.option("--max-tokens", type=int, default=512, show_default=True, help="Tokens of an answer where a request does not say.")
 @filter_options
+@media_options
+@click.option(
+    "--media-folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder whose clips requests may name by paths. Default: none.",
+)
+@click.option("--image-prompt", metavar="TEXT", default="{prompt}", show_default=True, help="The prompt of a picture around its text.")
 @click.option("--rows", type=click.IntRange(1), default=1, show_default=True, help="Answers computed together; each has its own cache.")
 @click.option("--queue", type=click.IntRange(1), default=16, show_default=True, help="Requests that may wait; more get status 429.")
 @click.option("--max-body", type=click.IntRange(1), default=64, show_default=True, metavar="MIB", help="Size of a request, at most.")
@@ -49,6 +56,8 @@ def command(
     model_name: str | None,
     template: Template,
     max_tokens: int,
+    media_folder: Path | None,
+    image_prompt: str,
     rows: int,
     queue: int,
     max_body: int,
@@ -56,6 +65,8 @@ def command(
     **options: Any,
 ) -> int:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until `serve` handles it: nothing has begun
+    if "{prompt}" not in image_prompt:
+        raise click.UsageError(f"--image-prompt {image_prompt}: has no {{prompt}}: write it where the text of a request belongs")
     key = read_key(api_key_file, os.environ.get(VARIABLE))
     if key is None and not _is_local(host):
         raise click.UsageError(f"--host {host}: others could use the model: set {VARIABLE}, or give --api-key-file FILE")
@@ -63,7 +74,10 @@ def command(
     Settings(max_tokens=max_tokens, text=defaults.text, vision=defaults.vision).check()
     listening = listen(host, port)
     name = model_name or Path(options["checkpoint"].rstrip("/")).name
-    generator = take_generator(options, reserve=True, rows=rows)
+    media = take_media(options, "lwm serve", needed_by=None if media_folder is None else "--media-folder")
+    generator = take_generator(options, reserve=True, frames=None if media is None else media.frames, rows=rows)
+    if media is not None:
+        media.require_same_frames(generator.vocabulary)
     conversations = make_conversations(generator.vocabulary, template)
     warm_up(generator)
     engine = EngineThread(generator, queue_length=queue, rows=rows)
@@ -72,6 +86,8 @@ def command(
         generator=generator,
         engine=engine,
         conversations=conversations,
+        media=None if media is None else media.for_requests(media_folder),
+        image_prompt=image_prompt,
         defaults=defaults,
         key=key,
         max_body=max_body * MEBIBYTE,

@@ -12,6 +12,8 @@ from lwm_trainer.sampling.settings import SettingsError
 from lwm_trainer.sampling.vocabulary import Vocabulary
 
 Template = Literal["lwm", "tokenizer"]
+Frames = Sequence[Sequence[int]]
+"""The codes of each frame of a picture or a clip."""
 LWM_STOP = ("USER:",)
 """Ends an answer in LWM's format, whose models may go on with the user's turn."""
 
@@ -32,7 +34,7 @@ def make_conversations(vocabulary: Vocabulary, template: Template) -> Conversati
     renderer = ChatRenderer(vocabulary.tokenizer, Chat(template="tokenizer"))
 
     def rendered(messages: Sequence[Mapping[str, Any]]) -> TokenRow:
-        _check(messages)
+        _check(messages, spans=False)
         try:
             text = renderer.render_prompt({"messages": [dict(message) for message in messages]})
         except BadRecordError as error:
@@ -45,10 +47,11 @@ def make_conversations(vocabulary: Vocabulary, template: Template) -> Conversati
 def lwm_prompt(vocabulary: Vocabulary, messages: Sequence[Mapping[str, Any]]) -> TokenRow:
     """`<s>You are a helpful assistant. USER: … ASSISTANT:`, then each answer with `</s>`, and the next turn; tokenized as in training.
 
-    An answer that the model wrote itself may come with its `tokens`, which are taken as they are.
+    An answer that the model wrote itself may come with its `tokens`, which are taken as they are. The content of a user's message may be
+    a list of texts and of vision spans, each the codes of its frames; a text before a span ends with a line break, as in LWM's chat.
     Raises SettingsError, which names the message.
     """
-    _check(messages)
+    _check(messages, spans=bool(vocabulary.grammar.opening))
     first = messages[0]["role"] == "system"
     system, turns = (messages[0]["content"], messages[1:]) if first else (SYSTEM, messages)
     prefix, parts = f"{system} " if system else "", [vocabulary.begin()]
@@ -57,7 +60,7 @@ def lwm_prompt(vocabulary: Vocabulary, messages: Sequence[Mapping[str, Any]]) ->
         if message["role"] != expected:
             raise SettingsError(f"messages[{number}].role is {message['role']!r}, but it is the {expected}'s turn: give them in turn")
         if expected == "user":
-            parts.append(vocabulary.encode(f"{prefix}USER: {message['content']} ASSISTANT:"))
+            parts += _user_turn(vocabulary, prefix, message["content"])
         else:
             written = text_row(message["tokens"]) if "tokens" in message else vocabulary.encode(message["content"])
             parts += [written, text_row([vocabulary.end_id])]
@@ -67,12 +70,28 @@ def lwm_prompt(vocabulary: Vocabulary, messages: Sequence[Mapping[str, Any]]) ->
     return join(*parts)
 
 
-def _check(messages: Sequence[Mapping[str, Any]]) -> None:
+def _user_turn(vocabulary: Vocabulary, prefix: str, content: str | Sequence[str | Frames]) -> list[TokenRow]:
+    """The tokens of a message, from `USER:` to `ASSISTANT:`; texts are encoded up to the next span."""
+    row, text = [], f"{prefix}USER:"
+    for part in [content] if isinstance(content, str) else content:
+        if isinstance(part, str):
+            text += f" {part}"
+        else:
+            row += [vocabulary.encode(text if text.endswith("USER:") or not text else f"{text}\n"), vocabulary.span(part)]
+            text = ""
+    return [*row, vocabulary.encode(f"{text} ASSISTANT:")]
+
+
+def _check(messages: Sequence[Mapping[str, Any]], *, spans: bool) -> None:
+    """Raises SettingsError. `spans`: whether a user's message may have vision spans."""
     if not messages:
         raise SettingsError("messages is empty: give at least the user's message")
     for number, message in enumerate(messages):
         for key in ("role", "content"):
-            if not isinstance(message.get(key), str):
+            parts = key == "content" and isinstance(message.get(key), list) and message.get("role") == "user"
+            if parts and not spans:
+                raise SettingsError(f"messages[{number}].content has pictures, which the template or the model has no place for: send text")
+            if not parts and not isinstance(message.get(key), str):
                 raise SettingsError(f"messages[{number}].{key} is not text: give a string")
         if message["role"] not in ("system", "user", "assistant"):
             raise SettingsError(f"messages[{number}].role is {message['role']!r}: give system, user or assistant")

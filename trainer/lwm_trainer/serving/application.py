@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -20,10 +21,17 @@ from lwm_trainer.serving.chat_request import MOST_TOP, ChatDefaults, ChatRequest
 from lwm_trainer.serving.chat_response import Completion
 from lwm_trainer.serving.engine_thread import EngineThread, report
 from lwm_trainer.serving.errors import ApiError, internal_error
+from lwm_trainer.serving.images import ImagesRequest, draw_images, image_requests
 from lwm_trainer.serving.job import Job
+from lwm_trainer.serving.message_content import SpokenAnswers
 from lwm_trainer.serving.request_body import parse_body, read_body
-from lwm_trainer.serving.spoken_answers import SpokenAnswers
 from lwm_trainer.serving.web_page import web_page
+
+if TYPE_CHECKING:
+    from lwm_trainer.serving.vision_media import VisionMedia
+
+KEPT_ANSWERS = 256
+"""Answers whose tokens are kept, so that the next turn of a conversation begins as the cache does."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -38,6 +46,10 @@ class Service:
     """Used by the engine's thread; other threads only check requests with it."""
     engine: EngineThread
     conversations: Conversations
+    media: "VisionMedia | None"
+    """Reads and draws pictures; None: only text is answered."""
+    image_prompt: str
+    """The text before a picture that is drawn, around `{prompt}`."""
     defaults: ChatDefaults
     key: str | None
     max_body: int
@@ -46,27 +58,38 @@ class Service:
 
 def make_application(service: Service) -> Starlette:
     """The ASGI application."""
-    begun = int(time.time())
-    spoken = SpokenAnswers()
+    begun, generator, media = int(time.time()), service.generator, service.media
+    spoken = SpokenAnswers(KEPT_ANSWERS)
 
     async def models(_: Request) -> Response:
-        about = {"context_length": service.generator.context_length, "modalities": ["text"]}
+        about = {"context_length": generator.context_length, "modalities": ["text"] if media is None else ["text", "image"]}
         model = {"id": service.name, "object": "model", "created": begun, "owned_by": "lwm", **about}
         return JSONResponse({"object": "list", "data": [model]})
 
     async def chat_completions(request: Request) -> Response:
         chat = parse_body(await read_body(request, service.max_body), ChatRequest)
-        require_possible(chat, service.name)
-        # In a thread, because a long text takes seconds to tokenize.
-        requests = await run_in_threadpool(chat_requests, chat, service.generator, service.conversations, spoken, service.defaults)
+        require_possible(chat, service.name, draws=media is not None)
+        # In a thread, because a long text takes seconds to tokenize, and a clip to encode.
+        requests = await run_in_threadpool(chat_requests, chat, generator, service.conversations, spoken, media, service.defaults)
         # All or none: each number would be a program of its own, which a client could have compiled.
         job = Job(requests, MOST_TOP if chat.top_logprobs else 0)
-        completion = Completion(chat, job, service.generator.vocabulary, spoken)
+        completion = Completion(chat, job, generator.vocabulary, spoken, media)
         service.engine.submit(job)
         if chat.stream:
             headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             return StreamingResponse(_cancelling(job, completion.stream()), media_type="text/event-stream", headers=headers)
-        return await _unless_gone(request, job, completion)
+        return await _unless_gone(request, job, completion.whole())
+
+    async def images_generations(request: Request) -> Response:
+        images = parse_body(await read_body(request, service.max_body), ImagesRequest)
+        if media is None:
+            raise ApiError(404, "this server draws no pictures: start it with --vision-tokenizer", code="not_found")
+        requests = image_requests(
+            images, generator, media, service.image_prompt, service.defaults.vision, service.name, service.engine.rows
+        )
+        job = Job(requests, 0)
+        service.engine.submit(job)
+        return await _unless_gone(request, job, draw_images(job, generator, media))
 
     async def health(_: Request) -> Response:
         healthy = service.engine.healthy
@@ -82,6 +105,7 @@ def make_application(service: Service) -> Starlette:
     routes = [
         Route("/v1/models", _with_errors(with_key(models))),
         Route("/v1/chat/completions", _with_errors(with_key(chat_completions)), methods=["POST"]),
+        Route("/v1/images/generations", _with_errors(with_key(images_generations)), methods=["POST"]),
         Route("/health", _with_errors(health)),
         Route("/", _with_errors(web_page)),
         Route("/page/{name}", _with_errors(web_page)),
@@ -126,9 +150,9 @@ async def _cancelling(job: Job, events: AsyncIterator[bytes]) -> AsyncIterator[b
         job.cancel()
 
 
-async def _unless_gone(request: Request, job: Job, completion: Completion) -> Response:
+async def _unless_gone(request: Request, job: Job, whole: Coroutine[Any, Any, dict[str, Any]]) -> Response:
     """The whole answer, given up as soon as the client closes its connection."""
-    answer = asyncio.ensure_future(completion.whole())
+    answer = asyncio.ensure_future(whole)
     gone = asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)

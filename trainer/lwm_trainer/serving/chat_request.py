@@ -1,58 +1,31 @@
 """The body of `/v1/chat/completions`: what it may say, and the prompt and settings that it becomes."""
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from lwm_trainer.sampling.conversation import Conversations
 from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.row_arrays import Request
 from lwm_trainer.sampling.settings import MAX_SEED, Filters, Settings, SettingsError
 from lwm_trainer.serving.errors import ApiError, too_long, wrong_value
-from lwm_trainer.serving.request_body import Fields
-from lwm_trainer.serving.spoken_answers import SpokenAnswers
+from lwm_trainer.serving.message_content import Message, SpokenAnswers, conversation
+from lwm_trainer.serving.request_body import Fields, only
+
+if TYPE_CHECKING:
+    from lwm_trainer.serving.vision_media import VisionMedia
 
 MOST_ANSWERS, MOST_STOPS, MOST_TOP = 16, 16, 20
 """Limits of `n`, of `stop` and of `top_logprobs`."""
-
-
-def _only(*possible: Any) -> AfterValidator:
-    """A parameter of OpenAI's API that has only these values with this server."""
-
-    def check(value: Any) -> Any:
-        if value not in possible:
-            raise ValueError(f"this server can do {' or '.join(map(repr, possible))} only: leave it out")
-        return value
-
-    return AfterValidator(check)
-
-
-class TextPart(Fields):
-    """A part of a message."""
-
-    type: Literal["text"]
-    text: str
-
-
-class Message(Fields):
-    """A turn of the conversation."""
-
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
-    # Clients send an answer back as they got it, with fields that are empty.
-    refusal: Annotated[str, _only("")] = ""
-    annotations: Annotated[list[Any] | None, _only([])] = None
-    tool_calls: Annotated[list[Any] | None, _only([])] = None
 
 
 class StreamOptions(Fields):
     """What a stream has besides tokens."""
 
     include_usage: bool = False
-    include_obfuscation: Annotated[bool, _only(False)] = False
+    include_obfuscation: Annotated[bool, only(False)] = False
 
 
 class ChatRequest(Fields):
@@ -74,16 +47,16 @@ class ChatRequest(Fields):
     logprobs: bool = False
     top_logprobs: int = Field(0, ge=0, le=MOST_TOP)
     # Of these, only the values that change nothing.
-    frequency_penalty: Annotated[float, _only(0)] = 0
-    presence_penalty: Annotated[float, _only(0)] = 0
-    logit_bias: Annotated[dict[str, float] | None, _only({})] = None
-    tools: Annotated[list[Any] | None, _only([])] = None
-    tool_choice: Annotated[Any, _only("none", "auto")] = "none"
+    frequency_penalty: Annotated[float, only(0)] = 0
+    presence_penalty: Annotated[float, only(0)] = 0
+    logit_bias: Annotated[dict[str, float] | None, only({})] = None
+    tools: Annotated[list[Any] | None, only([])] = None
+    tool_choice: Annotated[Any, only("none", "auto")] = "none"
     parallel_tool_calls: bool = True
-    response_format: Annotated[dict[str, Any] | None, _only({"type": "text"})] = None
-    modalities: Annotated[list[str] | None, _only(["text"])] = None
-    service_tier: Annotated[str, _only("auto", "default")] = "auto"
-    store: Annotated[bool, _only(False)] = False
+    response_format: Annotated[dict[str, Any] | None, only({"type": "text"})] = None
+    modalities: Annotated[list[str] | None, only(["text"], ["text", "image"], ["image", "text"])] = None
+    service_tier: Annotated[str, only("auto", "default")] = "auto"
+    store: Annotated[bool, only(False)] = False
     metadata: dict[str, str] | None = None
     user: str = ""
     safety_identifier: str = ""
@@ -100,11 +73,17 @@ class ChatDefaults:
 
 
 def chat_requests(
-    chat: ChatRequest, generator: Generator, conversations: Conversations, spoken: SpokenAnswers, defaults: ChatDefaults
+    chat: ChatRequest,
+    generator: Generator,
+    conversations: Conversations,
+    spoken: SpokenAnswers,
+    media: "VisionMedia | None",
+    defaults: ChatDefaults,
 ) -> list[Request]:
-    """A request for each of the `n` answers. Raises ApiError before anything is computed."""
+    """A request for each of the `n` answers. Raises ApiError before the model computes anything."""
+    messages = conversation(chat.messages, generator, spoken, media)
     try:
-        prompt = conversations.prompt(_messages(chat, spoken))
+        prompt = conversations.prompt(messages)
     except SettingsError as error:
         raise wrong_value(error) from error
     context = generator.context_length
@@ -118,7 +97,7 @@ def chat_requests(
         vision=defaults.vision,
         stop=(*conversations.stop, *_stops(chat)),
         stop_ids=(generator.vocabulary.end_id,),
-        may_show=False,
+        may_show="image" in (chat.modalities or ()),
     )
     requests = [Request(prompt, replace(settings, seed=(seed + number) % (MAX_SEED + 1))) for number in range(chat.n)]
     try:
@@ -128,11 +107,12 @@ def chat_requests(
     return requests
 
 
-def require_possible(chat: ChatRequest, model: str) -> None:
-    """Raises ApiError where fields contradict each other, and for a model that this server does not have."""
-    if chat.model != model:
-        message = f"model is {chat.model!r}, but this server has {model!r}: give that"
-        raise ApiError(404, message, code="model_not_found", param="model")
+def require_possible(chat: ChatRequest, model: str, *, draws: bool) -> None:
+    """Raises ApiError where fields contradict each other, for another model, and for pictures where the server does not draw any."""
+    require_model(chat.model, model)
+    if "image" in (chat.modalities or ()) and not draws:
+        message = "modalities: this server draws no pictures: start it with --vision-tokenizer"
+        raise ApiError(400, message, code="invalid_value", param="modalities")
     if None not in (chat.max_tokens, chat.max_completion_tokens) and chat.max_tokens != chat.max_completion_tokens:
         raise ApiError(400, "max_tokens and max_completion_tokens differ: give one", code="invalid_value", param="max_tokens")
     if chat.top_logprobs and not chat.logprobs:
@@ -141,20 +121,16 @@ def require_possible(chat: ChatRequest, model: str) -> None:
         raise ApiError(400, f"stop: give at most {MOST_STOPS} texts that are not empty", code="invalid_value", param="stop")
 
 
+def require_model(given: str, model: str) -> None:
+    """Raises ApiError unless the request names the server's model."""
+    if given != model:
+        message = f"model is {given!r}, but this server has {model!r}: give that"
+        raise ApiError(404, message, code="model_not_found", param="model")
+
+
 def _stops(chat: ChatRequest) -> list[str]:
     return [chat.stop] if isinstance(chat.stop, str) else chat.stop or []
 
 
 def _given(chat: ChatRequest, *names: str) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(chat, name)) is not None}
-
-
-def _messages(chat: ChatRequest, spoken: SpokenAnswers) -> list[Mapping[str, Any]]:
-    """The conversation as `Conversations` reads it: an answer of this server comes with the tokens that it was made of."""
-    messages: list[Mapping[str, Any]] = []
-    for message in chat.messages:
-        role = "system" if message.role == "developer" else message.role
-        text = message.content if isinstance(message.content, str) else "".join(part.text for part in message.content)
-        tokens = spoken.tokens(text) if role == "assistant" else None
-        messages.append({"role": role, "content": text, **({} if tokens is None else {"tokens": tokens})})
-    return messages

@@ -30,8 +30,8 @@ class EngineThread:
     """Answers jobs. Those that wait together are computed together, as far as there are rows for them."""
 
     def __init__(self, generator: Generator, *, queue_length: int, rows: int) -> None:
-        """`queue_length`: jobs that may wait. `rows`: answers that are computed together."""
-        self._generator, self._queue_length, self._rows = generator, queue_length, rows
+        """`queue_length`: jobs that may wait. `rows`: rows of the cache that are computed together; a guided answer takes two."""
+        self._generator, self._queue_length, self.rows = generator, queue_length, rows
         self._waiting: deque[Job] = deque()
         self._running: Sequence[Job] = ()
         self._changed = threading.Condition()
@@ -61,7 +61,7 @@ class EngineThread:
                 raise stopping()
             self._waiting = deque(each for each in self._waiting if not each.cancelled)
             if len(self._waiting) >= self._queue_length:
-                seconds = max(1, round(self._seconds * len(self._waiting) / self._rows))
+                seconds = max(1, round(self._seconds * len(self._waiting) / self.rows))
                 message = f"{len(self._waiting)} requests wait already: try again in {seconds} s"
                 raise ApiError(429, message, code="queue_full", headers={"Retry-After": str(seconds)})
             self._waiting.append(job)
@@ -109,19 +109,20 @@ class EngineThread:
                         return []
                     self._changed.wait()
                 rows = 0
-                while self._waiting and (not taken or rows + len(self._waiting[0].requests) <= self._rows):
+                while self._waiting and (not taken or rows + _rows_of(self._waiting[0]) <= self.rows):
                     job = self._waiting.popleft()
                     if not job.cancelled:
                         taken.append(job)
-                        rows += len(job.requests)
+                        rows += _rows_of(job)
             self._running = taken
             return taken
 
     def _answer(self, jobs: Sequence[Job]) -> None:
         rows = [_Row(job, number, request) for job in jobs for number, request in enumerate(job.requests)]
-        for begin in range(0, len(rows), self._rows):
+        together = self.rows // max(_rows_of_answer(row.request) for row in rows)
+        for begin in range(0, len(rows), together):
             if not all(job.cancelled for job in jobs):
-                self._answer_together(rows[begin : begin + self._rows])
+                self._answer_together(rows[begin : begin + together])
 
     def _answer_together(self, rows: Sequence[_Row]) -> None:
         jobs = list(dict.fromkeys(row.job for row in rows))
@@ -149,6 +150,15 @@ class EngineThread:
             pass
         finally:
             steps.close()
+
+
+def _rows_of(job: Job) -> int:
+    return sum(map(_rows_of_answer, job.requests))
+
+
+def _rows_of_answer(request: Request) -> int:
+    """Rows of the cache: a guided answer has an unconditional one beside it."""
+    return 1 if request.settings.guidance == 1 else 2
 
 
 def report(error: Exception) -> None:

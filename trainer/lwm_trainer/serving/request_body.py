@@ -9,6 +9,7 @@ from starlette.requests import Request
 from lwm_trainer.serving.errors import ApiError
 
 Body = TypeVar("Body", bound=pydantic.BaseModel)
+KINDS_OF_PARTS = ("text", "image_url", "video_url")
 
 
 class Fields(pydantic.BaseModel):
@@ -20,6 +21,17 @@ class Fields(pydantic.BaseModel):
     @classmethod
     def _leave_out_nulls(cls, fields: Any) -> Any:
         return {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
+
+
+def only(*possible: Any) -> pydantic.AfterValidator:
+    """A parameter of OpenAI's API that has only these values with this server."""
+
+    def check(value: Any) -> Any:
+        if value not in possible:
+            raise ValueError(f"this server can do {' or '.join(map(repr, possible))} only: leave it out")
+        return value
+
+    return pydantic.AfterValidator(check)
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -66,9 +78,9 @@ def _wrong_field(problem: Any) -> ApiError:
 def _name(location: tuple[str | int, ...]) -> str:
     """`messages[0].content`; words by which pydantic names the kind of a value are left out."""
     name = ""
-    for step in location:
+    for former, step in zip((None, *location), location, strict=False):
         if isinstance(step, int):
             name += f"[{step}]"
-        elif step.isidentifier() and step not in ("str", "list"):
+        elif step.isidentifier() and step != "str" and not (isinstance(former, int) and step in KINDS_OF_PARTS):
             name += f".{step}" if name else step
     return name

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from lwm_trainer.config import Chat, Frames, Model
+from lwm_trainer.config import Chat, Frames, Model, Vision
 from lwm_trainer.data.encoding.chat import lwm_parts, parse_messages
 from lwm_trainer.data.encoding.example import encode_parts, encode_rendered
 from lwm_trainer.data.encoding.rendered_chat import ChatRenderer
 from lwm_trainer.sampling.conversation import make_conversations
+from lwm_trainer.sampling.prompt import join
 from lwm_trainer.sampling.settings import SettingsError
 from lwm_trainer.sampling.vocabulary import Vocabulary, make_vocabulary
 from support.byte_tokenizer import byte_tokenizer
@@ -66,3 +67,24 @@ def test_the_prompt_of_the_tokenizers_template_is_the_beginning_of_the_training_
 def test_wrong_messages_are_named(messages: list[dict[str, str]], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         make_conversations(vocabulary(), "lwm").prompt(messages)
+
+
+def test_vision_spans_stand_where_the_message_has_them_and_a_text_before_one_ends_its_line() -> None:
+    model = MODEL.model_copy(update={"vision": Vision(vocab_size=16)})
+    words = make_vocabulary(model, byte_tokenizer("<vision>", "</vision>"), Frames(tokens_per_frame=2, codebook_size=6))
+    codes = [[0, 1], [2, 3]]
+    prompt = make_conversations(words, "lwm").prompt([{"role": "user", "content": ["What?", codes, "And?"]}])
+    texts = [words.encode(text) for text in ("You are a helpful assistant. USER: What?\n", " And? ASSISTANT:")]
+    expected = join(words.begin(), texts[0], words.span(codes), texts[1])
+    assert prompt.tokens.tolist() == expected.tokens.tolist()
+    assert prompt.vision.tolist() == expected.vision.tolist()
+    first = make_conversations(words, "lwm").prompt([{"role": "user", "content": [codes, "What?"]}])
+    assert first.tokens.tolist()[: len("You are a helpful assistant. USER:") + 1] == [
+        *words.begin().tokens,
+        *words.encode("You are a helpful assistant. USER:").tokens,
+    ]
+
+
+def test_a_model_without_vision_has_no_place_for_pictures() -> None:
+    with pytest.raises(SettingsError, match=r"messages\[0\]\.content has pictures"):
+        make_conversations(vocabulary(), "lwm").prompt([{"role": "user", "content": ["What?", [[0, 1]]]}])

@@ -6,28 +6,31 @@ const [talk, settings, compose, message, send] = ["talk", "settings", "compose",
 const KEY = "lwm-api-key";
 let model = null;
 let messages = [];
-let picture = null; // data URL
+let media = null; // data URL of a picture or a clip
 let running = null; // AbortController of the answer that is coming
 
 settings.elements.key.value = sessionStorage.getItem(KEY) ?? "";
 
-function add(role, text, images = []) {
+function add(role, text, shown = []) {
   element("welcome").hidden = true;
   const article = document.createElement("article");
   article.className = role;
   const paragraph = document.createElement("p");
   paragraph.textContent = text;
-  article.append(paragraph, ...images.map(showImage));
+  article.append(paragraph, ...shown.map(showMedia));
   talk.append(article);
   article.scrollIntoView({ block: "end" });
   return article;
 }
 
-function showImage(url) {
-  const image = document.createElement("img");
-  image.src = url;
-  image.alt = "picture";
-  return image;
+const isClip = (url) => url.startsWith("data:video/");
+
+function showMedia(url) {
+  const shown = document.createElement(isClip(url) ? "video" : "img");
+  shown.src = url;
+  if (isClip(url)) shown.controls = shown.muted = true;
+  else shown.alt = "picture";
+  return shown;
 }
 
 function note(article, text, wrong = false) {
@@ -48,7 +51,7 @@ async function connect() {
     model = await readModel(key);
     element("model").textContent = document.title = model.id;
     element("context").textContent = `context ${model.context_length.toLocaleString("en")}`;
-    element("attach").hidden = !model.modalities.includes("image");
+    element("attach").hidden = element("may-draw").hidden = !model.modalities.includes("image");
     return true;
   } catch (error) {
     element("context").textContent = error.status === 401 ? "enter the API key" : error.message;
@@ -65,6 +68,7 @@ function request() {
   for (const name of ["temperature", "top_p", "max_tokens", "seed"]) {
     if (settings.elements[name].value !== "") body[name] = Number(settings.elements[name].value);
   }
+  if (settings.elements.draw.checked && !element("may-draw").hidden) body.modalities = ["text", "image"];
   const system = settings.elements.system.value;
   body.messages = [...(system ? [{ role: "system", content: system }] : []), ...messages];
   return body;
@@ -94,7 +98,7 @@ async function answer() {
       image(url) {
         first ||= performance.now();
         images += 1;
-        change(() => article.insertBefore(showImage(url), article.querySelector("footer")));
+        change(() => article.insertBefore(showMedia(url), article.querySelector("footer")));
       },
       progress: (words) => note(article, words),
       usage: (counts) => (usage = counts),
@@ -132,7 +136,7 @@ function figures(usage, begun, first, reason) {
 }
 
 function choose(url) {
-  picture = url;
+  media = url;
   const chosen = element("chosen");
   chosen.hidden = url === null;
   chosen.replaceChildren();
@@ -141,17 +145,22 @@ function choose(url) {
   remove.type = "button";
   remove.textContent = "Remove";
   remove.onclick = () => choose(null);
-  chosen.append(showImage(url), remove);
+  chosen.append(showMedia(url), remove);
+}
+
+function content(text) {
+  if (media === null) return text;
+  const kind = isClip(media) ? "video_url" : "image_url";
+  return [{ type: kind, [kind]: { url: media } }, { type: "text", text }];
 }
 
 compose.onsubmit = async (event) => {
   event.preventDefault();
   if (running) return running.abort();
   const text = message.value.trim();
-  if ((!text && !picture) || !(model || (await connect()))) return;
-  const parts = picture ? [{ type: "image_url", image_url: { url: picture } }, { type: "text", text }] : text;
-  messages.push({ role: "user", content: parts });
-  add("user", text, picture ? [picture] : []);
+  if ((!text && !media) || !(model || (await connect()))) return;
+  messages.push({ role: "user", content: content(text) });
+  add("user", text, media ? [media] : []);
   message.value = "";
   message.rows = 1;
   choose(null);
@@ -174,7 +183,7 @@ element("new").onclick = () => {
 element("open-settings").onclick = () => openSettings(settings.hidden);
 settings.onsubmit = (event) => event.preventDefault();
 settings.elements.key.onchange = connect;
-element("picture").onchange = (event) => {
+element("file").onchange = (event) => {
   const [file] = event.target.files;
   event.target.value = "";
   if (!file) return;
