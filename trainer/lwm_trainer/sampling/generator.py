@@ -128,6 +128,12 @@ class Generator:
         finally:
             self._keep(answers)
 
+    @property
+    def cache_use(self) -> float:
+        """The share of the cache that holds tokens which a next prompt may begin with."""
+        rows = self._rows
+        return 0.0 if rows is None else sum(row.length for row in self._contents) / (len(rows.lengths) * rows.capacity)
+
     def forget(self) -> None:
         """Keep nothing of earlier prompts."""
         self._contents = []

@@ -24,6 +24,7 @@ from lwm_trainer.serving.errors import ApiError, internal_error
 from lwm_trainer.serving.images import ImagesRequest, draw_images, image_requests
 from lwm_trainer.serving.job import Job
 from lwm_trainer.serving.message_content import SpokenAnswers
+from lwm_trainer.serving.metrics import ServingMetrics
 from lwm_trainer.serving.request_body import parse_body, read_body
 from lwm_trainer.serving.web_page import web_page
 
@@ -102,19 +103,31 @@ def make_application(service: Service) -> Starlette:
 
         return checked
 
+    async def metrics(_: Request) -> Response:
+        return Response(service.engine.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    def route(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
+        return Route(path, _with_errors(endpoint, path, service.engine.metrics), methods=[method])
+
     routes = [
-        Route("/v1/models", _with_errors(with_key(models))),
-        Route("/v1/chat/completions", _with_errors(with_key(chat_completions)), methods=["POST"]),
-        Route("/v1/images/generations", _with_errors(with_key(images_generations)), methods=["POST"]),
-        Route("/health", _with_errors(health)),
-        Route("/", _with_errors(web_page)),
-        Route("/page/{name}", _with_errors(web_page)),
+        route("/v1/models", with_key(models)),
+        route("/v1/chat/completions", with_key(chat_completions), "POST"),
+        route("/v1/images/generations", with_key(images_generations), "POST"),
+        route("/health", health),
+        route("/metrics", metrics),
+        route("/", web_page),
+        route("/page/{name}", web_page),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
 
 
-def _with_errors(endpoint: Endpoint) -> Endpoint:
+def _with_errors(endpoint: Endpoint, route: str, metrics: ServingMetrics) -> Endpoint:
     """Errors become bodies; of one that nobody foresaw, the log says where it came up and the client that it did."""
+
+    async def counted(request: Request) -> Response:
+        response = await answered(request)
+        metrics.requests.labels(route, response.status_code).inc()
+        return response
 
     async def answered(request: Request) -> Response:
         try:
@@ -127,7 +140,7 @@ def _with_errors(endpoint: Endpoint) -> Endpoint:
             report(failure)
             return _error(internal_error())
 
-    return answered
+    return counted
 
 
 def _error(error: ApiError) -> Response:

@@ -12,6 +12,7 @@ from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.row_arrays import Request
 from lwm_trainer.serving.errors import ApiError, internal_error, stopping
 from lwm_trainer.serving.job import Ended, Job, Prefill, Step
+from lwm_trainer.serving.metrics import BatchMetrics, ServingMetrics
 
 
 class _GoneError(Exception):
@@ -36,6 +37,8 @@ class EngineThread:
         self._running: Sequence[Job] = ()
         self._changed = threading.Condition()
         self._stopping = False
+        self.metrics = ServingMetrics()
+        self.metrics.watch(lambda: self.queue, lambda: generator.cache_use)
         self._seconds = 1.0
         """A moving average of how long a batch takes."""
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -88,6 +91,7 @@ class EngineThread:
     def _run(self) -> None:
         while jobs := self._take():
             begun = time.monotonic()
+            self.metrics.running.set(len(jobs))
             try:
                 self._answer(jobs)
                 error: ApiError | None = None
@@ -95,6 +99,7 @@ class EngineThread:
                 report(failure)
                 self._generator.forget()
                 error = internal_error()
+            self.metrics.running.set(0)
             for job in jobs:
                 job.send(Ended(error))
             self._seconds = 0.8 * self._seconds + 0.2 * (time.monotonic() - begun)
@@ -136,11 +141,14 @@ class EngineThread:
             for job in jobs:
                 job.send(Prefill(done, total))
 
+        firsts = [number for number, row in enumerate(rows) if row.number == 0]
+        batch = BatchMetrics(self.metrics, [rows[number].job.begun for number in firsts], len(rows))
         steps = self._generator.generate([row.request for row in rows], max(job.top for job in jobs), progress)
         try:
             for pieces in steps:
                 if gone():
                     return
+                batch.step(pieces, [self._generator.usage[number] for number in firsts])
                 for job in jobs:
                     own = [piece for piece in pieces if rows[piece.request].job is job]
                     if own:
@@ -150,6 +158,7 @@ class EngineThread:
             pass
         finally:
             steps.close()
+            batch.end()
 
 
 def _rows_of(job: Job) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
@@ -39,6 +40,7 @@ class Job:
     def __init__(self, requests: Sequence[Request], top: int) -> None:
         """`top`: how many of the most probable tokens come with each token."""
         self.requests, self.top = requests, top
+        self.begun = time.monotonic()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self._cancelled = threading.Event()

@@ -9,6 +9,7 @@ from typing import Any
 import openai
 import pytest
 
+from lwm_trainer.serving import chat_response
 from lwm_trainer.serving.application import Service
 from support.served_model import CONTEXT, KEY, NAME, make_service, served, tiny_generator
 
@@ -229,3 +230,50 @@ def test_what_fails_inside_is_a_500_and_the_log_has_nothing_of_the_request(
     assert "RuntimeError in fail" in output.err
     assert "hello" not in output.err + output.out
     assert ask(max_tokens=2).usage.completion_tokens == 2
+
+
+def test_metrics_count_tokens_answers_and_requests_and_quote_none_of_them(ask: Callable[..., Any], address: str) -> None:
+    def values() -> dict[str, float]:
+        lines = [line.rpartition(" ") for line in get(address, "/metrics")[2].splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, _, value in lines}
+
+    before = values()
+    answer = ask([{"role": "user", "content": "secret"}], max_tokens=5, stop="secret")
+    after = values()
+    usage = answer.usage
+    counts = {
+        'lwm_serve_tokens_total{kind="prompt"}': usage.prompt_tokens,
+        'lwm_serve_tokens_total{kind="cached"}': usage.prompt_tokens_details.cached_tokens,
+        'lwm_serve_tokens_total{kind="answer"}': 5,
+        'lwm_serve_answers_total{end="length"}': 1,
+        'lwm_serve_requests_total{route="/v1/chat/completions",status="200"}': 1,
+        "lwm_serve_time_to_first_token_seconds_count": 1,
+        "lwm_serve_time_per_token_seconds_count": 4,
+    }
+    assert {name: after[name] - before[name] for name in counts} == counts
+    assert after["lwm_serve_queue_length"] == after["lwm_serve_running_requests"] == 0
+    assert after["lwm_serve_cache_use_ratio"] == (usage.total_tokens - 1) / CONTEXT
+    assert "secret" not in get(address, "/metrics")[2]
+
+
+def test_a_stream_says_that_it_lives_while_a_prompt_is_long(
+    ask: Callable[..., Any], address: str, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate = service.generator.generate
+
+    def slowly(requests: Any, top: int, progress: Callable[[int, int], None]) -> Any:
+        progress(1, 4)
+        time.sleep(0.3)
+        yield from generate(requests, top, progress)
+
+    monkeypatch.setattr(service.generator, "generate", slowly)
+    monkeypatch.setattr(chat_response, "PATIENCE", 0.05)
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+    body = json.dumps({"model": NAME, "messages": HELLO, "max_tokens": 2, "stream": True})
+    connection.request("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"})
+    events = connection.getresponse().read().decode().split("\n\n")
+    connection.close()
+    assert ": prefill 25 %" in events
+    assert events[-2:] == ["data: [DONE]", ""]
+    chunks = list(ask(max_tokens=2, stream=True))  # the client reads over them
+    assert chunks[-1].choices[0].finish_reason is not None
