@@ -28,8 +28,8 @@ ARG UV_DEFAULT_INDEX
 # cpu, gpu (CUDA 12) or tpu.
 ARG ACCELERATOR=cpu
 RUN case "$ACCELERATOR" in \
-        cpu) extras="--extra vision" ;; \
-        gpu|tpu) extras="--extra vision --extra $ACCELERATOR" ;; \
+        cpu) extras="--extra serve --extra vision" ;; \
+        gpu|tpu) extras="--extra serve --extra vision --extra $ACCELERATOR" ;; \
         *) echo "ACCELERATOR=$ACCELERATOR: use cpu, gpu or tpu" >&2; exit 64 ;; \
     esac \
     && python -m venv /tmp/uv && /tmp/uv/bin/pip install --quiet --no-cache-dir uv==0.13.9 \
@@ -47,6 +47,9 @@ ENTRYPOINT ["python", "-m", "lwm_operator"]
 
 FROM trainer-packages AS trainer
 COPY trainer/lwm_trainer /app/lwm_trainer
+# Of the commands, only the server: python -m lwm_cli.serve.
+COPY cli/lwm_cli/__init__.py cli/lwm_cli/commands.py cli/lwm_cli/failures.py cli/lwm_cli/generation_media.py \
+    cli/lwm_cli/generation_options.py cli/lwm_cli/serve.py /app/lwm_cli/
 RUN python -m compileall -q /app
 USER 65532:65532
 ENTRYPOINT ["python", "-m", "lwm_trainer"]

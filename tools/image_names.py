@@ -7,7 +7,7 @@ from tools.kubectl import run
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TARGETS = ("operator", "trainer")
-INPUTS = ("Dockerfile", ".dockerignore", "pyproject.toml", "uv.lock", "operator", "trainer")
+INPUTS = ("Dockerfile", ".dockerignore", "pyproject.toml", "uv.lock", "cli", "operator", "trainer")
 
 
 def tag(repository: Path = REPOSITORY) -> str:

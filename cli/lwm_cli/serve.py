@@ -1,7 +1,8 @@
-"""`lwm serve CHECKPOINT`: a model over HTTP, as clients of OpenAI's API expect it. In a pod: `python -m lwm_cli serve`."""
+"""`lwm serve CHECKPOINT`: a model over HTTP, as clients of OpenAI's API expect it. In a pod: `python -m lwm_cli.serve`."""
 
 import os
 import signal
+import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -109,3 +110,7 @@ def _is_local(host: str) -> bool:
 def main(arguments: list[str]) -> int:
     """Returns the exit code."""
     return run(command, "lwm serve", arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

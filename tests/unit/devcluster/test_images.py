@@ -1,5 +1,7 @@
+import ast
 import hashlib
 import json
+import re
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -50,3 +52,16 @@ def test_the_images_take_no_more_than_they_need() -> None:
     assert copied == ["COPY trainer/lwm_trainer/__init__.py /app/lwm_trainer/", "COPY trainer/lwm_trainer/config /app/lwm_trainer/config"]
     assert "COPY operator" not in trainer
     assert all("USER 65532:65532" in stage for stage in (operator, trainer))
+
+
+def test_the_trainers_image_has_the_server_with_all_that_it_imports() -> None:
+    copied = set(re.findall(r"cli/lwm_cli/(\w+)\.py", (REPOSITORY / "Dockerfile").read_text()))
+    assert "serve" in copied
+    # The folders of `lwm train`, which are asked for only where the operator is.
+    needed = copied | {"local.folder"}
+    for name in copied:
+        for node in ast.walk(ast.parse((REPOSITORY / "cli" / "lwm_cli" / f"{name}.py").read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                package, _, module = node.module.partition(".")
+                assert package != "lwm_operator", name
+                assert package != "lwm_cli" or module in needed, f"{name}.py imports {node.module}, which is not in the image"

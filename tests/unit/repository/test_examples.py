@@ -1,18 +1,23 @@
-"""The operator accepts every example."""
+"""The operator accepts every example of a training, and Kubernetes that of a server."""
 
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
+from lwm_cli.serve import command
 from lwm_operator.api.training import Training, parse_training
+from lwm_operator.manifests.pod import CONTAINER_SECURITY, POD_SECURITY
 from lwm_operator.plan.validation.validate import validate
 from lwm_trainer.config import least_theta
+from lwm_trainer.serving.access import VARIABLE
 from quickstart.options import EXAMPLE
 
-EXAMPLES = sorted(EXAMPLE.parent.glob("*.yaml"))
+SERVER = EXAMPLE.parent / "serve.yaml"
+EXAMPLES = sorted(set(EXAMPLE.parent.glob("*.yaml")) - {SERVER})
 ABOUT = {"namespace": "default", "uid": "1a2b3c4d-0000-0000-0000-000000000000"}
 
 
@@ -47,3 +52,21 @@ def test_quickstarts_three_stages_have_three_meshes() -> None:
     stages = training(EXAMPLE).spec.stages
     assert [stage.context_length for stage in stages] == [512, 1024, 4096]
     assert len({stage.mesh.model_dump_json() for stage in stages}) == 3
+
+
+def test_the_server_is_valid_restricted_and_given_options_that_it_has() -> None:
+    deployment, service = yaml.safe_load_all(SERVER.read_text())
+    for manifest in (deployment, service):
+        kubernetes_validate.validate(manifest, "1.37", strict=True)
+    pod = deployment["spec"]["template"]
+    assert pod["metadata"]["labels"] == deployment["spec"]["selector"]["matchLabels"] == service["spec"]["selector"]
+    assert pod["spec"]["securityContext"].items() <= POD_SECURITY.items()
+    (container,) = pod["spec"]["containers"]
+    assert container["securityContext"] == CONTAINER_SECURITY
+    assert container["command"] == ["python", "-m", "lwm_cli.serve"]
+    options = command.make_context("lwm serve", list(container["args"])).params
+    assert options["grace"] < pod["spec"]["terminationGracePeriodSeconds"]
+    assert options["port"] == container["ports"][0]["containerPort"]
+    assert {variable["name"] for variable in container["env"]} == {"JAX_PLATFORMS", VARIABLE}
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"] == {"path": "/health", "port": service["spec"]["ports"][0]["targetPort"]}
