@@ -38,6 +38,7 @@ PROBES: dict[str, list[Probe]] = {
         Probe("lwm fit x.yaml", 1, "pip install 'lwm-operator[fit]'"),
         Probe("lwm data inspect x.yaml", 1, "pip install 'lwm-operator[trainer]'"),
         Probe("lwm train x.yaml", 1, "pip install 'lwm-operator[local]'"),
+        Probe("lwm serve a", 1, "pip install 'lwm-operator[serve]'"),
         Probe("lwm convert from-hf a b", 1, "pip install 'lwm-operator[trainer]'"),
         Probe("lwm vision encode a", 1, "pip install 'lwm-operator[vision]'"),
     ],
@@ -59,6 +60,9 @@ PROBES: dict[str, list[Probe]] = {
         Probe("lwm train --help", 0, "Exit codes"),
         Probe("lwm train none.yaml", 2, "No such file"),
         Probe("lwm status", 0, "no trainings"),
+    ],
+    "serve": [
+        Probe("lwm serve none --host 0.0.0.0", 2, "LWM_API_KEY"),
     ],
     "fit": [
         Probe("lwm fit --help", 0, "usage: lwm fit"),

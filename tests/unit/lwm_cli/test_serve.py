@@ -26,7 +26,7 @@ def process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     environment = {"JAX_PLATFORMS": "cpu", "LWM_CACHE": str(tmp_path), "PATH": "/usr/bin:/bin"}
     for setting in ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"):
         environment[setting.upper()] = str(getattr(jax.config, setting))
-    command = [sys.executable, "-m", "lwm_cli", "serve", *words]
+    command = [sys.executable, "-m", "lwm_cli.serve", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as started:
         yield started
         started.kill()
