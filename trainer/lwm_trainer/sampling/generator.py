@@ -11,14 +11,12 @@ from jax import Array
 from lwm_trainer.data.encoding.vision import OPENING
 from lwm_trainer.sampling.detokenizer import Detokenizer
 from lwm_trainer.sampling.engine import Engine, Progress, Rows, no_progress
+from lwm_trainer.sampling.kept_rows import WORTH_COPYING, arrange, common_length
 from lwm_trainer.sampling.prompt import TokenRow, join, text_row
 from lwm_trainer.sampling.row_arrays import Request, row_settings, row_state, rows_of
 from lwm_trainer.sampling.settings import SettingsError
 from lwm_trainer.sampling.step import Drawn, as_arrays, make_steps
 from lwm_trainer.sampling.vocabulary import Vocabulary
-
-WORTH_COPYING = 32
-"""Tokens that a copy of another row must spare."""
 
 Reason = Literal["stop", "length"]
 """Why an answer ended: a stop id, a stop text or the end of its only vision span; or its most tokens."""
@@ -108,7 +106,8 @@ class Generator:
             self.check(request)
         batch = rows_of(requests, self.vocabulary)
         rows = self._prepare(len(batch), max(request.prompt.length + request.settings.max_tokens for request in requests))
-        kept = [_common(content, row.prompt) for content, row in zip(self._contents, batch, strict=False)]
+        self._arrange(rows, [row.prompt for row in batch])
+        kept = [common_length(content, row.prompt) for content, row in zip(self._contents, batch, strict=False)]
         last = self._prefill(rows, [row.prompt for row in batch], kept, progress)
         mesh, count = self.engine.programs.mesh, len(rows.lengths)
         settings = as_arrays(row_settings(batch, count, self.vocabulary), mesh)
@@ -126,7 +125,7 @@ class Generator:
                 if not goes_on or all(answer.ended for answer in answers):
                     return
         finally:
-            self._keep(answers)
+            self._keep(answers, len(batch))
 
     @property
     def cache_use(self) -> float:
@@ -147,7 +146,7 @@ class Generator:
         cached = [sources[number][1] if number in sources else size for number, size in enumerate(kept)]
         self.usage = [Usage(prompt.length, size) for prompt, size in zip(prompts, cached, strict=True)]
         rows.lengths = np.array([*kept, *[0] * (len(rows.lengths) - len(kept))], np.int32)
-        self._contents = [prompt.before(size) for prompt, size in zip(prompts, kept, strict=True)]
+        self._contents[: len(prompts)] = [prompt.before(size) for prompt, size in zip(prompts, kept, strict=True)]
         nothing = text_row([])
         first = [nothing if number in sources else prompt.after(cached[number]) for number, prompt in enumerate(prompts)]
         last_BD = self.engine.prefill(rows, first, progress)
@@ -155,7 +154,7 @@ class Generator:
             self.engine.copy(rows, sources)
             second = [prompt.after(cached[number]) if number in sources else nothing for number, prompt in enumerate(prompts)]
             last_BD = last_BD + self.engine.prefill(rows, second, progress)
-        self._contents = list(prompts)
+        self._contents[: len(prompts)] = prompts
         return last_BD
 
     def _prepare(self, count: int, tokens: int) -> Rows:
@@ -166,8 +165,16 @@ class Generator:
             self._rows = None  # so that its memory is free before the new one is made
             self._rows = self.engine.new_rows(max(count, self._least_rows), self.context_length if self._reserve else tokens)
             self._contents = []
-        self._contents += [text_row([])] * (count - len(self._contents))
+        self._contents += [text_row([])] * (len(self._rows.lengths) - len(self._contents))
         return self._rows
+
+    def _arrange(self, rows: Rows, prompts: Sequence[TokenRow]) -> None:
+        """Let the first rows hold what the prompts begin with, and the others what else is worth keeping."""
+        order = arrange(self._contents, prompts)
+        moved = {target: source for target, source in enumerate(order) if target != source and self._contents[source].length}
+        if moved:
+            self.engine.copy(rows, {target: (source, self._contents[source].length) for target, source in moved.items()})
+            self._contents = [self._contents[source] for source in order]
 
     def _detokenizer(self, request: Request) -> Detokenizer:
         return Detokenizer(self.vocabulary.decode, request.settings.stop, OPENING if self.vocabulary.grammar.opening else "")
@@ -200,27 +207,20 @@ class Generator:
         pairs = zip(tokens, log_probabilities, strict=True)
         return [(token % size if token < size else token - size, token >= size, value) for token, value in pairs if value > -np.inf]
 
-    def _keep(self, answers: Sequence[_Answer]) -> None:
+    def _keep(self, answers: Sequence[_Answer], batch_rows: int) -> None:
         """Note what the rows hold now: the last token of an answer has not been fed. Unconditional rows are not kept."""
         for number, answer in enumerate(answers):
             fed = answer.tokens[:-1]
             row = TokenRow(np.array([token for token, _ in fed], np.int32), np.array([vision for _, vision in fed], np.bool_))
             self._contents[number] = join(answer.request.prompt, row)
-        self._contents = self._contents[: len(answers)]
+        self._contents[len(answers) : batch_rows] = [text_row([])] * (batch_rows - len(answers))
 
 
 def _shared_prefixes(prompts: Sequence[TokenRow], kept: Sequence[int]) -> dict[int, tuple[int, int]]:
     """Rows that begin as an earlier one does, by their number: the number of that row, and how many tokens it spares to copy."""
     sources: dict[int, tuple[int, int]] = {}
     for number, (prompt, size) in enumerate(zip(prompts, kept, strict=True)):
-        lengths = {earlier: _common(prompts[earlier], prompt) for earlier in range(number) if earlier not in sources}
+        lengths = {earlier: common_length(prompts[earlier], prompt) for earlier in range(number) if earlier not in sources}
         if lengths and (most := max(lengths.values())) >= size + WORTH_COPYING:
             sources[number] = next(earlier for earlier, length in lengths.items() if length == most), most
     return sources
-
-
-def _common(content: TokenRow, prompt: TokenRow) -> int:
-    """Tokens that both begin with; at least the prompt's last token is left to compute, because its scores are needed."""
-    size = min(content.length, prompt.length - 1)
-    differs = (content.tokens[:size] != prompt.tokens[:size]) | (content.vision[:size] != prompt.vision[:size])
-    return int(np.argmax(differs)) if differs.any() else size

@@ -226,3 +226,22 @@ def test_a_prompt_with_a_torn_frame_or_an_end_in_it_is_refused() -> None:
     torn = join(words.begin(), words.opening(), vision_row([1, 2, CODES, 3]))
     with pytest.raises(SettingsError, match=f"place 4: vision token {CODES}, but a code below {CODES} belongs there"):
         answers(Request(torn, Settings(max_tokens=20)))
+
+
+def test_conversations_that_take_turns_keep_their_rows_and_answer_as_if_alone() -> None:
+    mine = generator()
+    mine.forget()
+    texts = {"a": "a" * 40, "b": "b" * 50}
+    together = []
+    for turn in range(3):
+        for name in texts:
+            request = Request(prompt(texts[name]), Settings(max_tokens=4, seed=turn))
+            together.append((request, answers(request)[0]))
+            length, cached = mine.usage[0]
+            assert turn == 0 or cached >= length - 3  # all but what is new, and the last token
+            texts[name] += "cd"
+    for request, pieces in together:
+        mine.forget()
+        (alone,) = answers(request)
+        assert mine.usage[0].cached == 0
+        assert [piece.token for piece in alone] == [piece.token for piece in pieces]
