@@ -101,6 +101,38 @@ class Engine:
                 progress(done, total)
         return last_BD
 
+    def prefill_scored(self, rows: Rows, new: TokenRow, targets: TokenRow) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Add n tokens to the first row, and score the token after each of them.
+
+        Args:
+            targets: the n tokens that follow those of `new`, each of which would be the next one.
+
+        Returns the log-probabilities in nats, float32[n], and whether no token is more probable, bool[n]. Raises ValueError where the row
+        would be longer than the capacity.
+        """
+        if (tokens := rows.lengths[0] + new.length) > rows.capacity:
+            raise ValueError(f"row 0: {tokens} tokens are more than the {rows.capacity} of the cache: make it larger")
+        count = 1 if self._row_groups == 1 else len(rows.lengths)
+        log_probability, most_probable = np.zeros(new.length, np.float32), np.zeros(new.length, np.bool_)
+        done = 0
+        while (left := new.length - done) > 0:
+            size = self._short if left <= self.programs.chunk // 2 else self.programs.chunk
+            lengths = rows.lengths[:count].tolist()
+            taken = new.after(done).before(size)
+            tokens = self._chunk([taken, *[text_row([])] * (count - 1)], lengths, size)
+            hidden_BCD, rows.caches = self.programs.prefill(self.params, rows.caches, tokens, 0)
+            index_C = stripe_order(lengths[0], size, self._ranks) - lengths[0] + done
+            present_C = index_C < done + taken.length
+            after = [np.where(present_C, array[np.minimum(index_C, new.length - 1)], 0) for array in targets]
+            target_BC, vision_BC = (np.broadcast_to(array, (count, size)) for array in after)
+            scores = self.programs.target_scores(self.params, hidden_BCD, target_BC, vision_BC)
+            log_probability[index_C[present_C]] = np.asarray(scores.log_probability_BC)[0, present_C]
+            most_probable[index_C[present_C]] = np.asarray(scores.most_probable_BC)[0, present_C]
+            rows.lengths = rows.lengths.copy()
+            rows.lengths[0] += taken.length
+            done += taken.length
+        return log_probability, most_probable
+
     def copy(self, rows: Rows, sources: Mapping[int, tuple[int, int]]) -> None:
         """Let rows begin as others do: by the number of the row, the number of the other one and how many of its tokens to take."""
         taken_from = np.arange(len(rows.lengths), dtype=np.int32)

@@ -11,7 +11,7 @@ from jax import Array
 from lwm_trainer.data.encoding.vision import OPENING
 from lwm_trainer.sampling.detokenizer import Detokenizer
 from lwm_trainer.sampling.engine import Engine, Progress, Rows, no_progress
-from lwm_trainer.sampling.kept_rows import WORTH_COPYING, arrange, common_length
+from lwm_trainer.sampling.kept_rows import WORTH_COPYING, arrange, reusable_length
 from lwm_trainer.sampling.prompt import TokenRow, join, text_row
 from lwm_trainer.sampling.row_arrays import Request, row_settings, row_state, rows_of
 from lwm_trainer.sampling.settings import SettingsError
@@ -107,7 +107,7 @@ class Generator:
         batch = rows_of(requests, self.vocabulary)
         rows = self._prepare(len(batch), max(request.prompt.length + request.settings.max_tokens for request in requests))
         self._arrange(rows, [row.prompt for row in batch])
-        kept = [common_length(content, row.prompt) for content, row in zip(self._contents, batch, strict=False)]
+        kept = [reusable_length(content, row.prompt) for content, row in zip(self._contents, batch, strict=False)]
         last = self._prefill(rows, [row.prompt for row in batch], kept, progress)
         mesh, count = self.engine.programs.mesh, len(rows.lengths)
         settings = as_arrays(row_settings(batch, count, self.vocabulary), mesh)
@@ -220,7 +220,7 @@ def _shared_prefixes(prompts: Sequence[TokenRow], kept: Sequence[int]) -> dict[i
     """Rows that begin as an earlier one does, by their number: the number of that row, and how many tokens it spares to copy."""
     sources: dict[int, tuple[int, int]] = {}
     for number, (prompt, size) in enumerate(zip(prompts, kept, strict=True)):
-        lengths = {earlier: common_length(prompts[earlier], prompt) for earlier in range(number) if earlier not in sources}
+        lengths = {earlier: reusable_length(prompts[earlier], prompt) for earlier in range(number) if earlier not in sources}
         if lengths and (most := max(lengths.values())) >= size + WORTH_COPYING:
             sources[number] = next(earlier for earlier, length in lengths.items() if length == most), most
     return sources

@@ -2,19 +2,15 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from lwm_trainer.sampling.prompt import TokenRow
+from lwm_trainer.sampling.prompt import TokenRow, common_length
 
 WORTH_COPYING = 32
 """Tokens that a copy of another row must spare."""
 
 
-def common_length(content: TokenRow, prompt: TokenRow) -> int:
+def reusable_length(content: TokenRow, prompt: TokenRow) -> int:
     """Tokens that both begin with; at least the prompt's last token is left to compute, because its scores are needed."""
-    size = min(content.length, prompt.length - 1)
-    differs = (content.tokens[:size] != prompt.tokens[:size]) | (content.vision[:size] != prompt.vision[:size])
-    return int(np.argmax(differs)) if differs.any() else size
+    return min(common_length(content, prompt), prompt.length - 1)
 
 
 def arrange(contents: Sequence[TokenRow], prompts: Sequence[TokenRow], worth: int = WORTH_COPYING) -> list[int]:
@@ -25,7 +21,7 @@ def arrange(contents: Sequence[TokenRow], prompts: Sequence[TokenRow], worth: in
     """
     sources, continued = [], set()
     for number, prompt in enumerate(prompts):
-        lengths = [common_length(content, prompt) for content in contents]
+        lengths = [reusable_length(content, prompt) for content in contents]
         source = number if max(lengths) - lengths[number] < worth else lengths.index(max(lengths))
         sources.append(source)
         if 2 * lengths[source] >= contents[source].length:

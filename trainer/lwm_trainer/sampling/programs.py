@@ -1,10 +1,11 @@
 """Prefill and decode as compiled programs: one of each for any length of prompt.
 
-Letters: B rows, C tokens of a chunk, W tokens of a step of decoding, D width, V vocabulary.
+Letters: B rows, C tokens of a chunk, N of them whose logits exist at once, W tokens of a step of decoding, D width, V vocabulary.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -18,7 +19,11 @@ from lwm_trainer import config
 from lwm_trainer.model import llama
 from lwm_trainer.parallel import mesh
 from lwm_trainer.ring.cached_attention import CachedAttention, KeysAndValues, cache_spec, decode_attention, prefill_attention
+from lwm_trainer.ring.chunks import largest_divisor
 from lwm_trainer.ring.kernels.choose import choose_backend
+
+LOGIT_BYTES = 2**26
+"""Bytes of the float32 logits that exist at once where only the scores of given tokens are wanted."""
 
 Caches = list[KeysAndValues]
 """The keys and values of all layers."""
@@ -33,6 +38,15 @@ class Tokens(NamedTuple):
     """bool, true for tokens of the vision vocabulary; None for a model without one."""
     place_BT: Array
     """int32, the token's place in its row, or `cached_attention.ABSENT`."""
+
+
+class TargetScores(NamedTuple):
+    """Scores of given tokens, each among those of its own vocabulary. Arrays are [B, C]."""
+
+    log_probability_BC: Array
+    """float32, in nats."""
+    most_probable_BC: Array
+    """bool, whether no other token is more probable."""
 
 
 class Logits(NamedTuple):
@@ -62,6 +76,9 @@ class Programs:
     """Adds W tokens to each row: scores after each of them [B, W, V], and the caches."""
     logits: Callable[[llama.Params, Array], Logits]
     """Scores of hidden states [..., D]."""
+    target_scores: Callable[[llama.Params, Array, NDArray[np.int32], NDArray[np.bool_]], TargetScores]
+    """(hidden states [B, C, D], the token after each of them [B, C], whether it is of the vision vocabulary [B, C]) -> its scores.
+    Logits of few tokens exist at once."""
 
 
 def ranks(device_mesh: jax.sharding.Mesh) -> int:
@@ -142,6 +159,21 @@ def make_programs(
             scores = [jnp.matmul(x_D, head.astype(x_D.dtype), preferred_element_type=jnp.float32) for head in heads]
         return Logits(scores[0], scores[1] if len(scores) > 1 else None)
 
+    def target_scores(params: llama.Params, x_BCD: Array, target_BC: Array, vision_BC: Array) -> TargetScores:
+        count, tokens = target_BC.shape
+        size = largest_divisor(tokens, max(1, LOGIT_BYTES // (4 * count * model.vocab_size)))
+        parts = [jnp.moveaxis(x.reshape(count, tokens // size, size, *x.shape[2:]), 1, 0) for x in (x_BCD, target_BC, vision_BC)]
+
+        def some(part: list[Array]) -> TargetScores:
+            x_BND, target_BN, vision_BN = part
+            scores = logits(params, x_BND)
+            text = _scores_of(scores.text, target_BN)
+            if scores.vision is None:
+                return text
+            return jax.tree.map(partial(jnp.where, vision_BN), _scores_of(scores.vision, target_BN), text)  # type: ignore[no-any-return]
+
+        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1).reshape(count, tokens), jax.lax.map(some, parts))  # type: ignore[no-any-return]
+
     return Programs(
         mesh=device_mesh,
         cache_sharding=cache_sharding,
@@ -151,4 +183,12 @@ def make_programs(
         take_rows=jax.jit(take_rows, donate_argnums=0, out_shardings=cache_sharding),
         decode=jax.jit(decode, donate_argnums=1, out_shardings=(by_rows, cache_sharding)),
         logits=jax.jit(logits, out_shardings=by_rows),
+        target_scores=jax.jit(target_scores, out_shardings=by_rows),
     )
+
+
+def _scores_of(logits_BNV: Array, target_BN: Array) -> TargetScores:
+    """Those of the targets; a target of the other vocabulary has those of the nearest number, which nobody reads."""
+    target_BN1 = jnp.clip(target_BN, 0, logits_BNV.shape[-1] - 1)[..., None]
+    score_BN = jnp.take_along_axis(logits_BNV, target_BN1, axis=-1)[..., 0]
+    return TargetScores(score_BN - jax.nn.logsumexp(logits_BNV, axis=-1), score_BN >= logits_BNV.max(-1))

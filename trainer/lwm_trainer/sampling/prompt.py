@@ -43,3 +43,10 @@ def join(*rows: TokenRow) -> TokenRow:
     """The tokens of all, one after the other."""
     empty = text_row([])
     return TokenRow(*(np.concatenate(arrays) for arrays in zip(empty, *rows, strict=True)))
+
+
+def common_length(one: TokenRow, other: TokenRow) -> int:
+    """Tokens that both begin with."""
+    size = min(one.length, other.length)
+    differs = (one.tokens[:size] != other.tokens[:size]) | (one.vision[:size] != other.vision[:size])
+    return int(np.argmax(differs)) if differs.any() else size
