@@ -14,8 +14,8 @@ USAGE = """usage: lwm COMMAND | --help | --version
                    what a trained model writes after a prompt, text or pictures
   chat CHECKPOINT  talk with a trained model
   serve CHECKPOINT a trained model over HTTP, for clients of OpenAI's API
-  eval needle CHECKPOINT
-                   what a trained model finds in long contexts
+  eval SUITE CHECKPOINT
+                   what a trained model does with long contexts: needles, RULER, MRCR and others
   fit FILE.yaml    compile each stage of an LWMTraining without its accelerator: does it fit, and how fast will it be?
   data ...         prepare data sets on this machine, and show rows as readable text
   convert ...      convert checkpoints from and to Hugging Face, and from LWM
@@ -67,7 +67,7 @@ def run_command(arguments: list[str]) -> int:
             return serve(rest)
         case ["eval", *rest]:
             require_extra("lwm eval", "local", "jax", "orbax", "click")
-            from lwm_cli.evaluate import main as evaluate
+            from lwm_cli.evaluate.command import main as evaluate
 
             return evaluate(rest)
         case [("status" | "suspend" | "resume" | "events") as name, *rest]:

@@ -118,12 +118,22 @@ def take_filters(options: dict[str, Any], prefix: str = "") -> Filters:
     return Filters(**{name: options.pop(f"{prefix}{name}") for name in ("temperature", "top_k", "top_p", "min_p")})
 
 
-def take_generator(options: dict[str, Any], *, reserve: bool, frames: config.Frames | None = None, rows: int = 1) -> Generator:
+def take_checkpoint(options: dict[str, Any]) -> Checkpoint:
+    """Look at the checkpoint of the options, which is taken out of them; its parameters are not read yet. Raises what opening raises."""
+    return find_checkpoint(options.pop("checkpoint"), options.pop("stage"))
+
+
+def take_generator(
+    options: dict[str, Any], *, reserve: bool, frames: config.Frames | None = None, rows: int = 1, source: Checkpoint | None = None
+) -> Generator:
     """Load the checkpoint of the options, which are taken out of them. Raises UsageError, and what loading raises.
 
-    `frames` is the layout of frames where neither the options nor the checkpoint's training name it. For the others see `Generator`.
+    Args:
+        frames: the layout of frames where neither the options nor the checkpoint's training name it.
+        source: what `take_checkpoint` returned, where it was called before.
+        reserve, rows: as for `Generator`.
     """
-    source = find_checkpoint(options.pop("checkpoint"), options.pop("stage"))
+    source = source or take_checkpoint(options)
     if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         compile_cache.use(str(CACHE / "generation"))
     tokenizer = options.pop("tokenizer")

@@ -1,4 +1,4 @@
-"""What a model can do with long contexts. Suites ask a function for answers, and know nothing of devices.
+"""What a model can do with long contexts. Suites make questions and score answers, and know nothing of models and devices.
 
-`needles` makes the text, `needle_suite` asks and resumes, `binomial` says how sure a share is, `needle_map` draws it.
+Reading order: `suite` says what a suite is, `suites/needle.py` is one, `run_suite` asks and resumes, `results` counts, `heat_map` draws.
 """

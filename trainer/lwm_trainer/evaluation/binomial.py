@@ -6,8 +6,12 @@ Z_95 = 1.959963984540054
 """Two-sided 95 % of the normal distribution."""
 
 
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a probability (Wilson 1927). Raises ValueError for counts that cannot be."""
+def wilson_interval(successes: float, trials: int) -> tuple[float, float]:
+    """The 95 % interval of a probability (Wilson 1927), or of a mean of scores from 0 to 1 whose sum is `successes`.
+
+    No scores of one mean spread wider than rights and wrongs, so for scores the interval is rather too wide than too narrow.
+    Raises ValueError for counts that cannot be.
+    """
     if not 0 <= successes <= trials or not trials:
         raise ValueError(f"{successes} successes in {trials} trials: there must be a trial, and no more successes than trials")
     share, correction = successes / trials, Z_95**2 / trials

@@ -2,14 +2,14 @@
 
 import pytest
 
-from lwm_trainer.sampling.kept_rows import WORTH_COPYING, arrange, common_length
+from lwm_trainer.sampling.kept_rows import WORTH_COPYING, arrange, reusable_length
 from lwm_trainer.sampling.prompt import text_row, vision_row
 
 
 def test_the_last_token_of_a_prompt_is_always_computed() -> None:
-    assert common_length(text_row([1, 2, 3]), text_row([1, 2, 3])) == 2
-    assert common_length(text_row([1, 2, 3, 4]), text_row([1, 2, 5, 4])) == 2
-    assert common_length(text_row([1, 2]), vision_row([1, 2, 3])) == 0
+    assert reusable_length(text_row([1, 2, 3]), text_row([1, 2, 3])) == 2
+    assert reusable_length(text_row([1, 2, 3, 4]), text_row([1, 2, 5, 4])) == 2
+    assert reusable_length(text_row([1, 2]), vision_row([1, 2, 3])) == 0
 
 
 @pytest.mark.parametrize(

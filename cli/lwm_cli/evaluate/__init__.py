@@ -1,0 +1,1 @@
+"""`lwm eval`: suites that measure what a model does with long contexts."""

@@ -1,0 +1,45 @@
+"""A generator as what answers the questions of a suite."""
+
+from lwm_trainer.evaluation.run_suite import Ask, Way
+from lwm_trainer.evaluation.suite import Question, Suite, Tokens
+from lwm_trainer.sampling.generator import Generator
+from lwm_trainer.sampling.prompt import TokenRow, join, text_row
+from lwm_trainer.sampling.row_arrays import Request
+from lwm_trainer.sampling.settings import Filters, Settings
+from lwm_trainer.sampling.token_scores import TokenScorer, TokenScores
+
+
+def make_ask(generator: Generator, suite: Suite, way: Way) -> Ask:
+    """A function that answers the suite's questions; a prompt that begins as the last one did computes only the rest."""
+    if way == "generated":
+        return _generated(generator, suite)
+    scorer = TokenScorer(generator.engine)
+
+    def scores(question: Question, text: str) -> TokenScores:
+        return scorer.score(_whole(generator, question.prompt), generator.vocabulary.encode(text))
+
+    def forced(question: Question) -> str:
+        text = question.reference or ""
+        return text if scores(question, text).most_probable.all() else ""
+
+    def likeliest(question: Question) -> str:
+        return max(question.choices, key=lambda text: scores(question, text).total)
+
+    return forced if way == "forced" else likeliest
+
+
+def _generated(generator: Generator, suite: Suite) -> Ask:
+    vocabulary = generator.vocabulary
+    settings = Settings(
+        max_tokens=suite.answer_tokens, text=Filters(temperature=0), stop=suite.stop, stop_ids=(vocabulary.end_id,), may_show=False
+    )
+
+    def ask(question: Question) -> str:
+        request = Request(_whole(generator, question.prompt), settings)
+        return "".join(piece.text for pieces in generator.generate([request]) for piece in pieces)
+
+    return ask
+
+
+def _whole(generator: Generator, prompt: Tokens) -> TokenRow:
+    return join(generator.vocabulary.begin(), text_row(prompt))

@@ -1,0 +1,20 @@
+"""`lwm eval SUITE CHECKPOINT`: the command and its suites."""
+
+import click
+
+from lwm_cli.commands import run
+from lwm_cli.evaluate.suites import SUITES
+
+
+@click.group("eval")
+def group() -> None:
+    """Evaluate the model in a checkpoint, which is what `lwm sample` takes."""
+
+
+for suite in SUITES:
+    group.add_command(suite)
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit code."""
+    return run(group, "lwm eval", arguments)

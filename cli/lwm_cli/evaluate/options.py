@@ -1,0 +1,95 @@
+"""Options that the suites share, and how they are read."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import numpy as np
+
+from lwm_cli.generation_options import absolute, checkpoint_options
+from lwm_trainer.evaluation.haystack import Texts, record_texts
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+WAYS = ("generated", "forced", "likeliest")
+
+
+def suite_options(function: Function) -> Function:
+    """Add the argument CHECKPOINT and the options of every suite."""
+    for option in reversed(
+        (
+            click.option("--lengths", required=True, metavar="N,…", help="Tokens of prompt and answer, such as 1024,4096."),
+            click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same questions."),
+            click.option(
+                "--answers",
+                type=click.Choice(WAYS),
+                default="generated",
+                show_default=True,
+                help="Generated; forced: right where every token of the right text is the most probable one; likeliest: of the choices.",
+            ),
+            click.option(
+                "--out",
+                required=True,
+                type=click.Path(path_type=Path, file_okay=False),
+                help="Folder of results; goes on with its own after an interruption.",
+            ),
+        )
+    ):
+        function = option(function)
+    return checkpoint_options(function)
+
+
+def samples_option(noun: str) -> Callable[[Function], Function]:
+    """Add --samples; `noun` is what a cell has so many of."""
+    return click.option("--samples", type=click.IntRange(1), default=10, show_default=True, help=f"{noun} for each cell.")
+
+
+def depth_options(noun: str) -> Callable[[Function], Function]:
+    """Add --depths and --rounds; `noun` is what there are so many of for each length."""
+
+    def add(function: Function) -> Function:
+        function = click.option("--rounds", type=click.IntRange(1), default=1, show_default=True, help=f"{noun} for each length.")(function)
+        depths = click.option("--depths", type=click.IntRange(1), default=10, show_default=True, help="Depths from 0 to 100 %, evenly.")
+        return depths(function)
+
+    return add
+
+
+def haystack_options(*, required: bool) -> Callable[[Function], Function]:
+    """Add --haystack and --haystack-field."""
+
+    def add(function: Function) -> Function:
+        field = click.option("--haystack-field", default="text", show_default=True, help="Field of JSON lines or tables with the text.")
+        where = "A file or folder of texts: .txt, .jsonl, .parquet or .arrow, as for data sets; a path or gs://…"
+        return click.option("--haystack", required=required, metavar="PATH", help=where)(field(function))
+
+    return add
+
+
+def even_depths(count: int) -> tuple[float, ...]:
+    """So many depths from 0 to 1; a single one is in the middle."""
+    return tuple(np.linspace(0, 1, count).round(4).tolist()) if count > 1 else (0.5,)
+
+
+def parse_lengths(text: str) -> tuple[int, ...]:
+    """`1024,4096` as numbers, ascending. Raises UsageError."""
+    return tuple(sorted(set(parse_numbers("--lengths", text, "tokens"))))
+
+
+def parse_numbers(option: str, text: str, noun: str) -> tuple[int, ...]:
+    """Numbers with commas between. Raises UsageError."""
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise click.UsageError(f"{option} {text}: write numbers of {noun} with commas between, such as 1024,4096")
+    return tuple(int(part) for part in parts)
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Names with commas between, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+
+
+def texts_of(haystack: str | None, field: str) -> Texts:
+    """The texts of --haystack, read anew by each call; none where it is not given."""
+    return lambda: iter(()) if haystack is None else record_texts(absolute(haystack), field)

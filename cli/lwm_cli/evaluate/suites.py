@@ -1,0 +1,196 @@
+"""A command for each suite: its options become its settings."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lwm_cli.evaluate.evaluation import evaluate
+from lwm_cli.evaluate.options import (
+    depth_options,
+    even_depths,
+    haystack_options,
+    parse_lengths,
+    parse_names,
+    parse_numbers,
+    samples_option,
+    suite_options,
+    texts_of,
+)
+from lwm_cli.failures import report_failures
+from lwm_trainer.evaluation.run_suite import Way
+from lwm_trainer.evaluation.suites.babilong import TASKS as BABILONG_TASKS
+from lwm_trainer.evaluation.suites.babilong import BabilongSettings, BabilongSuite
+from lwm_trainer.evaluation.suites.graphwalks import GraphwalksSettings, GraphwalksSuite
+from lwm_trainer.evaluation.suites.json_kv import JsonKvSettings, JsonKvSuite
+from lwm_trainer.evaluation.suites.mrcr import MrcrSettings, MrcrSuite
+from lwm_trainer.evaluation.suites.multi_needle import MultiNeedleSettings, MultiNeedleSuite
+from lwm_trainer.evaluation.suites.needle import NeedleSettings, NeedleSuite, Preset
+from lwm_trainer.evaluation.suites.ruler.documents import read_entries
+from lwm_trainer.evaluation.suites.ruler.suite import DEFAULT_TASKS, RulerSettings, RulerSuite
+
+preset_option = click.option(
+    "--preset", type=click.Choice(["clean", "lwm"]), default="clean", show_default=True, help="Prompts; lwm: those of LWM."
+)
+
+
+@click.command("needle")
+@suite_options
+@haystack_options(required=True)
+@depth_options("Texts and needles")
+@preset_option
+@click.option("--single", is_flag=True, help="One needle in each haystack, as in LWM: a prefill for each question.")
+@report_failures
+def needle(
+    lengths: str,
+    depths: int,
+    rounds: int,
+    preset: Preset,
+    single: bool,
+    haystack: str,
+    haystack_field: str,
+    seed: int,
+    answers: Way,
+    out: Path,
+    **options: Any,
+) -> int:
+    """Hide numbers in a text, and ask for each."""
+    settings = NeedleSettings(
+        lengths=parse_lengths(lengths),
+        depths=even_depths(depths),
+        rounds=rounds,
+        preset=preset,
+        single=single,
+        haystack=haystack,
+        seed=seed,
+    )
+    texts = texts_of(haystack, haystack_field)
+    return evaluate(lambda tokenize: NeedleSuite(settings, texts, tokenize), settings.lengths, out, answers, options)
+
+
+@click.command("multi-needle")
+@suite_options
+@haystack_options(required=True)
+@samples_option("Questions, each with a text of its own,")
+@preset_option
+@click.option("--placed", type=click.IntRange(1), default=4, show_default=True, help="Needles in a haystack.")
+@click.option("--retrieved", type=click.IntRange(1), default=2, show_default=True, help="Needles that a question asks for.")
+@report_failures
+def multi_needle(
+    lengths: str,
+    samples: int,
+    preset: Preset,
+    placed: int,
+    retrieved: int,
+    haystack: str,
+    haystack_field: str,
+    seed: int,
+    answers: Way,
+    out: Path,
+    **options: Any,
+) -> int:
+    """Hide several numbers in a text, and ask for some of them at once."""
+    settings = MultiNeedleSettings(
+        lengths=parse_lengths(lengths),
+        placed=placed,
+        retrieved=retrieved,
+        samples=samples,
+        preset=preset,
+        haystack=haystack,
+        seed=seed,
+    )
+    texts = texts_of(haystack, haystack_field)
+    return evaluate(lambda tokenize: MultiNeedleSuite(settings, texts, tokenize), settings.lengths, out, answers, options)
+
+
+@click.command("json-kv")
+@suite_options
+@depth_options("Objects")
+@report_failures
+def json_kv(lengths: str, depths: int, rounds: int, seed: int, answers: Way, out: Path, **options: Any) -> int:
+    """Ask for values of a JSON object of random keys and values."""
+    settings = JsonKvSettings(lengths=parse_lengths(lengths), depths=even_depths(depths), rounds=rounds, seed=seed)
+    return evaluate(lambda tokenize: JsonKvSuite(settings, tokenize), settings.lengths, out, answers, options)
+
+
+@click.command("mrcr")
+@suite_options
+@samples_option("Conversations")
+@click.option("--needles", default="2,4,8", show_default=True, metavar="N,…", help="Turns with the same request, 2 to 8.")
+@report_failures
+def mrcr(lengths: str, samples: int, needles: str, seed: int, answers: Way, out: Path, **options: Any) -> int:
+    """Have the i-th of several answers to the same request repeated, from a long conversation."""
+    settings = MrcrSettings(
+        lengths=parse_lengths(lengths), needles=parse_numbers("--needles", needles, "turns"), samples=samples, seed=seed
+    )
+    return evaluate(lambda tokenize: MrcrSuite(settings, tokenize), settings.lengths, out, answers, options)
+
+
+@click.command("ruler")
+@suite_options
+@haystack_options(required=False)
+@samples_option("Questions")
+@click.option("--tasks", default=",".join(DEFAULT_TASKS), show_default=True, metavar="NAME,…", help="Tasks of RULER, qa, vt_two_chains.")
+@click.option("--questions", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Lines of JSON for the task `qa`.")
+@report_failures
+def ruler(
+    lengths: str,
+    samples: int,
+    tasks: str,
+    questions: Path | None,
+    haystack: str | None,
+    haystack_field: str,
+    seed: int,
+    answers: Way,
+    out: Path,
+    **options: Any,
+) -> int:
+    """RULER's tasks: retrieval, tracing of variables, counting of words, and questions about documents of yours."""
+    settings = RulerSettings(
+        lengths=parse_lengths(lengths),
+        tasks=parse_names(tasks),
+        samples=samples,
+        haystack=haystack or "",
+        questions="" if questions is None else str(questions),
+        seed=seed,
+    )
+    entries = [] if questions is None else read_entries(questions)
+    texts = texts_of(haystack, haystack_field)
+    return evaluate(lambda tokenize: RulerSuite(settings, texts, entries, tokenize), settings.lengths, out, answers, options)
+
+
+@click.command("graphwalks")
+@suite_options
+@samples_option("Graphs")
+@click.option("--distance", type=int, default=2, show_default=True, help="Edges between a node and those that are asked for, 1 to 4.")
+@report_failures
+def graphwalks(lengths: str, samples: int, distance: int, seed: int, answers: Way, out: Path, **options: Any) -> int:
+    """Ask for nodes of a graph that is given by its edges."""
+    settings = GraphwalksSettings(lengths=parse_lengths(lengths), distance=distance, samples=samples, seed=seed)
+    return evaluate(lambda tokenize: GraphwalksSuite(settings, tokenize), settings.lengths, out, answers, options)
+
+
+@click.command("babilong")
+@suite_options
+@haystack_options(required=True)
+@samples_option("Stories")
+@click.option("--tasks", default=",".join(BABILONG_TASKS), show_default=True, metavar="NAME,…", help="Tasks of bAbI.")
+@report_failures
+def babilong(
+    lengths: str,
+    samples: int,
+    tasks: str,
+    haystack: str,
+    haystack_field: str,
+    seed: int,
+    answers: Way,
+    out: Path,
+    **options: Any,
+) -> int:
+    """Hide facts about people and things in a text, and ask what follows from one, two or three of them."""
+    settings = BabilongSettings(lengths=parse_lengths(lengths), tasks=parse_names(tasks), samples=samples, haystack=haystack, seed=seed)
+    texts = texts_of(haystack, haystack_field)
+    return evaluate(lambda tokenize: BabilongSuite(settings, texts, tokenize), settings.lengths, out, answers, options)
+
+
+SUITES = (needle, multi_needle, json_kv, mrcr, ruler, graphwalks, babilong)

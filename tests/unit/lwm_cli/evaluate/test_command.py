@@ -1,0 +1,75 @@
+"""`lwm eval SUITE` as a command on a small model of random weights."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lwm_cli.__main__ import main
+from lwm_trainer.config import Model
+from support.tiny_models import write_random_model
+
+MODEL = Model(layers=1, width=16, heads=2, kv_heads=1, head_dim=8, mlp_width=16, vocab_size=264)
+CONTEXT = 2048
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("evaluate")
+    write_random_model(made, MODEL, CONTEXT)
+    (made / "texts").mkdir()
+    (made / "texts" / "a.txt").write_text("It rained. Nobody came. " * 100)
+    return made
+
+
+def words(folder: Path, suite: str, length: int, *options: str) -> list[str]:
+    return ["eval", suite, f"{folder}/1", "--tokenizer", f"{folder}/tokenizer.json", "--chunk", "64", "--lengths", str(length), *options]
+
+
+def test_it_asks_writes_and_goes_on(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = words(folder, "needle", 512, "--haystack", f"{folder}/texts", "--depths", "2", "--out", str(tmp_path))
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    assert "2 of 2 questions" in printed.err
+    assert printed.out.splitlines()[1].split() == ["512", "0", "%", "[0-66]", "1.1e-05", "%", "0/1", "0/1"]
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [(cell["length"], cell["depth"], cell["questions"]) for cell in results["cells"]] == [(512, 0.0, 1), (512, 1.0, 1)]
+    assert results["results"]["needle_512"]["score,none"] == 0
+    assert (tmp_path / "heat_map.png").stat().st_size > 1000
+    answers = (tmp_path / "answers.jsonl").read_text()
+    assert main(command) == 0
+    assert (tmp_path / "answers.jsonl").read_text() == answers
+
+
+@pytest.mark.parametrize(
+    ("suite", "length", "options"),
+    [
+        ("json-kv", 512, ["--depths", "2", "--answers", "forced"]),
+        ("babilong", 1900, ["--samples", "1", "--tasks", "qa1", "--answers", "likeliest", "--haystack", "{}/texts"]),
+        ("ruler", 2048, ["--samples", "1", "--tasks", "niah_single_1", "--answers", "generated"]),
+    ],
+)
+def test_every_way_to_answer_runs(folder: Path, suite: str, length: int, options: list[str], tmp_path: Path) -> None:
+    filled = [option.format(folder) for option in options]
+    assert main(words(folder, suite, length, *filled, "--out", str(tmp_path))) == 0
+    assert json.loads((tmp_path / "results.json").read_text())["suite"] == suite
+
+
+@pytest.mark.parametrize(
+    ("suite", "length", "options", "message"),
+    [
+        ("needle", 4096, ["--haystack", "{}/texts"], "--lengths: 4096 tokens are more than the model's context of 2048"),
+        ("needle", 512, ["--haystack", "{}/texts", "--depths", "1", "--rounds", "30"], "tokens left, but"),
+        ("needle", 200, ["--haystack", "{}/texts"], "a length of 200 tokens has room for 0 of the haystack"),
+        ("needle", 512, ["--haystack", "{}/none"], "none"),
+        ("ruler", 512, ["--tasks", "niah_single_2"], "name one by --haystack"),
+        ("graphwalks", 512, ["--distance", "9"], "--distance is 9: give 1 to 4"),
+        ("graphwalks", 2048, ["--answers", "forced"], "graphwalks has no single right text to force"),
+    ],
+)
+def test_what_cannot_be_asked_is_named(
+    folder: Path, suite: str, length: int, options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled = [option.format(folder) for option in options]
+    assert main(words(folder, suite, length, *filled, "--out", str(tmp_path))) != 0
+    assert message in capsys.readouterr().err

@@ -1,0 +1,101 @@
+"""Runs a suite: asks every question that has no answer yet, and keeps each answer as a line of a file."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from lwm_trainer.evaluation.suite import Key, Question, Suite, SuiteError
+
+Way = Literal["generated", "forced", "likeliest"]
+"""How a question is answered: the most probable text; the right text, where each of its tokens is the most probable one, else nothing;
+or the likeliest of the suite's choices. The last two need no generation, and are fair to models that follow no instructions."""
+Ask = Callable[[Question], str]
+"""A question to the text of its answer. Prompts that begin alike come one after the other."""
+
+
+class Answer(NamedTuple):
+    """An answer with its score: a line of the file of results."""
+
+    key: Key
+    expected: tuple[str, ...]
+    answer: str
+    score: float
+    """How right it is, 0 to 1."""
+    chance: float
+    """What a guess would score."""
+    details: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        return {**self.key._asdict(), **{name: value for name, value in self._asdict().items() if name != "key"}}
+
+
+def run_suite(suite: Suite, subject: str, way: Way, ask: Ask, results: Path) -> Iterator[Answer]:
+    """Ask every question that `results` does not hold yet; yields all answers, those of the file first.
+
+    Args:
+        subject: what is evaluated, such as the checkpoint's folder.
+        way: how `ask` answers. With subject, suite and settings it names the run that the file belongs to.
+
+    Raises SuiteError where the file belongs to another run or cannot be read, and what the suite's questions raise.
+    """
+    run = {"suite": suite.name, "version": suite.version, "subject": subject, "answers": way, **suite.settings()}
+    earlier = _read(results, json.loads(json.dumps(run)))
+    yield from earlier
+    done = {answer.key for answer in earlier}
+    with results.open("a", encoding="utf-8") as file:
+        for key in suite.question_keys():
+            if key in done:
+                continue
+            question = suite.question(key)
+            _require_way(suite, question, way)
+            text = ask(question)
+            answer = Answer(key, question.expected, text, *_score(suite, question, way, text), question.details)
+            file.write(json.dumps(answer.as_json()) + "\n")
+            file.flush()
+            yield answer
+
+
+def _require_way(suite: Suite, question: Question, way: Way) -> None:
+    """Raises SuiteError where the suite's questions cannot be answered in this way."""
+    if way == "forced" and question.reference is None:
+        raise SuiteError(f"--answers forced: {suite.name} has no single right text to force: use generated")
+    if way == "likeliest" and not question.choices:
+        raise SuiteError(f"--answers likeliest: {suite.name} has no choices: use generated")
+
+
+def _score(suite: Suite, question: Question, way: Way, text: str) -> tuple[float, float]:
+    """The score of the answer and that of a guess. A choice is right or wrong, however alike they are."""
+    if way == "likeliest":
+        return float(text == question.reference), 1 / len(question.choices)
+    return suite.score(question.expected, text), question.chance
+
+
+def _read(results: Path, run: dict[str, Any]) -> list[Answer]:
+    """The answers in the file; its first line is the run, and is written where there is none. A torn last line is taken off."""
+    lines = results.read_text(encoding="utf-8").splitlines(keepends=True) if results.exists() else []
+    whole = [line for line in lines if line.endswith("\n")]
+    if not whole:
+        results.write_text(json.dumps(run) + "\n", encoding="utf-8")
+        return []
+    if _parse(results, 1, whole[0]) != run:
+        raise SuiteError(f"{results}: holds results of another checkpoint or other settings: name another folder, or remove it")
+    if len(whole) < len(lines):
+        results.write_text("".join(whole), encoding="utf-8")
+    return [_answer(results, number, line) for number, line in enumerate(whole[1:], start=2)]
+
+
+def _answer(results: Path, number: int, line: str) -> Answer:
+    fields = _parse(results, number, line)
+    try:
+        key = Key(*(fields[name] for name in Key._fields))
+        return Answer(key, tuple(fields["expected"]), *(fields[name] for name in Answer._fields[2:]))
+    except (KeyError, TypeError) as error:
+        raise SuiteError(f"{results}:{number}: is no answer of this suite ({error}): name another folder, or remove it") from error
+
+
+def _parse(results: Path, number: int, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise SuiteError(f"{results}:{number}: is not JSON ({error.msg}): name another folder, or remove the line") from error
