@@ -3,6 +3,7 @@
 import click
 
 from lwm_cli.commands import run
+from lwm_cli.evaluate.perplexity import perplexity
 from lwm_cli.evaluate.suites import SUITES
 
 
@@ -11,7 +12,7 @@ def group() -> None:
     """Evaluate the model in a checkpoint, which is what `lwm sample` takes."""
 
 
-for suite in SUITES:
+for suite in (*SUITES, perplexity):
     group.add_command(suite)
 
 

@@ -15,8 +15,6 @@ from lwm_trainer.evaluation.results import RESULTS, cells, table, write_results
 from lwm_trainer.evaluation.run_suite import Answer, Way, run_suite
 from lwm_trainer.evaluation.suite import Suite, Tokenize, Tokens
 
-BEGIN = 1
-"""The token that begins a document: suites do not count it."""
 ANSWERS, HEAT_MAP = "answers.jsonl", "heat_map.png"
 
 

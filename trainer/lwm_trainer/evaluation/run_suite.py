@@ -1,10 +1,10 @@
 """Runs a suite: asks every question that has no answer yet, and keeps each answer as a line of a file."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from lwm_trainer.evaluation.results_file import Line, ResultsFile
 from lwm_trainer.evaluation.suite import Key, Question, Suite, SuiteError
 
 Way = Literal["generated", "forced", "likeliest"]
@@ -40,20 +40,19 @@ def run_suite(suite: Suite, subject: str, way: Way, ask: Ask, results: Path) -> 
     Raises SuiteError where the file belongs to another run or cannot be read, and what the suite's questions raise.
     """
     run = {"suite": suite.name, "version": suite.version, "subject": subject, "answers": way, **suite.settings()}
-    earlier = _read(results, json.loads(json.dumps(run)))
+    file = ResultsFile(results, run)
+    earlier = [_answer(file, index, line) for index, line in enumerate(file.earlier)]
     yield from earlier
     done = {answer.key for answer in earlier}
-    with results.open("a", encoding="utf-8") as file:
-        for key in suite.question_keys():
-            if key in done:
-                continue
-            question = suite.question(key)
-            _require_way(suite, question, way)
-            text = ask(question)
-            answer = Answer(key, question.expected, text, *_score(suite, question, way, text), question.details)
-            file.write(json.dumps(answer.as_json()) + "\n")
-            file.flush()
-            yield answer
+    for key in suite.question_keys():
+        if key in done:
+            continue
+        question = suite.question(key)
+        _require_way(suite, question, way)
+        text = ask(question)
+        answer = Answer(key, question.expected, text, *_score(suite, question, way, text), question.details)
+        file.append(answer.as_json())
+        yield answer
 
 
 def _require_way(suite: Suite, question: Question, way: Way) -> None:
@@ -71,31 +70,9 @@ def _score(suite: Suite, question: Question, way: Way, text: str) -> tuple[float
     return suite.score(question.expected, text), question.chance
 
 
-def _read(results: Path, run: dict[str, Any]) -> list[Answer]:
-    """The answers in the file; its first line is the run, and is written where there is none. A torn last line is taken off."""
-    lines = results.read_text(encoding="utf-8").splitlines(keepends=True) if results.exists() else []
-    whole = [line for line in lines if line.endswith("\n")]
-    if not whole:
-        results.write_text(json.dumps(run) + "\n", encoding="utf-8")
-        return []
-    if _parse(results, 1, whole[0]) != run:
-        raise SuiteError(f"{results}: holds results of another checkpoint or other settings: name another folder, or remove it")
-    if len(whole) < len(lines):
-        results.write_text("".join(whole), encoding="utf-8")
-    return [_answer(results, number, line) for number, line in enumerate(whole[1:], start=2)]
-
-
-def _answer(results: Path, number: int, line: str) -> Answer:
-    fields = _parse(results, number, line)
+def _answer(file: ResultsFile, index: int, line: Line) -> Answer:
     try:
-        key = Key(*(fields[name] for name in Key._fields))
-        return Answer(key, tuple(fields["expected"]), *(fields[name] for name in Answer._fields[2:]))
+        key = Key(*(line[name] for name in Key._fields))
+        return Answer(key, tuple(line["expected"]), *(line[name] for name in Answer._fields[2:]))
     except (KeyError, TypeError) as error:
-        raise SuiteError(f"{results}:{number}: is no answer of this suite ({error}): name another folder, or remove it") from error
-
-
-def _parse(results: Path, number: int, line: str) -> Any:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
-        raise SuiteError(f"{results}:{number}: is not JSON ({error.msg}): name another folder, or remove the line") from error
+        raise file.no_result(index, error) from error

@@ -28,7 +28,7 @@ class Key(NamedTuple):
     """Which question. Questions of equal length and variant are samples of one cell, or of one cell for each depth."""
 
     length: int
-    """Tokens of prompt and answer together, at most."""
+    """Tokens of prompt and answer together, at most, with the one that begins the document."""
     variant: str
     """What the suite asks, such as a task of RULER; empty where it asks one thing."""
     depth: float | None
@@ -85,6 +85,11 @@ class Suite(Protocol):
 
     def score(self, expected: Sequence[str], answer: str) -> float:
         """How right an answer is, 0 to 1."""
+
+
+def prompt_room(length: int, answer_tokens: int) -> int:
+    """Tokens that a question's prompt may have: `length` holds the token that begins the document, the prompt and the answer."""
+    return length - answer_tokens - 1
 
 
 def seeded(*parts: object) -> random.Random:

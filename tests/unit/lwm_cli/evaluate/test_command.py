@@ -73,3 +73,15 @@ def test_what_cannot_be_asked_is_named(
     filled = [option.format(folder) for option in options]
     assert main(words(folder, suite, length, *filled, "--out", str(tmp_path))) != 0
     assert message in capsys.readouterr().err
+
+
+def test_the_loss_of_documents_by_position_is_measured(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["eval", "perplexity", f"{folder}/1", "--tokenizer", f"{folder}/tokenizer.json", "--chunk", "64"]
+    assert main([*command, "--text", f"{folder}/texts", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "352 tokens stand beyond position 2,048" in printed
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["buckets"][-1]["last"] == 2047
+    assert results["tokens"] == 2048 - 1 + 1
+    assert main([*command, "--text", f"{folder}/texts", "--length", "4096", "--out", str(tmp_path)]) == 2
+    assert "--length: 4096 tokens are more than the model's context of 2048" in capsys.readouterr().err

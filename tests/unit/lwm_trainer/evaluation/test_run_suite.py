@@ -82,7 +82,7 @@ def test_results_of_another_run_and_lines_that_are_no_answers_are_refused(tmp_pa
     with pytest.raises(SuiteError, match="another checkpoint or other settings"):
         run(Echo(), Reader(), tmp_path / "answers", "forced")
     lines = (tmp_path / "answers").read_text().splitlines(keepends=True)
-    for bad, message in (("{}\n", r"answers:3: is no answer of this suite"), ("{\n", r"answers:3: is not JSON")):
+    for bad, message in (("{}\n", r"answers:3: is no result of this suite"), ("{\n", r"answers:3: is not JSON")):
         (tmp_path / "answers").write_text("".join([*lines[:2], bad]))
         with pytest.raises(SuiteError, match=message):
             run(Echo(), Reader(), tmp_path / "answers")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lwm_trainer.evaluation.haystack import HaystackRounds, Texts, place_facts
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, sample_keys, seeded
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, prompt_room, sample_keys, seeded
 
 PEOPLE = ("Mary", "John", "Daniel", "Sandra")
 PLACES = ("bathroom", "bedroom", "garden", "hallway", "kitchen", "office")
@@ -98,7 +98,7 @@ class BabilongSuite:
         """Tokens of a round's text beside the longest of its stories."""
         stories = [self._story(Key(length, task, None, number)) for task in self._settings.tasks]
         texts = [[HEAD, TAIL.format(question=story.question), *(f" {fact}" for fact in story.facts)] for story in stories]
-        return length - self.answer_tokens - max(sum(len(self._tokenize(text)) for text in parts) for parts in texts)
+        return prompt_room(length, self.answer_tokens) - max(sum(len(self._tokenize(text)) for text in parts) for parts in texts)
 
 
 def places_in(text: str) -> set[str]:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lwm_trainer.evaluation.prompt_room import fill_prompt
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, sample_keys, seeded
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, prompt_room, sample_keys, seeded
 
 HEAD = "Below is a directed graph as a list of edges. Each line is one edge, from the first node to the second.\n\n"
 TAILS = {
@@ -72,14 +72,14 @@ class GraphwalksSuite:
                 names.append(f"{draw.getrandbits(4 * NAME_DIGITS):0{NAME_DIGITS}x}")
             return HEAD + edge_lines({name: names[: min(OUT_EDGES, count - 1)] for name in names[:count]})
 
-        room = key.length - self.answer_tokens - reserved
+        room = prompt_room(key.length, self.answer_tokens) - reserved
         _, count = fill_prompt(text_of, room, 4, self._tokenize, "nodes")
         while True:
             graph = draw_graph(draw, list(dict.fromkeys(names[:count])))
             node, expected = self._draw_node(draw, graph, key.variant)
             text = HEAD + edge_lines(graph, draw) + TAILS[key.variant].format(distance=self._settings.distance, node=node) + FORM
             prompt = self._tokenize(text)
-            if len(prompt) <= key.length - self.answer_tokens:
+            if len(prompt) <= prompt_room(key.length, self.answer_tokens):
                 break
             count -= max(1, count // 100)  # the drawn names take more tokens than those that were counted
         return Question(

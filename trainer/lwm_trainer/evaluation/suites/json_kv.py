@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lwm_trainer.evaluation.prompt_room import fill_prompt
-from lwm_trainer.evaluation.suite import Key, Question, Tokenize, Tokens, seeded
+from lwm_trainer.evaluation.suite import Key, Question, Tokenize, Tokens, prompt_room, seeded
 
 HEAD = "Below is a JSON object with random keys and values.\n\n{"
 TAIL = '}}\n\nKey: "{key}"\nThe value of this key in the object above is "'
@@ -82,7 +82,7 @@ class JsonKvSuite:
                 return HEAD + ",\n ".join(f'"{name}": "{value}"' for name, value in pairs[:count])
 
             tail = len(self._tokenize(TAIL.format(key="0" * HEX_DIGITS))) + 2 * HEX_DIGITS
-            tokens, count = fill_prompt(text_of, length - self.answer_tokens - tail, 2, self._tokenize, "pairs")
+            tokens, count = fill_prompt(text_of, prompt_room(length, self.answer_tokens) - tail, 2, self._tokenize, "pairs")
             self._made = (length, number), (tokens, pairs[:count])
         return self._made[1]
 

@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 from lwm_trainer.evaluation.prompt_room import fill_prompt
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, sample_keys, seeded
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, prompt_room, sample_keys, seeded
 from lwm_trainer.evaluation.suites.words import NOUNS, draw_sentence
 
 FORMS = ("poem", "riddle", "letter", "speech", "diary entry", "short story", "song", "news report")
@@ -85,7 +85,7 @@ class MrcrSuite:
             turns = merge(others[:size], needles, places)
             return HEAD + "".join(f" USER: {turn.request} ASSISTANT: {turn.text}" for turn in turns) + final
 
-        prompt, size = fill_prompt(text_of, key.length - self.answer_tokens, 1, self._tokenize, "turns beside the needles")
+        prompt, size = fill_prompt(text_of, prompt_room(key.length, self.answer_tokens), 1, self._tokenize, "turns beside the needles")
         answers = [f" {prefix} {needle.text}" for needle in needles]
         return Question(
             prompt=prompt,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lwm_trainer.evaluation.haystack import HaystackRounds, Texts, place_facts
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, sample_keys, seeded
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, prompt_room, sample_keys, seeded
 from lwm_trainer.evaluation.suites.needle import CHANCE, Needle, Preset, draw_needles, needle_text
 
 TEMPLATES: dict[Preset, tuple[str, str]] = {
@@ -96,7 +96,7 @@ class MultiNeedleSuite:
         needles, _, retrieved = self._draw(length, number)
         head, tail = TEMPLATES[self._settings.preset]
         around = [head, tail.format(question=question_text([needle.city for needle in retrieved])), *map(needle_text, needles)]
-        return length - self.answer_tokens - sum(len(self._tokenize(text)) for text in around)
+        return prompt_room(length, self.answer_tokens) - sum(len(self._tokenize(text)) for text in around)
 
 
 def question_text(cities: Sequence[str]) -> str:

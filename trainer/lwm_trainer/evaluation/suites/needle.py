@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from lwm_trainer.evaluation.haystack import HaystackRounds, Placed, Texts, place_facts
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, seeded
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, prompt_room, seeded
 
 Preset = Literal["clean", "lwm"]
 
@@ -129,7 +129,10 @@ class NeedleSuite:
         facts = [len(self._tokenize(needle_text(needle))) for needle in needles]
         questions = [len(self._tokenize(tail.format(question=QUESTION.format(city=needle.city)))) for needle in needles]
         return (
-            length - self.answer_tokens - len(self._tokenize(head)) - max(questions) - (max(facts) if self._settings.single else sum(facts))
+            prompt_room(length, self.answer_tokens)
+            - len(self._tokenize(head))
+            - max(questions)
+            - (max(facts) if self._settings.single else sum(facts))
         )
 
 

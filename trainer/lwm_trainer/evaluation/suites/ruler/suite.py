@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from lwm_trainer.evaluation.haystack import HaystackRounds, Texts
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, Tokens, sample_keys, seeded
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, Tokens, prompt_room, sample_keys, seeded
 from lwm_trainer.evaluation.suites.ruler import counting, retrieval, tracing
 from lwm_trainer.evaluation.suites.ruler.documents import DocumentQuestions, Entry
 from lwm_trainer.evaluation.suites.ruler.task import Draw, Make
@@ -66,7 +66,7 @@ class RulerSuite:
         draw = Draw(
             random=self._seeded(key),
             length=key.length,
-            room=key.length - self.answer_tokens,
+            room=prompt_room(key.length, self.answer_tokens),
             tokenize=self._tokenize,
             text=lambda: self._text(key),
         )
@@ -90,4 +90,4 @@ class RulerSuite:
         tasks = [(name, retrieval.TASKS[name]) for name in self._settings.tasks if name in TEXT_TASKS]
         parts = [task.parts(self._seeded(Key(length, name, None, number))) for name, task in tasks]
         sizes = [sum(len(self._tokenize(text)) for text in (each.head, *each.facts, each.tail)) for each in parts]
-        return length - self.answer_tokens - max(sizes)
+        return prompt_room(length, self.answer_tokens) - max(sizes)
