@@ -16,6 +16,7 @@ USAGE = """usage: lwm COMMAND | --help | --version
   serve CHECKPOINT a trained model over HTTP, for clients of OpenAI's API
   eval SUITE CHECKPOINT
                    what a trained model does with long contexts: needles, RULER, MRCR and others
+  report TARGET    one HTML file about a training or a checkpoint: how it went, what it can do, how to do it again
   fit FILE.yaml    compile each stage of an LWMTraining without its accelerator: does it fit, and how fast will it be?
   data ...         prepare data sets on this machine, and show rows as readable text
   convert ...      convert checkpoints from and to Hugging Face, and from LWM
@@ -70,6 +71,11 @@ def run_command(arguments: list[str]) -> int:
             from lwm_cli.evaluate.command import main as evaluate
 
             return evaluate(rest)
+        case ["report", *rest]:
+            require_extra("lwm report", "local", "jax", "orbax", "click", "jinja2")
+            from lwm_cli.report.command import main as report
+
+            return report(rest)
         case [("status" | "suspend" | "resume" | "events") as name, *rest]:
             require_extra(f"lwm {name}", "local", "click", "rich")
             from lwm_cli.manage import main as manage

@@ -62,6 +62,7 @@ def needle(
         preset=preset,
         single=single,
         haystack=haystack,
+        haystack_field=haystack_field,
         seed=seed,
     )
     texts = texts_of(haystack, haystack_field)
@@ -97,6 +98,7 @@ def multi_needle(
         samples=samples,
         preset=preset,
         haystack=haystack,
+        haystack_field=haystack_field,
         seed=seed,
     )
     texts = texts_of(haystack, haystack_field)
@@ -151,6 +153,7 @@ def ruler(
         tasks=parse_names(tasks),
         samples=samples,
         haystack=haystack or "",
+        haystack_field=haystack_field,
         questions="" if questions is None else str(questions),
         seed=seed,
     )
@@ -188,7 +191,14 @@ def babilong(
     **options: Any,
 ) -> int:
     """Hide facts about people and things in a text, and ask what follows from one, two or three of them."""
-    settings = BabilongSettings(lengths=parse_lengths(lengths), tasks=parse_names(tasks), samples=samples, haystack=haystack, seed=seed)
+    settings = BabilongSettings(
+        lengths=parse_lengths(lengths),
+        tasks=parse_names(tasks),
+        samples=samples,
+        haystack=haystack,
+        haystack_field=haystack_field,
+        seed=seed,
+    )
     texts = texts_of(haystack, haystack_field)
     return evaluate(lambda tokenize: BabilongSuite(settings, texts, tokenize), settings.lengths, out, answers, options)
 

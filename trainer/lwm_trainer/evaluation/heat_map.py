@@ -27,7 +27,7 @@ def draw_heat_map(cells: Sequence[Cell], title: str, path: Path) -> None:
     for cell in cells:
         place = lengths.index(cell.length), rows.index(_row(cell))
         color = "white" if cell.score > DARK else "black"
-        axes.text(*place, _count(cell), ha="center", va="center", fontsize=8, color=color)
+        axes.text(*place, cell.right_of_asked, ha="center", va="center", fontsize=8, color=color)
     axes.set_xticks(range(len(lengths)), [f"{length:,}" for length in lengths], rotation=45, ha="right")
     axes.set_yticks(range(len(rows)), rows)
     axes.set_xlabel("tokens of prompt and answer")
@@ -41,9 +41,3 @@ def draw_heat_map(cells: Sequence[Cell], title: str, path: Path) -> None:
 def _row(cell: Cell) -> str:
     depth = [] if cell.depth is None else [f"{100 * cell.depth:.0f} %"]
     return " ".join([cell.variant, *depth] if cell.variant else depth) or "all"
-
-
-def _count(cell: Cell) -> str:
-    """Right of asked, or where answers may be half right, the sum of their scores."""
-    total = cell.score * cell.questions
-    return f"{cell.right}/{cell.questions}" if abs(total - cell.right) < 1e-9 else f"{total:.1f}/{cell.questions}"

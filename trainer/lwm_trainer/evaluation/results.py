@@ -30,6 +30,12 @@ class Cell(NamedTuple):
     chance: float
     """The mean score of a guess."""
 
+    @property
+    def right_of_asked(self) -> str:
+        """Right answers and questions; where answers may be half right, the sum of their scores in place of the former."""
+        total = self.score * self.questions
+        return f"{self.right}/{self.questions}" if abs(total - self.right) < 1e-9 else f"{total:.1f}/{self.questions}"
+
 
 def cells(answers: Sequence[Answer], *, by_depth: bool) -> list[Cell]:
     """The answers by variant, length and, where it is asked for, depth; variants in the order of their first answer."""
@@ -49,6 +55,11 @@ def _cell(variant: str, length: int, depth: float | None, answers: Sequence[Answ
     return Cell(variant, length, depth, count, right, total / count, *wilson_interval(total, count), chance)
 
 
+def chance_text(chance: float) -> str:
+    """A chance level in percent."""
+    return f"{100 * chance:.2g} %" if chance >= 0.0001 or not chance else "< 0.01 %"
+
+
 def table(answers: Sequence[Answer]) -> str:
     """A line for each variant and length: the mean score with its 95 % interval, the chance level, and right of asked, by depth if any."""
     rows = [("", "tokens", "score", "chance", "right/asked")]
@@ -56,7 +67,7 @@ def table(answers: Sequence[Answer]) -> str:
         by_depth = [cell for cell in cells(answers, by_depth=True) if (cell.variant, cell.length) == (row.variant, row.length)]
         share = f"{100 * row.score:.0f} % [{100 * row.low:.0f}-{100 * row.high:.0f}]"
         counts = " ".join(f"{cell.right}/{cell.questions}" for cell in by_depth)
-        rows.append((row.variant, f"{row.length:,}", share, f"{100 * row.chance:.2g} %", counts))
+        rows.append((row.variant, f"{row.length:,}", share, chance_text(row.chance), counts))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join([variant.ljust(widths[0]), *(text.rjust(width) for text, width in zip(middle, widths[1:4], strict=True)), counts])

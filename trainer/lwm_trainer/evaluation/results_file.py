@@ -24,7 +24,7 @@ class ResultsFile:
         run = json.loads(json.dumps(run))
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
         whole = [line for line in lines if line.endswith("\n")]
-        if not whole:
+        if len(whole) < 2:  # no result: whose file it was does not matter
             path.write_text(json.dumps(run) + "\n", encoding="utf-8")
             return
         if self._parse(1, whole[0]) != run:

@@ -52,7 +52,7 @@ def open_weights(place: str) -> Weights:
     """
     if (epath.Path(place) / HF_CONFIG).exists():
         return _open_hugging_face(Path(place))
-    step = place if (epath.Path(place) / "params").exists() else newest_commit(place)
+    step = find_step(place)
     manifest = StepFolder(step).manifest
 
     def load(model: config.Model, device_mesh: jax.sharding.Mesh) -> Params:
@@ -71,6 +71,11 @@ def open_weights(place: str) -> Weights:
         tokenizer=None,
         load=load,
     )
+
+
+def find_step(place: str) -> str:
+    """The step folder that `place` is, or the newest commit below it. Raises WrongArgumentError where there is none."""
+    return place if (epath.Path(place) / "params").exists() else newest_commit(place)
 
 
 def newest_commit(place: str, stage: str | None = None) -> str:

@@ -31,7 +31,7 @@ def test_it_asks_writes_and_goes_on(folder: Path, tmp_path: Path, capsys: pytest
     assert main(command) == 0
     printed = capsys.readouterr()
     assert "2 of 2 questions" in printed.err
-    assert printed.out.splitlines()[1].split() == ["512", "0", "%", "[0-66]", "1.1e-05", "%", "0/1", "0/1"]
+    assert printed.out.splitlines()[1].split() == ["512", "0", "%", "[0-66]", "<", "0.01", "%", "0/1", "0/1"]
     results = json.loads((tmp_path / "results.json").read_text())
     assert [(cell["length"], cell["depth"], cell["questions"]) for cell in results["cells"]] == [(512, 0.0, 1), (512, 1.0, 1)]
     assert results["results"]["needle_512"]["score,none"] == 0

@@ -19,7 +19,7 @@ TEXTS = ["x" * 100, "y" * 5, "z" * 300]
 
 def score(tokens: Tokens) -> NDArray[np.float32]:
     """A loss of 1 / (position + 1)."""
-    return -(1 / (1 + np.arange(len(tokens), dtype=np.float32)))
+    return (-1 / (1 + np.arange(len(tokens)))).astype(np.float32)
 
 
 def run(texts: list[str], results: Path, most: int = 9) -> list[object]:

@@ -45,6 +45,7 @@ class BabilongSettings:
     samples: int = 10
     """Stories of each length and task, each in a text of its own."""
     haystack: str = ""
+    haystack_field: str = "text"
     seed: int = 0
 
 

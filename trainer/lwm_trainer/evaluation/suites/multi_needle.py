@@ -36,6 +36,7 @@ class MultiNeedleSettings:
     """Questions of each length, each with a text and needles of its own."""
     preset: Preset = "clean"
     haystack: str = ""
+    haystack_field: str = "text"
     seed: int = 0
 
 

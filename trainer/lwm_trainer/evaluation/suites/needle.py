@@ -62,7 +62,8 @@ class NeedleSettings:
     single: bool = False
     """True: a haystack has one needle, as in LWM. False: it has those of all depths, and each question shares its prefix."""
     haystack: str = ""
-    """Where the texts come from, for the name of the run."""
+    """Where the texts come from, and in which field: they name the run."""
+    haystack_field: str = "text"
     seed: int = 0
 
 

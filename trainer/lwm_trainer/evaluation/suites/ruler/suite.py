@@ -28,6 +28,7 @@ class RulerSettings:
     """Questions of each length and task; RULER has 500."""
     haystack: str = ""
     """Where the texts of TEXT_TASKS come from; empty: nowhere."""
+    haystack_field: str = "text"
     questions: str = ""
     """The file of `qa`; empty: none."""
     seed: int = 0
