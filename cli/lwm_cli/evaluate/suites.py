@@ -26,6 +26,7 @@ from lwm_trainer.evaluation.suites.json_kv import JsonKvSettings, JsonKvSuite
 from lwm_trainer.evaluation.suites.mrcr import MrcrSettings, MrcrSuite
 from lwm_trainer.evaluation.suites.multi_needle import MultiNeedleSettings, MultiNeedleSuite
 from lwm_trainer.evaluation.suites.needle import NeedleSettings, NeedleSuite, Preset
+from lwm_trainer.evaluation.suites.needle_facts import Form
 from lwm_trainer.evaluation.suites.ruler.documents import read_entries
 from lwm_trainer.evaluation.suites.ruler.suite import DEFAULT_TASKS, RulerSettings, RulerSuite
 
@@ -39,6 +40,13 @@ preset_option = click.option(
 @haystack_options(required=True)
 @depth_options("Texts and needles")
 @preset_option
+@click.option(
+    "--form",
+    type=click.Choice(["numbers", "landmarks"]),
+    default="numbers",
+    show_default=True,
+    help="Of needles; landmarks: they share no word with the question.",
+)
 @click.option("--single", is_flag=True, help="One needle in each haystack, as in LWM: a prefill for each question.")
 @report_failures
 def needle(
@@ -46,6 +54,7 @@ def needle(
     depths: int,
     rounds: int,
     preset: Preset,
+    form: Form,
     single: bool,
     haystack: str,
     haystack_field: str,
@@ -54,12 +63,13 @@ def needle(
     out: Path,
     **options: Any,
 ) -> int:
-    """Hide numbers in a text, and ask for each."""
+    """Hide facts in a text, and ask for each."""
     settings = NeedleSettings(
         lengths=parse_lengths(lengths),
         depths=even_depths(depths),
         rounds=rounds,
         preset=preset,
+        form=form,
         single=single,
         haystack=haystack,
         haystack_field=haystack_field,

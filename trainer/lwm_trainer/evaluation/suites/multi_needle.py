@@ -14,7 +14,8 @@ import numpy as np
 
 from lwm_trainer.evaluation.haystack import HaystackRounds, Texts, place_facts
 from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, prompt_room, sample_keys, seeded
-from lwm_trainer.evaluation.suites.needle import CHANCE, Needle, Preset, draw_needles, needle_text
+from lwm_trainer.evaluation.suites.needle import Preset
+from lwm_trainer.evaluation.suites.needle_facts import NUMBER_CHANCE, Needle, draw_needles
 
 TEMPLATES: dict[Preset, tuple[str, str]] = {
     "lwm": ("You are a helpful assistant. USER: ", " {question} Don't give information outside the document. ASSISTANT: "),
@@ -72,13 +73,13 @@ class MultiNeedleSuite:
         needles, depths, retrieved = self._draw(key.length, key.number)
         head, tail = TEMPLATES[self._settings.preset]
         taken = self._rounds.take(key.length, key.number, lambda number: self._room(key.length, number))
-        placed = place_facts(self._tokenize(head), taken, [self._tokenize(needle_text(needle)) for needle in needles], depths)
+        placed = place_facts(self._tokenize(head), taken, [self._tokenize(needle.sentence) for needle in needles], depths)
         text = tail.format(question=question_text([needle.city for needle in retrieved]))
         by_needle = dict(zip(needles, placed.depths, strict=True))
         return Question(
             prompt=np.concatenate([placed.tokens, self._tokenize(text)]),
             expected=tuple(needle.number for needle in retrieved),
-            chance=CHANCE,
+            chance=NUMBER_CHANCE,
             details={"measured_depths": [by_needle[needle] for needle in retrieved]},
         )
 
@@ -96,7 +97,11 @@ class MultiNeedleSuite:
     def _room(self, length: int, number: int) -> int:
         needles, _, retrieved = self._draw(length, number)
         head, tail = TEMPLATES[self._settings.preset]
-        around = [head, tail.format(question=question_text([needle.city for needle in retrieved])), *map(needle_text, needles)]
+        around = [
+            head,
+            tail.format(question=question_text([needle.city for needle in retrieved])),
+            *(needle.sentence for needle in needles),
+        ]
         return prompt_room(length, self.answer_tokens) - sum(len(self._tokenize(text)) for text in around)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from lwm_trainer.evaluation.suite import Key, Question, SuiteError
-from lwm_trainer.evaluation.suites.needle import NeedleSettings, NeedleSuite, draw_needles
+from lwm_trainer.evaluation.suites.needle import NeedleSettings, NeedleSuite
+from lwm_trainer.evaluation.suites.needle_facts import LANDMARKS
 from support.letter_tokens import text_of, tokenize
 
 FACT = r"\nThe special magic (\w+) number is: (\d{7})\n"
@@ -63,12 +64,18 @@ def test_the_prompt_of_lwm_is_its_own_letter_by_letter() -> None:
     assert question.reference == question.expected[0]
 
 
-def test_the_same_seed_draws_the_same_needles_and_no_city_twice() -> None:
-    needles = draw_needles(100, 7)
-    assert needles == draw_needles(100, 7) != draw_needles(100, 8)
-    assert len({needle.city for needle in needles}) == 100
-    with pytest.raises(SuiteError, match="each names a city of its own"):
-        draw_needles(1000, 7)
+def test_a_landmark_shares_no_word_with_its_question() -> None:
+    for _, question, text in questions(suite(form="landmarks", rounds=1)):
+        facts = re.findall(r"\n(\w+) lives right next to the ([^.]+)\.\n", text)
+        (city,) = re.findall(r"Which person must have been in ([\w ]+)\? Answer with the name only", text)
+        assert len(facts) == 3
+        assert question.expected == tuple(name for name, landmark in facts if LANDMARKS[landmark] == city)
+        assert question.chance == 1 / 3
+    made = suite(form="landmarks")
+    assert made.score(("Ada",), "It is ada.") == 1
+    assert made.score(("Ada",), "Adana") == 0
+    with pytest.raises(SuiteError, match="--preset lwm: its needles are numbers, but --form is landmarks"):
+        suite(form="landmarks", preset="lwm")
 
 
 def test_only_the_whole_number_is_right() -> None:
