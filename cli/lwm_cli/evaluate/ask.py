@@ -1,7 +1,7 @@
 """A generator as what answers the questions of a suite."""
 
 from lwm_trainer.evaluation.run_suite import Ask, Way
-from lwm_trainer.evaluation.suite import Question, Suite, Tokens
+from lwm_trainer.evaluation.suite import Question, Suite
 from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.prompt import TokenRow, join, text_row
 from lwm_trainer.sampling.row_arrays import Request
@@ -16,7 +16,7 @@ def make_ask(generator: Generator, suite: Suite, way: Way) -> Ask:
     scorer = TokenScorer(generator.engine)
 
     def scores(question: Question, text: str) -> TokenScores:
-        return scorer.score(_whole(generator, question.prompt), generator.vocabulary.encode(text))
+        return scorer.score(_whole(generator, question), generator.vocabulary.encode(text))
 
     def forced(question: Question) -> str:
         text = question.reference or ""
@@ -35,11 +35,12 @@ def _generated(generator: Generator, suite: Suite) -> Ask:
     )
 
     def ask(question: Question) -> str:
-        request = Request(_whole(generator, question.prompt), settings)
+        request = Request(_whole(generator, question), settings)
         return "".join(piece.text for pieces in generator.generate([request]) for piece in pieces)
 
     return ask
 
 
-def _whole(generator: Generator, prompt: Tokens) -> TokenRow:
-    return join(generator.vocabulary.begin(), text_row(prompt))
+def _whole(generator: Generator, question: Question) -> TokenRow:
+    prompt = text_row(question.prompt) if question.vision is None else TokenRow(question.prompt, question.vision)
+    return join(generator.vocabulary.begin(), prompt)

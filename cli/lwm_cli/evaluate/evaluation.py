@@ -9,22 +9,41 @@ import click
 
 from lwm_cli.evaluate.ask import make_ask
 from lwm_cli.generation_options import take_checkpoint, take_generator
+from lwm_trainer import config
 from lwm_trainer.config.extras import require_extra
 from lwm_trainer.evaluation.heat_map import draw_heat_map
 from lwm_trainer.evaluation.results import RESULTS, cells, table, write_results
 from lwm_trainer.evaluation.run_suite import Answer, Way, run_suite
 from lwm_trainer.evaluation.suite import Suite, Tokenize, Tokens
+from lwm_trainer.sampling.vocabulary import Vocabulary
 
 ANSWERS, HEAT_MAP = "answers.jsonl", "heat_map.png"
 
 
-def evaluate(make_suite: Callable[[Tokenize], Suite], lengths: tuple[int, ...], out: Path, way: Way, options: dict[str, Any]) -> int:
+def tokenizer_of(vocabulary: Vocabulary) -> Tokenize:
+    """The model's tokenizer, as suites call it."""
+
+    def tokenize(text: str) -> Tokens:
+        return vocabulary.encode(text).tokens
+
+    return tokenize
+
+
+def evaluate(
+    make_suite: Callable[[Vocabulary], Suite],
+    lengths: tuple[int, ...],
+    out: Path,
+    way: Way,
+    options: dict[str, Any],
+    frames: config.Frames | None = None,
+) -> int:
     """Run the suite on the checkpoint of the options. Returns the exit code.
 
     Args:
-        make_suite: the suite for the model's tokenizer.
+        make_suite: the suite for the model's vocabulary.
         lengths: those of the suite, which must fit into the model's context.
         options: those of `checkpoint_options`.
+        frames: the layout of frames where neither options nor checkpoint name it.
 
     Raises UsageError, SuiteError, and what loading raises.
     """
@@ -32,12 +51,8 @@ def evaluate(make_suite: Callable[[Tokenize], Suite], lengths: tuple[int, ...], 
     source = take_checkpoint(options)
     if (longest := max(lengths)) > (context := options["context"] or source.weights.context_length):
         raise click.UsageError(f"--lengths: {longest} tokens are more than the model's context of {context}")
-    generator = take_generator(options, reserve=False, source=source)
-
-    def tokenize(text: str) -> Tokens:
-        return generator.vocabulary.encode(text).tokens
-
-    suite = make_suite(tokenize)
+    generator = take_generator(options, reserve=False, frames=frames, source=source)
+    suite = make_suite(generator.vocabulary)
     out.mkdir(parents=True, exist_ok=True)
     total = len(suite.question_keys())
     answers: list[Answer] = []

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from lwm_cli.evaluate.evaluation import evaluate
+from lwm_cli.evaluate.evaluation import evaluate, tokenizer_of
 from lwm_cli.evaluate.options import (
     depth_options,
     even_depths,
@@ -76,7 +76,7 @@ def needle(
         seed=seed,
     )
     texts = texts_of(haystack, haystack_field)
-    return evaluate(lambda tokenize: NeedleSuite(settings, texts, tokenize), settings.lengths, out, answers, options)
+    return evaluate(lambda vocabulary: NeedleSuite(settings, texts, tokenizer_of(vocabulary)), settings.lengths, out, answers, options)
 
 
 @click.command("multi-needle")
@@ -112,7 +112,7 @@ def multi_needle(
         seed=seed,
     )
     texts = texts_of(haystack, haystack_field)
-    return evaluate(lambda tokenize: MultiNeedleSuite(settings, texts, tokenize), settings.lengths, out, answers, options)
+    return evaluate(lambda vocabulary: MultiNeedleSuite(settings, texts, tokenizer_of(vocabulary)), settings.lengths, out, answers, options)
 
 
 @click.command("json-kv")
@@ -122,7 +122,7 @@ def multi_needle(
 def json_kv(lengths: str, depths: int, rounds: int, seed: int, answers: Way, out: Path, **options: Any) -> int:
     """Ask for values of a JSON object of random keys and values."""
     settings = JsonKvSettings(lengths=parse_lengths(lengths), depths=even_depths(depths), rounds=rounds, seed=seed)
-    return evaluate(lambda tokenize: JsonKvSuite(settings, tokenize), settings.lengths, out, answers, options)
+    return evaluate(lambda vocabulary: JsonKvSuite(settings, tokenizer_of(vocabulary)), settings.lengths, out, answers, options)
 
 
 @click.command("mrcr")
@@ -135,7 +135,7 @@ def mrcr(lengths: str, samples: int, needles: str, seed: int, answers: Way, out:
     settings = MrcrSettings(
         lengths=parse_lengths(lengths), needles=parse_numbers("--needles", needles, "turns"), samples=samples, seed=seed
     )
-    return evaluate(lambda tokenize: MrcrSuite(settings, tokenize), settings.lengths, out, answers, options)
+    return evaluate(lambda vocabulary: MrcrSuite(settings, tokenizer_of(vocabulary)), settings.lengths, out, answers, options)
 
 
 @click.command("ruler")
@@ -169,7 +169,9 @@ def ruler(
     )
     entries = [] if questions is None else read_entries(questions)
     texts = texts_of(haystack, haystack_field)
-    return evaluate(lambda tokenize: RulerSuite(settings, texts, entries, tokenize), settings.lengths, out, answers, options)
+    return evaluate(
+        lambda vocabulary: RulerSuite(settings, texts, entries, tokenizer_of(vocabulary)), settings.lengths, out, answers, options
+    )
 
 
 @click.command("graphwalks")
@@ -180,7 +182,7 @@ def ruler(
 def graphwalks(lengths: str, samples: int, distance: int, seed: int, answers: Way, out: Path, **options: Any) -> int:
     """Ask for nodes of a graph that is given by its edges."""
     settings = GraphwalksSettings(lengths=parse_lengths(lengths), distance=distance, samples=samples, seed=seed)
-    return evaluate(lambda tokenize: GraphwalksSuite(settings, tokenize), settings.lengths, out, answers, options)
+    return evaluate(lambda vocabulary: GraphwalksSuite(settings, tokenizer_of(vocabulary)), settings.lengths, out, answers, options)
 
 
 @click.command("babilong")
@@ -210,7 +212,7 @@ def babilong(
         seed=seed,
     )
     texts = texts_of(haystack, haystack_field)
-    return evaluate(lambda tokenize: BabilongSuite(settings, texts, tokenize), settings.lengths, out, answers, options)
+    return evaluate(lambda vocabulary: BabilongSuite(settings, texts, tokenizer_of(vocabulary)), settings.lengths, out, answers, options)
 
 
 SUITES = (needle, multi_needle, json_kv, mrcr, ruler, graphwalks, babilong)

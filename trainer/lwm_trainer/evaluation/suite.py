@@ -43,6 +43,8 @@ class Question:
 
     prompt: Tokens
     """All before the answer, without the token that begins a document."""
+    vision: NDArray[np.bool_] | None = None
+    """Which tokens of the prompt are of the vision vocabulary, bool[n]; None: none."""
     expected: tuple[str, ...]
     """What the answer should hold; the suite's `score` says how they are compared."""
     chance: float

@@ -1,0 +1,71 @@
+"""`lwm eval video-needle`: a drawn frame in a film."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lwm_cli.evaluate.evaluation import evaluate, tokenizer_of
+from lwm_cli.evaluate.options import depth_options, even_depths, parse_lengths, suite_options
+from lwm_cli.failures import report_failures
+from lwm_trainer.config.extras import require_extra
+from lwm_trainer.evaluation.run_suite import Way
+from lwm_trainer.evaluation.suite import Suite
+from lwm_trainer.sampling.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from lwm_cli.generation_media import GenerationMedia
+
+
+@click.command("video-needle")
+@suite_options
+@depth_options("Parts of the film, and shapes,")
+@click.option("--film", required=True, multiple=True, metavar="FILE", help="A picture or clip of the film. May be given again.")
+@click.option("--vision-tokenizer", required=True, metavar="FILE", help="The tokenizer that made the codes of the model's training.")
+@click.option("--clip-rate", type=click.FloatRange(0, min_open=True), metavar="FPS", help="Frames of a second of a clip. Default: all.")
+@report_failures
+def video_needle(
+    lengths: str,
+    depths: int,
+    rounds: int,
+    film: tuple[str, ...],
+    vision_tokenizer: str,
+    clip_rate: float | None,
+    seed: int,
+    answers: Way,
+    out: Path,
+    **options: Any,
+) -> int:
+    """Put a colored shape into one frame of a film, and ask which."""
+    require_extra("lwm eval video-needle", "vision", "av", "PIL")
+    from lwm_cli.generation_media import GenerationMedia
+    from lwm_trainer.evaluation.suites.shape_pictures import Shape, draw_shape
+    from lwm_trainer.evaluation.suites.video_needle import VideoNeedleSettings, VideoNeedleSuite
+
+    media = GenerationMedia.load(vision_tokenizer, clip_rate, None)
+    settings = VideoNeedleSettings(
+        lengths=parse_lengths(lengths),
+        depths=even_depths(depths),
+        rounds=rounds,
+        film=film,
+        clip_rate=clip_rate,
+        vision_tokenizer=media.tokenizer.fingerprint,
+        seed=seed,
+    )
+
+    def encode(shape: Shape) -> list[int]:
+        (codes,) = media.tokenizer.encode(draw_shape(shape, media.tokenizer.config.image_size)[None]).tolist()
+        return codes  # type: ignore[no-any-return]
+
+    def make_suite(vocabulary: Vocabulary) -> Suite:
+        media.require_same_frames(vocabulary)
+        return VideoNeedleSuite(settings, lambda: frames_of(media, film), encode, vocabulary.span, tokenizer_of(vocabulary))
+
+    return evaluate(make_suite, settings.lengths, out, answers, options, media.frames)
+
+
+def frames_of(media: "GenerationMedia", film: tuple[str, ...]) -> Iterator[list[int]]:
+    """The codes of all frames of the files, one file in memory."""
+    for file in film:
+        yield from media.encode(file)
