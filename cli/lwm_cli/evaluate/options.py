@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
-from lwm_cli.generation_options import absolute, checkpoint_options
+from lwm_cli.generation_options import checkpoint_options
 from lwm_trainer.evaluation.haystack import Texts, record_texts
+from lwm_trainer.storage.absolute import absolute_uri
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -92,4 +93,4 @@ def parse_names(text: str) -> tuple[str, ...]:
 
 def texts_of(haystack: str | None, field: str) -> Texts:
     """The texts of --haystack, read anew by each call; none where it is not given."""
-    return lambda: iter(()) if haystack is None else record_texts(absolute(haystack), field)
+    return lambda: iter(()) if haystack is None else record_texts(absolute_uri(haystack), field)

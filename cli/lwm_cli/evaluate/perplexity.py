@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwm_cli.failures import report_failures
-from lwm_cli.generation_options import absolute, checkpoint_options, take_checkpoint, take_generator
+from lwm_cli.generation_options import checkpoint_options, take_checkpoint, take_generator
 from lwm_trainer.config.extras import require_extra
 from lwm_trainer.evaluation.haystack import record_texts
 from lwm_trainer.evaluation.perplexity import DocumentLoss, buckets, document_losses
@@ -19,6 +19,7 @@ from lwm_trainer.evaluation.results import RESULTS
 from lwm_trainer.evaluation.suite import Tokens
 from lwm_trainer.sampling.prompt import text_row
 from lwm_trainer.sampling.token_scores import TokenScorer
+from lwm_trainer.storage.absolute import absolute_uri
 
 LOSSES, CURVE = "documents.jsonl", "perplexity.png"
 
@@ -51,7 +52,7 @@ def perplexity(text: str, text_field: str, length: int | None, documents: int, o
     run, subject = {"subject": source.weights.place, **settings}, source.weights.place
     out.mkdir(parents=True, exist_ok=True)
     scored: list[DocumentLoss] = []
-    texts = record_texts(absolute(text), text_field, "--text")
+    texts = record_texts(absolute_uri(text), text_field, "--text")
     for document in document_losses(texts, run, length or context, documents, tokenize, score, out / LOSSES):
         scored.append(document)
         print(f"\r{len(scored)} documents, {sum(each.tokens for each in scored):,} tokens", end="", file=sys.stderr, flush=True)
