@@ -68,10 +68,11 @@ def make_application(service: Service) -> Starlette:
         return JSONResponse({"object": "list", "data": [model]})
 
     async def chat_completions(request: Request) -> Response:
-        chat = parse_body(await read_body(request, service.max_body), ChatRequest)
-        require_possible(chat, service.name, draws=media is not None)
-        # In a thread, because a long text takes seconds to tokenize, and a clip to encode.
-        requests = await run_in_threadpool(chat_requests, chat, generator, service.conversations, spoken, media, service.defaults)
+        with service.engine.preparing():
+            chat = parse_body(await read_body(request, service.max_body), ChatRequest)
+            require_possible(chat, service.name, draws=media is not None)
+            # In a thread, because a long text takes seconds to tokenize, and a clip to encode.
+            requests = await run_in_threadpool(chat_requests, chat, generator, service.conversations, spoken, media, service.defaults)
         # All or none: each number would be a program of its own, which a client could have compiled.
         job = Job(requests, MOST_TOP if chat.top_logprobs else 0)
         completion = Completion(chat, job, generator.vocabulary, spoken, media)
@@ -82,12 +83,12 @@ def make_application(service: Service) -> Starlette:
         return await _unless_gone(request, job, completion.whole())
 
     async def images_generations(request: Request) -> Response:
-        images = parse_body(await read_body(request, service.max_body), ImagesRequest)
-        if media is None:
-            raise ApiError(404, "this server draws no pictures: start it with --vision-tokenizer", code="not_found")
-        requests = image_requests(
-            images, generator, media, service.image_prompt, service.defaults.vision, service.name, service.engine.rows
-        )
+        with service.engine.preparing():
+            images = parse_body(await read_body(request, service.max_body), ImagesRequest)
+            if media is None:
+                raise ApiError(404, "this server draws no pictures: start it with --vision-tokenizer", code="not_found")
+            template, filters = service.image_prompt, service.defaults.vision
+            requests = image_requests(images, generator, media, template, filters, service.name, service.engine.rows)
         job = Job(requests, 0)
         service.engine.submit(job)
         return await _unless_gone(request, job, draw_images(job, generator, media))

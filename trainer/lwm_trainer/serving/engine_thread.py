@@ -5,7 +5,8 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from lwm_trainer.sampling.generator import Generator
@@ -37,6 +38,7 @@ class EngineThread:
         self._running: Sequence[Job] = ()
         self._changed = threading.Condition()
         self._stopping = False
+        self._preparing = 0
         self.metrics = ServingMetrics()
         self.metrics.watch(lambda: self.queue, lambda: generator.cache_use)
         self._seconds = 1.0
@@ -64,11 +66,30 @@ class EngineThread:
                 raise stopping()
             self._waiting = deque(each for each in self._waiting if not each.cancelled)
             if len(self._waiting) >= self._queue_length:
-                seconds = max(1, round(self._seconds * len(self._waiting) / self.rows))
-                message = f"{len(self._waiting)} requests wait already: try again in {seconds} s"
-                raise ApiError(429, message, code="queue_full", headers={"Retry-After": str(seconds)})
+                raise self._full()
             self._waiting.append(job)
             self._changed.notify()
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Around reading a request and making its prompt, which takes memory and time: no more of them at once than may wait.
+
+        Raises ApiError where there are as many already.
+        """
+        with self._changed:
+            if self._preparing >= self._queue_length:
+                raise self._full()
+            self._preparing += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._preparing -= 1
+
+    def _full(self) -> ApiError:
+        seconds = max(1, round(self._seconds * len(self._waiting) / self.rows))
+        message = f"{self._queue_length} requests wait already: try again in {seconds} s"
+        return ApiError(429, message, code="queue_full", headers={"Retry-After": str(seconds)})
 
     def stop(self) -> None:
         """Take no more jobs; the thread ends when all are answered."""

@@ -26,8 +26,8 @@ def test_the_last_token_of_a_prompt_is_always_computed() -> None:
     ],
 )
 def test_each_prompt_takes_the_row_that_holds_most_of_it(contents: list[str], prompts: list[str], order: list[int]) -> None:
-    rows = [[text_row(list(text.encode())) for text in texts] for texts in (contents, prompts)]
-    assert arrange(rows[0], rows[1], worth=1) == order
+    former, new = ([text_row(list(text.encode())) for text in texts] for texts in (contents, prompts))
+    assert arrange(former, new, worth=1) == order
 
 
 def test_a_copy_that_spares_little_is_not_made() -> None:
