@@ -1,7 +1,7 @@
 """A generator as what answers the questions of a suite."""
 
-from lwm_trainer.evaluation.run_suite import Ask, Way
-from lwm_trainer.evaluation.suite import Question, Suite
+from lwm_trainer.evaluation.run_suite import Ask
+from lwm_trainer.evaluation.suite import Question, Suite, Way
 from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.prompt import TokenRow, join, text_row
 from lwm_trainer.sampling.row_arrays import Request

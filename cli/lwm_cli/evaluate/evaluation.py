@@ -13,8 +13,8 @@ from lwm_trainer import config
 from lwm_trainer.config.extras import require_extra
 from lwm_trainer.evaluation.heat_map import draw_heat_map
 from lwm_trainer.evaluation.results import RESULTS, cells, table, write_results
-from lwm_trainer.evaluation.run_suite import Answer, Way, run_suite
-from lwm_trainer.evaluation.suite import Suite, Tokenize, Tokens
+from lwm_trainer.evaluation.run_suite import Answer, run_suite
+from lwm_trainer.evaluation.suite import Suite, Tokenize, Tokens, Way
 from lwm_trainer.sampling.vocabulary import Vocabulary
 
 ANSWERS, HEAT_MAP = "answers.jsonl", "heat_map.png"

@@ -1,6 +1,6 @@
 """Options that the suites share, and how they are read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,37 +8,46 @@ import click
 import numpy as np
 
 from lwm_cli.generation_options import checkpoint_options
-from lwm_trainer.evaluation.haystack import Texts, record_texts
+from lwm_trainer.evaluation.haystack import Texts, open_texts
+from lwm_trainer.evaluation.suite import Way
 from lwm_trainer.storage.absolute import absolute_uri
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-WAYS = ("generated", "forced", "likeliest")
+HELP_OF_WAYS: dict[Way, str] = {
+    "generated": "the most probable text",
+    "forced": "right where every token of the right text is the most probable one",
+    "likeliest": "the likeliest of the suite's choices",
+}
 
 
-def suite_options(function: Function) -> Function:
-    """Add the argument CHECKPOINT and the options of every suite."""
-    for option in reversed(
-        (
-            click.option("--lengths", required=True, metavar="N,…", help="Tokens of prompt and answer, such as 1024,4096."),
-            click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same questions."),
-            click.option(
-                "--answers",
-                type=click.Choice(WAYS),
-                default="generated",
-                show_default=True,
-                help="Generated; forced: right where every token of the right text is the most probable one; likeliest: of the choices.",
-            ),
-            click.option(
-                "--out",
-                required=True,
-                type=click.Path(path_type=Path, file_okay=False),
-                help="Folder of results; goes on with its own after an interruption.",
-            ),
-        )
-    ):
-        function = option(function)
-    return checkpoint_options(function)
+def suite_options(ways: Sequence[Way]) -> Callable[[Function], Function]:
+    """Add the argument CHECKPOINT and the options of every suite; `ways` are those in which its questions can be answered."""
+
+    def add(function: Function) -> Function:
+        for option in reversed(
+            (
+                click.option("--lengths", required=True, metavar="N,…", help="Tokens of prompt and answer, such as 1024,4096."),
+                click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same questions."),
+                click.option(
+                    "--answers",
+                    type=click.Choice(ways),
+                    default=ways[0],
+                    show_default=True,
+                    help="; ".join(f"{way}: {HELP_OF_WAYS[way]}" for way in ways) + ".",
+                ),
+                click.option(
+                    "--out",
+                    required=True,
+                    type=click.Path(path_type=Path, file_okay=False),
+                    help="Folder of results; goes on with its own after an interruption.",
+                ),
+            )
+        ):
+            function = option(function)
+        return checkpoint_options(function)
+
+    return add
 
 
 def samples_option(noun: str) -> Callable[[Function], Function]:
@@ -92,5 +101,5 @@ def parse_names(text: str) -> tuple[str, ...]:
 
 
 def texts_of(haystack: str | None, field: str) -> Texts:
-    """The texts of --haystack, read anew by each call; none where it is not given."""
-    return lambda: iter(()) if haystack is None else record_texts(absolute_uri(haystack), field)
+    """The texts of --haystack, none where it is not given. Raises what `open_texts` raises."""
+    return open_texts(absolute_uri(haystack), field) if haystack is not None else lambda: iter(())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lwm_cli.failures import report_failures
 from lwm_cli.generation_options import checkpoint_options, take_checkpoint, take_generator
 from lwm_trainer.config.extras import require_extra
-from lwm_trainer.evaluation.haystack import record_texts
+from lwm_trainer.evaluation.haystack import open_texts
 from lwm_trainer.evaluation.perplexity import DocumentLoss, buckets, document_losses
 from lwm_trainer.evaluation.perplexity_results import draw_perplexity, perplexity_results, perplexity_table
 from lwm_trainer.evaluation.results import RESULTS
@@ -35,6 +35,7 @@ LOSSES, CURVE = "documents.jsonl", "perplexity.png"
 def perplexity(text: str, text_field: str, length: int | None, documents: int, out: Path, **options: Any) -> int:
     """Measure the loss of held-out documents by position."""
     require_extra("lwm eval", "fit", "matplotlib")
+    texts = open_texts(absolute_uri(text), text_field, "--text")
     source = take_checkpoint(options)
     context = options["context"] or source.weights.context_length
     if length is not None and length > context:
@@ -52,8 +53,7 @@ def perplexity(text: str, text_field: str, length: int | None, documents: int, o
     run, subject = {"subject": source.weights.place, **settings}, source.weights.place
     out.mkdir(parents=True, exist_ok=True)
     scored: list[DocumentLoss] = []
-    texts = record_texts(absolute_uri(text), text_field, "--text")
-    for document in document_losses(texts, run, length or context, documents, tokenize, score, out / LOSSES):
+    for document in document_losses(texts(), run, length or context, documents, tokenize, score, out / LOSSES):
         scored.append(document)
         print(f"\r{len(scored)} documents, {sum(each.tokens for each in scored):,} tokens", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)

@@ -18,7 +18,7 @@ from lwm_cli.evaluate.options import (
     texts_of,
 )
 from lwm_cli.failures import report_failures
-from lwm_trainer.evaluation.run_suite import Way
+from lwm_trainer.evaluation.suite import Way
 from lwm_trainer.evaluation.suites.babilong import TASKS as BABILONG_TASKS
 from lwm_trainer.evaluation.suites.babilong import BabilongSettings, BabilongSuite
 from lwm_trainer.evaluation.suites.graphwalks import GraphwalksSettings, GraphwalksSuite
@@ -36,7 +36,7 @@ preset_option = click.option(
 
 
 @click.command("needle")
-@suite_options
+@suite_options(NeedleSuite.ways)
 @haystack_options(required=True)
 @depth_options("Texts and needles")
 @preset_option
@@ -80,7 +80,7 @@ def needle(
 
 
 @click.command("multi-needle")
-@suite_options
+@suite_options(MultiNeedleSuite.ways)
 @haystack_options(required=True)
 @samples_option("Questions, each with a text of its own,")
 @preset_option
@@ -116,7 +116,7 @@ def multi_needle(
 
 
 @click.command("json-kv")
-@suite_options
+@suite_options(JsonKvSuite.ways)
 @depth_options("Objects")
 @report_failures
 def json_kv(lengths: str, depths: int, rounds: int, seed: int, answers: Way, out: Path, **options: Any) -> int:
@@ -126,7 +126,7 @@ def json_kv(lengths: str, depths: int, rounds: int, seed: int, answers: Way, out
 
 
 @click.command("mrcr")
-@suite_options
+@suite_options(MrcrSuite.ways)
 @samples_option("Conversations")
 @click.option("--needles", default="2,4,8", show_default=True, metavar="N,…", help="Turns with the same request, 2 to 8.")
 @report_failures
@@ -139,7 +139,7 @@ def mrcr(lengths: str, samples: int, needles: str, seed: int, answers: Way, out:
 
 
 @click.command("ruler")
-@suite_options
+@suite_options(RulerSuite.ways)
 @haystack_options(required=False)
 @samples_option("Questions")
 @click.option("--tasks", default=",".join(DEFAULT_TASKS), show_default=True, metavar="NAME,…", help="Tasks of RULER, qa, vt_two_chains.")
@@ -175,7 +175,7 @@ def ruler(
 
 
 @click.command("graphwalks")
-@suite_options
+@suite_options(GraphwalksSuite.ways)
 @samples_option("Graphs")
 @click.option("--distance", type=int, default=2, show_default=True, help="Edges between a node and those that are asked for, 1 to 4.")
 @report_failures
@@ -186,7 +186,7 @@ def graphwalks(lengths: str, samples: int, distance: int, seed: int, answers: Wa
 
 
 @click.command("babilong")
-@suite_options
+@suite_options(BabilongSuite.ways)
 @haystack_options(required=True)
 @samples_option("Stories")
 @click.option("--tasks", default=",".join(BABILONG_TASKS), show_default=True, metavar="NAME,…", help="Tasks of bAbI.")

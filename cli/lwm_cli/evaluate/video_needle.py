@@ -10,8 +10,7 @@ from lwm_cli.evaluate.evaluation import evaluate, tokenizer_of
 from lwm_cli.evaluate.options import depth_options, even_depths, parse_lengths, suite_options
 from lwm_cli.failures import report_failures
 from lwm_trainer.config.extras import require_extra
-from lwm_trainer.evaluation.run_suite import Way
-from lwm_trainer.evaluation.suite import Suite
+from lwm_trainer.evaluation.suite import Suite, Way
 from lwm_trainer.sampling.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("video-needle")
-@suite_options
+@suite_options(("generated", "forced", "likeliest"))
 @depth_options("Parts of the film, and shapes,")
 @click.option("--film", required=True, multiple=True, metavar="FILE", help="A picture or clip of the film. May be given again.")
 @click.option("--vision-tokenizer", required=True, metavar="FILE", help="The tokenizer that made the codes of the model's training.")

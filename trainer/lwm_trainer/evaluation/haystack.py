@@ -22,27 +22,29 @@ LONGEST_SENTENCE = 400
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
-def record_texts(uri: str, field: str, option: str = "--haystack") -> Iterator[str]:
-    """The texts of the records of a file, folder or pattern, on disk or `gs://…`, as data sets are read.
+def open_texts(uri: str, field: str, option: str = "--haystack") -> Texts:
+    """List the files of a file, folder or pattern, on disk or `gs://…`, as for data sets; what it returns reads their texts.
 
     Args:
         field: the field of JSON lines and tables that holds the text; a `.txt` file is one text.
         option: the option that names the files, for errors; that of the field has the same name and `-field`.
 
-    Raises SuiteError, which names file and line, for a record without the field, and what listing and reading raise.
+    Raises what listing raises. Reading raises SuiteError, which names file and line, for a record without the field.
     """
     listing = list_record_files(uri)
-    for record in read_records(listing, single_shard(listing)):
-        if isinstance(record, BadRecord):
-            raise SuiteError(f"{option} {record}")
-        name = "text" if len(record.fields) == 1 and record.uri.lower().endswith((".txt", ".txt.gz", ".txt.zst")) else field
-        text = record.fields.get(name)
-        if not isinstance(text, str):
-            place = record_location(record.uri, record.line)
-            raise SuiteError(
-                f"{option} {place}: has no text in the field {name!r}: name one of {', '.join(record.fields)} by {option}-field"
-            )
-        yield text
+
+    def read() -> Iterator[str]:
+        for record in read_records(listing, single_shard(listing)):
+            if isinstance(record, BadRecord):
+                raise SuiteError(f"{option} {record}")
+            name = "text" if record.uri.lower().endswith((".txt", ".txt.gz", ".txt.zst")) else field
+            text = record.fields.get(name)
+            if not isinstance(text, str):
+                place, fields = record_location(record.uri, record.line), ", ".join(record.fields)
+                raise SuiteError(f"{option} {place}: has no text in the field {name!r}: name one of {fields} by {option}-field")
+            yield text
+
+    return read
 
 
 def sentences(texts: Iterable[str]) -> Iterator[str]:

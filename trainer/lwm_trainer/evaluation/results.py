@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lwm_trainer.evaluation.binomial import wilson_interval
-from lwm_trainer.evaluation.run_suite import Answer, Way
-from lwm_trainer.evaluation.suite import Suite
+from lwm_trainer.evaluation.run_suite import Answer
+from lwm_trainer.evaluation.suite import Suite, Way
 
 RESULTS = "results.json"
 

@@ -2,14 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from lwm_trainer.evaluation.results_file import Line, ResultsFile
-from lwm_trainer.evaluation.suite import Key, Question, Suite, SuiteError
+from lwm_trainer.evaluation.suite import Key, Question, Suite, SuiteError, Way
 
-Way = Literal["generated", "forced", "likeliest"]
-"""How a question is answered: the most probable text; the right text, where each of its tokens is the most probable one, else nothing;
-or the likeliest of the suite's choices. The last two need no generation, and are fair to models that follow no instructions."""
 Ask = Callable[[Question], str]
 """A question to the text of its answer. Prompts that begin alike come one after the other."""
 
@@ -37,8 +34,11 @@ def run_suite(suite: Suite, subject: str, way: Way, ask: Ask, results: Path) -> 
         subject: what is evaluated, such as the checkpoint's folder.
         way: how `ask` answers. With subject, suite and settings it names the run that the file belongs to.
 
-    Raises SuiteError where the file belongs to another run or cannot be read, and what the suite's questions raise.
+    Raises SuiteError where the suite has not this way, or the file belongs to another run or cannot be read, and what the suite's
+    questions raise.
     """
+    if way not in suite.ways:
+        raise SuiteError(f"--answers {way}: {suite.name} cannot be answered so: use {' or '.join(suite.ways)}")
     run = {"suite": suite.name, "version": suite.version, "subject": subject, "answers": way, **suite.settings()}
     file = ResultsFile(results, run)
     earlier = [_answer(file, index, line) for index, line in enumerate(file.earlier)]
@@ -48,19 +48,10 @@ def run_suite(suite: Suite, subject: str, way: Way, ask: Ask, results: Path) -> 
         if key in done:
             continue
         question = suite.question(key)
-        _require_way(suite, question, way)
         text = ask(question)
         answer = Answer(key, question.expected, text, *_score(suite, question, way, text), question.details)
         file.append(answer.as_json())
         yield answer
-
-
-def _require_way(suite: Suite, question: Question, way: Way) -> None:
-    """Raises SuiteError where the suite's questions cannot be answered in this way."""
-    if way == "forced" and question.reference is None:
-        raise SuiteError(f"--answers forced: {suite.name} has no single right text to force: use generated")
-    if way == "likeliest" and not question.choices:
-        raise SuiteError(f"--answers likeliest: {suite.name} has no choices: use generated")
 
 
 def _score(suite: Suite, question: Question, way: Way, text: str) -> tuple[float, float]:

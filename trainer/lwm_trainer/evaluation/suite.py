@@ -6,7 +6,7 @@ A suite knows a tokenizer and no model. `run_suite` asks its questions, resumes 
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,11 @@ from lwm_trainer.config import ExitCode
 Tokens = NDArray[np.int32]
 Tokenize = Callable[[str], Tokens]
 """A text to its tokens, int32[n], without those that begin and end a document."""
+
+
+Way = Literal["generated", "forced", "likeliest"]
+"""How a question is answered: the most probable text; the right text, where each of its tokens is the most probable one, else nothing;
+or the likeliest of the suite's choices. The last two need no generation, and are fair to models that follow no instructions."""
 
 
 class SuiteError(ValueError):
@@ -67,6 +72,10 @@ class Suite(Protocol):
     @property
     def version(self) -> int:
         """Raised whenever the same settings would ask or score differently: results of two versions are not compared."""
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """The ways in which its questions can be answered."""
 
     @property
     def answer_tokens(self) -> int:

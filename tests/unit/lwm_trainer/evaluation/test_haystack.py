@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lwm_trainer.evaluation.haystack import HaystackRounds, place_facts, record_texts, sentences
+from lwm_trainer.evaluation.haystack import HaystackRounds, open_texts, place_facts, sentences
 from lwm_trainer.evaluation.suite import SuiteError
 from support.letter_tokens import text_of, tokenize
 
@@ -17,12 +17,12 @@ from support.letter_tokens import text_of, tokenize
 def test_texts_come_from_all_files_that_data_sets_are_read_from(tmp_path: Path) -> None:
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"\xef\xbb\xbfIt rained."))
     (tmp_path / "b.jsonl").write_text('{"body": "Who came?", "id": "1"}\n')
-    assert list(record_texts(str(tmp_path), "body")) == ["It rained.", "Who came?"]
+    assert list(open_texts(str(tmp_path), "body")()) == ["It rained.", "Who came?"]
     with pytest.raises(SuiteError, match=r"b\.jsonl:1: has no text in the field 'text': name one of body, id by --haystack-field"):
-        list(record_texts(str(tmp_path), "text"))
+        list(open_texts(str(tmp_path), "text")())
     (tmp_path / "b.jsonl").write_text("{'")
     with pytest.raises(SuiteError, match=r"--haystack .*b\.jsonl:1: not JSON"):
-        list(record_texts(str(tmp_path), "body"))
+        list(open_texts(str(tmp_path), "body")())
 
 
 def test_sentences_keep_their_letters_and_long_ones_are_divided_between_words() -> None:

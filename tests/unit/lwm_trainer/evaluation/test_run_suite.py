@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lwm_trainer.evaluation.run_suite import Answer, Way, run_suite
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, sample_keys
+from lwm_trainer.evaluation.run_suite import Answer, run_suite
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Way, sample_keys
 from support.letter_tokens import text_of, tokenize
 
 
@@ -16,9 +16,10 @@ class Echo:
     """Asks for a number that the prompt says."""
 
     name, version, answer_tokens, stop = "echo", 1, 4, ()
+    ways: tuple[Way, ...] = ("generated", "forced", "likeliest")
 
-    def __init__(self, samples: int = 3, reference: bool = True) -> None:
-        self.samples, self.reference = samples, reference
+    def __init__(self, samples: int = 3) -> None:
+        self.samples = samples
 
     def settings(self) -> dict[str, Any]:
         return {"samples": self.samples, "lengths": (8, 16)}
@@ -33,8 +34,8 @@ class Echo:
             prompt=tokenize(f"say {text}"),
             expected=(text,),
             chance=0.1,
-            reference=text if self.reference else None,
-            choices=choices if self.reference else (),
+            reference=text,
+            choices=choices,
             details={"length": key.length},
         )
 
@@ -97,7 +98,8 @@ def test_a_choice_is_right_or_wrong_and_its_chance_is_that_of_the_choices(tmp_pa
 
 @pytest.mark.parametrize("way", ["forced", "likeliest"])
 def test_a_way_that_the_suite_has_not_is_refused_before_anything_is_asked(tmp_path: Path, way: Way) -> None:
-    reader = Reader()
-    with pytest.raises(SuiteError, match=f"--answers {way}: echo has no .*: use generated"):
-        run(Echo(reference=False), reader, tmp_path / "answers", way)
+    reader, suite = Reader(), Echo()
+    suite.ways = ("generated",)
+    with pytest.raises(SuiteError, match=f"--answers {way}: echo cannot be answered so: use generated"):
+        run(suite, reader, tmp_path / "answers", way)
     assert reader.prompts == []

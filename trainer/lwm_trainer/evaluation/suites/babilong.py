@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lwm_trainer.evaluation.haystack import HaystackRounds, Texts, place_facts
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, prompt_room, sample_keys, seeded
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, Way, prompt_room, sample_keys, seeded
 
 PEOPLE = ("Mary", "John", "Daniel", "Sandra")
 PLACES = ("bathroom", "bedroom", "garden", "hallway", "kitchen", "office")
@@ -48,19 +48,22 @@ class BabilongSettings:
     haystack_field: str = "text"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Raises SuiteError for a task that there is not."""
+        if wrong := set(self.tasks) - set(TASKS):
+            raise SuiteError(f"--tasks: {', '.join(sorted(wrong))}: give some of {', '.join(TASKS)}")
+
 
 class BabilongSuite:
     """Asks where somebody or something is or was. The guess is a random place, of those that the question leaves."""
 
     name = "babilong"
     version = 1
+    ways: tuple[Way, ...] = ("generated", "forced", "likeliest")
     answer_tokens = 16
     stop = ("\n",)
 
     def __init__(self, settings: BabilongSettings, texts: Texts, tokenize: Tokenize) -> None:
-        """Raises SuiteError for a task that there is not."""
-        if wrong := set(settings.tasks) - set(TASKS):
-            raise SuiteError(f"--tasks: {', '.join(sorted(wrong))}: give some of {', '.join(TASKS)}")
         self._settings, self._tokenize = settings, tokenize
         self._rounds = HaystackRounds(texts, tokenize)
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lwm_trainer.evaluation.prompt_room import fill_prompt
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, prompt_room, sample_keys, seeded
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, Way, prompt_room, sample_keys, seeded
 
 HEAD = "Below is a directed graph as a list of edges. Each line is one edge, from the first node to the second.\n\n"
 TAILS = {
@@ -39,19 +39,22 @@ class GraphwalksSettings:
     """Graphs of each length and variant."""
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Raises SuiteError for a distance whose answers could be too long."""
+        if not 1 <= self.distance <= 4:
+            raise SuiteError(f"--distance is {self.distance}: give 1 to 4; at 4 an answer has up to {OUT_EDGES**4} nodes")
+
 
 class GraphwalksSuite:
     """Asks for sets of nodes. The guess names every node of the graph."""
 
     name = "graphwalks"
     version = 1
+    ways: tuple[Way, ...] = ("generated",)
     answer_tokens = 256
     stop = ("]", "\n")
 
     def __init__(self, settings: GraphwalksSettings, tokenize: Tokenize) -> None:
-        """Raises SuiteError for a distance whose answers could be too long."""
-        if not 1 <= settings.distance <= 4:
-            raise SuiteError(f"--distance is {settings.distance}: give 1 to 4; at 4 an answer has up to {OUT_EDGES**4} nodes")
         self._settings, self._tokenize = settings, tokenize
 
     def settings(self) -> dict[str, Any]:

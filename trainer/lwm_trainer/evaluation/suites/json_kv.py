@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lwm_trainer.evaluation.prompt_room import fill_prompt
-from lwm_trainer.evaluation.suite import Key, Question, Tokenize, Tokens, prompt_room, seeded
+from lwm_trainer.evaluation.suite import Key, Question, Tokenize, Tokens, Way, prompt_room, seeded
 
 HEAD = "Below is a JSON object with random keys and values.\n\n{"
 TAIL = '}}\n\nKey: "{key}"\nThe value of this key in the object above is "'
@@ -35,6 +35,7 @@ class JsonKvSuite:
 
     name = "json-kv"
     version = 1
+    ways: tuple[Way, ...] = ("generated", "forced")
     answer_tokens = 32
     stop = ('"', "\n")
 

@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 from lwm_trainer.evaluation.prompt_room import fill_prompt
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, prompt_room, sample_keys, seeded
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, Way, prompt_room, sample_keys, seeded
 from lwm_trainer.evaluation.suites.words import NOUNS, draw_sentence
 
 FORMS = ("poem", "riddle", "letter", "speech", "diary entry", "short story", "song", "news report")
@@ -46,19 +46,22 @@ class MrcrSettings:
     """Conversations of each length and number of needles."""
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Raises SuiteError for a number of needles that has no ordinal."""
+        if wrong := [count for count in self.needles if not 2 <= count <= len(ORDINALS)]:
+            raise SuiteError(f"--needles: {wrong[0]}: give 2 to {len(ORDINALS)}")
+
 
 class MrcrSuite:
     """Asks for the i-th of equal requests. The guess repeats a random one of them after the right string."""
 
     name = "mrcr"
     version = 1
+    ways: tuple[Way, ...] = ("generated", "forced", "likeliest")
     answer_tokens = 384
     stop = ("USER:",)
 
     def __init__(self, settings: MrcrSettings, tokenize: Tokenize) -> None:
-        """Raises SuiteError for a number of needles that has no ordinal."""
-        if wrong := [count for count in settings.needles if not 2 <= count <= len(ORDINALS)]:
-            raise SuiteError(f"--needles: {wrong[0]}: give 2 to {len(ORDINALS)}")
         self._settings, self._tokenize = settings, tokenize
 
     def settings(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lwm_trainer.evaluation.haystack import HaystackRounds, Texts, place_facts
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, prompt_room, sample_keys, seeded
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, Way, prompt_room, sample_keys, seeded
 from lwm_trainer.evaluation.suites.needle import Preset
 from lwm_trainer.evaluation.suites.needle_facts import NUMBER_CHANCE, Needle, draw_needles
 
@@ -40,18 +40,22 @@ class MultiNeedleSettings:
     haystack_field: str = "text"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Raises SuiteError where more needles are asked for than placed, or there are not so many."""
+        if not 1 <= self.retrieved <= self.placed:
+            raise SuiteError(f"--retrieved is {self.retrieved}: give 1 to {self.placed}, the number of needles that --placed names")
+        draw_needles(self.placed)
+
 
 class MultiNeedleSuite:
     """Asks for R of N needles; the score is the share of the R numbers in the answer. The guess is of random numbers."""
 
     name = "multi-needle"
     version = 1
+    ways: tuple[Way, ...] = ("generated",)
     stop = ("\n",)
 
     def __init__(self, settings: MultiNeedleSettings, texts: Texts, tokenize: Tokenize) -> None:
-        """Raises SuiteError where more needles are asked for than placed."""
-        if not 1 <= settings.retrieved <= settings.placed:
-            raise SuiteError(f"--retrieved is {settings.retrieved}: give 1 to {settings.placed}, the number of needles that --placed names")
         self._settings, self._tokenize = settings, tokenize
         self._rounds = HaystackRounds(texts, tokenize)
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lwm_trainer.evaluation.haystack import HaystackRounds, Placed, Texts, place_facts
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, prompt_room
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, Way, prompt_room
 from lwm_trainer.evaluation.suites.needle_facts import ANSWERS, DRAWS, NUMBER_CHANCE, Fact, Form
 
 Preset = Literal["clean", "lwm"]
@@ -47,6 +47,12 @@ class NeedleSettings:
     haystack_field: str = "text"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Raises SuiteError for landmarks in LWM's prompt, which is for numbers, and for more depths than needles."""
+        if self.preset == "lwm" and self.form != "numbers":
+            raise SuiteError(f"--preset lwm: its needles are numbers, but --form is {self.form}: use --preset clean")
+        DRAWS[self.form](len(self.depths))
+
 
 class NeedleSuite:
     """Asks for each needle of a haystack.
@@ -56,13 +62,11 @@ class NeedleSuite:
 
     name = "needle"
     version = 3
+    ways: tuple[Way, ...] = ("generated", "forced")
     answer_tokens = 32
     stop = ("\n",)
 
     def __init__(self, settings: NeedleSettings, texts: Texts, tokenize: Tokenize) -> None:
-        """Raises SuiteError for landmarks in LWM's prompt, which is for numbers."""
-        if settings.preset == "lwm" and settings.form != "numbers":
-            raise SuiteError(f"--preset lwm: its needles are numbers, but --form is {settings.form}: use --preset clean")
         self._settings, self._tokenize = settings, tokenize
         self._rounds = HaystackRounds(texts, tokenize)
         self._made: tuple[tuple[int, int, tuple[float, ...]], Placed] | None = None

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, Tokens, prompt_room, seeded
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, Tokens, Way, prompt_room, seeded
 from lwm_trainer.evaluation.suites.shape_pictures import COLORS, FORMS, SHAPES, Shape
 
 Codes = Sequence[int]
@@ -50,6 +50,7 @@ class VideoNeedleSuite:
 
     name = "video-needle"
     version = 1
+    ways: tuple[Way, ...] = ("generated", "forced", "likeliest")
     answer_tokens = 16
     stop = (".", "\n")
 

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from lwm_trainer.evaluation.haystack import HaystackRounds, Texts
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, Tokens, prompt_room, sample_keys, seeded
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, Tokens, Way, prompt_room, sample_keys, seeded
 from lwm_trainer.evaluation.suites.ruler import counting, retrieval, tracing
 from lwm_trainer.evaluation.suites.ruler.documents import DocumentQuestions, Entry
 from lwm_trainer.evaluation.suites.ruler.task import Draw, Make
@@ -33,24 +33,27 @@ class RulerSettings:
     """The file of `qa`; empty: none."""
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Raises SuiteError for tasks that there are not, and for those without the data that they need."""
+        if wrong := [task for task in self.tasks if task not in (*TASKS, QA)]:
+            raise SuiteError(f"--tasks: {', '.join(wrong)}: give some of {', '.join((*TASKS, QA))}")
+        if not self.haystack and (needing := [task for task in self.tasks if task in TEXT_TASKS]):
+            raise SuiteError(f"--tasks: {', '.join(needing)} hide needles in a text: name one by --haystack")
+        if QA in self.tasks and not self.questions:
+            raise SuiteError("--tasks: qa needs --questions FILE, lines of JSON with question, answers and documents")
+
 
 class RulerSuite:
     """Asks the questions of RULER's tasks."""
 
     name = "ruler"
     version = 1
+    ways: tuple[Way, ...] = ("generated",)
     answer_tokens = 128
     """As RULER has it for retrieval; its other tasks give 30 to 120, which a stricter budget of ours would cut for other tokenizers."""
     stop = ("USER:", "\n\n")
 
     def __init__(self, settings: RulerSettings, texts: Texts, entries: Sequence[Entry], tokenize: Tokenize) -> None:
-        """Raises SuiteError for tasks that there are not, and for those without the data that they need."""
-        if wrong := [task for task in settings.tasks if task not in (*TASKS, QA)]:
-            raise SuiteError(f"--tasks: {', '.join(wrong)}: give some of {', '.join((*TASKS, QA))}")
-        if not settings.haystack and (needing := [task for task in settings.tasks if task in TEXT_TASKS]):
-            raise SuiteError(f"--tasks: {', '.join(needing)} hide needles in a text: name one by --haystack")
-        if QA in settings.tasks and not entries:
-            raise SuiteError("--tasks: qa needs --questions FILE, lines of JSON with question, answers and documents")
         self._settings, self._tokenize = settings, tokenize
         self._rounds = HaystackRounds(texts, tokenize)
         self._makers: dict[str, Make] = {**TASKS, QA: DocumentQuestions(entries)}
