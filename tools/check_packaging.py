@@ -36,7 +36,7 @@ PROBES: dict[str, list[Probe]] = {
         Probe("lwm-operator", 1, "pip install 'lwm-operator[operator]'"),
         Probe("lwm-trainer", 1, "pip install 'lwm-operator[trainer]'"),
         Probe("lwm fit x.yaml", 1, "pip install 'lwm-operator[fit]'"),
-        Probe("lwm data inspect x.yaml", 1, "pip install 'lwm-operator[trainer]'"),
+        Probe("lwm data inspect x.yaml", 1, "pip install 'lwm-operator[local]'"),
         Probe("lwm train x.yaml", 1, "pip install 'lwm-operator[local]'"),
         Probe("lwm serve a", 1, "pip install 'lwm-operator[serve]'"),
         Probe("lwm convert from-hf a b", 1, "pip install 'lwm-operator[trainer]'"),

@@ -42,12 +42,12 @@ def run_command(arguments: list[str]) -> int:
     """Import and run the command that is named first; returns its exit code."""
     match arguments:
         case ["fit", *rest]:
-            require_extra("lwm fit", "fit", "jax", "matplotlib")
+            require_extra("lwm fit", "fit", "jax", "matplotlib", "cel")
             from lwm_cli.fit import main as fit
 
             return fit(rest)
         case ["train", *rest]:
-            require_extra("lwm train", "local", "jax", "orbax", "rich", "structlog")
+            require_extra("lwm train", "local", "jax", "orbax", "rich", "structlog", "cel")
             from lwm_cli.train import main as train
 
             return train(rest)
@@ -82,7 +82,7 @@ def run_command(arguments: list[str]) -> int:
 
             return manage(name, rest)
         case ["data", *rest]:
-            require_extra("lwm data", "trainer", "numpy", "pyarrow", "tokenizers")
+            require_extra("lwm data", "local", "numpy", "pyarrow", "tokenizers", "cel")
             from lwm_cli.data import main as data
 
             return data(rest)

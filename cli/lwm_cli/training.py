@@ -7,6 +7,7 @@ from typing import Any
 import pydantic
 from yaml import MappingNode, Node, ScalarNode
 
+from lwm_cli.cel_rules import rule_errors
 from lwm_cli.strict_manifest import StrictReader, dotted, path_in
 from lwm_cli.yaml_nodes import YamlError, documents, line_of, scalar
 from lwm_operator.api.names import API_VERSION, KIND
@@ -56,8 +57,11 @@ def load(file: Path, edit: Callable[[MappingNode], None] | None = None, local_pa
         own = [each for each in error.errors() if not any(each["loc"] == path[: len(each["loc"])] != path for path in paths)]
         lines = sorted((reader.line_of(each["loc"]), dotted(each["loc"]), each["msg"]) for each in own)
         raise FileError("\n".join(f"{_place(file, line)}: {path}: {message}" for line, path, message in lines)) from error
-    if wrong := validate(training.spec):
-        raise FileError("\n".join(f"{_place(file, reader.line_of(path_in(body, sentence)))}: {sentence}" for sentence in wrong))
+    # What the API server would say comes first, then the operator's own words, which often name the fix more exactly.
+    wrong = [(reader.line_of(path), f"{dotted(path)}: {message}") for path, message in rule_errors(body)]
+    wrong += [(reader.line_of(path_in(body, sentence)), sentence) for sentence in validate(training.spec)]
+    if wrong:
+        raise FileError("\n".join(f"{_place(file, line)}: {sentence}" for line, sentence in sorted(wrong, key=lambda each: each[0])))
     return training
 
 
