@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from lwm_cli.failures import report_failures
 from lwm_cli.generation_options import checkpoint_options, filter_options, media_options, take_filters, take_generator, take_media
 from lwm_trainer.sampling.conversation import Template, make_conversations
 from lwm_trainer.sampling.settings import Settings
-from lwm_trainer.serving.access import VARIABLE, read_key
+from lwm_trainer.serving.access import VARIABLE, is_local, read_key
 from lwm_trainer.serving.application import Service, make_application
 from lwm_trainer.serving.chat_request import ChatDefaults
 from lwm_trainer.serving.engine_thread import EngineThread
@@ -69,7 +68,7 @@ def command(
     if "{prompt}" not in image_prompt:
         raise click.UsageError(f"--image-prompt {image_prompt}: has no {{prompt}}: write it where the text of a request belongs")
     key = read_key(api_key_file, os.environ.get(VARIABLE))
-    if key is None and not _is_local(host):
+    if key is None and not is_local(host):
         raise click.UsageError(f"--host {host}: others could use the model: set {VARIABLE}, or give --api-key-file FILE")
     defaults = ChatDefaults(max_tokens=max_tokens, text=take_filters(options), vision=take_filters(options, "vision_"))
     Settings(max_tokens=max_tokens, text=defaults.text, vision=defaults.vision).check()
@@ -98,13 +97,6 @@ def command(
     print(f"lwm serve: {name}, {generator.context_length} tokens of context, http://{shown}:{number}/v1", flush=True)
     serve(make_application(service), engine, listening, grace)
     return 0
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def main(arguments: list[str]) -> int:

@@ -12,11 +12,15 @@ class Answer:
         """`frame_codes`: codes of a frame; 0 for a model without vision."""
         self._frame_codes = frame_codes
         self._pieces: list[Piece] = []
+        self._vision: list[int] = []
+        """The tokens of all vision spans."""
 
     def add(self, piece: Piece) -> str:
         """Add a piece; returns what a terminal shows of it: text, and a mark for each whole frame."""
         self._pieces.append(piece)
-        ends_frame = piece.vision and len(self._vision_tokens()) % (self._frame_codes + 1) == 0
+        if piece.vision:
+            self._vision.append(piece.token)
+        ends_frame = piece.vision and len(self._vision) % (self._frame_codes + 1) == 0
         return piece.text + ("[frame]" if ends_frame else "")
 
     @property
@@ -46,8 +50,8 @@ class Answer:
     @property
     def frames(self) -> list[list[int]]:
         """The codes of each frame, of all vision spans."""
-        tokens, size = self._vision_tokens(), self._frame_codes + 1
-        return [tokens[begin : begin + self._frame_codes] for begin in range(0, len(tokens), size)] if tokens else []
+        size = self._frame_codes + 1
+        return [self._vision[begin : begin + self._frame_codes] for begin in range(0, len(self._vision), size)]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -56,6 +60,3 @@ class Answer:
             "frames": self.frames,
             "tokens": [{"id": each.token, "vision": each.vision, "log_probability": each.log_probability} for each in self._pieces],
         }
-
-    def _vision_tokens(self) -> list[int]:
-        return [piece.token for piece in self._pieces if piece.vision]

@@ -1,6 +1,7 @@
 """Who may use the server: one key, which is compared in constant time."""
 
 import hmac
+from ipaddress import ip_address
 from pathlib import Path
 
 from starlette.requests import Request
@@ -10,6 +11,14 @@ from lwm_trainer.serving.errors import ApiError
 
 VARIABLE = "LWM_API_KEY"
 """Holds the key; a command line would show it to every process of the machine."""
+
+
+def is_local(host: str) -> bool:
+    """Whether a name or an address is this machine's own."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def read_key(file: Path | None, variable: str | None) -> str | None:
@@ -27,8 +36,14 @@ def read_key(file: Path | None, variable: str | None) -> str | None:
 
 
 def require_key(request: Request, key: str | None) -> None:
-    """Raises ApiError unless the request has the key, or the server has none."""
+    """Raises ApiError unless the request has the key; where the server has none, unless it was sent to this machine by name.
+
+    A page of another site can give its own name the address of this machine, and would have the browser's leave to read answers then.
+    """
     if key is None:
+        if not is_local(request.url.hostname or ""):
+            message = f"without a key the server answers to localhost only, not to {request.url.hostname}: set {VARIABLE}"
+            raise ApiError(403, message, code="wrong_host")
         return
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), key.encode()):
