@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,15 @@ def _suite(file: Path, fields: dict[str, Any]) -> Evaluation:
         place=str(file.parent),
         subject=fields["config"]["model_args"],
         lines=tuple(_line(variant, length, group) for (variant, length), group in groups.items()),
-        map=_score_map(cells) if len(cells) > len(groups) or len({variant for variant, _ in groups}) > 1 else None,
+        map=_score_map(cells) if len(cells) > len(groups) or _is_grid(groups) else None,
         settings=_settings(fields),
         command=_command(fields, file.parent),
     )
+
+
+def _is_grid(groups: Collection[tuple[str, int]]) -> bool:
+    """Whether there are several variants and several lengths, so that a map says more than the lines."""
+    return all(len(set(names)) > 1 for names in zip(*groups, strict=True))
 
 
 def _line(variant: str, length: int, group: Sequence[Cell]) -> Line:

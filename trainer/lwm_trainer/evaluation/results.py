@@ -57,7 +57,7 @@ def _cell(variant: str, length: int, depth: float | None, answers: Sequence[Answ
 
 def chance_text(chance: float) -> str:
     """A chance level in percent."""
-    return f"{100 * chance:.2g} %" if chance >= 0.0001 or not chance else "< 0.01 %"
+    return f"{100 * chance:.3g} %" if chance >= 0.0001 or not chance else "< 0.01 %"
 
 
 def table(answers: Sequence[Answer]) -> str:

@@ -31,7 +31,7 @@ def test_shapes_are_asked_for_at_every_depth(folder: Path, tmp_path: Path, capsy
     command = ["eval", "video-needle", f"{folder}/1", "--tokenizer", f"{folder}/tokenizer.json", "--chunk", "64", "--lengths", "256"]
     command += ["--vision-tokenizer", f"{folder}/t.safetensors", "--film", f"{folder}/a.png", "--depths", "2", "--out", str(tmp_path)]
     assert main([*command, "--answers", "likeliest"]) == 0
-    assert "8.3 %" in capsys.readouterr().out
+    assert "8.33 %" in capsys.readouterr().out
     lines = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
     assert [line["details"]["needle_frame"] for line in lines[1:]] == [0, lines[1]["details"]["frames"] - 1]
     assert lines[1]["details"]["film_frames"] == 1
