@@ -100,7 +100,8 @@ def _profiles() -> str:
 
 def _details(profile: Profile) -> str:
     sidecars = [
-        f"sidecar `{sidecar.name}`: `{sidecar.image}`{_listed('capabilities', sidecar.capabilities)}"
+        f"sidecar `{sidecar.name}`: `{sidecar.image}`, requests {_pairs(sidecar.requests)}, limits {_pairs(sidecar.limits)}"
+        f"{_listed('capabilities', sidecar.capabilities)}"
         f"{_listed('mounts at', (mount.path for mount in sidecar.mounts))}"
         for sidecar in profile.sidecars
     ]

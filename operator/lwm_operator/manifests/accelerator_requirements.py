@@ -125,6 +125,7 @@ def _sidecar(sidecar: Sidecar) -> Manifest:
         "command": list(sidecar.command),
         "args": list(sidecar.args),
         "env": [{"name": name, "value": value} for name, value in sidecar.environment.items()],
+        "resources": {"requests": dict(sidecar.requests), "limits": dict(sidecar.limits)},
         "volumeMounts": _mounts(sidecar.mounts),
         "securityContext": {"capabilities": {"add": list(sidecar.capabilities)}, **ROOT},
     }

@@ -12,6 +12,7 @@ from lwm_operator.platforms.profile import HostPath, Mount, Profile, Sidecar
 REPOSITORY = "GoogleCloudPlatform/container-engine-accelerators@992db81"
 GUIDE = "https://cloud.google.com/kubernetes-engine/docs/how-to/gpu-bandwidth-gpudirect-tcpx"
 NATIVE = f"{REPOSITORY} gpudirect-tcpxo/best-practice.md (native sidecars)"
+DAEMON = f"{REPOSITORY} gpudirect-tcpx/nccl-test-latest-autopilot.yaml (requests of the receive daemon)"
 
 GPU_ACCELERATOR_LABEL = "cloud.google.com/gke-accelerator"
 LIBRARIES = "/usr/local/nvidia/lib64"
@@ -20,6 +21,10 @@ DRIVER_MOUNT = Mount(DRIVER.name, LIBRARIES, read_only=True)
 # Mounted completely and writable, because the daemons tune the network cards through them.
 SYS, PROC_SYS = HostPath("host-sys", "/sys"), HostPath("host-proc-sys", "/proc/sys")
 TUNING = (Mount(SYS.name, "/hostsysfs"), Mount(PROC_SYS.name, "/hostprocsysfs"))
+
+# Google's sample requests this for the daemon of TCPX and nothing for that of TCPXO. The limit leaves the daemon twice its request.
+DAEMON_REQUESTS = {"cpu": "1", "memory": "2Gi"}
+DAEMON_LIMITS = {"memory": "4Gi"}
 
 GPUS = (*(f"/dev/nvidia{number}" for number in range(8)), "/dev/nvidiactl", "/dev/nvidia-uvm")
 DATA_4 = ",".join(f"eth{card}" for card in range(1, 5))
@@ -42,7 +47,7 @@ A3_HIGH = Profile(
     summary="a3-highgpu-8g: eight H100, four network cards, GPUDirect-TCPX",
     pod_security="privileged",
     reason="hostPath volumes; NET_ADMIN for the receive daemon; IPC_LOCK for the trainer",
-    sources=(f"{REPOSITORY} gpudirect-tcpx/nccl-test-latest.yaml, nccl-config.yaml", NATIVE, GUIDE),
+    sources=(f"{REPOSITORY} gpudirect-tcpx/nccl-test-latest.yaml, nccl-config.yaml", NATIVE, DAEMON, GUIDE),
     annotations={**_interfaces({f"eth{card}": f"vpc{card}" for card in range(1, 5)}), **_devices("tcpx-daemon", GPUS)},
     volumes=(DRIVER, HostPath("tcpx-socket", "/run/tcpx"), SYS, PROC_SYS),
     mounts=(DRIVER_MOUNT, Mount("tcpx-socket", "/run/tcpx")),
@@ -61,6 +66,8 @@ A3_HIGH = Profile(
             environment={"LD_LIBRARY_PATH": LIBRARIES},
             mounts=(DRIVER_MOUNT, Mount("tcpx-socket", "/run/tcpx"), *TUNING),
             capabilities=("NET_ADMIN",),
+            requests=DAEMON_REQUESTS,
+            limits=DAEMON_LIMITS,
         ),
     ),
     environment={
@@ -94,7 +101,7 @@ A3_MEGA = Profile(
     summary="a3-megagpu-8g: eight H100, eight network cards, GPUDirect-TCPXO",
     pod_security="privileged",
     reason="hostPath volumes; NET_ADMIN for the receive daemon",
-    sources=(f"{REPOSITORY} gpudirect-tcpxo/nccl-test-latest.yaml, README.md (release of 2026-01-09)", NATIVE, GUIDE),
+    sources=(f"{REPOSITORY} gpudirect-tcpxo/nccl-test-latest.yaml, README.md (release of 2026-01-09)", NATIVE, DAEMON, GUIDE),
     annotations={
         **_interfaces({f"eth{card}": f"vpc{card}" for card in range(1, 9)}),
         **_devices("tcpxo-daemon", (*GPUS, "/dev/dmabuf_import_helper")),
@@ -111,6 +118,8 @@ A3_MEGA = Profile(
             environment={"LD_LIBRARY_PATH": LIBRARIES},
             mounts=(DRIVER_MOUNT, *TUNING),
             capabilities=("NET_ADMIN", "NET_BIND_SERVICE"),
+            requests=DAEMON_REQUESTS,
+            limits=DAEMON_LIMITS,
         ),
     ),
     environment={

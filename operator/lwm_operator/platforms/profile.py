@@ -33,6 +33,9 @@ class Sidecar:
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     capabilities: tuple[str, ...] = ()
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
+    """A quota or a LimitRange of the namespace may refuse a pod of which one container has no CPU request or no memory limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

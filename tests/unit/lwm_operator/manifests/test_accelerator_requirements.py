@@ -166,6 +166,14 @@ def test_a_profiles_requirements_are_in_the_pod(name: str) -> None:
     assert restricted == (profile.pod_security == "restricted")
 
 
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_a_namespace_whose_quota_counts_cpu_and_memory_admits_every_container(name: str) -> None:
+    (job,) = jobs(run(gpu(profile=name), {"fsdp": 8}, podTemplate={"resources": {"limits": {"memory": "64Gi"}}}))
+    for container in (*pod(job)["containers"], *pod(job).get("initContainers", ())):
+        assert "cpu" in container["resources"]["requests"]
+        assert "memory" in container["resources"]["limits"]
+
+
 def test_a_stage_may_have_its_own_accelerator() -> None:
     stages = [stage("cpu"), stage("chips", mesh={"dp": 8}, accelerator=tpu(), batchTokens=512 * 64)]
     whole = training(stages=stages)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lwm_operator import platforms
+from lwm_operator.api.quantity import parse_quantity
 from lwm_operator.platforms.error import PlatformError
 from lwm_operator.platforms.gke_tpu_families import GKE_TPU_FAMILIES
 from lwm_operator.platforms.gpu import PROFILES, RESOURCE, profile
@@ -84,6 +85,10 @@ def test_a_receive_daemon_sees_the_eight_gpus_without_asking_for_any(name: str, 
     listed = profile.annotations[f"devices.gke.io/container.{daemon}"].splitlines()
     assert len(set(listed)) == len(listed) == devices
     assert [f"- path: /dev/nvidia{number}" for number in range(8)] == listed[:8]
+    requested, limited = (parse_quantity(numbers["memory"]) for numbers in (profile.sidecars[0].requests, profile.sidecars[0].limits))
+    assert requested is not None
+    assert limited is not None
+    assert requested <= limited
     assert re.fullmatch(r"us-docker\.pkg\.dev/gce-ai-infra/[\w/-]+:v\d+\.\d+\.\d+", profile.sidecars[0].image)
 
 
