@@ -9,6 +9,8 @@ from etils import epath
 from safetensors.numpy import save
 
 from lwm_trainer import config
+from lwm_trainer.convert.errors import WrongStepFolderError
+from lwm_trainer.convert.finite import describe_not_finite
 from lwm_trainer.convert.hf_read import INDEX, SINGLE
 from lwm_trainer.convert.names import Parameter, model_parameters
 from lwm_trainer.convert.step_folder import StepFolder
@@ -27,6 +29,8 @@ def write_weights(
         dtype: of the tensors.
         shard_bytes: size of a file, at most, unless one tensor is larger.
         progress: called with the bytes of every file.
+
+    Raises WrongStepFolderError for a value that is NaN, or infinite in `dtype`.
     """
     shards = plan_shards(model_parameters(model), dtype.itemsize, shard_bytes)
     out.mkdir(parents=True, exist_ok=True)
@@ -49,7 +53,10 @@ def _tensors(step: StepFolder, keys: list[TensorKey], dtype: Any) -> dict[str, n
         layers = [layer for other, layer in keys if other == parameter]
         values = step.layer(parameter, slice(layers[0], layers[-1] + 1))
         for layer, value in zip(layers, [values] if parameter.layers is None else values, strict=True):
-            tensors[parameter.name(layer)] = to_hf_tensor(parameter, value, dtype)
+            tensor = to_hf_tensor(parameter, value, dtype)
+            if not np.isfinite(tensor).all():
+                raise WrongStepFolderError(describe_not_finite(step.locate(parameter, layer), value, dtype, "copy"))
+            tensors[parameter.name(layer)] = tensor
     return tensors
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from lwm_trainer import config
 from lwm_trainer.convert.errors import ConversionError
+from lwm_trainer.convert.finite import describe_not_finite
 from lwm_trainer.convert.names import Parameter, model_parameters
 from lwm_trainer.convert.transposed import copy_transposed
 from lwm_trainer.model import llama
@@ -68,16 +69,9 @@ def _load(parameter: Parameter, reader: ParameterReader, sharding: Any, dtype: A
 
 
 def _not_finite(parameter: Parameter, reader: ParameterReader, layer: int, dtype: Any) -> ConversionError:
-    """The error for a tensor with values that no training recovers from; counts them in the whole tensor, not in one device's part."""
+    """The error for a tensor with values that are not finite; counts them in the whole tensor, not in one device's part."""
     values = reader.read(parameter, layer, tuple(slice(0, size) for size in parameter.shape))
-    stored = values.astype(dtype)
-    count = f"of {values.size} values, {np.isnan(stored).sum()} are NaN and {np.isinf(stored).sum()} infinite"
-    if np.isfinite(values).all():
-        return ConversionError(f"{reader.locate(parameter, layer)}: {count} as {dtype}: convert with --dtype float32")
-    return ConversionError(
-        f"{reader.locate(parameter, layer)}: {count}: "
-        "the model was saved after its training diverged, or was damaged: take an earlier checkpoint, or download it again"
-    )
+    return ConversionError(describe_not_finite(reader.locate(parameter, layer), values, dtype, "download"))
 
 
 class Progress:

@@ -67,6 +67,11 @@ class StepFolder:
         array = self._open[parameter.path]
         return np.asarray((array if parameter.layers is None else array[layer]).read().result())
 
+    def locate(self, parameter: Parameter, layer: int) -> str:
+        """The folder and array of one layer of a parameter, for messages."""
+        place = f"{self._params}: {'.'.join(parameter.path)}"
+        return place if parameter.layers is None else f"{place}, layer {layer}"
+
     def _array(self, parameter: Parameter) -> Any:
         store = {"driver": "ocdbt", "base": integrity.kvstore_spec(self._params), "path": f"{'.'.join(parameter.path)}/"}
         try:
