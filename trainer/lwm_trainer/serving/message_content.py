@@ -76,7 +76,8 @@ def conversation(
     Raises ApiError, which names the part.
     """
     read: list[Mapping[str, Any]] = []
-    most = generator.context_length // max(generator.vocabulary.grammar.frame_tokens, 1)
+    # Frames that still have room, so that many clips cost no more than one as long as the context.
+    room = generator.context_length // max(generator.vocabulary.grammar.frame_tokens, 1)
     for number, message in enumerate(messages):
         role = "system" if message.role == "developer" else message.role
         parts = [TextPart(type="text", text=message.content)] if isinstance(message.content, str) else message.content
@@ -90,7 +91,10 @@ def conversation(
         if media is None or role != "user":
             fix = "only a user's message may have pictures" if media is not None else "this server has no --vision-tokenizer: send text"
             raise ApiError(400, f"{name} has pictures: {fix}", code="invalid_value", param=name)
-        content = [_content(part, f"{name}[{place}]", media, most) for place, part in enumerate(parts)]
+        content: list[str | Codes] = []
+        for place, part in enumerate(parts):
+            content.append(_content(part, f"{name}[{place}]", media, room))
+            room -= 0 if isinstance(part, TextPart) else len(content[-1])
         read.append({"role": role, "content": content})
     return read
 
@@ -103,4 +107,4 @@ def _content(part: TextPart | ImagePart | VideoPart, name: str, media: "VisionMe
             return media.picture(part.image_url.url, f"{name}.image_url.url")
         case VideoPart():
             sampling = Sampling(part.video_url.fps, part.video_url.max_frames)
-            return media.clip(part.video_url.url, sampling, most, f"{name}.video_url.url")
+            return media.clip(part.video_url.url, sampling, max(most, 0), f"{name}.video_url.url")

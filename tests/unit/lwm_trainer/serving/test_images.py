@@ -11,7 +11,7 @@ from PIL import Image
 
 from lwm_trainer.serving.application import Service
 from support.media_files import clip, picture
-from support.served_model import KEY, NAME, make_service, served, tiny_generator, tiny_media
+from support.served_model import CONTEXT, KEY, NAME, make_service, served, tiny_generator, tiny_media
 from support.tiny_vqgan import TINY
 
 
@@ -56,6 +56,16 @@ def test_a_picture_and_a_clip_are_part_of_the_prompt(client: openai.OpenAI) -> N
     none, one, three = lengths
     assert one - none == frame + 2  # with the tags around it
     assert three - none == 3 * frame + 2
+
+
+def test_all_clips_together_have_room_for_the_frames_of_one_context(client: openai.OpenAI) -> None:
+    most = CONTEXT // (TINY.codes_per_frame + 1)
+    part = {"type": "video_url", "video_url": {"url": url(clip(), "video/mp4"), "max_frames": 8}}
+    messages: Any = [{"role": "user", "content": [part] * 5}]
+    with pytest.raises(openai.BadRequestError, match=f"has room for {most % 8} frames") as caught:
+        client.chat.completions.create(model=NAME, messages=messages)
+    assert caught.value.param == f"messages[0].content[{most // 8}].video_url.url"
+    assert caught.value.code == "context_length_exceeded"
 
 
 def test_pictures_are_drawn_the_same_for_the_same_seed(draw: Callable[..., list[Image.Image]]) -> None:
