@@ -74,7 +74,8 @@ def _import(
     model_config = read_config(config_json, source.vision_vocab_size)
     model = model_config.model
     progress = Progress(name, source.check(model_parameters(model), model.tied_embeddings))
-    params = load_parameters(model, read_half_split(source, arguments.rotation), conversion_mesh(model), arguments.dtype, progress)
+    dtype = arguments.dtype or source.stored_type
+    params = load_parameters(model, read_half_split(source, arguments.rotation), conversion_mesh(model), dtype, progress)
     progress.print()
     manifest = ModelManifest(
         model=model,
@@ -117,7 +118,9 @@ def to_hf(arguments: argparse.Namespace) -> None:
 def _add_import_options(command: argparse.ArgumentParser, rotation: str, origin: str) -> None:
     """Add the options that both imports have."""
     command.add_argument(
-        "--dtype", choices=DTYPES, default="float32", help="dtype of the parameters in OUT; default: float32, as in trainings"
+        "--dtype",
+        choices=DTYPES,
+        help="dtype of the parameters in OUT; default: bfloat16 where all of the file is, which loses nothing, otherwise float32",
     )
     command.add_argument(
         "--rotation",
@@ -152,9 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--dtype", choices=DTYPES, help="dtype of the tensors; default: that of the files it was converted from, or of a training's compute"
     )
-    command.add_argument(
-        "--shard-size", type=float, default=2.0, metavar="GB", help="size of a file, at most; held in memory twice; default: 2"
-    )
+    command.add_argument("--shard-size", type=float, default=2.0, metavar="GB", help="size of a file, at most; default: 2")
     command.add_argument(
         "--tokenizer",
         type=absolute_uri,

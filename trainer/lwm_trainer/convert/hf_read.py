@@ -7,6 +7,7 @@ import ml_dtypes  # noqa: F401 - registers bfloat16 with NumPy, which safetensor
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from lwm_trainer import config
 from lwm_trainer.convert.errors import ConversionError
 from lwm_trainer.convert.file_format import SAFETENSORS, SAVE_AS_SAFETENSORS, detect_format, read_head
 from lwm_trainer.convert.names import Parameter
@@ -42,6 +43,11 @@ class HuggingFaceFolder:
     def vision_vocab_size(self) -> int | None:
         """Rows of the vision embedding; None when there is none."""
         return self._shape(VISION)[0] if VISION in self._file_of else None
+
+    @property
+    def stored_type(self) -> config.NumberType:
+        """The smallest type of parameters that holds all tensors as they are."""
+        return "bfloat16" if all(str(self._slice(name).get_dtype()) == "BF16" for name in self._file_of) else "float32"
 
     def check(self, parameters: list[Parameter], tied: bool) -> int:
         """Compare names and shapes with those of the model before anything is read; returns the bytes to read. Raises ConversionError."""

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from lwm_trainer import config
 from lwm_trainer.convert.errors import ConversionError
 from lwm_trainer.convert.msgpack_map import Stream, Tensor
 from lwm_trainer.convert.names import Parameter
 from lwm_trainer.convert.placement import Index
+from lwm_trainer.convert.transposed import BFLOAT16
 
 ENDS = {
     "embedding": "transformer/wte/embedding",
@@ -44,6 +46,12 @@ class LwmFile:
         """Rows of the vision embedding; None when there is none."""
         name = ENDS["vision_embedding"]
         return self._tensor(name).shape[0] if name in self._keys else None
+
+    @property
+    def stored_type(self) -> config.NumberType:
+        """The smallest type of parameters that holds all tensors as they are."""
+        dtypes = {chunk.dtype for name in self._keys for chunk in self._tensor(name).chunks}
+        return "bfloat16" if dtypes == {BFLOAT16} else "float32"
 
     def check(self, parameters: list[Parameter], tied: bool) -> int:
         """Compare names and shapes with those of the model; returns the bytes to read. Raises ConversionError."""

@@ -1,9 +1,11 @@
 """Loads parameters onto a mesh, slice by slice: a host reads and holds only what its own devices hold."""
 
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import jax
@@ -14,7 +16,7 @@ from lwm_trainer import config
 from lwm_trainer.convert.errors import ConversionError
 from lwm_trainer.convert.finite import describe_not_finite
 from lwm_trainer.convert.names import Parameter, model_parameters
-from lwm_trainer.convert.transposed import copy_transposed
+from lwm_trainer.convert.transposed import all_finite, copy_transposed
 from lwm_trainer.model import llama
 from lwm_trainer.parallel import mesh
 
@@ -23,7 +25,7 @@ Index = tuple[slice, ...]
 
 
 class ParameterReader(Protocol):
-    """A checkpoint of another project."""
+    """A checkpoint of another project. Several threads read it at once."""
 
     def read(self, parameter: Parameter, layer: int, index: Index) -> np.ndarray[Any, Any]:
         """Read a part of one layer of a parameter, in the axes of `lwm_trainer.model` and in the dtype of the file."""
@@ -37,10 +39,11 @@ def load_parameters(
 ) -> llama.Params:
     """Load all parameters as global arrays of `dtype`, sharded as in training; `progress` is called with the bytes of every slice."""
     shardings = jax.tree.leaves(mesh.parameter_shardings(device_mesh, model))
-    arrays = [
-        _load(parameter, reader, sharding, jnp.dtype(dtype), progress)
-        for parameter, sharding in zip(model_parameters(model), shardings, strict=True)
-    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        arrays = [
+            _load(parameter, reader, sharding, jnp.dtype(dtype), progress, pool)
+            for parameter, sharding in zip(model_parameters(model), shardings, strict=True)
+        ]
     return jax.tree.unflatten(jax.tree.structure(llama.abstract(model)), arrays)  # type: ignore[no-any-return]
 
 
@@ -51,18 +54,24 @@ def conversion_mesh(model: config.Model) -> jax.sharding.Mesh:
     return mesh.make_mesh(config.Mesh(dp=devices // parts, fsdp=parts))
 
 
-def _load(parameter: Parameter, reader: ParameterReader, sharding: Any, dtype: Any, progress: Callable[[int], None]) -> jax.Array:
+def _load(
+    parameter: Parameter, reader: ParameterReader, sharding: Any, dtype: Any, progress: Callable[[int], None], pool: ThreadPoolExecutor
+) -> jax.Array:
     def read_shard(index: Any) -> np.ndarray[Any, Any]:
         bounds = tuple(slice(*axis.indices(size)[:2]) for axis, size in zip(index, parameter.stacked_shape, strict=True))
         inner = bounds if parameter.layers is None else bounds[1:]
         layers = range(1) if parameter.layers is None else range(bounds[0].start, bounds[0].stop)
         shard = np.empty([axis.stop - axis.start for axis in (slice(0, len(layers)), *inner)], dtype)
-        for row, layer in enumerate(layers):
-            values = reader.read(parameter, layer, inner)
+
+        def read_layer(row: int) -> int:
+            values = reader.read(parameter, layers[row], inner)
             copy_transposed(shard[row], values)
-            if not np.isfinite(shard[row]).all():
-                raise _not_finite(parameter, reader, layer, dtype)
-            progress(values.nbytes)
+            if not all_finite(shard[row]):
+                raise _not_finite(parameter, reader, layers[row], dtype)
+            return values.nbytes
+
+        for size in pool.map(read_layer, range(len(layers))):
+            progress(size)
         return shard[0] if parameter.layers is None else shard
 
     return jax.make_array_from_callback(parameter.stacked_shape, sharding, read_shard)

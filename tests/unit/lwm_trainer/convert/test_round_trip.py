@@ -14,7 +14,10 @@ from convert.ours import logits
 from devcluster.paths import REPOSITORY
 from lwm_trainer.config import ExitCode
 from lwm_trainer.convert.__main__ import main
+from lwm_trainer.convert.config_json import read_config
 from lwm_trainer.convert.hf_read import INDEX, SINGLE
+from lwm_trainer.convert.names import model_parameters
+from lwm_trainer.convert.step_folder import StepFolder
 
 MODELS = REPOSITORY / "tests" / "convert"
 NAMES = ("grouped", "llama2", "llama31", "tied", "wide_heads")
@@ -57,14 +60,25 @@ def test_every_tensor_comes_back_bit_for_bit_and_so_does_the_config(name: str, t
     assert (ours["rope_scaling"] or {"rope_type": "default"})["rope_type"] == theirs["rope_parameters"]["rope_type"]
 
 
-def test_bfloat16_comes_back_bit_for_bit_through_float32_parameters(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("options", "stored"), [((), "bfloat16"), (("--dtype", "float32"), "float32")])
+def test_bfloat16_comes_back_bit_for_bit_and_stays_so_unless_another_type_is_given(
+    options: tuple[str, ...], stored: str, tmp_path: Path
+) -> None:
     folder = tmp_path / "theirs"
     shutil.copytree(MODELS / "wide_heads", folder)
     message = json.loads((folder / "config.json").read_bytes())
     (folder / "config.json").write_text(json.dumps(message | {"dtype": "bfloat16"}))
     rounded = {name: tensor.astype(jnp.bfloat16) for name, tensor in tensors(folder).items()}
     save_file(rounded, folder / SINGLE, metadata={"format": "pt"})
-    same(rounded, tensors(there_and_back(folder, tmp_path)))
+    step = tmp_path / "ours" / "0"
+    assert main(["from-hf", str(folder), str(step), *options]) == 0
+    parameter = model_parameters(read_config(folder / "config.json").model)[0]
+    assert StepFolder(str(step)).layer(parameter, 0).dtype == jnp.dtype(stored)
+    chunks = json.loads((step / "params" / "array_metadatas" / "process_0").read_bytes())["array_metadatas"]
+    shapes = {each["array_metadata"]["param_name"]: each["array_metadata"]["chunk_shape"] for each in chunks}
+    assert {shape[0] for name, shape in shapes.items() if name.startswith("layers.")} == {1}, "an export reads each layer by itself"
+    assert main(["to-hf", str(step), str(tmp_path / "back")]) == 0
+    same(rounded, tensors(tmp_path / "back"))
 
 
 def test_shards_and_their_index_hold_what_a_single_file_held_and_are_read_again(tmp_path: Path) -> None:
