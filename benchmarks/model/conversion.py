@@ -1,4 +1,4 @@
-"""Gigabytes per second of `lwm_trainer.convert` between a Hugging Face folder in bfloat16 and a step folder in float32, both ways.
+"""Gigabytes per second of `lwm_trainer.convert` between a Hugging Face folder in bfloat16 and a step folder, both ways.
 
 Three limits of the same minute. A conversion's is a plain copy: to read what it reads, then to write what it writes, by the rates at which
 the disk gives and takes one file in order; every write waits for the disk, every read is cold (see `disk`). Of reading into the trainer's
@@ -110,7 +110,7 @@ def rows(done: Sequence[Seconds], total: int, stored: int, same: bool) -> list[M
         row(READ, note=f"cold, {size} of bfloat16; the limit of reading; rounds: {len(done)}"),
         row(WRITE, note="until it lies on the disk; with the one above the limit of conversions"),
         row(PLACE, lambda taken: taken[READ], PEER, note="transposed and in float32; theirs as in the file"),
-        row(IMPORT, lambda taken: copied(taken, total, stored), note=f"reads {size}, writes {kept}: float32, as Orbax packs it"),
+        row(IMPORT, lambda taken: copied(taken, total, stored), note=f"reads {size}, writes {kept}: bfloat16, as it was"),
         row(EXPORT, lambda taken: copied(taken, stored, total), note=f"reads {kept}, writes {size}; the very bits that were imported"),
     ]
 

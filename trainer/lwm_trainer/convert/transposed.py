@@ -46,14 +46,16 @@ def cast(x: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     if x.dtype == dtype:
         return x
     if (x.dtype, dtype) == (BFLOAT16, FLOAT32):
-        return np.left_shift(x.view(np.uint16), 16, dtype=np.uint32).view(FLOAT32)
+        wide: np.ndarray[Any, Any] = np.left_shift(x.view(np.uint16), 16, dtype=np.uint32).view(FLOAT32)
+        return wide
     if (x.dtype, dtype) == (FLOAT32, BFLOAT16) and not np.isnan(x).any():  # rounding could carry a NaN into another number
         bits = x.view(np.uint32)
         even = np.right_shift(bits, 16)
         even &= 1
         even += 0x7FFF
         even += bits
-        return np.right_shift(even, 16).astype(np.uint16).view(BFLOAT16)
+        narrow: np.ndarray[Any, Any] = np.right_shift(even, 16).astype(np.uint16).view(BFLOAT16)
+        return narrow
     return x.astype(dtype)
 
 
