@@ -1,17 +1,8 @@
 """Names the format of a file from its first bytes, so that a refusal says what the file is and what to do with it."""
 
 from pathlib import Path
-from typing import NamedTuple
 
-HEAD_BYTES = 512
-
-
-class FileFormat(NamedTuple):
-    """What a file is, for the sentence "this is NAME: FIX"."""
-
-    name: str
-    fix: str
-
+from lwm_trainer.storage.file_format import HEAD_BYTES, FileFormat, detect_container
 
 SAFETENSORS = FileFormat("a safetensors file", "convert the folder that it lies in with `lwm convert from-hf`")
 SAVE_AS_SAFETENSORS = "load it with the program that wrote it, and save it as safetensors"
@@ -27,12 +18,8 @@ MAGIC = (
     (b"GGUF", FileFormat("a GGUF file of llama.cpp", "take the unquantized safetensors that it was made from")),
     (b"\x89HDF\r\n", FileFormat("an HDF5 file, such as Keras writes", SAVE_AS_SAFETENSORS)),
     (b"\x93NUMPY", FileFormat("an array of NumPy", SAVE_AS_SAFETENSORS)),
-    (b"\x1f\x8b", FileFormat("a gzip archive", "unpack it")),
-    (b"\x28\xb5\x2f\xfd", FileFormat("a zstd archive", "unpack it")),
-    (b"version https://git-lfs", FileFormat("a pointer of Git LFS, not the file itself", "run `git lfs pull` where it came from")),
     (b"<", FileFormat("a page of HTML or XML, not the file itself", "log in where it came from and download it again")),
 )
-TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
 SAFETENSORS_HEADER = 100_000_000
 """Bytes of a safetensors header, at most, in its own definition."""
 
@@ -45,9 +32,8 @@ def detect_format(head: bytes) -> FileFormat | None:
         return SAFETENSORS
     if head[0] == 0x80 and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return PICKLE
-    if head[TAR_MAGIC_AT:].startswith(TAR_MAGIC):
-        return FileFormat("a tar archive", "unpack it")
-    if (known := next((each for magic, each in MAGIC if head.startswith(magic)), None)) is not None:
+    known = next((each for magic, each in MAGIC if head.startswith(magic)), None) or detect_container(head)
+    if known is not None:
         return known
     if head[0] >> 4 == 0x8 or head[0] in (0xDE, 0xDF):
         return FLAX_MAP

@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from lwm_trainer.data.errors import DataCorruptError
+from lwm_trainer.data.records.unreadable_file import unreadable_file
 
 _BLOCK = 2**20
 
@@ -17,7 +17,8 @@ def decompress(uri: str, file: BinaryIO, compression: str) -> Iterator[bytes]:
         while block := stream.read(_BLOCK):
             yield block
     except (pa.ArrowException, OSError) as error:
-        raise DataCorruptError(f"{uri}: not a complete {compression} file ({error}): compress or copy it again") from error
+        problem, fix = f"not a complete {compression} file", "compress or copy it again"
+        raise unreadable_file(uri, file, problem, error, fix, compression) from error
 
 
 def lines_from(blocks: Iterator[bytes], begin: int) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from lwm_trainer.data.records.shards import FilePart, Shard
 from lwm_trainer.data.records.source_files import FileFormat, file_format
 from lwm_trainer.data.records.tables import arrow_rows, parquet_rows
 from lwm_trainer.data.records.unique_keys import DuplicateKeyError, unique_keys
+from lwm_trainer.storage.file_format import HEAD_BYTES, detect_container
 from lwm_trainer.storage.files import open_file
 from lwm_trainer.storage.listing import Listing
 
@@ -98,7 +99,12 @@ _OTHER_MARKS = {
 
 
 def _without_mark(uri: str, content: bytes) -> bytes:
-    """The content of a file, or of its first line, without UTF-8's byte order mark. Raises DataCorruptError for UTF-16 and UTF-32."""
+    """The content of a file, or of its first line, without UTF-8's byte order mark.
+
+    Raises DataCorruptError for UTF-16 and UTF-32, and for an archive or a pointer, also inside of a compressed file.
+    """
+    if (container := detect_container(content[:HEAD_BYTES])) is not None:
+        raise DataCorruptError(f"{uri}: its content is {container.name}: {container.fix}")
     for mark, name in _OTHER_MARKS.items():
         if content.startswith(mark):
             raise DataCorruptError(f"{uri}: is {name}, by the byte order mark at byte 0: save the file as UTF-8")

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from lwm_trainer.data.errors import DataCorruptError
 from lwm_trainer.data.records.record import BadRecordError
+from lwm_trainer.data.records.unreadable_file import unreadable_file
 
 _BATCH_ROWS = 64
 _BATCH_BYTES = 2**22
@@ -54,7 +55,7 @@ def row_groups(file: BinaryIO, uri: str) -> list[tuple[int, int]]:
     try:
         metadata = pq.ParquetFile(file).metadata
     except (pa.ArrowException, OSError) as error:
-        raise _corrupt(uri, "not a parquet file", error) from error
+        raise unreadable_file(uri, file, "not a parquet file", error, "write it anew") from error
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     return [(group.num_rows, sum(group.column(number).total_compressed_size for number in range(group.num_columns))) for group in groups]
 
@@ -70,7 +71,7 @@ def parquet_rows(file: BinaryIO, uri: str, begin: int, end: int) -> Iterator[Tab
             for batch in table.iter_batches(rows, row_groups=[number]):
                 yield from _rows(batch)
     except (pa.ArrowException, OSError) as error:
-        raise _corrupt(uri, "not a complete parquet file", error) from error
+        raise unreadable_file(uri, file, "not a complete parquet file", error, "write it anew") from error
 
 
 def arrow_rows(file: BinaryIO, uri: str) -> Iterator[TableRow]:
@@ -81,7 +82,9 @@ def arrow_rows(file: BinaryIO, uri: str) -> Iterator[TableRow]:
             for batch in stream:
                 yield from _rows(batch)
     except (pa.ArrowException, OSError) as error:
-        raise _corrupt(uri, "not a complete Arrow stream, as save_to_disk of Hugging Face's datasets writes them", error) from error
+        raise unreadable_file(
+            uri, file, "not a complete Arrow stream, as save_to_disk of Hugging Face's datasets writes them", error, "write it anew"
+        ) from error
 
 
 def _rows(batch: pa.RecordBatch) -> Iterator[TableRow]:
@@ -93,8 +96,3 @@ def _require_unique(uri: str, schema: pa.Schema) -> None:
     for index, name in enumerate(schema.names):
         if name in schema.names[:index]:
             raise DataCorruptError(f"{uri}: two columns have the name {name!r}: rename or remove one of them")
-
-
-def _corrupt(uri: str, problem: str, error: Exception) -> DataCorruptError:
-    first_line, *_ = str(error).splitlines() or [type(error).__name__]
-    return DataCorruptError(f"{uri}: {problem} ({first_line}): write it anew")

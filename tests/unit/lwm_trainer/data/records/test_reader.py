@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from lwm_trainer.config import ExitCode
@@ -217,3 +218,38 @@ def test_bad_paths_are_named(tmp_path: Path) -> None:
         list_record_files(f"{tmp_path}/none")
     with pytest.raises(InvalidUriError, match=r"'books' is neither gs://bucket/path nor an absolute path"):
         list_record_files("books")
+
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+
+
+def zstd(content: bytes) -> bytes:
+    return bytes(pa.compress(content, codec="zstd", asbytes=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("a.jsonl.gz", gzip.compress(gzip.compress(b"{}")), "its content is a gzip archive: unpack it"),
+        ("a.txt.zst", zstd(gzip.compress(b"one")), "its content is a gzip archive: unpack it"),
+        ("a.jsonl", gzip.compress(b"{}"), "its content is a gzip archive: unpack it"),
+        ("a.txt", b"\xfd7zXZ\x00\x00\x04", "its content is an xz archive: unpack it"),
+        ("a.txt", LFS_POINTER, "its content is a pointer of Git LFS, not the file itself: run `git lfs pull` where it came from"),
+        ("a.jsonl.gz", zstd(b"{}"), "not a complete gzip file: it is a zstd archive: unpack it"),
+        ("a.jsonl.gz", b"PK\x03\x04", "not a complete gzip file: it is a zip archive: unpack it"),
+        ("a.jsonl.gz", gzip.compress(b"{}")[:-4], "not a complete gzip file (Truncated compressed stream): compress or copy it again"),
+        ("a.parquet", LFS_POINTER, "not a complete parquet file: it is a pointer of Git LFS"),
+        ("a.arrow", gzip.compress(b"ARROW"), "datasets writes them: it is a gzip archive: unpack it"),
+    ],
+)
+def test_an_archive_or_a_pointer_is_named_as_what_it_is(tmp_path: Path, name: str, content: bytes, problem: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataCorruptError) as error:
+        texts(tmp_path / name)
+    assert str(error.value).startswith(f"{tmp_path}/{name}: ")
+    assert problem in str(error.value)
+
+
+def test_a_text_with_letters_of_an_archives_mark_is_a_text(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("g".rjust(257) + "ustar")
+    assert len(texts(tmp_path)) == 1
