@@ -61,6 +61,8 @@ def prepare(config: PrepareConfig, worker: int, report: PreparationReport, *, po
             report.done(progress.complete_shards(len(shards)), current=counts)
 
     for number in range(worker, len(shards), config.workers):
+        if config.workers > 1:
+            progress.require_same_listing()
         if number not in progress.complete_shards(len(shards)):  # checked again: workers of another training may prepare the same store
             write_shard(files, number, listing, shards[number], config.dataset, encode, report_counts)
         if (counts := progress.shard_counts(number)) is not None:
@@ -133,9 +135,16 @@ class _SharedProgress:
 
     def _wait(self) -> None:
         time.sleep(self._poll_seconds)
+        self.require_same_listing()
+
+    def require_same_listing(self) -> None:
+        """Raise FileChangedError, once a minute, when the source has changed since this worker listed it.
+
+        Workers that listed different files work in different folders, and would wait for each other forever: better before the hours
+        of their own shards than after.
+        """
         if time.monotonic() - self._listed_at < _LIST_SECONDS:
             return
-        # Workers that listed different files work in different folders, and would wait for each other forever.
         if list_record_files(self._config.dataset.uri, media=self._config.dataset.media is not None) != self._listing:
             raise FileChangedError(self._config.dataset.uri)
         self._listed_at = time.monotonic()

@@ -92,11 +92,22 @@ def open_disk(uri: str, entry: Entry) -> BinaryIO:
     """Open a file for reading. Raises FileChangedError when it is not the one that was listed."""
     with disk_errors(uri):
         file = Path(uri).open("rb")  # noqa: SIM115 - the caller closes it
-    status = os.fstat(file.fileno())
-    if (status.st_size, str(status.st_mtime_ns)) != (entry.size, entry.version):
+    if not _is_listed(os.fstat(file.fileno()), entry):
         file.close()
         raise FileChangedError(uri)
     return file
+
+
+def require_unchanged_on_disk(uri: str, entry: Entry) -> None:
+    """Raise FileChangedError for a file that was written to since it was listed, also by a writer that keeps it open."""
+    with disk_errors(uri):
+        status = Path(uri).stat()
+    if not _is_listed(status, entry):
+        raise FileChangedError(uri)
+
+
+def _is_listed(status: os.stat_result, entry: Entry) -> bool:
+    return (status.st_size, str(status.st_mtime_ns)) == (entry.size, entry.version)
 
 
 @contextmanager

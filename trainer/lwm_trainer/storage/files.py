@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from lwm_trainer.storage.disk import list_disk, open_disk
+from lwm_trainer.storage.disk import list_disk, open_disk, require_unchanged_on_disk
 from lwm_trainer.storage.errors import FileMissingError
 from lwm_trainer.storage.gcs import list_objects, open_object
 from lwm_trainer.storage.listing import Entry, Listing
@@ -46,6 +46,13 @@ def open_file(listing: Listing, entry: Entry) -> BinaryIO:
     """Open a file for sequential or random reads. Raises FileChangedError when it is not the one that was listed."""
     uri = listing.uri(entry)
     return open_object(uri, entry) if uri.startswith("gs://") else open_disk(uri, entry)
+
+
+def require_unchanged(listing: Listing, entry: Entry) -> None:
+    """Raise FileChangedError for a file that was changed after it was opened. An object cannot be: its generation is read, or none."""
+    uri = listing.uri(entry)
+    if not uri.startswith("gs://"):
+        require_unchanged_on_disk(uri, entry)
 
 
 def _read(listing: Listing, entry: Entry) -> bytes:

@@ -303,6 +303,7 @@ def test_a_source_that_changes_is_named(source: Path, tmp_path: Path, monkeypatc
     monkeypatch.setattr(report, "planned", change_the_source_once_it_is_listed)
     with pytest.raises(FileChangedError, match=r"source: was changed while it was read: leave it as it is"):
         prepare(config(source, tmp_path / "out", workers=2), 0, report, poll_seconds=0.01)
+    assert not list((tmp_path / "out").rglob("shard-*")), "named before this worker's shards, not after them"
 
 
 def test_a_store_that_is_not_whole_is_not_opened(source: Path, tmp_path: Path) -> None:

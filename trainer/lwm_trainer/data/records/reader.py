@@ -15,7 +15,7 @@ from lwm_trainer.data.records.source_files import FileFormat, file_format
 from lwm_trainer.data.records.tables import arrow_rows, parquet_rows
 from lwm_trainer.data.records.unique_keys import DuplicateKeyError, unique_keys
 from lwm_trainer.storage.file_format import HEAD_BYTES, detect_container
-from lwm_trainer.storage.files import open_file
+from lwm_trainer.storage.files import open_file, require_unchanged
 from lwm_trainer.storage.listing import Listing
 
 _OPEN_AHEAD = 8
@@ -24,12 +24,17 @@ _OPEN_AHEAD = 8
 def read_records(listing: Listing, shard: Shard) -> Iterator[Record | BadRecord]:
     """Yield the shard's records in the order of files and lines; blank lines of `.jsonl` are skipped.
 
-    Raises DataCorruptError for a table that cannot be read at all.
+    Raises DataCorruptError for a table that cannot be read at all, and FileChangedError for a file that is not the one that was listed.
     """
     with ThreadPoolExecutor(_OPEN_AHEAD) as pool, closing(_open_ahead(listing, shard, pool)) as opened:
         for part, file in opened:
-            with closing(file):
-                yield from _read_part(listing.uri(part.file), part, file)
+            try:
+                with closing(file):
+                    yield from _read_part(listing.uri(part.file), part, file)
+            except DataCorruptError:
+                require_unchanged(listing, part.file)  # who copies a file while it is read is told that, not of damage
+                raise
+            require_unchanged(listing, part.file)
 
 
 def _open_ahead(listing: Listing, shard: Shard, pool: ThreadPoolExecutor) -> Generator[tuple[FilePart, BinaryIO], None, None]:

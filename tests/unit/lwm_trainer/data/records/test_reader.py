@@ -125,6 +125,20 @@ def test_a_file_that_changes_while_it_is_read_is_named(tmp_path: Path) -> None:
         list(read_records(listing, single_shard(listing)))
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_a_file_that_is_written_to_while_it_is_open_is_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    lines = b'{"text": "one"}\n{"text": "two"}\n'
+    path.write_bytes(gzip.compress(lines) if name.endswith(".gz") else lines)
+    listing = list_record_files(str(tmp_path))
+    records = read_records(listing, single_shard(listing))
+    next(records)
+    with path.open("ab") as file:
+        file.write(b"\n")
+    with pytest.raises(FileChangedError, match=rf"{name}: was changed while it was read"):
+        list(records)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
