@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from lwm_trainer.convert.file_format import HEAD_BYTES, SAFETENSORS, detect_format
+from lwm_trainer.convert.file_format import SAFETENSORS, detect_format
+from lwm_trainer.storage.file_format import HEAD_BYTES
 
 WEIGHTS = {"x": np.ones(3, np.float32)}
 
