@@ -129,7 +129,7 @@ def test_a_file_that_changes_while_it_is_read_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_written_to_while_it_is_open_is_named(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     lines = b'{"text": "one"}\n{"text": "two"}\n'
-    path.write_bytes(gzip.compress(lines) if name.endswith(".gz") else lines)
+    path.write_bytes(gzip.compress(lines, mtime=0) if name.endswith(".gz") else lines)
     listing = list_record_files(str(tmp_path))
     records = read_records(listing, single_shard(listing))
     next(records)
@@ -180,7 +180,7 @@ def test_a_byte_order_mark_of_utf8_is_no_content(tmp_path: Path) -> None:
     mark = b"\xef\xbb\xbf"
     (tmp_path / "a.jsonl").write_bytes(mark + b'{"text": "one"}\n{"text": "two"}\n')
     (tmp_path / "b.txt").write_bytes(mark + b"three")
-    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(mark + b'{"text": "four"}\n'))
+    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(mark + b'{"text": "four"}\n', mtime=0))
     assert texts(tmp_path) == ["one", "two", "three", "four"]
 
 
@@ -244,16 +244,20 @@ def zstd(content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("a.jsonl.gz", gzip.compress(gzip.compress(b"{}")), "its content is a gzip archive: unpack it"),
-        ("a.txt.zst", zstd(gzip.compress(b"one")), "its content is a gzip archive: unpack it"),
-        ("a.jsonl", gzip.compress(b"{}"), "its content is a gzip archive: unpack it"),
+        ("a.jsonl.gz", gzip.compress(gzip.compress(b"{}", mtime=0), mtime=0), "its content is a gzip archive: unpack it"),
+        ("a.txt.zst", zstd(gzip.compress(b"one", mtime=0)), "its content is a gzip archive: unpack it"),
+        ("a.jsonl", gzip.compress(b"{}", mtime=0), "its content is a gzip archive: unpack it"),
         ("a.txt", b"\xfd7zXZ\x00\x00\x04", "its content is an xz archive: unpack it"),
         ("a.txt", LFS_POINTER, "its content is a pointer of Git LFS, not the file itself: run `git lfs pull` where it came from"),
         ("a.jsonl.gz", zstd(b"{}"), "not a complete gzip file: it is a zstd archive: unpack it"),
         ("a.jsonl.gz", b"PK\x03\x04", "not a complete gzip file: it is a zip archive: unpack it"),
-        ("a.jsonl.gz", gzip.compress(b"{}")[:-4], "not a complete gzip file (Truncated compressed stream): compress or copy it again"),
+        (
+            "a.jsonl.gz",
+            gzip.compress(b"{}", mtime=0)[:-4],
+            "not a complete gzip file (Truncated compressed stream): compress or copy it again",
+        ),
         ("a.parquet", LFS_POINTER, "not a complete parquet file: it is a pointer of Git LFS"),
-        ("a.arrow", gzip.compress(b"ARROW"), "datasets writes them: it is a gzip archive: unpack it"),
+        ("a.arrow", gzip.compress(b"ARROW", mtime=0), "datasets writes them: it is a gzip archive: unpack it"),
     ],
 )
 def test_an_archive_or_a_pointer_is_named_as_what_it_is(tmp_path: Path, name: str, content: bytes, problem: str) -> None:
