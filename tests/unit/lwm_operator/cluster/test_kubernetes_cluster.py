@@ -52,7 +52,7 @@ async def test_a_training_is_read_as_it_is_stored_and_none_when_it_is_gone() -> 
 async def test_fields_of_a_newer_crd_are_ignored_at_every_depth() -> None:
     newer = body()
     newer["spec"] |= {"fromTheFuture": 1, "model": newer["spec"]["model"] | {"experts": 8}}
-    newer["spec"]["stages"] = [stage | {"optimizer": {"momentum": 0.5}} for stage in newer["spec"]["stages"]]
+    newer["spec"]["stages"] = [stage | {"optimizer": {"lookahead": 5}} for stage in newer["spec"]["stages"]]
     assert await cluster(FakeClient(newer)).read_training(KEY) == training()
 
 

@@ -172,9 +172,9 @@ def _provider_blamed(patch: pytest.MonkeyPatch) -> None:
 def _disruptions_unlimited(patch: pytest.MonkeyPatch) -> None:
     right = retry_budgets.stop_after_failure
 
-    def wrong(entry: StageStatus, policy: Any) -> Any:
+    def wrong(entry: StageStatus, policy: Any, gate: Any) -> Any:
         cause = entry.recent_attempts[0].root_cause
-        return None if cause is not None and cause.failure_class == FailureClass.DISRUPTION else right(entry, policy)
+        return None if cause is not None and cause.failure_class == FailureClass.DISRUPTION else right(entry, policy, gate)
 
     patch.setattr(retry_budgets, "stop_after_failure", wrong)
 
