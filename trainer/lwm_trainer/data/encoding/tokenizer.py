@@ -13,6 +13,7 @@ from lwm_trainer.data.encoding.special_tokens import CLOSING, OPENING, internal_
 from lwm_trainer.data.encoding.tokenizer_config import CONFIG, TokenizerConfig, read_tokenizer_config
 from lwm_trainer.data.encoding.windows import LONG_TEXT, Tokens, group_by_size, is_long, tokenize_in_windows
 from lwm_trainer.data.errors import DataCorruptError, DataError
+from lwm_trainer.storage.file_format import HEAD_BYTES, detect_container
 from lwm_trainer.storage.files import read_files
 
 ENDS = (("<s>", "</s>"), ("<|begin_of_text|>", "<|end_of_text|>"))
@@ -130,4 +131,6 @@ def _parse(content: str, uri: str) -> tokenizers.Tokenizer:
     try:
         return tokenizers.Tokenizer.from_str(content)
     except Exception as error:  # the library raises bare Exception
+        if (container := detect_container(content[:HEAD_BYTES].encode())) is not None:
+            raise DataCorruptError(f"{uri}: not a tokenizer.json: it is {container.name}: {container.fix}") from error
         raise DataCorruptError(f"{uri}: not a tokenizer.json: {error}") from error

@@ -13,7 +13,7 @@ from lwm_trainer.data.documents.in_memory import InMemoryDocuments
 from lwm_trainer.data.encoding.special_tokens import OPENING, internal_name
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.encoding.tokenizer_config import TokenizerConfig
-from lwm_trainer.data.errors import DataError
+from lwm_trainer.data.errors import DataCorruptError, DataError
 from lwm_trainer.storage.errors import FileMissingError
 
 
@@ -165,3 +165,16 @@ def test_documents_join_into_one_array() -> None:
     assert len(joined) == 3
     assert joined.offsets.tolist() == [0, 4, 6, 11]
     assert joined.tokens.dtype == np.int32
+
+
+def test_a_pointer_of_git_lfs_in_place_of_the_file_is_named() -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+    with pytest.raises(
+        DataCorruptError, match=r"^gs://b/tokenizer\.json: not a tokenizer\.json: it is a pointer of Git LFS.*: run `git lfs pull`"
+    ):
+        Tokenizer(pointer, "gs://b/tokenizer.json", 512)
+
+
+def test_what_is_no_tokenizer_is_told_in_the_librarys_words() -> None:
+    with pytest.raises(DataCorruptError, match=r"^gs://b/tokenizer\.json: not a tokenizer\.json: "):
+        Tokenizer(b"{}", "gs://b/tokenizer.json", 512)
