@@ -48,9 +48,10 @@ CHECK = (
     Layer("types", ([f"{TOOLS}/mypy", *PACKAGES],)),
     Layer("imports", ([f"{TOOLS}/lint-imports", "--no-logo"],)),
     Layer("generated files", ([PYTHON, "-m", "tools.docs.crd", "--check"], [PYTHON, "-m", "tools.docs", "--check"])),
-    Layer("fast tests", (_pytest("-n", "2", "tests/unit"),)),
+    Layer("fast tests", (_pytest("-n", "2", "-m", "not slow", "tests/unit"),)),
 )
 REST = (
+    Layer("slow unit tests", (_pytest("-n", "2", "-m", "slow", "tests/unit"),)),
     Layer("random histories", ([PYTHON, "-m", "simulation.soak"],)),
     Layer("kernels", (_pytest(*BOTH_CORES, "tests/kernels"),)),
     Layer("TPU compiler", (_pytest(*BOTH_CORES, "-m", "not soak", "tests/tpu"),)),
