@@ -44,6 +44,8 @@ class StageRow(NamedTuple):
     steps: str
     first_loss: str
     last_loss: str
+    validation: str
+    """Loss on held-out documents, and what came of the gate; empty without a validation."""
     tokens_per_second: str
     took: str
     restarts: str
