@@ -2,17 +2,15 @@
 
 import json
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import cel
 
-from lwm_operator.api.crd import crd
+from lwm_cli.strict_manifest import Schema, object_schema
 from lwm_operator.api.quantity import parse_quantity
 from lwm_operator.api.rules import LIST_TYPE, MAP_KEYS, VALIDATIONS
 
 Path = tuple[str | int, ...]
-Schema = dict[str, Any]
 
 
 def rule_errors(body: dict[str, Any]) -> Iterator[tuple[Path, str]]:
@@ -20,7 +18,7 @@ def rule_errors(body: dict[str, Any]) -> Iterator[tuple[Path, str]]:
 
     Rules about changes (`oldSelf`) do not apply to a new object.
     """
-    schema = _schema()
+    schema = object_schema()
     yield from _errors(_with_defaults(body, schema), schema, ())
 
 
@@ -74,9 +72,3 @@ def _child(schema: Schema, name: str) -> Schema:
     others = schema.get("additionalProperties")
     child: Schema = properties.get(name, others if isinstance(others, dict) else {})
     return child
-
-
-@cache
-def _schema() -> Schema:
-    schema: Schema = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    return schema

@@ -71,7 +71,7 @@ class StrictReader:
     def read(self, root: Node) -> dict[str, Any]:
         """The LWMTraining at `root`, without fields that are null."""
         try:
-            value = self._value(root, _schema(), ())
+            value = self._value(root, object_schema(), ())
         except _TooManyValuesError:
             self._report(line_of(root), (), f"the object has more than {MAX_VALUES:,} values: write its aliases out")
             return {}
@@ -159,7 +159,7 @@ def dotted(path: tuple[str | int, ...]) -> str:
 
 
 @cache
-def _schema() -> Schema:
+def object_schema() -> Schema:
     """The CRD's schema with that of metadata."""
     schema = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return {**schema, "properties": {**schema["properties"], "metadata": METADATA}}
