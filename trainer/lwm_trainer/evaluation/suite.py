@@ -108,6 +108,11 @@ def seeded(*parts: object) -> random.Random:
     return random.Random("/".join(map(str, parts)))  # noqa: S311 - the same seed must draw the same question
 
 
+def depth_keys(lengths: Sequence[int], depths: Sequence[float], rounds: int) -> list[Key]:
+    """The keys of a suite that asks one question for each depth of a text: those of one text come one after the other."""
+    return [Key(length, "", depth, number) for length in lengths for number in range(rounds) for depth in depths]
+
+
 def sample_keys(lengths: Sequence[int], variants: Sequence[str], samples: int) -> list[Key]:
     """The keys of a suite without depths: every length, variant and sample."""
     return [Key(length, variant, None, number) for length in lengths for variant in variants for number in range(samples)]

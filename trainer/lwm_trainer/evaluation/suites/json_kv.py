@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lwm_trainer.evaluation.prompt_room import fill_prompt
-from lwm_trainer.evaluation.suite import Key, Question, Tokenize, Tokens, Way, prompt_room, seeded
+from lwm_trainer.evaluation.suite import Key, Question, Tokenize, Tokens, Way, depth_keys, prompt_room, seeded
 
 HEAD = "Below is a JSON object with random keys and values.\n\n{"
 TAIL = '}}\n\nKey: "{key}"\nThe value of this key in the object above is "'
@@ -48,12 +48,7 @@ class JsonKvSuite:
         return asdict(self._settings)
 
     def question_keys(self) -> list[Key]:
-        return [
-            Key(length, "", depth, number)
-            for length in self._settings.lengths
-            for number in range(self._settings.rounds)
-            for depth in self._settings.depths
-        ]
+        return depth_keys(self._settings.lengths, self._settings.depths, self._settings.rounds)
 
     def question(self, key: Key) -> Question:
         tokens, pairs = self._object(key.length, key.number)

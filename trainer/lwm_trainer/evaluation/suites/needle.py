@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lwm_trainer.evaluation.haystack import HaystackRounds, Placed, Texts, place_facts
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, Way, prompt_room
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, Way, depth_keys, prompt_room
 from lwm_trainer.evaluation.suites.needle_facts import ANSWERS, DRAWS, NUMBER_CHANCE, Fact, Form
 
 Preset = Literal["clean", "lwm"]
@@ -76,12 +76,7 @@ class NeedleSuite:
         return asdict(self._settings)
 
     def question_keys(self) -> list[Key]:
-        return [
-            Key(length, "", depth, number)
-            for length in self._settings.lengths
-            for number in range(self._settings.rounds)
-            for depth in self._settings.depths
-        ]
+        return depth_keys(self._settings.lengths, self._settings.depths, self._settings.rounds)
 
     def question(self, key: Key) -> Question:
         settings = self._settings

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, Tokens, Way, prompt_room, seeded
+from lwm_trainer.evaluation.suite import Key, Question, SuiteError, Tokenize, Tokens, Way, depth_keys, prompt_room, seeded
 from lwm_trainer.evaluation.suites.shape_pictures import COLORS, FORMS, SHAPES, Shape
 
 Codes = Sequence[int]
@@ -79,12 +79,7 @@ class VideoNeedleSuite:
         return asdict(self._settings)
 
     def question_keys(self) -> list[Key]:
-        return [
-            Key(length, "", depth, number)
-            for length in self._settings.lengths
-            for number in range(self._settings.rounds)
-            for depth in self._settings.depths
-        ]
+        return depth_keys(self._settings.lengths, self._settings.depths, self._settings.rounds)
 
     def question(self, key: Key) -> Question:
         head, tail = self._tokenize(HEAD), self._tokenize(TAIL)
