@@ -60,10 +60,12 @@ def prepare(config: PrepareConfig, worker: int, report: PreparationReport, *, po
         if worker == 0 and progress.seconds_since_check > PROGRESS_SECONDS:
             report.done(progress.complete_shards(len(shards)), current=counts)
 
+    damaged = progress.damaged_shards(len(shards))
     for number in range(worker, len(shards), config.workers):
         if config.workers > 1:
             progress.require_same_listing()
-        if number not in progress.complete_shards(len(shards)):  # checked again: workers of another training may prepare the same store
+        # Looked at again: workers of another training may prepare the same store.
+        if number in damaged or progress.shard_counts(number) is None:
             write_shard(files, number, listing, shards[number], config.dataset, encode, report_counts)
         if (counts := progress.shard_counts(number)) is not None:
             report.done({number: counts})
@@ -102,6 +104,11 @@ class _SharedProgress:
             list(pool.map(self.shard_counts, new))
         self._checked_at = time.monotonic()
         return dict(self._done)
+
+    def damaged_shards(self, shards: int) -> set[int]:
+        """The shards that were complete, and of which somebody has deleted a file since."""
+        names = self._files.names()
+        return {number for number in range(shards) if counts_file(number) in names and not names.issuperset(shard_files(number))}
 
     def shard_counts(self, number: int) -> Counts | None:
         """The counts of a shard; None while it is not complete.
