@@ -158,7 +158,7 @@ _Compiled = tuple[Any, ValidationStep | None]
 
 
 def _compile(run: config.RunConfig, program: TrainProgram, device_mesh: jax.sharding.Mesh) -> _Compiled:
-    validation = compile_validation(run, device_mesh, program, program.abstract_state) if run.validation is not None else None
+    validation = compile_validation(run, device_mesh, program) if run.validation is not None else None
     step = program.train_step.lower(program.abstract_state, abstract_batch(run, program.batch_sharding)).compile()  # type: ignore[attr-defined]
     return step, validation
 

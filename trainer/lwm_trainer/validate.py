@@ -17,7 +17,7 @@ from lwm_trainer.runtime.errors import GateFailedError
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
 from lwm_trainer.step.batch import abstract_batch
 from lwm_trainer.step.global_batch import GlobalBatches
-from lwm_trainer.step.train_step import State, TrainProgram
+from lwm_trainer.step.train_step import TrainProgram
 from lwm_trainer.step.validation_step import ValidationStep, make_validation_step
 
 
@@ -112,9 +112,9 @@ def require_gate(run: config.RunConfig, losses: Sequence[ValidationLoss]) -> Non
         raise GateFailedError(f"validation loss {loss:.4f} is above gate.maxValidationLoss {most:g} ({each})", step=run.steps)
 
 
-def compile_validation(run: config.RunConfig, device_mesh: jax.sharding.Mesh, program: TrainProgram, state: State) -> ValidationStep:
-    """The validation step for the shapes of `state`, compiled."""
+def compile_validation(run: config.RunConfig, device_mesh: jax.sharding.Mesh, program: TrainProgram) -> ValidationStep:
+    """The validation step for the program's parameters, compiled."""
     alone = validation_run(run, run.datasets[0])
     step: Any = make_validation_step(alone, device_mesh)
-    compiled: ValidationStep = step.lower(state["params"], abstract_batch(alone, program.batch_sharding)).compile()
+    compiled: ValidationStep = step.lower(program.abstract_state["params"], abstract_batch(alone, program.batch_sharding)).compile()
     return compiled
