@@ -1,8 +1,9 @@
 """Options that the suites share, and how they are read."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import click
 import numpy as np
@@ -13,6 +14,15 @@ from lwm_trainer.evaluation.suite import Way
 from lwm_trainer.storage.absolute import absolute_uri
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Settings(Protocol):
+    """A dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+SettingsOf = TypeVar("SettingsOf", bound=Settings)
 
 HELP_OF_WAYS: dict[Way, str] = {
     "generated": "the most probable text",
@@ -77,6 +87,12 @@ def haystack_options(*, required: bool) -> Callable[[Function], Function]:
     return add
 
 
+def take_settings(kind: type[SettingsOf], options: dict[str, Any]) -> SettingsOf:
+    """A suite's settings out of the options of the same names, which are taken out of them. Raises UsageError and SuiteError."""
+    names = [field.name for field in fields(kind) if field.name in options]
+    return kind(**{name: READERS.get(name, lambda value: value)(options.pop(name)) for name in names})
+
+
 def even_depths(count: int) -> tuple[float, ...]:
     """So many depths from 0 to 1; a single one is in the middle."""
     return tuple(np.linspace(0, 1, count).round(4).tolist()) if count > 1 else (0.5,)
@@ -100,6 +116,19 @@ def parse_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for part in text.split(",")))
 
 
-def texts_of(haystack: str | None, field: str) -> Texts:
-    """The texts of --haystack, none where it is not given. Raises what `open_texts` raises."""
-    return open_texts(absolute_uri(haystack), field) if haystack is not None else lambda: iter(())
+def take_settings_and_texts(kind: type[SettingsOf], options: dict[str, Any]) -> tuple[SettingsOf, Texts]:
+    """As `take_settings`, with the texts of --haystack, none where it is not given. Raises also what `open_texts` raises."""
+    haystack, field = options["haystack"], options["haystack_field"]
+    settings = take_settings(kind, options)
+    return settings, open_texts(absolute_uri(haystack), field) if haystack is not None else lambda: iter(())
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "lengths": parse_lengths,
+    "depths": even_depths,
+    "tasks": parse_names,
+    "needles": lambda text: parse_numbers("--needles", text, "turns"),
+    "haystack": lambda place: "" if place is None else place,
+    "questions": lambda path: "" if path is None else str(path),
+}
+"""How the value of an option becomes the setting of its name; the others are taken as they are."""

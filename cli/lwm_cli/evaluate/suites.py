@@ -6,17 +6,7 @@ from typing import Any
 import click
 
 from lwm_cli.evaluate.evaluation import evaluate, tokenizer_of
-from lwm_cli.evaluate.options import (
-    depth_options,
-    even_depths,
-    haystack_options,
-    parse_lengths,
-    parse_names,
-    parse_numbers,
-    samples_option,
-    suite_options,
-    texts_of,
-)
+from lwm_cli.evaluate.options import depth_options, haystack_options, samples_option, suite_options, take_settings, take_settings_and_texts
 from lwm_cli.failures import report_failures
 from lwm_trainer.evaluation.suite import Way
 from lwm_trainer.evaluation.suites.babilong import TASKS as BABILONG_TASKS
@@ -25,8 +15,7 @@ from lwm_trainer.evaluation.suites.graphwalks import GraphwalksSettings, Graphwa
 from lwm_trainer.evaluation.suites.json_kv import JsonKvSettings, JsonKvSuite
 from lwm_trainer.evaluation.suites.mrcr import MrcrSettings, MrcrSuite
 from lwm_trainer.evaluation.suites.multi_needle import MultiNeedleSettings, MultiNeedleSuite
-from lwm_trainer.evaluation.suites.needle import NeedleSettings, NeedleSuite, Preset
-from lwm_trainer.evaluation.suites.needle_facts import Form
+from lwm_trainer.evaluation.suites.needle import NeedleSettings, NeedleSuite
 from lwm_trainer.evaluation.suites.ruler.documents import read_entries
 from lwm_trainer.evaluation.suites.ruler.suite import DEFAULT_TASKS, RulerSettings, RulerSuite
 
@@ -49,33 +38,9 @@ preset_option = click.option(
 )
 @click.option("--single", is_flag=True, help="One needle in each haystack, as in LWM: a prefill for each question.")
 @report_failures
-def needle(
-    lengths: str,
-    depths: int,
-    rounds: int,
-    preset: Preset,
-    form: Form,
-    single: bool,
-    haystack: str,
-    haystack_field: str,
-    seed: int,
-    answers: Way,
-    out: Path,
-    **options: Any,
-) -> int:
+def needle(answers: Way, out: Path, **options: Any) -> int:
     """Hide facts in a text, and ask for each."""
-    settings = NeedleSettings(
-        lengths=parse_lengths(lengths),
-        depths=even_depths(depths),
-        rounds=rounds,
-        preset=preset,
-        form=form,
-        single=single,
-        haystack=haystack,
-        haystack_field=haystack_field,
-        seed=seed,
-    )
-    texts = texts_of(haystack, haystack_field)
+    settings, texts = take_settings_and_texts(NeedleSettings, options)
     return evaluate(lambda vocabulary: NeedleSuite(settings, texts, tokenizer_of(vocabulary)), settings.lengths, out, answers, options)
 
 
@@ -87,31 +52,9 @@ def needle(
 @click.option("--placed", type=click.IntRange(1), default=4, show_default=True, help="Needles in a haystack.")
 @click.option("--retrieved", type=click.IntRange(1), default=2, show_default=True, help="Needles that a question asks for.")
 @report_failures
-def multi_needle(
-    lengths: str,
-    samples: int,
-    preset: Preset,
-    placed: int,
-    retrieved: int,
-    haystack: str,
-    haystack_field: str,
-    seed: int,
-    answers: Way,
-    out: Path,
-    **options: Any,
-) -> int:
+def multi_needle(answers: Way, out: Path, **options: Any) -> int:
     """Hide several numbers in a text, and ask for some of them at once."""
-    settings = MultiNeedleSettings(
-        lengths=parse_lengths(lengths),
-        placed=placed,
-        retrieved=retrieved,
-        samples=samples,
-        preset=preset,
-        haystack=haystack,
-        haystack_field=haystack_field,
-        seed=seed,
-    )
-    texts = texts_of(haystack, haystack_field)
+    settings, texts = take_settings_and_texts(MultiNeedleSettings, options)
     return evaluate(lambda vocabulary: MultiNeedleSuite(settings, texts, tokenizer_of(vocabulary)), settings.lengths, out, answers, options)
 
 
@@ -119,9 +62,9 @@ def multi_needle(
 @suite_options(JsonKvSuite.ways)
 @depth_options("Objects")
 @report_failures
-def json_kv(lengths: str, depths: int, rounds: int, seed: int, answers: Way, out: Path, **options: Any) -> int:
+def json_kv(answers: Way, out: Path, **options: Any) -> int:
     """Ask for values of a JSON object of random keys and values."""
-    settings = JsonKvSettings(lengths=parse_lengths(lengths), depths=even_depths(depths), rounds=rounds, seed=seed)
+    settings = take_settings(JsonKvSettings, options)
     return evaluate(lambda vocabulary: JsonKvSuite(settings, tokenizer_of(vocabulary)), settings.lengths, out, answers, options)
 
 
@@ -130,11 +73,9 @@ def json_kv(lengths: str, depths: int, rounds: int, seed: int, answers: Way, out
 @samples_option("Conversations")
 @click.option("--needles", default="2,4,8", show_default=True, metavar="N,…", help="Turns with the same request, 2 to 8.")
 @report_failures
-def mrcr(lengths: str, samples: int, needles: str, seed: int, answers: Way, out: Path, **options: Any) -> int:
+def mrcr(answers: Way, out: Path, **options: Any) -> int:
     """Have the i-th of several answers to the same request repeated, from a long conversation."""
-    settings = MrcrSettings(
-        lengths=parse_lengths(lengths), needles=parse_numbers("--needles", needles, "turns"), samples=samples, seed=seed
-    )
+    settings = take_settings(MrcrSettings, options)
     return evaluate(lambda vocabulary: MrcrSuite(settings, tokenizer_of(vocabulary)), settings.lengths, out, answers, options)
 
 
@@ -145,30 +86,10 @@ def mrcr(lengths: str, samples: int, needles: str, seed: int, answers: Way, out:
 @click.option("--tasks", default=",".join(DEFAULT_TASKS), show_default=True, metavar="NAME,…", help="Tasks of RULER, qa, vt_two_chains.")
 @click.option("--questions", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Lines of JSON for the task `qa`.")
 @report_failures
-def ruler(
-    lengths: str,
-    samples: int,
-    tasks: str,
-    questions: Path | None,
-    haystack: str | None,
-    haystack_field: str,
-    seed: int,
-    answers: Way,
-    out: Path,
-    **options: Any,
-) -> int:
+def ruler(answers: Way, out: Path, **options: Any) -> int:
     """RULER's tasks: retrieval, tracing of variables, counting of words, and questions about documents of yours."""
-    settings = RulerSettings(
-        lengths=parse_lengths(lengths),
-        tasks=parse_names(tasks),
-        samples=samples,
-        haystack=haystack or "",
-        haystack_field=haystack_field,
-        questions="" if questions is None else str(questions),
-        seed=seed,
-    )
-    entries = [] if questions is None else read_entries(questions)
-    texts = texts_of(haystack, haystack_field)
+    settings, texts = take_settings_and_texts(RulerSettings, options)
+    entries = read_entries(Path(settings.questions)) if settings.questions else []
     return evaluate(
         lambda vocabulary: RulerSuite(settings, texts, entries, tokenizer_of(vocabulary)), settings.lengths, out, answers, options
     )
@@ -179,9 +100,9 @@ def ruler(
 @samples_option("Graphs")
 @click.option("--distance", type=int, default=2, show_default=True, help="Edges between a node and those that are asked for, 1 to 4.")
 @report_failures
-def graphwalks(lengths: str, samples: int, distance: int, seed: int, answers: Way, out: Path, **options: Any) -> int:
+def graphwalks(answers: Way, out: Path, **options: Any) -> int:
     """Ask for nodes of a graph that is given by its edges."""
-    settings = GraphwalksSettings(lengths=parse_lengths(lengths), distance=distance, samples=samples, seed=seed)
+    settings = take_settings(GraphwalksSettings, options)
     return evaluate(lambda vocabulary: GraphwalksSuite(settings, tokenizer_of(vocabulary)), settings.lengths, out, answers, options)
 
 
@@ -191,27 +112,9 @@ def graphwalks(lengths: str, samples: int, distance: int, seed: int, answers: Wa
 @samples_option("Stories")
 @click.option("--tasks", default=",".join(BABILONG_TASKS), show_default=True, metavar="NAME,…", help="Tasks of bAbI.")
 @report_failures
-def babilong(
-    lengths: str,
-    samples: int,
-    tasks: str,
-    haystack: str,
-    haystack_field: str,
-    seed: int,
-    answers: Way,
-    out: Path,
-    **options: Any,
-) -> int:
+def babilong(answers: Way, out: Path, **options: Any) -> int:
     """Hide facts about people and things in a text, and ask what follows from one, two or three of them."""
-    settings = BabilongSettings(
-        lengths=parse_lengths(lengths),
-        tasks=parse_names(tasks),
-        samples=samples,
-        haystack=haystack,
-        haystack_field=haystack_field,
-        seed=seed,
-    )
-    texts = texts_of(haystack, haystack_field)
+    settings, texts = take_settings_and_texts(BabilongSettings, options)
     return evaluate(lambda vocabulary: BabilongSuite(settings, texts, tokenizer_of(vocabulary)), settings.lengths, out, answers, options)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lwm_cli.evaluate.evaluation import evaluate, tokenizer_of
-from lwm_cli.evaluate.options import depth_options, even_depths, parse_lengths, suite_options
+from lwm_cli.evaluate.options import depth_options, suite_options, take_settings
 from lwm_cli.failures import report_failures
 from lwm_trainer.config.extras import require_extra
 from lwm_trainer.evaluation.suite import Suite, Way
@@ -24,34 +24,17 @@ if TYPE_CHECKING:
 @click.option("--vision-tokenizer", required=True, metavar="FILE", help="The tokenizer that made the codes of the model's training.")
 @click.option("--clip-rate", type=click.FloatRange(0, min_open=True), metavar="FPS", help="Frames of a second of a clip. Default: all.")
 @report_failures
-def video_needle(
-    lengths: str,
-    depths: int,
-    rounds: int,
-    film: tuple[str, ...],
-    vision_tokenizer: str,
-    clip_rate: float | None,
-    seed: int,
-    answers: Way,
-    out: Path,
-    **options: Any,
-) -> int:
+def video_needle(answers: Way, out: Path, **options: Any) -> int:
     """Put a colored shape into one frame of a film, and ask which."""
     require_extra("lwm eval video-needle", "vision", "av", "PIL")
     from lwm_cli.generation_media import GenerationMedia
     from lwm_trainer.evaluation.suites.shape_pictures import Shape, draw_shape
     from lwm_trainer.evaluation.suites.video_needle import VideoNeedleSettings, VideoNeedleSuite
 
-    media = GenerationMedia.load(vision_tokenizer, clip_rate, None)
-    settings = VideoNeedleSettings(
-        lengths=parse_lengths(lengths),
-        depths=even_depths(depths),
-        rounds=rounds,
-        film=film,
-        clip_rate=clip_rate,
-        vision_tokenizer=media.tokenizer.fingerprint,
-        seed=seed,
-    )
+    film: tuple[str, ...] = options["film"]
+    media = GenerationMedia.load(options["vision_tokenizer"], options["clip_rate"], None)
+    options["vision_tokenizer"] = media.tokenizer.fingerprint  # results name what the tokenizer is, not where it lies
+    settings = take_settings(VideoNeedleSettings, options)
 
     def encode(shape: Shape) -> list[int]:
         (codes,) = media.tokenizer.encode(draw_shape(shape, media.tokenizer.config.image_size)[None]).tolist()
