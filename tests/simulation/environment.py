@@ -135,7 +135,7 @@ class Environment:
     def remove_terminated(self) -> None:
         """The objects of deleted pods that have ended are removed, once the Job controller has released them."""
         if not self.state.job_controller_lags:
-            for name in [name for name, pod in self.state.pods.items() if pod.deleting and not (pod.live or pod.sidecars_run)]:
+            for name in [name for name, pod in self.state.pods.items() if pod.deleting and not pod.holds_node]:
                 self.job_controller.remove_pod(name)
 
     # Nodes.

@@ -35,7 +35,7 @@ class JobController:
         self.catch_up()
         for name, job in list(state.jobs.items()):
             pods = [pod for pod in state.pods_of(job) if pod.uid not in state.replaced_pods]
-            ended = [pod for pod in pods if not pod.live and not pod.sidecars_run]
+            ended = [pod for pod in pods if not pod.holds_node]
             succeeded = {pod.index for pod in ended if self._has_succeeded(pod)}
             failed = job.failed_indexes | {pod.index for pod in ended if not self._has_succeeded(pod)}
             done = len(ended) == len(pods) and (not job.suspended or len(failed | succeeded) >= state.hosts // state.slices)
@@ -51,7 +51,7 @@ class JobController:
         """The pods of suspended Jobs get a SIGTERM and their grace period."""
         state = self.state
         gangs = [state.gang_by_job[job.uid] for job in state.jobs.values() if job.suspended]
-        active = [pod for pod in state.pods.values() if (pod.live or pod.sidecars_run) and not pod.deleting]
+        active = [pod for pod in state.pods.values() if pod.holds_node and not pod.deleting]
         for pod in [pod for pod in active if state.gang_by_pod[pod.uid] in gangs]:
             state.replaced_pods.add(pod.uid)
             self.delete_pod(pod, 120)
@@ -60,7 +60,7 @@ class JobController:
         """Delete a pod: one that has no node or has ended is removed at once, any other gets its grace period (seconds)."""
         state = self.state
         reason = pod.reason if reason is None else reason
-        if not (pod.live or pod.sidecars_run) or pod.node is None:
+        if not pod.holds_node or pod.node is None:
             state.pods[pod.name] = replace(pod, deleting=True, reason=reason)
             self.remove_pod(pod.name)
             return

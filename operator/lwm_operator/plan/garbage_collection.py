@@ -18,7 +18,7 @@ def delete_stray_pods(stage: int, newest: Attempt | None, observed: Observed) ->
     and a container that somebody injected has not: such a pod would keep its devices for ever.
     """
     live = newest.number if newest is not None and newest.state not in ENDED else None
-    holding = [pod for pod in observed.pods if pod.live or pod.sidecars_run]
+    holding = [pod for pod in observed.pods if pod.holds_node]
     return fast_delete([pod for pod in holding if (pod.stage, pod.attempt) != (stage, live)])
 
 

@@ -69,8 +69,13 @@ class PodView:
 
     @property
     def live(self) -> bool:
-        """Whether the containers may still run."""
+        """Whether the trainer may still run."""
         return self.state in (PodState.PENDING, PodState.RUNNING)
+
+    @property
+    def holds_node(self) -> bool:
+        """Whether any container may still run: the pod keeps its place and its devices."""
+        return self.live or self.sidecars_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
