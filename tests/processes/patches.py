@@ -21,6 +21,7 @@ from lwm_trainer.step.global_batch import GlobalBatches
 from lwm_trainer.step.train_step import TrainProgram
 
 HANG_STEP, NAN_STEP, LAST_STEP = 7, 8, 4
+BATCH_SECONDS = 0.3
 
 
 def replace(owner: object, name: str, value: object) -> Any:
@@ -50,6 +51,16 @@ def host_1_sleeps() -> None:
     def batch(self: GlobalBatches, step: int) -> Batch:
         if step == HANG_STEP and os.environ["JOB_COMPLETION_INDEX"] == "1":
             time.sleep(600)
+        return original(self, step)  # type: ignore[no-any-return]
+
+    original = replace(GlobalBatches, "batch", batch)
+
+
+def slow_batches() -> None:
+    """Each step waits `BATCH_SECONDS` for its batch."""
+
+    def batch(self: GlobalBatches, step: int) -> Batch:
+        time.sleep(BATCH_SECONDS)
         return original(self, step)  # type: ignore[no-any-return]
 
     original = replace(GlobalBatches, "batch", batch)

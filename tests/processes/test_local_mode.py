@@ -13,7 +13,9 @@ from typing import Any
 
 from lwm_cli.local.folder import TrainingFolder
 from lwm_operator.api.status import AttemptState
+from lwm_trainer.config import REPORT_VARIABLE
 from processes.gang import Gang
+from processes.patches import slow_batches
 from support import compiled_programs
 
 STEPS = 30
@@ -32,11 +34,25 @@ spec:
 """
 
 
+SITE_CUSTOMIZE = f"""\
+import os
+if "{REPORT_VARIABLE}" in os.environ:
+    from lwm_trainer.runtime import sigterm
+    sigterm.block()
+    from {slow_batches.__module__} import {slow_batches.__name__}
+    {slow_batches.__name__}()
+"""
+"""It slows the trainers that `lwm train` starts: reports come once a second, in which a fast machine would train the whole stage."""
+
+
 @contextmanager
 def lwm_train(place: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    site = place / "site"
+    site.mkdir(exist_ok=True)
+    (site / "sitecustomize.py").write_text(SITE_CUSTOMIZE)
     with (place / "out").open("ab") as out:
         command = [sys.executable, "-m", "lwm_cli", "train", "tiny.yaml"]
-        process = subprocess.Popen(command, cwd=place, stdout=out, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=place, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": str(site)})
     try:
         yield process
     finally:
