@@ -23,7 +23,7 @@ from lwm_trainer.storage.listing import Listing
 
 _PARALLEL_READS = 8
 _LIST_SECONDS = 60.0
-"""Seconds between two checks that the source has not changed, while this worker waits for others."""
+"""Seconds between two checks that the source has not changed."""
 
 
 def prepare(config: PrepareConfig, worker: int, report: PreparationReport, *, poll_seconds: float = 2.0) -> Prepared | None:
@@ -62,8 +62,7 @@ def prepare(config: PrepareConfig, worker: int, report: PreparationReport, *, po
 
     damaged = progress.damaged_shards(len(shards))
     for number in range(worker, len(shards), config.workers):
-        if config.workers > 1:
-            progress.require_same_listing()
+        progress.require_same_listing()
         # Looked at again: workers of another training may prepare the same store.
         if number in damaged or progress.shard_counts(number) is None:
             write_shard(files, number, listing, shards[number], config.dataset, encode, report_counts)
@@ -133,6 +132,7 @@ class _SharedProgress:
         self._report.done(done)
         counts = [done[number] for number in range(len(shards))]
         total = sum(counts, Counts())
+        self.require_same_listing(max_age=0.0)  # a file that was added meanwhile would be left out without a word
         require_documents(self._config.dataset, total.documents, total.skipped, total.first_skipped)
         write_index(self._files, len(shards))
         prepared = write_prepared(self._files, counts, recipe, self._config)
@@ -144,13 +144,13 @@ class _SharedProgress:
         time.sleep(self._poll_seconds)
         self.require_same_listing()
 
-    def require_same_listing(self) -> None:
-        """Raise FileChangedError, once a minute, when the source has changed since this worker listed it.
+    def require_same_listing(self, max_age: float | None = None) -> None:
+        """Raise FileChangedError when the source has changed since this worker listed it.
 
-        Workers that listed different files work in different folders, and would wait for each other forever: better before the hours
-        of their own shards than after.
+        Nothing is listed within `max_age` seconds (by default a minute) of the last look. Workers that listed different files work in
+        different folders, and would wait for each other forever: better before the hours of their own shards than after.
         """
-        if time.monotonic() - self._listed_at < _LIST_SECONDS:
+        if time.monotonic() - self._listed_at < (_LIST_SECONDS if max_age is None else max_age):
             return
         if list_record_files(self._config.dataset.uri, media=self._config.dataset.media is not None) != self._listing:
             raise FileChangedError(self._config.dataset.uri)

@@ -18,6 +18,7 @@ import pytest
 from lwm_trainer.config import ExitCode, Preparation, PrepareConfig, Prepared, TerminationMessage
 from lwm_trainer.data.documents.in_memory import InMemoryDocuments, load_documents
 from lwm_trainer.data.documents.store import TokenStore
+from lwm_trainer.data.documents.store_schema import PREPARED
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.errors import DataCorruptError, DataMissingError
 from lwm_trainer.data.records import shards as record_shards
@@ -291,8 +292,11 @@ def test_a_data_set_without_a_document_is_refused(source: Path, tmp_path: Path) 
         prepare(config(source, tmp_path / "out", dataset={"on_bad_record": "skip"}), 0, PreparationReport())
 
 
-def test_a_source_that_changes_is_named(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lwm_trainer.preparation.worker._LIST_SECONDS", 0.0)
+@pytest.mark.parametrize(("workers", "seconds"), [(2, 0.0), (1, 0.0), (1, 60.0)])
+def test_a_source_that_changes_is_named(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, seconds: float
+) -> None:
+    monkeypatch.setattr("lwm_trainer.preparation.worker._LIST_SECONDS", seconds)
     report = PreparationReport()
     planned = report.planned
 
@@ -302,8 +306,10 @@ def test_a_source_that_changes_is_named(source: Path, tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(report, "planned", change_the_source_once_it_is_listed)
     with pytest.raises(FileChangedError, match=r"source: was changed while it was read: leave it as it is"):
-        prepare(config(source, tmp_path / "out", workers=2), 0, report, poll_seconds=0.01)
-    assert not list((tmp_path / "out").rglob("shard-*")), "named before this worker's shards, not after them"
+        prepare(config(source, tmp_path / "out", workers=workers), 0, report, poll_seconds=0.01)
+    if seconds == 0.0:
+        assert not list((tmp_path / "out").rglob("shard-*")), "named before this worker's shards, not after them"
+    assert not list((tmp_path / "out").rglob(PREPARED)), "what is not whole is not opened"
 
 
 def test_a_store_that_is_not_whole_is_not_opened(source: Path, tmp_path: Path) -> None:
