@@ -1,12 +1,14 @@
-"""A training without an object store: text, tokenizer and checkpoints on one ReadWriteMany claim; then it is deleted."""
+"""A training without an object store: text, tokenizer and checkpoints on one ReadWriteMany claim. It is served, then deleted."""
 
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from devcluster.paths import Cluster
 from devcluster.trainings import until
@@ -19,9 +21,27 @@ from tools.kubectl import Kubectl
 
 pytestmark = pytest.mark.embedded
 STEPS = 4
+KEY = "key-of-the-test"
+CLIENT = """
+import json, os, sys, urllib.error, urllib.request
+
+def send(path, body=None, **headers):
+    request = urllib.request.Request("http://lwm-serve:8000" + path, body and json.dumps(body).encode(), headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+key = {"Authorization": "Bearer " + os.environ["LWM_API_KEY"], "Content-Type": "application/json"}
+chat = {"model": "shelf", "messages": [{"role": "user", "content": "In the beginning"}], "max_tokens": 8, "seed": 1, "temperature": 1}
+print(json.dumps([send("/v1/models", **key), send("/v1/models"), send("/v1/chat/completions", chat, **key),
+                  send("/v1/chat/completions", chat, **key)]))
+"""
+"""What a client in the server's pod asks through the Service, and prints: pairs of a status and a body."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def folder(cluster: Cluster) -> Iterator[Path]:
     """A folder that both nodes see and that the trainer's user owns: nobody changes the owner of a hostPath volume."""
     path = cluster.state / "shelf"
@@ -35,7 +55,7 @@ def folder(cluster: Cluster) -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def claim(kubectl: Kubectl, folder: Path) -> Iterator[str]:
     name = f"shelf-{kubectl.namespace}"
     about = {"storageClassName": "", "accessModes": ["ReadWriteMany"]}
@@ -71,17 +91,55 @@ def short(name: str, claim: str) -> Manifest:
     return training
 
 
-def test_a_training_on_a_claim_completes_and_deleted_leaves_its_checkpoint_and_nothing_else(
-    kubectl: Kubectl, claim: str, folder: Path
-) -> None:
+@pytest.fixture(scope="module")
+def trained(kubectl: Kubectl, claim: str) -> dict[str, Any]:
+    """The training when it is complete."""
     kubectl.apply(short("shelf", claim))
     kubectl("wait", "--for=condition=Complete", "lwmtraining/shelf", "--timeout=300s", seconds=330)
-    training = kubectl.get("lwmtraining", "shelf")
-    path = training["status"]["stages"][0]["finalCheckpoint"]["path"]
-    assert path == f"/lwm/checkpoint/{kubectl.namespace}/shelf-{training['metadata']['uid'][:8]}/s1-ctx128/a1/{STEPS}"
-    committed = folder / "runs" / Path(path).relative_to("/lwm/checkpoint")
+    return kubectl.get("lwmtraining", "shelf")
+
+
+@pytest.fixture(scope="module")
+def committed(kubectl: Kubectl, trained: dict[str, Any], folder: Path) -> Path:
+    """Its final checkpoint in the claim's folder."""
+    path = trained["status"]["stages"][0]["finalCheckpoint"]["path"]
+    assert path == f"/lwm/checkpoint/{kubectl.namespace}/shelf-{trained['metadata']['uid'][:8]}/s1-ctx128/a1/{STEPS}"
+    return folder / "runs" / Path(path).relative_to("/lwm/checkpoint")
+
+
+def server(kubectl: Kubectl, claim: str, image: str, run: str) -> list[Manifest]:
+    """examples/serve.yaml for this claim, with a smaller request: the nodes of the tests are small."""
+    deployment, service = yaml.safe_load_all((EXAMPLE.parent / "serve.yaml").read_text())
+    pod = deployment["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    container |= {"image": image, "args": [f"/runs/{kubectl.namespace}/{run}", *container["args"][1:]]}
+    container["args"] = [argument.replace("--model-name=laptop", "--model-name=shelf") for argument in container["args"]]
+    container["resources"]["requests"] = {"cpu": "100m", "memory": "512Mi"}
+    pod["volumes"][0]["persistentVolumeClaim"]["claimName"] = claim
+    return [deployment, service]
+
+
+def test_a_training_on_a_claim_completes(committed: Path) -> None:
     assert (committed / "params").is_dir()
 
+
+def test_examples_serve_answers_with_the_trained_model_to_those_with_the_key(
+    kubectl: Kubectl, claim: str, committed: Path, trained: dict[str, Any], built: tuple[str, str]
+) -> None:
+    kubectl("create", "secret", "generic", "lwm-serve", f"--from-literal=api-key={KEY}")
+    for body in server(kubectl, claim, built[1], f"shelf-{trained['metadata']['uid'][:8]}"):
+        kubectl("create", "--filename=-", stdin=json.dumps(body))
+    kubectl("wait", "--for=condition=Available", "deployment/lwm-serve", "--timeout=300s", seconds=330)
+    models, without_key, answer, same_seed = json.loads(kubectl("exec", "deployment/lwm-serve", "--", "python", "-c", CLIENT))
+    assert (models[0], [model["id"] for model in models[1]["data"]]) == (200, ["shelf"])
+    assert (without_key[0], without_key[1]["error"]["code"]) == (401, "invalid_api_key")
+    assert answer[0] == 200, answer
+    assert 1 <= answer[1]["usage"]["completion_tokens"] <= 8
+    assert answer[1]["choices"] == same_seed[1]["choices"]
+    kubectl("delete", "deployment/lwm-serve", "service/lwm-serve", "secret/lwm-serve", "--wait=true", "--timeout=120s", seconds=150)
+
+
+def test_a_deleted_training_leaves_its_checkpoint_and_nothing_else(kubectl: Kubectl, committed: Path) -> None:
     kubectl("delete", "lwmtraining", "shelf", "--wait=true", "--timeout=60s")
     children = "jobs,pods,services,configmaps,leases,roles,rolebindings,serviceaccounts"
     until(lambda: not kubectl("get", children, "--selector=lwm.dev/training=shelf", "--output=name").strip(), 120, "no child is left")
