@@ -1,12 +1,13 @@
-"""SIGTERM before there is anything to save, and when all is done. (While training: test_resume.)"""
+"""SIGTERM before there is anything to save, in a validation, and when all is done. (While training: test_resume.)"""
 
 import signal
 import time
 from pathlib import Path
 
+from lwm_trainer.checkpoint.checkpointer import read_record
 from lwm_trainer.config import ExitCode
 from processes.gang import Gang, a_run, patched
-from processes.patches import LAST_STEP, long_compile, sigterm_as_training_begins, stop_at_the_last_step
+from processes.patches import LAST_STEP, long_compile, sigterm_as_training_begins, sigterm_in_a_validation, stop_at_the_last_step
 
 ALONE = {"job": "tiny-s1-a1", "service": "tiny", "hosts": 1, "devicesPerHost": 2, "platform": "cpu", "coordinator": ""}
 
@@ -40,3 +41,17 @@ def test_a_sigterm_in_the_moment_in_which_training_begins_is_not_lost(folder: Pa
         words = gang.last_words()
         assert words.message == f"SIGTERM: step {words.step} is saved"
         assert words.step > 0
+
+
+def test_a_sigterm_interrupts_a_validation_which_the_next_attempt_makes_up_for(folder: Path) -> None:
+    validation = {"datasets": [{"name": "texts", "kind": "text", "uri": str(folder / "texts")}], "batches": 100, "intervalSteps": 2}
+    attempts = [
+        stage(folder, "interrupted", steps=3, validation=validation, attempt=number, start={"earlierAttempts": earlier})
+        for number, earlier in ((1, []), (2, [1]))
+    ]
+    with Gang(attempts[0], folder / "interrupted-1", command=patched(sigterm_in_a_validation)) as gang:
+        assert gang.wait() == [ExitCode.SAVED_ON_REQUEST], gang.output()
+        assert (gang.last_words().message, gang.last_words().step) == ("SIGTERM: step 2 is saved", 2)
+    with Gang(attempts[1], folder / "interrupted-2") as gang:
+        final = gang.final()
+    assert [each.step for each in read_record(final.checkpoint, 3).validations] == [2, 3]

@@ -86,14 +86,24 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
     observer = StepObserver(run, tracker, reporter, record, feed, origin.step)
     schedule = SaveSchedule(run.checkpoint, decision_of_process_0)
 
-    def validate(done: int) -> None:
-        """Validate where it is due and the record does not have it yet. A state is saved only with its validation, unless it stops."""
-        if validation is not None and validation.due(done) and not record.validated(done):
-            observer.flush()  # a diverged state is not validated
-            observer.validated(validation.run(done, state["params"], tracker))
+    checks = sigterm.StopChecks()
+
+    def owed(done: int) -> Validation | None:
+        """The validation, where it is due after `done` steps and the record does not have it yet."""
+        return validation if validation is not None and validation.due(done) and not record.validated(done) else None
+
+    def is_interrupted(validation: Validation, done: int) -> bool:
+        """Validate after `done` steps; whether SIGTERM has interrupted that, so that the next attempt makes up for it."""
+        observer.flush()  # a diverged state is not validated
+        losses = validation.run(done, state["params"], tracker, checks.stop_requested)
+        if losses is not None:
+            observer.validated(losses)
+        return losses is None
 
     try:
-        validate(origin.step)  # an attempt that was stopped had no time for it
+        # An attempt that was stopped had no time for it.
+        if (made_up := owed(origin.step)) is not None and is_interrupted(made_up, origin.step):
+            raise sigterm.SavedOnRequest(f"SIGTERM: step {origin.step} is saved")
         for step in range(origin.step, run.steps):
             batch = feed.batch(step)
             tracker.dispatching(step)
@@ -101,10 +111,11 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
             observer.dispatched(step, step_metrics)
             done = step + 1
             last = done == run.steps
-            stopping = sigterm.stop_requested(done) and not last  # after the last step the stage ends as complete
+            next_validation = owed(done)
+            stopping = checks.stop_requested() and (not last or next_validation is not None)  # after all its work the stage is complete
             due = schedule.due(done)
-            if not stopping:
-                validate(done)
+            if next_validation is not None and not stopping:  # a state is saved only with its validation, unless it stops
+                stopping = is_interrupted(next_validation, done)
             if stopping or last or due:
                 observer.flush()  # a state is saved only after its loss has been read
                 with tracker.during(Phase.SAVING):

@@ -1,7 +1,7 @@
 """Validation of a stage: the same batches of held-out documents after some of its steps."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -58,16 +58,19 @@ class Validation:
         """Whether the stage is validated after `done` steps."""
         return self._settings.due(done, self._steps)
 
-    def run(self, done: int, params: Params, tracker: PhaseTracker) -> list[ValidationLoss]:
+    def run(self, done: int, params: Params, tracker: PhaseTracker, stop_requested: Callable[[], bool]) -> list[ValidationLoss] | None:
         """The losses after `done` steps, equal on all hosts. Hang detection sees each batch.
 
-        Raises DataMissingError where no batch has a target.
+        Returns None where `stop_requested`, which is asked before each batch, says so: a validation may be longer than the time that a pod
+        has to leave. Raises DataMissingError where no batch has a target.
         """
         losses = []
         for name, (feed, count) in self._feeds.items():
             entropy: defaultdict[tuple[str, int], float] = defaultdict(float)
             targets: Counter[tuple[str, int]] = Counter()
             for number in range(count):
+                if stop_requested():
+                    return None
                 with tracker.during(Phase.VALIDATING):
                     sums = jax.device_get(self._step(params, feed.batch(number)))
                 for modality, of_batch in sums.items():

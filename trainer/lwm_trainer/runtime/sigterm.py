@@ -5,8 +5,8 @@ A training answers it in two ways:
 1. Before the first step there is nothing to save, so a thread exits the process at once. JAX's handler would not do: it only sets a flag
    that is read between steps, Python runs no handler while the main thread is inside XLA's compiler, and as process 1 of a container we
    would not even die of the signal. So the signal is blocked in every thread, and one thread waits for it.
-2. Once training has begun, the thread lets the signal through to JAX's handler. `stop_requested` is true at the same step in every
-   process; `train` then saves that step and raises `SavedOnRequest`, which becomes exit code 81.
+2. Once training has begun, the thread lets the signal through to JAX's handler. `StopChecks.stop_requested` is true at the same check in
+   every process; `train` then saves the last step and raises `SavedOnRequest`, which becomes exit code 81.
 
 A preparation worker exits at once: whatever shards it has written are complete.
 """
@@ -37,11 +37,18 @@ def start(tracker: PhaseTracker) -> None:
     threading.Thread(target=_run, args=(tracker,), name="sigterm", daemon=True).start()
 
 
-def stop_requested(step: int) -> bool:
-    """Whether SIGTERM has reached any process of the gang: true at the same step in all of them. Asked once after every step."""
-    from jax.experimental import multihost_utils
+class StopChecks:
+    """The checks of an attempt for SIGTERM: after every step and before every batch of a validation, equally many in every process."""
 
-    return bool(multihost_utils.reached_preemption_sync_point(step))
+    def __init__(self) -> None:
+        self._count = 0
+
+    def stop_requested(self) -> bool:
+        """Whether SIGTERM has reached any process of the gang: true at the same check in all of them, and at that one only."""
+        from jax.experimental import multihost_utils
+
+        self._count += 1
+        return bool(multihost_utils.reached_preemption_sync_point(self._count))
 
 
 def exit_at_once(message: str) -> None:
