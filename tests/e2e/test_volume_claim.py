@@ -23,15 +23,18 @@ pytestmark = pytest.mark.embedded
 STEPS = 4
 KEY = "key-of-the-test"
 CLIENT = """
-import json, os, sys, urllib.error, urllib.request
+import json, os, time, urllib.error, urllib.request
 
 def send(path, body=None, **headers):
     request = urllib.request.Request("http://lwm-serve:8000" + path, body and json.dumps(body).encode(), headers)
-    try:
-        with urllib.request.urlopen(request) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+    for wait in range(30):  # nodes hear of a Service's pod a little after it is ready
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+        except urllib.error.URLError:
+            time.sleep(1)
 
 key = {"Authorization": "Bearer " + os.environ["LWM_API_KEY"], "Content-Type": "application/json"}
 chat = {"model": "shelf", "messages": [{"role": "user", "content": "In the beginning"}], "max_tokens": 8, "seed": 1, "temperature": 1}
