@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lwm_trainer.sampling.generator import Piece, Reason
+from lwm_trainer.sampling.piece import Piece, Reason
 
 
 class Answer:

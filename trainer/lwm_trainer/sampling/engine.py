@@ -3,7 +3,7 @@
 Letters: B rows, C tokens of a chunk, W tokens of a step of decoding, D width, V vocabulary.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -73,23 +73,34 @@ class Engine:
         return Rows(self.programs.new_caches(count, capacity), np.zeros(count, np.int32), capacity)
 
     def prefill(self, rows: Rows, new: Sequence[TokenRow], progress: Progress = no_progress) -> Array:
+        """Add tokens to the rows, as `prefill_in_chunks`; `progress` is called after each chunk with the tokens done and all there are."""
+        chunks, total, done = self.prefill_in_chunks(rows, new), sum(row.length for row in new), 0
+        while True:
+            try:
+                done += next(chunks)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            progress(done, total)
+
+    def prefill_in_chunks(self, rows: Rows, new: Sequence[TokenRow]) -> Generator[int, None, Array]:
         """Add tokens to the rows, none or any number to each: the hidden state [B, D] of the last token that each row got.
 
-        `progress` is called after each chunk with the tokens that are done and all that there are.
-        A row without new tokens has zeros. Raises ValueError where a row would be longer than the capacity.
+        Yields after each chunk its tokens; meanwhile other rows may be decoded. The chunk before that one has been computed then, so that
+        no whole prompt stands before what else is to be computed. A row without new tokens has zeros. Raises ValueError where a row would
+        be longer than the capacity.
         """
         for number, row in enumerate(new):
             if (tokens := rows.lengths[number] + row.length) > rows.capacity:
                 raise ValueError(f"row {number}: {tokens} tokens are more than the {rows.capacity} of the cache: make it larger")
         count = len(rows.lengths)
         last_BD: Array = jnp.zeros((count, self.model.width), self._compute)
-        total, done = sum(row.length for row in new), 0
         for first, parts in self._groups(new, count):
             while (left := max(part.length for part in parts)) > 0:
                 size = self._short if left <= self.programs.chunk // 2 else self.programs.chunk
                 lengths = rows.lengths[first : first + len(parts)].tolist()
                 taken = [part.before(size) for part in parts]
                 tokens = self._chunk(taken, lengths, size)
+                former_BD = last_BD
                 hidden_BCD, rows.caches = self.programs.prefill(self.params, rows.caches, tokens, first)
                 columns = [self._column(length, part.length, size) for length, part in zip(lengths, taken, strict=True)]
                 ends = [0 < part.length <= size for part in parts]
@@ -97,8 +108,8 @@ class Engine:
                 rows.lengths = rows.lengths.copy()
                 rows.lengths[first : first + len(parts)] += [part.length for part in taken]
                 parts = [part.after(size) for part in parts]
-                done += sum(part.length for part in taken)
-                progress(done, total)
+                former_BD.block_until_ready()
+                yield sum(part.length for part in taken)
         return last_BD
 
     def prefill_scored(self, rows: Rows, new: TokenRow, targets: TokenRow) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -133,13 +144,11 @@ class Engine:
             done += taken.length
         return log_probability, most_probable
 
-    def copy(self, rows: Rows, sources: Mapping[int, tuple[int, int]]) -> None:
-        """Let rows begin as others do: by the number of the row, the number of the other one and how many of its tokens to take."""
-        taken_from = np.arange(len(rows.lengths), dtype=np.int32)
+    def copy(self, rows: Rows, source: int, target: int, length: int) -> None:
+        """Let the row `target` hold the first `length` tokens of the row `source`."""
+        rows.caches = self.programs.copy_row(rows.caches, source, target)
         rows.lengths = rows.lengths.copy()
-        for target, (source, length) in sources.items():
-            taken_from[target], rows.lengths[target] = source, length
-        rows.caches = self.programs.take_rows(rows.caches, taken_from)
+        rows.lengths[target] = length
 
     def _groups(self, new: Sequence[TokenRow], count: int) -> list[tuple[int, list[TokenRow]]]:
         """The rows that a program takes together, by the first one: each by itself, or all where the mesh divides rows."""

@@ -70,8 +70,8 @@ class Programs:
     prefill: Callable[[llama.Params, Caches, Tokens, int], tuple[Array, Caches]]
     """Adds a chunk to some rows, the last argument being the first of them: hidden states [rows, C, D] of tokens in the order of
     `stripe_order`, and the caches."""
-    take_rows: Callable[[Caches, NDArray[np.int32]], Caches]
-    """The rows of these numbers, which may repeat."""
+    copy_row: Callable[[Caches, int, int], Caches]
+    """Lets the row of the second number hold what the row of the first one does."""
     decode: Callable[[llama.Params, Caches, Tokens], tuple[Logits, Caches]]
     """Adds W tokens to each row: scores after each of them [B, W, V], and the caches."""
     logits: Callable[[llama.Params, Array], Logits]
@@ -145,8 +145,11 @@ def make_programs(
         x_BCD, some = hidden(params, some, tokens, attend, stream, table)
         return x_BCD, jax.tree.map(lambda x, part: jax.lax.dynamic_update_slice_in_dim(x, part, first_row, axis=0), caches, some)
 
-    def take_rows(caches: Caches, row_B: Array) -> Caches:
-        return jax.tree.map(lambda x: x[row_B], caches)  # type: ignore[no-any-return]
+    def copy_row(caches: Caches, source: Array, target: Array) -> Caches:
+        def copied(x: Array) -> Array:
+            return jax.lax.dynamic_update_slice_in_dim(x, jax.lax.dynamic_slice_in_dim(x, source, 1), target, axis=0)
+
+        return jax.tree.map(copied, caches)  # type: ignore[no-any-return]
 
     def decode(params: llama.Params, caches: Caches, tokens: Tokens) -> tuple[Logits, Caches]:
         # For few tokens it is cheaper to look up parts of their embeddings than to gather the table.
@@ -180,7 +183,7 @@ def make_programs(
         chunk=chunk,
         new_caches=jax.jit(new_caches, static_argnums=(0, 1), out_shardings=cache_sharding),
         prefill=jax.jit(prefill, donate_argnums=1, out_shardings=(stream, cache_sharding)),
-        take_rows=jax.jit(take_rows, donate_argnums=0, out_shardings=cache_sharding),
+        copy_row=jax.jit(copy_row, donate_argnums=0, out_shardings=cache_sharding),
         decode=jax.jit(decode, donate_argnums=1, out_shardings=(by_rows, cache_sharding)),
         logits=jax.jit(logits, out_shardings=by_rows),
         target_scores=jax.jit(target_scores, out_shardings=by_rows),

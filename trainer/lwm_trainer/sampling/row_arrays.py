@@ -30,7 +30,7 @@ class Row(NamedTuple):
     """The grammar's state after the prompt, and the whole frames of an open span."""
     frames: int
     follows: int
-    """The number of the request's own row."""
+    """The number of the request's own row, which is this one's but for an unconditional row."""
 
 
 def rows_of(requests: Sequence[Request], vocabulary: Vocabulary) -> list[Row]:
@@ -87,20 +87,21 @@ def _span_begin(prompt: TokenRow) -> int:
     return int(text[-1]) + 1 if len(text) else 0
 
 
-def row_settings(rows: Sequence[Row], count: int, vocabulary: Vocabulary) -> RowSettings:
-    """The settings of `count` rows as NumPy arrays; those beyond `rows` are not used."""
-    settings = [row.request.settings for row in rows]
-    own: Any = np.arange(count, dtype=np.int32)
+def row_settings(rows: Sequence[Row | None], vocabulary: Vocabulary) -> RowSettings:
+    """The settings of the rows as NumPy arrays; None: a row that is not used."""
+    unused = Settings(max_tokens=1)
+    settings = [unused if row is None else row.request.settings for row in rows]
+    own: Any = np.arange(len(rows), dtype=np.int32)
     unconditional, follows = own.copy(), own.copy()
     for number, row in enumerate(rows):
-        follows[number] = row.follows
-        unconditional[row.follows] = number  # the request's own row comes first, and its guide, if there is one, later
-    stop_ids: Any = np.full((count, max([1, *(len(each.stop_ids) for each in settings)])), -1, np.int32)
+        if row is not None and row.follows != number:
+            follows[number], unconditional[row.follows] = row.follows, number
+    stop_ids: Any = np.full((len(rows), max([1, *(len(each.stop_ids) for each in settings)])), -1, np.int32)
     for number, each in enumerate(settings):
         stop_ids[number, : len(each.stop_ids)] = each.stop_ids
 
     def column(value: Callable[[Settings], float], dtype: type) -> Any:
-        return np.array([*map(value, settings), *[value(Settings(max_tokens=1))] * (count - len(settings))]).astype(dtype)
+        return np.array([*map(value, settings)]).astype(dtype)
 
     def filter_arrays(of: Callable[[Settings], Filters]) -> FilterArrays:
         return FilterArrays(
@@ -128,17 +129,14 @@ def row_settings(rows: Sequence[Row], count: int, vocabulary: Vocabulary) -> Row
     )
 
 
-def row_state(rows: Sequence[Row], count: int, vocabulary: Vocabulary) -> RowState:
-    """Where `count` rows are after their prompts, before the first draw; those beyond `rows` have ended."""
-    state, frames, remaining, place = (
-        np.array([*map(value, rows), *[absent] * (count - len(rows))], np.int32)
-        for value, absent in (
-            (lambda row: row.state, vocabulary.grammar.end),
-            (lambda row: row.frames, 0),
-            (lambda row: row.request.settings.max_tokens, 0),
-            (lambda row: row.prompt.length, 0),
-        )
-    )
-    nothing = np.zeros(count, np.int32)
-    start: Any = RowState(nothing, nothing > 0, place, nothing > 0, GrammarState(state, frames, remaining))  # type: ignore[arg-type]
-    return start  # type: ignore[no-any-return]
+def row_state(rows: Sequence[Row | None], vocabulary: Vocabulary) -> RowState:
+    """Where the rows are after their prompts, before the first draw, as NumPy arrays; None: a row that has ended."""
+
+    def column(value: Callable[[Row], int], absent: int) -> Any:
+        return np.array([absent if row is None else value(row) for row in rows], np.int32)
+
+    nothing: Any = np.zeros(len(rows), np.int32)
+    state = column(lambda row: row.state, vocabulary.grammar.end)
+    frames, remaining = column(lambda row: row.frames, 0), column(lambda row: row.request.settings.max_tokens, 0)
+    place = column(lambda row: row.prompt.length, 0)
+    return RowState(nothing, nothing > 0, place, nothing > 0, GrammarState(state, frames, remaining))

@@ -74,20 +74,27 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Two compiled functions; the last argument is N."""
+    """Three compiled functions; the last argument of those that draw is N. Caches and states are donated."""
 
-    first: Callable[[Logits, RowState, RowSettings, int], tuple[RowState, Drawn]]
-    """Draw from the scores after the prompt."""
+    join: Callable[[Logits, RowState, RowState, Array, RowSettings, int], tuple[RowState, Drawn]]
+    """(scores after the prompts, the state, the state with which some rows begin, which rows those are, …): the others stay as they are."""
+    leave: Callable[[RowState, Array], RowState]
+    """End the answers of these rows."""
     next: Callable[[llama.Params, Caches, RowState, RowSettings, int], tuple[Caches, RowState, Drawn]]
-    """Feed the tokens that were drawn last, and draw from the scores after them. Caches and state are donated."""
+    """Feed the tokens that were drawn last, and draw from the scores after them."""
 
 
 def make_steps(programs: Programs, grammar: Grammar) -> Steps:
     """Build the functions; nothing is computed yet."""
     everywhere = NamedSharding(programs.mesh, PartitionSpec())
 
-    def first(scores: Logits, state: RowState, settings: RowSettings, top: int) -> tuple[RowState, Drawn]:
-        return _draw(grammar, scores, state, settings, top)
+    def join(scores: Logits, state: RowState, start: RowState, joins_B: Array, settings: RowSettings, top: int) -> tuple[RowState, Drawn]:
+        joined, drawn = _draw(grammar, scores, leave(start, ~joins_B), settings, top)
+        return jax.tree.map(lambda new, old: jnp.where(joins_B, new, old), joined, state), drawn
+
+    def leave(state: RowState, leaves_B: Array) -> RowState:
+        ended = state.grammar._replace(state=jnp.where(leaves_B, grammar.end, state.grammar.state))
+        return state._replace(live=state.live & ~leaves_B, grammar=ended)
 
     def following(params: llama.Params, caches: Caches, state: RowState, settings: RowSettings, top: int) -> tuple[Caches, RowState, Drawn]:
         place_B = jnp.where(state.live, state.place, ABSENT)
@@ -98,7 +105,8 @@ def make_steps(programs: Programs, grammar: Grammar) -> Steps:
         return caches, *_draw(grammar, scores, state, settings, top)
 
     return Steps(
-        first=jax.jit(first, static_argnums=3, out_shardings=everywhere),
+        join=jax.jit(join, static_argnums=5, donate_argnums=1, out_shardings=everywhere),
+        leave=jax.jit(leave, donate_argnums=0, out_shardings=everywhere),
         next=jax.jit(following, static_argnums=4, donate_argnums=(1, 2), out_shardings=(programs.cache_sharding, everywhere, everywhere)),
     )
 

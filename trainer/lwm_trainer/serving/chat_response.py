@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from lwm_trainer.sampling.answer import Answer
 from lwm_trainer.sampling.detokenizer import UNFINISHED
-from lwm_trainer.sampling.generator import Piece, Usage
+from lwm_trainer.sampling.piece import Piece, Usage
 from lwm_trainer.sampling.vocabulary import Vocabulary
 from lwm_trainer.serving.chat_request import ChatRequest
 from lwm_trainer.serving.errors import ApiError

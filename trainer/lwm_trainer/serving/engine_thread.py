@@ -1,4 +1,4 @@
-"""The one thread that owns the model. Requests wait in a queue of limited length, in the order in which they came."""
+"""The one thread that owns the model. Requests wait in a queue of limited length, and are answered in the order in which they came."""
 
 import sys
 import threading
@@ -7,42 +7,47 @@ import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from lwm_trainer.sampling.generator import Generator
+from lwm_trainer.sampling.piece import Piece, Usage
 from lwm_trainer.sampling.row_arrays import Request
+from lwm_trainer.sampling.running_batch import RunningBatch
 from lwm_trainer.serving.errors import ApiError, internal_error, stopping
 from lwm_trainer.serving.job import Ended, Job, Prefill, Step
-from lwm_trainer.serving.metrics import BatchMetrics, ServingMetrics
+from lwm_trainer.serving.metrics import JobMetrics, ServingMetrics
 
 
-class _GoneError(Exception):
-    """Nobody waits for what is computed."""
-
-
-class _Row(NamedTuple):
-    """One answer of a job."""
+@dataclass(slots=True)
+class _Running:
+    """A job that is being answered."""
 
     job: Job
-    number: int
-    request: Request
+    metrics: JobMetrics
+    waiting: deque[int]
+    """Numbers of its answers that have no row yet."""
+    joined: dict[int, int] = field(default_factory=dict)
+    """Its answers under way: the number in the job by the number in the batch."""
+    usage: Usage | None = None
+    """That of its first answer, whose prompt the later ones share."""
+    begun: float = field(default_factory=time.monotonic)
 
 
 class EngineThread:
-    """Answers jobs. Those that wait together are computed together, as far as there are rows for them."""
+    """Answers jobs. A job's answers join those that are under way as soon as there are rows for them, and leave when they end."""
 
     def __init__(self, generator: Generator, *, queue_length: int, rows: int) -> None:
         """`queue_length`: jobs that may wait. `rows`: rows of the cache that are computed together; a guided answer takes two."""
         self._generator, self._queue_length, self.rows = generator, queue_length, rows
         self._waiting: deque[Job] = deque()
-        self._running: Sequence[Job] = ()
+        self._running: list[_Running] = []
         self._changed = threading.Condition()
         self._stopping = False
         self._preparing = 0
         self.metrics = ServingMetrics()
         self.metrics.watch(lambda: self.queue, lambda: generator.cache_use)
         self._seconds = 1.0
-        """A moving average of how long a batch takes."""
+        """A moving average of how long a job takes."""
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -100,7 +105,7 @@ class EngineThread:
     def cancel_all(self) -> None:
         """End the jobs that wait and those that are being answered."""
         with self._changed:
-            for job in (*self._waiting, *self._running):
+            for job in (*self._waiting, *(running.job for running in self._running)):
                 job.cancel()
                 job.send(Ended(stopping()))
 
@@ -110,80 +115,89 @@ class EngineThread:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while jobs := self._take():
-            begun = time.monotonic()
-            self.metrics.running.set(len(jobs))
+        while self._wait():
             try:
-                self._answer(jobs)
+                batch = self._generator.batch(self.rows)
+                self._drop_cancelled(batch)
+                self._let_join(batch)
+                if not batch.idle:
+                    self._deliver(*batch.advance())
                 error: ApiError | None = None
             except Exception as failure:
                 report(failure)
-                self._generator.forget()
+                self._generator.start_anew()
                 error = internal_error()
-            self.metrics.running.set(0)
-            for job in jobs:
-                job.send(Ended(error))
-            self._seconds = 0.8 * self._seconds + 0.2 * (time.monotonic() - begun)
+            for running in [each for each in self._running if error is not None or not (each.joined or each.waiting)]:
+                self._end(running, error)
 
-    def _take(self) -> list[Job]:
-        """The next jobs, those that came first and have rows together; none when the thread is to end."""
+    def _wait(self) -> bool:
+        """Wait for something to do; False when the thread is to end."""
         with self._changed:
-            taken: list[Job] = []
-            while not taken:
-                while not self._waiting:
-                    if self._stopping:
-                        return []
-                    self._changed.wait()
-                rows = 0
-                while self._waiting and (not taken or rows + _rows_of(self._waiting[0]) <= self.rows):
-                    job = self._waiting.popleft()
-                    if not job.cancelled:
-                        taken.append(job)
-                        rows += _rows_of(job)
-            self._running = taken
-            return taken
+            while not self._running and not self._waiting:
+                if self._stopping:
+                    return False
+                self._changed.wait()
+            return True
 
-    def _answer(self, jobs: Sequence[Job]) -> None:
-        rows = [_Row(job, number, request) for job in jobs for number, request in enumerate(job.requests)]
-        together = self.rows // max(_rows_of_answer(row.request) for row in rows)
-        for begin in range(0, len(rows), together):
-            if not all(job.cancelled for job in jobs):
-                self._answer_together(rows[begin : begin + together])
+    def _drop_cancelled(self, batch: RunningBatch) -> None:
+        for running in [each for each in self._running if each.job.cancelled]:
+            for number in running.joined:
+                batch.cancel(number)
+            self._end(running, None)
 
-    def _answer_together(self, rows: Sequence[_Row]) -> None:
-        jobs = list(dict.fromkeys(row.job for row in rows))
+    def _let_join(self, batch: RunningBatch) -> None:
+        """Give free rows to answers, those of jobs that came first before others."""
+        if batch.joining:
+            return
+        free = batch.free
+        taken: list[tuple[_Running, int]] = []
+        while (running := self._next()) is not None:
+            needed = _rows_of_answer(running.job.requests[running.waiting[0]])
+            if needed > free:
+                break
+            free -= needed
+            taken.append((running, running.waiting.popleft()))
+        if not taken:
+            return
+        requests = [running.job.requests[number] for running, number in taken]
+        for (running, number), joined in zip(taken, batch.join(requests, max(running.job.top for running, _ in taken)), strict=True):
+            running.joined[joined.number] = number
+            running.usage = running.usage or joined.usage
 
-        def gone() -> bool:
-            return all(job.cancelled for job in jobs)
+    def _next(self) -> _Running | None:
+        """The job whose answers are to join next; None where nobody waits."""
+        for running in self._running:
+            if running.waiting:
+                return running
+        with self._changed:
+            while self._waiting:
+                job = self._waiting.popleft()
+                if not job.cancelled:
+                    running = _Running(job, JobMetrics(self.metrics, job.begun, len(job.requests)), deque(range(len(job.requests))))
+                    self._running.append(running)
+                    self.metrics.running.set(len(self._running))
+                    return running
+        return None
 
-        def progress(done: int, total: int) -> None:
-            if gone():
-                raise _GoneError
-            for job in jobs:
-                job.send(Prefill(done, total))
+    def _deliver(self, pieces: Sequence[Piece], prefill: tuple[int, int] | None) -> None:
+        for running in self._running:
+            own = [piece._replace(request=running.joined[piece.request]) for piece in pieces if piece.request in running.joined]
+            if own and running.usage is not None:
+                running.metrics.step(own, running.usage)
+                running.job.send(Step(own, running.usage))
+            elif prefill is not None:
+                running.job.send(Prefill(*prefill))
+            for piece in pieces:
+                if piece.reason is not None:
+                    running.joined.pop(piece.request, None)
 
-        firsts = [number for number, row in enumerate(rows) if row.number == 0]
-        batch = BatchMetrics(self.metrics, [rows[number].job.begun for number in firsts], len(rows))
-        steps = self._generator.generate([row.request for row in rows], max(job.top for job in jobs), progress)
-        try:
-            for pieces in steps:
-                if gone():
-                    return
-                batch.step(pieces, [self._generator.usage[number] for number in firsts])
-                for job in jobs:
-                    own = [piece for piece in pieces if rows[piece.request].job is job]
-                    if own:
-                        usage = self._generator.usage[own[0].request]
-                        job.send(Step([piece._replace(request=rows[piece.request].number) for piece in own], usage))
-        except _GoneError:
-            pass
-        finally:
-            steps.close()
-            batch.end()
-
-
-def _rows_of(job: Job) -> int:
-    return sum(map(_rows_of_answer, job.requests))
+    def _end(self, running: _Running, error: ApiError | None) -> None:
+        running.metrics.end()
+        self._seconds = 0.8 * self._seconds + 0.2 * (time.monotonic() - running.begun)
+        with self._changed:
+            self._running.remove(running)
+        self.metrics.running.set(len(self._running))
+        running.job.send(Ended(error))
 
 
 def _rows_of_answer(request: Request) -> int:

@@ -10,7 +10,8 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from lwm_trainer.sampling.answer import Answer
-from lwm_trainer.sampling.generator import Generator, Usage
+from lwm_trainer.sampling.generator import Generator
+from lwm_trainer.sampling.piece import Usage
 from lwm_trainer.sampling.row_arrays import Request
 from lwm_trainer.sampling.settings import MAX_SEED, Filters, Settings, SettingsError
 from lwm_trainer.serving.chat_request import MOST_ANSWERS, require_model

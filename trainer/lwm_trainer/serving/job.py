@@ -6,13 +6,13 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
-from lwm_trainer.sampling.generator import Piece, Usage
+from lwm_trainer.sampling.piece import Piece, Usage
 from lwm_trainer.sampling.row_arrays import Request
 from lwm_trainer.serving.errors import ApiError
 
 
 class Prefill(NamedTuple):
-    """How far the prompts of the job's batch are, in tokens."""
+    """How far the prompts are that are being computed, in tokens."""
 
     done: int
     total: int

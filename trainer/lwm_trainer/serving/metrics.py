@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from lwm_trainer.sampling.generator import Piece, Usage
+from lwm_trainer.sampling.piece import Piece, Usage
 
 FIRST_TOKEN_BUCKETS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800)
 TOKEN_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
@@ -31,7 +31,7 @@ class ServingMetrics:
             registry=self._registry,
         )
         self.token = Histogram(
-            "lwm_serve_time_per_token_seconds", "From one step of a batch to the next.", buckets=TOKEN_BUCKETS, registry=self._registry
+            "lwm_serve_time_per_token_seconds", "From one token of an answer to the next.", buckets=TOKEN_BUCKETS, registry=self._registry
         )
         self.running = Gauge("lwm_serve_running_requests", "Requests that are being answered.", registry=self._registry)
         self._queue = Gauge("lwm_serve_queue_length", "Requests that wait.", registry=self._registry)
@@ -47,31 +47,32 @@ class ServingMetrics:
         return generate_latest(self._registry)
 
 
-class BatchMetrics:
-    """What the answers of one batch add."""
+class JobMetrics:
+    """What the answers of one request add."""
 
-    def __init__(self, metrics: ServingMetrics, arrivals: Sequence[float], answers: int) -> None:
-        """`arrivals`: when the requests came whose first answers are in this batch, by `time.monotonic`. `answers`: those of the batch."""
-        self._metrics, self._arrivals, self._unfinished = metrics, arrivals, answers
-        self._former: float | None = None
+    def __init__(self, metrics: ServingMetrics, arrival: float, answers: int) -> None:
+        """`arrival`: when the request came, by `time.monotonic`. `answers`: those that it gets."""
+        self._metrics, self._arrival, self._unfinished = metrics, arrival, answers
+        self._former: dict[int, float] = {}
+        self._began = False
 
-    def step(self, pieces: Sequence[Piece], prompts: Sequence[Usage]) -> None:
-        """A step of the batch has ended; `prompts` are those of the requests in `arrivals`."""
+    def step(self, pieces: Sequence[Piece], prompt: Usage) -> None:
+        """Some of the answers have got a token; `prompt` is that of the first answer."""
         now, tokens = time.monotonic(), self._metrics.tokens
-        if self._former is None:
-            for arrival, prompt in zip(self._arrivals, prompts, strict=True):
-                self._metrics.first_token.observe(now - arrival)
-                tokens.labels("prompt").inc(prompt.prompt)
-                tokens.labels("cached").inc(prompt.cached)
-        else:
-            self._metrics.token.observe(now - self._former)
-        self._former = now
+        if not self._began:
+            self._began = True
+            self._metrics.first_token.observe(now - self._arrival)
+            tokens.labels("prompt").inc(prompt.prompt)
+            tokens.labels("cached").inc(prompt.cached)
         tokens.labels("answer").inc(len(pieces))
         for piece in pieces:
+            if piece.request in self._former:
+                self._metrics.token.observe(now - self._former[piece.request])
+            self._former[piece.request] = now
             if piece.reason is not None:
                 self._metrics.answers.labels(piece.reason).inc()
                 self._unfinished -= 1
 
     def end(self) -> None:
-        """No step follows."""
+        """Nothing follows."""
         self._metrics.answers.labels("unfinished").inc(self._unfinished)

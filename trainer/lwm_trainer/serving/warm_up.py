@@ -9,12 +9,16 @@ from lwm_trainer.sampling.settings import Settings
 
 
 def warm_up(generator: Generator) -> None:
-    """Answer a prompt of one token and one of a whole chunk, so that lack of memory shows at once, too; nothing of them is kept."""
+    """Answer a prompt of one token and one of a whole chunk, so that lack of memory shows at once, too; nothing of them is kept.
+
+    Where there are two rows, a second request copies what the first one begins with.
+    """
     settings = Settings(max_tokens=2)
     longest = min(generator.engine.programs.chunk, generator.context_length - settings.max_tokens)
     (begin,) = generator.vocabulary.begin().tokens
     for length in sorted({1, max(longest, 1)}):
         generator.forget()
-        for _ in generator.generate([Request(text_row(np.full(length, begin, np.int32)), settings)]):
+        request = Request(text_row(np.full(length, begin, np.int32)), settings)
+        for _ in generator.generate([request] * min(generator.batch().rows, 2)):
             pass
     generator.forget()

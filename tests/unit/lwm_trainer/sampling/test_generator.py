@@ -8,8 +8,9 @@ import pytest
 
 from lwm_trainer.config import Frames, Model, Vision
 from lwm_trainer.sampling.engine import Engine
-from lwm_trainer.sampling.generator import Generator, Piece
+from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.parameters import for_generation
+from lwm_trainer.sampling.piece import Piece
 from lwm_trainer.sampling.prompt import TokenRow, join, text_row, vision_row
 from lwm_trainer.sampling.row_arrays import Request, rows_of
 from lwm_trainer.sampling.settings import Filters, Settings, SettingsError
@@ -31,7 +32,7 @@ def vocabulary() -> Vocabulary:
 def generator() -> Generator:
     mesh = one_device_mesh()
     engine = Engine(MODEL, 1e4, for_generation(MODEL, random_params(MODEL, mesh)), mesh, 16)
-    return Generator(engine, vocabulary(), context_length=160)
+    return Generator(engine, vocabulary(), context_length=160, rows=4)  # one program for all tests
 
 
 def prompt(text: str = "hello", frames: Sequence[Sequence[int]] | None = None) -> TokenRow:
@@ -42,10 +43,7 @@ def prompt(text: str = "hello", frames: Sequence[Sequence[int]] | None = None) -
 
 def answers(*requests: Request, top: int = 0) -> list[list[Piece]]:
     made: list[list[Piece]] = [[] for _ in requests]
-    made_by = generator()
-    made_by._rows = None if made_by._rows is not None and len(made_by._rows.lengths) != 4 else made_by._rows
-    made_by._prepare(4, 0)  # one program for all tests
-    for pieces in made_by.generate(requests, top):
+    for pieces in generator().generate(requests, top):
         for piece in pieces:
             made[piece.request].append(piece)
     return made
@@ -186,7 +184,7 @@ def test_a_follow_up_prompt_computes_only_what_is_new_and_answers_the_same() -> 
         pytest.fail("this seed should write text only")
     (continued,) = answers(second)
     assert generator().usage[0].cached == first.prompt.length + 7, "all but the last token had been fed"
-    generator()._rows = None
+    generator().forget()
     (fresh,) = answers(second)
     assert generator().usage[0].cached == 0
     assert [piece.token for piece in continued] == [piece.token for piece in fresh]
@@ -195,11 +193,11 @@ def test_a_follow_up_prompt_computes_only_what_is_new_and_answers_the_same() -> 
 def test_questions_on_one_text_compute_it_once_and_are_answered_as_alone() -> None:
     text = "a long text that all of the questions are about: "
     requests = [Request(prompt(text + question), Settings(max_tokens=6, seed=3)) for question in ("one?", "two?", "three?")]
-    generator()._rows = None
+    generator().forget()
     together = answers(*requests)
     assert [usage.cached for usage in generator().usage] == [0, 50, 50]
     for request, expected in zip(requests, together, strict=True):
-        generator()._rows = None
+        generator().forget()
         assert [piece.token for piece in answers(request)[0]] == [piece.token for piece in expected]
 
 

@@ -1,8 +1,8 @@
-"""Which rows of the cache a batch takes over."""
+"""Which row of the cache a prompt takes."""
 
 import pytest
 
-from lwm_trainer.sampling.kept_rows import WORTH_COPYING, arrange, reusable_length
+from lwm_trainer.sampling.kept_rows import WORTH_COPYING, place_prompts, reusable_length
 from lwm_trainer.sampling.prompt import text_row, vision_row
 
 
@@ -13,24 +13,34 @@ def test_the_last_token_of_a_prompt_is_always_computed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("contents", "prompts", "order"),
+    ("contents", "free", "prompts", "places"),
     [
-        (["", ""], ["abc"], [0, 1]),
-        (["abc", ""], ["abcd"], [0, 1]),  # goes on where it is
-        (["abc", "xyz"], ["xyz!"], [1, 0]),  # the other conversation becomes the first row, and this one is kept
-        (["abc", "xyz"], ["new"], [0, 0]),  # the conversation that was used last is kept, the other one given up
-        (["abcdefgh", "xyz"], ["ab?"], [0, 0]),  # begins alike: a copy, and the row is kept
-        (["abc", "xyz"], ["xyz!", "abc!"], [1, 0]),
-        (["abc", "abc"], ["abc1", "abc2"], [0, 1]),
-        (["abc", "", ""], ["abc1", "abc2"], [0, 0, 2]),
+        (["", ""], [0, 1], ["abc"], [(0, 0, 0, 0)]),
+        (["abc", ""], [1, 0], ["abcd"], [(0, 0, 3, 0)]),  # goes on where it is
+        (["abc", "xyz"], [0, 1], ["new"], [(0, 0, 0, 0)]),  # the conversation that was used last is kept, the other one given up
+        (["abc", "xyz"], [1, 0], ["new"], [(1, 1, 0, 0)]),
+        (["abcdefgh", "xyz"], [1, 0], ["ab?"], [(1, 0, 2, 0)]),  # begins alike: a copy, and the row is kept
+        (["abcdefgh"], [0], ["ab?"], [(0, 0, 2, 0)]),  # no other row: its own is given up
+        (["abc", "xyz"], [0, 1], ["xyz!", "abc!"], [(1, 1, 3, 0), (0, 0, 3, 0)]),
+        (["abc", "xyz"], [1], ["abcd"], [(1, 0, 3, 0)]),  # the row that holds it answers another request: a copy
+        (["", "", ""], [0, 1, 2], ["abc1", "abc2", "abc3"], [(0, 0, 0, 0), (1, 0, 3, 1), (2, 0, 3, 1)]),  # computed once
+        (["abcdef", "xyz", ""], [2, 1], ["abc1", "abc2"], [(2, 0, 3, 0), (1, 0, 3, 0)]),  # both from the one that is in the cache
+        (["", "", ""], [0, 1, 2], ["ab", "abcd", "abcde"], [(0, 0, 0, 0), (1, 0, 2, 1), (2, 1, 4, 2)]),
     ],
 )
-def test_each_prompt_takes_the_row_that_holds_most_of_it(contents: list[str], prompts: list[str], order: list[int]) -> None:
-    former, new = ([text_row(list(text.encode())) for text in texts] for texts in (contents, prompts))
-    assert arrange(former, new, worth=1) == order
+def test_each_prompt_takes_a_free_row_and_what_any_row_holds_of_it(
+    contents: list[str], free: list[int], prompts: list[str], places: list[tuple[int, int, int, int]]
+) -> None:
+    held, new = ([text_row(list(text.encode())) for text in texts] for texts in (contents, prompts))
+    assert place_prompts(held, free, new, worth=1) == places
 
 
 def test_a_copy_that_spares_little_is_not_made() -> None:
     contents, prompts = [text_row([1]), text_row([1, *range(2, WORTH_COPYING + 2)])], [text_row(list(range(1, WORTH_COPYING + 9)))]
-    assert arrange(contents, prompts) == [1, 0]
-    assert arrange(contents, [prompts[0].before(WORTH_COPYING)]) == [0, 1]
+    assert place_prompts(contents, [0], prompts) == [(0, 1, WORTH_COPYING + 1, 0)]
+    assert place_prompts(contents, [0], [prompts[0].before(WORTH_COPYING)]) == [(0, 0, 1, 0)]
+
+
+def test_more_prompts_than_free_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 prompts need as many rows, but 1 are free"):
+        place_prompts([text_row([])] * 2, [1], [text_row([1])] * 2)

@@ -9,6 +9,7 @@ from typing import Any
 import openai
 import pytest
 
+from lwm_trainer.sampling.running_batch import Advance, RunningBatch
 from lwm_trainer.serving import chat_response
 from lwm_trainer.serving.application import Service
 from support.served_model import CONTEXT, KEY, NAME, make_service, served, tiny_generator
@@ -136,14 +137,14 @@ def test_what_the_server_cannot_do_is_refused_by_name(ask: Callable[..., Any], s
     assert words in str(caught.value)
 
 
-def test_a_prompt_that_is_too_long_is_refused_before_anything_is_computed(ask: Callable[..., Any], service: Service) -> None:
-    before = service.generator.usage
+def test_a_prompt_that_is_too_long_is_refused_before_anything_is_computed(ask: Callable[..., Any]) -> None:
+    before = ask(max_tokens=1)  # what the cache holds is not touched by the others
     for settings in ({"messages": [{"role": "user", "content": "a" * CONTEXT}]}, {"max_tokens": CONTEXT}):
         with pytest.raises(openai.BadRequestError) as caught:
             ask(**settings)
         assert caught.value.code == "context_length_exceeded"
         assert f"has room for {CONTEXT}" in str(caught.value)
-    assert service.generator.usage is before
+    assert ask(max_tokens=1).usage.prompt_tokens_details.cached_tokens == before.usage.prompt_tokens - 1
 
 
 def test_another_model_another_key_and_another_path_are_refused(client: openai.OpenAI, address: str) -> None:
@@ -221,7 +222,7 @@ def test_what_fails_inside_is_a_500_and_the_log_has_nothing_of_the_request(
         raise RuntimeError("hello")
 
     with monkeypatch.context() as patch:
-        patch.setattr(service.generator, "generate", fail)
+        patch.setattr(RunningBatch, "join", fail)
         with pytest.raises(openai.InternalServerError, match="its log says where"):
             ask()
         with pytest.raises(openai.APIError, match="its log says where"):
@@ -256,17 +257,16 @@ def test_metrics_count_tokens_answers_and_requests_and_quote_none_of_them(ask: C
     assert "secret" not in get(address, "/metrics")[2]
 
 
-def test_a_stream_says_that_it_lives_while_a_prompt_is_long(
-    ask: Callable[..., Any], address: str, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    generate = service.generator.generate
+def test_a_stream_says_that_it_lives_while_a_prompt_is_long(ask: Callable[..., Any], address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    advance, calls = RunningBatch.advance, iter(range(100))
 
-    def slowly(requests: Any, top: int, progress: Callable[[int, int], None]) -> Any:
-        progress(1, 4)
-        time.sleep(0.3)
-        yield from generate(requests, top, progress)
+    def slowly(batch: RunningBatch) -> Advance:
+        if next(calls) == 0:
+            return Advance([], (1, 4))
+        time.sleep(0.1)
+        return advance(batch)
 
-    monkeypatch.setattr(service.generator, "generate", slowly)
+    monkeypatch.setattr(RunningBatch, "advance", slowly)
     monkeypatch.setattr(chat_response, "PATIENCE", 0.05)
     connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
     body = json.dumps({"model": NAME, "messages": HELLO, "max_tokens": 2, "stream": True})

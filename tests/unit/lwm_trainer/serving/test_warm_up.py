@@ -14,12 +14,14 @@ def test_no_prompt_compiles_a_program_after_it() -> None:
     warm_up(generator)
     assert generator.cache_use == 0
     compiled, steps = generator.engine.programs, generator._steps
-    programs: Sequence[Any] = (compiled.prefill, compiled.logits, steps.first, steps.next)
+    programs: Sequence[Any] = (compiled.prefill, compiled.logits, compiled.copy_row, steps.join, steps.leave, steps.next)
     sizes = [program._cache_size() for program in programs]
     assert all(sizes)
     for letters in (1, 40, CONTEXT - 40):
         prompt = generator.vocabulary.prompt("a" * letters)
         for filters in (Filters(), Filters(temperature=0.5, top_k=3, top_p=0.9)):
-            for _ in generator.generate([Request(prompt, Settings(max_tokens=4, stop_ids=(3,), text=filters))]):
-                pass
+            request = Request(prompt, Settings(max_tokens=4, stop_ids=(3,), text=filters))
+            for requests in ([request], [request] * 2):
+                for _ in generator.generate(requests):
+                    pass
     assert [program._cache_size() for program in programs] == sizes
