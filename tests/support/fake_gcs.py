@@ -72,6 +72,11 @@ class _Answer(BaseHTTPRequestHandler):
         self.server.objects[name] = content.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n")
         return self._answer(200, json.dumps(self.server.about(name)).encode())
 
+    def do_DELETE(self) -> None:
+        url, _ = self._asked()
+        content = self.server.objects.pop(unquote(url.partition("/b/lwm/o/")[2]), None)
+        return self._refuse(404) if content is None else self._answer(204, b"")
+
     def _asked(self) -> tuple[str, dict[str, str]]:
         url = urlsplit(self.path)
         self.server.requests.append(f"{self.command} {url.path}")

@@ -36,6 +36,7 @@ from lwm_trainer.step.global_batch import GlobalBatches
 from lwm_trainer.step.train_step import State, TrainProgram, make_program
 from lwm_trainer.step.validation_step import ValidationStep
 from lwm_trainer.storage.write_probe import require_writable
+from lwm_trainer.tracking.start import start_feed
 from lwm_trainer.validate import Validation, compile_validation, mean_loss, require_gate
 
 
@@ -125,11 +126,13 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
                 tracker.enter(Phase.SAVING)
                 observer.committed(saver.wait())
                 saver.finish_checksums()
+                observer.close()
                 raise sigterm.SavedOnRequest(f"SIGTERM: step {done} is saved")
             observer.committed(saver.newly_committed())
     except DivergedError:
         tracker.enter(Phase.SAVING)
         observer.committed(saver.wait())  # a save in progress is from before the divergence: a rollback may need it
+        observer.close()
         raise
 
     tracker.enter(Phase.SAVING)
@@ -139,6 +142,7 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
     state_hash = fingerprint.to_hex(program.state_hash(state))
     observer.committed(saver.wait())
     saver.close()
+    observer.close()
     losses = record.validated(run.steps)
     require_gate(run, losses)
     final = config.FinalReport(
@@ -214,6 +218,7 @@ class StepObserver:
         self._tracker, self._reporter, self._record, self._feed = tracker, reporter, record, feed
         self._tokens_seen = feed.tokens_seen(done)
         self._metrics = Metrics(run.training, run.stage, run.metrics_port) if reporter is not None else None
+        self._trackers = start_feed(run, record, done, self._metrics.tracker_failed) if self._metrics is not None else None
         self._pending: tuple[int, Any] | None = None
         self._clock = time.monotonic()
 
@@ -244,6 +249,13 @@ class StepObserver:
         if step is not None and self._reporter is not None and self._metrics is not None:
             self._reporter.committed(step)
             self._metrics.committed(step)
+        if step is not None and self._trackers is not None:
+            self._trackers.committed(step)
+
+    def close(self) -> None:
+        """Hand over to the trackers what is committed; waits some seconds at most."""
+        if self._trackers is not None:
+            self._trackers.close()
 
     def _observe(self, step: int, step_metrics: Any) -> None:
         """Raises DivergedError after the step is entered in the record."""
@@ -278,4 +290,5 @@ class StepObserver:
             seconds=seconds,
             batch_tokens=tokens,
             tokens_seen=self._tokens_seen,
+            finished_at=time.time(),
         )

@@ -19,7 +19,7 @@ from lwm_operator.api.resource import Resource
 from lwm_operator.api.rules import guarded, immutable, list_map, rule
 from lwm_operator.api.stage import Stage
 from lwm_operator.api.storage import Checkpoint, Location
-from lwm_trainer.config import Model, Precision
+from lwm_trainer.config import Model, Precision, Trackers
 
 CPUS = "self.accelerator.cpu.hosts * self.accelerator.cpu.devicesPerHost"
 GPUS = "self.accelerator.gpu.hosts * self.accelerator.gpu.perHost"
@@ -114,6 +114,7 @@ class Spec(Resource):
     """Stages in the order in which they run. Each stage starts from the final parameters of the previous stage."""
     pod_template: PodTemplate = PodTemplate()
     execution: Execution = Execution()
+    trackers: Trackers = Trackers()
     failure_policy: FailurePolicy = FailurePolicy()
     suspend: bool = Field(
         default=False,

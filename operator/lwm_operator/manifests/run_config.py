@@ -54,6 +54,7 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
         ),
         start=attempt.start,
         hang=spec.failure_policy.hang,
+        trackers=spec.trackers,
         compile_cache=f"{spec.checkpoint.base}/compile-cache",
         lease=Lease(namespace=about.namespace, name=attempt.name),
         metrics_port=ports.metrics,

@@ -93,7 +93,7 @@ def _index_damage(folder: epath.Path, parts: tuple[str, ...]) -> str | None:
 
 def _items(folder: epath.Path) -> tuple[str, ...]:
     """The items of a commit that hold arrays."""
-    return ("params", "optimizer", "record", *(("ema",) if (folder / "ema").exists() else ()))
+    return ("params", "optimizer", "record", *(item for item in ("ema", "timings") if (folder / item).exists()))
 
 
 def _owner(name: str) -> int:

@@ -41,6 +41,7 @@ from lwm_trainer.config.progress import FinalReport, Phase, Progress, Terminatio
 from lwm_trainer.config.run import Checkpoint, Packing, RunConfig
 from lwm_trainer.config.start import Rollback, Start
 from lwm_trainer.config.theta import FITTED_HEAD_DIM, least_theta
+from lwm_trainer.config.trackers import Trackers
 from lwm_trainer.config.validation import MAX_VALIDATIONS, PositionLoss, Validation, ValidationLoss
 from lwm_trainer.config.violations import Violation, optimizer_violations, violations
 
@@ -111,6 +112,7 @@ __all__ = [
     "SkipSpikes",
     "Start",
     "TerminationMessage",
+    "Trackers",
     "Validation",
     "ValidationLoss",
     "VersionedRecord",

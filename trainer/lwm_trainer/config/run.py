@@ -16,6 +16,7 @@ from lwm_trainer.config.names import METRICS_PORT
 from lwm_trainer.config.optimizer import Optimizer
 from lwm_trainer.config.precision import Precision
 from lwm_trainer.config.start import Start
+from lwm_trainer.config.trackers import Trackers
 from lwm_trainer.config.validation import Validation
 from lwm_trainer.config.violations import Violation, optimizer_violations, violations
 
@@ -61,6 +62,7 @@ class RunConfig(VersionedRecord):
     checkpoint: Checkpoint
     start: Start = Start()
     hang: Hang = Hang()
+    trackers: Trackers = Trackers()
     compile_cache: str | None = None
     lease: Lease | None = None
     """Lease for progress reports; None outside Kubernetes, where progress is only printed."""

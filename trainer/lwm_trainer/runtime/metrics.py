@@ -45,6 +45,10 @@ class Metrics:
         ).labels(training, stage)
         self._rate = gauge("tokens_per_second", "Tokens a second in the last step, all hosts together")
         self._committed = gauge("committed_step", "Step of the last complete checkpoint")
+        tracker_failures = Counter(
+            "lwm_trainer_tracker_failures", "Failures to hand committed steps to a tracker", (*names, "tracker"), registry=self.registry
+        )
+        self._tracker_failures = partial(tracker_failures.labels, training, stage)
         self._tokens = Counter("lwm_trainer_tokens", "Tokens this process's gang has trained on", names, registry=self.registry).labels(
             training, stage
         )
@@ -77,3 +81,7 @@ class Metrics:
     def committed(self, step: int) -> None:
         """The checkpoint of `step` is complete."""
         self._committed.set(step)
+
+    def tracker_failed(self, tracker: str) -> None:
+        """A tracker did not take committed steps."""
+        self._tracker_failures(tracker).inc()

@@ -32,6 +32,8 @@ class StepReport:
     """Tokens of the global batch, without padding."""
     tokens_seen: int
     """Tokens since the stage began, without padding."""
+    finished_at: float = 0.0
+    """Unix time at which the numbers had arrived; 0: unknown."""
 
     @property
     def tokens_per_second(self) -> float:

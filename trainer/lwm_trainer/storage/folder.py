@@ -45,6 +45,10 @@ class Folder(ABC):
         """A path to write to. When the context ends without an error, the file gets its name and replaces one of the same name."""
 
     @abstractmethod
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+
+    @abstractmethod
     def tidy(self) -> None:
         """Remove what killed writers have left."""
 
@@ -90,6 +94,10 @@ class _Disk(Folder):
                     raise
             finally:
                 path.unlink(missing_ok=True)
+
+    def remove(self, name: str) -> None:
+        with self._errors():
+            (self._path / name).unlink(missing_ok=True)
 
     def tidy(self) -> None:
         with self._errors():
@@ -146,6 +154,15 @@ class _Bucket(Folder):
                 self._blob(name).upload_from_filename(str(place / name), retry=DEFAULT_RETRY, timeout=_TIMEOUT_SECONDS)
         finally:
             shutil.rmtree(place, ignore_errors=True)
+
+    def remove(self, name: str) -> None:
+        from google.api_core.exceptions import NotFound
+
+        with self._errors():
+            try:
+                self._blob(name).delete()
+            except NotFound:
+                return
 
     def tidy(self) -> None:
         """Nothing to do: an upload that did not complete is invisible."""

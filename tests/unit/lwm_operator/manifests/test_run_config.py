@@ -52,6 +52,11 @@ def test_a_source_is_one_path_for_the_trainer(source: dict[str, Any], uri: str) 
     assert run_of(datasets=[dataset(source=source)]).datasets[0].uri == uri
 
 
+def test_the_trackers_reach_the_trainer() -> None:
+    assert not run_of().trackers.tensorboard
+    assert run_of(trackers={"tensorboard": True}).trackers.tensorboard
+
+
 def test_a_ready_data_set_comes_with_its_token_store() -> None:
     config = run_of(prepared={"books": "gs://lwm/runs/datasets/00"}, datasets=[dataset(), dataset("poems")])
     assert [entry.prepared for entry in config.datasets] == ["gs://lwm/runs/datasets/00", None]

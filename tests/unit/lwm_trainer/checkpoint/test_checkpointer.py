@@ -1,5 +1,6 @@
 """What a checkpoint is restored onto, what is refused, and that every optimizer goes on from it as if nothing had been."""
 
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from lwm_trainer.checkpoint.checkpointer import Saver, restore_all
+from lwm_trainer.checkpoint.checkpointer import Saver, read_record, restore_all
 from lwm_trainer.checkpoint.training_record import Record
 from lwm_trainer.config import DataIdentity
 from lwm_trainer.model.llama import Params
@@ -16,7 +17,7 @@ from lwm_trainer.runtime.errors import CheckpointMismatchError
 from lwm_trainer.step import optimizer as optimizer_module
 from lwm_trainer.step.optimizer import make_optimizer
 from lwm_trainer.step.train_step import State, make_program
-from support.builders import a_run
+from support.builders import a_run, a_step_report
 from support.tiny_models import one_device_mesh, random_params
 
 TOKENIZER = "0" * 64
@@ -40,6 +41,24 @@ def test_a_stage_does_not_go_on_with_another_number_of_steps(steps: int, tmp_pat
         CheckpointMismatchError, match=f"/1: steps is {run.steps} in the checkpoint, but {steps} in this run: use the number"
     ):
         restore_all(other, TOKENIZER, f"{run.attempt_folder()}/1", 1, abstract, data)
+
+
+def test_timings_are_kept_beside_the_record_and_a_checkpoint_without_them_is_read(tmp_path: Path) -> None:
+    run = a_run(checkpoint={"root": str(tmp_path), "save_interval_steps": 1})
+    record = Record.empty(run.steps)
+    record.add(a_step_report(1, seconds=2.5, batch_tokens=500, finished_at=1_800_000_000.5))
+    saver = Saver(run, run.mesh, TOKENIZER)
+    saver.save(1, State(params={"w": np.ones(3, np.float32)}, optimizer={"m": np.ones(3, np.float32)}), record)
+    saver.wait()
+    saver.close()
+    folder = Path(run.attempt_folder(), "1")
+    timings = read_record(str(folder), run.steps).timings
+    assert [timings.seconds.tolist(), timings.tokens.tolist()] == [[2.5, 0.0, 0.0], [500, 0, 0]]
+    assert timings.finished_at.tolist() == [1_800_000_000, 0, 0]
+    shutil.rmtree(folder / "timings")
+    before = read_record(str(folder), run.steps)
+    assert before.hash() == record.hash()
+    assert before.timings.seconds.tolist() == [0.0, 0.0, 0.0]
 
 
 SMALL = {"layers": 1, "width": 8, "heads": 2, "kv_heads": 1, "head_dim": 4, "mlp_width": 8, "vocab_size": 16}

@@ -21,6 +21,17 @@ def test_the_record_keeps_the_very_bits_and_a_step_done_twice_stands_once() -> N
     assert record.hash() != before
 
 
+def test_how_long_a_step_took_is_kept_and_no_part_of_the_hash() -> None:
+    slow, fast = Record.empty(2), Record.empty(2)
+    slow.add(a_step_report(2, seconds=9.0))
+    fast.add(a_step_report(2, seconds=1.0))
+    assert slow.hash() == fast.hash()
+    assert (slow.timings.seconds.tolist(), fast.timings.seconds.tolist()) == ([0.0, 9.0], [0.0, 1.0])
+    copy = slow.timings.copy()
+    slow.timings.add(a_step_report(1, seconds=3.0))
+    assert copy["seconds"].tolist() == [0.0, 9.0]
+
+
 def test_a_copy_is_not_changed_by_later_steps() -> None:
     record = Record.empty(2)
     copy = record.copy()

@@ -29,6 +29,14 @@ def test_what_a_scrape_sees() -> None:
         assert "lwm_trainer_" + line % labels in lines
 
 
+def test_failures_of_each_tracker_are_counted() -> None:
+    metrics = Metrics("bible", "ctx512", None)
+    for tracker in ("wandb", "tensorboard", "wandb"):
+        metrics.tracker_failed(tracker)
+    labels = {"training": "bible", "stage": "ctx512", "tracker": "wandb"}
+    assert metrics.registry.get_sample_value("lwm_trainer_tracker_failures_total", labels) == 2
+
+
 def test_skipped_steps_are_counted() -> None:
     metrics = Metrics("bible", "ctx512", None)
     for skipped in (True, False, True, None):
