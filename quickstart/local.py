@@ -7,12 +7,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lwm_cli.errors import FileError
 from lwm_cli.local.folder import TRAINING, TrainingFolder
 from lwm_cli.local.job import RUN_CONFIG
 from lwm_cli.local.local_cluster import ATTEMPTS
 from lwm_cli.local.manifest import Options, load_local
 from lwm_cli.train import train
-from lwm_cli.training import FileError
 from lwm_operator.api.names import job_name
 from lwm_operator.api.status import Phase
 from lwm_operator.api.training import Training

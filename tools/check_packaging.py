@@ -29,7 +29,7 @@ class Probe:
 
 PROBES: dict[str, list[Probe]] = {
     "": [
-        Probe("lwm --help", 0, "usage: lwm"),
+        Probe("lwm --help", 0, "Usage: lwm"),
         Probe("lwm --version", 0, "lwm 0."),
         Probe("lwm-operator --help", 0, "LWM_TRAINER_IMAGE"),
         Probe("lwm-trainer --help", 0, "LWM_CONFIG"),
@@ -65,7 +65,7 @@ PROBES: dict[str, list[Probe]] = {
         Probe("lwm serve none --host 0.0.0.0", 2, "LWM_API_KEY"),
     ],
     "fit": [
-        Probe("lwm fit --help", 0, "usage: lwm fit"),
+        Probe("lwm fit --help", 0, "Usage: lwm fit"),
         Probe(f"lwm fit {ROOT}/examples/laptop.yaml", 0),
     ],
 }

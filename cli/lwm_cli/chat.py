@@ -4,11 +4,7 @@ import sys
 import time
 from typing import Any
 
-import click
-
-from lwm_cli.commands import run
-from lwm_cli.failures import report_failures
-from lwm_cli.generation_options import checkpoint_options, filter_options, take_filters, take_generator
+from lwm_cli.generation_options import take_filters, take_generator
 from lwm_trainer.sampling.answer import Answer
 from lwm_trainer.sampling.conversation import Conversations, Template, make_conversations
 from lwm_trainer.sampling.generator import Generator
@@ -19,21 +15,9 @@ PROMPT = "> "
 
 Message = dict[str, Any]
 
-HELP = """Talk with the model in CHECKPOINT, which is what `lwm sample` takes.
 
-Type a message and Enter. An empty line is skipped, /new forgets the conversation, Ctrl-C ends an answer, Ctrl-D ends the talk.
-Messages may also come from a pipe, one a line."""
-
-
-@click.command("chat", help=HELP)
-@checkpoint_options
-@click.option("--template", type=click.Choice(["lwm", "tokenizer"]), default="lwm", show_default=True, help="Format of conversations.")
-@click.option("--system", metavar="TEXT", help="The system's message. Default: that of the template.")
-@click.option("--max-tokens", type=int, default=512, show_default=True, help="Tokens of an answer, at most.")
-@filter_options
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed and messages get the same answers.")
-@report_failures
-def command(template: Template, system: str | None, max_tokens: int, seed: int, **options: Any) -> int:
+def chat_with_checkpoint(template: Template, system: str | None, max_tokens: int, seed: int, **options: Any) -> int:
+    """Talk until the input ends. Returns the exit code. Raises what loading raises."""
     text, vision = take_filters(options), take_filters(options, "vision_")
     generator = take_generator(options, reserve=True)
     conversations = make_conversations(generator.vocabulary, template)
@@ -85,8 +69,3 @@ def _read_line() -> str | None:
         return (input(PROMPT) if sys.stdin.isatty() else input()).strip()
     except (EOFError, KeyboardInterrupt):
         return None
-
-
-def main(arguments: list[str]) -> int:
-    """Returns the exit code."""
-    return run(command, "lwm chat", arguments)

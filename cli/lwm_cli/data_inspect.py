@@ -1,12 +1,12 @@
 """`lwm data inspect FILE.yaml|FOLDER`: shows one row of a stage or of a prepared data set as readable text."""
 
-import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-from lwm_cli.data_options import absolute, add_arguments, load_training, run_config_for
+from lwm_cli.data_options import DatasetOptions, absolute, load_training, run_config_for
+from lwm_cli.errors import FileError
 from lwm_cli.row_view import RowView, render, view_row
-from lwm_cli.training import FileError
 from lwm_trainer.config import Dataset, RunConfig
 from lwm_trainer.data.documents.in_memory import load_documents
 from lwm_trainer.data.documents.store import TokenStore
@@ -18,28 +18,27 @@ CONTEXT_LENGTH = 4096
 """Tokens of a row of a prepared data set, which belongs to no stage."""
 
 
-def main(arguments: list[str]) -> int:
-    """Returns the exit code. Raises FileError and the errors of data and storage."""
-    parser = argparse.ArgumentParser(prog="lwm data inspect", description="Show one row as training sees it.")
-    parser.add_argument(
-        "target", metavar="FILE.yaml|FOLDER", help="the file of an LWMTraining, or the folder (also gs://) of a prepared data set"
-    )
-    add_arguments(parser)
-    parser.add_argument("--stage", metavar="NAME", help="stage of the file (default: the first that draws on the data set)")
-    parser.add_argument("--row", type=int, default=0, metavar="N", help="row of the stage, from 0 (default: %(default)s)")
-    parser.add_argument(
-        "--context-length", type=int, metavar="N", help=f"tokens of a row (default: that of the stage; {CONTEXT_LENGTH} for a folder)"
-    )
-    parser.add_argument("--whole", action="store_true", help="show the whole text, not only both ends of long documents")
-    options = parser.parse_args(arguments)
-    if options.row < 0 or (options.context_length or 8) < 8:
-        parser.error("--row counts from 0, --context-length is at least 8")
-    run = _run_of_file(options) if Path(options.target).is_file() else _run_of_store(options)
+@dataclass(frozen=True)
+class Shown:
+    """Which row is shown, and how."""
+
+    stage: str | None
+    """None: the first that draws on the data set."""
+    row: int
+    context_length: int | None
+    """None: that of the stage, CONTEXT_LENGTH for a prepared data set."""
+    whole: bool
+    """Not only both ends of long documents."""
+
+
+def inspect_row(target: str, options: DatasetOptions, shown: Shown) -> int:
+    """Print a row. Returns the exit code. Raises FileError and the errors of data and storage."""
+    run = _run_of_file(target, options, shown) if Path(target).is_file() else _run_of_store(target, options, shown)
     tokenizer = Tokenizer.load(run.tokenizer, run.model.vocab_size)
-    row = view_row(run, load_documents(run, tokenizer), options.row)
+    row = view_row(run, load_documents(run, tokenizer), shown.row)
     print(row.summary, file=sys.stderr)
-    print(_title(run, row, options.row))
-    for line in render(row, tokenizer, colour=sys.stdout.isatty(), whole=options.whole):
+    print(_title(run, row, shown.row))
+    for line in render(row, tokenizer, colour=sys.stdout.isatty(), whole=shown.whole):
         print(line)
     return 0
 
@@ -50,19 +49,19 @@ def _title(run: RunConfig, row: RowView, number: int) -> str:
     return f"{run.stage}, row {number}: data set {row.dataset}, {share}, documents: {len(row.segments)}"
 
 
-def _run_of_file(options: argparse.Namespace) -> RunConfig:
-    run = run_config_for(load_training(Path(options.target), options), options, options.dataset, options.stage)
-    length = options.context_length or run.context_length
+def _run_of_file(target: str, options: DatasetOptions, shown: Shown) -> RunConfig:
+    run = run_config_for(load_training(Path(target), options), options, options.dataset, shown.stage)
+    length = shown.context_length or run.context_length
     return run.model_copy(update={"context_length": length, "batch_tokens": length * run.rows})
 
 
-def _run_of_store(options: argparse.Namespace) -> RunConfig:
+def _run_of_store(target: str, options: DatasetOptions, shown: Shown) -> RunConfig:
     """A run config of one row per step. Its model is never computed."""
-    uri = absolute(options.target)
+    uri = absolute(target)
     if PREPARED not in folder(uri).names():
-        raise FileError(f"{options.target}: neither a file nor the folder of a prepared data set: prepare it (lwm data prepare)")
+        raise FileError(f"{target}: neither a file nor the folder of a prepared data set: prepare it (lwm data prepare)")
     content = TokenStore.open(uri, "").recipe
-    recipe, length = content["recipe"], options.context_length or CONTEXT_LENGTH
+    recipe, length = content["recipe"], shown.context_length or CONTEXT_LENGTH
     dataset = Dataset.read(recipe["dataset"] | {"name": "prepared", "uri": content["source"], "prepared": uri})
     vision = {"vision": {"vocabSize": recipe["visionVocabSize"]}} if "visionVocabSize" in recipe else {}
     shape = {"layers": 1, "width": 8, "heads": 1, "kvHeads": 1, "headDim": 8, "mlpWidth": 8}

@@ -1,21 +1,24 @@
 """Options that choose data sets and a stage, and replace addresses that exist only in pods."""
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
-from lwm_cli.training import FileError, load, stages
+from lwm_cli.errors import FileError
+from lwm_cli.training import load, stages
 from lwm_operator.api.training import Training
 from lwm_trainer.config import RunConfig
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that `lwm data` commands share."""
-    parser.add_argument("--dataset", metavar="NAME", help="only this data set")
-    parser.add_argument("--source", metavar="PATH", help="its files on this machine, instead of those on the claim")
-    parser.add_argument("--tokenizer", metavar="FILE", help="a tokenizer.json on this machine, instead of the one on the claim")
+@dataclass(frozen=True)
+class DatasetOptions:
+    """Which data set, and what stands in for addresses that exist only in pods; None: as the file says."""
+
+    dataset: str | None
+    source: str | None
+    tokenizer: str | None
 
 
-def load_training(file: Path, options: argparse.Namespace) -> Training:
+def load_training(file: Path, options: DatasetOptions) -> Training:
     """Load the file. Raises FileError, also when it does not have the data set of `--dataset`."""
     training = load(file)
     names = [dataset.name for dataset in training.spec.datasets]
@@ -26,7 +29,7 @@ def load_training(file: Path, options: argparse.Namespace) -> Training:
     return training
 
 
-def run_config_for(training: Training, options: argparse.Namespace, dataset: str | None, stage: str | None = None) -> RunConfig:
+def run_config_for(training: Training, options: DatasetOptions, dataset: str | None, stage: str | None = None) -> RunConfig:
     """The run config of a stage with one of its data sets, or with all for None, none of them prepared.
 
     Without a stage, it is the first stage that draws on the data set. Raises FileError when there is none.

@@ -1,6 +1,5 @@
 """`lwm data prepare FILE.yaml --out ROOT`: prepares the data sets of an LWMTraining as token stores, with processes of this machine."""
 
-import argparse
 import os
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lwm_cli.data_options import absolute, add_arguments, load_training, run_config_for
+from lwm_cli.data_options import DatasetOptions, absolute, load_training, run_config_for
 from lwm_cli.training import stages
 from lwm_trainer.config import PROCESS_INDEX_VARIABLE, Dataset, Preparation, PrepareConfig, RunConfig, TerminationMessage
 from lwm_trainer.data.errors import DataError
@@ -23,29 +22,24 @@ _REDRAW_SECONDS = 0.1
 """Seconds between two updates of the progress line on a terminal."""
 
 
-def main(arguments: list[str]) -> int:
-    """Returns the exit code. Raises FileError and the errors of data and storage."""
-    parser = argparse.ArgumentParser(prog="lwm data prepare", description="Prepare data sets as token stores.")
-    parser.add_argument("file", type=Path, help="an LWMTraining, as kubectl would apply it")
-    add_arguments(parser)
-    parser.add_argument("--out", required=True, metavar="ROOT", help="a folder, also gs://; each data set gets a folder in it")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: %(default)s)")
-    options = parser.parse_args(arguments)
-    if options.workers < 1:
-        parser.error("--workers: at least one")
-    for run, dataset in _datasets(options):
-        config = _config(run, dataset, absolute(options.out), options.workers)
-        with _other_workers(config) as workers:
-            prepared = prepare(config, 0, PreparationReport(_Progress(dataset.name, workers)))
+def prepare_datasets(file: Path, options: DatasetOptions, out: str, workers: int) -> int:
+    """Prepare data sets of the training in the file into the root `out`. Returns the exit code.
+
+    Raises FileError and the errors of data and storage.
+    """
+    for run, dataset in _datasets(file, options):
+        config = _config(run, dataset, absolute(out), workers)
+        with _other_workers(config) as others:
+            prepared = prepare(config, 0, PreparationReport(_Progress(dataset.name, others)))
         if prepared is not None:
             skipped = f", {prepared.skipped} records skipped" if prepared.skipped else ""
             print(f"{dataset.name}: {prepared.uri}: {prepared.documents} documents, {prepared.tokens} tokens{skipped}", flush=True)
     return 0
 
 
-def _datasets(options: argparse.Namespace) -> Iterator[tuple[RunConfig, Dataset]]:
+def _datasets(file: Path, options: DatasetOptions) -> Iterator[tuple[RunConfig, Dataset]]:
     """The data sets to prepare, each with the run config of a stage that draws on it."""
-    training = load_training(options.file, options)
+    training = load_training(file, options)
     names = dict.fromkeys(each.name for _, run in stages(training, None) for each in run.datasets)
     for name in [options.dataset] if options.dataset else names:
         run = run_config_for(training, options, name)

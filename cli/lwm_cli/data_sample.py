@@ -3,11 +3,9 @@
 from pathlib import Path
 from pydoc_data.topics import topics
 
-import click
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from lwm_cli.commands import run
-from lwm_cli.training import FileError
+from lwm_cli.errors import FileError
 
 VOCABULARY = 2048
 BEGIN, END = "<s>", "</s>"
@@ -47,10 +45,8 @@ spec:
 """
 
 
-@click.command("sample")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
-def command(folder: Path) -> int:
-    """Write texts (the topics of the Python manual), a tokenizer that was trained on them, and a training to try, into DIR."""
+def make_sample(folder: Path) -> int:
+    """Write the sample and say what it is. Returns the exit code. Raises FileError."""
     try:
         write_sample(folder)
     except OSError as error:
@@ -79,8 +75,3 @@ def tokenizer() -> Tokenizer:
     )
     trained.train_from_iterator([text for _, text in sorted(topics.items())], trainer)
     return trained
-
-
-def main(arguments: list[str]) -> int:
-    """Returns the exit code. Raises FileError."""
-    return run(command, "lwm data sample", arguments)

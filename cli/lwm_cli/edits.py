@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import yaml
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
-from lwm_cli.training import FileError
+from lwm_cli.errors import FileError
 from lwm_cli.yaml_nodes import YamlError, documents, value_of
 
 _STEP = re.compile(r"\.?([A-Za-z][A-Za-z0-9]*)|\[([^\]\[]+)\]")

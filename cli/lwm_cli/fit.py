@@ -1,12 +1,13 @@
 """`lwm fit FILE.yaml`: compiles every stage of an LWMTraining for its accelerator, without the accelerator."""
 
-import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lwm_cli.training import FileError, load, stages
+from lwm_cli.errors import FileError
+from lwm_cli.training import load, stages
 from lwm_operator.api.accelerator import Accelerator
+from lwm_operator.api.training import Training
 from lwm_operator.plan.validation.warnings import warnings
 from lwm_trainer.config import RunConfig
 from lwm_trainer.fit.compile.compiler import FitError
@@ -20,29 +21,20 @@ from lwm_trainer.fit.search import MAX_COMPILES, search, settings_line, yaml_sni
 NO_COMPILER = "a GPU program cannot be compiled without a GPU: memory arithmetic only"
 
 
-def main(arguments: list[str]) -> int:
-    """Returns the exit code: 0 if all stages fit, 1 if one does not, 2 if the file is wrong or this machine cannot compile."""
-    parser = argparse.ArgumentParser(prog="lwm fit", description="Does each stage fit its accelerator, and how fast will it be?")
-    parser.add_argument("file", type=Path, help="an LWMTraining, as kubectl would apply it")
-    parser.add_argument("--stage", help="only this stage")
-    parser.add_argument("--out", type=Path, help="a folder for fit.md and fit.png")
-    parser.add_argument(
-        "--search",
-        type=int,
-        default=MAX_COMPILES,
-        metavar="N",
-        help="other settings to compile when a stage does not fit (default: %(default)s; 0: none)",
-    )
-    options = parser.parse_args(arguments)
-    try:
-        return _fit(options.file, options.stage, options.out, options.search)
-    except (FileError, FitError) as error:
-        print(error, file=sys.stderr)
-        return 2
+def fit_file(file: Path, only: str | None, out: Path | None, limit: int | None) -> int:
+    """Print a report of each stage, or of the one named `only`; compile at most `limit` other settings (None: MAX_COMPILES) where
+    one does not fit.
 
-
-def _fit(file: Path, only: str | None, out: Path | None, limit: int) -> int:
+    Returns the exit code: 0 if all stages fit, 1 if one does not. Raises FileError, also where this machine cannot compile.
+    """
     training = load(file)
+    try:
+        return _fit(training, only, out, MAX_COMPILES if limit is None else limit)
+    except FitError as error:
+        raise FileError(str(error)) from error
+
+
+def _fit(training: Training, only: str | None, out: Path | None, limit: int) -> int:
     selected = list(stages(training, only))
     pages, plotted, failed = list[str](), list[tuple[str, FitResult]](), False
     for warning in warnings(training.spec):

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from lwm_cli.errors import PlaceError
 from lwm_cli.local.folder import RUNS, TRAINING, TrainingFolder, parse_stored
 from lwm_operator.api.names import KIND, PLURAL
 from lwm_operator.api.training import Training
 
 Body = dict[str, Any]
 SECONDS = 60
-
-
-class PlaceError(Exception):
-    """There is no such training, or its place does not answer."""
 
 
 class Place(Protocol):
@@ -91,6 +88,11 @@ def place_of(target: str, words: Sequence[str] = ()) -> Place:
     if Path(target).is_dir() or "/" in target:
         raise PlaceError(f"{target}: no lwm train has written there: give the folder that it named, or the name of a training in a cluster")
     return ClusterPlace(target, words)
+
+
+def cluster_words(namespace: str | None, context: str | None) -> list[str]:
+    """kubectl's options for a namespace and a context."""
+    return [*([f"--namespace={namespace}"] if namespace else []), *([f"--context={context}"] if context else [])]
 
 
 def local_places() -> list[FolderPlace]:

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lwm_cli.commands import run
-from lwm_cli.failures import report_failures
-from lwm_cli.generation_options import checkpoint_options, filter_options, media_options, take_filters, take_generator, take_media
+from lwm_cli.generation_options import take_filters, take_generator, take_media
 from lwm_trainer.sampling.answer import Answer
 from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.prompt import TokenRow
@@ -25,33 +23,8 @@ DEFAULT_TOKENS = 256
 LONG_PROMPT = 4096
 """Tokens from which on the progress of a prefill is shown."""
 
-HELP = """Continue a prompt with the model in CHECKPOINT.
 
-CHECKPOINT is a folder of `lwm train`, a folder of checkpoints or one commit of any training (a path or gs://…), what `lwm convert` wrote,
-or a folder of a Hugging Face Llama. The answer goes to standard output as it comes, figures go to standard error."""
-
-
-@click.command("sample", help=HELP)
-@checkpoint_options
-@click.option("--prompt", help="The text to continue.")
-@click.option("--prompt-file", type=click.Path(path_type=Path, dir_okay=False), help="A file with the text to continue.")
-@click.option(
-    "--max-tokens", type=int, metavar="N", help=f"Tokens of the answer. Default: {DEFAULT_TOKENS}, or what the context has room for."
-)
-@filter_options
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed draws the same answer.")
-@click.option("--samples", type=click.IntRange(1), default=1, help="Answers to the same prompt, with seeds one after the other.")
-@click.option("--stop", multiple=True, metavar="TEXT", help="Ends the answer where it would be written. May be given again.")
-@click.option("--ignore-end", is_flag=True, help="Go on after the token that ends a document.")
-@click.option("--frames", metavar="N[-M]", help="Answer with pictures: exactly N frames, or N to M. Ends after them.")
-@media_options
-@click.option("--show", multiple=True, metavar="FILE", help="A picture or clip before the prompt's text. May be given again.")
-@click.option("--extend", metavar="FILE", help="A picture or clip after the text, which the answer's frames continue.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the answers' pictures and clips.")
-@click.option("--guidance", type=float, default=1.0, show_default=True, help="Scale of classifier-free guidance in vision.")
-@click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON: text, tokens, codes of frames, log-probabilities.")
-@report_failures
-def command(
+def sample_checkpoint(
     prompt: str | None,
     prompt_file: Path | None,
     samples: int,
@@ -61,6 +34,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> int:
+    """Print what the model writes after the prompt. Returns the exit code. Raises UsageError, and what loading raises."""
     text = prompt_text(prompt, prompt_file, optional=bool(show or extend))
     frames = parse_frames(options["frames"]) if options["frames"] is not None else (1, 1) if extend else None
     filters = {"text": take_filters(options), "vision": take_filters(options, "vision_")}
@@ -168,8 +142,3 @@ def parse_frames(text: str) -> tuple[int, int]:
     if not all(number.isdecimal() and 0 < int(number) <= ANY_FRAMES for number in numbers):
         raise click.UsageError(f"--frames {text}: write a number of frames, 1 or more, or two numbers with - between them")
     return int(numbers[0]), int(numbers[1])
-
-
-def main(arguments: list[str]) -> int:
-    """Returns the exit code."""
-    return run(command, "lwm sample", arguments)

@@ -8,6 +8,7 @@ import pydantic
 from yaml import MappingNode, Node, ScalarNode
 
 from lwm_cli.cel_rules import rule_errors
+from lwm_cli.errors import FileError
 from lwm_cli.strict_manifest import StrictReader, dotted, path_in
 from lwm_cli.yaml_nodes import YamlError, documents, line_of, scalar
 from lwm_operator.api.names import API_VERSION, KIND
@@ -20,10 +21,6 @@ from lwm_operator.plan.stage_handover import start_of
 from lwm_operator.plan.stage_status import stage_entries
 from lwm_operator.plan.validation.validate import validate
 from lwm_trainer.config import RunConfig
-
-
-class FileError(Exception):
-    """The file or an option is wrong: names the field and the fix."""
 
 
 def load(file: Path, edit: Callable[[MappingNode], None] | None = None, local_path: Callable[[str], str | None] | None = None) -> Training:

@@ -10,7 +10,6 @@ import click
 from lwm_cli.evaluate.ask import make_ask
 from lwm_cli.generation_options import take_checkpoint, take_generator
 from lwm_trainer import config
-from lwm_trainer.config.extras import require_extra
 from lwm_trainer.evaluation.heat_map import draw_heat_map
 from lwm_trainer.evaluation.results import RESULTS, cells, table, write_results
 from lwm_trainer.evaluation.run_suite import Answer, run_suite
@@ -47,7 +46,6 @@ def evaluate(
 
     Raises UsageError, SuiteError, and what loading raises.
     """
-    require_extra("lwm eval", "fit", "matplotlib")
     source = take_checkpoint(options)
     if (longest := max(lengths)) > (context := options["context"] or source.weights.context_length):
         raise click.UsageError(f"--lengths: {longest} tokens are more than the model's context of {context}")

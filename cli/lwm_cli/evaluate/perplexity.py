@@ -1,4 +1,4 @@
-"""`lwm eval perplexity`: the loss of documents by position."""
+"""What `lwm eval perplexity` does: the loss of documents by position."""
 
 import json
 import sys
@@ -9,9 +9,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from lwm_cli.failures import report_failures
-from lwm_cli.generation_options import checkpoint_options, take_checkpoint, take_generator
-from lwm_trainer.config.extras import require_extra
+from lwm_cli.generation_options import take_checkpoint, take_generator
 from lwm_trainer.evaluation.haystack import open_texts
 from lwm_trainer.evaluation.perplexity import DocumentLoss, buckets, document_losses
 from lwm_trainer.evaluation.perplexity_results import draw_perplexity, perplexity_results, perplexity_table
@@ -24,17 +22,8 @@ from lwm_trainer.storage.absolute import absolute_uri
 LOSSES, CURVE = "documents.jsonl", "perplexity.png"
 
 
-@click.command("perplexity")
-@checkpoint_options
-@click.option("--text", required=True, metavar="PATH", help="Documents that the model has not seen: files as for data sets.")
-@click.option("--text-field", default="text", show_default=True, help="Field of JSON lines or tables with the text.")
-@click.option("--length", type=click.IntRange(2), metavar="N", help="Positions of a document, at most. Default: the model's context.")
-@click.option("--documents", type=click.IntRange(1), default=100, show_default=True, help="Documents, at most.")
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of results; goes on with its own.")
-@report_failures
-def perplexity(text: str, text_field: str, length: int | None, documents: int, out: Path, **options: Any) -> int:
-    """Measure the loss of held-out documents by position."""
-    require_extra("lwm eval", "fit", "matplotlib")
+def evaluate_perplexity(text: str, text_field: str, length: int | None, documents: int, out: Path, **options: Any) -> int:
+    """Score documents by position. Returns the exit code. Raises UsageError, and what loading raises."""
     texts = open_texts(absolute_uri(text), text_field, "--text")
     source = take_checkpoint(options)
     context = options["context"] or source.weights.context_length

@@ -1,15 +1,11 @@
-"""`lwm eval video-needle`: a drawn frame in a film."""
+"""What `lwm eval video-needle` does: a drawn frame in a film."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from lwm_cli.evaluate.evaluation import evaluate, tokenizer_of
-from lwm_cli.evaluate.options import depth_options, suite_options, take_settings
-from lwm_cli.failures import report_failures
-from lwm_trainer.config.extras import require_extra
+from lwm_cli.evaluate.options import take_settings
 from lwm_trainer.evaluation.suite import Suite, Way
 from lwm_trainer.sampling.vocabulary import Vocabulary
 
@@ -17,16 +13,8 @@ if TYPE_CHECKING:
     from lwm_cli.generation_media import GenerationMedia
 
 
-@click.command("video-needle")
-@suite_options(("generated", "forced", "likeliest"))
-@depth_options("Parts of the film, and shapes,")
-@click.option("--film", required=True, multiple=True, metavar="FILE", help="A picture or clip of the film. May be given again.")
-@click.option("--vision-tokenizer", required=True, metavar="FILE", help="The tokenizer that made the codes of the model's training.")
-@click.option("--clip-rate", type=click.FloatRange(0, min_open=True), metavar="FPS", help="Frames of a second of a clip. Default: all.")
-@report_failures
-def video_needle(answers: Way, out: Path, **options: Any) -> int:
-    """Put a colored shape into one frame of a film, and ask which."""
-    require_extra("lwm eval video-needle", "vision", "av", "PIL")
+def evaluate_video_needle(answers: Way, out: Path, **options: Any) -> int:
+    """Run the suite. Returns the exit code. Raises what `evaluate` raises."""
     from lwm_cli.generation_media import GenerationMedia
     from lwm_trainer.evaluation.suites.shape_pictures import Shape, draw_shape
     from lwm_trainer.evaluation.suites.video_needle import VideoNeedleSettings, VideoNeedleSuite

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lwm_cli.errors import CommandError
 from lwm_cli.local.files import read_text, write_whole
 from lwm_operator.api import names
 from lwm_operator.api.training import Training, parse_training
@@ -23,8 +24,10 @@ RUNS = Path("runs")
 TRAINING, EVENTS, LOCK = "training.json", "events.jsonl", "lock"
 
 
-class FolderInUseError(Exception):
+class FolderInUseError(CommandError):
     """Another `lwm train` works on the folder."""
+
+    exit_code = 2
 
 
 class TrainingFolder:

@@ -9,7 +9,8 @@ from pathlib import Path
 from yaml import MappingNode
 
 from lwm_cli.edits import Edit, apply_edit, parse_edit
-from lwm_cli.training import FileError, load
+from lwm_cli.errors import FileError
+from lwm_cli.training import load
 from lwm_operator.api.accelerator import Accelerator
 from lwm_operator.api.dataset import FIXED_FIELDS
 from lwm_operator.api.spec import Spec

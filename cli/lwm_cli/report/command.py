@@ -5,12 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
-
-from lwm_cli.commands import run
-from lwm_cli.failures import report_failures
 from lwm_cli.local.folder import TRAINING
-from lwm_cli.places import PlaceError, parse_body, place_of
+from lwm_cli.places import cluster_words, parse_body, place_of
 from lwm_cli.report.checkpoint_report import checkpoint_report
 from lwm_cli.report.checkpoints import StageRecord, read_stage
 from lwm_cli.report.contents import Evaluation, Report
@@ -27,28 +23,17 @@ from lwm_trainer.storage.absolute import absolute_uri
 EVALS = "evals"
 """Folder of a training in local mode, or of a checkpoint, whose results are part of its report."""
 
-HELP = f"""Write one HTML file about TARGET, which needs no network: how the training went, what its model can do, how to do it again.
 
-TARGET is a folder of `lwm train`, the name of a training in a cluster, or a checkpoint (a path or gs://…). Results of `lwm eval` in the
-folder {EVALS} of TARGET, and in those named by --evals, are part of it."""
-
-
-@click.command("report", help=HELP)
-@click.argument("target")
-@click.option("--evals", multiple=True, type=click.Path(path_type=Path), help="A folder with results of lwm eval. May be given again.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("report.html"), show_default=True, help="The file.")
-@click.option("--namespace", "-n", help="Namespace of the training in the cluster.")
-@click.option("--context", help="Context of the kubeconfig.")
-@report_failures
-def command(target: str, evals: tuple[Path, ...], out: Path, namespace: str | None, context: str | None) -> int:
-    words = [*([f"--namespace={namespace}"] if namespace else []), *([f"--context={context}"] if context else [])]
+def write_report(target: str, evals: tuple[Path, ...], out: Path, namespace: str | None, context: str | None) -> int:
+    """Write the report of TARGET. Returns the exit code. Raises PlaceError."""
+    words = cluster_words(namespace, context)
     try:
         own = Path(target) / EVALS
         evaluations = read_evaluations([*([own] if own.is_dir() else []), *evals])
         report = report_of_checkpoint(target, evaluations) if is_checkpoint(target) else report_of_training(target, words, evaluations)
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(render(report), encoding="utf-8")
-    except (PlaceError, ResultsError) as error:
+    except ResultsError as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{report.verdict.word}: {report.verdict.sentence}")
@@ -94,8 +79,3 @@ def stage_records(training: Training) -> tuple[Mapping[str, StageRecord], list[s
         except (WrongArgumentError, CheckpointMismatchError, OSError, ValueError) as error:
             notes.append(f"{stage.name}: its losses cannot be read from here ({error})")
     return records, notes
-
-
-def main(arguments: list[str]) -> int:
-    """Returns the exit code."""
-    return run(command, "lwm report", arguments)

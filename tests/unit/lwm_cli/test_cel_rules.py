@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from lwm_cli.cel_rules import rule_errors
-from lwm_cli.training import FileError, load
+from lwm_cli.errors import FileError
+from lwm_cli.training import load
 from lwm_operator.api.crd import crd
 from lwm_operator.api.rules import VALIDATIONS
 from simulation.builders import body

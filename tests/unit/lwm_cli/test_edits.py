@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from lwm_cli.errors import FileError
 from lwm_cli.local.manifest import Options, load_local
-from lwm_cli.training import FileError
 from lwm_operator.api.training import Training
 from support.local_training import write_file
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from lwm_cli import data as data_command
+from lwm_cli import data_inspect
 from lwm_cli import fit as module
 from lwm_cli.__main__ import main
+from lwm_cli.errors import FileError
 from lwm_cli.fit import target_of
-from lwm_cli.training import FileError, load, stages
+from lwm_cli.training import load, stages
 from lwm_trainer.config import RunConfig, least_theta
 from lwm_trainer.config.accelerator_families import GIB
 from lwm_trainer.fit.compile.compile_result import CompileResult
@@ -83,14 +84,31 @@ def test_a_theta_below_the_bound_is_a_warning(tmp_path: Path, capsys: pytest.Cap
 
 def test_no_command_is_told_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
-    assert "lwm COMMAND" in capsys.readouterr().err
+    assert "lwm [OPTIONS] COMMAND" in capsys.readouterr().err
     assert main(["--help"]) == 0
 
 
 def test_ctrl_c_is_one_line_and_the_exit_code_of_shells(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(_: list[str]) -> int:
+    def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(data_command, "main", interrupted)
+    monkeypatch.setattr(data_inspect, "inspect_row", interrupted)
     assert main(["data", "inspect", "x.yaml"]) == 130
-    assert capsys.readouterr().err == "interrupted\n"
+    assert capsys.readouterr().err.strip() == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["stauts"], "Did you mean 'status'?"),
+        (["data", "prepair"], "Did you mean 'prepare'?"),
+        (["eval", "needles"], "'needle', 'video-needle'"),
+        (["status", "--jsn"], "'--json'"),
+        (["fit", "a.yaml", "--serch", "2"], "'--search'"),
+        (["fit", "a.yaml", "--search", "-5"], "-5 is not in the range"),
+        (["fit"], "Missing argument 'FILE'"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_nearest_right_one(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert words in capsys.readouterr().err

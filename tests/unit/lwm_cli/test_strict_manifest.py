@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lwm_cli.training import FileError, load
+from lwm_cli.errors import FileError
+from lwm_cli.training import load
 from support.strict_manifests import GOOD, NOT_KUBECTLS, REFUSED, TEXT, manifest
 
 

@@ -8,7 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from lwm_cli.serve import command
+from lwm_cli.commands.serve import serve as command
 from lwm_operator.api.training import Training, parse_training
 from lwm_operator.manifests.pod import CONTAINER_SECURITY, POD_SECURITY
 from lwm_operator.plan.validation.validate import validate

@@ -7,7 +7,6 @@ import numpy as np
 from lwm_trainer.convert.names import Parameter
 from lwm_trainer.convert.placement import Index, ParameterReader
 
-ROTATIONS = ("half", "interleaved")
 ROTATED = ("query", "key")
 """Values are not rotated, so their channels keep their order."""
 
@@ -34,5 +33,5 @@ class HalfSplitReader:
 
 
 def read_half_split(reader: ParameterReader, rotation: str) -> ParameterReader:
-    """A reader of half-split pairs from one whose file has this rotation, one of ROTATIONS."""
+    """A reader of half-split pairs from one whose file has this rotation, "half" or "interleaved"."""
     return HalfSplitReader(reader) if rotation == "interleaved" else reader

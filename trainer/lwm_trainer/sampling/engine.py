@@ -17,13 +17,9 @@ from lwm_trainer import config
 from lwm_trainer.model import llama
 from lwm_trainer.parallel import mesh
 from lwm_trainer.ring.cached_attention import ABSENT, stripe_order
+from lwm_trainer.sampling.chunk_sizes import CHUNK, SHORT_CHUNK
 from lwm_trainer.sampling.programs import Caches, Logits, Tokens, make_programs, ranks
 from lwm_trainer.sampling.prompt import TokenRow, text_row
-
-CHUNK = 2048
-"""Tokens of a row that a prefill takes at once, unless the caller says otherwise."""
-SHORT_CHUNK = 256
-"""Tokens of a second program, for what is left of a prompt and is at most half a chunk: the rest of a chunk would be padding."""
 
 Progress = Callable[[int, int], None]
 """Called during prefill with the tokens that are done and all that there are."""

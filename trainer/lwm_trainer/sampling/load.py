@@ -11,7 +11,8 @@ from lwm_trainer.convert.errors import WrongArgumentError
 from lwm_trainer.convert.tokenizer_files import require_tokenizer_file
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.parallel.mesh import make_mesh
-from lwm_trainer.sampling.engine import CHUNK, Engine
+from lwm_trainer.sampling.chunk_sizes import CHUNK
+from lwm_trainer.sampling.engine import Engine
 from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.parameters import for_generation
 from lwm_trainer.sampling.vocabulary import make_vocabulary

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from lwm_cli.errors import FileError
 from lwm_cli.local.manifest import Options, forbidden_changes, load_local, local_problems
-from lwm_cli.training import FileError, load
+from lwm_cli.training import load
 from lwm_operator.api.training import Training
 from support.local_training import write_file
 

@@ -76,4 +76,4 @@ def test_another_argument_is_a_wrong_command_line(capsys: pytest.CaptureFixture[
 
 def test_an_unknown_command_of_lwm_is_a_wrong_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert lwm(["--verbose"]) == 2
-    assert "usage: lwm" in capsys.readouterr().err
+    assert "Usage: lwm" in capsys.readouterr().err

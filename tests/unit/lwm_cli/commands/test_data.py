@@ -9,7 +9,7 @@ import yaml
 from lwm_cli.__main__ import main
 from unit.lwm_trainer.data.encoding.test_tokenizer import content
 
-EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "laptop.yaml"
+EXAMPLE = Path(__file__).resolve().parents[4] / "examples" / "laptop.yaml"
 
 
 @pytest.fixture

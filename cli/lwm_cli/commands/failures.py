@@ -1,12 +1,10 @@
-"""How a Click command of the trainer's libraries fails."""
+"""How a command of the trainer's libraries fails."""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 import click
-
-from lwm_trainer.runtime.command_failure import report_failure
 
 
 def report_failures(function: Callable[..., int]) -> Callable[..., int]:
@@ -19,6 +17,8 @@ def report_failures(function: Callable[..., int]) -> Callable[..., int]:
         except (click.ClickException, click.Abort):
             raise
         except Exception as error:
+            from lwm_trainer.runtime.command_failure import report_failure
+
             return report_failure(error)
 
     return reported
