@@ -78,8 +78,8 @@ class Dataset(Resource):
     """Type of the records. text: text fields. chat: conversations. vision: text fields, and vision codes or files (`media`); it needs
     model.vision."""
     source: Source
-    """Files of the data set: `.jsonl`, `.txt` (one record per file), both also as `.gz` or `.zst`, `.parquet`, or a folder saved by Hugging
-    Face `datasets`."""
+    """Files of the data set: `.jsonl`, `.txt` (one record per file), both also as `.gz` or `.zst`, `.parquet`, a folder saved by Hugging
+    Face `datasets`, or `.tar` of WebDataset."""
     fields: Annotated[str, Field(min_length=1, max_length=1024)] = "text"
     """Fields of a record that make a document, in LWM's notation: `[question],answer`. Fields in brackets do not count in the loss. A plain
     text file has one field, `text`."""
@@ -91,7 +91,7 @@ class Dataset(Resource):
     frames: Frames = Frames()
     media: Media | None = Field(
         default=None,
-        description="Pictures and clips as files beside the records, encoded in preparation. Default: vision fields hold codes.",
+        description="Pictures and clips, beside the records or within them, encoded in preparation. Default: vision fields hold codes.",
     )
     documents: Annotated[
         Documents,

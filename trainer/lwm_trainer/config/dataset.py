@@ -45,15 +45,17 @@ class Frames(Contract):
 
 
 class Media(Contract):
-    """Pictures and clips as files beside the records. Their codes are the field `vision` of the field line."""
+    """Pictures and clips, as files beside the records or within them. Their codes are the field `vision` of the field line."""
 
     tokenizer: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^(gs://[^/\s]+/|[^/\s])[^\s]*\.safetensors$")]
     """File of the vision tokenizer, as `lwm vision import` or `lwm vision train` writes it: `gs://bucket/path`, or a path below the folder
     of the records."""
     field: Annotated[str, Field(min_length=1, max_length=64)] = "media"
-    """Record field with the path of a picture (PNG, JPEG, WebP, GIF) or clip (MP4, WebM, Matroska), relative to the record's file."""
+    """Record field with a picture (PNG, JPEG, WebP, GIF) or clip (MP4, WebM, Matroska): a path relative to the record's file, bytes, or
+    `{bytes, path}` as Hugging Face's image columns; or with a list of pictures, which is a clip."""
     frames_per_second: Annotated[float, Field(gt=0, le=1000)] = 1.0
-    """Frames of a second of a clip: those on display at these moments. Of more than frames.maxFrames, this many are kept, evenly spaced."""
+    """Frames of a second of a clip: those on display at these moments. A list of pictures has no times: all of them are frames. Of more
+    than frames.maxFrames, this many are kept, evenly spaced."""
 
 
 class Documents(Contract):

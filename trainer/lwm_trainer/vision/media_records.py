@@ -1,9 +1,8 @@
-"""Records that name pictures or clips: their codes take the place of a field of ready codes, and the rest is encoded as ever."""
+"""Records that name or hold pictures or clips: their codes take the place of a field of ready codes, and the rest is encoded as ever."""
 
 import hashlib
 from collections import ChainMap
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -16,16 +15,14 @@ from lwm_trainer.config import Dataset, Media
 from lwm_trainer.data.documents.store_schema import to_json
 from lwm_trainer.data.encoding.encoder import Encoder
 from lwm_trainer.data.encoding.example import Example
-from lwm_trainer.data.encoding.field_language import field_value, json_type
 from lwm_trainer.data.errors import DataError
 from lwm_trainer.data.records.record import BadRecordError, Record
 from lwm_trainer.data.records.source_files import MEDIA_SUFFIXES
-from lwm_trainer.storage.errors import FileMissingError
-from lwm_trainer.storage.files import list_files, open_file
+from lwm_trainer.storage.files import list_files
 from lwm_trainer.storage.listing import Listing
 from lwm_trainer.vision.encode_media import encode_media
-from lwm_trainer.vision.media.read_media import read_media
 from lwm_trainer.vision.media.sampling import Sampling
+from lwm_trainer.vision.record_media import record_frames
 from lwm_trainer.vision.tokenizer import VisionTokenizer
 from lwm_trainer.vision.weights.tokenizer_file import read_tokenizer
 
@@ -89,23 +86,4 @@ class MediaRecords:
         field = self._media.field
         if CODES in record.fields:
             raise BadRecordError(f"field {CODES!r} is there, and the codes of {field!r} would take its place: remove one of them")
-        uri = media_uri(record, field)
-        try:
-            listing = list_files(uri)
-        except FileMissingError as error:
-            raise BadRecordError(f"field {field!r} names {uri}, where no file is: put it there or correct the path") from error
-        if len(listing.entries) != 1 or listing.uri(listing.entries[0]) != uri:
-            raise BadRecordError(f"field {field!r} names {uri}, which is no file: name one picture or clip")
-        with closing(open_file(listing, listing.entries[0])) as file:
-            yield from read_media(file, uri, self._tokenizer.config.image_size, self._sampling)
-
-
-def media_uri(record: Record, field: str) -> str:
-    """The address of the file that a record names, below the folder of the record's own file. Raises BadRecordError."""
-    path = field_value(field, record.fields)
-    if not isinstance(path, str):
-        raise BadRecordError(f"field {field!r} holds {json_type(path)}, not a path: write one such as 'pictures/1.jpg'")
-    parts = path.split("/")
-    if not path or "://" in path or ".." in parts or "" in parts or "*" in path:
-        raise BadRecordError(f"field {field!r} holds {path!r}: write a path relative to the record's file, without '..' and '*'")
-    return f"{record.uri.rpartition('/')[0]}/{path}"
+        yield from record_frames(record, field, self._tokenizer.config.image_size, self._sampling)

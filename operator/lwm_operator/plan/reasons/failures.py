@@ -24,7 +24,8 @@ class TrainerReason(Reason):
         "DataMissing",
         "A data set or the tokenizer does not exist at its location. Not retried, except that a prepared data set that is gone is prepared "
         "again: up to twice without a new checkpoint, charged to budget `infra`.",
-        "host 0 (…): gs://b/books: no file ending in .txt or .jsonl or .parquet or .arrow is there: put the data there or correct the uri",
+        "host 0 (…): gs://b/books: no file ending in .txt or .jsonl or .parquet or .arrow or .tar is there: put the"
+        " data there or correct the uri",
         "Put the data there or correct the location, then raise `spec.resume`. If it had been prepared, see what deletes it.",
     )
     DATA_CORRUPT = (

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lwm_trainer.config import Dataset, PrepareConfig
@@ -25,6 +27,7 @@ from support.builders import ALONE, a_run
 from support.media_files import SIZE, clip, picture
 from support.tiny_vqgan import TINY
 from unit.lwm_trainer.data.encoding.test_tokenizer import content
+from unit.lwm_trainer.data.records.test_webdataset import tar
 
 CONFIG = TINY.model_copy(update={"image_size": SIZE})
 RECORDS = [
@@ -35,7 +38,7 @@ RECORDS = [
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no file": ({"media": "files/none.png"}, "field 'media' names .*/files/none.png, where no file is: put it there"),
     "no field": ({"image": "files/a.png"}, "field 'media' is missing"),
-    "a number": ({"media": 3}, "field 'media' holds a number, not a path"),
+    "a number": ({"media": 3}, "field 'media' holds a number, not a path or bytes"),
     "outside": ({"media": "../a.png"}, r"field 'media' holds '\.\./a.png': write a path relative to the record's file"),
     "absolute": ({"media": "/etc/passwd"}, "field 'media' holds '/etc/passwd': write a path relative"),
     "a folder": ({"media": "files"}, "field 'media' names .*/files, which is no file"),
@@ -115,6 +118,34 @@ def test_the_store_knows_the_tokenizer_the_settings_and_the_files(source: Path) 
     (source / "files" / "a.png").write_bytes(picture("JPEG"))
     places.append(place())
     assert len(set(places)) == 4
+
+
+def test_pictures_within_records_make_the_same_documents_as_files(source: Path, tmp_path: Path) -> None:
+    def tokens(**changes: Any) -> list[int]:
+        store = prepared(config(source, **changes))
+        assert len(store) == len(RECORDS)
+        values: list[int] = store.read(0, int(store.offsets[-1])).tokens.tolist()
+        return values
+
+    expected = tokens()
+    files = [(source / record["media"]).read_bytes() for record in RECORDS]
+    captions = [record["caption"] for record in RECORDS]
+    columns = {
+        "content": files,
+        "image": [{"bytes": content, "path": None} for content in files],
+        "path": [{"bytes": None, "path": record["media"]} for record in RECORDS],
+    }
+    pq.write_table(pa.table({"caption": captions, **columns}), source / "rows.parquet")
+    for column in columns:
+        media = {"tokenizer": "t.safetensors", "framesPerSecond": 5, "field": column}
+        assert tokens(uri=f"{source}/rows.parquet", media=media) == expected
+    samples = {
+        f"{number}.{suffix}": content
+        for number, (record, file) in enumerate(zip(RECORDS, files, strict=True))
+        for suffix, content in (("json", json.dumps({"caption": record["caption"]}).encode()), (record["media"][-3:], file))
+    }
+    tar(source / "samples.tar", samples)
+    assert tokens(uri=f"{source}/samples.tar") == expected
 
 
 @pytest.mark.parametrize("name", BAD)

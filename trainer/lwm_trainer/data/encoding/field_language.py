@@ -104,5 +104,14 @@ def json_type(value: object) -> str:
     """The type of a record's value in the words of JSON, with an article."""
     if isinstance(value, list) and not value:
         return "an empty list"
-    names = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
+    names = {
+        type(None): "null",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "an object",
+        bytes: "bytes",
+    }
     return names.get(type(value), f"a {type(value).__name__}")

@@ -14,6 +14,7 @@ from lwm_trainer.data.records.shards import FilePart, Shard
 from lwm_trainer.data.records.source_files import FileFormat, file_format
 from lwm_trainer.data.records.tables import arrow_rows, parquet_rows
 from lwm_trainer.data.records.unique_keys import DuplicateKeyError, unique_keys
+from lwm_trainer.data.records.webdataset import tar_samples
 from lwm_trainer.storage.file_format import HEAD_BYTES, detect_container
 from lwm_trainer.storage.files import open_file, require_unchanged
 from lwm_trainer.storage.listing import Listing
@@ -69,6 +70,12 @@ def _read_part(uri: str, part: FilePart, file: BinaryIO) -> Iterator[Record | Ba
                     yield (
                         BadRecord(uri, number, fields) if isinstance(fields, str) else Record(uri, number, number, fields, len(line), name)
                     )
+        case ".tar":
+            for number, sample in enumerate(tar_samples(file, uri), start=part.first):
+                if sample.problem is not None:
+                    yield BadRecord(uri, number, f"sample {sample.key!r}: {sample.problem}")
+                else:
+                    yield Record(uri, number, number, sample.fields, sample.size, name)
         case _:
             rows = parquet_rows(file, uri, part.begin, part.end) if suffix == ".parquet" else arrow_rows(file, uri)
             for number, row in enumerate(rows, start=part.first):

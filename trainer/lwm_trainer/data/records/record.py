@@ -11,7 +11,7 @@ class Record:
 
     uri: str
     line: int
-    """Line in the file, from 1; for parquet and Arrow the row, from 1; 1 for a `.txt` file."""
+    """Line in the file, from 1; for parquet and Arrow the row, for `.tar` the sample, from 1; 1 for a `.txt` file."""
     number: int
     """Number of the record in its file, from 1."""
     fields: Mapping[str, Any]

@@ -10,7 +10,7 @@ from lwm_trainer.storage.errors import FileMissingError
 from lwm_trainer.storage.files import list_files
 from lwm_trainer.storage.listing import Entry, Listing
 
-SUFFIXES = (".txt", ".jsonl", ".parquet", ".arrow")
+SUFFIXES = (".txt", ".jsonl", ".parquet", ".arrow", ".tar")
 MEDIA_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".webm", ".mkv")
 """Files of pictures and clips, which records name."""
 WEIGHTS_SUFFIX = ".safetensors"
@@ -41,7 +41,7 @@ def file_format(name: str) -> FileFormat | None:
     path = PurePosixPath(name.lower())
     compression = COMPRESSIONS.get(path.suffix)
     suffix = PurePosixPath(path.stem).suffix if compression else path.suffix
-    if suffix not in SUFFIXES or (compression and suffix in (".parquet", ".arrow")):
+    if suffix not in SUFFIXES or (compression and suffix not in (".txt", ".jsonl")):
         return None
     return FileFormat(suffix, compression)
 

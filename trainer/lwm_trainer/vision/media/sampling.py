@@ -31,6 +31,12 @@ def choose(times: Sequence[Fraction], sampling: Sampling) -> list[int]:
         step = 1 / Fraction(sampling.frames_per_second).limit_denominator(1_000_000)
         count = (times[-1] - times[0]) // step + 1
         chosen = [bisect_right(times, times[0] + step * number) - 1 for number in range(count)]
-    if sampling.max_frames is not None and len(chosen) > sampling.max_frames:
-        chosen = [chosen[place] for place in np.linspace(0, len(chosen) - 1, sampling.max_frames).astype(int)]
-    return chosen
+    return [chosen[place] for place in choose_evenly(len(chosen), sampling.max_frames)]
+
+
+def choose_evenly(count: int, max_count: int | None) -> list[int]:
+    """All numbers from 0 to `count` - 1, or where these are more than `max_count`, this many, evenly spaced, with the first."""
+    if max_count is None or count <= max_count:
+        return list(range(count))
+    places: list[int] = np.linspace(0, count - 1, max_count).astype(int).tolist()
+    return places

@@ -10,7 +10,7 @@ from lwm_trainer.data.records.source_files import file_format, list_record_files
 from lwm_trainer.storage.errors import FileMissingError
 from support.fake_gcs import a_bucket
 
-DATA = ["D.JSONL", "a.jsonl", "b.jsonl.gz", "c.txt.zst", "e/f.parquet", "g.txt", "h.TXT.GZ"]
+DATA = ["D.JSONL", "a.jsonl", "b.jsonl.gz", "c.txt.zst", "e/f.parquet", "g.txt", "h.TXT.GZ", "i.tar"]
 NO_DATA = [
     "._a.jsonl",
     ".ipynb_checkpoints/a-checkpoint.jsonl",
@@ -63,13 +63,13 @@ def test_files_of_every_known_type_are_listed_and_what_is_known_to_be_no_data_is
     assert names(source.write(*DATA, *NO_DATA)) == set(DATA)
 
 
-@pytest.mark.parametrize("name", ["c.json", "d.csv", "e.jsonl.bz2", "f.jsonl.xz", "g.tar", "h.parquet.gz", "i.ndjson", "noname"])
+@pytest.mark.parametrize("name", ["c.json", "d.csv", "e.jsonl.bz2", "f.jsonl.xz", "g.tar.gz", "h.parquet.gz", "i.ndjson", "noname"])
 def test_what_is_neither_is_named(source: Source, name: str) -> None:
     uri = source.write("a.jsonl", name)
     with pytest.raises(DataError) as raised:
         list_record_files(uri)
     assert str(raised.value).startswith(
-        f"{uri}: {name} is not read, because only .txt, .jsonl, .parquet, .arrow, .txt and .jsonl also with"
+        f"{uri}: {name} is not read, because only .txt, .jsonl, .parquet, .arrow, .tar, .txt and .jsonl also with"
     )
     assert str(raised.value).endswith("choose the files to read by source.files, such as '*.jsonl', or move the others away")
     assert ("a .json file is one value" in str(raised.value)) == (name == "c.json")
