@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+import lwm_trainer.gate as gate_module
 import lwm_trainer.train as train_module
 from lwm_trainer import config
 from lwm_trainer.runtime import sigterm
@@ -83,6 +84,23 @@ def nan_loss() -> None:
         original(self, step, {**metrics, "loss": np.float32("nan")} if step == NAN_STEP else metrics)
 
     original = replace(train_module.StepObserver, "dispatched", dispatched)
+
+
+def killed_at_question_3() -> None:
+    """The process gets SIGKILL when the third question of a suite is asked."""
+    numbers = itertools.count(1)
+
+    def make_ask(*arguments: Any) -> Any:
+        answer = original(*arguments)
+
+        def ask(question: Any) -> str:
+            if next(numbers) == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return answer(question)  # type: ignore[no-any-return]
+
+        return ask
+
+    original = replace(gate_module, "make_ask", make_ask)
 
 
 def long_compile() -> None:

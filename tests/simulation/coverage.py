@@ -21,7 +21,7 @@ REASONS = (
     # why pods do not run
     "ConfigError ContainerCreating ImagePull PodsMissing Queued SchedulingGated Unschedulable "
     # what the trainer does
-    "Preparing Rendezvous LoadingData Restoring Compiling Training Validating Saving "
+    "Preparing Rendezvous LoadingData Restoring Compiling Training Validating Evaluating Saving "
     # why an attempt ended: the trainer's reasons and codes
     "BadArguments BadCheckpoint BadConfig BadData BucketDenied BucketMissing Diverged ExitCode1 GateFailed Hang HostLost Killed "
     "CompletedWithoutCheckpoint DataCorrupt DataMissing PreparationNotReported SavedOnRequest SegmentationFault StorageDenied Transient "

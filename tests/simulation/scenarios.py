@@ -35,7 +35,7 @@ REJECTED = (
 WAITS = (2.0, 11.0, 11.0, 61.0, 130.0, 400.0, 4000.0)
 JUMPS = (-7200.0, -600.0, -60.0, 60.0, 600.0, 7200.0)
 PASSES = ("reconcile", "crash", "time out", "pause", "pause before observing", "resume stale", "check rest")
-PREPARING = ("Rendezvous", "LoadingData", "Restoring", "Compiling", "Validating", "Saving")
+PREPARING = ("Rendezvous", "LoadingData", "Restoring", "Compiling", "Validating", "Evaluating", "Saving")
 
 
 class Randomness(Random):
@@ -175,7 +175,12 @@ def _avoid(rng: Randomness) -> Script:
 
 def _prepare(rng: Randomness) -> Script:
     phase = rng.choice(PREPARING)
-    return [("start",), *([("train", 1, False)] if phase in ("Validating", "Saving") else []), ("enter phase", phase), *passes(rng)]
+    return [
+        ("start",),
+        *([("train", 1, False)] if phase in ("Validating", "Evaluating", "Saving") else []),
+        ("enter phase", phase),
+        *passes(rng),
+    ]
 
 
 def _lag(rng: Randomness) -> Script:

@@ -13,6 +13,7 @@ PLACE = {"uri": "gs://lwm/x"}
 KEY = {"name": "settings", "key": "token"}
 BOOKS = {"name": "books", "source": PLACE}
 CLAIM = {"pvc": {"claimName": "shared"}}
+PAIRS = {"suite": "json-kv", "lengths": [256], "minScore": 0.5}
 MEDIA = {"tokenizer": "vqgan.safetensors"}
 
 RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
@@ -22,10 +23,30 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "give exactly one of steps and tokens",
         {"stages": [{**{key: value for key, value in stage().items() if key != "steps"}, "tokens": 8192}]},
     ),
-    "a gate needs a validation": (
+    "a bound on the validation loss needs a validation": (
         {"stages": [stage(gate={"maxValidationLoss": 3.0})]},
-        "gate is a condition on the validation loss: add validation, or remove gate",
+        "gate.maxValidationLoss is a condition on the validation loss: add validation, or remove it",
         {"stages": [stage(gate={"maxValidationLoss": 3.0}, validation={"datasets": ["books"]})]},
+    ),
+    "a gate has a condition": (
+        {"stages": [stage(gate={"suites": []})]},
+        "a gate has no condition: give maxValidationLoss or suites",
+        {"stages": [stage(gate={"suites": [PAIRS]})]},
+    ),
+    "suites are no longer than the context": (
+        {"stages": [stage(gate={"suites": [PAIRS | {"lengths": [128, 513]}]})]},
+        "gate.suites[].lengths must not exceed contextLength: use shorter ones",
+        {"stages": [stage(gate={"suites": [PAIRS | {"lengths": [128, 512]}]})]},
+    ),
+    "needles need a haystack": (
+        {"stages": [stage(gate={"suites": [PAIRS | {"suite": "needle"}]})]},
+        "give haystack for needle alone",
+        {"stages": [stage(gate={"suites": [PAIRS | {"suite": "needle", "haystack": "books"}]})]},
+    ),
+    "pairs need no haystack": (
+        {"stages": [stage(gate={"suites": [PAIRS | {"haystack": "books"}]})]},
+        "give haystack for needle alone",
+        {"stages": [stage(gate={"suites": [PAIRS]})]},
     ),
     "held-out data sets are named once": (
         {"stages": [stage(validation={"datasets": ["books", "books"]})]},

@@ -21,6 +21,7 @@ from lwm_trainer.data.documents.in_memory import InMemoryDocuments, load_documen
 from lwm_trainer.data.documents.store import TokenStore
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.rows.loader import Batches
+from lwm_trainer.gate import GateSuites, require_gate
 from lwm_trainer.parallel.distributed import barrier, decision_of_process_0
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.ring.ring_ulysses_split import resolve_mesh
@@ -37,7 +38,7 @@ from lwm_trainer.step.train_step import State, TrainProgram, make_program
 from lwm_trainer.step.validation_step import ValidationStep
 from lwm_trainer.storage.write_probe import require_writable
 from lwm_trainer.tracking.start import start_feed
-from lwm_trainer.validate import Validation, compile_validation, mean_loss, require_gate
+from lwm_trainer.validate import Validation, compile_validation, mean_loss
 
 
 def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReporter | None) -> config.FinalReport:
@@ -144,7 +145,13 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
     saver.close()
     observer.close()
     losses = record.validated(run.steps)
-    require_gate(run, losses)
+    scores: tuple[config.SuiteScore, ...] = ()
+    if loaded.gate.suites:
+        tracker.enter(Phase.EVALUATING)
+        jax.tree.map(lambda array: array.delete(), state["optimizer"])  # the cache needs the memory
+        scores = loaded.gate.ask(device_mesh, state["params"], folder, tracker, reporter.evaluated if reporter is not None else None)
+        barrier("evaluated")  # the end of a peer would end process 0 while it writes the results
+    require_gate(run, losses, scores)
     final = config.FinalReport(
         checkpoint=folder,
         step=run.steps,
@@ -152,6 +159,7 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
         record_hash=record.hash(),
         loss=float(record.losses[-1]),
         validation_loss=mean_loss(losses) if losses else None,
+        suites=scores,
     )
     if reporter is not None:
         reporter.final(final)
@@ -166,6 +174,7 @@ class _LoadedData:
     data: config.DataIdentity
     held_out: dict[str, InMemoryDocuments | TokenStore]
     """The data sets of the validation, by name."""
+    gate: GateSuites
 
 
 _Compiled = tuple[Any, ValidationStep | None]
@@ -183,7 +192,7 @@ def _load(run: config.RunConfig) -> _LoadedData:
     documents = load_documents(run, tokenizer)
     data = {dataset.name: identify(dataset, documents[dataset.name], tokenizer) for dataset in run.datasets}
     held_out = load_documents(run.model_copy(update={"datasets": run.validation.datasets}), tokenizer) if run.validation is not None else {}
-    return _LoadedData(Batches(run, documents), tokenizer.sha256, data, held_out)
+    return _LoadedData(Batches(run, documents), tokenizer.sha256, data, held_out, GateSuites(run, tokenizer))
 
 
 def _start(run: config.RunConfig, program: TrainProgram, origin: Origin, loaded: _LoadedData) -> tuple[State, Record, config.DataIdentity]:

@@ -13,7 +13,6 @@ from lwm_trainer.data.documents.span import DocumentSource
 from lwm_trainer.data.errors import DataMissingError
 from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.model.llama import Params
-from lwm_trainer.runtime.errors import GateFailedError
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
 from lwm_trainer.step.batch import abstract_batch
 from lwm_trainer.step.global_batch import GlobalBatches
@@ -103,16 +102,6 @@ def _loss(done: int, dataset: str, modality: str, sums: Sequence[tuple[int, floa
 def mean_loss(losses: Sequence[ValidationLoss]) -> float:
     """The mean over all targets of all data sets and modalities."""
     return float(np.average([each.loss for each in losses], weights=[each.targets for each in losses]))
-
-
-def require_gate(run: config.RunConfig, losses: Sequence[ValidationLoss]) -> None:
-    """Compare the losses of the validation after the last step with the stage's gate. Raises GateFailedError."""
-    if run.gate is None or run.start.gate_waived:
-        return
-    loss, most = mean_loss(losses), run.gate.max_validation_loss
-    if not loss <= most:
-        each = ", ".join(f"{each.dataset} {each.modality} {each.loss:.4f}" for each in losses)
-        raise GateFailedError(f"validation loss {loss:.4f} is above gate.maxValidationLoss {most:g} ({each})", step=run.steps)
 
 
 def compile_validation(run: config.RunConfig, device_mesh: jax.sharding.Mesh, program: TrainProgram) -> ValidationStep:

@@ -7,25 +7,16 @@ from typing import Any
 
 import click
 
-from lwm_cli.evaluate.ask import make_ask
 from lwm_cli.generation_options import take_checkpoint, take_generator
 from lwm_trainer import config
-from lwm_trainer.evaluation.heat_map import draw_heat_map
+from lwm_trainer.evaluation.ask import make_ask
+from lwm_trainer.evaluation.heat_map import HEAT_MAP, draw_heat_map
 from lwm_trainer.evaluation.results import RESULTS, cells, table, write_results
 from lwm_trainer.evaluation.run_suite import Answer, run_suite
-from lwm_trainer.evaluation.suite import Suite, Tokenize, Tokens, Way
+from lwm_trainer.evaluation.suite import Suite, Way
 from lwm_trainer.sampling.vocabulary import Vocabulary
 
-ANSWERS, HEAT_MAP = "answers.jsonl", "heat_map.png"
-
-
-def tokenizer_of(vocabulary: Vocabulary) -> Tokenize:
-    """The model's tokenizer, as suites call it."""
-
-    def tokenize(text: str) -> Tokens:
-        return vocabulary.encode(text).tokens
-
-    return tokenize
+ANSWERS = "answers.jsonl"
 
 
 def evaluate(
@@ -58,7 +49,7 @@ def evaluate(
         answers.append(answer)
         print(f"\r{len(answers)} of {total} questions", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    draw_heat_map(cells(answers, by_depth=True), f"{suite.name}, {way}", out / HEAT_MAP)
+    (out / HEAT_MAP).write_text(draw_heat_map(cells(answers, by_depth=True), f"{suite.name}, {way}"), encoding="utf-8")
     write_results(out, suite, source.weights.place, way, answers)
     print(table(answers))
     print(f"{out}/{HEAT_MAP}, {RESULTS}, {ANSWERS}")

@@ -5,9 +5,9 @@ from dataclasses import fields
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import click
-import numpy as np
 
 from lwm_trainer.evaluation.haystack import Texts, open_texts
+from lwm_trainer.evaluation.suite import even_depths
 from lwm_trainer.storage.absolute import absolute_uri
 
 
@@ -24,11 +24,6 @@ def take_settings(kind: type[SettingsOf], options: dict[str, Any]) -> SettingsOf
     """A suite's settings out of the options of the same names, which are taken out of them. Raises UsageError and SuiteError."""
     names = [field.name for field in fields(kind) if field.name in options]
     return kind(**{name: READERS.get(name, lambda value: value)(options.pop(name)) for name in names})
-
-
-def even_depths(count: int) -> tuple[float, ...]:
-    """So many depths from 0 to 1; a single one is in the middle."""
-    return tuple(np.linspace(0, 1, count).round(4).tolist()) if count > 1 else (0.5,)
 
 
 def parse_lengths(text: str) -> tuple[int, ...]:

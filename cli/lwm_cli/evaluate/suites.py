@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from lwm_cli.evaluate.evaluation import evaluate, tokenizer_of
+from lwm_cli.evaluate.evaluation import evaluate
 from lwm_cli.evaluate.options import take_settings, take_settings_and_texts
+from lwm_trainer.evaluation.ask import tokenizer_of
 from lwm_trainer.evaluation.suite import Way
 from lwm_trainer.evaluation.suites.babilong import BabilongSettings, BabilongSuite
 from lwm_trainer.evaluation.suites.graphwalks import GraphwalksSettings, GraphwalksSuite

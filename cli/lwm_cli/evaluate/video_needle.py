@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lwm_cli.evaluate.evaluation import evaluate, tokenizer_of
+from lwm_cli.evaluate.evaluation import evaluate
 from lwm_cli.evaluate.options import take_settings
+from lwm_trainer.evaluation.ask import tokenizer_of
 from lwm_trainer.evaluation.suite import Suite, Way
 from lwm_trainer.sampling.vocabulary import Vocabulary
 

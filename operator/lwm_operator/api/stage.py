@@ -1,10 +1,11 @@
 """One stage, with the CEL rules over its fields."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
 from lwm_operator.api.accelerator import Accelerator
+from lwm_operator.api.gate import Gate
 from lwm_operator.api.resource import Name, Resource
 from lwm_operator.api.rules import LIST_TYPE, guarded, list_map, rule
 from lwm_trainer.config import Loss, Memory, Mesh, Optimizer, Packing
@@ -31,15 +32,6 @@ class Validation(Resource):
     """Batches of batchTokens from each data set, the same ones every time. A smaller data set is read once."""
 
 
-class Gate(Resource):
-    """Condition under which the next stage may begin. It is checked after the stage's last step, whose checkpoint is kept either way."""
-
-    max_validation_loss: Annotated[float, Field(gt=0, le=1000)]
-    """Greatest mean loss of the last validation, in nats per target: status.stages[].validationLoss."""
-    on_failure: Literal["Pause", "Fail"] = "Pause"
-    """What happens above it. Pause: the training is Paused. Fail: it is Failed. A higher spec.resume lets the stage through as it is."""
-
-
 class Stage(Resource):
     """One stage: a context length with its rotary base, batch size, mesh, data and schedule."""
 
@@ -47,8 +39,12 @@ class Stage(Resource):
         json_schema_extra=guarded(
             rule("has(self.steps) != has(self.tokens)", "give exactly one of steps and tokens"),
             rule(
-                "!has(self.gate) || has(self.validation)",
-                "gate is a condition on the validation loss: add validation, or remove gate",
+                "!has(self.gate) || !has(self.gate.maxValidationLoss) || has(self.validation)",
+                "gate.maxValidationLoss is a condition on the validation loss: add validation, or remove it",
+            ),
+            rule(
+                "!has(self.gate) || !has(self.gate.suites) || self.gate.suites.all(g, g.lengths.all(n, n <= self.contextLength))",
+                "gate.suites[].lengths must not exceed contextLength: use shorter ones",
             ),
             rule(
                 "!has(self.tokens) || self.tokens % self.batchTokens == 0",
@@ -119,9 +115,17 @@ class Stage(Resource):
     loss: Loss = Loss()
     memory: Memory = Memory()
     validation: Validation | None = Field(default=None, description="Loss on held-out documents while the stage trains. Default: none.")
-    gate: Gate | None = Field(
-        default=None, description="Condition under which the next stage may begin, and the training may complete. Default: none."
-    )
+    gate: Annotated[
+        Gate | None,
+        Field(
+            json_schema_extra=guarded(
+                rule(
+                    "has(self.maxValidationLoss) || (has(self.suites) && size(self.suites) > 0)",
+                    "a gate has no condition: give maxValidationLoss or suites",
+                )
+            )
+        ),
+    ] = Field(default=None, description="Condition under which the next stage may begin, and the training may complete. Default: none.")
     accelerator: Accelerator | None = Field(
         default=None, description="Accelerator of this stage; it replaces spec.accelerator as a whole. Default: spec.accelerator."
     )

@@ -171,6 +171,21 @@ class GateState(StrEnum):
     WAIVED = "Waived"
 
 
+class SuiteStatus(Resource):
+    """Score of a suite of the gate."""
+
+    suite: Short
+    """Name of the suite."""
+    score: Short
+    """Mean score of all questions, 0 to 1, with four decimals."""
+    interval: Short
+    """The 95 % interval of the score."""
+    questions: int
+    """Number of questions."""
+    min_score: Short
+    """The score that the gate asks for."""
+
+
 class FinalCheckpoint(Resource):
     """Final checkpoint of a stage, and hashes that are equal for equal runs."""
 
@@ -238,6 +253,8 @@ class StageStatus(Resource):
     """Mean loss of all targets of the newest validation, with four decimals; absent without one."""
     gate: GateState | None = None
     """What came of stages[].gate. Waived: it failed, and spec.resume was raised. Absent before the last step and without a gate."""
+    gate_suites: Annotated[tuple[SuiteStatus, ...], Field(max_length=4)] = ()
+    """Scores of the suites of stages[].gate, in their order."""
     tokens_per_second: Short | None = None
     """Throughput of all hosts in tokens per second, rounded to an integer."""
     committed_step: int = 0

@@ -7,15 +7,28 @@ from lwm_operator.api.dataset import Dataset as DatasetSpec
 from lwm_operator.manifests.common import AttemptSpec, Manifest, metadata
 from lwm_operator.manifests.ports import attempt_ports
 from lwm_operator.manifests.storage import source_path, tokenizer_path
-from lwm_trainer.config import GATE_VERSION, OLDEST_CONTRACT_VERSION, Checkpoint, Dataset, Gang, Gate, Lease, RunConfig, Validation
+from lwm_trainer.config import (
+    OLDEST_CONTRACT_VERSION,
+    Checkpoint,
+    Dataset,
+    Gang,
+    Gate,
+    GateSuite,
+    Haystack,
+    Lease,
+    RunConfig,
+    Validation,
+)
 
 
 def run_config(attempt: AttemptSpec) -> RunConfig:
     """The run config of the attempt. Raises ValueError for a spec that `plan.validation` would refuse."""
     training, spec, stage, gang = attempt.training, attempt.training.spec, attempt.stage_spec, attempt.gang
-    about, ports = training.metadata, attempt_ports(attempt)
+    about, ports, gate = training.metadata, attempt_ports(attempt), _gate(attempt)
     return RunConfig(
-        min_reader_version=max(stage.optimizer.min_reader_version, GATE_VERSION if stage.gate is not None else OLDEST_CONTRACT_VERSION),
+        min_reader_version=max(
+            stage.optimizer.min_reader_version, gate.min_reader_version if gate is not None else OLDEST_CONTRACT_VERSION
+        ),
         training=about.name,
         stage=stage.name,
         stage_index=attempt.stage - 1,
@@ -45,7 +58,7 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
         loss=stage.loss,
         memory=stage.memory,
         validation=_validation(attempt),
-        gate=Gate(max_validation_loss=stage.gate.max_validation_loss) if stage.gate is not None else None,
+        gate=gate,
         checkpoint=Checkpoint(
             root=training.run_root,
             save_interval_steps=spec.checkpoint.save_interval_steps,
@@ -78,6 +91,19 @@ def _validation(attempt: AttemptSpec) -> Validation | None:
         batches=wanted.batches,
         interval_steps=wanted.interval_steps,
     )
+
+
+def _gate(attempt: AttemptSpec) -> Gate | None:
+    gate = attempt.stage_spec.gate
+    if gate is None:
+        return None
+    datasets = {dataset.name: dataset for dataset in attempt.training.spec.datasets}
+    suites = []
+    for each in gate.suites:
+        haystack = None if each.haystack is None else datasets[each.haystack]
+        texts = None if haystack is None else Haystack(uri=source_path(haystack), field=haystack.fields)
+        suites.append(GateSuite(**{**each.model_dump(), "haystack": texts}))
+    return Gate(max_validation_loss=gate.max_validation_loss, suites=tuple(suites))
 
 
 def _prepared(attempt: AttemptSpec, dataset: DatasetSpec) -> Dataset:

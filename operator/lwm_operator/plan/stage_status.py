@@ -12,10 +12,11 @@ from lwm_operator.api.status import (
     StageState,
     StageStatus,
     Status,
+    SuiteStatus,
 )
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.stage_image import recover_image
-from lwm_trainer.config import FinalReport, Progress
+from lwm_trainer.config import FinalReport, Progress, SuiteScore
 
 
 def stage_entries(spec: Spec, status: Status, observed: Observed) -> tuple[StageStatus, ...]:
@@ -101,6 +102,7 @@ def apply_report(entry: StageStatus, report: Progress | None) -> StageStatus:
             "committed_step": committed,
             "loss": entry.loss if report.loss is None else f"{report.loss:.4f}",
             "validation_loss": entry.validation_loss if report.validation_loss is None else f"{report.validation_loss:.4f}",
+            "gate_suites": _suites(report.suites) or entry.gate_suites,
             "tokens_per_second": entry.tokens_per_second if report.tokens_per_second is None else f"{report.tokens_per_second:.0f}",
             "accepted_changes": (*entry.accepted_changes, *new_changes)[-ACCEPTED_CHANGES:],
             "recent_attempts": (newest, *_credit_commit(entry.recent_attempts[1:], report.resumed_from)),
@@ -120,6 +122,19 @@ def _credit_commit(earlier: tuple[Attempt, ...], resumed_from: int) -> tuple[Att
     return (*earlier[:index], credited, *earlier[index + 1 :])
 
 
+def _suites(scores: tuple[SuiteScore, ...]) -> tuple[SuiteStatus, ...]:
+    return tuple(
+        SuiteStatus(
+            suite=each.suite,
+            score=f"{each.score:.4f}",
+            interval=f"{each.low:.4f} to {each.high:.4f}",
+            questions=each.questions,
+            min_score=f"{each.min_score:g}",
+        )
+        for each in scores
+    )
+
+
 def complete_stage(entry: StageStatus, final: FinalReport, completed_at: str, *, has_gate: bool = False) -> StageStatus:
     return entry.model_copy(
         update={
@@ -130,6 +145,7 @@ def complete_stage(entry: StageStatus, final: FinalReport, completed_at: str, *,
             "gate": GateState.PASSED if has_gate and entry.gate is None else entry.gate,
             "loss": entry.loss if final.loss is None else f"{final.loss:.4f}",
             "validation_loss": entry.validation_loss if final.validation_loss is None else f"{final.validation_loss:.4f}",
+            "gate_suites": _suites(final.suites) or entry.gate_suites,
             "final_checkpoint": FinalCheckpoint(
                 path=final.checkpoint, step=final.step, state_hash=final.state_hash, record_hash=final.record_hash
             ),

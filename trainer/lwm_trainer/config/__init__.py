@@ -11,7 +11,7 @@ from lwm_trainer.config.data_identity import AcceptedChange, DataIdentity, Datas
 from lwm_trainer.config.dataset import Chat, ContentHash, Dataset, Documents, Frames, Kind, Media, OnBadRecord
 from lwm_trainer.config.exit_codes import FATAL_EXIT_CODES, SECONDARY_EXIT_CODES, ErrorReason, ExitCode
 from lwm_trainer.config.gang import Gang, Hang, Lease
-from lwm_trainer.config.gate import GATE_VERSION, Gate
+from lwm_trainer.config.gate import Gate, GateAnswers, GateSuite, GateSuiteName, Haystack, SuiteScore
 from lwm_trainer.config.loss import Loss, Modalities
 from lwm_trainer.config.memory import Memory, Remat
 from lwm_trainer.config.mesh import Mesh, key_head_copies, ulysses_degrees
@@ -51,7 +51,6 @@ __all__ = [
     "COORDINATOR_PORT",
     "FATAL_EXIT_CODES",
     "FITTED_HEAD_DIM",
-    "GATE_VERSION",
     "HIDDEN_VARIABLES",
     "MAX_VALIDATIONS",
     "METRICS_PORT",
@@ -83,7 +82,11 @@ __all__ = [
     "Frames",
     "Gang",
     "Gate",
+    "GateAnswers",
+    "GateSuite",
+    "GateSuiteName",
     "Hang",
+    "Haystack",
     "Kind",
     "Lease",
     "Loss",
@@ -111,6 +114,7 @@ __all__ = [
     "RunConfig",
     "SkipSpikes",
     "Start",
+    "SuiteScore",
     "TerminationMessage",
     "Trackers",
     "Validation",

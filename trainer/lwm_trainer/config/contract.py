@@ -10,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-CONTRACT_VERSION = 4
+CONTRACT_VERSION = 5
 """Version of the records that this package writes. Raise it for a change that an older reader must not ignore."""
 
 OLDEST_CONTRACT_VERSION = 3

@@ -1,6 +1,6 @@
 """The gate of a stage: the condition under which it is complete."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -8,10 +8,68 @@ from lwm_trainer.config.contract import Contract
 
 GATE_VERSION = 4
 """The first contract version whose trainers know gates. An older one would let every stage through."""
+SUITES_VERSION = 5
+"""The first contract version whose trainers know suites in gates. An older one would look at the validation loss alone."""
+
+GateSuiteName = Literal["needle", "json-kv"]
+GateAnswers = Literal["generated", "forced"]
+
+
+class Haystack(Contract):
+    """Where the texts of a suite come from."""
+
+    uri: str
+    """`gs://bucket/path` or an absolute path: a file, a folder or a pattern, as for data sets."""
+    field: str
+    """Record field with the text."""
+
+
+class GateSuite(Contract):
+    """A suite that the model is asked after the last step, and the score that it must reach."""
+
+    suite: GateSuiteName
+    lengths: Annotated[tuple[int, ...], Field(min_length=1)]
+    """Tokens of prompt and answer together, at most the stage's context."""
+    depths: Annotated[int, Field(ge=1)]
+    """How many depths, evenly from 0 to 100 %."""
+    rounds: Annotated[int, Field(ge=1)]
+    """Texts of each length."""
+    answers: GateAnswers
+    """How questions are answered: see `lwm_trainer.evaluation.suite.Way`."""
+    min_score: Annotated[float, Field(gt=0, le=1)]
+    """Least mean score of all questions."""
+    seed: int = 0
+    haystack: Haystack | None = None
+    """Texts of `needle`; None for a suite that makes its own."""
 
 
 class Gate(Contract):
-    """A bound on the loss of the validation after the last step."""
+    """Bounds on what the model can do after the last step."""
 
-    max_validation_loss: Annotated[float, Field(gt=0)]
-    """Greatest mean loss of all its targets, in nats."""
+    max_validation_loss: Annotated[float, Field(gt=0)] | None = None
+    """Greatest mean loss of all targets of the last validation, in nats; None: any."""
+    suites: tuple[GateSuite, ...] = ()
+
+    @property
+    def min_reader_version(self) -> int:
+        """Oldest contract version whose trainers understand all that is set here."""
+        return SUITES_VERSION if self.suites else GATE_VERSION
+
+
+class SuiteScore(Contract):
+    """What a suite of the gate came to."""
+
+    suite: str
+    score: float
+    """Mean score of all questions, 0 to 1."""
+    low: float
+    """Low end of its 95 % interval."""
+    high: float
+    """High end of its 95 % interval."""
+    questions: int
+    min_score: float
+    """The score that the gate asks for."""
+
+    @property
+    def passed(self) -> bool:
+        return self.score >= self.min_score

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from lwm_trainer.config.contract import Contract
 from lwm_trainer.config.data_identity import AcceptedChange
+from lwm_trainer.config.gate import SuiteScore
 from lwm_trainer.config.preparation import Prepared
 
 
@@ -16,6 +17,7 @@ class Phase(StrEnum):
     COMPILING = "Compiling"
     TRAINING = "Training"
     VALIDATING = "Validating"
+    EVALUATING = "Evaluating"
     SAVING = "Saving"
     COMPLETE = "Complete"
 
@@ -39,6 +41,8 @@ class FinalReport(Contract):
     """Loss of the last step in nats per token."""
     validation_loss: float | None = None
     """Mean loss of all targets of the validation after the last step; None without one."""
+    suites: tuple[SuiteScore, ...] = ()
+    """What the suites of the gate came to; empty without them, and where the gate is waived."""
 
 
 class Progress(Contract):
@@ -55,6 +59,8 @@ class Progress(Contract):
     loss: float | None = None
     validation_loss: float | None = None
     """Mean loss of all targets of the newest validation."""
+    suites: tuple[SuiteScore, ...] = ()
+    """What the suites of the gate came to so far."""
     grad_norm: float | None = None
     tokens_per_second: float | None = None
     step_seconds: float | None = None

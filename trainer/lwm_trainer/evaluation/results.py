@@ -55,6 +55,12 @@ def _cell(variant: str, length: int, depth: float | None, answers: Sequence[Answ
     return Cell(variant, length, depth, count, right, total / count, *wilson_interval(total, count), chance)
 
 
+def overall(answers: Sequence[Answer]) -> tuple[float, float, float]:
+    """The mean score of all answers, and its 95 % interval."""
+    total = math.fsum(answer.score for answer in answers)
+    return total / len(answers), *wilson_interval(total, len(answers))
+
+
 def chance_text(chance: float) -> str:
     """A chance level in percent."""
     return f"{100 * chance:.3g} %" if chance >= 0.0001 or not chance else "< 0.01 %"

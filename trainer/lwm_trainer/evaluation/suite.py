@@ -108,6 +108,11 @@ def seeded(*parts: object) -> random.Random:
     return random.Random("/".join(map(str, parts)))  # noqa: S311 - the same seed must draw the same question
 
 
+def even_depths(count: int) -> tuple[float, ...]:
+    """So many depths from 0 to 1; a single one is in the middle."""
+    return tuple(np.linspace(0, 1, count).round(4).tolist()) if count > 1 else (0.5,)
+
+
 def depth_keys(lengths: Sequence[int], depths: Sequence[float], rounds: int) -> list[Key]:
     """The keys of a suite that asks one question for each depth of a text: those of one text come one after the other."""
     return [Key(length, "", depth, number) for length in lengths for number in range(rounds) for depth in depths]

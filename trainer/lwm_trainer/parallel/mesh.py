@@ -74,6 +74,15 @@ def arrange_devices(devices: Sequence[Any], shape: tuple[int, ...]) -> np.ndarra
     return np.concatenate([mesh_utils.create_device_mesh(inner, devices, allow_split_physical_axes=True) for devices in slices])
 
 
+def from_every_host(array: np.ndarray[Any, Any], sharding: NamedSharding) -> jax.Array:
+    """The array on the mesh, of which every host has an equal copy. Hosts do not communicate."""
+    placed: jax.Array
+    if sharding.is_fully_addressable:
+        placed = jax.device_put(array, sharding)
+        return placed
+    return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+
+
 def spec(axes: tuple[str, ...], rules: Rules = RULES) -> PartitionSpec:
     """The partition of an array with these logical axes. Raises ValueError for a name that the rules do not place."""
     unknown = [axis for axis in axes if axis not in rules]

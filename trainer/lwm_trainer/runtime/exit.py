@@ -13,7 +13,7 @@ from lwm_trainer.config import TERMINATION_PATH, ExitCode, FinalReport, Prepared
 from lwm_trainer.runtime import console
 from lwm_trainer.runtime.redaction import redact
 
-COORDINATOR_DELAY_SECONDS = {ExitCode.SAVED_ON_REQUEST: 2.0, ExitCode.DIVERGED: 2.0, ExitCode.HANG: 10.0}
+COORDINATOR_DELAY_SECONDS = {ExitCode.SAVED_ON_REQUEST: 2.0, ExitCode.DIVERGED: 2.0, ExitCode.GATE_FAILED: 2.0, ExitCode.HANG: 10.0}
 """How long process 0 waits for the others to write their termination messages, where all exit for the same reason: JAX aborts them within
 a fifth of a second after process 0 is gone."""
 

@@ -21,6 +21,7 @@ DEADLINES = {
     Phase.COMPILING: 3600,
     Phase.TRAINING: 1800,
     Phase.VALIDATING: 1800,
+    Phase.EVALUATING: 1800,
     Phase.SAVING: 1800,
     Phase.COMPLETE: 600,
 }

@@ -22,6 +22,7 @@ from lwm_trainer.config import (
     Preparation,
     Progress,
     RunConfig,
+    SuiteScore,
 )
 from lwm_trainer.runtime import console
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
@@ -150,6 +151,10 @@ class ProgressReporter:
     def validated(self, loss: float) -> None:
         """A validation is done, with this mean loss of all its targets; the next renewal of the Lease says so."""
         self._change(urgent=False, validation_loss=loss)
+
+    def evaluated(self, scores: tuple[SuiteScore, ...]) -> None:
+        """Suites of the gate have these scores so far."""
+        self._change(urgent=True, suites=scores)
 
     def committed(self, step: int) -> None:
         """The checkpoint of `step` is complete."""

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import NamedSharding
+from jax.sharding import NamedSharding, PartitionSpec
 from numpy.typing import NDArray
 
 from lwm_trainer import config
@@ -59,6 +59,7 @@ class Engine:
         self.programs = make_programs(model, rope_theta, device_mesh, chunk, precision, cache_dtype)
         self._ranks = ranks(device_mesh)
         self._tokens_sharding = NamedSharding(device_mesh, mesh.TOKENS)
+        self._everywhere = NamedSharding(device_mesh, PartitionSpec())
         self._short = min(chunk, -(-SHORT_CHUNK // self._ranks) * self._ranks)
         self._row_groups = int(np.prod([device_mesh.shape[axis] for axis in mesh.ROW_AXES]))
 
@@ -89,7 +90,7 @@ class Engine:
             if (tokens := rows.lengths[number] + row.length) > rows.capacity:
                 raise ValueError(f"row {number}: {tokens} tokens are more than the {rows.capacity} of the cache: make it larger")
         count = len(rows.lengths)
-        last_BD: Array = jnp.zeros((count, self.model.width), self._compute)
+        last_BD: Array = mesh.from_every_host(np.zeros((count, self.model.width), self._compute), self._everywhere)
         for first, parts in self._groups(new, count):
             while (left := max(part.length for part in parts)) > 0:
                 size = self._short if left <= self.programs.chunk // 2 else self.programs.chunk
@@ -176,7 +177,7 @@ class Engine:
             token_BC[row, present_C] = part.tokens[index_C[present_C]]
             vision_BC[row, present_C] = part.vision[index_C[present_C]]
         arrays = token_BC, vision_BC if self.model.vision is not None else None, place_BC
-        return Tokens(*(None if x is None else jax.device_put(x, self._tokens_sharding) for x in arrays))  # type: ignore[arg-type]
+        return Tokens(*(None if x is None else mesh.from_every_host(x, self._tokens_sharding) for x in arrays))  # type: ignore[arg-type]
 
     def _column(self, length: int, count: int, size: int) -> int:
         """The column of a chunk that holds the last of `count` new tokens of a row that had `length`; 0 where there is none."""

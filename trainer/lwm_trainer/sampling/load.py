@@ -10,12 +10,14 @@ from lwm_trainer.config.violations import violations
 from lwm_trainer.convert.errors import WrongArgumentError
 from lwm_trainer.convert.tokenizer_files import require_tokenizer_file
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
+from lwm_trainer.model.llama import Params
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.sampling.chunk_sizes import CHUNK
 from lwm_trainer.sampling.engine import Engine
 from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.parameters import for_generation
-from lwm_trainer.sampling.vocabulary import make_vocabulary
+from lwm_trainer.sampling.programs import ranks
+from lwm_trainer.sampling.vocabulary import Vocabulary, make_vocabulary
 from lwm_trainer.sampling.weights import Weights
 
 
@@ -45,11 +47,39 @@ def load_generator(weights: Weights, options: LoadOptions) -> Generator:
     context = _context(weights, options.context)
     mesh = options.mesh or default_mesh(model, jax.device_count())
     require_mesh(model, mesh)
-    chunk = _chunk(options.chunk, context, mesh.sp)
     device_mesh = make_mesh(mesh)
-    params = for_generation(model, weights.load(model, device_mesh), precision.compute)
-    engine = Engine(model, weights.rope_theta, params, device_mesh, chunk, precision)
-    return Generator(engine, vocabulary, context, reserve=options.reserve, rows=options.rows)
+    params = weights.load(model, device_mesh)
+    return generator_of(
+        model,
+        weights.rope_theta,
+        params,
+        device_mesh,
+        vocabulary,
+        context,
+        precision,
+        chunk=options.chunk,
+        reserve=options.reserve,
+        rows=options.rows,
+    )
+
+
+def generator_of(
+    model: config.Model,
+    rope_theta: float,
+    params: Params,
+    device_mesh: jax.sharding.Mesh,
+    vocabulary: Vocabulary,
+    context: int,
+    precision: config.Precision,
+    *,
+    chunk: int = CHUNK,
+    reserve: bool = False,
+    rows: int = 1,
+) -> Generator:
+    """A generator for parameters that are on the devices; their arrays are deleted. On several hosts all call it, with equal arguments."""
+    chunk = _chunk(chunk, context, ranks(device_mesh))
+    engine = Engine(model, rope_theta, for_generation(model, params, precision.compute), device_mesh, chunk, precision)
+    return Generator(engine, vocabulary, context, reserve=reserve, rows=rows)
 
 
 def _precision(trained: config.Precision, compute: config.NumberType | None) -> config.Precision:

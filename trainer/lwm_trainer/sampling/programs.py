@@ -109,6 +109,7 @@ def make_programs(
     cache_sharding = NamedSharding(device_mesh, cache_spec(axes))
     stream, table = NamedSharding(device_mesh, mesh.STREAM), NamedSharding(device_mesh, mesh.TABLE)
     by_rows = NamedSharding(device_mesh, PartitionSpec(axes.rows))
+    everywhere = NamedSharding(device_mesh, PartitionSpec())
     backend = choose_backend(device_mesh.devices.flat[0])
     dtype = jnp.dtype(cache_dtype or precision.compute)
     copies = config.key_head_copies(model, device_mesh.shape[axes.heads])
@@ -186,7 +187,7 @@ def make_programs(
         copy_row=jax.jit(copy_row, donate_argnums=0, out_shardings=cache_sharding),
         decode=jax.jit(decode, donate_argnums=1, out_shardings=(by_rows, cache_sharding)),
         logits=jax.jit(logits, out_shardings=by_rows),
-        target_scores=jax.jit(target_scores, out_shardings=by_rows),
+        target_scores=jax.jit(target_scores, out_shardings=everywhere),  # every host reads them
     )
 
 

@@ -17,6 +17,7 @@ from jax import Array
 from jax.sharding import NamedSharding, PartitionSpec
 
 from lwm_trainer.model import llama
+from lwm_trainer.parallel import mesh
 from lwm_trainer.ring.cached_attention import ABSENT
 from lwm_trainer.sampling import filters
 from lwm_trainer.sampling.filters import FilterArrays
@@ -169,4 +170,4 @@ def _most_probable(log_BU: Array, count: int) -> tuple[Array, Array]:
 def as_arrays(tree: Any, device_mesh: jax.sharding.Mesh) -> Any:
     """The tree's NumPy arrays on every device."""
     everywhere = NamedSharding(device_mesh, PartitionSpec())
-    return jax.tree.map(lambda array: jax.device_put(array, everywhere), tree)
+    return jax.tree.map(lambda array: mesh.from_every_host(array, everywhere), tree)

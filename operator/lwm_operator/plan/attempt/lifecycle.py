@@ -22,7 +22,7 @@ from lwm_trainer.config import Phase, Progress
 
 RECHECK_SECONDS = 10.0
 
-TRAINING = (Phase.TRAINING, Phase.VALIDATING, Phase.SAVING, Phase.COMPLETE)
+TRAINING = (Phase.TRAINING, Phase.VALIDATING, Phase.EVALUATING, Phase.SAVING, Phase.COMPLETE)
 ENDED = (AttemptState.COMPLETE, AttemptState.FAILED, AttemptState.SUSPENDED)
 
 

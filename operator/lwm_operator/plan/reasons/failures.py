@@ -154,9 +154,9 @@ class TrainerReason(Reason):
     )
     GATE_FAILED = (
         "GateFailed",
-        "The stage is trained and its final checkpoint is kept, but its loss on held-out documents is above `stages[].gate`.",
+        "The stage is trained and its final checkpoint is kept, but a loss or score does not meet `stages[].gate`.",
         "host 0 (…): validation loss 3.4102 is above gate.maxValidationLoss 3.2 (held-out text 3.4102)",
-        "Look at the loss (`status.stages[].validationLoss`). Raise `spec.resume` to let the stage through as it is.",
+        "Look at `status.stages[].validationLoss` and `gateSuites`. Raise `spec.resume` to let the stage through as it is.",
     )
     SAVED_ON_REQUEST = (
         "SavedOnRequest",

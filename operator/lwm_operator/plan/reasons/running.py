@@ -42,6 +42,12 @@ class RunningReason(Reason):
         "step 20/30, loss 4.6994, validation loss 4.8120, 1.7k tokens/s",
         "Nothing.",
     )
+    EVALUATING = (
+        "Evaluating",
+        "The hosts ask the suites of the stage's gate (`stages[].gate.suites`) after its last step.",
+        "step 30/30, loss 4.6994, validation loss 4.8120, 1.7k tokens/s",
+        "Nothing.",
+    )
     SAVING = (
         "Saving",
         "The hosts wait until a checkpoint is committed.",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from lwm_operator.api.dataset import Dataset
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.storage import Checkpoint, Location
+from lwm_operator.plan.validation.gate import gate_errors
 from lwm_operator.plan.validation.pod_fields import gpu_errors, pod_errors
 from lwm_operator.platforms.devices import device_resources
 from lwm_operator.platforms.error import PlatformError
@@ -42,8 +43,7 @@ def validate(spec: Spec) -> tuple[str, ...]:
             for share in stage.mixture
             if share.dataset not in known
         ]
-        if stage.gate is not None and stage.validation is None:
-            errors.append(f"{where}.gate: it is a condition on the validation loss: add validation, or remove gate")
+        errors += gate_errors(f"{where}.gate", spec, stage)
         errors += _validation_errors(f"{where}.validation", spec, number)
         if stage.loss.modalities is not None and spec.model.vision is None:
             errors.append(

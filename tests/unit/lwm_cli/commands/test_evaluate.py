@@ -35,7 +35,7 @@ def test_it_asks_writes_and_goes_on(folder: Path, tmp_path: Path, capsys: pytest
     results = json.loads((tmp_path / "results.json").read_text())
     assert [(cell["length"], cell["depth"], cell["questions"]) for cell in results["cells"]] == [(512, 0.0, 1), (512, 1.0, 1)]
     assert results["results"]["needle_512"]["score,none"] == 0
-    assert (tmp_path / "heat_map.png").stat().st_size > 1000
+    assert "0/1" in (tmp_path / "heat_map.svg").read_text()
     answers = (tmp_path / "answers.jsonl").read_text()
     assert main(command) == 0
     assert (tmp_path / "answers.jsonl").read_text() == answers

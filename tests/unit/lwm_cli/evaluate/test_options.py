@@ -1,7 +1,8 @@
 import click
 import pytest
 
-from lwm_cli.evaluate.options import even_depths, parse_lengths, parse_names
+from lwm_cli.evaluate.options import parse_lengths, parse_names
+from lwm_trainer.evaluation.suite import even_depths
 
 
 def test_lengths_are_read_strictly() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.run_config import run_config
-from lwm_trainer.config import CONTRACT_VERSION, OLDEST_CONTRACT_VERSION, Dataset, RunConfig, Start
+from lwm_trainer.config import OLDEST_CONTRACT_VERSION, Dataset, Haystack, RunConfig, Start
 from simulation.builders import spec, stage, training
 from unit.lwm_operator.manifests.attempt_manifests import run, supporting_object
 
@@ -99,9 +99,28 @@ def test_the_run_config_holds_the_whole_attempt() -> None:
 
 
 def test_a_trainer_that_knows_adamw_alone_is_told_which_stages_it_cannot_run() -> None:
-    for optimizer, oldest in (({"peakLearningRate": 0.5}, OLDEST_CONTRACT_VERSION), ({"name": "muon"}, CONTRACT_VERSION)):
+    for optimizer, oldest in (({"peakLearningRate": 0.5}, OLDEST_CONTRACT_VERSION), ({"name": "muon"}, 4)):
         config = RunConfig.model_validate_json(supporting_object("ConfigMap", stages=[stage(optimizer=optimizer)])["data"]["run.json"])
         assert config.min_reader_version == oldest
+
+
+def test_the_suites_of_a_gate_have_the_place_of_their_texts_and_older_trainers_refuse_them() -> None:
+    needle = {"suite": "needle", "lengths": [128, 512], "minScore": 0.75, "haystack": "held-out", "depths": 3}
+    changes = {
+        "datasets": [{"name": name, "source": {"uri": f"gs://lwm/{name}"}} for name in ("books", "held-out")],
+        "stages": [stage(gate={"suites": [needle, {"suite": "json-kv", "lengths": [256], "minScore": 0.5}]})],
+    }
+    config = RunConfig.model_validate_json(supporting_object("ConfigMap", **changes)["data"]["run.json"])
+    assert config.gate is not None
+    first, second = config.gate.suites
+    assert (first.lengths, first.depths, first.rounds, first.answers, first.min_score) == ((128, 512), 3, 1, "forced", 0.75)
+    assert first.haystack == Haystack(uri="gs://lwm/held-out", field="text")
+    assert (second.suite, second.depths, second.haystack) == ("json-kv", 5, None)
+    assert (config.gate.max_validation_loss, config.min_reader_version) == (None, 5)
+    validated = {"validation": {"datasets": ["held-out"]}, "gate": {"maxValidationLoss": 3.0}}
+    changes["stages"] = [stage(**validated)]
+    config = RunConfig.model_validate_json(supporting_object("ConfigMap", **changes)["data"]["run.json"])
+    assert config.min_reader_version == 4
 
 
 def test_a_mixture_chooses_its_data_sets() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from lwm_operator.api.status import GateState, Phase, StageState
 from lwm_operator.plan.actions import Plan
-from lwm_trainer.config import ExitCode, TerminationMessage
+from lwm_trainer.config import ExitCode, SuiteScore, TerminationMessage
 from simulation.builders import stage, training
 from simulation.simulation import Simulation
 
@@ -59,6 +59,27 @@ def test_one_that_does_not_stops_the_training_with_the_losses(on_failure: str, p
     assert "set spec.resume to 1" in decided.status.message
     entry = first_stage(simulation)
     assert (entry.state, entry.gate, entry.committed_step, entry.failures.gate) == (state, GateState.FAILED, 60, 1)
+
+
+def test_the_scores_of_suites_are_shown_while_they_are_asked_and_when_the_gate_has_failed() -> None:
+    simulation = gated()
+    score = SuiteScore(suite="needle", score=0.25, low=0.1123, high=0.4687, questions=20, min_score=0.9)
+    gang = simulation.state.newest_gang
+    assert gang is not None
+    simulation.trainers.report(gang)
+    simulation.state.reports[gang.number] = simulation.state.reports[gang.number].model_copy(update={"suites": (score,)})
+    simulation.reconcile()
+    (shown,) = first_stage(simulation).gate_suites
+    assert (shown.suite, shown.score, shown.interval, shown.questions, shown.min_score) == (
+        "needle",
+        "0.2500",
+        "0.1123 to 0.4687",
+        20,
+        "0.9",
+    )
+    fail_gate(simulation)
+    assert first_stage(simulation).gate_suites == (shown,)
+    assert first_stage(simulation).gate == GateState.FAILED
 
 
 def test_a_higher_resume_lets_the_stage_through_as_it_is() -> None:

@@ -1,13 +1,13 @@
 """Cells, table and file of results from answers that are known."""
 
 import json
-from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from lwm_trainer.evaluation.binomial import wilson_interval
 from lwm_trainer.evaluation.heat_map import draw_heat_map
-from lwm_trainer.evaluation.results import cells, results, table
+from lwm_trainer.evaluation.results import cells, overall, results, table
 from lwm_trainer.evaluation.run_suite import Answer
 from lwm_trainer.evaluation.suite import Key
 from lwm_trainer.evaluation.suites.json_kv import JsonKvSettings, JsonKvSuite
@@ -55,6 +55,16 @@ def test_the_file_has_what_comparisons_of_lm_eval_read() -> None:
     assert len(written["cells"]) == 4
 
 
-def test_the_picture_is_drawn(tmp_path: Path) -> None:
-    draw_heat_map(cells(answers(), by_depth=True), "known answers", tmp_path / "map.png")
-    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+def test_the_picture_has_a_cell_for_each_length_and_depth_with_its_counts() -> None:
+    picture = ElementTree.fromstring(draw_heat_map(cells(answers(), by_depth=True), "known <answers>"))  # noqa: S314 - our own
+    texts = [each.text for each in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[:3] == ["known <answers>", "0 %", "100 %"]
+    assert [text for text in texts if text and "/" in text] == ["2/2", "0.5/2", "2/2", "0.5/2"]
+    assert {"64", "1,024"} <= set(texts)
+    fills = [each.get("fill") for each in picture.iter("{http://www.w3.org/2000/svg}rect")]
+    assert fills[1] == "#08306b"
+    assert len(set(fills[1:])) == 2
+
+
+def test_all_answers_together_have_a_mean_and_its_interval() -> None:
+    assert overall(answers()) == (0.625, *wilson_interval(5, 8))

@@ -39,6 +39,29 @@ MEDIA = {"tokenizer": "gs://lwm/vqgan.safetensors"}
             ["spec.stages[late].validation.datasets: stage ctx512 trains on data set poems, so it is not held out"],
         ),
         (
+            {"stages": [stage(gate={"suites": [{"suite": "needle", "lengths": [512, 1024], "minScore": 1, "haystack": "poems"}]})]},
+            [
+                "spec.stages[ctx512].gate.suites[0].lengths: 1024 tokens are more than contextLength 512",
+                "spec.stages[ctx512].gate.suites[0].haystack: data set poems is not in spec.datasets: use one of books",
+            ],
+        ),
+        (
+            {
+                "datasets": [{"name": "books", "source": {"uri": "gs://lwm/books"}, "fields": "[title],text"}],
+                "stages": [stage(gate={"suites": [{"suite": "needle", "lengths": [512], "minScore": 1, "haystack": "books"}]})],
+            },
+            ["gate.suites[0].haystack: data set books has no single field of text"],
+        ),
+        (
+            {"stages": [stage(gate={"suites": [{"suite": "json-kv", "lengths": [512], "minScore": 1, "haystack": "books"}]})]},
+            ["gate.suites[0].haystack: needle hides its facts in it", "give it for needle alone"],
+        ),
+        ({"stages": [stage(gate={"onFailure": "Fail"})]}, ["spec.stages[ctx512].gate: it has no condition"]),
+        (
+            {"stages": [stage(gate={"maxValidationLoss": 3})]},
+            ["spec.stages[ctx512].gate.maxValidationLoss: it is a condition on the validation loss: add validation"],
+        ),
+        (
             {"datasets": POEMS, "stages": [stage(steps=5000, validation={"datasets": ["poems"], "intervalSteps": 4})]},
             ["spec.stages[ctx512].validation.intervalSteps: 4 makes 1250 validations", "use at least 5"],
         ),

@@ -1,12 +1,22 @@
-"""A generator as what answers the questions of a suite."""
+"""A generator as what answers the questions of a suite, and its tokenizer as what suites count lengths with."""
 
 from lwm_trainer.evaluation.run_suite import Ask
-from lwm_trainer.evaluation.suite import Question, Suite, Way
+from lwm_trainer.evaluation.suite import Question, Suite, Tokenize, Tokens, Way
 from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.prompt import TokenRow, join, text_row
 from lwm_trainer.sampling.row_arrays import Request
 from lwm_trainer.sampling.settings import Filters, Settings
 from lwm_trainer.sampling.token_scores import TokenScorer, TokenScores
+from lwm_trainer.sampling.vocabulary import Vocabulary
+
+
+def tokenizer_of(vocabulary: Vocabulary) -> Tokenize:
+    """The model's tokenizer, as suites call it."""
+
+    def tokenize(text: str) -> Tokens:
+        return vocabulary.encode(text).tokens
+
+    return tokenize
 
 
 def make_ask(generator: Generator, suite: Suite, way: Way) -> Ask:

@@ -1,0 +1,34 @@
+"""What is wrong with a stage's gate."""
+
+import re
+from collections.abc import Iterator
+
+from lwm_operator.api.spec import Spec
+from lwm_operator.api.stage import Stage
+
+PLAIN_FIELD = re.compile(r"\w[\w.-]*")
+"""A `fields` line that names one field and nothing else."""
+
+
+def gate_errors(where: str, spec: Spec, stage: Stage) -> Iterator[str]:
+    """Errors of the stage's gate, which `where` names."""
+    gate = stage.gate
+    if gate is None:
+        return
+    if gate.max_validation_loss is not None and stage.validation is None:
+        yield f"{where}.maxValidationLoss: it is a condition on the validation loss: add validation, or remove it"
+    if gate.max_validation_loss is None and not gate.suites:
+        yield f"{where}: it has no condition: give maxValidationLoss or suites"
+    datasets = {dataset.name: dataset for dataset in spec.datasets}
+    for number, suite in enumerate(gate.suites):
+        of_suite = f"{where}.suites[{number}]"
+        if (longest := max(suite.lengths)) > stage.context_length:
+            yield f"{of_suite}.lengths: {longest} tokens are more than contextLength {stage.context_length}: use shorter ones"
+        if (suite.suite == "needle") != (suite.haystack is not None):
+            yield f"{of_suite}.haystack: needle hides its facts in it, and json-kv makes its own text: give it for needle alone"
+        if suite.haystack is None:
+            continue
+        if (dataset := datasets.get(suite.haystack)) is None:
+            yield f"{of_suite}.haystack: data set {suite.haystack} is not in spec.datasets: use one of {', '.join(datasets)}"
+        elif dataset.kind != "text" or dataset.fields_from_example is not None or not PLAIN_FIELD.fullmatch(dataset.fields):
+            yield f"{of_suite}.haystack: data set {suite.haystack} has no single field of text: use one of kind text with one field"
