@@ -8,13 +8,15 @@ from pathlib import Path
 from quickstart.learning_check import LearningCheck
 from quickstart.loss_plot import draw
 from quickstart.options import parse
+from quickstart.report import write_report
 from quickstart.results import StageRecord
 from quickstart.times import Times
-from quickstart.training import PreparedCluster, diagnostics, read, replace_training
+from quickstart.training import Manifest, PreparedCluster, diagnostics, read, replace_training
 from quickstart.watch import TrainingError, stage_seconds, watch
 from tools.kubectl import CommandError
 
-PICTURE = Path(__file__).resolve().parents[1] / "build" / "quickstart" / "loss.png"
+BUILD = Path(__file__).resolve().parents[1] / "build" / "quickstart"
+PICTURE, REPORT = BUILD / "loss.png", BUILD / "report.html"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -46,7 +48,7 @@ def _without_cluster(options: argparse.Namespace) -> LearningCheck:
 
     times = Times()
     training, stages, check = local.run(options, times)
-    _draw(training.metadata.name, stages, check)
+    _draw(training, stages, check)
     _print_results(stages, check, times.table(planned=False))
     print("\nLook around (paste these commands):", *local.commands(training), sep="\n  ")
     return check
@@ -79,11 +81,13 @@ def _follow(cluster: PreparedCluster, times: Times, *, keep: bool, seconds: floa
     times.seconds |= {f"stage {number}": taken for number, taken in enumerate(stage_seconds(training), start=1)}
     with times.part("reading"):
         stages, check = cluster.read_results(training)
-        _draw(name, stages, check)
+        _draw(training, stages, check)
     return stages, check
 
 
-def _draw(name: str, stages: Sequence[StageRecord], check: LearningCheck) -> None:
+def _draw(training: Manifest, stages: Sequence[StageRecord], check: LearningCheck) -> None:
+    name = training["metadata"]["name"]
+    write_report(training, stages, REPORT)
     growth = f"{stages[0].context_length:,} to {stages[-1].context_length:,}"
     draw(stages, check.entropy, PICTURE, f"{name}: one training, its context grown from {growth} tokens")
 
@@ -91,8 +95,12 @@ def _draw(name: str, stages: Sequence[StageRecord], check: LearningCheck) -> Non
 def _print_results(stages: Sequence[StageRecord], check: LearningCheck, times: str) -> None:
     print("\nCheckpoints, one per stage:")
     for stage in stages:
-        print(f"  {stage.name:<10} loss {stage.losses[0]:.3f} -> {stage.losses[-1]:.3f}  {stage.checkpoint}")
-    print(f"\nPicture: {PICTURE}\n{check}\n\n{times}")
+        print(f"  {stage.name:<10} loss {stage.losses[0]:.3f} -> {stage.losses[-1]:.3f}{_held_out(stage)}  {stage.checkpoint}")
+    print(f"\nPicture: {PICTURE}\nReport:  {REPORT}\n{check}\n\n{times}")
+
+
+def _held_out(stage: StageRecord) -> str:
+    return "" if stage.validation_loss is None else f", held-out {stage.validation_loss:.3f}"
 
 
 def _print_commands(cluster: PreparedCluster, stages: int) -> None:

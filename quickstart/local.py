@@ -12,6 +12,7 @@ from lwm_cli.local.folder import TRAINING, TrainingFolder
 from lwm_cli.local.job import RUN_CONFIG
 from lwm_cli.local.local_cluster import ATTEMPTS
 from lwm_cli.local.manifest import Options, load_local
+from lwm_cli.places import Body, parse_body
 from lwm_cli.train import train
 from lwm_operator.api.names import job_name
 from lwm_operator.api.status import Phase
@@ -26,16 +27,15 @@ from quickstart.watch import TrainingError, stage_seconds
 FOLDER = Path(__file__).resolve().parents[1] / "build" / "quickstart" / "local"
 
 
-def run(options: argparse.Namespace, times: Times) -> tuple[Training, list[StageRecord], LearningCheck]:
-    """Train the example, or go on with it, and read what it has learned. Raises TrainingError and ValueError."""
+def run(options: argparse.Namespace, times: Times) -> tuple[Body, list[StageRecord], LearningCheck]:
+    """Train the example, or go on with it, and read what it has learned: the object, and what it left. Raises TrainingError, ValueError."""
     data = FOLDER / "data"
     with times.part("data"):
         write(example_objects(), data)
     folder = TrainingFolder(FOLDER / "run")
+    sources = (f"books={data / 'books'}", f"held-out={data / 'held-out-books'}")
     try:
-        training = load_local(
-            options.example, Options(sources=(str(data / "books"),), tokenizer=str(data / "tokenizer" / "tokenizer.json")), folder.path
-        )
+        training = load_local(options.example, Options(sources=sources, tokenizer=str(data / "tokenizer" / "tokenizer.json")), folder.path)
         if folder.exists and not options.keep and folder.training().status.phase == Phase.COMPLETE:
             shutil.rmtree(folder.path)
         code = train(training, folder, Console())
@@ -43,10 +43,10 @@ def run(options: argparse.Namespace, times: Times) -> tuple[Training, list[Stage
         raise ValueError(str(error)) from error
     if code:
         raise TrainingError("the training is not complete: the same command goes on where it stopped")
-    complete = folder.training()
-    times.seconds |= {f"stage {number}": taken for number, taken in enumerate(stage_seconds(folder.body()), start=1)}
+    body, complete = folder.body(), folder.training()
+    times.seconds |= {f"stage {number}": taken for number, taken in enumerate(stage_seconds(body), start=1)}
     with times.part("reading"):
-        return complete, *_results(folder, complete)
+        return body, *_results(folder, complete)
 
 
 def _results(folder: TrainingFolder, training: Training) -> tuple[list[StageRecord], LearningCheck]:
@@ -57,8 +57,9 @@ def _results(folder: TrainingFolder, training: Training) -> tuple[list[StageReco
     return stages, check_learning(stages[-1].losses, same_tokens_entropy(config, stages[-1].tokens_hash))
 
 
-def commands(training: Training) -> Sequence[str]:
+def commands(body: Body) -> Sequence[str]:
     """Shell commands with which to look around."""
+    training = parse_body(body)
     folder = FOLDER / "run"
     return (
         f"cat {folder}/{TRAINING}",

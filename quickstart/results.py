@@ -30,6 +30,14 @@ class StageRecord:
     by_modality: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     """Losses of text targets and of vision targets, NaN where a step has none; empty for a stage that sees text only."""
     validations: tuple[ValidationLoss, ...] = ()
+    folder: str = ""
+    """Where `checkpoint` was read: itself, or a copy."""
+
+    @property
+    def validation_loss(self) -> float | None:
+        """Mean loss of all targets of the last validation; None without one."""
+        last = [each for each in self.validations if each.step == self.validations[-1].step]
+        return float(np.average([each.loss for each in last], weights=[each.targets for each in last])) if last else None
 
 
 def read_stage(checkpoint: str, endpoint: str | None = None) -> StageRecord:
@@ -44,6 +52,7 @@ def read_stage(checkpoint: str, endpoint: str | None = None) -> StageRecord:
     return StageRecord(
         name=manifest.stage,
         checkpoint=checkpoint,
+        folder=checkpoint,
         context_length=manifest.context_length,
         rope_theta=manifest.rope_theta,
         losses=record.losses,

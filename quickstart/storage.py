@@ -19,6 +19,10 @@ BUCKET = "lwm"
 SHORT_BOOKS = ("ruth", "jonah", "esther", "ecclesiastes", "daniel", "james", "philemon", "jude", "2-john", "obadiah")
 
 
+HELD_OUT_EVERY = 11
+"""Each eleventh book is held out of the example's training, for its validation."""
+
+
 def use_endpoint(endpoint: str | None) -> None:
     """Points Google's clients, gcsfs and TensorStore of this process to an emulator at `endpoint`; None: to Google itself."""
     if endpoint is not None:
@@ -27,8 +31,12 @@ def use_endpoint(endpoint: str | None) -> None:
 
 
 def example_objects() -> dict[str, bytes]:
-    """Object name to content: the 66 books below `books/` and `tokenizer/tokenizer.json`."""
-    return {f"books/{name}": text.encode() for name, text in books().items()} | {"tokenizer/tokenizer.json": TOKENIZER.read_bytes()}
+    """Object name to content: 60 books below `books/`, 6 below `held-out-books/`, and `tokenizer/tokenizer.json`."""
+    texts = {
+        f"{'held-out-books' if number % HELD_OUT_EVERY == 0 else 'books'}/{name}": text.encode()
+        for number, (name, text) in enumerate(books().items(), start=1)
+    }
+    return texts | {"tokenizer/tokenizer.json": TOKENIZER.read_bytes()}
 
 
 def small_objects() -> dict[str, bytes]:

@@ -7,7 +7,9 @@ import numpy as np
 from lwm_trainer.checkpoint.checkpointer import Saver
 from lwm_trainer.checkpoint.training_record import Record
 from lwm_trainer.step.train_step import State
+from quickstart.report import write_report
 from quickstart.results import read_stage
+from simulation import builders
 from support.builders import a_run, a_step_report
 
 
@@ -26,3 +28,10 @@ def test_a_stage_is_read_from_its_final_checkpoint(tmp_path: Path) -> None:
     assert stage.losses.tolist() == [7.5, 6.25, 5.125]
     assert stage.grad_norms.tolist() == [0.5, 1.5, 2.5]
     assert stage.tokens_hash.tolist() == [1000, 1001, 1002]
+
+    body = builders.body()
+    body["spec"]["stages"][0]["name"] = run.stage
+    write_report(body, [stage], tmp_path / "pages" / "report.html")
+    page = (tmp_path / "pages" / "report.html").read_text()
+    assert f"{run.stage}" in page
+    assert "7.5000" in page

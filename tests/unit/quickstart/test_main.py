@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from devcluster import checks
+from lwm_cli.local.folder import TrainingFolder
 from lwm_cli.local.manifest import Options, load_local
+from lwm_trainer.config import ValidationLoss
 from quickstart import __main__ as module
 from quickstart import local
 from quickstart.learning_check import LearningCheck
@@ -18,10 +20,15 @@ from support.local_training import write_file
 def trained_locally(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A training in local mode is one that has learned, without any step; a cluster is an error."""
     training = load_local(write_file(tmp_path), Options(), None)
+    folder = TrainingFolder(tmp_path / "out")
+    folder.create(training.metadata.name, training.spec.model_dump(mode="json", by_alias=True, exclude_none=True))
+    body = folder.body()
     losses = np.linspace(8, 4, 12, dtype=np.float32)
-    stage = StageRecord("short", "/checkpoint", 64, 1e4, losses, losses, np.zeros(12, np.uint32))
-    monkeypatch.setattr(local, "run", lambda options, times: (training, [stage], LearningCheck(loss=4.0, entropy=5.5)))
+    held_out = [ValidationLoss(step=12, dataset="a", modality="text", loss=4 + n, targets=1 + 2 * n, positions=()) for n in (0, 1)]
+    stage = StageRecord("short", "/checkpoint", 64, 1e4, losses, losses, np.zeros(12, np.uint32), validations=tuple(held_out))
+    monkeypatch.setattr(local, "run", lambda options, times: (body, [stage], LearningCheck(loss=4.0, entropy=5.5)))
     monkeypatch.setattr(module, "PICTURE", tmp_path / "loss.png")
+    monkeypatch.setattr(module, "write_report", lambda training, stages, path: None)
 
     def on_cluster(options: object) -> LearningCheck:
         raise ValueError("a cluster")
@@ -33,6 +40,8 @@ def test_local_mode_gives_verdict_and_picture(tmp_path: Path, capsys: pytest.Cap
     assert module.main(["--local"]) == 0
     printed = capsys.readouterr().out
     assert "learned: mean loss of the last 10 steps: 4.000 nats per token, 1.500 below the unigram entropy of 5.500" in printed
+    assert "short      loss 8.000 -> 4.000, held-out 4.750  /checkpoint" in printed
+    assert f"Report:  {module.REPORT}" in printed
     assert (tmp_path / "loss.png").stat().st_size > 10_000
     assert "embedded cluster" not in printed
 

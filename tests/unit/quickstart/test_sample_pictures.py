@@ -95,7 +95,7 @@ def test_chats_ask_for_the_next_verse_of_each_chapter(objects: dict[str, bytes])
 
 def test_the_texts_are_two(objects: dict[str, bytes]) -> None:
     sizes = {folder: sum(len(content) for name, content in objects.items() if name.startswith(folder)) for folder in ("books/", "manual/")}
-    assert sizes["books/"] > 4_000_000
+    assert sizes["books/"] > 3_800_000, "all but the held-out books"
     assert sizes["manual/"] > 300_000
     assert "Python" in objects["manual/import.txt"].decode()
 

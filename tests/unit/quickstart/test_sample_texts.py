@@ -32,7 +32,7 @@ def test_the_tokenizer_fits_the_example_s_model() -> None:
 
 def test_short_trainings_have_ten_short_books() -> None:
     assert len(small_objects()) == len(SHORT_BOOKS) + 1
-    assert small_objects().items() <= example_objects().items()
+    assert small_objects().items() <= example_objects().items(), "none of them is held out"
 
 
 def test_what_is_uploaded_is_where_the_example_looks() -> None:
@@ -43,4 +43,6 @@ def test_what_is_uploaded_is_where_the_example_looks() -> None:
     spec = yaml.safe_load(EXAMPLE.read_text())["spec"]
     names = {f"gs://lwm/{name}" for name in example_objects()}
     assert spec["tokenizer"]["uri"] in names
-    assert sum(name.startswith(spec["datasets"][0]["source"]["uri"] + "/") for name in names) == 66
+    counts = [sum(name.startswith(each["source"]["uri"] + "/") for name in names) for each in spec["datasets"]]
+    assert counts == [60, 6], "each eleventh book is held out"
+    assert [stage["validation"]["datasets"] for stage in spec["stages"]] == [["held-out"]] * 3

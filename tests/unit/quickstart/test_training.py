@@ -18,10 +18,11 @@ def example() -> Manifest:
 def test_on_a_claim_every_place_is_the_folder_of_its_name_and_nothing_else_changes(example: Manifest) -> None:
     placed = on_claim(example, "shelf")
     spec = Spec.model_validate(placed["spec"])
-    places = [spec.tokenizer.pvc, spec.datasets[0].source.pvc, spec.checkpoint.pvc]
+    places = [spec.tokenizer.pvc, *(dataset.source.pvc for dataset in spec.datasets), spec.checkpoint.pvc]
     assert [(place.claim_name, place.sub_path) for place in places if place] == [
         ("shelf", "tokenizer"),
         ("shelf", "books"),
+        ("shelf", "held-out-books"),
         ("shelf", "runs"),
     ]
     assert "gs://" not in str(placed)
@@ -29,7 +30,7 @@ def test_on_a_claim_every_place_is_the_folder_of_its_name_and_nothing_else_chang
     storage = ("tokenizer", "datasets", "checkpoint")
     assert {k: v for k, v in placed["spec"].items() if k not in storage} == {k: v for k, v in example["spec"].items() if k not in storage}
     assert (spec.checkpoint.save_interval_steps, spec.checkpoint.max_to_keep, spec.datasets[0].name) == (10, 2, "books")
-    assert {name.partition("/")[0] for name in example_objects()} == {"tokenizer", "books"}, "what is written lies where it is mounted"
+    assert {name.partition("/")[0] for name in example_objects()} == {"tokenizer", "books", "held-out-books"}, "as mounted"
 
 
 def test_a_claim_of_one_node_keeps_all_pods_there(example: Manifest) -> None:
