@@ -23,7 +23,7 @@ def evaluation() -> None:
 
 def _suite(function: Callable[..., int]) -> Callable[..., int]:
     """What every suite needs, and how it fails."""
-    return needs("local", "jax", "orbax")(needs("fit", "matplotlib")(report_failures(function)))
+    return needs("local", "jax", "orbax")(report_failures(function))
 
 
 @evaluation.command("needle")
@@ -147,6 +147,7 @@ def video_needle(**options: Any) -> int:
 @click.option("--documents", type=click.IntRange(1), default=100, show_default=True, help="Documents, at most.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of results; goes on with its own.")
 @_suite
+@needs("fit", "matplotlib")
 def perplexity(**options: Any) -> int:
     """Measure the loss of held-out documents by position."""
     from lwm_cli.evaluate.perplexity import evaluate_perplexity

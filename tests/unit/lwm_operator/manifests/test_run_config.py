@@ -117,7 +117,7 @@ def test_the_suites_of_a_gate_have_the_place_of_their_texts_and_older_trainers_r
     assert first.haystack == Haystack(uri="gs://lwm/held-out", field="text")
     assert (second.suite, second.depths, second.haystack) == ("json-kv", 5, None)
     assert (config.gate.max_validation_loss, config.min_reader_version) == (None, 5)
-    validated = {"validation": {"datasets": ["held-out"]}, "gate": {"maxValidationLoss": 3.0}}
+    validated: dict[str, Any] = {"validation": {"datasets": ["held-out"]}, "gate": {"maxValidationLoss": 3.0}}
     changes["stages"] = [stage(**validated)]
     config = RunConfig.model_validate_json(supporting_object("ConfigMap", **changes)["data"]["run.json"])
     assert config.min_reader_version == 4
