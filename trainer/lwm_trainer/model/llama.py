@@ -91,7 +91,7 @@ def hidden_states(
         place: applied to the hidden states between layers, for their sharding constraint.
         remat: what a layer saves for its backward pass.
         attention_names: names of the values that `attend` needs, so that it is not run again in the backward pass.
-        token_wise: applies the MLP, a function of single tokens, to all tokens.
+        token_wise: applies a layer's matrix products, which are functions of single tokens, to all tokens.
         vision_BT: bool, true for tokens of the vision vocabulary, whose ids overlap with those of the text vocabulary. None: all are text.
         place_table: applied to an embedding table before tokens are looked up in it, for its sharding constraint.
         precision: types of activations and of the parameters that layers use, and arithmetic of rotary angles.

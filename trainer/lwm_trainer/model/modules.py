@@ -6,7 +6,8 @@ Letters: B rows, T tokens, D width, V vocabulary, H query heads, K key heads, C 
 """
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -21,13 +22,32 @@ from lwm_trainer.model.rope import Angles, rotate
 Attend = Callable[[Array, Array, Array], Array]
 """(q [B, T, H, C], k [B, T, K, C], v [B, T, K, C]) -> [B, T, H, C]."""
 
-TokenWise = Callable[[Callable[[Any, Array], Array], Any, Array], Array]
-"""(function of (matrices, hidden states [B, T, D]), matrices, hidden states [B, T, D]) -> its value for each token, [B, T, D]."""
+
+Parameters = dict[str, nnx.Param[Array]]
+"""Some of a layer's parameters by name."""
 
 
-def whole_row(function: Callable[[Any, Array], Array], matrices: Any, x_BTD: Array) -> Array:
-    """Apply the function to all tokens at once."""
-    return function(matrices, x_BTD)
+class TokenWise(Protocol):
+    """Applies a function of single tokens to all tokens. It decides where the parameters of that function come from."""
+
+    def __call__(self, function: Callable[..., Any], parameters: Parameters, x_BTD: Array, *, in_tiles: bool = False) -> Any:
+        """The value of `function(parameters, x)`, one array [B, T, ...] or a tuple of them.
+
+        Args:
+            function: of the parameters' values by name, in the dtype of x, and of x.
+            in_tiles: whether the function may be applied to some of the tokens at a time, so that its inner values exist for those only.
+        """
+
+
+def whole_row(
+    function: Callable[..., Any],
+    parameters: Parameters,
+    x_BTD: Array,
+    *,
+    in_tiles: bool = False,  # noqa: ARG001 - of the protocol
+) -> Any:
+    """Apply the function to all tokens at once, with the parameters as they are."""
+    return function({name: parameter[...].astype(x_BTD.dtype) for name, parameter in parameters.items()}, x_BTD)
 
 
 AXES = "logical_axes"
@@ -69,19 +89,37 @@ class Attention(nnx.Module):
         outer = (2 * model.layers * heads * channels) ** -0.5
         self.output = _parameter(rngs.params(), (heads, channels, width), ("heads", "head_dim", "embed"), outer)
 
-    def __call__(self, x_BTD: Array, position_BT: Array, rotary: Angles, attend: Attend, key_head_copies: int) -> Array:
+    def __call__(
+        self, x_BTD: Array, position_BT: Array, rotary: Angles, attend: Attend, token_wise: TokenWise, key_head_copies: int
+    ) -> Array:
         """`key_head_copies`: how often each key head is computed, side by side, so that as many devices can have one each."""
-        dtype = x_BTD.dtype
-        key, value = (
-            part[...] if key_head_copies == 1 else jnp.repeat(part[...], key_head_copies, axis=1) for part in (self.key, self.value)
-        )
-        q = jnp.einsum("btd,dhc->bthc", x_BTD, self.query[...].astype(dtype))
-        k = jnp.einsum("btd,dkc->btkc", x_BTD, key.astype(dtype))
-        v = jnp.einsum("btd,dkc->btkc", x_BTD, value.astype(dtype))
+        matrices = {"query": self.query, "key": self.key, "value": self.value}
+        q, k, v = token_wise(partial(_project, key_head_copies=key_head_copies), matrices, x_BTD)
         angle_BTC = rotary(position_BT)  # in each layer anew: those of a million tokens are 256 MiB
         q, k = rotate(q, angle_BTC), rotate(k, angle_BTC)
         out = attend(checkpoint_name(q, QUERY), checkpoint_name(k, KEY), checkpoint_name(v, VALUE))
-        return jnp.einsum("bthc,hcd->btd", out, self.output[...].astype(dtype))
+        return token_wise(_join_heads, {"output": self.output}, out)  # type: ignore[no-any-return]
+
+
+def _project(matrices: dict[str, Array], x_BTD: Array, *, key_head_copies: int) -> tuple[Array, Array, Array]:
+    """Queries [B, T, H, C], and keys and values of `key_head_copies` times K heads."""
+    key, value = (_copied_heads(matrices[name], key_head_copies) for name in ("key", "value"))
+    return (
+        jnp.einsum("btd,dhc->bthc", x_BTD, matrices["query"]),
+        jnp.einsum("btd,dkc->btkc", x_BTD, key),
+        jnp.einsum("btd,dkc->btkc", x_BTD, value),
+    )
+
+
+def _copied_heads(matrix_DKC: Array, copies: int) -> Array:
+    """Each head `copies` times, side by side. By way of float32, so that the gradients of the copies are summed in it."""
+    if copies == 1:
+        return matrix_DKC
+    return jnp.repeat(matrix_DKC.astype(jnp.float32), copies, axis=1).astype(matrix_DKC.dtype)
+
+
+def _join_heads(matrices: dict[str, Array], heads_BTHC: Array) -> Array:
+    return jnp.einsum("bthc,hcd->btd", heads_BTHC, matrices["output"])
 
 
 class MLP(nnx.Module):
@@ -94,12 +132,12 @@ class MLP(nnx.Module):
         self.down = _parameter(rngs.params(), (inner, width), ("mlp", "embed"), (2 * model.layers * inner) ** -0.5)
 
     def __call__(self, x_BTD: Array, token_wise: TokenWise) -> Array:
-        matrices = tuple(part[...].astype(x_BTD.dtype) for part in (self.gate, self.up, self.down))
-        return token_wise(_swiglu, matrices, x_BTD)
+        matrices = {"gate": self.gate, "up": self.up, "down": self.down}
+        return token_wise(_swiglu, matrices, x_BTD, in_tiles=True)  # type: ignore[no-any-return]
 
 
-def _swiglu(matrices: tuple[Array, Array, Array], x_BTD: Array) -> Array:
-    gate, up, down = matrices
+def _swiglu(matrices: dict[str, Array], x_BTD: Array) -> Array:
+    gate, up, down = (matrices[name] for name in ("gate", "up", "down"))
     return (jax.nn.silu(x_BTD @ gate) * (x_BTD @ up)) @ down
 
 
@@ -115,7 +153,7 @@ class Block(nnx.Module):
     def __call__(
         self, x_BTD: Array, position_BT: Array, rotary: Angles, attend: Attend, token_wise: TokenWise, key_head_copies: int
     ) -> Array:
-        x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), position_BT, rotary, attend, key_head_copies)
+        x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), position_BT, rotary, attend, token_wise, key_head_copies)
         return x_BTD + self.mlp(self.mlp_norm(x_BTD), token_wise)
 
 

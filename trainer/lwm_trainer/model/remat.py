@@ -23,10 +23,9 @@ def rematerialized(layer: Layer, remat: Remat, attention: tuple[str, ...]) -> La
         layer: names its values by `checkpoint_name`. A rematerialized layer always saves its arguments.
         attention: names of the values that attention needs, so that it is not run again in the backward pass.
     """
-    if remat == "none":
-        return layer
     policies = jax.checkpoint_policies
     policy = {
+        "none": _save_all_but_gathered,
         "qkv": policies.save_only_these_names(QUERY, KEY, VALUE, *attention),
         "attention": policies.save_only_these_names(*attention),
         "full": policies.nothing_saveable,
@@ -40,3 +39,13 @@ def rematerialized(layer: Layer, remat: Remat, attention: tuple[str, ...]) -> La
     }[remat]
     # The body of a scan needs no protection against common subexpression elimination.
     return jax.checkpoint(layer, policy=policy, prevent_cse=False)
+
+
+def _save_all_but_gathered(primitive: Any, *_: Any, **parameters: Any) -> bool:
+    """Parameters that are gathered from other devices are gathered again: saved, they would be the whole model's on each device.
+
+    Float32 copies of values in other dtypes are made again, too: of such parameters, and of activations, for which it takes no work.
+    """
+    if primitive is jax.lax.convert_element_type_p:
+        return bool(parameters["new_dtype"] != jax.numpy.float32)
+    return primitive is not jax.lax.all_gather_p

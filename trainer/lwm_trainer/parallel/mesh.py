@@ -1,8 +1,8 @@
 """The device mesh, and the one table of rules that map logical axes to mesh axes.
 
 The model names the logical axes of each parameter and nothing else. A name without a rule is an error, so that no parameter is replicated
-by oversight. The shardings of batches and of the stream between layers are here, too. Code that runs per device (attention, the loss, the
-MLP's tiles) gets the names of the axes by `RING_AXES`.
+by oversight. The shardings of batches and of the stream between layers are here, too. Code that runs per device (attention, the loss, a
+layer's matrix products) gets the names of the axes by `RING_AXES`.
 """
 
 from collections.abc import Sequence

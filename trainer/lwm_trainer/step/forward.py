@@ -10,9 +10,8 @@ from jax.sharding import NamedSharding
 
 from lwm_trainer import config
 from lwm_trainer.model import llama
-from lwm_trainer.model.modules import whole_row
 from lwm_trainer.parallel import mesh
-from lwm_trainer.parallel.mlp_tiling import tiled
+from lwm_trainer.parallel.token_wise import by_device
 from lwm_trainer.ring.attention import SAVED_NAMES, ring_attention
 from lwm_trainer.ring.kernels.choose import choose_backend
 from lwm_trainer.step.batch import Batch
@@ -23,8 +22,7 @@ def make_forward(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Calla
     """The function from parameters and a batch to the hidden states [B, T, D] before the heads, in the compute type."""
     stream, table = (NamedSharding(device_mesh, spec) for spec in (mesh.STREAM, mesh.TABLE))
     backend = choose_backend(device_mesh.devices.flat[0])
-    tile = run.memory.mlp_tile
-    token_wise = whole_row if tile is None else tiled(device_mesh, mesh.RING_AXES, tile)
+    token_wise = by_device(device_mesh, mesh.RING_AXES, run.memory.mlp_tile)
 
     def forward(params: llama.Params, batch: Batch) -> Array:
         return llama.hidden_states(

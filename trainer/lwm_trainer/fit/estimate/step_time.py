@@ -164,17 +164,17 @@ def _sequence(run: RunConfig, device: Device, share: float) -> list[Phase]:
 
 
 def _parameters(run: RunConfig, device: Device, busy: float) -> Phase:
-    """In each gradient accumulation step, parameters are gathered twice, forward and backward, and gradients are scattered once."""
+    """In each gradient accumulation step, parameters are gathered twice, forward and backward, and float32 gradients are scattered once."""
     width = run.precision.compute_bytes
     mesh, shards, parts = run.mesh, run.mesh.fsdp * run.mesh.sp, run.memory.gradient_accumulation_steps
     count = parameter_counts(run.model).total // mesh.tp
     rate = _ring_rate(run, device, shards)
-    total = 3 * parts * count * width * (shards - 1) / shards / rate
+    total = parts * count * (2 * width + FLOAT32) * (shards - 1) / shards / rate
     return Phase(
         name="parameter gathers",
         seconds=total - PARAMETER_OVERLAP * min(total, busy),
-        text=f"3 x {parts} parts x {count:.3g} parameters x {width} bytes x {shards - 1}/{shards} / {rate:.3g} bytes a second = "
-        f"{total:.3g} s, of which {PARAMETER_OVERLAP:.0%} overlaps with {busy:.3g} s of compute",
+        text=f"{parts} parts x {count:.3g} parameters x (2 x {width} + {FLOAT32}) bytes x {shards - 1}/{shards} / {rate:.3g} bytes a "
+        f"second = {total:.3g} s, of which {PARAMETER_OVERLAP:.0%} overlaps with {busy:.3g} s of compute",
     )
 
 
