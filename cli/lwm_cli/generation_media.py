@@ -66,7 +66,7 @@ class GenerationMedia:
 
     def for_requests(self, folder: Path | None) -> VisionMedia:
         """The same for the requests of a server, which may name clips below `folder`."""
-        return VisionMedia(self.tokenizer, self.sampling, folder)
+        return VisionMedia(self.tokenizer, self.sampling, folder, self.frames_per_second)
 
     def encode(self, uri: str) -> Codes:
         """The codes of a picture or a clip. Raises the errors of storage, and MediaError."""

@@ -29,6 +29,7 @@ def serve_checkpoint(
     max_tokens: int,
     media_folder: Path | None,
     image_prompt: str,
+    video_prompt: str,
     rows: int,
     queue: int,
     max_body: int,
@@ -37,8 +38,9 @@ def serve_checkpoint(
 ) -> int:
     """Serve the model in the checkpoint of the options until SIGTERM. Returns the exit code. Raises UsageError, and what loading raises."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until `serve` handles it: nothing has begun
-    if "{prompt}" not in image_prompt:
-        raise click.UsageError(f"--image-prompt {image_prompt}: has no {{prompt}}: write it where the text of a request belongs")
+    for option, around in (("--image-prompt", image_prompt), ("--video-prompt", video_prompt)):
+        if "{prompt}" not in around:
+            raise click.UsageError(f"{option} {around}: has no {{prompt}}: write it where the text of a request belongs")
     key = read_key(api_key_file, os.environ.get(VARIABLE))
     if key is None and not is_local(host):
         raise click.UsageError(f"--host {host}: others could use the model: set {VARIABLE}, or give --api-key-file FILE")
@@ -60,6 +62,7 @@ def serve_checkpoint(
         conversations=conversations,
         media=None if media is None else media.for_requests(media_folder),
         image_prompt=image_prompt,
+        video_prompt=video_prompt,
         defaults=defaults,
         key=key,
         max_body=max_body * MEBIBYTE,

@@ -42,7 +42,7 @@ def tiny_generator(rows: int = 1) -> Generator:
 
 def tiny_media(folder: Path | None = None) -> VisionMedia:
     """A random vision tokenizer, of whose clips 8 frames are taken; clips below `folder` may be named."""
-    return VisionMedia(VisionTokenizer(TokenizerFile(TINY, vqgan.init(TINY, 0), "0" * 64, "test")), Sampling(max_frames=8), folder)
+    return VisionMedia(VisionTokenizer(TokenizerFile(TINY, vqgan.init(TINY, 0), "0" * 64, "test")), Sampling(max_frames=8), folder, 4)
 
 
 def make_service(
@@ -56,6 +56,7 @@ def make_service(
         conversations=make_conversations(generator.vocabulary, "lwm"),
         media=media,
         image_prompt="{prompt}",
+        video_prompt="{prompt}",
         defaults=ChatDefaults(max_tokens=8, text=Filters(), vision=Filters()),
         key=KEY,
         max_body=max_body,

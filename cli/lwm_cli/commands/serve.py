@@ -31,6 +31,7 @@ SIGTERM and Ctrl-C end the server, after the answers that have begun."""
     help="Folder whose clips requests may name by paths. Default: none.",
 )
 @click.option("--image-prompt", metavar="TEXT", default="{prompt}", show_default=True, help="The prompt of a picture around its text.")
+@click.option("--video-prompt", metavar="TEXT", default="{prompt}", show_default=True, help="The same for a clip.")
 @click.option("--rows", type=click.IntRange(1), default=1, show_default=True, help="Answers computed together; each has its own cache.")
 @click.option("--queue", type=click.IntRange(1), default=16, show_default=True, help="Requests that may wait; more get status 429.")
 @click.option("--max-body", type=click.IntRange(1), default=64, show_default=True, metavar="MIB", help="Size of a request, at most.")

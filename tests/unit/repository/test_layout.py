@@ -23,6 +23,7 @@ ABOUT_SEVERAL_MODULES = {
     "lwm_operator/plan/test_timers.py": "every timer of the plan: its start, its end, and clocks that are set",
     "lwm_trainer/convert/test_round_trip.py": "reading and writing together",
     "lwm_trainer/convert/test_start.py": "a stage that starts from a converted model",
+    "lwm_trainer/serving/test_page_in_browser.py": "the page, its scripts and the routes that they use, in a browser",
     "lwm_trainer/convert/test_vision.py": "the second vocabulary in both formats",
 }
 """Tests that cover several modules of their folder."""

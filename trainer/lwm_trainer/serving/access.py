@@ -49,3 +49,10 @@ def require_key(request: Request, key: str | None) -> None:
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), key.encode()):
         message = "the API key is missing or wrong: send the header Authorization: Bearer KEY"
         raise ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+
+
+def require_same_site(request: Request) -> None:
+    """Raises ApiError for what a page of another site has a browser send: forms need no leave of this server, unlike JSON."""
+    origin = request.headers.get("origin")
+    if origin is not None and origin != f"{request.url.scheme}://{request.headers.get('host', '')}":
+        raise ApiError(403, "forms of pages of other sites are refused: send JSON", code="wrong_origin")

@@ -21,11 +21,14 @@ from lwm_trainer.serving.chat_request import MOST_TOP, ChatDefaults, ChatRequest
 from lwm_trainer.serving.chat_response import Completion
 from lwm_trainer.serving.engine_thread import EngineThread, report
 from lwm_trainer.serving.errors import ApiError, internal_error
+from lwm_trainer.serving.form_body import read_fields
 from lwm_trainer.serving.images import ImagesRequest, draw_images, image_requests
 from lwm_trainer.serving.job import Job
 from lwm_trainer.serving.message_content import SpokenAnswers
 from lwm_trainer.serving.metrics import ServingMetrics
 from lwm_trainer.serving.request_body import parse_body, read_body
+from lwm_trainer.serving.video_jobs import VideoJobs, list_options
+from lwm_trainer.serving.videos import NUMBERS, VideosRequest, only_reference, plan_video
 from lwm_trainer.serving.web_page import web_page
 
 if TYPE_CHECKING:
@@ -51,6 +54,8 @@ class Service:
     """Reads and draws pictures; None: only text is answered."""
     image_prompt: str
     """The text before a picture that is drawn, around `{prompt}`."""
+    video_prompt: str
+    """The same before a clip."""
     defaults: ChatDefaults
     key: str | None
     max_body: int
@@ -93,6 +98,42 @@ def make_application(service: Service) -> Starlette:
         service.engine.submit(job)
         return await _unless_gone(request, job, draw_images(job, generator, media))
 
+    clips = None if media is None else VideoJobs(media, generator.vocabulary.grammar.frame)
+
+    def require_clips() -> VideoJobs:
+        if clips is None:
+            raise ApiError(404, "this server draws no clips: start it with --vision-tokenizer", code="not_found")
+        return clips
+
+    async def videos_create(request: Request) -> Response:
+        with service.engine.preparing():
+            jobs = require_clips()
+            body, files = await read_fields(request, service.max_body, NUMBERS)
+            video, upload = parse_body(body, VideosRequest), only_reference(files)
+            template, filters, rows = service.video_prompt, service.defaults.vision, service.engine.rows
+            plan = await run_in_threadpool(plan_video, video, upload, generator, jobs.media, template, filters, service.name, rows)
+        job = Job([plan.request], 0)
+        clip = jobs.begin(video, plan, job)
+        try:
+            service.engine.submit(job)
+        except ApiError:
+            jobs.delete(clip.id)
+            raise
+        return JSONResponse(clip.body())
+
+    async def videos_list(request: Request) -> Response:
+        limit, after, newest_first = list_options(request.query_params)
+        return JSONResponse(require_clips().listed(limit, after, newest_first=newest_first))
+
+    async def videos_retrieve(request: Request) -> Response:
+        return JSONResponse(require_clips().get(request.path_params["id"]).body())
+
+    async def videos_delete(request: Request) -> Response:
+        return JSONResponse(require_clips().delete(request.path_params["id"]))
+
+    async def videos_content(request: Request) -> Response:
+        return Response(require_clips().file(request.path_params["id"]), media_type="video/mp4")
+
     async def health(_: Request) -> Response:
         healthy = service.engine.healthy
         return JSONResponse({"status": "ok" if healthy else "stopping"}, 200 if healthy else 503)
@@ -114,6 +155,11 @@ def make_application(service: Service) -> Starlette:
         route("/v1/models", with_key(models)),
         route("/v1/chat/completions", with_key(chat_completions), "POST"),
         route("/v1/images/generations", with_key(images_generations), "POST"),
+        route("/v1/videos", with_key(videos_create), "POST"),
+        route("/v1/videos", with_key(videos_list)),
+        route("/v1/videos/{id}", with_key(videos_retrieve)),
+        route("/v1/videos/{id}", with_key(videos_delete), "DELETE"),
+        route("/v1/videos/{id}/content", with_key(videos_content)),
         route("/health", health),
         route("/metrics", metrics),
         route("/", web_page),

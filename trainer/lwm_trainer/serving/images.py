@@ -50,14 +50,8 @@ def image_requests(
 ) -> list[Request]:
     """A request for each picture; `template` is the text of the prompt around `{prompt}`. Raises ApiError."""
     require_model(images.model, model)
-    side = media.tokenizer.config.image_size
-    if images.size not in ("auto", f"{side}x{side}"):
-        raise ApiError(
-            400, f"size: pictures of this model have {side}x{side} pixels: give that or auto", code="invalid_value", param="size"
-        )
-    if images.guidance != 1 and rows < 2:
-        message = "guidance needs two rows of the cache: start the server with --rows 2, or leave it out"
-        raise ApiError(400, message, code="invalid_value", param="guidance")
+    require_size(images.size, media)
+    require_guidance_possible(images.guidance, rows)
     given = {name: value for name in ("temperature", "top_k", "top_p", "min_p") if (value := getattr(images, name)) is not None}
     vocabulary = generator.vocabulary
     settings = Settings(
@@ -75,6 +69,21 @@ def image_requests(
     except SettingsError as error:
         raise wrong_value(error) from error
     return requests
+
+
+def require_size(size: str, media: "VisionMedia") -> None:
+    """Raises ApiError for a size that the model's frames have not."""
+    side = media.tokenizer.config.image_size
+    if size not in ("auto", f"{side}x{side}"):
+        message = f"size: pictures of this model have {side}x{side} pixels: give that or auto"
+        raise ApiError(400, message, code="invalid_value", param="size")
+
+
+def require_guidance_possible(guidance: float, rows: int) -> None:
+    """Raises ApiError for guidance where the cache has no second row for it."""
+    if guidance != 1 and rows < 2:
+        message = "guidance needs two rows of the cache: start the server with --rows 2, or leave it out"
+        raise ApiError(400, message, code="invalid_value", param="guidance")
 
 
 async def draw_images(job: Job, generator: Generator, media: "VisionMedia") -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The JSON body of a request: read up to a limit, and checked against a model of its fields."""
 
 import json
+from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
 import pydantic
@@ -42,13 +43,18 @@ async def read_body(request: Request, limit: int) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise ApiError(415, f"Content-Type is {kind or 'missing'}: send application/json", code="unsupported_media_type")
-    body = bytearray()
+    return b"".join([part async for part in limited(request, limit)])
+
+
+async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    """The parts of the body. Raises ApiError after `limit` bytes."""
+    size = 0
     async for part in request.stream():
-        body += part
-        if len(body) > limit:
+        size += len(part)
+        if size > limit:
             message = f"the body has more than {limit} bytes: send less, or start the server with a larger --max-body"
             raise ApiError(413, message, code="body_too_large")
-    return bytes(body)
+        yield part
 
 
 def parse_body(body: bytes, kind: type[Body]) -> Body:

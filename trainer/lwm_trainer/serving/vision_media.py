@@ -15,6 +15,7 @@ from PIL import Image
 
 from lwm_trainer.serving.errors import ApiError
 from lwm_trainer.serving.recently_used import RecentlyUsed
+from lwm_trainer.vision.decode_codes import write_clip
 from lwm_trainer.vision.media.errors import MediaError
 from lwm_trainer.vision.media.read_media import read_media
 from lwm_trainer.vision.media.sampling import Sampling
@@ -35,6 +36,8 @@ class VisionMedia:
     """Which frames of a clip are taken, at most."""
     folder: Path | None
     """Clips below it may be named by their paths; None: none may."""
+    frames_per_second: int
+    """That of clips which are drawn."""
     _encoded: RecentlyUsed[tuple[str, Sampling], Codes] = field(default_factory=lambda: RecentlyUsed(ENCODED))
 
     def picture(self, url: str, param: str) -> Codes:
@@ -42,17 +45,21 @@ class VisionMedia:
         content = _data(url, param)
         if content is None:
             raise _foreign(param, "send the picture itself as a data URL, data:image/png;base64,…")
-        return self._codes(io.BytesIO(content), hashlib.sha256(content).hexdigest(), Sampling(max_frames=1), 1, param)
+        return self.uploaded(content, Sampling(max_frames=1), 1, param)
+
+    def uploaded(self, content: bytes, sampling: Sampling, most: int, param: str) -> Codes:
+        """The codes of a file's content. Raises ApiError, which names `param`; the other arguments are those of `clip`."""
+        return self._codes(io.BytesIO(content), hashlib.sha256(content).hexdigest(), self._within(sampling, param), most, param)
 
     def clip(self, url: str, sampling: Sampling, most: int, param: str) -> Codes:
         """The codes of a clip in a data URL, or in a file below the folder. Raises ApiError, which names `param`.
 
         `sampling` is the request's, within the server's; `most`: frames for which the context has room.
         """
-        sampling = self._within(sampling, param)
         content = _data(url, param)
         if content is not None:
-            return self._codes(io.BytesIO(content), hashlib.sha256(content).hexdigest(), sampling, most, param)
+            return self.uploaded(content, sampling, most, param)
+        sampling = self._within(sampling, param)
         path = self._path(url, param)
         with path.open("rb") as file:
             about = path.stat()
@@ -63,6 +70,13 @@ class VisionMedia:
         (pixels,) = self.tokenizer.decode(np.array([codes]))
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "png")
+        return file.getvalue()
+
+    def mp4(self, codes: Codes) -> bytes:
+        """Frames, one or more, as an MP4 file."""
+        file, size = io.BytesIO(), self.tokenizer.batch
+        batches = (codes[begin : begin + size] for begin in range(0, len(codes), size))
+        write_clip(file, (frame for batch in batches for frame in self.tokenizer.decode(np.array(batch))), self.frames_per_second)
         return file.getvalue()
 
     def _within(self, asked_for: Sampling, param: str) -> Sampling:

@@ -14,7 +14,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-KINDS = {"index.html": "text/html", "style.css": "text/css", "talk.js": "text/javascript", "completion.js": "text/javascript"}
+KINDS = {"index.html": "text/html", "style.css": "text/css"} | dict.fromkeys(["talk.js", "completion.js", "drawing.js"], "text/javascript")
 """All files, with their types."""
 
 

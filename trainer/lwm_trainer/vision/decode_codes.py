@@ -1,8 +1,9 @@
 """`lwm vision decode`: JSON lines of codes become pictures, and clips where a line has several frames."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -50,12 +51,13 @@ def _codes(line: str, field: str, codes_per_frame: int) -> NDArray[np.int64]:
     return codes.reshape(-1, codes_per_frame)
 
 
-def write_clip(file: Path, frames: NDArray[np.uint8], frames_per_second: int) -> None:
-    """Write frames [F, H, W, 3] as an MP4."""
-    with av.open(str(file), "w") as container:
+def write_clip(file: Path | BinaryIO, frames: Iterable[NDArray[np.uint8]], frames_per_second: int) -> None:
+    """Write frames [H, W, 3], one or more, as an MP4."""
+    with av.open(str(file) if isinstance(file, Path) else file, "w", format="mp4") as container:
         stream: Any = container.add_stream(CLIP_CODEC, rate=frames_per_second, options={"crf": CLIP_QUALITY})
-        stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         for frame in frames:
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = frame.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())

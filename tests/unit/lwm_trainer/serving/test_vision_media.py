@@ -83,7 +83,7 @@ def test_no_address_is_fetched(media: VisionMedia, url: str, monkeypatch: pytest
 
 def test_a_server_without_a_folder_takes_no_paths() -> None:
     with pytest.raises(ApiError, match="send the clip itself as a data URL"):
-        VisionMedia(tiny_media().tokenizer, ALL, None).clip("a clip.mp4", ALL, 10, "v")
+        VisionMedia(tiny_media().tokenizer, ALL, None, 4).clip("a clip.mp4", ALL, 10, "v")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_nothing_is_loaded_from_elsewhere_and_nothing_stands_inline() -> None:
 
 
 def test_text_of_a_model_never_becomes_markup() -> None:
-    for name in ("talk.js", "completion.js"):
+    for name in ("talk.js", "completion.js", "drawing.js"):
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", CONTENTS[name])
 
 

@@ -1,8 +1,7 @@
 // A streamed answer of /v1/chat/completions: calls the functions of `on` as events come.
 
 export async function streamCompletion(body, key, signal, on) {
-  const headers = { "Content-Type": "application/json" };
-  if (key) headers.Authorization = `Bearer ${key}`;
+  const headers = { ...headersOf(key), "Content-Type": "application/json" };
   const response = await fetch("v1/chat/completions", { method: "POST", headers, body: JSON.stringify(body), signal });
   if (!response.ok) throw await failure(response);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -17,12 +16,14 @@ export async function streamCompletion(body, key, signal, on) {
 }
 
 export async function readModel(key) {
-  const response = await fetch("v1/models", { headers: key ? { Authorization: `Bearer ${key}` } : {} });
+  const response = await fetch("v1/models", { headers: headersOf(key) });
   if (!response.ok) throw await failure(response);
   return (await response.json()).data[0];
 }
 
-async function failure(response) {
+export const headersOf = (key) => (key ? { Authorization: `Bearer ${key}` } : {});
+
+export async function failure(response) {
   let message = `status ${response.status}`;
   try {
     message = (await response.json()).error.message;

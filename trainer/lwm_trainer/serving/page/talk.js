@@ -1,5 +1,6 @@
 // The talk: what was said, the settings, and the answer that is coming.
 import { readModel, streamCompletion } from "./completion.js";
+import { drawClip, drawPicture } from "./drawing.js";
 
 const element = (id) => document.getElementById(id);
 const [talk, settings, compose, message, send] = ["talk", "settings", "compose", "message", "send"].map(element);
@@ -28,7 +29,7 @@ const isClip = (url) => url.startsWith("data:video/");
 function showMedia(url) {
   const shown = document.createElement(isClip(url) ? "video" : "img");
   shown.src = url;
-  if (isClip(url)) shown.controls = shown.muted = true;
+  if (isClip(url)) shown.controls = shown.muted = shown.loop = true;
   else shown.alt = "picture";
   return shown;
 }
@@ -51,7 +52,7 @@ async function connect() {
     model = await readModel(key);
     element("model").textContent = document.title = model.id;
     element("context").textContent = `context ${model.context_length.toLocaleString("en")}`;
-    element("attach").hidden = element("may-draw").hidden = !model.modalities.includes("image");
+    for (const name of ["attach", "may-draw", "makes", "of-clips"]) element(name).hidden = !model.modalities.includes("image");
     return true;
   } catch (error) {
     element("context").textContent = error.status === 401 ? "enter the API key" : error.message;
@@ -63,15 +64,57 @@ async function connect() {
   }
 }
 
+function chosenNumbers(...names) {
+  return Object.fromEntries(names.map((name) => [name, settings.elements[name].value]).filter(([, value]) => value !== "").map(([name, value]) => [name, Number(value)]));
+}
+
 function request() {
-  const body = { model: model.id, stream: true, stream_options: { include_usage: true } };
-  for (const name of ["temperature", "top_p", "max_tokens", "seed"]) {
-    if (settings.elements[name].value !== "") body[name] = Number(settings.elements[name].value);
-  }
+  const numbers = chosenNumbers("temperature", "top_p", "max_tokens", "seed");
+  const body = { model: model.id, stream: true, stream_options: { include_usage: true }, ...numbers };
   if (settings.elements.draw.checked && !element("may-draw").hidden) body.modalities = ["text", "image"];
   const system = settings.elements.system.value;
   body.messages = [...(system ? [{ role: "system", content: system }] : []), ...messages];
   return body;
+}
+
+// A picture or a clip for a text. It is no part of the conversation.
+async function draw(kind, prompt, reference) {
+  const article = add("assistant", "");
+  const key = settings.elements.key.value;
+  const body = { model: model.id, prompt, ...chosenNumbers("seed") };
+  const begun = performance.now();
+  begin(article);
+  try {
+    let url;
+    if (kind === "picture") {
+      url = await drawPicture(body, key, running.signal);
+    } else {
+      if (settings.elements.seconds.value) body.seconds = settings.elements.seconds.value;
+      if (reference) body.input_reference = { [isClip(reference) ? "video_url" : "image_url"]: reference };
+      url = await drawClip(body, key, running.signal, (words) => note(article, words));
+    }
+    article.querySelector("p").remove();
+    article.insertBefore(showMedia(url), article.querySelector("footer"));
+    note(article, `${kind} in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+    article.scrollIntoView({ block: "end" });
+  } catch (error) {
+    const stopped = error.name === "AbortError";
+    note(article, stopped ? "stopped" : error.message, !stopped);
+    message.value ||= prompt;
+  } finally {
+    end();
+  }
+}
+
+function begin(article) {
+  note(article, "waiting");
+  running = new AbortController();
+  send.textContent = "Stop";
+}
+
+function end() {
+  running = null;
+  send.textContent = "Send";
 }
 
 async function answer() {
@@ -79,9 +122,7 @@ async function answer() {
   const paragraph = article.querySelector("p");
   const begun = performance.now();
   let text = "", first = 0, usage = null, reason = "", images = 0;
-  note(article, "waiting");
-  running = new AbortController();
-  send.textContent = "Stop";
+  begin(article);
   // Whoever has scrolled back to read is left there.
   const change = (update) => {
     const follow = talk.scrollHeight - talk.scrollTop - talk.clientHeight < 80;
@@ -104,6 +145,7 @@ async function answer() {
       usage: (counts) => (usage = counts),
       end: (why) => (reason = why),
     });
+    if (!usage) throw new Error("the connection ended before the answer did");
     change(() => note(article, figures(usage, begun, first, reason)));
   } catch (error) {
     const stopped = error.name === "AbortError";
@@ -115,8 +157,7 @@ async function answer() {
       return;
     }
   } finally {
-    running = null;
-    send.textContent = "Send";
+    end();
   }
   messages.push({ role: "assistant", content: text });
 }
@@ -159,12 +200,15 @@ compose.onsubmit = async (event) => {
   if (running) return running.abort();
   const text = message.value.trim();
   if ((!text && !media) || !(model || (await connect()))) return;
-  messages.push({ role: "user", content: content(text) });
+  const kind = element("makes").hidden ? "answer" : element("makes").value;
+  if (kind === "picture" && media) return note(add("assistant", ""), "A picture is drawn for a text only. A clip can begin with this one.", true);
+  const reference = media;
+  if (kind === "answer") messages.push({ role: "user", content: content(text) });
   add("user", text, media ? [media] : []);
   message.value = "";
   message.rows = 1;
   choose(null);
-  await answer();
+  await (kind === "answer" ? answer() : draw(kind, text, reference));
 };
 
 message.oninput = () => (message.rows = Math.min(8, message.value.split("\n").length));
