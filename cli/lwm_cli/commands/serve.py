@@ -36,7 +36,7 @@ SIGTERM and Ctrl-C end the server, after the answers that have begun."""
 @click.option("--queue", type=click.IntRange(1), default=16, show_default=True, help="Requests that may wait; more get status 429.")
 @click.option("--max-body", type=click.IntRange(1), default=64, show_default=True, metavar="MIB", help="Size of a request, at most.")
 @click.option("--grace", type=click.IntRange(0), default=20, show_default=True, metavar="S", help="Seconds for answers after SIGTERM.")
-@needs("serve", "jax", "orbax", "starlette", "uvicorn")
+@needs("serve", "jax", "orbax", "python_multipart", "starlette", "uvicorn")
 @report_failures
 def serve(**options: Any) -> int:
     from lwm_cli.serve_model import serve_checkpoint
