@@ -67,7 +67,7 @@ format: setup ## Format, and apply automatic fixes
 crd: setup ## Generate the CRD from the models
 	@$(RUN) python -m tools.docs.crd
 
-docs: setup ## Generate docs/reference.md, reasons.md and platforms.md from the code
+docs: setup ## Generate docs/reference.md, reasons.md, platforms.md and metrics.md from the code
 	@$(RUN) python -m tools.docs
 
 bench-operator: setup ## Benchmark the operator on the running embedded cluster (NAME=lwm-test): about 12 minutes

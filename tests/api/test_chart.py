@@ -41,6 +41,40 @@ def test_every_form_is_valid(form: str) -> None:
     assert ("CustomResourceDefinition" in kinds) == (form in ("default", "all on"))
 
 
+def test_monitoring_makes_monitors_alerts_and_a_dashboard_where_they_are_wanted() -> None:
+    def monitoring(*arguments: str) -> dict[str, Body]:
+        kinds = ("PodMonitor", "PrometheusRule", "ConfigMap")
+        return {
+            f"{body['kind']} {body['metadata']['name']}": body
+            for body in rendered("lwm", "lwm-system", *arguments)
+            if body["kind"] in kinds
+        }
+
+    enabled = "monitoring.podMonitors.enabled=true,monitoring.alerts.enabled=true,monitoring.dashboard.enabled=true"
+    assert monitoring() == {}
+    on = monitoring(f"--set={enabled},monitoring.runbookUrl=https://docs.example/r.html,monitoring.alerts.labels.release=p")
+    assert on.keys() == {"PodMonitor lwm", "PodMonitor lwm-trainings", "PrometheusRule lwm", "ConfigMap lwm-dashboard"}
+    assert on["PodMonitor lwm-trainings"]["spec"]["namespaceSelector"] == {"any": True}
+    kubernetes_validate.validate(on["ConfigMap lwm-dashboard"], "1.37", strict=True)
+    dashboard = (CHART / "monitoring" / "dashboard.json").read_text()
+    assert on["ConfigMap lwm-dashboard"]["data"]["lwm-trainings.json"].strip() == dashboard.strip()
+    rules = monitoring("--set=monitoring.alerts.enabled=true,monitoring.runbookUrl=https://docs.example/r.html")["PrometheusRule lwm"][
+        "spec"
+    ]["groups"]
+    expected = yaml.safe_load((CHART / "monitoring" / "alerts.yaml").read_text().replace("RUNBOOKS#", "https://docs.example/r.html#"))
+    assert rules == expected["groups"]
+    watched = monitoring(f"--set={enabled},watchNamespaces={{a,b}}")
+    assert watched["PodMonitor lwm-trainings"]["spec"]["namespaceSelector"] == {"matchNames": ["a", "b"]}
+    # A monitor chooses pods by labels and a port that the pods have.
+    pod = jobs(AttemptSpec(training=training(), stage=1, attempt=1, start=Start(), image="i", template="t"))[0]["spec"]["template"]
+    chosen = on["PodMonitor lwm-trainings"]["spec"]["selector"]
+    assert chosen["matchLabels"]["lwm.dev/slice"] == pod["metadata"]["labels"]["lwm.dev/slice"]
+    assert [each["key"] in pod["metadata"]["labels"] for each in chosen["matchExpressions"]] == [True]
+    assert [port["name"] for port in pod["spec"]["containers"][0]["ports"]] == [
+        each["port"] for each in on["PodMonitor lwm-trainings"]["spec"]["podMetricsEndpoints"]
+    ]
+
+
 def places_of(*arguments: str) -> dict[str, list[str]]:
     """The places of the rendered objects by kind, as `namespace/name`."""
     places: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Writes or checks the generated pages of docs/: `python -m tools.docs [--check]` for reference.md, reasons.md and platforms.md."""
+"""Writes or checks the generated pages of docs/ (reference, reasons, platforms, metrics): `python -m tools.docs [--check]`."""
 
 import argparse
 import difflib
@@ -6,11 +6,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tools.docs import platforms, reasons, reference
+from tools.docs import metrics, platforms, reasons, reference
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
-PAGES: Mapping[str, Callable[[], str]] = {"reference.md": reference.page, "reasons.md": reasons.page, "platforms.md": platforms.page}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "reference.md": reference.page,
+    "reasons.md": reasons.page,
+    "platforms.md": platforms.page,
+    "metrics.md": metrics.page,
+}
 
 
 def difference() -> str:

@@ -15,27 +15,27 @@ class ServingMetrics:
     """The metrics of one server, in a registry of their own."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
         self.requests = Counter(
-            "lwm_serve_requests", "Requests by route and status of the answer.", ["route", "status"], registry=self._registry
+            "lwm_serve_requests", "Requests by route and status of the answer.", ["route", "status"], registry=self.registry
         )
         ends = "Answers by how they ended; unfinished: their client left, or something failed."
-        self.answers = Counter("lwm_serve_answers", ends, ["end"], registry=self._registry)
+        self.answers = Counter("lwm_serve_answers", ends, ["end"], registry=self.registry)
         self.tokens = Counter(
-            "lwm_serve_tokens", "Tokens of prompts, those of them that the cache held, and of answers.", ["kind"], registry=self._registry
+            "lwm_serve_tokens", "Tokens of prompts, those of them that the cache held, and of answers.", ["kind"], registry=self.registry
         )
         self.first_token = Histogram(
             "lwm_serve_time_to_first_token_seconds",
             "From a request's arrival in the queue to its first token.",
             buckets=FIRST_TOKEN_BUCKETS,
-            registry=self._registry,
+            registry=self.registry,
         )
         self.token = Histogram(
-            "lwm_serve_time_per_token_seconds", "From one token of an answer to the next.", buckets=TOKEN_BUCKETS, registry=self._registry
+            "lwm_serve_time_per_token_seconds", "From one token of an answer to the next.", buckets=TOKEN_BUCKETS, registry=self.registry
         )
-        self.running = Gauge("lwm_serve_running_requests", "Requests that are being answered.", registry=self._registry)
-        self._queue = Gauge("lwm_serve_queue_length", "Requests that wait.", registry=self._registry)
-        self._cache = Gauge("lwm_serve_cache_use_ratio", "Share of the cache that holds tokens.", registry=self._registry)
+        self.running = Gauge("lwm_serve_running_requests", "Requests that are being answered.", registry=self.registry)
+        self._queue = Gauge("lwm_serve_queue_length", "Requests that wait.", registry=self.registry)
+        self._cache = Gauge("lwm_serve_cache_use_ratio", "Share of the cache that holds tokens.", registry=self.registry)
 
     def watch(self, queue: Callable[[], float], cache: Callable[[], float]) -> None:
         """Read these two whenever somebody asks for the metrics."""
@@ -44,7 +44,7 @@ class ServingMetrics:
 
     def text(self) -> bytes:
         """In Prometheus' format."""
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)
 
 
 class JobMetrics:
