@@ -27,11 +27,14 @@ ARG PIP_INDEX_URL
 ARG UV_DEFAULT_INDEX
 # cpu, gpu (CUDA 12) or tpu.
 ARG ACCELERATOR=cpu
+# Trackers of spec.trackers, such as "wandb mlflow": 20 to 60 MB each.
+ARG TRACKERS=""
 RUN case "$ACCELERATOR" in \
         cpu) extras="--extra serve --extra vision" ;; \
         gpu|tpu) extras="--extra serve --extra vision --extra $ACCELERATOR" ;; \
         *) echo "ACCELERATOR=$ACCELERATOR: use cpu, gpu or tpu" >&2; exit 64 ;; \
     esac \
+    && for tracker in $TRACKERS; do extras="$extras --extra $tracker"; done \
     && python -m venv /tmp/uv && /tmp/uv/bin/pip install --quiet --no-cache-dir uv==0.13.9 \
     && /tmp/uv/bin/uv sync --quiet --frozen --no-dev --no-install-project $extras \
     && rm -rf /tmp/uv

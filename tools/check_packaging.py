@@ -53,6 +53,12 @@ PROBES: dict[str, list[Probe]] = {
         Probe("lwm convert --help", 0, "from-hf"),
         Probe("lwm-operator", 1, "pip install 'lwm-operator[operator]'"),
     ],
+    "wandb": [
+        Probe("python -c 'import lwm_trainer.train, wandb'", 0),
+    ],
+    "mlflow": [
+        Probe("python -c 'import lwm_trainer.train, mlflow'", 0),
+    ],
     "vision": [
         Probe("lwm vision --help", 0, "import"),
     ],

@@ -48,6 +48,16 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "give haystack for needle alone",
         {"stages": [stage(gate={"suites": [PAIRS]})]},
     ),
+    "the keys of trackers are secrets": (
+        {"podTemplate": {"env": [{"name": "WANDB_API_KEY", "value": "0123"}]}},
+        "WANDB_API_KEY, MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_PASSWORD are secrets",
+        {"podTemplate": {"env": [{"name": "WANDB_API_KEY", "valueFrom": {"secretKeyRef": KEY}}]}},
+    ),
+    "a tracker's address has no password": (
+        {"trackers": {"mlflow": {"uri": "https://user:secret@mlflow.example"}}},
+        "spec.trackers.mlflow.uri",
+        {"trackers": {"mlflow": {"uri": "https://mlflow.example:5000"}}},
+    ),
     "held-out data sets are named once": (
         {"stages": [stage(validation={"datasets": ["books", "books"]})]},
         "Duplicate value",

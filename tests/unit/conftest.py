@@ -10,6 +10,8 @@ SLOW = (
     *(f"lwm_cli/{place}" for place in ("evaluate", "local", "test_chat.py", "test_sample.py", "test_serve.py")),
     "lwm_operator/plan/test_histories.py",
     "lwm_operator/plan/test_properties.py",
+    "lwm_trainer/tracking/test_mlflow.py",
+    "lwm_trainer/tracking/test_wandb.py",
     "quickstart/test_sample_pictures.py",
     "tools/test_check_packaging.py",
 )

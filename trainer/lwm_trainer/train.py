@@ -37,6 +37,7 @@ from lwm_trainer.step.global_batch import GlobalBatches
 from lwm_trainer.step.train_step import State, TrainProgram, make_program
 from lwm_trainer.step.validation_step import ValidationStep
 from lwm_trainer.storage.write_probe import require_writable
+from lwm_trainer.tracking.requirements import require_trackers
 from lwm_trainer.tracking.start import start_feed
 from lwm_trainer.validate import Validation, compile_validation, mean_loss
 
@@ -50,6 +51,7 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
     mesh, explanation = resolve_mesh(run)
     if jax.process_index() == 0:
         console.say(explanation)
+        require_trackers(run)
         require_writable(run.attempt_folder())
         require_init_checkpoint(run)
 

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from lwm_operator.api.names import RESERVED_POD_KEYS, RESERVED_POD_PREFIXES
 from lwm_operator.api.resource import LABEL_KEY_PATTERN, ClaimName, LabelValue, Quantity, Resource
 from lwm_operator.api.rules import guarded, list_map, rule
+from lwm_trainer.config import SECRET_VARIABLES
 
 
 class Toleration(Resource):
@@ -69,7 +70,14 @@ class Variable(Resource):
     """An environment variable of the trainer. The operator's own variables take precedence, with a warning."""
 
     model_config = ConfigDict(
-        json_schema_extra=guarded(rule("has(self.value) != has(self.valueFrom)", "give exactly one of value and valueFrom"))
+        json_schema_extra=guarded(
+            rule("has(self.value) != has(self.valueFrom)", "give exactly one of value and valueFrom"),
+            rule(
+                f"!has(self.value) || !(self.name in {list(SECRET_VARIABLES)})",
+                f"{', '.join(SECRET_VARIABLES)} are secrets, and everyone who can read the training could read a value: use"
+                " valueFrom.secretKeyRef",
+            ),
+        )
     )
 
     name: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]

@@ -41,7 +41,7 @@ from lwm_trainer.config.progress import FinalReport, Phase, Progress, Terminatio
 from lwm_trainer.config.run import Checkpoint, Packing, RunConfig
 from lwm_trainer.config.start import Rollback, Start
 from lwm_trainer.config.theta import FITTED_HEAD_DIM, least_theta
-from lwm_trainer.config.trackers import Trackers
+from lwm_trainer.config.trackers import SECRET_VARIABLES, Mlflow, Trackers, Wandb
 from lwm_trainer.config.validation import MAX_VALIDATIONS, PositionLoss, Validation, ValidationLoss
 from lwm_trainer.config.violations import Violation, optimizer_violations, violations
 
@@ -62,6 +62,7 @@ __all__ = [
     "RENDEZVOUS_SECONDS",
     "REPORT_VARIABLE",
     "SECONDARY_EXIT_CODES",
+    "SECRET_VARIABLES",
     "SLICE_VARIABLE",
     "START_LINE_PREFIX",
     "STEP_LINE_PREFIX",
@@ -94,6 +95,7 @@ __all__ = [
     "Media",
     "Memory",
     "Mesh",
+    "Mlflow",
     "Modalities",
     "Model",
     "NumberType",
@@ -122,6 +124,7 @@ __all__ = [
     "VersionedRecord",
     "Violation",
     "Vision",
+    "Wandb",
     "key_head_copies",
     "least_theta",
     "optimizer_violations",

@@ -10,9 +10,11 @@ from lwm_trainer.config import RunConfig
 from lwm_trainer.step.optimizer import learning_rate_schedule
 from lwm_trainer.tracking.curves import Curves
 from lwm_trainer.tracking.feed import Feed
+from lwm_trainer.tracking.mlflow import MlflowTracker
 from lwm_trainer.tracking.peak_flops import peak_flops
 from lwm_trainer.tracking.tensorboard import TensorBoard
 from lwm_trainer.tracking.tracker import Tracker
+from lwm_trainer.tracking.wandb import WandbTracker
 
 
 def start_feed(run: RunConfig, record: Record, committed: int, failed: Callable[[str], None]) -> Feed | None:
@@ -23,6 +25,10 @@ def start_feed(run: RunConfig, record: Record, committed: int, failed: Callable[
     trackers: list[Tracker] = []
     if run.trackers.tensorboard:
         trackers.append(TensorBoard(run))
+    if run.trackers.wandb is not None:
+        trackers.append(WandbTracker(run, run.trackers.wandb))
+    if run.trackers.mlflow is not None:
+        trackers.append(MlflowTracker(run, run.trackers.mlflow))
     if not trackers:
         return None
     rates = np.asarray(learning_rate_schedule(run.optimizer, run.steps)(np.arange(run.steps)), np.float32)
