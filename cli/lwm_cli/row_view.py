@@ -1,6 +1,6 @@
 """A row as readable text: its documents, their files and lines, and which tokens count in the loss with which weight."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -84,11 +84,14 @@ def view_row(run: RunConfig, documents: Mapping[str, DocumentSource], number: in
     return RowView(name, run.context_length, segments, summary)
 
 
-def render(row: RowView, tokenizer: Tokenizer, *, colour: bool, whole: bool) -> Iterator[str]:
+def render(
+    row: RowView, tokenizer: Tokenizer, *, colour: bool, whole: bool, draw: Callable[[Segment], Iterator[str]] | None = None
+) -> Iterator[str]:
     """Render a row as lines. Text that does not count in the loss is dim or, without colours, in double brackets.
 
     Args:
         whole: render the whole text, not only both ends of long documents.
+        draw: gives the lines that show the pictures of a document; None: pictures are not shown.
     """
     for number, segment in enumerate(row.segments):
         paint = COLOURS[number % len(COLOURS)] if colour else None
@@ -100,6 +103,8 @@ def render(row: RowView, tokenizer: Tokenizer, *, colour: bool, whole: bool) -> 
             yield _text(segment, slice(0, SHOWN), tokenizer, paint)
             yield f"… {size - 2 * SHOWN} tokens …"
             yield _text(segment, slice(size - SHOWN, size), tokenizer, paint)
+        if draw is not None:
+            yield from draw(segment)
     if padding := row.length - sum(len(segment.tokens) for segment in row.segments):
         yield f"padding: {padding} places"
 

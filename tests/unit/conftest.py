@@ -7,7 +7,7 @@ import pytest
 UNIT = Path(__file__).parent
 SLOW = (
     *(f"lwm_trainer/{room}" for room in ("checkpoint", "convert", "model", "ring", "sampling", "serving", "step", "vision")),
-    *(f"lwm_cli/{place}" for place in ("evaluate", "local", "test_chat.py", "test_sample.py", "test_serve.py")),
+    *(f"lwm_cli/{place}" for place in ("evaluate", "local", "test_chat.py", "test_row_pictures.py", "test_sample.py", "test_serve.py")),
     "lwm_operator/plan/test_histories.py",
     "lwm_operator/plan/test_properties.py",
     "lwm_trainer/tracking/test_mlflow.py",

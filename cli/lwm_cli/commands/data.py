@@ -75,6 +75,17 @@ def prepare(file: Path, dataset: str | None, source: str | None, tokenizer: str 
     help="Tokens of a row. Default: those of the stage; 4096 for a folder.",
 )
 @click.option("--whole", is_flag=True, help="Show the whole text, not only both ends of long documents.")
+@click.option(
+    "--vision-tokenizer",
+    metavar="FILE",
+    help="The vision tokenizer that encoded the pictures (a path or gs://…). With it, terminals with 24-bit colours show them.",
+)
+@click.option(
+    "--pictures",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write the decoded frames of each document there, as row-N-document-M.png.",
+)
 @needs("local", "numpy", "pyarrow", "tokenizers", "cel")
 @_report_bad_data
 def inspect(
@@ -86,12 +97,16 @@ def inspect(
     row: int,
     context_length: int | None,
     whole: bool,
+    vision_tokenizer: str | None,
+    pictures: Path | None,
 ) -> int:
     """Show one row as training sees it: of a stage of the LWMTraining in FILE, or of the prepared data set in FOLDER (also gs://)."""
     from lwm_cli.data_inspect import Shown, inspect_row
     from lwm_cli.data_options import DatasetOptions
 
-    return inspect_row(target, DatasetOptions(dataset, source, tokenizer), Shown(stage, row, context_length, whole))
+    return inspect_row(
+        target, DatasetOptions(dataset, source, tokenizer), Shown(stage, row, context_length, whole, pictures, vision_tokenizer)
+    )
 
 
 @data.command("sample", short_help="Write texts, a tokenizer and a small training to try: no bucket, no network.")

@@ -236,6 +236,8 @@ def _progress_text(view: PreparationView) -> str:
     if report.bytes_per_second is not None:
         speed = count(report.bytes_per_second)
         parts.append(f"{speed[:-1]} {speed[-1]}B/s" if speed[-1].isalpha() else f"{speed} B/s")
+    if report.frames_per_second is not None:
+        parts.append(f"{report.frames_per_second:.1f} frames/s a worker")
     if report.eta_seconds is not None:
         parts.append(f"{duration(report.eta_seconds)} left")
     return ", ".join(parts)

@@ -54,6 +54,10 @@ class Preparation(Contract):
     bytes_per_second: float | None = None
     """Read rate of source data over all workers, over about the last minute."""
     eta_seconds: int | None = None
+    frames: int = 0
+    """Frames of pictures and clips that worker 0 has encoded."""
+    frames_per_second: float | None = None
+    """Those of worker 0 alone, over about the last minute; None for a data set without pictures and clips."""
     skipped: int = 0
     first_skipped: str = ""
     """Error of the first skipped record, with file and line."""

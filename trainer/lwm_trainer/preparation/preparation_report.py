@@ -24,15 +24,23 @@ class PreparationReport:
         self._shards = self._size = 0
         self._done: dict[int, Counts] = {}
         self._current = Counts()
-        self._samples: deque[tuple[float, int]] = deque()
-        """Pairs of seconds and bytes of source read by then."""
+        self._bytes, self._encoded = _Rate(clock), _Rate(clock)
+        """How fast all workers read bytes of source, and this one encodes frames."""
+        self._frames = 0
         self._prepared: Prepared | None = None
 
     def planned(self, shards: int, size: int, done: dict[int, Counts]) -> None:
         """Set the number of shards and their bytes together. Shards that are `done` already do not count in the rate."""
         with self._lock:
             self._shards, self._size, self._done = shards, size, dict(done)
-            self._samples.append((self._clock(), self._total().size))
+            self._bytes.begin(self._total().size)
+            self._encoded.begin(0)
+        self._changed(self.now())
+
+    def frames_encoded(self, count: int) -> None:
+        """Add frames of pictures and clips that this worker has encoded."""
+        with self._lock:
+            self._frames += count
         self._changed(self.now())
 
     def current(self, counts: Counts) -> None:
@@ -61,7 +69,7 @@ class PreparationReport:
             total = self._total()
             if (prepared := self._prepared) is not None:
                 total = Counts(prepared.documents, prepared.tokens, self._size, prepared.skipped, total.first_skipped)
-            rate = self._rate(total.size)
+            rate = self._bytes.now(total.size)
             return Preparation(
                 shards=self._shards,
                 shards_done=len(self._done),
@@ -71,6 +79,8 @@ class PreparationReport:
                 bytes_total=self._size,
                 bytes_per_second=rate,
                 eta_seconds=round((self._size - total.size) / rate) if rate else None,
+                frames=self._frames,
+                frames_per_second=self._encoded.now(self._frames),
                 skipped=total.skipped,
                 first_skipped=total.first_skipped[:_FIRST_SKIPPED],
                 prepared=prepared,
@@ -79,17 +89,30 @@ class PreparationReport:
     def _total(self) -> Counts:
         return sum((self._done[number] for number in sorted(self._done)), Counts()) + self._current
 
-    def _rate(self, size: int) -> float | None:
-        """Bytes of source per second over the last minute; None before anything was read."""
+
+class _Rate:
+    """How fast a number grows, over the last minute."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._samples: deque[tuple[float, int]] = deque()
+        """Pairs of seconds and the number by then."""
+
+    def begin(self, number: int) -> None:
+        """Set the number from which on its growth counts."""
+        self._samples.append((self._clock(), number))
+
+    def now(self, number: int) -> float | None:
+        """Growth per second; None before `begin`, and while the number has not grown."""
         now = self._clock()
         if not self._samples:
             return None
         while len(self._samples) > 1 and now - self._samples[1][0] >= _RATE_SECONDS:
             self._samples.popleft()
-        (then, size_then), (latest, _) = self._samples[0], self._samples[-1]
+        (then, number_then), (latest, _) = self._samples[0], self._samples[-1]
         if now - latest >= 1:
-            self._samples.append((now, size))
-        return (size - size_then) / (now - then) if now > then and size > size_then else None
+            self._samples.append((now, number))
+        return (number - number_then) / (now - then) if now > then and number > number_then else None
 
 
 def progress_line(progress: Preparation) -> str:
@@ -99,7 +122,8 @@ def progress_line(progress: Preparation) -> str:
             return "counting shards"
         return f"prepared before: {progress.documents} documents, {progress.tokens} tokens"
     rate = f", {progress.bytes_per_second / 1e6:.1f} MB/s" if progress.bytes_per_second else ""
+    frames = f", {progress.frames_per_second:.1f} frames/s a worker" if progress.frames_per_second else ""
     left = f", {progress.eta_seconds} s left" if progress.eta_seconds and progress.prepared is None else ""
     skipped = f", {progress.skipped} records skipped" if progress.skipped else ""
     shards = f"{progress.shards_done} of {progress.shards} shards"
-    return f"{shards}, {progress.documents} documents, {progress.tokens} tokens{rate}{left}{skipped}"
+    return f"{shards}, {progress.documents} documents, {progress.tokens} tokens{rate}{frames}{left}{skipped}"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lwm_trainer.config import Dataset
 from lwm_trainer.data.documents.store_schema import EPOCHS, LENGTHS, SHARD, Counts, counts_file, lengths_file, shard_file
-from lwm_trainer.data.encoding.encode_records import SkippedRecords, encode_records
+from lwm_trainer.data.encoding.encode_records import BATCH_RECORDS, SkippedRecords, encode_records
 from lwm_trainer.data.encoding.encoder import Encoder
 from lwm_trainer.data.encoding.example import (
     Example,
@@ -26,6 +26,8 @@ from lwm_trainer.storage.listing import Listing
 
 _REPORT_DOCUMENTS = 256
 """Documents between two reports of progress."""
+_MEDIA_RECORDS = 32
+"""Records of pictures and clips that are encoded in one call, and between two reports: they take longer than those of text."""
 
 
 def write_shard(
@@ -45,14 +47,15 @@ def write_shard(
     names: list[str] = []
     lines: list[int] = []
     documents = tokens = size = 0  # of the first epoch
-    for record, example in encode_records(read_records(listing, shard), encode, skipped):
+    batch_records, report_documents = (BATCH_RECORDS, _REPORT_DOCUMENTS) if dataset.media is None else (_MEDIA_RECORDS, _MEDIA_RECORDS)
+    for record, example in encode_records(read_records(listing, shard), encode, skipped, batch_records):
         examples.append(example)
         names.append(record.uri.removeprefix(f"{listing.root}/"))
         lines.append(record.line)
         if not example.epochs & 1:
             continue
         documents, tokens, size = documents + 1, tokens + len(example.tokens), size + record.size
-        if documents % _REPORT_DOCUMENTS == 0:
+        if documents % report_documents == 0:
             report(Counts(documents, tokens, min(size, shard_size), skipped.count))
     with files.new(shard_file(number)) as path:
         write_table(path, _documents(examples, names, lines))

@@ -44,7 +44,7 @@ def prepare(config: PrepareConfig, worker: int, report: PreparationReport, *, po
             raise DataError(f"datasets[{config.dataset.name}].media: {error.name} is not installed: {fix}") from error
 
         media = MediaRecords(config.dataset, config.dataset.media, listing)
-        encode = media.encoder(encode)
+        encode = media.encoder(encode, report.frames_encoded)
     recipe = store_recipe(config, tokenizer, listing, None if media is None else media.identity)
     files = folder(store_folder(config.root, recipe))
     if is_complete(files):

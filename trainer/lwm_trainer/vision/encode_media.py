@@ -1,6 +1,6 @@
 """The codes of many pictures and clips, whose frames share batches: pictures alone would leave a batch almost empty."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,11 +23,14 @@ class _File:
     error: BadRecordError | None = None
 
 
-def encode_media(tokenizer: VisionTokenizer, files: Iterable[Iterator[NDArray[np.uint8]]]) -> Iterator[Codes | BadRecordError]:
+def encode_media(
+    tokenizer: VisionTokenizer, files: Iterable[Iterator[NDArray[np.uint8]]], encoded: Callable[[int], None] = lambda _: None
+) -> Iterator[Codes | BadRecordError]:
     """Yield the codes of each file in their order, or why it has none.
 
     Args:
         files: the frames [H, W, 3] of each file, which may raise BadRecordError, such as MediaError. One batch of frames is in memory.
+        encoded: called with the number of frames of each batch, after it.
     """
     waiting: list[_File] = []
     pending: list[tuple[_File, NDArray[np.uint8]]] = []
@@ -36,6 +39,7 @@ def encode_media(tokenizer: VisionTokenizer, files: Iterable[Iterator[NDArray[np
         if pending:
             for (file, _), codes in zip(pending, tokenizer.encode(np.stack([frame for _, frame in pending])), strict=True):
                 file.codes.append(codes)
+            encoded(len(pending))
             pending.clear()
 
     def finished() -> Iterator[Codes | BadRecordError]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import ChainMap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -64,11 +64,14 @@ class MediaRecords:
             "platform": jax.default_backend(),
         }
 
-    def encoder(self, encode: Encoder) -> Encoder:
-        """An encoder that gives `encode` each record with its codes; a record whose file cannot be used makes no example."""
+    def encoder(self, encode: Encoder, encoded: Callable[[int], None]) -> Encoder:
+        """An encoder that gives `encode` each record with its codes; a record whose file cannot be used makes no example.
+
+        `encoded` is called with the number of frames of each batch, after it.
+        """
 
         def encode_with_media(records: Sequence[Record]) -> list[list[Example] | BadRecordError]:
-            codes = list(encode_media(self._tokenizer, (self._frames(record) for record in records)))
+            codes = list(encode_media(self._tokenizer, (self._frames(record) for record in records), encoded))
             examples = iter(
                 encode(
                     [

@@ -113,6 +113,12 @@ def test_the_next_stage_waits_for_its_own_when_the_one_before_is_complete() -> N
             "Preparing",
             "0 of 1 shards, 0 tokens, 7 B/s",
         ),
+        (
+            preparation(*BOTH, report=Preparation(shards=1, frames=90, frames_per_second=2.25, eta_seconds=40)),
+            "Preparing",
+            "Preparing",
+            "0 of 1 shards, 0 tokens, 2.2 frames/s a worker, 40s left",
+        ),
         (preparation(), "Pending", "PodsMissing", f"2 of 2 pods missing since {SINCE}"),
         (
             preparation(message='Error creating: pods "x" is forbidden: exceeded quota: none'),

@@ -34,6 +34,19 @@ def test_speed_is_of_the_last_minute_and_not_of_what_was_done_before() -> None:
     assert report.now().bytes_per_second == pytest.approx(10.0, rel=0.2)
 
 
+def test_frames_have_a_speed_of_their_own() -> None:
+    clock = Clock()
+    report = PreparationReport(clock=clock)
+    report.planned(2, 200, {})
+    assert report.now().frames_per_second is None
+    for second in range(1, 11):
+        clock.now = second
+        report.frames_encoded(32)
+    assert (report.now().frames, report.now().frames_per_second) == (320, 32.0)
+    assert progress_line(report.now()) == "0 of 2 shards, 0 documents, 0 tokens, 32.0 frames/s a worker"
+    assert report.now().eta_seconds is None, "no document is done yet"
+
+
 def test_shards_count_once_whoever_did_them_and_the_sum_ends_with_the_store() -> None:
     report = PreparationReport()
     report.planned(2, 200, {})

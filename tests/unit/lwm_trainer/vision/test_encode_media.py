@@ -36,7 +36,9 @@ def frames(values: list[int], is_broken: bool) -> Iterator[NDArray[np.uint8]]:
 @given(st.lists(st.tuples(st.lists(st.integers(0, 255), min_size=1, max_size=9), st.booleans()), max_size=8))
 def test_each_file_has_its_codes(files: list[tuple[list[int], bool]]) -> None:
     tokenizer = Identity()
-    results = list(encode_media(tokenizer, (frames(*file) for file in files)))  # type: ignore[arg-type]
+    encoded: list[int] = []
+    results = list(encode_media(tokenizer, (frames(*file) for file in files), encoded.append))  # type: ignore[arg-type]
+    assert encoded == tokenizer.batches
     assert [None if isinstance(result, BadRecordError) else result.ravel().tolist() for result in results] == [
         None if is_broken else values for values, is_broken in files
     ]

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lwm_trainer.config import Dataset, PrepareConfig
+from lwm_trainer.config import Dataset, Preparation, PrepareConfig
 from lwm_trainer.data.documents.in_memory import load_documents
 from lwm_trainer.data.documents.store import TokenStore
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
@@ -102,6 +102,17 @@ def test_a_document_has_the_codes_of_its_frames(source: Path) -> None:
         assert span.vision_mask is not None
         np.testing.assert_array_equal(span.tokens[span.vision_mask], np.concatenate([codes, ends], axis=1).ravel())
         assert len(codes) == (3 if record["media"].endswith("mp4") else 1)
+
+
+def test_frames_are_reported_while_they_are_encoded(source: Path) -> None:
+    write_records(source, RECORDS * 12)
+    reports: list[Preparation] = []
+    assert prepare(config(source), 0, PreparationReport(reports.append)) is not None
+    frames = [report.frames for report in reports]
+    assert frames == sorted(frames)
+    assert len(set(frames)) > 10, "after each batch"
+    assert frames[-1] == 12 * (1 + 3 + 1)
+    assert 32 in {report.documents for report in reports}, "before the shard of 36 records is done"
 
 
 def test_the_store_knows_the_tokenizer_the_settings_and_the_files(source: Path) -> None:

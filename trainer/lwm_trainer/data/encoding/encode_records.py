@@ -9,7 +9,7 @@ from lwm_trainer.data.encoding.example import Example
 from lwm_trainer.data.errors import DataCorruptError
 from lwm_trainer.data.records.record import BadRecord, BadRecordError, Record
 
-_BATCH_RECORDS = 256
+BATCH_RECORDS = 256
 _BATCH_SIZE = 2**20
 """Bytes of source that are encoded in one call, whatever the records hold: bounds the memory that records take."""
 _PRINTED = 100
@@ -35,17 +35,20 @@ class SkippedRecords:
             print("skipped: more records, which are counted and not printed", file=sys.stderr, flush=True)
 
 
-def encode_records(records: Iterable[Record | BadRecord], encode: Encoder, skipped: SkippedRecords) -> Iterator[tuple[Record, Example]]:
+def encode_records(
+    records: Iterable[Record | BadRecord], encode: Encoder, skipped: SkippedRecords, batch_records: int = BATCH_RECORDS
+) -> Iterator[tuple[Record, Example]]:
     """Yield each record with its example, in the records' order; records without an example are added to `skipped` in that order.
 
-    A record that draws make several examples of comes with each of them, that of the first epoch first.
+    A record that draws make several examples of comes with each of them, that of the first epoch first. `batch_records` is the largest
+    number of records of a call of `encode`.
     """
     batch: list[Record | BadRecord] = []
     batch_size = 0
     for record in records:
         batch.append(record)
         batch_size += record.size if isinstance(record, Record) else 0
-        if len(batch) == _BATCH_RECORDS or batch_size >= _BATCH_SIZE:
+        if len(batch) == batch_records or batch_size >= _BATCH_SIZE:
             yield from _encode_batch(batch, encode, skipped)
             batch, batch_size = [], 0
     yield from _encode_batch(batch, encode, skipped)
