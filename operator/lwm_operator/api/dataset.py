@@ -85,7 +85,10 @@ class Dataset(Resource):
     text file has one field, `text`."""
     fields_from_example: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
         default=None,
-        description="Record field that holds the value for fields, or a list of values of which one is drawn. It replaces fields.",
+        description=(
+            "Record field that holds the value for fields, or a list of up to 4 values, which take turns from epoch to epoch. "
+            "It replaces fields."
+        ),
     )
     chat: Chat = Chat()
     frames: Frames = Frames()

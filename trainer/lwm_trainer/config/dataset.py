@@ -84,7 +84,7 @@ class Dataset(Contract):
     fields: Annotated[str, Field(min_length=1, max_length=1024)] = "text"
     """Fields of a record that make a document, in LWM's notation: see `lwm_trainer.data.encoding.field_language`."""
     fields_from_example: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    """Record field that holds the value for `fields`, or a list of values of which one is drawn by the record's place and the epoch."""
+    """Record field that holds the value for `fields`, or a list of up to 4 values, which take turns from epoch to epoch."""
     chat: Chat = Chat()
     frames: Frames = Frames()
     media: Media | None = None

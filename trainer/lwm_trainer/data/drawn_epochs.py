@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRAWN_EPOCHS = 4
-"""Epochs of a cycle."""
+"""Epochs of a cycle, and the largest number of field lines that a record may have."""
 EVERY_EPOCH = 2**DRAWN_EPOCHS - 1
 """The set of all epochs. A set is a number: bit e stands for epoch e of each cycle."""
 

@@ -15,6 +15,10 @@ _NOT_IN_RECIPE = {"name", "uri", "weight", "documents", "on_bad_record", "accept
 tokenizer of media counts by its fingerprint."""
 
 
+_DRAWS = 2
+"""How draws are made. 1: each epoch drew one of a record's field lines by itself. 2: the lines take turns."""
+
+
 def store_recipe(config: PrepareConfig, tokenizer: Tokenizer, listing: Listing, media: dict[str, Any] | None = None) -> dict[str, Any]:
     """All that decides the content of a store, as JSON.
 
@@ -36,7 +40,7 @@ def store_recipe(config: PrepareConfig, tokenizer: Tokenizer, listing: Listing, 
     if media is not None:
         recipe["media"] = media
     if config.dataset.is_drawn:
-        recipe |= {"seed": config.seed, "drawnEpochs": DRAWN_EPOCHS}
+        recipe |= {"seed": config.seed, "drawnEpochs": DRAWN_EPOCHS, "draws": _DRAWS}
     if config.dataset.kind == "chat" and config.dataset.chat.template == "tokenizer":
         templates = {name: template.source for name, template in read_templates(tokenizer.uri, tokenizer.config).items()}
         recipe["template"] = hashlib.sha256(to_json({"templates": templates, "tokens": dict(tokenizer.config.token_names)})).hexdigest()

@@ -16,13 +16,13 @@ from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.encoding.vision import frame_tokens, vision_tags
 from lwm_trainer.data.errors import DataError
 from lwm_trainer.data.records.record import BadRecordError, Record
-from lwm_trainer.data.seeded_random import random_keys
+from lwm_trainer.data.seeded_random import permutation, random_keys
 
 Encoder = Callable[[Sequence[Record]], list[list[Example] | BadRecordError]]
 """One result per record, in their order: its examples, whose sets of epochs do not overlap and have all epochs together; that of the first
 epoch comes first. A result depends on its record alone, however records are batched."""
 
-_RECORD = 1  # the last word of a record's random key, after the seed, its file and its number
+_UNCONDITIONAL, _LINE = 1, 2  # the last word of a record's random key, after the seed, its file and its number
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +134,13 @@ class _FieldEncoder:
         if not self._is_drawn:
             return [_Outcome(self._parts(record, self._fields))]
         lines = [self._fields] if self._fields_from is None else self._lines_of_record(record, self._fields_from)
-        keys = random_keys(2 * DRAWN_EPOCHS, self._seed, _file_key(record.file), record.number, _RECORD).tolist()
+        place = self._seed, _file_key(record.file), record.number
+        # The lines take turns, in an order that is the record's own: independent draws would never use one of two lines for an eighth
+        # of the records.
+        order = permutation(len(lines), *place, _LINE)
         epochs: dict[tuple[field_language.Field, ...], int] = {}
-        for epoch, (line_key, unconditional_key) in enumerate(zip(keys[::2], keys[1::2], strict=True)):
-            fields = lines[line_key % len(lines)]
+        for epoch, unconditional_key in enumerate(random_keys(DRAWN_EPOCHS, *place, _UNCONDITIONAL).tolist()):
+            fields = lines[order[epoch % len(lines)]]
             if any(field.visual and field.in_loss for field in fields) and unconditional_key < self._frames.unconditional * 2**64:
                 fields = tuple(field for field in fields if field.visual)
             epochs[fields] = epochs.get(fields, 0) | 1 << epoch
@@ -171,9 +174,14 @@ class _FieldEncoder:
                 f"field {name!r} holds {field_language.json_type(value)}, not a field line or a list of them: write such as 'text'"
             )
         try:
-            return [field_language.parse(line, vision=self._visual) for line in lines]
+            parsed = [field_language.parse(line, vision=self._visual) for line in lines]
         except field_language.FieldLineError as error:
             raise BadRecordError(f"field {name!r}: {error}") from error
+        if len(lines) > DRAWN_EPOCHS:
+            raise BadRecordError(
+                f"field {name!r} holds {len(lines)} field lines, of which no epoch would use some: write {DRAWN_EPOCHS} or less"
+            )
+        return parsed
 
 
 @lru_cache(maxsize=64)

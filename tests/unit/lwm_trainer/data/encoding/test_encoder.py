@@ -124,6 +124,11 @@ def test_a_record_s_own_line_is_drawn_by_its_place_in_the_data_set(per_file: int
             "field 'lines' holds an empty list, not a field line or a list of them: write such as 'text'",
         ),
         (
+            {"text": "x", "lines": ["text"] * 5},
+            {"fields_from_example": "lines"},
+            "field 'lines' holds 5 field lines, of which no epoch would use some: write 4 or less",
+        ),
+        (
             {"text": "x", "lines": "text,"},
             {"fields_from_example": "lines"},
             "field 'lines': field line 'text,', column 6: a name is missing: write one or leave the separator out",
@@ -283,10 +288,29 @@ def test_every_epoch_of_a_cycle_draws_anew_and_equal_draws_are_one_example() -> 
         # A half begins with the caption, a quarter of that loses it: 50, 150 and 200 expected, 4 standard deviations.
         assert 24 < column.count(lines[0]) < 76
         assert all(110 < column.count(line) < 250 for line in lines[1:])
-        assert epoch == 0 or sum(by_epoch[epoch] != by_epoch[0] for by_epoch in drawn) > 150
+        changed = sum(by_epoch[epoch] != by_epoch[0] for by_epoch in drawn)
+        # Two lines take turns; in the epochs between only what is unconditional is drawn anew.
+        assert changed == 400 if epoch % 2 else changed >= 40 * min(epoch, 1)
     for result, by_epoch in zip(results, drawn, strict=True):
         assert sum(each.epochs for each in result) == 15
         assert [read(each) for each in result] == list(dict.fromkeys(by_epoch.values()))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_a_record_s_lines_take_turns_and_none_is_left_out(count: int) -> None:
+    lines = ["a,b", "b,a", "a,a", "b,b"][:count]
+    records = [Record("/data/a.jsonl", number, number, {"a": "x", "b": "y", "own": lines}) for number in range(1, 201)]
+    results = encoder(dataset(fields_from_example="own"), byte_tokenizer(), None, 0)(records)
+    firsts = []
+    for result in results:
+        assert isinstance(result, list)
+        uses = {read(each): each.epochs.bit_count() for each in result}
+        assert len(uses) == count
+        assert sum(uses.values()) == 4
+        assert max(uses.values()) - min(uses.values()) <= 1
+        firsts.append(next(read(each) for each in result if each.epochs & 1))
+    assert all(200 / count * 0.6 < firsts.count(text) <= 200 for text in set(firsts)), "each epoch has as many of each line"
+    assert len(set(firsts)) == count
 
 
 def test_an_example_without_draws_is_that_of_every_epoch() -> None:
