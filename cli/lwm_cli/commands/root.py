@@ -6,6 +6,7 @@ from lwm_cli.commands.chat import chat
 from lwm_cli.commands.data import data
 from lwm_cli.commands.evaluate import evaluation
 from lwm_cli.commands.fit import fit
+from lwm_cli.commands.init import init
 from lwm_cli.commands.manage import events, resume, status, suspend
 from lwm_cli.commands.report import report
 from lwm_cli.commands.sample import sample
@@ -42,5 +43,5 @@ def lwm() -> None:
     pass
 
 
-for command in (train, status, suspend, resume, events, sample, chat, serve, evaluation, report, fit, data, convert, vision):
+for command in (init, train, status, suspend, resume, events, sample, chat, serve, evaluation, report, fit, data, convert, vision):
     lwm.add_command(command)
