@@ -11,7 +11,7 @@ from lwm_trainer.fit.candidates import candidates
 from lwm_trainer.fit.estimate.memory_estimate import estimate_memory
 
 SHARE = 0.8
-"""Of a device's memory that the estimate may need: it is coarse."""
+"""The share of a device's memory that the estimate may need: it is coarse."""
 POLICIES = ("qkv", "attention", "full")
 """Rematerialization that is proposed: `none` leaves no room for what the estimate misses, `offload` needs memory of the host."""
 
