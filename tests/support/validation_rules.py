@@ -13,6 +13,8 @@ PLACE = {"uri": "gs://lwm/x"}
 KEY = {"name": "settings", "key": "token"}
 BOOKS = {"name": "books", "source": PLACE}
 CLAIM = {"pvc": {"claimName": "shared"}}
+QA = {"tokens": 4096}
+ENDPOINT = {"url": "http://generator:8000/v1", "model": "m", "keyVariable": "QA_KEY"}
 PAIRS = {"suite": "json-kv", "lengths": [256], "minScore": 0.5}
 MEDIA = {"tokenizer": "vqgan.safetensors"}
 
@@ -177,6 +179,31 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         {"datasets": [BOOKS | {"kind": "chat", "fields": "a"}]},
         "a chat is read from chat.messagesField",
         {"datasets": [BOOKS | {"kind": "chat", "chat": {"template": "tokenizer", "messagesField": "turns"}}]},
+    ),
+    "questions are for kind qa": (
+        {"datasets": [BOOKS | {"qa": QA, "preparation": {"workers": 1}}]},
+        "qa is for kind qa, whose questions are made by a preparation: set kind: qa, qa and preparation together",
+        {"datasets": [BOOKS | {"kind": "qa", "qa": QA, "preparation": {"workers": 1}}]},
+    ),
+    "kind qa needs questions": (
+        {"datasets": [BOOKS | {"kind": "qa", "preparation": {"workers": 1}}]},
+        "qa is for kind qa",
+        {"datasets": [BOOKS | {"kind": "qa", "qa": QA | {"endpoint": ENDPOINT}, "preparation": {"workers": 1}}]},
+    ),
+    "questions are made by a preparation": (
+        {"datasets": [BOOKS | {"kind": "qa", "qa": QA}]},
+        "made by a preparation",
+        {"datasets": [BOOKS | {"kind": "qa", "qa": QA, "preparation": {"workers": 2}}]},
+    ),
+    "an example holds a chunk": (
+        {"datasets": [BOOKS | {"kind": "qa", "qa": {"tokens": 1239}, "preparation": {"workers": 1}}]},
+        "tokens must hold a chunk with its question, chunkTokens + 240: raise tokens",
+        {"datasets": [BOOKS | {"kind": "qa", "qa": {"tokens": 1240}, "preparation": {"workers": 1}}]},
+    ),
+    "no password in the generator's address": (
+        {"datasets": [BOOKS | {"kind": "qa", "qa": QA | {"endpoint": ENDPOINT | {"url": "http://a:b@c"}}, "preparation": {"workers": 1}}]},
+        "should match",
+        {"datasets": [BOOKS | {"kind": "qa", "qa": QA | {"endpoint": ENDPOINT}, "preparation": {"workers": 1}}]},
     ),
     "media is encoded by a preparation": (
         {"model": {**MODEL, "vision": {}}, "datasets": [BOOKS | {"kind": "vision", "fields": "vision", "media": MEDIA}]},

@@ -8,12 +8,12 @@ from lwm_operator.api.pod_template import Resources
 from lwm_operator.api.resource import Name, Resource
 from lwm_operator.api.rules import guarded, rule
 from lwm_operator.api.storage import Location
-from lwm_trainer.config import Chat, ContentHash, Documents, Frames, Kind, Media, OnBadRecord
+from lwm_trainer.config import FRAME_TOKENS, PAIR_TOKENS, Chat, ContentHash, Documents, Frames, Kind, Media, OnBadRecord, Questions
 
 MAX_WORKERS = 1024
 
 _FIXED = ("kind", "source", "fields", "chat", "frames", "documents", "onBadRecord")
-_FIXED_OPTIONAL = ("fieldsFromExample", "media", "preparation")
+_FIXED_OPTIONAL = ("fieldsFromExample", "media", "qa", "preparation")
 FIXED_FIELDS = (*_FIXED, *_FIXED_OPTIONAL)
 """Fields of a data set that cannot change after creation."""
 _UNCHANGED = " && ".join(
@@ -66,6 +66,10 @@ class Dataset(Resource):
                 "media is for kind vision, and is encoded by a preparation: set kind: vision and preparation",
             ),
             rule(
+                "(self.kind == 'qa') == has(self.qa) && (!has(self.qa) || has(self.preparation))",
+                "qa is for kind qa, whose questions are made by a preparation: set kind: qa, qa and preparation together",
+            ),
+            rule(
                 _UNCHANGED,
                 "a data set cannot change after creation, except for acceptChangeTo: create a new LWMTraining instead",
             ),
@@ -76,7 +80,7 @@ class Dataset(Resource):
     """Unique name of the data set, for stages[].mixture."""
     kind: Kind = "text"
     """Type of the records. text: text fields. chat: conversations. vision: text fields, and vision codes or files (`media`); it needs
-    model.vision."""
+    model.vision. qa: documents as for text, about which questions are made (`qa`)."""
     source: Source
     """Files of the data set: `.jsonl`, `.txt` (one record per file), both also as `.gz` or `.zst`, `.parquet`, a folder saved by Hugging
     Face `datasets`, or `.tar` of WebDataset."""
@@ -96,6 +100,17 @@ class Dataset(Resource):
         default=None,
         description="Pictures and clips, beside the records or within them, encoded in preparation. Default: vision fields hold codes.",
     )
+    qa: Annotated[
+        Questions | None,
+        Field(
+            json_schema_extra=guarded(
+                rule(
+                    f"!has(self.chunkTokens) || self.tokens >= self.chunkTokens + {PAIR_TOKENS + FRAME_TOKENS}",
+                    f"tokens must hold a chunk with its question, chunkTokens + {PAIR_TOKENS + FRAME_TOKENS}: raise tokens",
+                )
+            )
+        ),
+    ] = Field(default=None, description="Questions about the documents, made in preparation. Default: none; kind qa needs it.")
     documents: Annotated[
         Documents,
         Field(

@@ -315,6 +315,8 @@ class DatasetStatus(Resource):
     """Number of skipped records, which made no document."""
     first_skipped: Sentence | None = None
     """Error of the first skipped record, with file and line."""
+    questions: Sentence | None = None
+    """Questions of kind qa: how many are kept, and how many each filter dropped, such as `kept 812, duplicate 3`."""
     path: Path | None = None
     """Folder of the prepared token store; set when the state is Ready."""
     reason: Short = ""

@@ -11,7 +11,7 @@ from lwm_operator.manifests.pod import environment, pod_metadata, resources, res
 from lwm_operator.manifests.rbac import lease, role, role_binding, service_account
 from lwm_operator.manifests.run_config import dataset_config
 from lwm_operator.manifests.storage import preparation_mounts, store_root, tokenizer_path
-from lwm_trainer.config import FATAL_EXIT_CODES, Lease, PrepareConfig
+from lwm_trainer.config import FATAL_EXIT_CODES, OLDEST_CONTRACT_VERSION, QA_VERSION, Lease, PrepareConfig
 
 RETRIES = 6
 """Retries of each worker by the Job controller, 10 s to 6 minutes apart. They outlast a storage outage of 10 minutes."""
@@ -52,6 +52,7 @@ def prepare_config(preparation: PreparationSpec) -> PrepareConfig:
     """The config file of the workers."""
     spec = preparation.training.spec
     return PrepareConfig(
+        min_reader_version=QA_VERSION if preparation.dataset.kind == "qa" else OLDEST_CONTRACT_VERSION,
         training=preparation.training.metadata.name,
         dataset=dataset_config(preparation.dataset),
         tokenizer=tokenizer_path(spec),

@@ -9,6 +9,7 @@ from lwm_operator.manifests.ports import attempt_ports
 from lwm_operator.manifests.storage import source_path, tokenizer_path
 from lwm_trainer.config import (
     OLDEST_CONTRACT_VERSION,
+    QA_VERSION,
     Checkpoint,
     Dataset,
     Gang,
@@ -27,7 +28,9 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
     about, ports, gate = training.metadata, attempt_ports(attempt), _gate(attempt)
     return RunConfig(
         min_reader_version=max(
-            stage.optimizer.min_reader_version, gate.min_reader_version if gate is not None else OLDEST_CONTRACT_VERSION
+            stage.optimizer.min_reader_version,
+            gate.min_reader_version if gate is not None else OLDEST_CONTRACT_VERSION,
+            *(QA_VERSION for dataset in spec.datasets if dataset.kind == "qa" and dataset.name in spec.dataset_names_of(stage)),
         ),
         training=about.name,
         stage=stage.name,
@@ -122,6 +125,7 @@ def dataset_config(dataset: DatasetSpec) -> Dataset:
         chat=dataset.chat,
         frames=dataset.frames,
         media=dataset.media,
+        qa=dataset.qa,
         documents=dataset.documents,
         on_bad_record=dataset.on_bad_record,
         accept_change_to=dataset.accept_change_to,

@@ -167,8 +167,15 @@ def _apply_report(entry: DatasetStatus, report: Preparation | None) -> DatasetSt
             "eta_seconds": report.eta_seconds,
             "skipped": report.skipped,
             "first_skipped": report.first_skipped[:MAX_MESSAGE_LENGTH] or None,
+            "questions": _describe(report.questions),
         }
     )
+
+
+def _describe(questions: Mapping[str, int]) -> str | None:
+    """Counts of questions, those that are kept first; None where none were made."""
+    ordered = sorted(questions.items(), key=lambda item: (item[0] != "kept", item[0]))
+    return ", ".join(f"{name} {number}" for name, number in ordered) or None
 
 
 def _complete(entry: DatasetStatus, view: PreparationView) -> DatasetStatus:
@@ -191,6 +198,7 @@ def _complete(entry: DatasetStatus, view: PreparationView) -> DatasetStatus:
             "documents": prepared.documents,
             "tokens": prepared.tokens,
             "skipped": prepared.skipped,
+            "questions": _describe(prepared.questions),
             "path": prepared.uri,
             "eta_seconds": None,
             "reason": str(RunningReason.PREPARED),

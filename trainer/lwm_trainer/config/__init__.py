@@ -8,7 +8,7 @@ needs pydantic and the standard library only.
 
 from lwm_trainer.config.contract import CONTRACT_VERSION, OLDEST_CONTRACT_VERSION, Contract, ContractError, VersionedRecord
 from lwm_trainer.config.data_identity import AcceptedChange, DataIdentity, DatasetIdentity
-from lwm_trainer.config.dataset import Chat, ContentHash, Dataset, Documents, Frames, Kind, Media, OnBadRecord
+from lwm_trainer.config.dataset import QA_VERSION, Chat, ContentHash, Dataset, Documents, Frames, Kind, Media, OnBadRecord
 from lwm_trainer.config.exit_codes import FATAL_EXIT_CODES, SECONDARY_EXIT_CODES, ErrorReason, ExitCode
 from lwm_trainer.config.gang import Gang, Hang, Lease
 from lwm_trainer.config.gate import Gate, GateAnswers, GateSuite, GateSuiteName, Haystack, SuiteScore
@@ -38,6 +38,7 @@ from lwm_trainer.config.optimizer import Optimizer, SkipSpikes
 from lwm_trainer.config.precision import MatmulPrecision, NumberType, Precision, RotaryAngles
 from lwm_trainer.config.preparation import Preparation, PrepareConfig, Prepared
 from lwm_trainer.config.progress import FinalReport, Phase, Progress, TerminationMessage
+from lwm_trainer.config.questions import FRAME_TOKENS, PAIR_TOKENS, Endpoint, Questions
 from lwm_trainer.config.run import Checkpoint, Packing, RunConfig
 from lwm_trainer.config.start import Rollback, Start
 from lwm_trainer.config.theta import FITTED_HEAD_DIM, least_theta
@@ -51,14 +52,17 @@ __all__ = [
     "COORDINATOR_PORT",
     "FATAL_EXIT_CODES",
     "FITTED_HEAD_DIM",
+    "FRAME_TOKENS",
     "HIDDEN_VARIABLES",
     "MAX_VALIDATIONS",
     "METRICS_PORT",
     "OLDEST_CONTRACT_VERSION",
     "ORIGIN_FILE",
+    "PAIR_TOKENS",
     "PROCESS_INDEX_VARIABLE",
     "PROGRESS_ANNOTATION",
     "PROGRESS_SECONDS",
+    "QA_VERSION",
     "RENDEZVOUS_SECONDS",
     "REPORT_VARIABLE",
     "SECONDARY_EXIT_CODES",
@@ -77,6 +81,7 @@ __all__ = [
     "Dataset",
     "DatasetIdentity",
     "Documents",
+    "Endpoint",
     "ErrorReason",
     "ExitCode",
     "FinalReport",
@@ -109,6 +114,7 @@ __all__ = [
     "PrepareConfig",
     "Prepared",
     "Progress",
+    "Questions",
     "Remat",
     "Rollback",
     "RopeScaling",

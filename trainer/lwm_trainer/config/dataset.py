@@ -6,8 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lwm_trainer.config.contract import Contract
+from lwm_trainer.config.questions import Questions
 
-Kind = Literal["text", "chat", "vision"]
+Kind = Literal["text", "chat", "vision", "qa"]
+QA_VERSION = 5
+"""The first contract version whose programs know data sets of kind qa."""
 OnBadRecord = Literal["fail", "skip"]
 Overlong = Literal["split", "truncate", "skip", "fail"]
 ContentHash = Annotated[str, Field(min_length=16, max_length=16, pattern=r"^[0-9a-f]{16}$")]
@@ -89,6 +92,8 @@ class Dataset(Contract):
     frames: Frames = Frames()
     media: Media | None = None
     """Files whose codes are made in preparation; None: vision fields hold ready codes."""
+    qa: Questions | None = None
+    """How questions are made of documents, in preparation; for kind qa only."""
     documents: Documents = Documents()
     on_bad_record: OnBadRecord = "fail"
     """Handling of a record that makes no document. fail: the stage fails with file and line. skip: the record is left out and counted."""

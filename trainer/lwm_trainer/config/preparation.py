@@ -38,6 +38,8 @@ class Prepared(Contract):
     tokens: int
     skipped: int = 0
     """Number of skipped records, which made no document."""
+    questions: Annotated[dict[str, int], Field(default_factory=dict)]
+    """Questions of kind qa: how many are kept, and how many each filter dropped."""
 
 
 class Preparation(Contract):
@@ -61,5 +63,7 @@ class Preparation(Contract):
     skipped: int = 0
     first_skipped: str = ""
     """Error of the first skipped record, with file and line."""
+    questions: Annotated[dict[str, int], Field(default_factory=dict)]
+    """Questions of kind qa: how many are kept so far, and how many each filter dropped."""
     prepared: Prepared | None = None
     """Result; None until all shards are completed."""

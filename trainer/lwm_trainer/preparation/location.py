@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from lwm_trainer.config import PrepareConfig
+from lwm_trainer.config import Dataset, PrepareConfig
 from lwm_trainer.data.documents.store_schema import FORMAT, to_json
 from lwm_trainer.data.drawn_epochs import DRAWN_EPOCHS
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
@@ -27,7 +27,7 @@ def store_recipe(config: PrepareConfig, tokenizer: Tokenizer, listing: Listing, 
     """
     recipe: dict[str, Any] = {
         "format": FORMAT,
-        "dataset": config.dataset.model_dump(mode="json", by_alias=True, exclude=_NOT_IN_RECIPE),
+        "dataset": _dataset_recipe(config.dataset),
         "tokenizer": tokenizer.sha256,
         "specialTokens": sorted(tokenizer.special_ids.values()),
         "begin": tokenizer.begin_id,
@@ -41,10 +41,16 @@ def store_recipe(config: PrepareConfig, tokenizer: Tokenizer, listing: Listing, 
         recipe["media"] = media
     if config.dataset.is_drawn:
         recipe |= {"seed": config.seed, "drawnEpochs": DRAWN_EPOCHS, "draws": _DRAWS}
-    if config.dataset.kind == "chat" and config.dataset.chat.template == "tokenizer":
+    if config.dataset.kind in ("chat", "qa") and config.dataset.chat.template == "tokenizer":
         templates = {name: template.source for name, template in read_templates(tokenizer.uri, tokenizer.config).items()}
         recipe["template"] = hashlib.sha256(to_json({"templates": templates, "tokens": dict(tokenizer.config.token_names)})).hexdigest()
     return recipe
+
+
+def _dataset_recipe(dataset: Dataset) -> dict[str, Any]:
+    """The fields that decide the content. Stores that were made before there were questions keep their folders."""
+    exclude = {**dict.fromkeys(_NOT_IN_RECIPE, True), "qa": {"endpoint": {"url", "key_variable"}} if dataset.qa is not None else True}
+    return dataset.model_dump(mode="json", by_alias=True, exclude=exclude)
 
 
 def store_folder(root: str, recipe: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from lwm_trainer.config import Preparation, Prepared
 from lwm_trainer.data.documents.store_schema import Counts
@@ -68,7 +68,8 @@ class PreparationReport:
         with self._lock:
             total = self._total()
             if (prepared := self._prepared) is not None:
-                total = Counts(prepared.documents, prepared.tokens, self._size, prepared.skipped, total.first_skipped)
+                numbers = (prepared.documents, prepared.tokens, self._size, prepared.skipped)
+                total = Counts(*numbers, total.first_skipped, prepared.questions)
             rate = self._bytes.now(total.size)
             return Preparation(
                 shards=self._shards,
@@ -83,6 +84,7 @@ class PreparationReport:
                 frames_per_second=self._encoded.now(self._frames),
                 skipped=total.skipped,
                 first_skipped=total.first_skipped[:_FIRST_SKIPPED],
+                questions=total.questions,
                 prepared=prepared,
             )
 
@@ -115,6 +117,11 @@ class _Rate:
         return (number - number_then) / (now - then) if now > then and number > number_then else None
 
 
+def describe_questions(counts: Mapping[str, int]) -> str:
+    """Such as `kept 812, duplicate 3`; empty where no questions were made."""
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: (item[0] != "kept", item[0])))
+
+
 def progress_line(progress: Preparation) -> str:
     """Progress as one line for the log or a terminal."""
     if not progress.shards:
@@ -126,4 +133,5 @@ def progress_line(progress: Preparation) -> str:
     left = f", {progress.eta_seconds} s left" if progress.eta_seconds and progress.prepared is None else ""
     skipped = f", {progress.skipped} records skipped" if progress.skipped else ""
     shards = f"{progress.shards_done} of {progress.shards} shards"
-    return f"{shards}, {progress.documents} documents, {progress.tokens} tokens{rate}{frames}{left}{skipped}"
+    questions = f", questions: {described}" if (described := describe_questions(progress.questions)) else ""
+    return f"{shards}, {progress.documents} documents, {progress.tokens} tokens{rate}{frames}{left}{skipped}{questions}"

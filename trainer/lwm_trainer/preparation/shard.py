@@ -1,6 +1,6 @@
 """Writes one shard: its documents, their lengths, and its counts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,24 +20,34 @@ from lwm_trainer.data.encoding.example import (
     explicit_loss_mask,
 )
 from lwm_trainer.data.records.reader import read_records
+from lwm_trainer.data.records.record import BadRecord, Record
 from lwm_trainer.data.records.shards import Shard
+from lwm_trainer.questions.records import QuestionRecords
 from lwm_trainer.storage.folder import Folder
 from lwm_trainer.storage.listing import Listing
 
 _REPORT_DOCUMENTS = 256
 """Documents between two reports of progress."""
-_MEDIA_RECORDS = 32
-"""Records of pictures and clips that are encoded in one call, and between two reports: they take longer than those of text."""
+_SLOW_RECORDS = 32
+"""Records that are encoded in one call, and between two reports, where they take longer than text: pictures, clips, and questions."""
 
 
 def write_shard(
-    files: Folder, number: int, listing: Listing, shard: Shard, dataset: Dataset, encode: Encoder, report: Callable[[Counts], None]
+    files: Folder,
+    number: int,
+    listing: Listing,
+    shard: Shard,
+    dataset: Dataset,
+    encode: Encoder,
+    report: Callable[[Counts], None],
+    questions: QuestionRecords | None = None,
 ) -> None:
     """Read, encode and write shard `number`. Its counts are written last and mark it as complete.
 
     Args:
         files: the folder of the store.
         report: called with the counts so far.
+        questions: makes chats of the records, for kind qa.
 
     Raises DataCorruptError, with file and line, for a bad record when the policy is to fail.
     """
@@ -47,8 +57,12 @@ def write_shard(
     names: list[str] = []
     lines: list[int] = []
     documents = tokens = size = 0  # of the first epoch
-    batch_records, report_documents = (BATCH_RECORDS, _REPORT_DOCUMENTS) if dataset.media is None else (_MEDIA_RECORDS, _MEDIA_RECORDS)
-    for record, example in encode_records(read_records(listing, shard), encode, skipped, batch_records):
+    slow = dataset.media is not None or questions is not None
+    batch_records, report_documents = (_SLOW_RECORDS, _SLOW_RECORDS) if slow else (BATCH_RECORDS, _REPORT_DOCUMENTS)
+    records: Iterable[Record | BadRecord] = read_records(listing, shard)
+    if questions is not None:
+        records = questions.chats(records)
+    for record, example in encode_records(records, encode, skipped, batch_records):
         examples.append(example)
         names.append(record.uri.removeprefix(f"{listing.root}/"))
         lines.append(record.line)
@@ -56,13 +70,17 @@ def write_shard(
             continue
         documents, tokens, size = documents + 1, tokens + len(example.tokens), size + record.size
         if documents % report_documents == 0:
-            report(Counts(documents, tokens, min(size, shard_size), skipped.count))
+            report(Counts(documents, tokens, min(size, shard_size), skipped.count, questions=_counts(questions)))
     with files.new(shard_file(number)) as path:
         write_table(path, _documents(examples, names, lines))
     with files.new(lengths_file(number)) as path:
         write_table(path, _lengths(examples, drawn=dataset.is_drawn))
-    counts = Counts(documents, tokens, shard_size, skipped.count, skipped.first.removeprefix(f"{listing.root}/"))
+    counts = Counts(documents, tokens, shard_size, skipped.count, skipped.first.removeprefix(f"{listing.root}/"), _counts(questions))
     files.write(counts_file(number), counts.to_json())
+
+
+def _counts(questions: QuestionRecords | None) -> dict[str, int]:
+    return {} if questions is None else dict(sorted(questions.counts.items()))
 
 
 def write_table(path: Path, batch: pa.RecordBatch) -> None:

@@ -73,7 +73,9 @@ def write_prepared(files: Folder, counts: Sequence[Counts], recipe: dict[str, An
     It also notes where the source and the tokenizer were, for people and for `lwm data inspect`.
     """
     total = sum(counts, Counts())
-    numbers = {"documents": total.documents, "tokens": total.tokens, "skipped": total.skipped}
+    numbers: dict[str, Any] = {"documents": total.documents, "tokens": total.tokens, "skipped": total.skipped}
+    if total.questions:
+        numbers["questions"] = total.questions
     content = {"prepared": numbers, "firstSkipped": total.first_skipped, "bytes": total.size, "recipe": recipe}
     files.write(PREPARED, to_json(content | {"tokenizer": config.tokenizer, "source": config.dataset.uri}))
     return Prepared(uri=files.uri, **numbers)

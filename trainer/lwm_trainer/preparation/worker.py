@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from lwm_trainer.config import PROGRESS_SECONDS, PrepareConfig, Prepared
@@ -17,6 +18,7 @@ from lwm_trainer.preparation.location import store_folder, store_recipe
 from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.preparation.shard import write_shard
 from lwm_trainer.preparation.store_metadata import is_complete, read_plan, write_index, write_plan, write_prepared
+from lwm_trainer.questions.records import QuestionRecords
 from lwm_trainer.storage.errors import FileChangedError
 from lwm_trainer.storage.folder import Folder, folder
 from lwm_trainer.storage.listing import Listing
@@ -45,6 +47,8 @@ def prepare(config: PrepareConfig, worker: int, report: PreparationReport, *, po
 
         media = MediaRecords(config.dataset, config.dataset.media, listing)
         encode = media.encoder(encode, report.frames_encoded)
+    settings = config.dataset.qa
+    questions = None if settings is None else QuestionRecords(config.dataset, settings, tokenizer)
     recipe = store_recipe(config, tokenizer, listing, None if media is None else media.identity)
     files = folder(store_folder(config.root, recipe))
     if is_complete(files):
@@ -65,7 +69,7 @@ def prepare(config: PrepareConfig, worker: int, report: PreparationReport, *, po
         progress.require_same_listing()
         # Looked at again: workers of another training may prepare the same store.
         if number in damaged or progress.shard_counts(number) is None:
-            write_shard(files, number, listing, shards[number], config.dataset, encode, report_counts)
+            write_shard(files, number, listing, shards[number], config.dataset, encode, report_counts, questions)
         if (counts := progress.shard_counts(number)) is not None:
             report.done({number: counts})
     return progress.join(shards, recipe) if worker == 0 else None
@@ -122,7 +126,7 @@ class _SharedProgress:
         first_skipped = _absolute(counts.first_skipped, self._listing.root)
         if counts.skipped and self._config.dataset.on_bad_record == "fail":
             raise DataCorruptError(first_skipped)
-        return Counts(counts.documents, counts.tokens, counts.size, counts.skipped, first_skipped)
+        return replace(counts, first_skipped=first_skipped)
 
     def join(self, shards: list[Shard], recipe: dict[str, Any]) -> Prepared:
         """Wait for the other workers and join the shards. Kubernetes restarts a worker that dies, and it continues with what is missing."""

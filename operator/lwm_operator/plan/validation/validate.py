@@ -11,7 +11,7 @@ from lwm_operator.platforms.devices import device_resources
 from lwm_operator.platforms.error import PlatformError
 from lwm_operator.platforms.gang import gang_of
 from lwm_operator.platforms.tpu import SET_BY_GKE
-from lwm_trainer.config import MAX_VALIDATIONS, Chat, Frames, optimizer_violations, violations
+from lwm_trainer.config import FRAME_TOKENS, MAX_VALIDATIONS, PAIR_TOKENS, Chat, Frames, optimizer_violations, violations
 
 
 def validate(spec: Spec) -> tuple[str, ...]:
@@ -83,18 +83,28 @@ def _dataset_errors(where: str, dataset: Dataset, *, has_vision: bool) -> list[s
     errors = _location_errors(f"{where}.source", dataset.source)
     if dataset.kind == "vision" and not has_vision:
         errors.append(f"{where}.kind: vision needs spec.model.vision: add it, for LWM's codes with vocabSize 8448")
-    for name, kind, changed in (
-        ("chat", "chat", dataset.chat != Chat()),
-        ("frames", "vision", dataset.frames != Frames()),
+    for name, kinds, changed in (
+        ("chat", ("chat", "qa"), dataset.chat != Chat()),
+        ("frames", ("vision",), dataset.frames != Frames()),
     ):
-        if changed and dataset.kind != kind:
+        if changed and dataset.kind not in kinds:
             errors.append(
-                f"{where}.{name}: it is for kind {kind}, and this data set is of kind {dataset.kind}: remove it or change the kind"
+                f"{where}.{name}: it is for kind {' or '.join(kinds)}, and this data set is of kind {dataset.kind}: remove it or change the"
+                " kind"
             )
     if dataset.media is not None and dataset.kind != "vision":
         errors.append(f"{where}.media: it is for kind vision, and this data set is of kind {dataset.kind}: remove it or change the kind")
     if dataset.media is not None and dataset.preparation is None:
         errors.append(f"{where}.media: pictures and clips are encoded by a preparation: set preparation.workers")
+    if (dataset.kind == "qa") != (dataset.qa is not None):
+        errors.append(f"{where}.qa: it is for kind qa, which needs it: set both or neither")
+    if (qa := dataset.qa) is not None:
+        if dataset.preparation is None:
+            errors.append(f"{where}.qa: questions are made by a preparation: set preparation.workers")
+        if qa.tokens < (least := qa.chunk_tokens + PAIR_TOKENS + FRAME_TOKENS):
+            errors.append(f"{where}.qa.tokens: {qa.tokens} do not hold a chunk of {qa.chunk_tokens} with its question: use {least} or more")
+        if "[" in dataset.fields or dataset.fields_from_example is not None:
+            errors.append(f"{where}.fields: kind qa reads plain text: name its fields without brackets")
     from_example = dataset.fields_from_example is not None
     if dataset.kind == "chat" and (from_example or dataset.fields != "text"):
         field = "fieldsFromExample" if from_example else "fields"

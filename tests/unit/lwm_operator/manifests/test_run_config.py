@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from lwm_operator.manifests.common import AttemptSpec
+from lwm_operator.manifests.preparation import PreparationSpec, prepare_config
 from lwm_operator.manifests.run_config import run_config
-from lwm_trainer.config import OLDEST_CONTRACT_VERSION, Dataset, Haystack, RunConfig, Start
+from lwm_trainer.config import OLDEST_CONTRACT_VERSION, Dataset, Haystack, Questions, RunConfig, Start
 from simulation.builders import spec, stage, training
 from unit.lwm_operator.manifests.attempt_manifests import run, supporting_object
 
@@ -121,6 +122,19 @@ def test_the_suites_of_a_gate_have_the_place_of_their_texts_and_older_trainers_r
     changes["stages"] = [stage(**validated)]
     config = RunConfig.model_validate_json(supporting_object("ConfigMap", **changes)["data"]["run.json"])
     assert config.min_reader_version == 4
+
+
+def test_older_trainers_refuse_questions_in_stages_that_read_them_and_in_their_preparation() -> None:
+    place = {"source": {"uri": "gs://lwm/books"}, "preparation": {"workers": 1}}
+    sets = [{"name": "plain", **place}, {"name": "asked", "kind": "qa", "qa": {"tokens": 4096}, **place}]
+    for dataset, oldest in (("plain", OLDEST_CONTRACT_VERSION), ("asked", 5)):
+        changes: dict[str, Any] = {"datasets": sets, "stages": [stage(mixture=[{"dataset": dataset}])]}
+        config = RunConfig.model_validate_json(supporting_object("ConfigMap", **changes)["data"]["run.json"])
+        assert config.min_reader_version == oldest
+        number = [each["name"] for each in sets].index(dataset) + 1
+        preparation = PreparationSpec(training=training(**changes), number=number, run=0, image="t:1", template="t")
+        assert prepare_config(preparation).min_reader_version == oldest
+        assert prepare_config(preparation).dataset.qa == (None if dataset == "plain" else Questions(tokens=4096))
 
 
 def test_a_mixture_chooses_its_data_sets() -> None:

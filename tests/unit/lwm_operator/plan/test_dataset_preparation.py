@@ -15,7 +15,8 @@ from lwm_trainer.config import Preparation, Prepared, TerminationMessage
 from simulation.builders import NOW, cause, failed, final, job, later, pod, running, stage, status, training
 
 PLACE = "gs://lwm/runs/datasets/0123456789abcdef"
-PREPARED = Prepared(uri=PLACE, documents=1200, tokens=3_400_000, skipped=2)
+QUESTIONS = {"duplicate": 3, "kept": 812}
+PREPARED = Prepared(uri=PLACE, documents=1200, tokens=3_400_000, skipped=2, questions=QUESTIONS)
 HALF = Preparation(shards=8, shards_done=3, documents=10, tokens=1_200_000, bytes_per_second=35e6, eta_seconds=40)
 SINCE = "2026-01-01T12:00:00Z"
 
@@ -198,6 +199,7 @@ def test_one_that_is_done_stands_in_status_with_its_place_and_its_job_stays(how:
     assert (entry.state, entry.path, entry.documents, entry.tokens, entry.skipped) == (DatasetState.READY, PLACE, 1200, 3_400_000, 2)
     assert (entry.shards, entry.shards_done, entry.eta_seconds) == (8, 8, None)
     assert entry.message == "1.2k documents, 3.4M tokens, 2 records skipped"
+    assert entry.questions == "kept 812, duplicate 3"
     assert deleted(decided) == []
     messages = {event.reason: event.message for event in decided.events}
     assert messages["DatasetReady"] == f"data set books: 1.2k documents, 3.4M tokens, {PLACE}"

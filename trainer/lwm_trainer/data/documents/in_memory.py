@@ -130,6 +130,8 @@ def _encode_dataset(config: RunConfig, dataset: Dataset, tokenizer: Tokenizer) -
         raise DataError(
             f"datasets[{dataset.name}].media: pictures and clips are encoded by a preparation: set preparation, or prepare the data set"
         )
+    if dataset.kind == "qa":
+        raise DataError(f"datasets[{dataset.name}].kind: questions are made by a preparation: set preparation, or prepare the data set")
     vision = config.model.vision
     encode = encoder(dataset, tokenizer, vision.vocab_size if vision is not None else None, config.seed)
     listing, skipped = list_record_files(dataset.uri), SkippedRecords(dataset.on_bad_record)

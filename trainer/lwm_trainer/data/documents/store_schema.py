@@ -1,7 +1,8 @@
 """The files of a token store. They are Arrow files, as Hugging Face's `datasets` writes them, so that many tools can read them."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -66,6 +67,8 @@ class Counts:
     """Records that made no example."""
     first_skipped: str = ""
     """Why the first skipped record made no example; its file is relative to the source."""
+    questions: dict[str, int] = field(default_factory=dict)
+    """Questions of kind qa: how many are kept, and how many each filter dropped."""
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -74,6 +77,7 @@ class Counts:
             self.size + other.size,
             self.skipped + other.skipped,
             self.first_skipped or other.first_skipped,
+            dict(sorted((Counter(self.questions) + Counter(other.questions)).items())),
         )
 
     @classmethod
@@ -81,7 +85,8 @@ class Counts:
         return cls(**json.loads(content))
 
     def to_json(self) -> bytes:
-        return to_json(asdict(self))
+        fields = asdict(self)
+        return to_json(fields if self.questions else {name: value for name, value in fields.items() if name != "questions"})
 
 
 def to_json(value: Any) -> bytes:

@@ -72,7 +72,7 @@ def encoder(dataset: Dataset, tokenizer: Tokenizer, vision_vocab_size: int | Non
 
 def _outcomes(dataset: Dataset, tokenizer: Tokenizer, seed: int) -> Callable[[Record], list[_Outcome]]:
     """A function from a record to what becomes of it; it raises BadRecordError."""
-    if dataset.kind != "chat":
+    if dataset.kind not in ("chat", "qa"):
         return _FieldEncoder(dataset, tokenizer, seed).outcomes
     if dataset.chat.template == "lwm":
         parts = chat_parts(dataset.chat.messages_field, tokenizer)

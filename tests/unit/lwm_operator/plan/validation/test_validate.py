@@ -56,6 +56,18 @@ MEDIA = {"tokenizer": "gs://lwm/vqgan.safetensors"}
             {"stages": [stage(gate={"suites": [{"suite": "json-kv", "lengths": [512], "minScore": 1, "haystack": "books"}]})]},
             ["gate.suites[0].haystack: needle hides its facts in it", "give it for needle alone"],
         ),
+        (
+            {"datasets": [{"name": "books", "source": {"uri": "gs://lwm/books"}, "kind": "qa", "qa": {"tokens": 600}, "fields": "[a],b"}]},
+            [
+                "spec.datasets[books].qa: questions are made by a preparation: set preparation.workers",
+                "spec.datasets[books].qa.tokens: 600 do not hold a chunk of 1000 with its question: use 1240 or more",
+                "spec.datasets[books].fields: kind qa reads plain text: name its fields without brackets",
+            ],
+        ),
+        (
+            {"datasets": [{"name": "books", "source": {"uri": "gs://lwm/books"}, "qa": {"tokens": 4096}, "preparation": {"workers": 1}}]},
+            ["spec.datasets[books].qa: it is for kind qa, which needs it: set both or neither"],
+        ),
         ({"stages": [stage(gate={"onFailure": "Fail"})]}, ["spec.stages[ctx512].gate: it has no condition"]),
         (
             {"stages": [stage(gate={"maxValidationLoss": 3})]},
