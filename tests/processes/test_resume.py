@@ -26,7 +26,8 @@ def stage(folder: Path, runs: str, attempt: int = 1, **changes: Any) -> dict[str
     held_out = {"name": "held-out", "kind": "text", "uri": str(folder / "held-out")}
     validation = {"datasets": [held_out], "batches": 2, "intervalSteps": 3}
     fields = {"steps": STEPS, "checkpoint": checkpoint, "attempt": attempt, "start": start, "validation": validation}
-    fields |= {"trackers": {"tensorboard": runs == "killed"}}  # beside runs without, because a tracker changes nothing
+    if runs == "killed":  # beside runs without, because neither changes anything
+        fields |= {"trackers": {"tensorboard": True}, "profileSteps": [EVERY + 1, STEPS]}
     return a_run(folder, **(fields | cache | changes))
 
 
@@ -79,9 +80,11 @@ def test_a_stage_killed_and_stopped_ends_as_the_undisturbed_one(
         np.testing.assert_array_equal(record.arrays[name], array)
     assert np.all(record.arrays["tokens_hash"] != 0), "every step stands in the record"
     assert np.all(record.timings.seconds > 0), "and the time that each took, in whichever attempt"
-    (curve,) = (killed / "tensorboard" / "s1-short").iterdir()
+    (curve,) = (killed / "tensorboard" / "s1-short").glob("*tfevents*")
     losses = [(event.step, scalars["train/loss"]) for event, scalars in scalars_of(curve) if "train/loss" in scalars]
     assert losses == list(enumerate(record.losses.tolist(), start=1)), "one curve over three attempts, each step once"
+    traces = (killed / "tensorboard" / "s1-short" / "plugins" / "profile").glob("*/*.xplane.pb")
+    assert f"a3-steps-{STEPS}-{STEPS}" in {trace.parent.name for trace in traces}
     assert [each.step for each in expected.validations] == [3, 6, 9, 12, 15, 18, 21, STEPS]
     assert record.validations == expected.validations[2:], "the first attempt had none, which changed nothing else"
     assert final.validation_loss == undisturbed.validation_loss == pytest.approx(record.validations[-1].loss)

@@ -37,6 +37,7 @@ from lwm_trainer.step.global_batch import GlobalBatches
 from lwm_trainer.step.train_step import State, TrainProgram, make_program
 from lwm_trainer.step.validation_step import ValidationStep
 from lwm_trainer.storage.write_probe import require_writable
+from lwm_trainer.tracking.profiler import Profiler
 from lwm_trainer.tracking.requirements import require_trackers
 from lwm_trainer.tracking.start import start_feed
 from lwm_trainer.validate import Validation, compile_validation, mean_loss
@@ -88,6 +89,7 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
     barrier("restored")
     tracker.enter(Phase.TRAINING)
     observer = StepObserver(run, tracker, reporter, record, feed, origin.step)
+    profiler = Profiler(run, observer.flush, reporter.profiled) if reporter is not None else None
     schedule = SaveSchedule(run.checkpoint, decision_of_process_0)
 
     checks = sigterm.StopChecks()
@@ -109,11 +111,15 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
         if (made_up := owed(origin.step)) is not None and is_interrupted(made_up, origin.step):
             raise sigterm.SavedOnRequest(f"SIGTERM: step {origin.step} is saved")
         for step in range(origin.step, run.steps):
+            if profiler is not None:
+                profiler.before(step + 1)
             batch = feed.batch(step)
             tracker.dispatching(step)
             state, step_metrics = train_step(state, batch)
             observer.dispatched(step, step_metrics)
             done = step + 1
+            if profiler is not None:
+                profiler.after(done)
             last = done == run.steps
             next_validation = owed(done)
             stopping = checks.stop_requested() and (not last or next_validation is not None)  # after all its work the stage is complete

@@ -32,6 +32,15 @@ class Validation(Resource):
     """Batches of batchTokens from each data set, the same ones every time. A smaller data set is read once."""
 
 
+class Profile(Resource):
+    """Traces of named steps for XProf, taken by host 0 into the run's folder. They change none of the training's numbers."""
+
+    steps: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...], Field(min_length=1, max_length=32, json_schema_extra={LIST_TYPE: "set"})
+    ]
+    """Steps of the stage, from 1. Steps that follow each other are one trace. The first step of an attempt is slower than others."""
+
+
 class Stage(Resource):
     """One stage: a context length with its rotary base, batch size, mesh, data and schedule."""
 
@@ -126,6 +135,7 @@ class Stage(Resource):
             )
         ),
     ] = Field(default=None, description="Condition under which the next stage may begin, and the training may complete. Default: none.")
+    profile: Profile | None = Field(default=None, description="Traces of named steps for XProf. Default: none.")
     accelerator: Accelerator | None = Field(
         default=None, description="Accelerator of this stage; it replaces spec.accelerator as a whole. Default: spec.accelerator."
     )

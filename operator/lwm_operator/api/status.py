@@ -255,6 +255,8 @@ class StageStatus(Resource):
     """What came of stages[].gate. Waived: it failed, and spec.resume was raised. Absent before the last step and without a gate."""
     gate_suites: Annotated[tuple[SuiteStatus, ...], Field(max_length=4)] = ()
     """Scores of the suites of stages[].gate, in their order."""
+    profile: Path | None = None
+    """Folder of the newest trace of stages[].profile; absent before the first."""
     tokens_per_second: Short | None = None
     """Throughput of all hosts in tokens per second, rounded to an integer."""
     committed_step: int = 0

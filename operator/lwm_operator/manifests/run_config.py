@@ -71,6 +71,7 @@ def run_config(attempt: AttemptSpec) -> RunConfig:
         start=attempt.start,
         hang=spec.failure_policy.hang,
         trackers=spec.trackers,
+        profile_steps=stage.profile.steps if stage.profile is not None else (),
         compile_cache=f"{spec.checkpoint.base}/compile-cache",
         lease=Lease(namespace=about.namespace, name=attempt.name),
         metrics_port=ports.metrics,

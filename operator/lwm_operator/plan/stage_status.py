@@ -103,6 +103,7 @@ def apply_report(entry: StageStatus, report: Progress | None) -> StageStatus:
             "loss": entry.loss if report.loss is None else f"{report.loss:.4f}",
             "validation_loss": entry.validation_loss if report.validation_loss is None else f"{report.validation_loss:.4f}",
             "gate_suites": _suites(report.suites) or entry.gate_suites,
+            "profile": report.profile or entry.profile,
             "tokens_per_second": entry.tokens_per_second if report.tokens_per_second is None else f"{report.tokens_per_second:.0f}",
             "accepted_changes": (*entry.accepted_changes, *new_changes)[-ACCEPTED_CHANGES:],
             "recent_attempts": (newest, *_credit_commit(entry.recent_attempts[1:], report.resumed_from)),

@@ -61,6 +61,8 @@ class Progress(Contract):
     """Mean loss of all targets of the newest validation."""
     suites: tuple[SuiteScore, ...] = ()
     """What the suites of the gate came to so far."""
+    profile: str | None = None
+    """Folder of the newest trace that this attempt has written."""
     grad_norm: float | None = None
     tokens_per_second: float | None = None
     step_seconds: float | None = None

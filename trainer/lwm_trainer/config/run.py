@@ -63,6 +63,8 @@ class RunConfig(VersionedRecord):
     start: Start = Start()
     hang: Hang = Hang()
     trackers: Trackers = Trackers()
+    profile_steps: tuple[int, ...] = ()
+    """Steps of the stage, from 1, that process 0 traces."""
     compile_cache: str | None = None
     lease: Lease | None = None
     """Lease for progress reports; None outside Kubernetes, where progress is only printed."""

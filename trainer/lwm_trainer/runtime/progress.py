@@ -156,6 +156,10 @@ class ProgressReporter:
         """Suites of the gate have these scores so far."""
         self._change(urgent=True, suites=scores)
 
+    def profiled(self, folder: str) -> None:
+        """A trace is written into this folder; the next renewal of the Lease says so."""
+        self._change(urgent=False, profile=folder)
+
     def committed(self, step: int) -> None:
         """The checkpoint of `step` is complete."""
         self._change(urgent=True, committed_step=step)

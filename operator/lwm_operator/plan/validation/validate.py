@@ -44,6 +44,8 @@ def validate(spec: Spec) -> tuple[str, ...]:
             if share.dataset not in known
         ]
         errors += gate_errors(f"{where}.gate", spec, stage)
+        if stage.profile is not None and (last := max(stage.profile.steps)) > stage.total_steps:
+            errors.append(f"{where}.profile.steps: {last} is beyond the stage's {stage.total_steps} steps: name steps from 1 to that")
         errors += _validation_errors(f"{where}.validation", spec, number)
         if stage.loss.modalities is not None and spec.model.vision is None:
             errors.append(

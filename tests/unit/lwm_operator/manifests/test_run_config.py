@@ -53,6 +53,11 @@ def test_a_source_is_one_path_for_the_trainer(source: dict[str, Any], uri: str) 
     assert run_of(datasets=[dataset(source=source)]).datasets[0].uri == uri
 
 
+def test_the_steps_to_trace_reach_the_trainer() -> None:
+    assert run_of().profile_steps == ()
+    assert run_of(stages=[stage(profile={"steps": [3, 4]})]).profile_steps == (3, 4)
+
+
 def test_the_trackers_reach_the_trainer() -> None:
     assert not run_of().trackers.tensorboard
     assert run_of(trackers={"tensorboard": True}).trackers.tensorboard

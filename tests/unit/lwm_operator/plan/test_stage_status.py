@@ -28,6 +28,12 @@ def test_the_storage_decides_which_checkpoint_is_the_newest_once_an_attempt_trai
     assert (trains.step, trains.committed_step) == (21, 20)
 
 
+def test_the_newest_trace_stays_in_the_status() -> None:
+    traced = apply_report(StageStatus(name="a", recent_attempts=(running(),)), report(step=5, profile="gs://lwm/traces/5"))
+    assert traced.profile == "gs://lwm/traces/5"
+    assert apply_report(traced, report(step=6)).profile == "gs://lwm/traces/5"
+
+
 def test_the_first_attempt_credits_nobody() -> None:
     entry = StageStatus(name="a", recent_attempts=(running(),))
     assert apply_report(entry, report(step=5, loss=4.25)).loss == "4.2500"

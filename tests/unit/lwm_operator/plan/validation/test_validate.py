@@ -74,6 +74,10 @@ MEDIA = {"tokenizer": "gs://lwm/vqgan.safetensors"}
             ["spec.stages[ctx512].gate.maxValidationLoss: it is a condition on the validation loss: add validation"],
         ),
         (
+            {"stages": [stage(steps=40, profile={"steps": [3, 41]})]},
+            ["spec.stages[ctx512].profile.steps: 41 is beyond the stage's 40 steps: name steps from 1 to that"],
+        ),
+        (
             {"datasets": POEMS, "stages": [stage(steps=5000, validation={"datasets": ["poems"], "intervalSteps": 4})]},
             ["spec.stages[ctx512].validation.intervalSteps: 4 makes 1250 validations", "use at least 5"],
         ),
