@@ -16,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE
 export LWM_UV := $(UV)
 
-.PHONY: help setup quickstart test e2e check soak check-packaging format crd docs bench-operator bench-attention bench-model bench-data bench-generation fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
+.PHONY: help setup quickstart test e2e check soak check-packaging format crd docs docs-site bench-operator bench-attention bench-model bench-data bench-generation fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -69,6 +69,10 @@ crd: setup ## Generate the CRD from the models
 
 docs: setup ## Generate docs/reference.md, reasons.md, platforms.md and metrics.md from the code
 	@$(RUN) python -m tools.docs
+
+docs-site: setup ## Build the documentation as a site into build/site: every warning, such as a dead link, is an error
+	@$(UV) sync --frozen --extra operator --extra trainer --group site --quiet --inexact
+	@$(RUN) python -m tools.docs.site
 
 bench-operator: setup ## Benchmark the operator on the running embedded cluster (NAME=lwm-test): about 12 minutes
 	@$(RUN) python -m benchmarks.operator --name $(NAME) $(BENCH)
