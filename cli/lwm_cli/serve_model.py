@@ -3,11 +3,15 @@
 import os
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
+import jax
 
-from lwm_cli.generation_options import take_filters, take_generator, take_media
+from lwm_cli.generation_options import CACHE, take_filters, take_generator, take_media
+from lwm_trainer import config
+from lwm_trainer.parallel import distributed
+from lwm_trainer.parallel.broadcast import Broadcast
 from lwm_trainer.sampling.conversation import Template, make_conversations
 from lwm_trainer.sampling.settings import Settings
 from lwm_trainer.serving.access import VARIABLE, is_local, read_key
@@ -15,9 +19,13 @@ from lwm_trainer.serving.application import Service, make_application
 from lwm_trainer.serving.chat_request import ChatDefaults
 from lwm_trainer.serving.engine_thread import EngineThread
 from lwm_trainer.serving.server import listen, serve
+from lwm_trainer.serving.several_hosts import LeadingGenerator, follow
 from lwm_trainer.serving.warm_up import warm_up
 
 MEBIBYTE = 2**20
+SEQUENCE = "serve"
+"""The messages of host 0 to the others."""
+Platform = Literal["cpu", "gpu", "tpu"]
 
 
 def serve_checkpoint(
@@ -34,6 +42,11 @@ def serve_checkpoint(
     queue: int,
     max_body: int,
     grace: int,
+    hosts: int,
+    host_index: int | None,
+    coordinator: str | None,
+    platform: Platform | None,
+    devices_per_host: int | None,
     **options: Any,
 ) -> int:
     """Serve the model in the checkpoint of the options until SIGTERM. Returns the exit code. Raises UsageError, and what loading raises."""
@@ -46,7 +59,8 @@ def serve_checkpoint(
         raise click.UsageError(f"--host {host}: others could use the model: set {VARIABLE}, or give --api-key-file FILE")
     defaults = ChatDefaults(max_tokens=max_tokens, text=take_filters(options), vision=take_filters(options, "vision_"))
     Settings(max_tokens=max_tokens, text=defaults.text, vision=defaults.vision).check()
-    listening = listen(host, port)
+    follows = hosts > 1 and join_hosts(hosts, host_index, coordinator, platform, devices_per_host) > 0
+    listening = None if follows else listen(host, port)
     name = model_name or Path(options["checkpoint"].rstrip("/")).name
     media = take_media(options, "lwm serve", needed_by=None if media_folder is None else "--media-folder")
     generator = take_generator(options, reserve=True, frames=None if media is None else media.frames, rows=rows)
@@ -54,7 +68,12 @@ def serve_checkpoint(
         media.require_same_frames(generator.vocabulary)
     conversations = make_conversations(generator.vocabulary, template)
     warm_up(generator)
-    engine = EngineThread(generator, queue_length=queue, rows=rows)
+    if listening is None:
+        follow(generator, Broadcast(SEQUENCE), rows)
+        jax.distributed.shutdown()
+        return 0
+    leading = LeadingGenerator(generator, Broadcast(SEQUENCE)) if hosts > 1 else None
+    engine = EngineThread(leading or generator, queue_length=queue, rows=rows)
     service = Service(
         name=name,
         generator=generator,
@@ -71,4 +90,29 @@ def serve_checkpoint(
     shown = f"[{address}]" if ":" in address else address
     print(f"lwm serve: {name}, {generator.context_length} tokens of context, http://{shown}:{number}/v1", flush=True)
     serve(make_application(service), engine, listening, grace)
+    if leading is not None:
+        leading.end()
+        jax.distributed.shutdown()
     return 0
+
+
+def join_hosts(hosts: int, index: int | None, coordinator: str | None, platform: Platform | None, devices: int | None) -> int:
+    """Meet the other hosts of the model; returns this one's number. Raises UsageError, and the errors of `distributed.join_gang`.
+
+    A host that follows ends when host 0 says so, after the answers that have begun, and not by SIGTERM.
+    """
+    options = {"--host-index": index, "--coordinator": coordinator, "--platform": platform, "--devices-per-host": devices}
+    if missing := [name for name, value in options.items() if value is None]:
+        raise click.UsageError(f"--hosts {hosts} needs {', '.join(missing)}: give the same on every host, but each its --host-index")
+    if index is None or coordinator is None or platform is None or devices is None or index >= hosts:
+        raise click.UsageError(f"--host-index {index}: hosts are numbered from 0 to {hosts - 1}")
+    name, colon, port = coordinator.rpartition(":")
+    if not colon or not name or not port.isdecimal():
+        raise click.UsageError(f"--coordinator {coordinator}: write HOST:PORT, such as lwm-serve-0.lwm-serve-hosts:8476")
+    first, _, service = name.partition(".")
+    job = first.removesuffix("-0")  # of an Indexed Job, from whose names libtpu finds the other hosts
+    gang = config.Gang(job=job, service=service, hosts=hosts, devices_per_host=devices, platform=platform, coordinator=coordinator)
+    distributed.join_gang(gang, index, str(CACHE / "generation"))
+    if index > 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    return index

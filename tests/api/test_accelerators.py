@@ -24,7 +24,7 @@ from quickstart.options import EXAMPLE
 from simulation.builders import stage
 from support.api_requests import manifest
 
-TRAININGS = [path for path in sorted(EXAMPLE.parent.glob("*.yaml")) if path.stem != "serve"]
+TRAININGS = [path for path in sorted(EXAMPLE.parent.glob("*.yaml")) if not path.stem.startswith("serve")]
 EXAMPLES: dict[str, Body] = {path.stem: yaml.safe_load(path.read_text()) for path in TRAININGS}
 DRY = {"dryRun": "All", "fieldValidation": "Strict"}
 

@@ -36,6 +36,11 @@ SIGTERM and Ctrl-C end the server, after the answers that have begun."""
 @click.option("--queue", type=click.IntRange(1), default=16, show_default=True, help="Requests that may wait; more get status 429.")
 @click.option("--max-body", type=click.IntRange(1), default=64, show_default=True, metavar="MIB", help="Size of a request, at most.")
 @click.option("--grace", type=click.IntRange(0), default=20, show_default=True, metavar="S", help="Seconds for answers after SIGTERM.")
+@click.option("--hosts", type=click.IntRange(1), default=1, show_default=True, help="Hosts of the model; the command runs on each.")
+@click.option("--host-index", type=click.IntRange(0), envvar="JOB_COMPLETION_INDEX", help="This one's number. [env: JOB_COMPLETION_INDEX]")
+@click.option("--coordinator", metavar="HOST:PORT", help="Where the hosts meet: host 0, as all of them reach it, and a free port of it.")
+@click.option("--platform", type=click.Choice(["cpu", "gpu", "tpu"]), help="What each of several hosts has.")
+@click.option("--devices-per-host", type=click.IntRange(1), help="Devices of each of several hosts.")
 @needs("serve", "jax", "orbax", "python_multipart", "starlette", "uvicorn")
 @report_failures
 def serve(**options: Any) -> int:

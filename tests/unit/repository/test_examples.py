@@ -16,8 +16,8 @@ from lwm_trainer.config import least_theta
 from lwm_trainer.serving.access import VARIABLE
 from quickstart.options import EXAMPLE
 
-SERVER = EXAMPLE.parent / "serve.yaml"
-EXAMPLES = sorted(set(EXAMPLE.parent.glob("*.yaml")) - {SERVER})
+SERVER, SERVER_OF_HOSTS = (EXAMPLE.parent / f"{name}.yaml" for name in ("serve", "serve-hosts"))
+EXAMPLES = sorted(set(EXAMPLE.parent.glob("*.yaml")) - {SERVER, SERVER_OF_HOSTS})
 ABOUT = {"namespace": "default", "uid": "1a2b3c4d-0000-0000-0000-000000000000"}
 
 
@@ -70,3 +70,26 @@ def test_the_server_is_valid_restricted_and_given_options_that_it_has() -> None:
     assert {variable["name"] for variable in container["env"]} == {"JAX_PLATFORMS", VARIABLE}
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert container[probe]["httpGet"] == {"path": "/health", "port": service["spec"]["ports"][0]["targetPort"]}
+
+
+def test_the_server_over_several_hosts_is_the_same_pod_as_a_gang() -> None:
+    job, names, http = yaml.safe_load_all(SERVER_OF_HOSTS.read_text())
+    for manifest in (job, names, http):
+        kubernetes_validate.validate(manifest, "1.37", strict=True)
+    pod = job["spec"]["template"]
+    labels = pod["metadata"]["labels"]
+    assert names["spec"]["selector"] == labels
+    assert http["spec"]["selector"] == labels | {"batch.kubernetes.io/job-completion-index": "0"}
+    (container,) = pod["spec"]["containers"]
+    options = command.make_context("lwm serve", list(container["args"])).params
+    assert job["spec"]["completionMode"] == "Indexed"
+    assert job["spec"]["completions"] == job["spec"]["parallelism"] == options["hosts"]
+    host, _, port = options["coordinator"].partition(":")
+    assert host == f"{job['metadata']['name']}-0.{pod['spec']['subdomain']}"
+    assert pod["spec"]["subdomain"] == names["metadata"]["name"]
+    assert [each["containerPort"] for each in container["ports"]] == [options["port"], int(port)]
+    deployment, _ = yaml.safe_load_all(SERVER.read_text())
+    (alone,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["args"][: len(alone["args"])] == alone["args"]
+    for name in ("image", "command", "securityContext", "volumeMounts"):
+        assert container[name] == alone[name]

@@ -16,7 +16,12 @@ _LEAST_SECONDS = 30
 
 
 def join(run: config.RunConfig, index: int) -> None:
-    """Set the platform up and join the gang as host `index`; returns when every process is there.
+    """Join the gang of a training as host `index`: see `join_gang`."""
+    join_gang(run.gang, index, run.compile_cache)
+
+
+def join_gang(gang: config.Gang, index: int, cache: str | None) -> None:
+    """Set the platform up and join the gang as host `index`; returns when every process is there. `cache`: of compiled programs.
 
     With `JAX_PLATFORMS=cpu` a gang of TPU or GPU hosts rehearses on as many CPU devices. Raises `PlatformMissingError` when
     the image, `DevicesMissingError` when the host lacks what its platform needs, and the errors of `coordinator`.
@@ -24,11 +29,11 @@ def join(run: config.RunConfig, index: int) -> None:
     Cluster detection is off: it would load Kubernetes credentials although every address is given. When the coordinator answers, but a
     peer never comes, JAX aborts the process with 134 after `config.RENDEZVOUS_SECONDS`.
     """
-    address = run.gang.coordinator
-    devices.prepare(run.gang, index)
-    if run.compile_cache is not None:
-        compile_cache.use(run.compile_cache)
-        if devices.on_cpu(run.gang):
+    address = gang.coordinator
+    devices.prepare(gang, index)
+    if cache is not None:
+        compile_cache.use(cache)
+        if devices.on_cpu(gang):
             compile_cache.write_from_every_process()
     coordinator.bypass_proxies()
     jax.config.update("jax_check_proxy_envs", False)  # JAX would warn of proxies that nobody uses
@@ -39,14 +44,14 @@ def join(run: config.RunConfig, index: int) -> None:
         coordinator.wait_for_coordinator(address, config.RENDEZVOUS_SECONDS)
     jax.distributed.initialize(
         coordinator_address=address,
-        num_processes=run.gang.hosts,
+        num_processes=gang.hosts,
         process_id=index,
         cluster_detection_method="deactivate",
         heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
         coordinator_bind_address=f"[::]:{address.rpartition(':')[2]}",
         initialization_timeout=max(_LEAST_SECONDS, config.RENDEZVOUS_SECONDS - int(time.monotonic() - begin)),
     )
-    devices.check(run.gang)
+    devices.check(gang)
 
 
 def decision_of_process_0(step: int, decision: bool) -> bool:

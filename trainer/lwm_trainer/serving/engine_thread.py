@@ -8,14 +8,37 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.piece import Piece, Usage
 from lwm_trainer.sampling.row_arrays import Request
-from lwm_trainer.sampling.running_batch import RunningBatch
+from lwm_trainer.sampling.running_batch import Advance, Joined
 from lwm_trainer.serving.errors import ApiError, internal_error, stopping
 from lwm_trainer.serving.job import Ended, Job, Prefill, Step
 from lwm_trainer.serving.metrics import JobMetrics, ServingMetrics
+
+
+class Batch(Protocol):
+    """What the thread needs of a `RunningBatch`."""
+
+    @property
+    def joining(self) -> bool: ...
+    @property
+    def idle(self) -> bool: ...
+    @property
+    def free(self) -> int: ...
+    def join(self, requests: Sequence[Request], top: int = 0, /) -> list[Joined]: ...
+    def advance(self) -> Advance: ...
+    def cancel(self, number: int, /) -> None: ...
+
+
+class Batches(Protocol):
+    """What the thread needs of a `Generator`."""
+
+    @property
+    def cache_use(self) -> float: ...
+    def batch(self, rows: int, /) -> Batch: ...
+    def start_anew(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -36,7 +59,7 @@ class _Running:
 class EngineThread:
     """Answers jobs. A job's answers join those that are under way as soon as there are rows for them, and leave when they end."""
 
-    def __init__(self, generator: Generator, *, queue_length: int, rows: int) -> None:
+    def __init__(self, generator: Batches, *, queue_length: int, rows: int) -> None:
         """`queue_length`: jobs that may wait. `rows`: rows of the cache that are computed together; a guided answer takes two."""
         self._generator, self._queue_length, self.rows = generator, queue_length, rows
         self._waiting: deque[Job] = deque()
@@ -139,13 +162,13 @@ class EngineThread:
                 self._changed.wait()
             return True
 
-    def _drop_cancelled(self, batch: RunningBatch) -> None:
+    def _drop_cancelled(self, batch: Batch) -> None:
         for running in [each for each in self._running if each.job.cancelled]:
             for number in running.joined:
                 batch.cancel(number)
             self._end(running, None)
 
-    def _let_join(self, batch: RunningBatch) -> None:
+    def _let_join(self, batch: Batch) -> None:
         """Give free rows to answers, those of jobs that came first before others."""
         if batch.joining:
             return
