@@ -33,7 +33,8 @@ from lwm_trainer.convert.__main__ import main as convert
 from lwm_trainer.convert.config_json import ModelConfig, write_config
 from lwm_trainer.convert.hf_read import SINGLE, HuggingFaceFolder
 from lwm_trainer.convert.names import model_parameters
-from lwm_trainer.convert.placement import conversion_mesh, load_parameters
+from lwm_trainer.convert.placement import load_parameters
+from lwm_trainer.parallel.mesh import make_mesh
 
 READ, WRITE = "file read in order", "file written in order"
 PEER, PLACE, IMPORT, EXPORT = "safetensors load_file", "read into parameters", "from-hf", "to-hf"
@@ -137,7 +138,7 @@ def _timed(call: Callable[[], None], writes: Path | None) -> tuple[float, float]
 
 
 def _placed(source: Path, model: config.Model) -> object:
-    return jax.block_until_ready(load_parameters(model, HuggingFaceFolder(source), conversion_mesh(model), "float32", lambda _: None))
+    return jax.block_until_ready(load_parameters(model, HuggingFaceFolder(source), make_mesh(config.Mesh()), "float32", lambda _: None))
 
 
 def _drop(_: object) -> None:

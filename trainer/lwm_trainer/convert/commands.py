@@ -7,6 +7,7 @@ import math
 import sys
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from etils import epath
@@ -19,7 +20,7 @@ from lwm_trainer.convert.hf_write import write_weights
 from lwm_trainer.convert.lwm_read import LwmFile
 from lwm_trainer.convert.model_card import model_card
 from lwm_trainer.convert.names import model_parameters
-from lwm_trainer.convert.placement import Progress, conversion_mesh, load_parameters
+from lwm_trainer.convert.placement import Progress, stream_parameters
 from lwm_trainer.convert.rotation import read_half_split
 from lwm_trainer.convert.step_folder import StepFolder, require_absent, write_step
 from lwm_trainer.convert.tokenizer_files import read_export_tokenizer, require_tokenizer_file
@@ -49,10 +50,10 @@ def _import(
     """Convert `source` to a step folder whose manifest has `name` as its source."""
     model_config = read_config(config_json, source.vision_vocab_size)
     model = model_config.model
-    progress = Progress(name, source.check(model_parameters(model), model.tied_embeddings))
+    source.check(model_parameters(model), model.tied_embeddings)
     dtype = arguments.dtype or source.stored_type
-    params = load_parameters(model, read_half_split(source, arguments.rotation), conversion_mesh(model), dtype, progress)
-    progress.print()
+    params = stream_parameters(model, read_half_split(source, arguments.rotation), dtype)
+    progress = Progress(name, sum(array.nbytes for array in jax.tree.leaves(params)))
     manifest = ModelManifest(
         model=model,
         context_length=model_config.context_length,
@@ -61,7 +62,8 @@ def _import(
         tokenizer_sha256=hashlib.sha256(tokenizer.read_bytes()).hexdigest() if tokenizer is not None and tokenizer.exists() else None,
         source=name,
     )
-    write_step(arguments.out, params, manifest)
+    write_step(arguments.out, params, manifest, progress)
+    progress.print()
 
 
 def to_hf(arguments: argparse.Namespace) -> None:

@@ -1,6 +1,5 @@
-"""Loads parameters onto a mesh, slice by slice: a host reads and holds only what its own devices hold."""
+"""Loads parameters onto a mesh, slice by slice: a host reads and holds only what its own devices hold. Or streams them, layer by layer."""
 
-import math
 import os
 import sys
 import time
@@ -16,6 +15,7 @@ from lwm_trainer import config
 from lwm_trainer.convert.errors import ConversionError
 from lwm_trainer.convert.finite import describe_not_finite
 from lwm_trainer.convert.names import Parameter, model_parameters
+from lwm_trainer.convert.streamed_save import StreamedArray
 from lwm_trainer.convert.transposed import all_finite, copy_transposed
 from lwm_trainer.model import llama
 from lwm_trainer.parallel import mesh
@@ -47,11 +47,19 @@ def load_parameters(
     return jax.tree.unflatten(jax.tree.structure(llama.abstract(model)), arrays)  # type: ignore[no-any-return]
 
 
-def conversion_mesh(model: config.Model) -> jax.sharding.Mesh:
-    """A mesh of all devices that shards parameters along width over as many devices as divide it."""
-    devices = len(jax.devices())
-    parts = math.gcd(devices, model.width)
-    return mesh.make_mesh(config.Mesh(dp=devices // parts, fsdp=parts))
+def stream_parameters(model: config.Model, reader: ParameterReader, dtype: str) -> Any:
+    """A tree like the model's parameters that reads each layer when it is written, see `write_step`."""
+
+    def streamed(parameter: Parameter) -> StreamedArray:
+        def read(layer: int) -> np.ndarray[Any, Any]:
+            values = np.empty(parameter.shape, jnp.dtype(dtype))
+            _read_into(values, parameter, reader, layer, tuple(slice(0, size) for size in parameter.shape))
+            return values
+
+        return StreamedArray(shape=parameter.stacked_shape, dtype=jnp.dtype(dtype), layers=parameter.layers, read=read)
+
+    leaves = [streamed(parameter) for parameter in model_parameters(model)]
+    return jax.tree.unflatten(jax.tree.structure(llama.abstract(model)), leaves)
 
 
 def _load(
@@ -63,18 +71,23 @@ def _load(
         layers = range(1) if parameter.layers is None else range(bounds[0].start, bounds[0].stop)
         shard = np.empty([axis.stop - axis.start for axis in (slice(0, len(layers)), *inner)], dtype)
 
-        def read_layer(row: int) -> int:
-            values = reader.read(parameter, layers[row], inner)
-            copy_transposed(shard[row], values)
-            if not all_finite(shard[row]):
-                raise _not_finite(parameter, reader, layers[row], dtype)
-            return values.nbytes
+        def read_row(row: int) -> int:
+            return _read_into(shard[row], parameter, reader, layers[row], inner)
 
-        for size in pool.map(read_layer, range(len(layers))):
+        for size in pool.map(read_row, range(len(layers))):
             progress(size)
         return shard[0] if parameter.layers is None else shard
 
     return jax.make_array_from_callback(parameter.stacked_shape, sharding, read_shard)
+
+
+def _read_into(out: np.ndarray[Any, Any], parameter: Parameter, reader: ParameterReader, layer: int, index: Index) -> int:
+    """Read a part of one layer of a parameter, in the dtype of `out`; returns the bytes read. Raises ConversionError if not all finite."""
+    values = reader.read(parameter, layer, index)
+    copy_transposed(out, values)
+    if not all_finite(out):
+        raise _not_finite(parameter, reader, layer, out.dtype)
+    return values.nbytes
 
 
 def _not_finite(parameter: Parameter, reader: ParameterReader, layer: int, dtype: Any) -> ConversionError:

@@ -1,6 +1,10 @@
 """The step folder of a converted model: parameters and manifest, as in a checkpoint of a training."""
 
+import contextlib
 import json
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -13,7 +17,7 @@ from lwm_trainer.checkpoint import integrity
 from lwm_trainer.checkpoint.manifest import ModelManifest, read_model_manifest
 from lwm_trainer.convert.errors import WrongArgumentError, WrongStepFolderError
 from lwm_trainer.convert.names import Parameter
-from lwm_trainer.model.llama import Params
+from lwm_trainer.convert.streamed_save import AT_ONCE, StreamedArray, StreamedArrayHandler
 
 
 def require_absent(folder: str) -> None:
@@ -23,8 +27,11 @@ def require_absent(folder: str) -> None:
         raise WrongArgumentError(f"{folder}: exists already: name a new folder for OUT")
 
 
-def write_step(folder: str, params: Params, manifest: ModelManifest) -> None:
-    """Write parameters and manifest, committed together or not at all.
+def write_step(folder: str, params: Any, manifest: ModelManifest, progress: Callable[[int], None] = lambda _: None) -> None:
+    """Write parameters and manifest, committed together or not at all; `progress` is called with the bytes of every layer.
+
+    Args:
+        params: a tree like the model's parameters, of `StreamedArray`s.
 
     Each layer is a chunk of its own, so that an export reads it once. float32 is compressed, because half of it is zeros where it was
     bfloat16; bfloat16 is not, for that takes longer than writing it.
@@ -38,9 +45,41 @@ def write_step(folder: str, params: Params, manifest: ModelManifest) -> None:
         "params": ocp.args.PyTreeSave(params, save_args=chunks),
         "manifest": ocp.args.JsonSave(manifest.model_dump(mode="json", by_alias=True)),
     }
-    handlers = {"params": ocp.PyTreeCheckpointHandler(use_compression=compressed), "manifest": ocp.JsonCheckpointHandler()}
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler(**handlers)) as checkpointer:
-        checkpointer.save(epath.Path(folder), args=ocp.args.Composite(**items))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        registry = ocp.type_handlers.create_type_handler_registry(
+            (StreamedArray, StreamedArrayHandler(pool, progress)),
+            (jax.Array, ocp.type_handlers.ArrayHandler()),  # without one, Orbax warns that arrays of JAX would lack metadata
+        )
+        handlers = {
+            "params": ocp.PyTreeCheckpointHandler(use_compression=compressed, type_handler_registry=registry),
+            "manifest": ocp.JsonCheckpointHandler(),
+        }
+        with ocp.Checkpointer(ocp.CompositeCheckpointHandler(**handlers)) as checkpointer:
+            try:
+                with _quiet():
+                    checkpointer.save(epath.Path(folder), args=ocp.args.Composite(**items))
+            except Exception:
+                _remove_uncommitted(epath.Path(folder))
+                raise
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the tracebacks that Orbax logs of errors which it also raises."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _remove_uncommitted(folder: epath.Path) -> None:
+    """What a save that failed has left: on a disk in a folder beside its own, in a bucket in its own."""
+    for place in [folder, *folder.parent.glob(f"{folder.name}.orbax-checkpoint-tmp*")]:
+        if place.exists():
+            place.rmtree()
 
 
 class StepFolder:

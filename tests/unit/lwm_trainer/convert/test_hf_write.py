@@ -11,8 +11,9 @@ from lwm_trainer.config import ExitCode
 from lwm_trainer.convert.__main__ import main
 from lwm_trainer.convert.config_json import read_config
 from lwm_trainer.convert.hf_read import HuggingFaceFolder
-from lwm_trainer.convert.placement import conversion_mesh, load_parameters
+from lwm_trainer.convert.placement import load_parameters
 from lwm_trainer.convert.step_folder import write_step
+from support.tiny_models import one_device_mesh, streamed
 from unit.lwm_trainer.convert.test_round_trip import MODELS
 
 FOLDER = MODELS / "wide_heads"
@@ -21,13 +22,13 @@ FOLDER = MODELS / "wide_heads"
 def write_with(value: float, out: Path) -> tuple[str, int]:
     """Write a step folder in which one value of layer 1's up projection is `value`; returns the array's name and a layer's size."""
     config = read_config(FOLDER / "config.json")
-    params = load_parameters(config.model, HuggingFaceFolder(FOLDER), conversion_mesh(config.model), "float32", lambda size: None)
+    params = load_parameters(config.model, HuggingFaceFolder(FOLDER), one_device_mesh(), "float32", lambda size: None)
     leaves = dict(jax.tree_util.tree_leaves_with_path(params))
     path = next(path for path in leaves if "up" in jax.tree_util.keystr(path))
     first = (1,) + (0,) * (leaves[path].ndim - 1)
     changed = jax.tree_util.tree_map_with_path(lambda at, array: array.at[first].set(value) if at == path else array, params)
     manifest = ModelManifest(model=config.model, context_length=64, rope_theta=10000.0, export_type="float32", source="a")
-    write_step(str(out), changed, manifest)
+    write_step(str(out), streamed(changed), manifest)
     return ".".join(str(key.key) for key in path), int(np.prod(leaves[path].shape[1:]))
 
 

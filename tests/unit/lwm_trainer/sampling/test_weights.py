@@ -14,7 +14,7 @@ from lwm_trainer.convert.step_folder import write_step
 from lwm_trainer.sampling.load import default_mesh, load_tokenizer, require_mesh
 from lwm_trainer.sampling.weights import newest_commit, open_weights
 from support.byte_tokenizer import byte_tokenizer_json
-from support.tiny_models import one_device_mesh, random_params
+from support.tiny_models import one_device_mesh, random_params, streamed
 
 MODEL = Model(layers=1, width=16, heads=2, kv_heads=1, head_dim=8, mlp_width=16, vocab_size=264)
 
@@ -22,7 +22,7 @@ MODEL = Model(layers=1, width=16, heads=2, kv_heads=1, head_dim=8, mlp_width=16,
 def write_commit(folder: Path, tokenizer: str | None = None) -> Path:
     sha = None if tokenizer is None else hashlib.sha256(tokenizer.encode()).hexdigest()
     manifest = ModelManifest(model=MODEL, context_length=64, rope_theta=500.0, tokenizer_sha256=sha)
-    write_step(str(folder), random_params(MODEL, one_device_mesh()), manifest)
+    write_step(str(folder), streamed(random_params(MODEL, one_device_mesh())), manifest)
     return folder
 
 
