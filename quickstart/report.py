@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lwm_cli.places import Body, parse_body
-from lwm_cli.report import checkpoints
-from lwm_cli.report.page import render
 from lwm_cli.report.training_report import training_report
+from lwm_trainer.report import checkpoints
+from lwm_trainer.report.page import render
 from quickstart.results import StageRecord
 
 

@@ -37,6 +37,9 @@ def test_the_gang_asks_and_asks_again_where_it_was_killed(folder: Path) -> None:
             assert (gang.last_words().reason, gang.last_words().step) == ("GateFailed", 1)
             messages.append(gang.last_words().message)
         results = stage / f"a{attempt}" / "evals" / "1-json-kv"
+        page = (stage / f"a{attempt}" / "report.html").read_text()
+        assert "Step 1 of stage short of training tiny" in page
+        assert "0 of 3" in page
         assert {path.name for path in results.iterdir()} == {"answers.jsonl", "heat_map.svg", "results.json"}
         (task,) = json.loads((results / "results.json").read_text())["results"].values()
         assert (task["alias"], task["score,none"]) == ("json-kv_512", 0)

@@ -8,6 +8,7 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -48,6 +49,8 @@ class GateSuites:
         self._vocabulary: Vocabulary = make_vocabulary(run.model, tokenizer, frames)
         self.suites: list[tuple[GateSuite, Suite]] = []
         """What is asked; none where the gate is waived."""
+        self.results: list[tuple[str, dict[str, Any]]] = []
+        """The place and the content of each file of results, on process 0."""
         wanted = run.gate.suites if run.gate is not None and not run.start.gate_waived else ()
         for number, each in enumerate(wanted):
             try:
@@ -83,11 +86,13 @@ class GateSuites:
                 with tracker.during(Phase.EVALUATING):
                     return answer(question)
 
-            with tempfile.TemporaryDirectory() as place:
-                answers_file = Path(place) / "answers.jsonl"
+            with tempfile.TemporaryDirectory() as temporary:
+                answers_file = Path(temporary) / "answers.jsonl"
                 answers = list(run_suite(suite, checkpoint, wanted.answers, ask, answers_file))
                 if jax.process_index() == 0:
-                    _write(f"{run.attempt_folder()}/{EVALS}/{number}-{suite.name}", wanted, suite, checkpoint, answers, answers_file)
+                    place = f"{run.attempt_folder()}/{EVALS}/{number}-{suite.name}"
+                    self.results.append((place, results(suite, checkpoint, wanted.answers, answers)))
+                    _write(place, wanted, suite, checkpoint, answers, answers_file, self.results[-1][1])
             scores.append(suite_score(wanted, answers))
             if jax.process_index() == 0:
                 console.say(f"gate: {describe(scores[-1])}")
@@ -110,11 +115,13 @@ def _make_suite(wanted: GateSuite, tokenize: Tokenize) -> Suite:
     return NeedleSuite(needles, open_texts(uri, field), tokenize)
 
 
-def _write(uri: str, wanted: GateSuite, suite: Suite, checkpoint: str, answers: Sequence[Answer], lines: Path) -> None:
+def _write(
+    uri: str, wanted: GateSuite, suite: Suite, checkpoint: str, answers: Sequence[Answer], lines: Path, fields: dict[str, Any]
+) -> None:
     place, title = folder(uri), f"{suite.name}, {wanted.answers}, {Path(checkpoint).name} steps"
     place.write(lines.name, lines.read_bytes())
     place.write(HEAT_MAP, draw_heat_map(cells(answers, by_depth=True), title).encode())
-    place.write(RESULTS, (json.dumps(results(suite, checkpoint, wanted.answers, answers), indent=1) + "\n").encode())
+    place.write(RESULTS, (json.dumps(fields, indent=1) + "\n").encode())
 
 
 def suite_score(wanted: GateSuite, answers: Sequence[Answer]) -> SuiteScore:

@@ -24,6 +24,7 @@ from lwm_trainer.data.rows.loader import Batches
 from lwm_trainer.gate import GateSuites, require_gate
 from lwm_trainer.parallel.distributed import barrier, decision_of_process_0
 from lwm_trainer.parallel.mesh import make_mesh
+from lwm_trainer.report.stage_end import write_stage_report
 from lwm_trainer.ring.ring_ulysses_split import resolve_mesh
 from lwm_trainer.runtime import console, sigterm
 from lwm_trainer.runtime.errors import DivergedError
@@ -158,7 +159,10 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
         tracker.enter(Phase.EVALUATING)
         jax.tree.map(lambda array: array.delete(), state["optimizer"])  # the cache needs the memory
         scores = loaded.gate.ask(device_mesh, state["params"], folder, tracker, reporter.evaluated if reporter is not None else None)
-        barrier("evaluated")  # the end of a peer would end process 0 while it writes the results
+    if jax.process_index() == 0:
+        _report(run, folder, record, loaded.gate)
+    if run.gate is not None:
+        barrier("reported")  # the end of a peer would end process 0 while it writes
     require_gate(run, losses, scores)
     final = config.FinalReport(
         checkpoint=folder,
@@ -173,6 +177,14 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
         reporter.final(final)
     tracker.enter(Phase.COMPLETE)
     return final
+
+
+def _report(run: config.RunConfig, checkpoint: str, record: Record, gate: GateSuites) -> None:
+    """Write the stage's report. A stage is complete without it, so that what goes wrong is printed and nothing more."""
+    try:
+        console.say(f"report: {write_stage_report(run.attempt_folder(), checkpoint, record, gate.results)}")
+    except Exception as error:
+        console.warn(f"the report beside the checkpoint is missing ({type(error).__name__}: {error}): lwm report {checkpoint} makes it")
 
 
 @dataclass(frozen=True, slots=True)

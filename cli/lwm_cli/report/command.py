@@ -7,29 +7,29 @@ from pathlib import Path
 
 from lwm_cli.local.folder import TRAINING
 from lwm_cli.places import cluster_words, parse_body, place_of
-from lwm_cli.report.checkpoint_report import checkpoint_report
-from lwm_cli.report.checkpoints import StageRecord, read_stage
-from lwm_cli.report.contents import Evaluation, Report
-from lwm_cli.report.evaluations import ResultsError, read_evaluations
-from lwm_cli.report.page import render
 from lwm_cli.report.training_report import training_report
 from lwm_operator.api.training import Training
 from lwm_trainer.checkpoint.manifest import Manifest, read_model_manifest
 from lwm_trainer.convert.errors import WrongArgumentError
+from lwm_trainer.report.checkpoint_report import checkpoint_report
+from lwm_trainer.report.checkpoints import StageRecord, read_stage
+from lwm_trainer.report.contents import Evaluation, Report
+from lwm_trainer.report.evaluations import ResultsError, read_evaluations
+from lwm_trainer.report.page import render
 from lwm_trainer.runtime.errors import CheckpointMismatchError
 from lwm_trainer.sampling.weights import find_step, newest_commit
 from lwm_trainer.storage.absolute import absolute_uri
 
 EVALS = "evals"
-"""Folder of a training in local mode, or of a checkpoint, whose results are part of its report."""
+"""Folder of a training in local mode, or in or beside that of a checkpoint, whose results are part of its report."""
 
 
 def write_report(target: str, evals: tuple[Path, ...], out: Path, namespace: str | None, context: str | None) -> int:
     """Write the report of TARGET. Returns the exit code. Raises PlaceError."""
     words = cluster_words(namespace, context)
     try:
-        own = Path(target) / EVALS
-        evaluations = read_evaluations([*([own] if own.is_dir() else []), *evals])
+        places = [Path(target), *([Path(target).parent] if Path(target).name.isdigit() else [])]
+        evaluations = read_evaluations([*(each / EVALS for each in places if (each / EVALS).is_dir()), *evals])
         report = report_of_checkpoint(target, evaluations) if is_checkpoint(target) else report_of_training(target, words, evaluations)
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(render(report), encoding="utf-8")

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lwm_cli.places import Body
-from lwm_cli.report.checkpoints import StageRecord, manifest_facts
-from lwm_cli.report.contents import AttemptRow, Evaluation, EventRow, Report, StageRow, Verdict, tone
-from lwm_cli.report.curves import loss_curve
 from lwm_operator.api.status import StageStatus, Status
 from lwm_operator.api.training import Training
 from lwm_operator.plan.formatting import duration
 from lwm_trainer.config.command_line import version
+from lwm_trainer.report.checkpoints import StageRecord, manifest_facts
+from lwm_trainer.report.contents import AttemptRow, Evaluation, EventRow, Report, StageRow, Verdict, tone
+from lwm_trainer.report.curves import loss_curve
 
 HIDDEN = "… (left out of the report)"
 

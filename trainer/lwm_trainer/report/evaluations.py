@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from lwm_cli.report.contents import Evaluation, Line, MapCell, ScoreMap
-from lwm_cli.report.curves import position_curve
 from lwm_trainer.evaluation.binomial import wilson_interval
 from lwm_trainer.evaluation.results import RESULTS, Cell, chance_text
+from lwm_trainer.report.contents import Evaluation, Line, MapCell, ScoreMap
+from lwm_trainer.report.curves import position_curve
 
 NO_OPTIONS = ("version", "variants")
 """Settings that are no options of the command."""
@@ -36,25 +36,29 @@ def read_evaluations(folders: Sequence[Path]) -> list[Evaluation]:
 def _read(file: Path) -> Evaluation:
     try:
         fields = json.loads(file.read_text(encoding="utf-8"))
-        parse = _perplexity if fields["suite"] == "perplexity" else _suite
-        return parse(file, fields)
+        return evaluation_of(fields, str(file.parent))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{file}: cannot be read as results of lwm eval ({type(error).__name__}: {error}): run it again") from error
 
 
-def _suite(file: Path, fields: dict[str, Any]) -> Evaluation:
+def evaluation_of(fields: dict[str, Any], place: str) -> Evaluation:
+    """The content of a file of results, which lies in the folder `place`. Raises KeyError and TypeError for anything else."""
+    return _perplexity(place, fields) if fields["suite"] == "perplexity" else _suite(place, fields)
+
+
+def _suite(place: str, fields: dict[str, Any]) -> Evaluation:
     cells = [Cell(**cell) for cell in fields["cells"]]
     groups: dict[tuple[str, int], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.variant, cell.length), []).append(cell)
     return Evaluation(
         title=fields["suite"],
-        place=str(file.parent),
+        place=place,
         subject=fields["config"]["model_args"],
         lines=tuple(_line(variant, length, group) for (variant, length), group in groups.items()),
         map=_score_map(cells) if len(cells) > len(groups) or _is_grid(groups) else None,
         settings=_settings(fields),
-        command=_command(fields, file.parent),
+        command=_command(fields, place),
     )
 
 
@@ -94,12 +98,12 @@ def _map_cell(cell: Cell) -> MapCell:
     return MapCell(cell.right_of_asked, round(100 * cell.score, 1), f"mean score {score} %, 95 % interval {low} to {high} %")
 
 
-def _perplexity(file: Path, fields: dict[str, Any]) -> Evaluation:
+def _perplexity(place: str, fields: dict[str, Any]) -> Evaluation:
     buckets, figures = fields["buckets"], fields["results"]["perplexity"]
     curve = position_curve([(((row["first"] + 1) * (row["last"] + 1)) ** 0.5, row["loss"], row["low"], row["high"]) for row in buckets])
     return Evaluation(
         title="perplexity",
-        place=str(file.parent),
+        place=place,
         subject=fields["config"]["model_args"],
         curve=curve,
         summary=(
@@ -107,7 +111,7 @@ def _perplexity(file: Path, fields: dict[str, Any]) -> Evaluation:
             f"{fields['tokens']:,} tokens in {fields['n-samples']['perplexity']['effective']:,} documents."
         ),
         settings=_settings(fields),
-        command=_command(fields, file.parent),
+        command=_command(fields, place),
     )
 
 
@@ -125,7 +129,7 @@ def _shown(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _command(fields: dict[str, Any], out: Path) -> str:
+def _command(fields: dict[str, Any], out: str) -> str:
     """The command of the suite; its options are named as its settings."""
     words = ["lwm eval", fields["suite"], shlex.quote(fields["config"]["model_args"])]
     for name, value in _metadata(fields).items():
@@ -134,4 +138,4 @@ def _command(fields: dict[str, Any], out: Path) -> str:
         option = f"--{name.replace('_', '-')}"
         shown = str(len(value)) if name == "depths" else _shown(value)
         words.append(option if value is True else f"{option} {shlex.quote(shown)}")
-    return " ".join([*words, f"--out {shlex.quote(str(out))}"])
+    return " ".join([*words, f"--out {shlex.quote(out)}"])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from lwm_cli.report.curves import Curve
+from lwm_trainer.report.curves import Curve
 
 Tone = Literal["good", "bad", "waiting", "neutral"]
 """How a state is shown beside its word."""
@@ -109,6 +109,7 @@ class Evaluation:
 
     title: str
     place: str
+    """The folder of the results; empty where they are of the training itself."""
     subject: str
     """The checkpoint."""
     summary: str = ""

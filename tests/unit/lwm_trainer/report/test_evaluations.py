@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from lwm_cli.report.evaluations import ResultsError, read_evaluations
 from lwm_trainer.evaluation.perplexity import DocumentLoss
 from lwm_trainer.evaluation.perplexity_results import perplexity_results
 from lwm_trainer.evaluation.results import write_results
 from lwm_trainer.evaluation.run_suite import Answer
 from lwm_trainer.evaluation.suites.json_kv import JsonKvSettings, JsonKvSuite
+from lwm_trainer.report.evaluations import ResultsError, read_evaluations
 from support.letter_tokens import tokenize
 
 

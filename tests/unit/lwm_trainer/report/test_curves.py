@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lwm_cli.report.curves import BOTTOM, HEIGHT, LEFT, MOST_POINTS, RIGHT, TOP, WIDTH, loss_curve, nice_ticks, position_curve
+from lwm_trainer.report.curves import BOTTOM, HEIGHT, LEFT, MOST_POINTS, RIGHT, TOP, WIDTH, loss_curve, nice_ticks, position_curve
 
 
 def places(points: str) -> list[tuple[float, float]]:

@@ -1,9 +1,12 @@
 """What checkpoints say: losses of their record, and the facts of their manifest."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from lwm_trainer.checkpoint.checkpointer import read_record
 from lwm_trainer.checkpoint.manifest import Manifest, ModelManifest, read_model_manifest
+from lwm_trainer.checkpoint.training_record import Record
+from lwm_trainer.config import ValidationLoss
 
 
 class StageRecord(NamedTuple):
@@ -13,14 +16,25 @@ class StageRecord(NamedTuple):
     manifest: Manifest
     losses: list[float]
     """Nats per token of each step that is done."""
+    validations: Sequence[ValidationLoss] = ()
+    """The losses on held-out documents after some steps."""
+
+    @property
+    def last_validation(self) -> list[ValidationLoss]:
+        """Those of the newest validation, one for each data set and modality; none without one."""
+        return [each for each in self.validations if each.step == self.validations[-1].step]
 
 
 def read_stage(folder: str, steps: int) -> StageRecord:
     """The record of a commit of a stage of `steps` steps. Raises CheckpointMismatchError for one that cannot be read."""
     manifest = read_model_manifest(folder)
     assert isinstance(manifest, Manifest)  # noqa: S101 - a training wrote it
-    losses = read_record(folder, steps).losses[: manifest.step].tolist()
-    return StageRecord(folder, manifest, losses)
+    return stage_record(folder, manifest, read_record(folder, steps))
+
+
+def stage_record(folder: str, manifest: Manifest, record: Record) -> StageRecord:
+    """The record of the commit in `folder` as a report shows it."""
+    return StageRecord(folder, manifest, record.losses[: manifest.step].tolist(), record.validations)
 
 
 def manifest_facts(manifest: ModelManifest) -> list[tuple[str, str]]:

@@ -2,9 +2,9 @@
 
 import re
 
-from lwm_cli.report.contents import Report, Verdict
-from lwm_cli.report.curves import loss_curve
-from lwm_cli.report.page import render
+from lwm_trainer.report.contents import Report, Verdict
+from lwm_trainer.report.curves import loss_curve
+from lwm_trainer.report.page import render
 
 
 def test_values_are_escaped_and_nothing_is_fetched() -> None:
