@@ -10,14 +10,19 @@ from lwm_operator.api.accelerator import Accelerator
 from lwm_operator.api.training import Training
 from lwm_operator.plan.validation.warnings import warnings
 from lwm_trainer.config import RunConfig
+from lwm_trainer.config.accelerator_families import TPU_FAMILIES
 from lwm_trainer.fit.compile.compiler import FitError
 from lwm_trainer.fit.compile.target import Target
 from lwm_trainer.fit.estimate.memory_estimate import estimate_memory
+from lwm_trainer.fit.estimate.serving import ServingEstimate, devices_of, estimate_serving
 from lwm_trainer.fit.fit import FitResult, fit, with_resolved_mesh
 from lwm_trainer.fit.report.plot import plot_fits
 from lwm_trainer.fit.report.text import format_bytes, stage_report, verdict_line
 from lwm_trainer.fit.search import MAX_COMPILES, search, settings_line, yaml_snippet
 
+CHUNK = 2048
+"""Tokens of a prompt that `lwm serve` takes at once by default."""
+SERVED_TYPE = "bfloat16"
 NO_COMPILER = "a GPU program cannot be compiled without a GPU: memory arithmetic only"
 
 
@@ -32,6 +37,41 @@ def fit_file(file: Path, only: str | None, out: Path | None, limit: int | None) 
         return _fit(training, only, out, MAX_COMPILES if limit is None else limit)
     except FitError as error:
         raise FileError(str(error)) from error
+
+
+def fit_server(file: Path, only: str | None, rows: int) -> int:
+    """Print for each stage, or the one named `only`, what serving its model with so many rows takes.
+
+    Returns the exit code: 0 if all fit, 1 if one does not. Raises FileError, also for a stage whose accelerator is no TPU.
+    """
+    training = load(file)
+    failed = False
+    for stage, run in stages(training, only):
+        accelerator = training.spec.accelerator_of(stage)
+        if accelerator.tpu is None:
+            raise FileError(f"stage {stage.name}: its accelerator is no TPU, of which alone the figures are known: give one, or --stage")
+        family = TPU_FAMILIES[accelerator.tpu.family]
+        devices = devices_of(accelerator.tpu.topology, family.devices_per_chip)
+        available = family.usable_hbm_bytes
+        made = estimate_serving(run.model, run.context_length, family.device, available, devices, rows=rows, chunk=CHUNK, dtype=SERVED_TYPE)
+        failed |= not made.fits
+        print(server_report(f"{stage.name}: {family.name} {accelerator.tpu.topology}, {run.context_length} tokens", rows, made), flush=True)
+    return 1 if failed else 0
+
+
+def server_report(title: str, rows: int, made: ServingEstimate) -> str:
+    """An estimate as text."""
+    verdict = "fits" if made.fits else "does not fit: fewer rows, or a larger slice"
+    parts = f"parameters {format_bytes(made.parameters)}, cache {format_bytes(made.cache)}, working {format_bytes(made.working)}"
+    return "\n".join(
+        [
+            f"## {title}, {rows} row{'s' if rows > 1 else ''}: {verdict}",
+            "",
+            f"- a device: {parts}; together {format_bytes(made.total)} of {format_bytes(made.available)}",
+            f"- a prompt of the whole context: {made.prefill_seconds:.3g} s; a token after it: {1000 * made.token_seconds:.3g} ms or more",
+            "",
+        ]
+    )
 
 
 def _fit(training: Training, only: str | None, out: Path | None, limit: int) -> int:
