@@ -36,18 +36,24 @@ def clip(
     rate: int = 10,
     index_first: bool = False,
     options: dict[str, str] | None = None,
+    pixel_aspect: Fraction | None = None,
 ) -> bytes:
-    """A clip whose frame n is shown at `times[n]` / `rate` seconds. `index_first`: an MP4 whose index stands before its data."""
+    """A clip whose frame n is shown at `times[n]` / `rate` seconds.
+
+    `index_first`: an MP4 whose index stands before its data. `pixel_aspect`: the width of a pixel in its heights.
+    """
     with NamedTemporaryFile(suffix=f".{kind}") as file:
         with av.open(file.name, "w", options={"movflags": "faststart"} if index_first else {}) as container:
-            _encode(container, codec, times, rate, options or {})
+            _encode(container, codec, times, rate, options or {}, pixel_aspect)
         return Path(file.name).read_bytes()
 
 
-def _encode(container: Any, codec: str, times: tuple[int, ...], rate: int, options: dict[str, str]) -> None:
+def _encode(container: Any, codec: str, times: tuple[int, ...], rate: int, options: dict[str, str], pixel_aspect: Fraction | None) -> None:
     stream = container.add_stream(codec, rate=rate, options=options)
     stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
     stream.time_base = stream.codec_context.time_base = Fraction(1, rate)
+    if pixel_aspect is not None:
+        stream.codec_context.sample_aspect_ratio = pixel_aspect
     for number, time in enumerate(times):
         encoded = av.VideoFrame.from_ndarray(frame(number), format="rgb24")
         encoded.pts, encoded.time_base = time, Fraction(1, rate)

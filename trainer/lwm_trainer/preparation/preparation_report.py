@@ -128,7 +128,8 @@ def progress_line(progress: Preparation) -> str:
         if progress.prepared is None:
             return "counting shards"
         return f"prepared before: {progress.documents} documents, {progress.tokens} tokens"
-    rate = f", {progress.bytes_per_second / 1e6:.1f} MB/s" if progress.bytes_per_second else ""
+    # Records that name files are few bytes.
+    rate = f", {progress.bytes_per_second / 1e6:.1f} MB/s" if progress.bytes_per_second and not progress.frames_per_second else ""
     frames = f", {progress.frames_per_second:.1f} frames/s a worker" if progress.frames_per_second else ""
     left = f", {progress.eta_seconds} s left" if progress.eta_seconds and progress.prepared is None else ""
     skipped = f", {progress.skipped} records skipped" if progress.skipped else ""

@@ -1,5 +1,7 @@
 """A picture of any size and kind of colour becomes a frame, by `FRAME_RECIPE`."""
 
+from fractions import Fraction
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -10,12 +12,15 @@ MAX_PIXELS = 2**26
 """Pixels of a picture: 67 megapixels, 200 MB in memory."""
 
 
-def fit_frame(picture: Image.Image, size: int, name: str) -> NDArray[np.uint8]:
+def fit_frame(picture: Image.Image, size: int, name: str, pixel_aspect: Fraction = Fraction(1)) -> NDArray[np.uint8]:
     """The frame, [size, size, 3]: the shorter side is resized to `size`, and the centre of the longer one is kept.
 
-    Raises MediaError, which begins with `name`, for a picture that would be too large after resizing.
+    `pixel_aspect` is the width of a pixel in its heights: a picture is as wide as it is shown. Raises MediaError, which begins with
+    `name`, for a picture that would be too large after resizing.
     """
     width, height = picture.size
+    if pixel_aspect != 1:
+        width = max(1, round(width * pixel_aspect))
     shorter = min(width, height)
     resized = (size, int(height * size / width)) if width < height else (int(width * size / height), size)
     if resized[0] * resized[1] > MAX_PIXELS:

@@ -49,7 +49,8 @@ def video_frames(file: BinaryIO, name: str, size: int, sampling: Sampling) -> It
                 raise MediaError(f"{name}: the frame at {float(decoded.time or 0):.2f} s is damaged: {COPY_AGAIN}")
             if decoded.pts is None or decoded.pts < wanted[taken]:
                 continue
-            frame = fit_frame(_upright(decoded, name), size, name)
+            picture, pixel_aspect = _upright(decoded, stream.sample_aspect_ratio or Fraction(1), name)
+            frame = fit_frame(picture, size, name, pixel_aspect)
             while wanted[taken] <= decoded.pts:
                 yield frame
                 taken += 1
@@ -90,13 +91,15 @@ def _require_length(stream: Any, times: list[int], name: str) -> None:
         raise MediaError(f"{name}: ends at {float(end):.2f} s of {float(expected):.2f} s: {COPY_AGAIN}")
 
 
-def _upright(decoded: Any, name: str) -> Image.Image:
-    """The frame in RGB, turned as players show it."""
+def _upright(decoded: Any, pixel_aspect: Fraction, name: str) -> tuple[Image.Image, Fraction]:
+    """The frame in RGB and the width of a pixel in its heights, turned as players show it."""
     if decoded.rotation not in _TURNS:
         raise MediaError(f"{name}: is turned by {decoded.rotation} degrees: only quarter turns can be read")
     picture: Image.Image = decoded.to_image()
     turn = _TURNS[decoded.rotation]
-    return picture if turn is None else picture.transpose(turn)
+    if decoded.rotation in (90, -90):
+        pixel_aspect = 1 / pixel_aspect
+    return (picture if turn is None else picture.transpose(turn)), pixel_aspect
 
 
 @contextmanager

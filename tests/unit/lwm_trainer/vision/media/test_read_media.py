@@ -3,6 +3,8 @@
 import io
 import zlib
 from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -88,6 +90,21 @@ def test_a_rotation_flag_turns_a_clip() -> None:
     assert upright[1, 1].argmax() == 0
     assert rotated[1, -2, 0] > rotated[1, -2, 1] + 100  # red at the upper right now
     assert abs(int(rotated[1, 1, 0]) - int(rotated[1, 1, 1])) < 30
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv"])
+def test_pixels_that_are_not_square_are_shown_as_players_do(kind: str) -> None:
+    narrow = clip(kind, pixel_aspect=Fraction(1, 3))  # 48 x 32 pixels, to be shown as 16 x 32
+    with av.open(io.BytesIO(narrow), "r") as container:
+        decoded: Any = next(container.decode(video=0))
+        image = decoded.to_image()
+    frame_0 = read(narrow)[0]
+    np.testing.assert_array_equal(frame_0, np.asarray(image.resize((SIZE, 2 * SIZE)).crop((0, 8, 16, 24))))
+    assert not np.array_equal(frame_0, read(clip(kind))[0])
+    if kind == "mp4":
+        upright = image.transpose(Image.Transpose.ROTATE_270)  # 32 x 48 pixels, three times as wide as they are high
+        expected = np.asarray(upright.resize((2 * SIZE, SIZE)).crop((8, 0, 24, 16)))
+        np.testing.assert_array_equal(read(turned(narrow))[0], expected)
 
 
 def test_by_rate_the_frame_on_display_is_taken() -> None:
