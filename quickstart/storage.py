@@ -16,6 +16,7 @@ from quickstart.sample_texts import books, chat_lines, python_docs
 from quickstart.tokenizer.train import PATH as TOKENIZER
 
 BUCKET = "lwm"
+VISION_TOKENIZER = Path(__file__).parent / "vision_tokenizer" / "tokenizer.safetensors"
 SHORT_BOOKS = ("ruth", "jonah", "esther", "ecclesiastes", "daniel", "james", "philemon", "jude", "2-john", "obadiah")
 
 
@@ -48,16 +49,18 @@ def small_objects() -> dict[str, bytes]:
 def recipe_objects() -> dict[str, bytes]:
     """What examples/recipe-small.yaml reads: the example's objects, more text below `manual/`, JSON lines below `vision/` and `chat/`.
 
-    Each eighth page of the manual is below `held-out/` instead, for validation.
+    Each eighth page of the manual is below `held-out/` instead, for validation. Beside the lines of `vision/` are the pictures and clips
+    that they name, and the tokenizer that encodes these.
     """
-    from quickstart.sample_pictures import vision_lines
+    from quickstart.sample_pictures import vision_objects
 
     pages = {name: text.encode() for name, text in python_docs().items()}
     held_out = set(list(pages)[::8])
     return {
         **example_objects(),
         **{f"{'held-out' if name in held_out else 'manual'}/{name}": text for name, text in pages.items()},
-        **{f"vision/{name}": lines for name, lines in vision_lines().items()},
+        **{f"vision/{name}": content for name, content in vision_objects().items()},
+        f"vision/{VISION_TOKENIZER.name}": VISION_TOKENIZER.read_bytes(),
         "chat/verses.jsonl": chat_lines(),
     }
 

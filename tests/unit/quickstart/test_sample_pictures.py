@@ -1,6 +1,9 @@
-"""Data of the example with pictures: real, the same each time, and accepted by the encoder."""
+"""Data of the example with pictures: real, the same each time, and prepared by the example's own settings."""
 
+import io
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,29 +11,29 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lwm_cli.__main__ import main
 from lwm_trainer.config import Dataset
+from lwm_trainer.data.documents.store import TokenStore
 from lwm_trainer.data.encoding.encoder import encoder
 from lwm_trainer.data.encoding.example import Example
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.records.record import BadRecordError, Record
-from quickstart.sample_pictures import (
-    CLIPS,
-    CODES,
-    FRAMES,
-    PATCH,
-    PICTURES,
-    SIDE,
-    TOKENS,
-    clips,
-    codebook,
-    patches,
-    pictures,
-    pixels,
-    quantise,
-)
+from lwm_trainer.vision.media.read_media import read_media
+from lwm_trainer.vision.media.sampling import Sampling
+from lwm_trainer.vision.report import report
+from lwm_trainer.vision.tokenizer import VisionTokenizer
+from lwm_trainer.vision.training.crops import load_pictures
+from lwm_trainer.vision.weights.tokenizer_file import read_tokenizer
+from quickstart.options import EXAMPLE as SMALL_EXAMPLE
+from quickstart.sample_pictures import PART_FRAMES, PICTURES
 from quickstart.sample_texts import verses
-from quickstart.storage import recipe_objects, write
+from quickstart.storage import VISION_TOKENIZER, recipe_objects, write
 from quickstart.tokenizer.train import PATH, PIECES
+from quickstart.vision_tokenizer.train import HELD_OUT, media
+
+EXAMPLE = SMALL_EXAMPLE.parent / "recipe-small.yaml"
+GUIDE = EXAMPLE.parents[1] / "docs" / "guides" / "vision.md"
+CODES = 1024
 
 
 @pytest.fixture(scope="module")
@@ -50,37 +53,55 @@ def encode(objects: dict[str, bytes], name: str, **changes: Any) -> list[Example
     return [answer[0] for answer in encoded if isinstance(answer, list)]
 
 
-def test_a_picture_is_known_again_from_its_codes() -> None:
-    (cat,) = (frames for caption, frames in pictures() if caption == "a cat")
-    frames = np.concatenate([cat, *(frames for caption, frames in clips() if caption.startswith("people"))])
-    values = patches(frames)
-    assert np.array_equal(pixels(values), frames)
-    centres = codebook(values)
-    codes = quantise(values, centres)
-    assert len(np.unique(codes)) > CODES / 2
-    error = np.mean((pixels(centres[codes]).astype(float) - frames) ** 2)
-    flat = np.mean((frames.reshape(len(frames), -1, 3).mean(axis=1)[:, None, None, :] - frames) ** 2)
-    assert error < flat / 8
-    at_random = np.random.default_rng(0).permutation(CODES)
-    assert np.mean((pixels(centres[at_random[codes]]).astype(float) - frames) ** 2) > flat
+def test_each_record_names_a_file_of_its_own_with_a_caption_of_its_own(objects: dict[str, bytes]) -> None:
+    for name, frames, count in (("pictures", 1, 10 * len(PICTURES)), ("clips", PART_FRAMES, 14)):
+        lines = [record.fields for record in records(objects, f"vision/{name}.jsonl")]
+        assert len({line["caption"] for line in lines}) == len({line["media"] for line in lines}) == count
+        for line in lines[::9]:
+            content = objects[f"vision/{line['media']}"]
+            assert len(list(read_media(io.BytesIO(content), line["media"], 64, Sampling()))) == frames
+    assert {name for name in objects if name.startswith("vision/")} == {
+        "vision/pictures.jsonl",
+        "vision/clips.jsonl",
+        "vision/tokenizer.safetensors",
+        *(f"vision/{record.fields['media']}" for name in ("pictures", "clips") for record in records(objects, f"vision/{name}.jsonl")),
+    }
 
 
-def test_patches_lie_row_by_row() -> None:
-    frame = np.zeros((1, SIDE, SIDE, 3), np.uint8)
-    frame[0, :PATCH, PATCH : 2 * PATCH] = 9
-    assert np.flatnonzero(patches(frame).sum(axis=1)).tolist() == [1]
+def test_the_example_prepares_pictures_and_clips_to_both_orders(objects: dict[str, bytes], tmp_path: Path) -> None:
+    write({name: content for name, content in objects.items() if name.startswith("vision/")}, tmp_path)
+    options = ["--dataset", "pictures", "--source", f"{tmp_path}/vision", "--tokenizer", str(PATH), "--workers", "1"]
+    assert main(["data", "prepare", str(EXAMPLE), *options, "--out", f"{tmp_path}/stores"]) == 0
+    (prepared,) = (tmp_path / "stores").iterdir()
+    store = TokenStore.open(str(prepared), "")
+    assert (store.prepared.documents, store.prepared.skipped) == (10 * len(PICTURES) + 14, 0)
+    frames: Counter[int] = Counter()
+    shown = 0
+    for number in range(len(store)):
+        span = store.read(int(store.offsets[number]), int(store.offsets[number + 1]))
+        assert span.vision_mask is not None
+        frames[int(np.count_nonzero(span.tokens[span.vision_mask] >= CODES))] += 1
+        shown += bool(span.loss_mask[span.vision_mask].any())
+    assert set(frames) == {1, 4}
+    assert 0.3 * len(store) < shown < 0.8 * len(store), "pictures count in about half of them, and in those without a caption"
 
 
-def test_both_orders_of_pictures_and_captions_become_examples(objects: dict[str, bytes]) -> None:
-    vision = {"kind": "vision", "fields_from_example": "fields", "frames": {"tokens_per_frame": TOKENS, "codebook_size": CODES}}
-    examples = encode(objects, "vision/pictures.jsonl", **vision)
-    assert len(examples) == 10 * len(PICTURES)
-    assert all(example.vision_mask is not None and example.vision_mask.sum() == TOKENS + 1 for example in examples)
-    captioned = [example.loss_mask is not None and bool(example.loss_mask[example.vision_mask].any()) for example in examples]
-    assert 50 < sum(captioned) < 110  # 4 standard deviations from half of 160
-    moving = encode(objects, "vision/clips.jsonl", **vision)
-    assert len(moving) >= 2 * len(CLIPS)
-    assert all(example.vision_mask is not None and example.vision_mask.sum() == FRAMES * (TOKENS + 1) for example in moving)
+def test_the_committed_vision_tokenizer_shows_what_the_guide_says() -> None:
+    assert VISION_TOKENIZER.stat().st_size <= 2_000_000
+    tokenizer = VisionTokenizer(read_tokenizer(str(VISION_TOKENIZER)))
+    assert (tokenizer.config.codes_per_frame, tokenizer.config.codebook_size) == (64, CODES)
+    figures, _ = report(tokenizer, load_pictures(media()[1], tokenizer.config.image_size))
+    stated = re.search(r"gave ([\d.]+) dB PSNR and SSIM ([\d.]+)", " ".join(GUIDE.read_text().split()))
+    assert stated is not None
+    assert figures.psnr == pytest.approx(float(stated[1]), abs=0.1)
+    assert figures.ssim == pytest.approx(float(stated[2]), abs=0.02)
+
+
+def test_nothing_that_is_held_out_is_trained_on() -> None:
+    trained, held_out = media()
+    assert {Path(file).name for file in held_out} == set(HELD_OUT)
+    assert not set(trained) & set(held_out)
+    assert all(Path(file).is_file() for file in trained + held_out)
 
 
 def test_chats_ask_for_the_next_verse_of_each_chapter(objects: dict[str, bytes]) -> None:
