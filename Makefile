@@ -16,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE
 export LWM_UV := $(UV)
 
-.PHONY: help setup quickstart test e2e check soak check-packaging format crd docs docs-site bench-operator bench-attention bench-model bench-data bench-generation fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
+.PHONY: help setup quickstart test e2e check soak check-packaging format crd docs docs-site bench-operator bench-attention bench-model bench-data bench-generation bench-vision fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -88,6 +88,9 @@ bench-data: setup ## Benchmark packing, loading and preparation against grain an
 
 bench-generation: setup ## Benchmark prefill, decode, guidance and shared prompts, one CPU device: about 10 minutes (BENCH=--quick: 6)
 	@$(RUN) python -m benchmarks.generation $(BENCH)
+
+bench-vision: setup ## Benchmark the vision tokenizer on one core, and memory over an hour of video: about 20 minutes (BENCH=--quick: 2)
+	@$(RUN) python -m benchmarks.vision $(BENCH)
 
 fit-recipe: setup ## Compile the whole recipe for v4, v5p and v6e without a TPU (an hour or more on two cores): docs/recipe.md and its picture
 	@$(RUN) python -m tools.docs.recipe_page $(FIT)
