@@ -150,6 +150,8 @@ class EngineThread:
                 report(failure)
                 self._generator.start_anew()
                 error = internal_error()
+                if not self._running:
+                    self._next()  # else the same would fail for it again and again
             for running in [each for each in self._running if error is not None or not (each.joined or each.waiting)]:
                 self._end(running, error)
 

@@ -69,6 +69,9 @@ class Generator:
         self.made = self.made or Batch(rows)
         return self.made
 
+    def start_anew(self) -> None:
+        pass
+
 
 def rows_of(request: Request) -> int:
     return 1 if request.settings.guidance == 1 else 2
@@ -159,6 +162,25 @@ async def test_a_job_that_nobody_waits_for_leaves_and_the_others_go_on(generator
     assert batch.cancelled == [0]
     assert await tokens(submit(engine, 3)) == [(0, 3)]
     assert batch.free == 2
+
+
+async def test_where_there_is_no_memory_for_a_cache_every_job_gets_an_error(
+    generator: Generator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, batch = make_engine(generator)
+
+    def fail(_rows: int) -> Any:
+        raise MemoryError("secret")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generator, "batch", fail)
+        for seed in (1, 2):
+            with pytest.raises(ApiError, match="its log says where"):
+                await tokens(submit(engine, seed))
+    assert "MemoryError in fail" in (output := capsys.readouterr().err)
+    assert "secret" not in output
+    batch.may_go_on.set()
+    assert await tokens(submit(engine, 3)) == [(0, 3)]
 
 
 async def test_a_stopped_engine_ends_what_waits_and_takes_nothing_more(generator: Generator) -> None:
