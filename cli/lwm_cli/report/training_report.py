@@ -84,11 +84,17 @@ def _stage_row(training: Training, entry: StageStatus, record: StageRecord | Non
         steps=f"{entry.step:,} of {stage.total_steps:,}",
         first_loss=f"{record.losses[0]:.4f}" if record and record.losses else "",
         last_loss=entry.loss or "",
-        validation=", ".join(filter(None, [entry.validation_loss, f"gate {entry.gate.value}" if entry.gate else None])),
+        validation=", ".join(filter(None, [entry.validation_loss, *_gate(entry)])),
         tokens_per_second=f"{float(entry.tokens_per_second):,.0f}" if entry.tokens_per_second else "",
         took=_took(entry.started_at, entry.completed_at, now),
         restarts=str(entry.restarts),
     )
+
+
+def _gate(entry: StageStatus) -> list[str]:
+    """What came of the gate, and the score of each of its suites with the one that it asks for."""
+    scores = [f"{each.suite} {each.score} of {each.min_score}" for each in entry.gate_suites]
+    return [*scores, *([f"gate {entry.gate.value}"] if entry.gate else [])]
 
 
 def _attempt_rows(entry: StageStatus, now: datetime) -> list[AttemptRow]:

@@ -53,6 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> TrainingFolder:
         "restarts": 1,
         "validationLoss": "4.6100",
         "gate": "Failed",
+        "gateSuites": [{"suite": "needle", "score": "0.2500", "interval": "0.1 to 0.4", "questions": 20, "minScore": "0.9"}],
         "startedAt": "2026-11-30T10:00:00Z",
         "failures": {"infra": 1},
         "recentAttempts": ATTEMPTS,
@@ -77,7 +78,7 @@ def test_a_training_is_told_from_its_status_its_events_and_the_record_of_its_che
     seen = words(page)
     assert "tiny Report of" in seen
     assert "Running Training: step 2/12 stages complete 0 of 2 tokens trained 512 newest loss 4.5000 failed attempts 1" in seen
-    assert "short Running 64 10,000 2 of 12 5.2500 4.5000 4.6100, gate Failed 1,234" in seen
+    assert "short Running 64 10,000 2 of 12 5.2500 4.5000 4.6100, needle 0.2500 of 0.9, gate Failed 1,234" in seen
     assert "longer Pending 128" in seen
     assert page.count("<polyline") == 1
     assert "short 1 Failed 0 to 2 2 2026-11-30T10:00:00Z 2m PeerLost (Infra) host 1: host 1 was lost" in seen
