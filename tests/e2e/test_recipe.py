@@ -97,7 +97,7 @@ def test_a_killed_worker_is_made_again_and_all_data_sets_are_whole(kubectl: Kube
     assert {name: entry["state"] for name, entry in ready.items()} == dict.fromkeys(
         ("books", "manual", "held-out", "pictures", "chats"), "Ready"
     )
-    assert ready["books"]["documents"] == 66
+    assert ready["books"]["documents"] == 60
     notes = [event["note"] for event in events(kubectl, NAME) if event["reason"] == "DatasetReady"]
     assert {name for name in ready for note in notes if note.startswith(f"data set {name}: ")} == set(ready)
 
