@@ -1,0 +1,14 @@
+"""A whole step in bfloat16 on eight devices is as far from float32 as on one, and both differ by the rounding of their parts."""
+
+from benchmarks.precision.step_errors import ALONE, TOGETHER, distance, one_step
+
+ROUNDING = 2.0**-8
+"""Largest relative error of one rounding to bfloat16."""
+
+
+def test_the_error_of_a_step_does_not_depend_on_the_mesh() -> None:
+    exact, alone, together = one_step(ALONE, "float32"), one_step(ALONE, "bfloat16"), one_step(TOGETHER, "bfloat16")
+    error = distance(alone, exact, exact)
+    assert ROUNDING < error < 0.05, "gradients in bfloat16 are not those in float32"
+    assert distance(together, alone, exact) < ROUNDING
+    assert abs(distance(together, exact, exact) / error - 1) < 0.01
