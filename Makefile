@@ -16,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE
 export LWM_UV := $(UV)
 
-.PHONY: help setup quickstart test e2e check soak check-packaging format crd docs docs-site bench-operator bench-attention bench-model bench-data bench-generation bench-vision fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
+.PHONY: help setup quickstart test e2e check soak check-packaging release-check format crd docs docs-site bench-operator bench-attention bench-model bench-data bench-generation bench-vision fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -59,6 +59,10 @@ soak: setup ## Long-running tests (hours); not run by CI: 100,000 random histori
 
 check-packaging: setup ## Install the wheel into clean environments, one environment per extra, and start each command (PACKAGING='--python 3.12 3.13')
 	@$(RUN) python -m tools.check_packaging $(PACKAGING)
+
+release-check: setup ## Whether this checkout can be released: versions, CRD, chart, licences, site, wheel (RELEASE='--without packaging')
+	@$(UV) sync --frozen --extra operator --extra trainer --group site --quiet --inexact
+	@$(RUN) python -m tools.release $(RELEASE)
 
 format: setup ## Format, and apply automatic fixes
 	@$(RUN) ruff check --fix .
