@@ -16,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE
 export LWM_UV := $(UV)
 
-.PHONY: help setup quickstart test e2e check soak check-packaging release-check format crd docs docs-site bench-operator bench-attention bench-model bench-data bench-generation bench-vision fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
+.PHONY: help setup quickstart demo test e2e check soak check-packaging release-check format crd docs docs-site bench-operator bench-attention bench-model bench-data bench-generation bench-vision fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,10 @@ $(foreach name,$(EXTERNAL),$(if $(filter command,$(origin $(name))),$(eval expor
 quickstart: export JAX_PLATFORMS := cpu
 quickstart: setup ## Train the example's three stages on an embedded Kubernetes; LOCAL=1: without any; CONTEXT=kind-x IMAGE_LOAD='…': on your cluster
 	@$(RUN) python -m quickstart $(if $(and $(filter command,$(origin LOCAL)),$(LOCAL)),--local) $(if $(filter command,$(origin NAME)),--name '$(NAME)') $(QUICKSTART)
+
+demo: export JAX_PLATFORMS := cpu
+demo: setup ## Train a model on this machine that reads, captions, draws and continues clips, show that, and serve a page: minutes
+	@$(RUN) python -m quickstart.demo $(DEMO)
 
 test: setup ## All tests: checks, several processes, the real API server, real pods; prints the minutes of each layer
 	@$(RUN) python -m tools.test_layers all

@@ -1,0 +1,1 @@
+"""The demo: a model of minutes that reads, captions, draws, continues clips and chats."""
