@@ -4,6 +4,8 @@ from benchmarks.precision.step_errors import ALONE, TOGETHER, distance, one_step
 
 ROUNDING = 2.0**-8
 """Largest relative error of one rounding to bfloat16."""
+SAME = 1e-3
+"""Largest relative difference of two errors. Measured: 8e-5; 2e-3 where each sum over an axis is rounded to bfloat16."""
 
 
 def test_the_error_of_a_step_does_not_depend_on_the_mesh() -> None:
@@ -11,4 +13,4 @@ def test_the_error_of_a_step_does_not_depend_on_the_mesh() -> None:
     error = distance(alone, exact, exact)
     assert ROUNDING < error < 0.05, "gradients in bfloat16 are not those in float32"
     assert distance(together, alone, exact) < ROUNDING
-    assert abs(distance(together, exact, exact) / error - 1) < 0.01
+    assert abs(distance(together, exact, exact) / error - 1) < SAME
