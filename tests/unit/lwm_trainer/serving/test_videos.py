@@ -11,6 +11,7 @@ import av
 import numpy as np
 import openai
 import pytest
+from PIL import Image
 
 from lwm_trainer.serving import video_jobs
 from lwm_trainer.serving.application import Service
@@ -66,8 +67,8 @@ def test_a_clip_is_drawn_and_fetched_and_the_same_for_the_same_seed(client: open
 
 def test_a_picture_or_a_clip_goes_on(client: openai.OpenAI, draw: Callable[..., Any]) -> None:
     shown = {
-        "picture": draw(input_reference=("cat.png", picture("PNG"), "image/png"), extra_body={"frames": 2}),
-        "clip": draw(input_reference=("drive.mp4", clip(), "video/mp4"), extra_body={"frames": 1}),
+        "picture": draw(input_reference=("cat.png", picture("PNG"), "image/png"), extra_body={"frames": 2, "seed": 1}),
+        "clip": draw(input_reference=("drive.mp4", clip(), "video/mp4"), extra_body={"frames": 1, "seed": 1}),
     }
     made = {name: frames(client.videos.download_content(video.id).content) for name, video in shown.items()}
     assert len(made["picture"]) == 1 + 2
@@ -75,9 +76,13 @@ def test_a_picture_or_a_clip_goes_on(client: openai.OpenAI, draw: Callable[..., 
     media = tiny_media()
     codes = media.uploaded(picture("PNG"), Sampling(max_frames=1), 1, "picture")
     (expected,) = media.tokenizer.decode(np.array(codes))
-    # Brightness: of random pixels' colours, a clip has every fourth only.
-    assert np.abs(made["picture"][0].mean(-1) - expected.mean(-1)).mean() < 12
-    assert np.abs(made["picture"][1].mean(-1) - expected.mean(-1)).mean() > 12
+    assert np.abs(brightness(made["picture"][0]) - brightness(expected)).mean() < 6  # what H.264 loses
+    assert np.abs(brightness(made["picture"][1]) - brightness(expected)).mean() > 12
+
+
+def brightness(pixels: Any) -> Any:
+    """What a clip has of every pixel; of colours, it has those of every fourth."""
+    return np.asarray(Image.fromarray(pixels).convert("L"), np.float32)
 
 
 @pytest.mark.parametrize(
