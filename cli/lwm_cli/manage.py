@@ -1,28 +1,42 @@
 """What `lwm status`, `suspend`, `resume` and `events` do, in a folder of `lwm train` and in a cluster."""
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lwm_cli.attempt_logs import logs_of
+from lwm_cli.errors import FileError, PlaceError
 from lwm_cli.places import Body, Place, cluster_bodies, cluster_words, local_places, parse_body, place_of
-from lwm_cli.status_table import STYLES, stage_table
+from lwm_cli.status_table import STYLES, TrainingView, stage_table
+from lwm_cli.timeline import drawn, timeline
+from lwm_cli.why import explanation
+from lwm_operator.api.names import job_name
 from lwm_operator.api.status import Phase
 from lwm_operator.plan.formatting import duration
 
 COLUMNS = ("name", "stage", "phase", "step", "loss", "tok/s", "restarts", "reason", "age")
+WATCH_SECONDS = 2.0
+ENDED = (Phase.COMPLETE, Phase.FAILED, Phase.PAUSED)
 
 
-def show_status(target: str | None, as_json: bool, all_namespaces: bool, namespace: str | None, context: str | None) -> int:
-    """Print a table of trainings, or a training with its stages. Returns the exit code. Raises PlaceError."""
+def show_status(
+    target: str | None, as_json: bool, all_namespaces: bool, in_cluster: bool, namespace: str | None, context: str | None
+) -> int:
+    """Print a table of trainings, or a training with its stages. Returns the exit code. Raises PlaceError.
+
+    `in_cluster`: without a target, the trainings of the cluster are meant and not those of this machine.
+    """
     words = [*cluster_words(namespace, context), *(["--all-namespaces"] if all_namespaces else [])]
     if target is not None:
         bodies = [place_of(target, words).body()]
     else:
-        bodies = cluster_bodies(words) if words else [place.body() for place in local_places()]
+        bodies = cluster_bodies(words) if words or in_cluster else [place.body() for place in local_places()]
     if as_json:
         print(json.dumps(bodies[0] if target is not None else bodies, indent=1, ensure_ascii=False))
         return 0
@@ -36,6 +50,60 @@ def show_status(target: str | None, as_json: bool, all_namespaces: bool, namespa
         console.print()
         console.print(stage_table(training))
         console.print(Text(training.status.message))
+    return 0
+
+
+def watch_status(target: str, namespace: str | None, context: str | None) -> int:
+    """Show a training again and again until it ends or needs a person. Returns 0, or 1 where it failed or paused. Raises PlaceError."""
+    place = place_of(target, cluster_words(namespace, context))
+    with TrainingView(Console()) as view:
+        while True:
+            training = parse_body(place.body())
+            view.show(training)
+            if training.status.phase in ENDED:
+                return 0 if training.status.phase == Phase.COMPLETE else 1
+            time.sleep(WATCH_SECONDS)
+
+
+def explain(target: str, namespace: str | None, context: str | None) -> int:
+    """Print why the training is where it is. Returns the exit code. Raises PlaceError."""
+    training = parse_body(place_of(target, cluster_words(namespace, context)).body())
+    Console().print(explanation(training, target))
+    return 0
+
+
+def show_logs(
+    target: str, attempt: int | None, host: int | None, every: bool, lines: int, namespace: str | None, context: str | None
+) -> int:
+    """Print logs of attempts. Returns the exit code. Raises PlaceError and FileError."""
+    place = place_of(target, cluster_words(namespace, context))
+    training = parse_body(place.body())
+    for shown in logs_of(training, attempt, host, every):
+        reason = f", {shown.reason}" if shown.reason else ""
+        print(f"==> stage {shown.stage_name}, attempt {shown.attempt}, host {shown.host}{reason} <==")
+        try:
+            text = place.log(job_name(training.metadata.name, shown.stage, shown.attempt), shown.host, shown.pod, lines)
+        except PlaceError as error:
+            if not every:
+                raise
+            text = f"no log: {error}\n"
+        print(text, end="" if text.endswith("\n") else "\n")
+    return 0
+
+
+def show_timeline(target: str, png: Path | None, namespace: str | None, context: str | None) -> int:
+    """Print when attempts ran, and draw it into a file. Returns the exit code. Raises PlaceError, and CommandError without an attempt."""
+    training = parse_body(place_of(target, cluster_words(namespace, context)).body())
+    shown = timeline(training, datetime.now(UTC))
+    Console().print(drawn(shown))
+    if png is not None:
+        from lwm_cli.timeline_picture import draw_timeline
+
+        try:
+            draw_timeline(shown, training.metadata.name, png)
+        except OSError as error:
+            raise FileError(f"--png {png}: {error.strerror}: give a file that may be written") from error
+        print(png)
     return 0
 
 

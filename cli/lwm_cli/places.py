@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any, Protocol
 
 from lwm_cli.errors import PlaceError
 from lwm_cli.local.folder import RUNS, TRAINING, TrainingFolder, parse_stored
-from lwm_operator.api.names import KIND, PLURAL
+from lwm_cli.local.local_cluster import ATTEMPTS
+from lwm_operator.api.names import CONTAINER, KIND, PLURAL
 from lwm_operator.api.training import Training
 
 Body = dict[str, Any]
@@ -28,6 +30,9 @@ class Place(Protocol):
 
     def events(self) -> list[Body]:
         """Events in order of time, with time, type, reason, message and count."""
+
+    def log(self, job: str, host: int, pod: str | None, lines: int) -> str:
+        """The last lines of the log of a host of an attempt, whose Job and, where it is known, pod are named."""
 
     def hint(self) -> str:
         """What is still to do after a change of the spec; empty when it takes effect by itself."""
@@ -54,6 +59,16 @@ class FolderPlace:
     def events(self) -> list[Body]:
         return sorted(TrainingFolder(self.path).events(), key=lambda event: str(event["time"]))
 
+    def log(self, job: str, host: int, pod: str | None, lines: int) -> str:  # noqa: ARG002 - files are named by the Job
+        file = self.path / ATTEMPTS / job / f"{job}-{host}.log"
+        try:
+            with file.open(encoding="utf-8", errors="replace") as text:
+                return "".join(deque(text, lines))
+        except OSError as error:
+            raise PlaceError(
+                f"{file}: {error.strerror}: logs of failed attempts stay for failurePolicy.failedAttemptsHistoryLimit"
+            ) from error
+
     def hint(self) -> str:
         return "" if TrainingFolder(self.path).in_use else "no lwm train works on this folder: give its command again to go on"
 
@@ -76,6 +91,10 @@ class ClusterPlace:
         fields = f"--field-selector=regarding.kind={KIND},regarding.name={self.name}"
         items = kubectl("get", "events.v1.events.k8s.io", fields, "--output=json", *self.words)["items"]
         return sorted((_event(item) for item in items), key=lambda event: str(event["time"]))
+
+    def log(self, job: str, host: int, pod: str | None, lines: int) -> str:
+        labels = f"--selector=batch.kubernetes.io/job-name={job},batch.kubernetes.io/job-completion-index={host}"
+        return run_kubectl("logs", pod or labels, f"--container={CONTAINER}", f"--tail={lines}", *self.words)
 
     def hint(self) -> str:
         return ""
@@ -113,6 +132,11 @@ def parse_body(body: Body) -> Training:
 
 def kubectl(*words: str) -> Any:
     """The JSON that kubectl prints. Raises PlaceError."""
+    return json.loads(run_kubectl(*words))
+
+
+def run_kubectl(*words: str) -> str:
+    """What kubectl prints. Raises PlaceError."""
     if shutil.which("kubectl") is None:
         raise PlaceError("kubectl is not installed: it is needed for trainings in a cluster")
     try:
@@ -121,7 +145,7 @@ def kubectl(*words: str) -> Any:
         raise PlaceError(f"kubectl did not answer within {SECONDS} s") from error
     if done.returncode:
         raise PlaceError(done.stderr.strip() or f"kubectl ended with {done.returncode}")
-    return json.loads(done.stdout)
+    return done.stdout
 
 
 def _event(item: Body) -> Body:

@@ -13,6 +13,7 @@ from lwm_operator.api.training import Training
 
 LINE_SECONDS = 15.0
 """Seconds between two lines of progress without a terminal, while phase and reason stay the same."""
+BAR_WIDTH = 12
 STYLES = {"Complete": "green", "Running": "cyan", "Failed": "red", "Paused": "red", "Recovering": "yellow", "Suspended": "yellow"}
 
 
@@ -31,6 +32,7 @@ def stage_table(training: Training) -> Table:
     table.add_column("state", no_wrap=True)
     for name in ("step", "loss", "tokens/s", "checkpoint", "restarts"):
         table.add_column(name, justify="right")
+    table.add_column("progress", no_wrap=True)
     entries = {entry.name: entry for entry in training.status.stages}
     for stage in training.spec.stages:
         entry = entries.get(stage.name) or StageStatus(name=stage.name)
@@ -44,8 +46,15 @@ def stage_table(training: Training) -> Table:
             f"{float(entry.tokens_per_second):,.0f}" if entry.tokens_per_second else "",
             str(entry.committed_step or ""),
             str(entry.restarts),
+            bar(entry.step, stage.total_steps, STYLES.get(entry.state.value, "")),
         )
     return table
+
+
+def bar(done: int, total: int, style: str) -> Text:
+    """BAR_WIDTH characters, of which those for what is done are full."""
+    full = min(done * BAR_WIDTH // max(total, 1), BAR_WIDTH)
+    return Text("█" * full, style).append("░" * (BAR_WIDTH - full), "dim")
 
 
 class TrainingView:

@@ -7,7 +7,7 @@ from lwm_cli.commands.data import data
 from lwm_cli.commands.evaluate import evaluation
 from lwm_cli.commands.fit import fit
 from lwm_cli.commands.init import init
-from lwm_cli.commands.manage import events, resume, status, suspend
+from lwm_cli.commands.manage import events, logs, resume, status, suspend, timeline, why
 from lwm_cli.commands.report import report
 from lwm_cli.commands.sample import sample
 from lwm_cli.commands.serve import serve
@@ -43,5 +43,33 @@ def lwm() -> None:
     pass
 
 
-for command in (init, train, status, suspend, resume, events, sample, chat, serve, evaluation, report, fit, data, convert, vision):
+for command in (
+    init,
+    train,
+    status,
+    why,
+    logs,
+    timeline,
+    events,
+    suspend,
+    resume,
+    sample,
+    chat,
+    serve,
+    evaluation,
+    report,
+    fit,
+    data,
+    convert,
+    vision,
+):
     lwm.add_command(command)
+
+
+@click.group("kubectl lwm", cls=InGivenOrder, context_settings={"help_option_names": ["-h", "--help"]})
+def plugin() -> None:
+    """Look at trainings and steer them: in the cluster of kubectl's context by name, and in folders of lwm train."""
+
+
+for command in (status, why, logs, timeline, events, suspend, resume):
+    plugin.add_command(command)

@@ -27,6 +27,7 @@ def test_a_terminal_shows_a_table_of_stages(tmp_path: Path) -> None:
     text = console.export_text()
     assert "short        64  10,000  Running  5/12  2.5000     1,234" in text
     assert "longer      128  10,000  Pending   0/6" in text
+    assert "█" * 5 + "░" * 7 in text
     assert "Running · Training · step 5/12" in text
 
 
