@@ -194,7 +194,7 @@ def test_why_is_the_root_cause_with_what_to_do(calls: Path, target: str, capsys:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "printed"),
     [
         ([], "attempt 3, host 0, DataMissing <==\nthird\n"),
         (["--lines", "1"], "attempt 3, host 0, DataMissing <==\nthird\n"),
@@ -204,14 +204,14 @@ def test_why_is_the_root_cause_with_what_to_do(calls: Path, target: str, capsys:
     ],
 )
 def test_logs_are_those_of_the_host_that_failed_first(
-    folder: TrainingFolder, words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    folder: TrainingFolder, words: list[str], printed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for attempt, host, text in ((3, 0, "third\n"), (2, 1, "second\nlast of it\n"), (2, 0, "a peer\n")):
         file = folder.path / "attempts" / f"tiny-s1-a{attempt}" / f"tiny-s1-a{attempt}-{host}.log"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     assert main(["logs", "runs/tiny", *words]) == 0
-    assert capsys.readouterr().out == f"==> stage short, {told}"
+    assert capsys.readouterr().out == f"==> stage short, {printed}"
 
 
 def test_logs_of_a_cluster_are_those_of_the_pod_or_of_the_hosts_index(calls: Path, capsys: pytest.CaptureFixture[str]) -> None:
