@@ -20,7 +20,7 @@ class LogOf:
     pod: str | None
     """Name of the host's pod, where a root cause names it."""
     reason: str
-    """Of the root cause; empty where the attempt has none."""
+    """Reason of the root cause; empty where the attempt has none."""
 
 
 def logs_of(training: Training, attempt: int | None, host: int | None, every: bool) -> Iterator[LogOf]:
