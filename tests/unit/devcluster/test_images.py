@@ -55,11 +55,12 @@ def test_the_images_take_no_more_than_they_need() -> None:
 
 
 def test_the_trainers_image_has_the_server_with_all_that_it_imports() -> None:
-    copied = set(re.findall(r"cli/lwm_cli/(\w+)\.py", (REPOSITORY / "Dockerfile").read_text()))
+    files = re.findall(r"cli/lwm_cli/([\w/]+)\.py", (REPOSITORY / "Dockerfile").read_text())
+    copied = {file.replace("/", ".") for file in files}
     assert "serve" in copied
     # The folders of `lwm train`, which are asked for only where the operator is.
     needed = copied | {"local.folder"}
-    for name in copied:
+    for name in files:
         for node in ast.walk(ast.parse((REPOSITORY / "cli" / "lwm_cli" / f"{name}.py").read_text())):
             if isinstance(node, ast.ImportFrom) and node.module is not None:
                 package, _, module = node.module.partition(".")

@@ -90,7 +90,7 @@ def test_progress_of_a_newer_trainer_is_read_without_what_is_new() -> None:
     fields = progress.model_dump(mode="json", by_alias=True)
     newer = fields | {"mfu": 0.4, "final": fields["final"] | {"evaluation": {"loss": 2.5}}}
     assert parse_progress({"metadata": {"annotations": {"lwm.dev/progress": json.dumps(newer)}}}) == progress
-    in_a_new_phase = parse_progress({"metadata": {"annotations": {"lwm.dev/progress": json.dumps(newer | {"phase": "Evaluating"})}}})
+    in_a_new_phase = parse_progress({"metadata": {"annotations": {"lwm.dev/progress": json.dumps(newer | {"phase": "OfTheFuture"})}}})
     assert in_a_new_phase == progress.model_copy(update={"phase": Phase.TRAINING})
     older = {name: value for name, value in fields.items() if value is not None and name not in ("idleSeconds", "tokensSeen")}
     assert parse_progress({"metadata": {"annotations": {"lwm.dev/progress": json.dumps(older)}}}) == progress

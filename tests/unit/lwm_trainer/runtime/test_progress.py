@@ -157,6 +157,7 @@ def test_phases_commits_and_the_end_are_sent_at_once_steps_are_not(server: ApiSe
         "resumedFrom": 10,
         "committedStep": 11,
         "acceptedChanges": [],
+        "suites": [],
     }
     assert server.reports()[-1]["final"]["recordHash"] == "b" * 64
     assert server.reports()[-1]["phase"] == "Complete"
@@ -184,7 +185,13 @@ def test_a_preparation_s_lease_ends_with_the_store(server: ApiServer) -> None:
     assert body["spec"]["holderIdentity"] == "bible-d1-r0-0"
     assert Preparation.model_validate(server.reports()[0]) == Preparation()
     assert Preparation.model_validate(server.reports()[-1]) == report.now()
-    assert server.reports()[-1]["prepared"] == {"uri": "gs://lwm/runs/datasets/x", "documents": 3, "tokens": 40, "skipped": 0}
+    assert server.reports()[-1]["prepared"] == {
+        "uri": "gs://lwm/runs/datasets/x",
+        "documents": 3,
+        "tokens": 40,
+        "skipped": 0,
+        "questions": {},
+    }
 
 
 def test_failures_are_counted_logged_once_and_hold_nobody_up(server: ApiServer, capsys: pytest.CaptureFixture[str]) -> None:
