@@ -34,6 +34,7 @@ def by_device(mesh: jax.sharding.Mesh, axes: Axes, tile: int | None) -> TokenWis
     by_data = (*axes.rows, *axes.tokens)
     shards = mesh.shape[axes.ring] * mesh.shape[axes.ulysses]
     tokens = P(axes.rows, axes.tokens)
+    platform: str = mesh.devices.flat[0].platform
 
     def apply(function: Function, parameters: Parameters, x_BTD: Array, *, in_tiles: bool = False) -> Any:
         values = {name: parameter[...] for name, parameter in parameters.items()}
@@ -41,7 +42,7 @@ def by_device(mesh: jax.sharding.Mesh, axes: Axes, tile: int | None) -> TokenWis
 
         @partial(jax.shard_map, mesh=mesh, axis_names=set(by_data), in_specs=(partitions, tokens), out_specs=tokens)
         def own(values: dict[str, Array], x_BTD: Array) -> Any:
-            whole = {name: _gathered(value, partitions[name], by_data, x_BTD.dtype) for name, value in values.items()}
+            whole = {name: _gathered(value, partitions[name], by_data, x_BTD.dtype, platform) for name, value in values.items()}
             if tile is None or not in_tiles:
                 return function(whole, x_BTD)
             return _in_tiles(function, whole, x_BTD, tile // shards)
@@ -57,11 +58,11 @@ def _among(mesh_axes: tuple[str, ...], partition: P) -> P:
     return P(*(tuple(axis for axis in entry if axis in mesh_axes) or None for entry in entries))
 
 
-def _gathered(shard: Array, partition: P, by_data: tuple[str, ...], dtype: Any) -> Array:
+def _gathered(shard: Array, partition: P, by_data: tuple[str, ...], dtype: Any, platform: str) -> Array:
     """The whole of a parameter, of which one dimension is sharded over some of the axes. Over the others its gradients are summed, too."""
     (dimension, axes), *_ = [(number, entry) for number, entry in enumerate(partition) if entry]
     replicated = tuple(axis for axis in by_data if axis not in axes)
-    return gather(jax.lax.pcast(shard, replicated, to="varying"), axes, dimension, dtype)
+    return gather(jax.lax.pcast(shard, replicated, to="varying"), axes, dimension, dtype, platform=platform)
 
 
 def _in_tiles(function: Function, parameters: dict[str, Array], x_BTD: Array, tile: int) -> Array:

@@ -87,6 +87,13 @@ def test_tiles_add_no_collective_and_none_but_the_sums_over_tp_stands_in_their_l
 
 
 @pytest.mark.parametrize("tile", [None, 64])
+def test_no_program_for_cpus_scatters_a_sum_by_gloo_which_gets_it_wrong_now_and_then(tile: int | None) -> None:
+    collectives = Counter(COLLECTIVE.findall(compiled(tile).as_text()))
+    assert "reduce-scatter" not in collectives
+    assert collectives["all-to-all"] > 0, "it exchanges the parts instead"
+
+
+@pytest.mark.parametrize("tile", [None, 64])
 def test_gradients_of_a_bfloat16_computation_are_summed_over_the_devices_in_float32(tile: int | None) -> None:
     """What each of four devices contributes, bfloat16 holds; their sum, it does not."""
     share = 2.0**-9
