@@ -12,7 +12,7 @@ from lwm_trainer.sampling.row_arrays import Request
 from lwm_trainer.sampling.settings import MAX_SEED, Filters, Settings, SettingsError
 from lwm_trainer.serving.errors import ApiError, too_long, wrong_value
 from lwm_trainer.serving.message_content import Message, SpokenAnswers, conversation
-from lwm_trainer.serving.request_body import Fields, only
+from lwm_trainer.serving.request_body import Fields, given_fields, only
 
 if TYPE_CHECKING:
     from lwm_trainer.serving.vision_media import VisionMedia
@@ -93,7 +93,7 @@ def chat_requests(
     seed = secrets.randbelow(MAX_SEED + 1) if chat.seed is None else chat.seed
     settings = Settings(
         max_tokens=min(defaults.max_tokens, context - prompt.length) if most is None else most,
-        text=replace(defaults.text, **_given(chat, "temperature", "top_p", "top_k", "min_p")),
+        text=replace(defaults.text, **given_fields(chat, "temperature", "top_p", "top_k", "min_p")),
         vision=defaults.vision,
         stop=(*conversations.stop, *_stops(chat)),
         stop_ids=(generator.vocabulary.end_id,),
@@ -130,7 +130,3 @@ def require_model(given: str, model: str) -> None:
 
 def _stops(chat: ChatRequest) -> list[str]:
     return [chat.stop] if isinstance(chat.stop, str) else chat.stop or []
-
-
-def _given(chat: ChatRequest, *names: str) -> dict[str, Any]:
-    return {name: value for name in names if (value := getattr(chat, name)) is not None}

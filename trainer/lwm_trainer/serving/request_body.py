@@ -24,6 +24,11 @@ class Fields(pydantic.BaseModel):
         return {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
 
 
+def given_fields(fields: Fields, *names: str) -> dict[str, Any]:
+    """Those of the named fields that the request has."""
+    return {name: value for name in names if (value := getattr(fields, name)) is not None}
+
+
 def only(*possible: Any) -> pydantic.AfterValidator:
     """A parameter of OpenAI's API that has only these values with this server."""
 

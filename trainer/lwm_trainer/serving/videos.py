@@ -1,19 +1,16 @@
 """The body of `/v1/videos`: what it may say, and the prompt and settings that it becomes."""
 
-import secrets
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import Field
 
 from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.row_arrays import Request
-from lwm_trainer.sampling.settings import MAX_SEED, Filters, Settings, SettingsError
-from lwm_trainer.serving.chat_request import require_model
+from lwm_trainer.sampling.settings import Filters, Settings, SettingsError
+from lwm_trainer.serving.drawing_request import DrawingRequest
 from lwm_trainer.serving.errors import ApiError, wrong_value
 from lwm_trainer.serving.form_body import Upload
-from lwm_trainer.serving.images import require_guidance_possible, require_size
 from lwm_trainer.serving.request_body import Fields
 from lwm_trainer.vision.media.sampling import Sampling
 
@@ -33,21 +30,12 @@ class InputReference(Fields):
     video_url: str | None = None
 
 
-class VideosRequest(Fields):
-    """What a client may say. `frames` and what follows it are no part of OpenAI's API."""
+class VideosRequest(DrawingRequest):
+    """What a client may say. `frames` is no part of OpenAI's API."""
 
-    model: str
-    prompt: str
     seconds: str | None = None
-    size: str = "auto"
     input_reference: InputReference | None = None
     frames: int | None = Field(None, ge=1)
-    seed: int | None = Field(None, ge=0, le=MAX_SEED)
-    temperature: float | None = Field(None, ge=0)
-    top_k: int | None = Field(None, ge=0)
-    top_p: float | None = Field(None, gt=0, le=1)
-    min_p: float | None = Field(None, ge=0, le=1)
-    guidance: float = Field(1.0, ge=0)
 
 
 class VideoPlan(NamedTuple):
@@ -79,23 +67,19 @@ def plan_video(
     rows: int,
 ) -> VideoPlan:
     """The request of a clip; `template` is the text of the prompt around `{prompt}`. Raises ApiError."""
-    require_model(video.model, model)
-    require_size(video.size, media)
-    require_guidance_possible(video.guidance, rows)
+    video.require_possible(media, model, rows)
     frames = _frames(video, media.frames_per_second)
     vocabulary = generator.vocabulary
     room = generator.context_length // vocabulary.grammar.frame_tokens
     given = _reference(video.input_reference, upload, media, max(room - frames, 0))
     settings = Settings(
         max_tokens=frames * vocabulary.grammar.frame_tokens + len(vocabulary.grammar.closing),
-        vision=replace(
-            filters, **{name: value for name in ("temperature", "top_k", "top_p", "min_p") if (value := getattr(video, name)) is not None}
-        ),
+        vision=video.filters(filters),
         guidance=video.guidance,
         min_frames=len(given) + frames,
         max_frames=len(given) + frames,
         only_vision=True,
-        seed=secrets.randbelow(MAX_SEED + 1) if video.seed is None else video.seed,
+        seed=video.seed_or_random(),
     )
     try:
         request = Request(vocabulary.prompt(template.replace("{prompt}", video.prompt), opened=given), settings)
