@@ -2,11 +2,12 @@
 
 import json
 
+from lwm_trainer.data.encoding.chat import SYSTEM
 from quickstart.sample_pictures import CLIPS, PICTURES, clips, picture_file
 from quickstart.sample_texts import chat_lines
 from quickstart.storage import VISION_TOKENIZER, small_objects
 
-PREFIX = "You are a helpful assistant. USER:"
+PREFIX = f"{SYSTEM} USER:"
 """How LWM's chats begin."""
 DRAW, QUESTION = "Draw {caption}.", "What is this?"
 """What a user of the page says to have a picture, and to have it named."""

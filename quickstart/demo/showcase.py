@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,10 +69,8 @@ def run_directions(run: Path, data: Path, tokenizer: Path, out: Path) -> int:
 def write_begin(clip: Path, tokenizer: Path, folder: Path) -> Path:
     """Write the clip's first frame, and its first frames as a clip without loss, into `folder`, which is returned."""
     media = GenerationMedia.load(str(tokenizer), FRAMES_PER_SECOND, None)
-    with clip.open("rb") as file:
-        frames = list(islice(read_media(file, clip.name, media.tokenizer.config.image_size, media.sampling), GIVEN))
     folder.mkdir(parents=True, exist_ok=True)
-    first, *others = map(Image.fromarray, frames)
+    first, *others = map(Image.fromarray, read_frames(media, clip)[:GIVEN])
     first.save(folder / "1.png")
     first.save(folder / f"{GIVEN}.webp", save_all=True, append_images=others, duration=FRAME_MILLISECONDS, lossless=True)
     return folder
@@ -98,20 +95,17 @@ def picture_sheet(generator: Generator, media: GenerationMedia, data: Path, file
     true_codes = [media.encode(str(files / name)) for name in PICTURES]
     drawn_codes = draw(generator, list(PICTURES.values()))
     rows = [
-        [crop(files / name, media.tokenizer.config.image_size) for name in PICTURES],
+        [read_frames(media, files / name)[0] for name in PICTURES],
         *([media.tokenizer.decode(np.array(codes))[0] for codes in each] for each in (true_codes, drawn_codes)),
     ]
     save_sheet(rows, list(PICTURES.values()), file)
     return float(np.mean(np.array(true_codes) == np.array(drawn_codes)))
 
 
-def crop(file: Path, side: int) -> Pixels:
-    """The picture's middle square, of `side` pixels."""
-    with Image.open(file) as opened:
-        picture = opened.convert("RGB")
-    edge = min(picture.size)
-    left, top = (picture.width - edge) / 2, (picture.height - edge) / 2
-    return np.asarray(picture.resize((side, side), Image.Resampling.BOX, (left, top, left + edge, top + edge)))
+def read_frames(media: GenerationMedia, file: Path) -> list[Pixels]:
+    """The frames of a picture or a short clip, as the tokenizer gets them."""
+    with file.open("rb") as opened:
+        return list(read_media(opened, file.name, media.tokenizer.config.image_size, media.sampling))
 
 
 def save_sheet(rows: Sequence[Sequence[Pixels]], captions: Sequence[str], file: Path) -> None:
@@ -132,11 +126,8 @@ def save_sheet(rows: Sequence[Sequence[Pixels]], captions: Sequence[str], file: 
 
 def clip_sheet(media: GenerationMedia, clip: Path, continued: Path, file: Path) -> None:
     """Write the true clip beside the continued one as a GIF."""
-    size = media.tokenizer.config.image_size
     frames = []
-    with clip.open("rb") as true_file, continued.open("rb") as made_file:
-        true, made = (read_media(each, str(each.name), size, media.sampling) for each in (true_file, made_file))
-        for pair in zip(true, made, strict=False):
-            both = Image.fromarray(np.concatenate(pair, axis=1))
-            frames.append(both.resize((2 * SCALE * both.width, 2 * SCALE * both.height), Image.Resampling.NEAREST))
+    for pair in zip(read_frames(media, clip), read_frames(media, continued), strict=False):
+        both = Image.fromarray(np.concatenate(pair, axis=1))
+        frames.append(both.resize((2 * SCALE * both.width, 2 * SCALE * both.height), Image.Resampling.NEAREST))
     frames[0].save(file, save_all=True, append_images=frames[1:], duration=FRAME_MILLISECONDS, loop=0)
