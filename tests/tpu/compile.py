@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,8 @@ from lwm_trainer.fit.compile.hlo import HloProgram
 from lwm_trainer.parallel.mesh import RING_AXES as AXES
 from lwm_trainer.ring.attention import ring_attention
 from lwm_trainer.ring.kernels.choose import choose_backend
+from support.tpu_programs import TpuProgram
+from support.tpu_programs import compiled as compiled_for
 from tpu import overlap
 
 
@@ -50,7 +52,7 @@ ALL = [
 """Those in the middle: 1M tokens, with more keys than one call takes, and without a Ulysses group; rows side by side, and one by one."""
 
 
-def compiled(case: Case) -> jax.stages.Compiled:
+def compiled(case: Case) -> TpuProgram:
     """The attention of one layer and its gradients."""
     mesh = topology.mesh(case.slice, ring=case.ring, ulysses=case.ulysses, tp=case.tp)
     rows = case.rows * mesh.shape["dp"]
@@ -65,7 +67,7 @@ def compiled(case: Case) -> jax.stages.Compiled:
 
     places = [array(rows, case.length, dtype="int32")] * 2
     q, k = (array(rows, case.length, heads, case.width) for heads in (case.heads, case.key_heads))
-    return jax.jit(attention).lower(*places, q, k, k, q).compile()
+    return compiled_for(jax.jit(attention).lower(*places, q, k, k, q), mesh)
 
 
 def main() -> int:
@@ -75,9 +77,8 @@ def main() -> int:
         start = time.monotonic()
         try:
             program = compiled(case)
-            faults = overlap.broken(HloProgram(program.as_text() or ""), case.ring, {"bfloat16": "bf16", "float32": "f32"}[case.dtype])
-            analysis: Any = program.memory_analysis()
-            memory = f"{analysis.temp_size_in_bytes / 2**20:7.0f} MiB"
+            faults = overlap.broken(HloProgram(program.text), case.ring, {"bfloat16": "bf16", "float32": "f32"}[case.dtype])
+            memory = f"{program.temp_bytes / 2**20:7.0f} MiB"
         except Exception as error:  # one of many, all are to be seen
             faults, memory = [f"{type(error).__name__}: {str(error)[:400]}"], "      -    "
         print(f"{time.monotonic() - start:5.1f} s  {memory}  {' '.join(map(str, case))}  {'; '.join(faults) or 'overlapped'}", flush=True)

@@ -1,4 +1,5 @@
-"""The environment of libtpu, before anything can load it. Programs for TPUs are always compiled: no process here could load them."""
+"""The environment of libtpu, before anything can load it. JAX keeps no programs for TPUs, because no process here could load
+them; support.tpu_programs keeps what tests read of them."""
 
 import jax
 

@@ -18,6 +18,7 @@ from lwm_trainer.parallel.mesh import AXIS_NAMES
 from lwm_trainer.step.batch import abstract_batch
 from lwm_trainer.step.train_step import make_program
 from support.builders import a_run, tpus
+from support.tpu_programs import compiled
 
 LAYERS, WIDTH, INNER, HEAD_DIM, VOCABULARY = 4, 2048, 4096, 128, 256
 LAYER = 4 * WIDTH * WIDTH + 3 * WIDTH * INNER
@@ -63,8 +64,8 @@ def step_collectives(case: Case) -> tuple[CollectiveTraffic, ...]:
     mesh = topology.mesh_of(run.mesh, 1, case.slice)
     program = make_program(run, mesh)
     step = cast("Any", program.train_step)
-    compiled = step.lower(program.abstract_state, abstract_batch(run, program.batch_sharding)).compile()
-    return collective_traffic(HloProgram(compiled.as_text() or ""), {name: mesh.shape[name] for name in AXIS_NAMES})
+    lowered = step.lower(program.abstract_state, abstract_batch(run, program.batch_sharding))
+    return collective_traffic(HloProgram(compiled(lowered, mesh).text), {name: mesh.shape[name] for name in AXIS_NAMES})
 
 
 def broken(traffic: Iterable[CollectiveTraffic], shards: int) -> list[str]:

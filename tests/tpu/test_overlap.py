@@ -15,25 +15,26 @@ from lwm_trainer.ring.kernels import softmax
 from lwm_trainer.ring.kernels.protocol import Shard
 from lwm_trainer.ring.kernels.softmax import OnlineSoftmax
 from lwm_trainer.ring.kernels.splash import Splash
+from support import tpu_programs
 from tpu import overlap
 from tpu.compile import SAMPLE, Case, compiled
 
 
 @pytest.mark.parametrize("case", SAMPLE, ids=lambda case: f"{case.slice}-ring{case.ring}-ulysses{case.ulysses}")
 def test_permutes_hide_behind_attention(case: Case) -> None:
-    assert overlap.broken(HloProgram(compiled(case).as_text() or ""), case.ring) == []
+    assert overlap.broken(HloProgram(compiled(case).text), case.ring) == []
 
 
 @pytest.mark.soak
 def test_two_shards_of_half_a_million_tokens_have_room_for_their_visits() -> None:
     """A list of all their blocks would take 1.25 of the 1.00 MiB of a core's scalar memory."""
     case = Case("v5p:2x2x1", 2, tp=2, length=1 << 20, heads=2, key_heads=2)
-    assert overlap.broken(HloProgram(compiled(case).as_text() or ""), case.ring) == []
+    assert overlap.broken(HloProgram(compiled(case).text), case.ring) == []
 
 
 def test_a_ring_that_sends_float32_keys_is_told() -> None:
     case = SAMPLE[1]._replace(dtype="float32", length=8192)
-    faults = overlap.broken(HloProgram(compiled(case).as_text() or ""), case.ring)
+    faults = overlap.broken(HloProgram(compiled(case).text), case.ring)
     assert any("in the loops travel" in fault for fault in faults), faults
 
 
@@ -63,7 +64,8 @@ def program(*, late: bool, hops: int | None) -> HloProgram:
     )
     ranges = [array(places, 1, 8192, dtype="int32")] * 2
     shards = array(queries, 1, 2, 2, 8192, 128), *[array(keys, 1, 2, 8192, 128)] * 2
-    return HloProgram(jax.jit(mapped).lower(array(P(), dtype="int32"), *ranges, *shards).compile().as_text() or "")
+    lowered = jax.jit(mapped).lower(array(P(), dtype="int32"), *ranges, *shards)
+    return HloProgram(tpu_programs.compiled(lowered, mesh).text)
 
 
 def test_a_permute_after_the_attention_is_told() -> None:
