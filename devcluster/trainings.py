@@ -14,6 +14,8 @@ from lwm_trainer.config import PROGRESS_ANNOTATION, STEP_LINE_PREFIX
 from tools.kubectl import CommandError, Kubectl
 
 BUCKET = "e2e"
+RUNS = "runs"
+"""The folder of all checkpoints in a bucket."""
 EVERY = 20
 PAST_A_SAVE = 3
 """Steps beyond a multiple of EVERY at which something happens: those at least run again."""
@@ -38,7 +40,7 @@ def manifest(name: str, bucket: str = BUCKET, **changes: Any) -> dict[str, Any]:
             "tokenizer": {"uri": f"gs://{bucket}/tokenizer/tokenizer.json"},
             "datasets": [{"name": "books", "kind": "text", "source": {"uri": f"gs://{bucket}/books"}}],
             "checkpoint": {
-                "uri": f"gs://{bucket}/runs",
+                "uri": f"gs://{bucket}/{RUNS}",
                 "endpoint": "http://fake-gcs.lwm-storage.svc:4443",
                 "saveIntervalSteps": EVERY,
                 "maxToKeep": 2,

@@ -5,11 +5,13 @@ is allowed locally and fails with `CI=true`.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +31,8 @@ class Layer:
     commands: tuple[Command, ...]
     on_cluster: bool = False
     """Whether it needs the embedded cluster."""
+    in_background: bool = False
+    """Whether it only computes: it runs at the lowest priority beside the layers after it, in the time that these wait."""
 
 
 def _pytest(*arguments: str) -> Command:
@@ -51,11 +55,11 @@ CHECK = (
     Layer("fast tests", (_pytest("-n", "2", "-m", "not slow", "tests/unit"),)),
 )
 REST = (
-    Layer("slow unit tests", (_pytest("-n", "2", "-m", "slow", "tests/unit"),)),
-    Layer("random histories", ([PYTHON, "-m", "simulation.soak"],)),
-    Layer("kernels", (_pytest(*BOTH_CORES, "tests/kernels"),)),
-    Layer("TPU compiler", (_pytest(*BOTH_CORES, "-m", "not soak", "tests/tpu"),)),
     Layer("several processes", (_pytest(*BOTH_CORES, "tests/processes"),)),
+    Layer("slow unit tests", (_pytest("-n", "2", "-m", "slow", "tests/unit"),), in_background=True),
+    Layer("random histories", ([PYTHON, "-m", "simulation.soak"],), in_background=True),
+    Layer("kernels", (_pytest(*BOTH_CORES, "tests/kernels"),), in_background=True),
+    Layer("TPU compiler", (_pytest(*BOTH_CORES, "-m", "not soak", "tests/tpu"),), in_background=True),
     Layer("cluster up", (_cluster("up"),), on_cluster=True),
     Layer("images", (_cluster("load-image"),), on_cluster=True),
     Layer("API server", (_pytest(*BOTH_CORES, "tests/api"),), on_cluster=True),
@@ -70,17 +74,20 @@ SUITES = {"check": CHECK, "all": CHECK + REST}
 class Report:
     """What became of the layers of a suite."""
 
-    minutes: dict[str, float]
-    failed: str | None
-    """The layer at which the suite stopped."""
-    not_run: dict[str, str]
+    minutes: dict[str, float] = field(default_factory=dict)
+    """Of each layer that has ended. Layers in the background overlap with others."""
+    failed: list[str] = field(default_factory=list)
+    """The layers that ended the suite."""
+    not_run: dict[str, str] = field(default_factory=dict)
     """The reason for each layer that was left out."""
+    together: float = 0.0
+    """Minutes from the beginning to the end."""
 
     def text(self) -> str:
         """The table that ends a run."""
         lines = ["minutes"]
-        for name, taken in (self.minutes | {"together": sum(self.minutes.values())}).items():
-            lines.append(f"  {taken:5.1f}  {name}{'  FAILED' if name == self.failed else ''}")
+        lines += [f"  {taken:5.1f}  {name}{'  FAILED' if name in self.failed else ''}" for name, taken in self.minutes.items()]
+        lines.append(f"  {self.together:5.1f}  together")
         lines += [f"not run: {name}: {reason}" for name, reason in self.not_run.items()]
         return "\n".join(lines)
 
@@ -88,33 +95,103 @@ class Report:
         return 1 if self.failed or (ci and self.not_run) else 0
 
 
-def run_suite(layers: Sequence[Layer], run: Callable[[Command], int], cluster_obstacle: Callable[[], str | None]) -> Report:
+class Programs:
+    """Runs the commands of layers as processes of this machine."""
+
+    def __init__(self) -> None:
+        self._background: subprocess.Popen[str] | None = None
+        self._stopped = False
+
+    def run(self, command: Command) -> int:
+        """Returns the exit code; the output goes where ours does."""
+        return subprocess.run(command, cwd=ROOT, env=self._environment(), check=False).returncode
+
+    def run_in_background(self, command: Command) -> tuple[int, str]:
+        """Run at the lowest priority; returns the exit code and the output."""
+        if self._stopped:
+            return 1, ""
+        # A session is scheduled as one group, whose priority counts first.
+        lowest = 'echo 19 > /proc/self/autogroup 2> /dev/null; exec nice -n 19 "$@"'
+        with subprocess.Popen(
+            ["sh", "-c", lowest, "sh", *command],
+            cwd=ROOT,
+            env=self._environment(),
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as self._background:
+            output, _ = self._background.communicate()
+        return self._background.returncode, output
+
+    def stop_background(self) -> None:
+        """End what runs in the background; nothing more is started there."""
+        self._stopped = True
+        if self._background is not None and self._background.poll() is None:
+            os.killpg(self._background.pid, signal.SIGTERM)
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONUNBUFFERED": "1"}
+
+
+def run_suite(layers: Sequence[Layer], programs: Programs, cluster_obstacle: Callable[[], str | None]) -> Report:
     """Run layer after layer and stop at the first that fails.
 
-    `run` returns a command's exit code. `cluster_obstacle` says why this machine cannot run the embedded cluster, None where it can; it
-    is asked at the first layer that needs the cluster.
+    Layers in the background run one after the other beside those that come later; what they print comes between two layers in front.
+    `cluster_obstacle` says why this machine cannot run the embedded cluster, None where it can; it is asked at the first layer
+    that needs the cluster.
     """
-    report = Report({}, None, {})
+    report = Report()
+    began = time.monotonic()
     obstacle: str | None = None
     checked = False
-    for layer in layers:
-        if layer.on_cluster and not checked:
-            obstacle, checked = cluster_obstacle(), True
-        if layer.on_cluster and obstacle is not None:
-            report.not_run[layer.name] = obstacle
-            continue
-        print(f"== {layer.name}", flush=True)
-        start = time.monotonic()
-        passed = all(run(command) == 0 for command in layer.commands)
-        report.minutes[layer.name] = (time.monotonic() - start) / 60
-        if not passed:
-            report.failed = layer.name
-            break
+    with ThreadPoolExecutor(1) as pool:
+        background: list[tuple[Layer, Future[tuple[bool, str, float]]]] = []
+
+        def print_ended(*, wait: bool = False) -> None:
+            while background and not report.failed and (wait or background[0][1].done()):
+                layer, future = background.pop(0)
+                passed, output, minutes = future.result()
+                print(f"== {layer.name}, in the background\n{output.rstrip()}", flush=True)
+                report.minutes[layer.name] = minutes
+                report.failed += [] if passed else [layer.name]
+
+        try:
+            for layer in layers:
+                if layer.in_background:
+                    background.append((layer, pool.submit(_run_behind, layer, programs)))
+                    continue
+                if layer.on_cluster and not checked:
+                    obstacle, checked = cluster_obstacle(), True
+                if layer.on_cluster and obstacle is not None:
+                    report.not_run[layer.name] = obstacle
+                    continue
+                print(f"== {layer.name}", flush=True)
+                start = time.monotonic()
+                passed = all(programs.run(command) == 0 for command in layer.commands)
+                report.minutes[layer.name] = (time.monotonic() - start) / 60
+                report.failed += [] if passed else [layer.name]
+                print_ended()
+                if report.failed:
+                    break
+            print_ended(wait=True)
+        finally:
+            programs.stop_background()
+    report.not_run |= {layer.name: "another layer failed" for layer, _ in background}
+    report.together = (time.monotonic() - began) / 60
     return report
 
 
-def _run(command: Command) -> int:
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONUNBUFFERED": "1"}, check=False).returncode
+def _run_behind(layer: Layer, programs: Programs) -> tuple[bool, str, float]:
+    """Whether the layer passed, what it printed, and its minutes."""
+    start = time.monotonic()
+    outputs: list[str] = []
+    for command in layer.commands:
+        code, output = programs.run_in_background(command)
+        outputs.append(output)
+        if code != 0:
+            return False, "".join(outputs), (time.monotonic() - start) / 60
+    return True, "".join(outputs), (time.monotonic() - start) / 60
 
 
 def _cluster_obstacle() -> str | None:
@@ -125,7 +202,7 @@ def _cluster_obstacle() -> str | None:
 
 
 def main(suite: str) -> int:
-    report = run_suite(SUITES[suite], _run, _cluster_obstacle)
+    report = run_suite(SUITES[suite], Programs(), _cluster_obstacle)
     print(f"\n{report.text()}")
     return report.exit_code(ci=os.environ.get("CI", "").lower() in ("1", "true"))
 

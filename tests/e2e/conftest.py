@@ -9,7 +9,8 @@ import pytest
 
 from devcluster import installation, lifecycle
 from devcluster.paths import DEFAULT_NAME, Cluster
-from devcluster.trainings import BUCKET, manifest
+from devcluster.trainings import BUCKET, RUNS, manifest
+from e2e import kept_programs
 from e2e.persistent_volume import Offer, volume_offers
 from quickstart import external
 from quickstart.options import parse
@@ -67,11 +68,14 @@ def kubectl(
         embedded = request.getfixturevalue("cluster")
         installation.install_operator(embedded, *built)
         upload(small_objects(), BUCKET, embedded.storage_url)
+        kept_programs.put(BUCKET, RUNS, embedded.storage_url)
 
-    if not options.context:  # each worker reads the bucket itself
-        use_endpoint(request.getfixturevalue("cluster").storage_url)
+    storage_url = None if options.context else request.getfixturevalue("cluster").storage_url
+    use_endpoint(storage_url)  # each worker reads the bucket itself
     with shared(run_folder, "operator", prepare), installation.fresh_namespace(admin, "e2e") as inside:
         yield inside
+    if storage_url is not None:
+        kept_programs.keep(storage_url)
 
 
 @pytest.fixture(scope="session")

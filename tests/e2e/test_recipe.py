@@ -22,6 +22,7 @@ from devcluster.trainings import (
     wait_for_complete,
     wait_past_commit,
 )
+from e2e import kept_programs
 from lwm_trainer.config import RunConfig
 from quickstart.learning_check import hashes_of
 from quickstart.options import EXAMPLE
@@ -32,8 +33,8 @@ from tools.kubectl import Kubectl
 
 pytestmark = pytest.mark.embedded
 NAME = "recipe"
-FOLDER = "recipe-data"
-"""Folder of the bucket for this test's data: the books of other tests stay as they are."""
+FOLDER, RUNS = "recipe-data", "recipe-data/runs"
+"""Folders of the bucket for this test's data: the books of other tests stay as they are."""
 WORKER = 1
 PREPARATION, VICTIM = f"{NAME}-d1-r0", f"{NAME}-s3-a1"
 FEW = 8
@@ -49,7 +50,7 @@ def recipe() -> Manifest:
     spec = training["spec"]
     for place in (spec["tokenizer"], *(dataset["source"] for dataset in spec["datasets"])):
         place["uri"] = place["uri"].replace("gs://lwm/", f"gs://{BUCKET}/{FOLDER}/")
-    spec["checkpoint"]["uri"] = f"gs://{BUCKET}/{FOLDER}/runs"
+    spec["checkpoint"]["uri"] = f"gs://{BUCKET}/{RUNS}"
     return training
 
 
@@ -65,6 +66,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(kubectl: Kubectl, cluster: Cluster) -> Story:
+    kept_programs.put(BUCKET, RUNS, cluster.storage_url)
     upload({f"{FOLDER}/{name}": content for name, content in recipe_objects().items()}, BUCKET, cluster.storage_url)
     kubectl.apply(recipe())
     worker = until(lambda: pod_of(kubectl, PREPARATION, WORKER), SECONDS, "a worker prepares the books")

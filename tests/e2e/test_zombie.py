@@ -9,6 +9,7 @@ import pytest
 from devcluster import faults, pods
 from devcluster.paths import Cluster
 from devcluster.trainings import (
+    RUNS,
     SECONDS,
     committed_step,
     final_hashes,
@@ -22,6 +23,7 @@ from devcluster.trainings import (
     wait_for_complete,
     wait_past_commit,
 )
+from e2e import kept_programs
 from quickstart.storage import small_objects, upload
 from tools.kubectl import Kubectl
 
@@ -58,6 +60,7 @@ class Story:
 def story(kubectl: Kubectl, cluster: Cluster) -> Story:
     one, two = cluster.nodes
     upload(small_objects(), BUCKET, cluster.storage_url)
+    kept_programs.put(BUCKET, RUNS, cluster.storage_url)
     kubectl.apply(alone("still", one.name))
     kubectl.apply(alone("undead", two.name))
     wait_past_commit(kubectl, "undead-s1-a1", settled=True)
