@@ -135,12 +135,12 @@ def kubectl(*words: str) -> Any:
     return json.loads(run_kubectl(*words))
 
 
-def run_kubectl(*words: str) -> str:
-    """What kubectl prints. Raises PlaceError."""
+def run_kubectl(*words: str, text: str | None = None) -> str:
+    """What kubectl prints, given `text` on its standard input. Raises PlaceError."""
     if shutil.which("kubectl") is None:
         raise PlaceError("kubectl is not installed: it is needed for trainings in a cluster")
     try:
-        done = subprocess.run(["kubectl", *words], capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(["kubectl", *words], input=text, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise PlaceError(f"kubectl did not answer within {SECONDS} s") from error
     if done.returncode:

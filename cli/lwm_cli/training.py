@@ -22,21 +22,45 @@ from lwm_operator.plan.stage_status import stage_entries
 from lwm_operator.plan.validation.validate import validate
 from lwm_trainer.config import RunConfig
 
+Edit = Callable[[MappingNode], None]
+LocalPath = Callable[[str], str | None]
 
-def load(file: Path, edit: Callable[[MappingNode], None] | None = None, local_path: Callable[[str], str | None] | None = None) -> Training:
+
+def load(file: Path, edit: Edit | None = None, local_path: LocalPath | None = None) -> Training:
     """Load and validate the file, as strictly as `kubectl apply` and the operator do.
 
     `edit` changes the object before it is read; what it puts there is on line 0. `local_path` as in `parse_training`.
 
     Raises FileError, which names file, line and field, unless the file has exactly one LWMTraining, and the operator would accept that.
     """
+    return load_object(file, edit, local_path)[0]
+
+
+def load_object(file: Path, edit: Edit | None = None, local_path: LocalPath | None = None) -> tuple[Training, dict[str, Any]]:
+    """Load and validate the file as `load` does: the training, and the object as it stands in the file. Raises FileError."""
     try:
-        roots = documents(file.read_text(encoding="utf-8-sig"))
-        kinds = [_root_fields(root) for root in roots]
+        return parse_text(file.read_text(encoding="utf-8-sig"), str(file), edit, local_path)
     except OSError as error:
         raise FileError(f"{file}: {error.strerror}: give the file of an {KIND}") from error
     except UnicodeDecodeError as error:
         raise FileError(f"{file} is not YAML: {error}") from error
+
+
+def place_in_file(file: str, line: int) -> str:
+    """Where in a file something is wrong; line 0: an option has put it there."""
+    return f"{file}:{line}" if line else f"{file}, changed by an option"
+
+
+def parse_text(
+    text: str, file: str, edit: Edit | None, local_path: LocalPath | None, place: Callable[[str, int], str] = place_in_file
+) -> tuple[Training, dict[str, Any]]:
+    """Parse and validate the text of a file as `load` does. `place` makes of its name and a line the words that begin an error.
+
+    Raises FileError.
+    """
+    try:
+        roots = documents(text)
+        kinds = [_root_fields(root) for root in roots]
     except YamlError as error:
         raise FileError(f"{file}{'' if error.line is None else f':{error.line}'} is not YAML: {error}") from error
     root = _only_training(file, roots, kinds)
@@ -45,7 +69,7 @@ def load(file: Path, edit: Callable[[MappingNode], None] | None = None, local_pa
     reader = StrictReader()
     body = reader.read(root)
     if reader.errors:
-        raise FileError("\n".join(f"{_place(file, line)}: {sentence}" for line, sentence in sorted(reader.errors)))
+        raise FileError("\n".join(f"{place(file, line)}: {sentence}" for line, sentence in sorted(reader.errors)))
     try:
         training = parse_training(_with_server_defaults(body), local_path=local_path)
     except pydantic.ValidationError as error:
@@ -53,17 +77,13 @@ def load(file: Path, edit: Callable[[MappingNode], None] | None = None, local_pa
         # pydantic counts the valid items of a list: too few is an error of its own only where no item is wrong.
         own = [each for each in error.errors() if not any(each["loc"] == path[: len(each["loc"])] != path for path in paths)]
         lines = sorted((reader.line_of(each["loc"]), dotted(each["loc"]), each["msg"]) for each in own)
-        raise FileError("\n".join(f"{_place(file, line)}: {path}: {message}" for line, path, message in lines)) from error
+        raise FileError("\n".join(f"{place(file, line)}: {path}: {message}" for line, path, message in lines)) from error
     # What the API server would say comes first, then the operator's own words, which often name the fix more exactly.
     wrong = [(reader.line_of(path), f"{dotted(path)}: {message}") for path, message in rule_errors(body)]
     wrong += [(reader.line_of(path_in(body, sentence)), sentence) for sentence in validate(training.spec)]
     if wrong:
-        raise FileError("\n".join(f"{_place(file, line)}: {sentence}" for line, sentence in sorted(wrong, key=lambda each: each[0])))
-    return training
-
-
-def _place(file: Path, line: int) -> str:
-    return f"{file}:{line}" if line else f"{file}, changed by an option"
+        raise FileError("\n".join(f"{place(file, line)}: {sentence}" for line, sentence in sorted(wrong, key=lambda each: each[0])))
+    return training, body
 
 
 def _root_fields(root: Node) -> dict[str, tuple[object, int]]:
@@ -77,7 +97,7 @@ def _root_fields(root: Node) -> dict[str, tuple[object, int]]:
     }
 
 
-def _only_training(file: Path, roots: list[Node], kinds: list[dict[str, tuple[object, int]]]) -> MappingNode:
+def _only_training(file: str, roots: list[Node], kinds: list[dict[str, tuple[object, int]]]) -> MappingNode:
     """The document of the one LWMTraining. Raises FileError."""
     trainings = [(root, fields) for root, fields in zip(roots, kinds, strict=True) if fields.get("kind", ("", 0))[0] == KIND]
     if len(trainings) != 1:

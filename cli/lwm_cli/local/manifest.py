@@ -54,11 +54,17 @@ def checkpoints_below(folder: Path) -> list[Edit]:
 
 
 def _load(file: Path, edits: Sequence[Edit]) -> Training:
+    return load(file, all_of(edits), path_reader(file.parent))
+
+
+def all_of(edits: Sequence[Edit]) -> Callable[[MappingNode], None]:
+    """One change that makes every edit, in order."""
+
     def edit(root: MappingNode) -> None:
         for each in edits:
             apply_edit(root, each)
 
-    return load(file, edit, path_reader(file.parent))
+    return edit
 
 
 def path_reader(folder: Path) -> Callable[[str], str | None]:
