@@ -35,10 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lwm vision", description=__doc__)
     commands = parser.add_subparsers(required=True, dest="command")
-    command = commands.add_parser("import", help="weights of diffusers or LWM to a tokenizer's file")
-    command.add_argument("weights", type=Path, help="folder of a VQModel of diffusers, or LWM's file of its VQGAN")
+    command = commands.add_parser("import", help="weights of diffusers, LWM, IBQ or LlamaGen to a tokenizer's file")
+    command.add_argument("weights", type=Path, help="folder of a VQModel of diffusers, LWM's file of its VQGAN, or a checkpoint (--scheme)")
     command.add_argument("out", type=absolute_uri, help="new file, its name ends in .safetensors: a path or gs://…")
     command.add_argument("--size", type=int, default=256, metavar="PIXELS", help="side of a frame; default: %(default)s, as in LWM")
+    command.add_argument(
+        "--scheme", choices=("ibq", "llamagen"), help="whose checkpoint it is: .ckpt, .pt or .safetensors with their names"
+    )
     command = commands.add_parser("encode", help="pictures and clips to JSON lines of codes")
     command.add_argument("media", type=absolute_uri, nargs="+", help="files or folders: paths or gs://…")
     _add_tokenizer(command)

@@ -22,14 +22,19 @@ from lwm_trainer.vision.training.train import TOKENIZER, train
 from lwm_trainer.vision.vqgan_config import VqganConfig
 from lwm_trainer.vision.weights.import_diffusers import read_diffusers
 from lwm_trainer.vision.weights.import_lwm import read_lwm
+from lwm_trainer.vision.weights.import_taming import read_taming
 from lwm_trainer.vision.weights.tokenizer_file import read_tokenizer, write_tokenizer
 
 
 def import_weights(arguments: argparse.Namespace) -> None:
-    """Weights of diffusers (a folder) or of LWM (a file) to a tokenizer's file."""
+    """Weights of diffusers (a folder), of LWM (a file), or of the scheme that is named (a file) to a tokenizer's file."""
     if not arguments.out.endswith(WEIGHTS_SUFFIX):
         raise WrongArgumentError(f"{arguments.out}: give a name that ends in {WEIGHTS_SUFFIX}")
-    if arguments.weights.is_dir():
+    if arguments.scheme is not None:
+        if arguments.weights.is_dir():
+            raise WrongArgumentError(f"{arguments.weights}: is a folder: with --scheme {arguments.scheme}, give its checkpoint's file")
+        config, params = read_taming(arguments.weights, arguments.scheme, arguments.size)
+    elif arguments.weights.is_dir():
         config, params = read_diffusers(arguments.weights, arguments.size)
     else:
         config = VqganConfig(image_size=arguments.size)

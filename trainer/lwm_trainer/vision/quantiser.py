@@ -27,6 +27,14 @@ def nearest(vector_NC: Array, table_KC: Array) -> Array:
     return jnp.argmin(jnp.sum(jnp.square(table_KC), axis=-1) - 2 * products_NK, axis=-1).astype(jnp.int32)
 
 
+def largest_product(vector_NC: Array, table_KC: Array) -> Array:
+    """The code whose vector has the largest scalar product with each vector, int32 [N]; the lowest of equal ones.
+
+    Index backpropagation quantization (IBQ; Shi et al. 2024, arXiv 2412.02692) chooses so: long codes are preferred.
+    """
+    return jnp.argmax(jnp.einsum("nc,kc->nk", vector_NC, table_KC, precision=PRECISION), axis=-1).astype(jnp.int32)
+
+
 def unit(vector_NC: Array) -> Array:
     """Vectors of length 1 in the same directions."""
     lengths = jnp.linalg.norm(vector_NC, axis=-1, keepdims=True)

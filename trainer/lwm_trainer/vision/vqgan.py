@@ -16,7 +16,7 @@ from jax import Array
 from numpy.typing import NDArray
 
 from lwm_trainer.vision.modules import Decoder, Encoder, Vqgan
-from lwm_trainer.vision.quantiser import fsq_codes, fsq_table, nearest, unit
+from lwm_trainer.vision.quantiser import fsq_codes, fsq_table, largest_product, nearest, unit
 from lwm_trainer.vision.vqgan_config import VqganConfig
 
 Params = dict[str, Any]
@@ -56,7 +56,7 @@ def vectors(config: VqganConfig, params: Params, pixel_BHWC: Array) -> Array:
 def table(config: VqganConfig, params: Params) -> Array:
     """The vector of each code, float32 [K, codebook width], as the decoder gets it."""
     match config.quantiser:
-        case "nearest":
+        case "nearest" | "product":
             return params["codebook"]  # type: ignore[no-any-return]
         case "cosine":
             return unit(params["codebook"])
@@ -72,6 +72,8 @@ def quantise(config: VqganConfig, params: Params, vector_BHWC: Array) -> Array:
             codes = nearest(vector_NC, params["codebook"])
         case "cosine":
             codes = nearest(unit(vector_NC), unit(params["codebook"]))
+        case "product":
+            codes = largest_product(vector_NC, params["codebook"])
         case "fsq":
             codes = fsq_codes(vector_NC, config.fsq_levels)
     return codes.reshape(vector_BHWC.shape[0], -1)

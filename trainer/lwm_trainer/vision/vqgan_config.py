@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from lwm_trainer.config import Contract
 
-Quantiser = Literal["nearest", "cosine", "fsq"]
+Quantiser = Literal["nearest", "cosine", "product", "fsq"]
 MIN_FSQ_LEVELS = 3
 """With two levels the published formula has no inverse (the shift is the atanh of a number above 1)."""
 
@@ -32,7 +32,8 @@ class VqganConfig(Contract):
     latent_width: Annotated[int, Field(ge=1, le=4096)] = 64
     """Channels of the encoder's output."""
     quantiser: Quantiser = "nearest"
-    """nearest: the code whose vector is nearest. cosine: the same between vectors of length 1. fsq: each channel is rounded to a level."""
+    """nearest: the code whose vector is nearest. cosine: the same between vectors of length 1. product: the code whose vector has the
+    largest scalar product, as in IBQ. fsq: each channel is rounded to a level."""
     codebook_size: Annotated[int, Field(ge=2, le=1_048_574)] = 8192
     """Number of codes."""
     codebook_width: Annotated[int, Field(ge=1, le=4096)] = 64

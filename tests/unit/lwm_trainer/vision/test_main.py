@@ -91,6 +91,8 @@ def test_weights_of_diffusers_are_imported(tmp_path: Path, capsys: pytest.Captur
     [
         (["import", "x", "x.bin"], ExitCode.BAD_ARGUMENTS),
         (["import", "none", "x.safetensors"], ExitCode.BAD_DATA),
+        (["import", "none.pt", "x.safetensors", "--scheme", "llamagen"], ExitCode.BAD_DATA),
+        (["import", "/", "x.safetensors", "--scheme", "ibq"], ExitCode.BAD_ARGUMENTS),
         (["encode", "none.png", "--tokenizer", "none", "--out", "x"], ExitCode.BAD_DATA),
         (["encode", "none.png", "--tokenizer", "none", "--out", "x", "--rate", "0"], ExitCode.BAD_ARGUMENTS),
         (["train", ".", "--out", "x", "--save-interval", "0"], ExitCode.BAD_ARGUMENTS),

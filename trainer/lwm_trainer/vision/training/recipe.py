@@ -31,6 +31,6 @@ class TrainingRecipe(Contract):
 
     @model_validator(mode="after")
     def _can_be_trained(self) -> Self:
-        if self.tokenizer.quantiser == "cosine":
-            raise ValueError("tokenizer.quantiser: cosine can be imported, but not trained: set nearest or fsq")
+        if self.tokenizer.quantiser in ("cosine", "product"):
+            raise ValueError(f"tokenizer.quantiser: {self.tokenizer.quantiser} can be imported, but not trained: set nearest or fsq")
         return self
