@@ -53,10 +53,11 @@ e2e: setup ## End-to-end tests that need only a kubeconfig, on the running embed
 check: setup ## Format, lint, types, layers, generated files, fast tests: at most three minutes
 	@$(RUN) python -m tools.test_layers check
 
-soak: setup ## Long-running tests (hours); not run by CI: 100,000 random histories, all TPU generations, Kueue, 100 random kills of real pods
+soak: setup ## Long-running tests (hours); not run by CI: 100,000 random histories, all TPU generations, Kueue, random kills in local mode and of real pods
 	@$(RUN) python -m simulation.soak --count 100000
 	@$(RUN) python -m tpu.compile
 	@$(RUN) python -m pytest -m soak tests/tpu
+	@$(RUN) python -m processes.random_kills --count 10
 	@$(CLUSTER) up --name $(NAME)
 	@$(RUN) python -m kueue.drive --name $(NAME)
 	@$(RUN) python -m e2e.random_kills --count 100 --name $(NAME)
