@@ -22,7 +22,8 @@ from lwm_trainer.convert.model_card import model_card
 from lwm_trainer.convert.names import model_parameters
 from lwm_trainer.convert.placement import Progress, stream_parameters
 from lwm_trainer.convert.rotation import read_half_split
-from lwm_trainer.convert.step_folder import StepFolder, require_absent, write_step
+from lwm_trainer.convert.spec_block import spec_block
+from lwm_trainer.convert.step_folder import StepFolder, require_new, write_step
 from lwm_trainer.convert.tokenizer_files import read_export_tokenizer, require_tokenizer_file
 
 SHARD_SIZES = (1e-5, 1000.0)
@@ -32,13 +33,13 @@ SHARD_SIZES = (1e-5, 1000.0)
 def from_hf(arguments: argparse.Namespace) -> None:
     """A Hugging Face folder to a step folder."""
     folder: Path = arguments.folder
-    require_absent(arguments.out)
+    require_new(arguments.out)
     _import(arguments, HuggingFaceFolder(folder), folder / "config.json", folder / "tokenizer.json", f"huggingface:{folder.resolve().name}")
 
 
 def from_lwm(arguments: argparse.Namespace) -> None:
     """A file of LWM to a step folder."""
-    require_absent(arguments.out)
+    require_new(arguments.out)
     if arguments.tokenizer is not None:
         require_tokenizer_file(str(arguments.tokenizer))
     _import(arguments, LwmFile(arguments.file), arguments.config, arguments.tokenizer, f"lwm:{arguments.file.resolve().name}")
@@ -64,6 +65,9 @@ def _import(
     )
     write_step(arguments.out, params, manifest, progress)
     progress.print()
+    print(f"{arguments.out}: parameters of {name} as {dtype}, {model_config.context_length:,} tokens of context,", end=" ")
+    print(f"ropeTheta {model_config.rope_theta!r}. A training that starts from them:")
+    print(spec_block(arguments.out, model))
 
 
 def to_hf(arguments: argparse.Namespace) -> None:
@@ -73,7 +77,7 @@ def to_hf(arguments: argparse.Namespace) -> None:
         raise WrongArgumentError(f"--theta {theta}: give a number above 1")
     if not SHARD_SIZES[0] <= shard_size <= SHARD_SIZES[1]:
         raise WrongArgumentError(f"--shard-size {shard_size}: give a number of GB from {SHARD_SIZES[0]} to {SHARD_SIZES[1]}")
-    require_absent(arguments.out)
+    require_new(arguments.out)
     step = StepFolder(arguments.step_folder, ema=arguments.ema)
     manifest = step.manifest
     tokenizer = read_export_tokenizer(arguments.tokenizer, manifest) if arguments.tokenizer is not None else None
@@ -91,3 +95,4 @@ def to_hf(arguments: argparse.Namespace) -> None:
         tokenizer.write(out)
     (out / "config.json").write_text(json.dumps(write_config(model_config, str(dtype), begin_id, end_id), indent=2) + "\n")
     progress.print()
+    print(f"{arguments.out}: parameters of {arguments.step_folder} as {dtype}, for transformers' from_pretrained")

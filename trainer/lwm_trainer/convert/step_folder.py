@@ -3,8 +3,10 @@
 import contextlib
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -20,11 +22,18 @@ from lwm_trainer.convert.names import Parameter
 from lwm_trainer.convert.streamed_save import AT_ONCE, StreamedArray, StreamedArrayHandler
 
 
-def require_absent(folder: str) -> None:
-    """Raise WrongArgumentError for a folder that is not empty, before a conversion of hours begins."""
+def require_new(folder: str) -> None:
+    """Raise WrongArgumentError for a folder that is not empty, or that cannot be made on this disk, before a conversion of hours begins."""
     path = epath.Path(folder)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise WrongArgumentError(f"{folder}: exists already: name a new folder for OUT")
+    if "://" in folder:
+        return
+    above = next(each for each in (Path(folder), *Path(folder).parents) if each.exists())
+    if not above.is_dir():
+        raise WrongArgumentError(f"{folder}: {above} is a file: name a new folder for OUT")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise WrongArgumentError(f"{folder}: {above} may not be written: name a new folder for OUT in one that may")
 
 
 def write_step(folder: str, params: Any, manifest: ModelManifest, progress: Callable[[int], None] = lambda _: None) -> None:
