@@ -23,17 +23,23 @@ Exit codes: 0 all stages fit, 1 one does not, 2 wrong file or options, or this m
     help="Other settings to compile, at most, when a stage does not fit; 0: none. Default: a few.",
 )
 @click.option(
+    "--price",
+    type=click.FloatRange(0, min_open=True),
+    metavar="MONEY",
+    help="Of a chip-hour: what each stage costs is printed, too.",
+)
+@click.option(
     "--serve",
     type=click.IntRange(1),
     metavar="ROWS",
     help="By arithmetic instead: lwm serve of each stage's model with so many rows on its TPU slice, in bfloat16.",
 )
 @needs("fit", "jax", "matplotlib", "cel")
-def fit(file: Path, stage: str | None, out: Path | None, search: int | None, serve: int | None) -> int:
+def fit(file: Path, stage: str | None, out: Path | None, search: int | None, price: float | None, serve: int | None) -> int:
     from lwm_cli.fit import fit_file, fit_server
 
     if serve is None:
-        return fit_file(file, stage, out, search)
-    if out is not None or search is not None:
-        raise click.UsageError("--serve compiles nothing: leave --out and --search out")
+        return fit_file(file, stage, out, search, price)
+    if out is not None or search is not None or price is not None:
+        raise click.UsageError("--serve compiles nothing: leave --out, --search and --price out")
     return fit_server(file, stage, serve)

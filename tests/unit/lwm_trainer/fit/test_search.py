@@ -11,7 +11,9 @@ from lwm_trainer.fit.compile.compile_result import CompileResult, Refusal
 from lwm_trainer.fit.compile.memory import DeviceMemory
 from lwm_trainer.fit.compile.target import Target
 from lwm_trainer.fit.estimate.memory_estimate import estimate_memory
+from lwm_trainer.fit.estimate.step_time import estimate_step_time
 from lwm_trainer.fit.fit import FitResult
+from lwm_trainer.fit.nearby import GAIN, is_small_change
 from lwm_trainer.fit.search import search, yaml_snippet
 from support.builders import a_run, tpus
 
@@ -59,6 +61,20 @@ def test_the_search_ends_at_the_first_that_fits_and_each_try_is_guessed_to_need_
     assert [each.fits for each in tried] == [False] * (len(tried) - 1) + [True]
     sizes = [estimate_memory(each.run).total for each in tried]
     assert sizes == sorted(sizes, reverse=True)
+
+
+def test_the_smallest_change_comes_first_and_then_the_fastest(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RUN.model_copy(update={"memory": Memory(remat="attention")})
+    available = V5E.available_bytes or 0
+    needed = int(1.2 * available)
+    scale = needed / estimate_memory(run).total
+    monkeypatch.setattr(module, "fit", compiler(lambda run: int(scale * estimate_memory(run).total)))
+    first, *others = search(run, V5E, lambda message: None, needed=needed, limit=20)
+    assert first.fits
+    assert is_small_change(run, first.run)
+    seconds = [estimate_step_time(each.run, V5E.tpu_family.device).seconds for each in (first, *others)]  # type: ignore[union-attr]
+    assert all(each < GAIN * seconds[0] for each in seconds[1:])
+    assert not any(each.fits for each in others[:-1])
 
 
 def test_it_gives_up_after_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

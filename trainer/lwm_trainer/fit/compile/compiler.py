@@ -77,9 +77,17 @@ def compile_step(run: RunConfig, target: Target, log: Callable[[str], None], *, 
     file = (cache or cache_folder()) / f"{_key(request)}.json"
     if file.exists():
         return CompileResult.model_validate_json(file.read_bytes()), True
-    result = _run_worker(request, log)
-    file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(f".{os.getpid()}")
+    try:  # before the minutes that a compilation takes
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+    except OSError as error:
+        raise FitError(f"{file.parent}: {error.strerror}: results are kept there: set LWM_CACHE to a folder that may be written") from error
+    try:
+        result = _run_worker(request, log)
+    except BaseException:
+        temporary.unlink()
+        raise
     temporary.write_text(result.model_dump_json(by_alias=True))
     temporary.replace(file)
     return result, False

@@ -2,19 +2,24 @@
 
 from collections.abc import Sequence
 
+from lwm_trainer.config import RunConfig
 from lwm_trainer.config.accelerator_families import GIB
 from lwm_trainer.fit.compile.memory import DeviceMemory
+from lwm_trainer.fit.estimate.memory_estimate import estimate_memory
 from lwm_trainer.fit.fit import FitResult
+from lwm_trainer.fit.report.cost import cost_line
 
 WORDS = {True: "fits", False: "does NOT fit", None: "compiles; how much memory there is, is not known"}
 
 
-def stage_report(name: str, fit: FitResult) -> str:
-    """The full report of one stage."""
+def stage_report(name: str, fit: FitResult, price: float | None = None) -> str:
+    """The full report of one stage. `price`: of a chip-hour, in whatever money."""
     compiled = fit.compiled
     parts = [f"## {name}: {verdict_line(fit)}", "", _setting(fit), ""]
     if compiled.memory is not None:
         parts += [memory_table(compiled.memory, fit.target.available_bytes), "", _largest(compiled.memory), ""]
+    else:
+        parts += [estimated_memory(fit.run), ""]
     if compiled.collectives:
         rows = [
             (each.kind, each.dtype, each.axes, f"{each.times:,}", format_bytes(each.bytes), format_bytes(each.largest))
@@ -28,8 +33,15 @@ def stage_report(name: str, fit: FitResult) -> str:
         ]
     if fit.estimate is not None:
         summary = f"Predicted step: {fit.estimate.seconds:.3g} s, {fit.estimate.mfu:.1%} of the peak in model FLOPs."
-        parts += [summary, "", "```", fit.estimate.text, "```", ""]
+        parts += [summary, "", "```", fit.estimate.text, "```", "", cost_line(fit, price), ""]
     return "\n".join(parts)
+
+
+def estimated_memory(run: RunConfig) -> str:
+    """The memory of a device by kind as arithmetic has it, which no compiler has seen."""
+    memory = estimate_memory(run)
+    rows = [(kind, format_bytes(getattr(memory, kind))) for kind in ("parameters", "optimizer", "gradients", "saved", "transient")]
+    return "\n".join(markdown_table(("a device, by arithmetic alone", "coarsely"), [*rows, ("together", format_bytes(memory.total))]))
 
 
 def verdict_line(fit: FitResult) -> str:
