@@ -1,6 +1,7 @@
-"""When each attempt of a training ran, what it kept, and how much of the time was spent on steps that were kept: all from the status."""
+"""When each attempt of a training ran, what it kept, and what the time was spent on: all from the status."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
@@ -14,9 +15,22 @@ from lwm_cli.status_table import STYLES
 from lwm_operator.api.status import AttemptState, StageStatus
 from lwm_operator.api.training import Training
 from lwm_operator.plan.formatting import duration
+from lwm_trainer.config import TimeSpent
 
 WIDTH = 40
 """Characters of the picture."""
+STEPS, LOST, IDLE, BETWEEN = "steps that count", "lost steps", "idle", "between attempts"
+ACTIVITIES = {
+    "rendezvous": "rendezvous",
+    "compiling": "compilation",
+    "loading_data": "loading data",
+    "restoring": "restoring",
+    "data_wait": "waiting for data",
+    "validating": "validation",
+    "saving": "saving",
+    "evaluating": "evaluation",
+}
+"""What the trainer spends time on besides steps, by the field of `TimeSpent`."""
 ENDED = (AttemptState.COMPLETE, AttemptState.FAILED, AttemptState.SUSPENDED)
 
 
@@ -36,6 +50,8 @@ class Span:
     step: int
     kept_step: int
     """The step from which the next attempt went on, or the newest checkpoint; for one that runs, its newest step."""
+    time_spent: TimeSpent | None = None
+    """What host 0 spent the time on; None for a trainer that does not tell, whose whole time counts as steps."""
 
     @property
     def seconds(self) -> float:
@@ -46,6 +62,19 @@ class Span:
         """The share of its steps that count."""
         done = self.step - self.from_step
         return min(max(self.kept_step - self.from_step, 0) / done, 1.0) if done > 0 else 0.0
+
+    @property
+    def split(self) -> Mapping[str, float]:
+        """Seconds by what they were spent on; they add up to `seconds`. Steps that are lost take their share of all steps' time."""
+        if self.time_spent is None:
+            training, other = self.seconds, dict[str, float]()
+        else:
+            spent = self.time_spent.model_dump()
+            scale = min(1.0, self.seconds / (sum(spent.values()) or 1))  # the two clocks may differ
+            training = spent["training"] * scale
+            other = {name: spent[field] * scale for field, name in ACTIVITIES.items()}
+            other[IDLE] = max(0.0, self.seconds - training - sum(other.values()))
+        return {STEPS: training * self.kept_share, LOST: training * (1 - self.kept_share), **other}
 
 
 @dataclass(frozen=True)
@@ -62,19 +91,17 @@ class Timeline:
         return (max(span.finished for span in self.spans) - min(span.started for span in self.spans)).total_seconds()
 
     @property
-    def between(self) -> float:
-        """Seconds in which no attempt ran."""
-        return max(self.seconds - sum(span.seconds for span in self.spans), 0.0)
-
-    @property
-    def lost(self) -> float:
-        """Seconds of attempts whose steps do not count: in proportion to the steps, and all of an attempt without a step."""
-        return sum(span.seconds * (1 - span.kept_share) for span in self.spans)
+    def split(self) -> Mapping[str, float]:
+        """Seconds by what they were spent on."""
+        total: Counter[str] = Counter()
+        for span in self.spans:
+            total.update(span.split)
+        return {**total, BETWEEN: max(self.seconds - sum(span.seconds for span in self.spans), 0.0)}
 
     @property
     def goodput(self) -> float:
-        """The share of the time that went into attempts whose steps count, start-up included."""
-        return (self.seconds - self.between - self.lost) / self.seconds if self.seconds else 0.0
+        """The share of the time that went into steps that count."""
+        return self.split[STEPS] / self.seconds if self.seconds else 0.0
 
 
 def timeline(training: Training, now: datetime) -> Timeline:
@@ -102,6 +129,7 @@ def _spans(entry: StageStatus, now: datetime) -> Iterator[Span]:
             from_step=attempt.from_step,
             step=max(attempt.step, attempt.committed_step),
             kept_step=newest if following is None else following.from_step,
+            time_spent=attempt.time_spent,
         )
 
 
@@ -115,18 +143,23 @@ def drawn(shown: Timeline) -> Group:
         left = round((span.started - begin).total_seconds() / (shown.seconds or 1) * WIDTH)
         length = max(round(span.seconds / (shown.seconds or 1) * WIDTH), 1)
         left = min(left, WIDTH - length)
-        kept = round(length * span.kept_share)
         style = STYLES.get(span.state, "")
-        bar = Text(" " * left).append("█" * kept, style).append("░" * (length - kept), style)
+        kept, lost = (round(length * span.split[name] / (span.seconds or 1)) for name in (STEPS, LOST))
+        bar = Text(" " * left).append("▒" * (length - kept - lost) + "█" * kept + "░" * lost, style)
         steps = f"{span.from_step} to {span.step}" + (f", {span.step - span.kept_step} lost" if span.step > span.kept_step else "")
         table.add_row(span.stage, str(span.number), bar, duration(span.seconds), steps, Text(span.reason or span.state, style))
-    lines: list[Table | Text] = [table, Text(), Text(_shares(shown))]
+    lines: list[Table | Text] = [table, Text(), Text(_sum(shown)), *_parts(shown)]
     if shown.forgotten:
         lines.append(Text(f"{shown.forgotten} older attempts are no longer in the status: they are not shown and not counted"))
     return Group(*lines)
 
 
-def _shares(shown: Timeline) -> str:
-    parts = {"between attempts": shown.between, "in steps that were lost": shown.lost}
-    spent = ", ".join(f"{duration(seconds)} {name}" for name, seconds in parts.items() if seconds >= 1)
-    return f"goodput {shown.goodput:.0%} of {duration(shown.seconds)}" + (f"; {spent}" if spent else "")
+def _sum(shown: Timeline) -> str:
+    return f"goodput {shown.goodput:.0%} of {duration(shown.seconds)}: steps that count █, lost ░, no steps ▒"
+
+
+def _parts(shown: Timeline) -> Iterator[Text]:
+    """What the time went into, most first, from one second on."""
+    for name, seconds in sorted(shown.split.items(), key=lambda part: -part[1]):
+        if seconds >= 1:
+            yield Text(f"{seconds / shown.seconds:5.0%}  {name}, {duration(seconds)}")

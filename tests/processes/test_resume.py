@@ -79,7 +79,7 @@ def test_a_stage_killed_and_stopped_ends_as_the_undisturbed_one(
     for name, array in expected.arrays.items():
         np.testing.assert_array_equal(record.arrays[name], array)
     assert np.all(record.arrays["tokens_hash"] != 0), "every step stands in the record"
-    assert np.all(record.timings.seconds > 0), "and the time that each took, in whichever attempt"
+    assert np.all(record.measurements.seconds > 0), "and the time that each took, in whichever attempt"
     (curve,) = (killed / "tensorboard" / "s1-short").glob("*tfevents*")
     losses = [(event.step, scalars["train/loss"]) for event, scalars in scalars_of(curve) if "train/loss" in scalars]
     assert losses == list(enumerate(record.losses.tolist(), start=1)), "one curve over three attempts, each step once"

@@ -56,6 +56,7 @@ def a_run(**changes: Any) -> config.RunConfig:
 
 
 def a_step_report(step: int = 1, **changes: Any) -> StepReport:
-    fields: dict[str, Any] = {"loss": 5.0, "grad_norm": 0.25, "tokens_hash": 7, "seconds": 1.0, "batch_tokens": 4096}
+    fields: dict[str, Any] = {"loss": 5.0, "grad_norm": 0.25, "tokens_hash": 7, "seconds": 1.0, "batch_tokens": 4096, "param_norm": 8.0}
     fields |= changes
-    return StepReport(step=step, **({"tokens_seen": step * fields["batch_tokens"]} | fields))
+    fields = {"tokens_seen": step * fields["batch_tokens"], "batch_positions": fields["batch_tokens"]} | fields
+    return StepReport(step=step, **fields)

@@ -1,7 +1,9 @@
 """One attempt of one stage, top to bottom."""
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,20 +29,24 @@ from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.report.stage_end import write_stage_report
 from lwm_trainer.ring.ring_ulysses_split import resolve_mesh
 from lwm_trainer.runtime import console, sigterm
+from lwm_trainer.runtime.data_wait import DataWait
+from lwm_trainer.runtime.device_memory import device_memory
 from lwm_trainer.runtime.errors import DivergedError
 from lwm_trainer.runtime.metrics import Metrics
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
 from lwm_trainer.runtime.progress import ProgressReporter
 from lwm_trainer.runtime.step_report import StepReport, print_step_line, print_validation_line
 from lwm_trainer.step import fingerprint
-from lwm_trainer.step.batch import abstract_batch
+from lwm_trainer.step.batch import Batch, abstract_batch
 from lwm_trainer.step.global_batch import GlobalBatches
 from lwm_trainer.step.train_step import State, TrainProgram, make_program
 from lwm_trainer.step.validation_step import ValidationStep
 from lwm_trainer.storage.write_probe import require_writable
+from lwm_trainer.tracking.peak_flops import peak_flops
 from lwm_trainer.tracking.profiler import Profiler
 from lwm_trainer.tracking.requirements import require_trackers
 from lwm_trainer.tracking.start import start_feed
+from lwm_trainer.tracking.utilization import Utilization
 from lwm_trainer.validate import Validation, compile_validation, mean_loss
 
 
@@ -114,7 +120,7 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
         for step in range(origin.step, run.steps):
             if profiler is not None:
                 profiler.before(step + 1)
-            batch = feed.batch(step)
+            batch = observer.batch(step)
             tracker.dispatching(step)
             state, step_metrics = train_step(state, batch)
             observer.dispatched(step, step_metrics)
@@ -129,7 +135,7 @@ def train(run: config.RunConfig, tracker: PhaseTracker, reporter: ProgressReport
                 stopping = is_interrupted(next_validation, done)
             if stopping or last or due:
                 observer.flush()  # a state is saved only after its loss has been read
-                with tracker.during(Phase.SAVING):
+                with observer.saving():
                     observer.committed(saver.wait())
                     saver.save(done, state, record)
             if stopping:
@@ -245,15 +251,25 @@ class StepObserver:
     ) -> None:
         """`done`: the steps done before this attempt."""
         self._tracker, self._reporter, self._record, self._feed = tracker, reporter, record, feed
+        self._positions = run.batch_tokens
+        self._utilization = Utilization(run, peak_flops(jax.local_devices()[0].device_kind))
+        self._data_wait, self._save_seconds, self._save_began = DataWait(), 0.0, 0.0
         self._tokens_seen = feed.tokens_seen(done)
         self._metrics = Metrics(run.training, run.stage, run.metrics_port) if reporter is not None else None
         self._trackers = start_feed(run, record, done, self._metrics.tracker_failed) if self._metrics is not None else None
-        self._pending: tuple[int, Any] | None = None
+        self._pending: tuple[int, Any, float] | None = None
+        """The dispatched step, its metrics, and how long the devices waited for its batch."""
         self._clock = time.monotonic()
+
+    def batch(self, step: int) -> Batch:
+        """The batch of step `step` (from 0)."""
+        with self._data_wait.making_batch():
+            return self._feed.batch(step)
 
     def dispatched(self, step: int, step_metrics: Any) -> None:
         """Step `step` (from 0) runs on the devices; report the one before it."""
-        earlier, self._pending = self._pending, (step, step_metrics)
+        earlier, self._pending = self._pending, (step, step_metrics, self._data_wait.seconds)
+        self._data_wait.dispatched(step_metrics["loss"])
         if earlier is not None:
             self._observe(*earlier)
 
@@ -262,6 +278,17 @@ class StepObserver:
         if self._pending is not None:
             self._observe(*self._pending)
             self._pending = None
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """While training waits for a save, which belongs to no step's time."""
+        began = time.monotonic()
+        with self._tracker.during(Phase.SAVING):
+            yield
+        self._save_began, self._clock = began, time.monotonic()
+        self._save_seconds += self._clock - began
+        if self._metrics is not None:
+            self._metrics.saved(self._clock - began)
 
     def validated(self, losses: list[config.ValidationLoss]) -> None:
         """Enter the losses of a validation in the record, and report them."""
@@ -277,7 +304,7 @@ class StepObserver:
         """Report the checkpoint of `step`; None: nothing has been committed."""
         if step is not None and self._reporter is not None and self._metrics is not None:
             self._reporter.committed(step)
-            self._metrics.committed(step)
+            self._metrics.committed(step, time.monotonic() - self._save_began)
         if step is not None and self._trackers is not None:
             self._trackers.committed(step)
 
@@ -286,38 +313,46 @@ class StepObserver:
         if self._trackers is not None:
             self._trackers.close()
 
-    def _observe(self, step: int, step_metrics: Any) -> None:
+    def _observe(self, step: int, step_metrics: Any, data_wait_seconds: float) -> None:
         """Raises DivergedError after the step is entered in the record."""
-        report = self._report(step, step_metrics)
+        report = self._report(step, step_metrics, data_wait_seconds)
         self._record.add(report)
         if report.diverged:
             loss, grad_norm = np.float32(report.loss), np.float32(report.grad_norm)
             raise DivergedError(
                 f"step {report.step}: loss {loss}, gradient norm {grad_norm}: lower optimizer.peakLearningRate or clipNorm", step=step
             )
-        self._tracker.step(report.step, report.seconds)
+        self._tracker.step(report.step, report.seconds, report.data_wait_seconds)
         if self._reporter is not None and self._metrics is not None:
             self._reporter.step(report)
             self._metrics.step(report)
+            self._metrics.spent(self._tracker.snapshot().time_spent)
             print_step_line(report)
 
-    def _report(self, step: int, step_metrics: Any) -> StepReport:
+    def _report(self, step: int, step_metrics: Any, data_wait_seconds: float) -> StepReport:
         """Wait for the step's numbers."""
-        loss, grad_norm, tokens_hash = (np.asarray(step_metrics[name])[()] for name in ("loss", "grad_norm", "tokens_hash"))
+        loss, grad_norm, param_norm = (float(step_metrics[name]) for name in ("loss", "grad_norm", "param_norm"))
         modality_losses = {name: float(step_metrics[f"{name}_loss"]) for name in MODALITIES if f"{name}_loss" in step_metrics}
         now = time.monotonic()
         seconds, self._clock = now - self._clock, now
         tokens = self._feed.tokens(step)
         self._tokens_seen += tokens
+        save_seconds, self._save_seconds = self._save_seconds, 0.0
         return StepReport(
             step=step + 1,
-            loss=float(loss),
-            grad_norm=float(grad_norm),
-            tokens_hash=int(tokens_hash),
+            loss=loss,
+            grad_norm=grad_norm,
+            param_norm=param_norm,
+            tokens_hash=int(step_metrics["tokens_hash"]),
             modality_losses=modality_losses,
             skipped=bool(step_metrics["skipped"]) if "skipped" in step_metrics else None,
             seconds=seconds,
+            data_wait_seconds=data_wait_seconds,
+            save_seconds=save_seconds,
             batch_tokens=tokens,
+            batch_positions=self._positions,
             tokens_seen=self._tokens_seen,
+            memory=device_memory(jax.local_devices()),
+            mfu=self._utilization.of_step(seconds),
             finished_at=time.time(),
         )

@@ -72,16 +72,16 @@ def _rows(stage: str, record: Record, steps: int) -> Iterator[dict[str, Any]]:
         nothing = dict.fromkeys(("loss", "grad_norm", "tokens", "seconds", "finished_at"))
         yield {"stage": stage, "step": 0, **nothing, **held_out[0]}
     modalities = [name for name in MODALITIES if f"{name}_loss_bits" in record.arrays]
-    timings = record.timings
+    measurements = record.measurements
     for index in range(steps):
-        finished = int(timings.finished_at[index])
+        finished = int(measurements.finished_at[index])
         row: dict[str, Any] = {
             "stage": stage,
             "step": index + 1,
             "loss": float(record.losses[index]),
             "grad_norm": float(record.grad_norms[index]),
-            "tokens": int(timings.tokens[index]) or None,
-            "seconds": float(timings.seconds[index]) or None,
+            "tokens": int(measurements.tokens[index]) or None,
+            "seconds": float(measurements.seconds[index]) or None,
             "finished_at": datetime.fromtimestamp(finished, UTC).isoformat() if finished else None,
         }
         row |= {f"{name}_loss": float(record.modality_losses(name)[index]) for name in modalities}

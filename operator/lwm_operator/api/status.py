@@ -7,7 +7,7 @@ from pydantic import Field
 
 from lwm_operator.api.resource import Resource
 from lwm_operator.api.rules import list_map
-from lwm_trainer.config import AcceptedChange, Rollback
+from lwm_trainer.config import AcceptedChange, Rollback, TimeSpent
 
 Short = Annotated[str, Field(max_length=64)]
 Sentence = Annotated[str, Field(max_length=1024)]
@@ -147,6 +147,9 @@ class Attempt(Resource):
     """Newest reported step."""
     committed_step: int = 0
     """Step of the newest checkpoint of the attempt; 0: none."""
+    time_spent: TimeSpent | None = None
+    """What host 0 spent the time of the attempt on, up to the newest step or checkpoint, in seconds. What is missing to the attempt's
+    duration passed before its start and after its end: in queues, with images, until the Job was seen to end."""
     damaged_checkpoint: Sentence | None = None
     """A newer checkpoint that is damaged and was passed over: its folder and the first damaged file."""
     avoided_nodes: Annotated[tuple[NodeName, ...], Field(max_length=AVOIDED_NODES)] = ()

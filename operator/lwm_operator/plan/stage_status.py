@@ -83,7 +83,7 @@ def apply_report(entry: StageStatus, report: Progress | None) -> StageStatus:
     newest = newest_attempt(entry)
     if newest is None or report is None or report.attempt != newest.number:
         return entry
-    newest = newest.model_copy(
+    updated = newest.model_copy(
         update={
             "from_step": report.resumed_from,
             "damaged_checkpoint": report.damaged_checkpoint or newest.damaged_checkpoint,
@@ -91,6 +91,8 @@ def apply_report(entry: StageStatus, report: Progress | None) -> StageStatus:
             "committed_step": max(newest.committed_step, report.committed_step),
         }
     )
+    if updated != newest or report.final is not None:  # time alone is no reason to write the status
+        updated = updated.model_copy(update={"time_spent": report.time_spent})
     committed = max(report.committed_step, report.resumed_from)
     if report.step <= report.resumed_from:  # it may not have restored yet
         committed = max(committed, entry.committed_step)
@@ -106,7 +108,7 @@ def apply_report(entry: StageStatus, report: Progress | None) -> StageStatus:
             "profile": report.profile or entry.profile,
             "tokens_per_second": entry.tokens_per_second if report.tokens_per_second is None else f"{report.tokens_per_second:.0f}",
             "accepted_changes": (*entry.accepted_changes, *new_changes)[-ACCEPTED_CHANGES:],
-            "recent_attempts": (newest, *_credit_commit(entry.recent_attempts[1:], report.resumed_from)),
+            "recent_attempts": (updated, *_credit_commit(entry.recent_attempts[1:], report.resumed_from)),
         }
     )
 

@@ -243,6 +243,7 @@ def test_the_timeline_shows_attempts_and_goodput(folder: TrainingFolder, tmp_pat
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split()[-1] == "Killed"
     assert "0 to 5, 2 lost" in lines[1]
+    assert any(line.startswith("goodput ") for line in lines)
     assert lines[-2].startswith("1 older attempts are no longer in the status")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 

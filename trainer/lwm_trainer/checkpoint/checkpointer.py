@@ -28,7 +28,7 @@ from lwm_trainer.checkpoint.manifest import (
     with_vision_of,
 )
 from lwm_trainer.checkpoint.retention import prune_earlier_attempts
-from lwm_trainer.checkpoint.step_timings import StepTimings
+from lwm_trainer.checkpoint.step_measurements import StepMeasurements
 from lwm_trainer.checkpoint.training_record import Arrays, Record
 from lwm_trainer.model.llama import VISION_TABLES, Params, drawing_options, vision_tables
 from lwm_trainer.runtime import console
@@ -42,8 +42,8 @@ SAME_STAGE = (*SAME_MODEL, "stage", "seed", "context_length", "batch_tokens", "r
 
 _VALIDATION = "validation"
 """The item of a checkpoint with the losses of all validations, where there was one."""
-_TIMINGS = "timings"
-"""The item of a checkpoint with the timings of its steps; older trainers wrote none."""
+_MEASUREMENTS = "timings"
+"""The item of a checkpoint with the measurements of its steps, called as it was when it had no other; older trainers wrote none."""
 
 
 class Saver:
@@ -77,7 +77,7 @@ class Saver:
         items = {
             **{name: ocp.args.StandardSave(tree) for name, tree in state.items()},
             "record": ocp.args.StandardSave(record.copy()),
-            _TIMINGS: ocp.args.StandardSave(record.timings.copy()),
+            _MEASUREMENTS: ocp.args.StandardSave(record.measurements.copy()),
             "manifest": ocp.args.JsonSave(manifest.model_dump(mode="json", by_alias=True)),
         }
         if record.validations:
@@ -152,7 +152,7 @@ def read_record(step_folder: str, steps: int) -> Record:
 
 def _record(step_folder: str, restored: Arrays) -> Record:
     arrays = {name: array.copy() for name, array in restored.items()}
-    return Record(arrays, _read_validations(step_folder), _read_timings(step_folder, len(arrays["loss_bits"])))
+    return Record(arrays, _read_validations(step_folder), _read_measurements(step_folder, len(arrays["loss_bits"])))
 
 
 def _read_validations(step_folder: str) -> list[config.ValidationLoss]:
@@ -162,12 +162,11 @@ def _read_validations(step_folder: str) -> list[config.ValidationLoss]:
     return [config.ValidationLoss.read(each) for each in saved["losses"]]
 
 
-def _read_timings(step_folder: str, steps: int) -> StepTimings:
-    empty = StepTimings.empty(steps)
-    if not (epath.Path(step_folder) / _TIMINGS).exists():
-        return empty
-    saved = restore_items(step_folder, **{_TIMINGS: ocp.args.StandardRestore(empty.arrays)})[_TIMINGS]
-    return StepTimings({name: array.copy() for name, array in saved.items()})
+def _read_measurements(step_folder: str, steps: int) -> StepMeasurements:
+    if not (epath.Path(step_folder) / _MEASUREMENTS).exists():
+        return StepMeasurements.empty(steps)
+    # Without a template, because older trainers measured less.
+    return StepMeasurements.of_saved(restore_items(step_folder, **{_MEASUREMENTS: ocp.args.StandardRestore()})[_MEASUREMENTS], steps)
 
 
 def restore_params(run: config.RunConfig, tokenizer_sha256: str, step_folder: str, abstract: Params) -> Params:

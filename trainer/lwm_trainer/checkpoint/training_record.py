@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwm_trainer import config
-from lwm_trainer.checkpoint.step_timings import StepTimings
+from lwm_trainer.checkpoint.step_measurements import StepMeasurements
 from lwm_trainer.config import ValidationLoss
 from lwm_trainer.runtime.errors import CheckpointMismatchError
 from lwm_trainer.runtime.step_report import StepReport
@@ -30,9 +30,9 @@ SKIPPED = "skipped"
 class Record:
     """Filled step by step, saved and restored as plain arrays."""
 
-    def __init__(self, arrays: Arrays, validations: Sequence[ValidationLoss] = (), timings: StepTimings | None = None) -> None:
+    def __init__(self, arrays: Arrays, validations: Sequence[ValidationLoss] = (), measurements: StepMeasurements | None = None) -> None:
         self.arrays = arrays
-        self.timings = timings if timings is not None else StepTimings.empty(len(arrays["loss_bits"]))
+        self.measurements = measurements if measurements is not None else StepMeasurements.empty(len(arrays["loss_bits"]))
         """An item of its own in a checkpoint, too, and no part of the hash."""
         self.validations = list(validations)
         """The losses of all validations since the stage began, in their order. They are a file of their own in a checkpoint."""
@@ -63,7 +63,7 @@ class Record:
             self.arrays[_loss_array(modality)][index] = np.float32(loss).view(np.uint32)
         if report.skipped is not None:
             self.arrays[SKIPPED][index] = report.skipped
-        self.timings.add(report)
+        self.measurements.add(report)
 
     def validated(self, step: int) -> list[ValidationLoss]:
         """The losses of the validation after `step` steps; none where there was no validation."""

@@ -37,7 +37,7 @@ from lwm_trainer.config.names import (
 from lwm_trainer.config.optimizer import Optimizer, SkipSpikes
 from lwm_trainer.config.precision import MatmulPrecision, NumberType, Precision, RotaryAngles
 from lwm_trainer.config.preparation import Preparation, PrepareConfig, Prepared
-from lwm_trainer.config.progress import FinalReport, Phase, Progress, TerminationMessage
+from lwm_trainer.config.progress import FinalReport, Phase, Progress, TerminationMessage, TimeSpent
 from lwm_trainer.config.questions import FRAME_TOKENS, PAIR_TOKENS, Endpoint, Questions
 from lwm_trainer.config.run import Checkpoint, Packing, RunConfig
 from lwm_trainer.config.start import Rollback, Start
@@ -124,6 +124,7 @@ __all__ = [
     "Start",
     "SuiteScore",
     "TerminationMessage",
+    "TimeSpent",
     "Trackers",
     "Validation",
     "ValidationLoss",

@@ -27,6 +27,29 @@ class Phase(StrEnum):
         return cls.TRAINING
 
 
+class TimeSpent(Contract):
+    """Whole seconds of process 0 since it began, by what it did."""
+
+    rendezvous: int = 0
+    """Until all hosts were there."""
+    compiling: int = 0
+    """Until the step was compiled."""
+    loading_data: int = 0
+    """Until the data was there, beyond the compilation, beside which it is loaded."""
+    restoring: int = 0
+    """Until all hosts had restored the state."""
+    training: int = 0
+    """In steps, without the waits for their batches."""
+    data_wait: int = 0
+    """In which devices waited for the batch of a step."""
+    validating: int = 0
+    """In validations on held-out data."""
+    saving: int = 0
+    """In which training waited for a save."""
+    evaluating: int = 0
+    """In the suites of the gate."""
+
+
 class FinalReport(Contract):
     """Report of a completed stage."""
 
@@ -66,6 +89,7 @@ class Progress(Contract):
     grad_norm: float | None = None
     tokens_per_second: float | None = None
     step_seconds: float | None = None
+    time_spent: TimeSpent | None = None
     tokens_seen: int = 0
     resumed_from: int = 0
     """Step from which the attempt resumed."""

@@ -1,6 +1,7 @@
 """Prometheus metrics of process 0, served over HTTP."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, MetricsHandler
@@ -40,6 +41,32 @@ class Metrics:
         )
         self._validation_loss = partial(validation.labels, training, stage)
         self._grad_norm = gauge("grad_norm", "Norm of the last step's gradient, before clipping")
+        self._param_norm = gauge("param_norm", "Norm of the parameters after the last step")
+        self._fill = gauge("fill_ratio", "Share of the last step's positions that are no padding")
+        mfu = Gauge(
+            "lwm_trainer_mfu_ratio",
+            "Model FLOPs utilization of the last step: with attention over whole rows (model), or without attention (parameters)",
+            (*names, "definition"),
+            registry=self.registry,
+        )
+        self._mfu = partial(mfu.labels, training, stage)
+        memory = Gauge(
+            "lwm_trainer_device_memory_bytes",
+            "Memory of the device of host 0 that uses most: in use, the most so far (peak), what may be used (limit)",
+            (*names, "kind"),
+            registry=self.registry,
+        )
+        self._memory = partial(memory.labels, training, stage)
+        self._data_wait = gauge("data_wait_seconds", "How long the devices waited for the last step's batch")
+        self._save_seconds = gauge("save_seconds", "How long training waited for the last save")
+        self._commit_seconds = gauge("commit_seconds", "From the beginning of the last save to its commit, to within a step")
+        seconds = Counter(
+            "lwm_trainer_spent_seconds",
+            "Seconds of this attempt's host 0 by what it did; training: steps, without data_wait",
+            (*names, "activity"),
+            registry=self.registry,
+        )
+        self._spent_seconds, self._spent = partial(seconds.labels, training, stage), dict[str, float]()
         self._skipped = Counter(
             "lwm_trainer_skipped_steps", "Steps skipped because their gradient is a spike", names, registry=self.registry
         ).labels(training, stage)
@@ -68,6 +95,14 @@ class Metrics:
         for modality, loss in report.modality_losses.items():
             self._modality_loss(modality).set(loss)
         self._grad_norm.set(report.grad_norm)
+        self._param_norm.set(report.param_norm)
+        self._fill.set(report.fill)
+        for definition, share in report.mfu.items():
+            self._mfu(definition).set(share)
+        if report.memory is not None:
+            for kind, count in asdict(report.memory).items():
+                self._memory(kind).set(count)
+        self._data_wait.set(report.data_wait_seconds)
         self._skipped.inc(report.skipped or 0)
         self._rate.set(report.tokens_per_second)
         self._seconds.observe(report.seconds)
@@ -78,9 +113,20 @@ class Metrics:
         for each in losses:
             self._validation_loss(each.dataset, each.modality).set(each.loss)
 
-    def committed(self, step: int) -> None:
-        """The checkpoint of `step` is complete."""
+    def spent(self, seconds: Mapping[str, float]) -> None:
+        """How the time since the process began was spent, by the fields of `TimeSpent`."""
+        for activity, total in seconds.items():
+            self._spent_seconds(activity).inc(max(0.0, total - self._spent.get(activity, 0.0)))
+        self._spent = dict(seconds)
+
+    def saved(self, seconds: float) -> None:
+        """Training has waited `seconds` for a save."""
+        self._save_seconds.set(seconds)
+
+    def committed(self, step: int, seconds: float) -> None:
+        """The checkpoint of `step` is complete, `seconds` after its save began."""
         self._committed.set(step)
+        self._commit_seconds.set(seconds)
 
     def tracker_failed(self, tracker: str) -> None:
         """A tracker did not take committed steps."""

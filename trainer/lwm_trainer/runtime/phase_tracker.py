@@ -8,11 +8,11 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lwm_trainer.config import RENDEZVOUS_SECONDS, Hang, Phase
+from lwm_trainer.config import RENDEZVOUS_SECONDS, Hang, Phase, TimeSpent
 
 DEADLINES = {
     Phase.RENDEZVOUS: RENDEZVOUS_SECONDS + 60,  # JAX's own abort comes first and names the missing host
@@ -41,6 +41,8 @@ class PhaseSnapshot:
     """Steps since the stage began whose loss has been read."""
     steps_dispatched: int
     """Steps that this host has handed to its devices. In a gang that hangs, the host with the smallest number holds up the others."""
+    time_spent: Mapping[str, float]
+    """Seconds since the tracker was made, by the fields of `TimeSpent`."""
 
 
 class PhaseTracker:
@@ -53,7 +55,9 @@ class PhaseTracker:
         self._hang, self._clock = hang, clock
         self._lock = threading.Lock()
         self._phase = Phase.RENDEZVOUS
-        self._changed = clock()
+        self._changed = self._entered = clock()
+        self._phase_seconds = dict.fromkeys(Phase, 0.0)
+        self._data_wait_seconds = 0.0
         self._steps_done = self._steps_dispatched = 0
         self._recent_seconds: deque[float] = deque(maxlen=_WINDOW_STEPS)
         self._first_step = True
@@ -86,9 +90,10 @@ class PhaseTracker:
         with self._lock:
             self._steps_dispatched, self._changed = step + 1, self._clock()
 
-    def step(self, done: int, seconds: float) -> None:
-        """`done` steps are done, the last one in `seconds`."""
+    def step(self, done: int, seconds: float, data_wait_seconds: float = 0.0) -> None:
+        """`done` steps are done, the last one in `seconds`, of which the devices waited `data_wait_seconds` for its batch."""
         with self._lock:
+            self._data_wait_seconds += data_wait_seconds
             self._steps_done, self._changed = done, self._clock()
             if not self._first_step:  # the first one includes warm-up, so it is no measure of a usual step
                 self._recent_seconds.append(seconds)
@@ -98,12 +103,21 @@ class PhaseTracker:
         """The state at this moment."""
         with self._lock:
             idle_seconds = self._clock() - self._changed
-            return PhaseSnapshot(self._phase, self._deadline(), idle_seconds, self._steps_done, self._steps_dispatched)
+            return PhaseSnapshot(self._phase, self._deadline(), idle_seconds, self._steps_done, self._steps_dispatched, self._time_spent())
 
     def _set(self, phase: Phase) -> None:
         with self._lock:
-            self._phase, self._changed = phase, self._clock()
+            now = self._clock()
+            self._phase_seconds[self._phase] += now - self._entered
+            self._phase, self._changed, self._entered = phase, now, now
             self._training_started |= phase is Phase.TRAINING
+
+    def _time_spent(self) -> Mapping[str, float]:
+        seconds = {phase.name.lower(): spent for phase, spent in self._phase_seconds.items()}
+        seconds[self._phase.name.lower()] += self._clock() - self._entered
+        seconds["data_wait"] = min(self._data_wait_seconds, seconds["training"])
+        seconds["training"] -= seconds["data_wait"]
+        return {name: seconds[name] for name in TimeSpent.model_fields}
 
     def _deadline(self) -> int:
         if self._phase is not Phase.TRAINING:

@@ -23,6 +23,7 @@ from lwm_trainer.config import (
     Progress,
     RunConfig,
     SuiteScore,
+    TimeSpent,
 )
 from lwm_trainer.runtime import console
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
@@ -123,6 +124,7 @@ class ProgressReporter:
             "phase_deadline_seconds": snapshot.deadline_seconds,
             "idle_seconds": int(snapshot.idle_seconds),
             "step": snapshot.steps_done,
+            "time_spent": TimeSpent.model_validate({name: int(seconds) for name, seconds in snapshot.time_spent.items()}),
         }
         with self._lock:
             return self._progress.model_copy(update=current)

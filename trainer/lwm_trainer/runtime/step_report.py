@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from lwm_trainer.config import STEP_LINE_PREFIX, ValidationLoss
 from lwm_trainer.runtime import console
+from lwm_trainer.runtime.device_memory import DeviceMemory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,18 @@ class StepReport:
     """Tokens of the global batch, without padding."""
     tokens_seen: int
     """Tokens since the stage began, without padding."""
+    batch_positions: int
+    """Tokens of the global batch with padding."""
+    param_norm: float
+    """Global L2 norm of the parameters after the step."""
+    data_wait_seconds: float = 0.0
+    """How long the devices waited for the step's batch."""
+    save_seconds: float = 0.0
+    """How long training waited for the saves between the step before and this one; no part of `seconds`."""
+    memory: DeviceMemory | None = None
+    """Memory of this host's fullest device; None for devices that do not count it."""
+    mfu: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Model FLOPs utilization by definition; empty where the devices' peak is not known."""
     finished_at: float = 0.0
     """Unix time at which the numbers had arrived; 0: unknown."""
 
@@ -39,6 +52,11 @@ class StepReport:
     def tokens_per_second(self) -> float:
         """Throughput of all hosts together."""
         return self.batch_tokens / self.seconds
+
+    @property
+    def fill(self) -> float:
+        """Share of the step's positions that are no padding."""
+        return self.batch_tokens / self.batch_positions
 
     @property
     def diverged(self) -> bool:
@@ -60,9 +78,12 @@ def print_step_line(report: StepReport) -> None:
         "loss": report.loss,
         **{f"{modality}Loss": loss for modality, loss in report.modality_losses.items()},
         "gradNorm": report.grad_norm,
+        "paramNorm": report.param_norm,
         **({} if report.skipped is None else {"skipped": report.skipped}),
         "tokensPerSecond": report.tokens_per_second,
         "stepSeconds": report.seconds,
+        "dataWaitSeconds": report.data_wait_seconds,
+        **{f"mfu{name.capitalize()}": share for name, share in report.mfu.items()},
         "tokensSeen": report.tokens_seen,
     }
     finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}

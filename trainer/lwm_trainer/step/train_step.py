@@ -39,6 +39,8 @@ class Metrics(TypedDict):
     """float32, the objective without the z-loss: a weighted mean of the global batch's cross-entropies, nats a target."""
     grad_norm: Array
     """float32, before clipping."""
+    param_norm: Array
+    """float32, of the parameters after the step."""
     tokens_hash: Array
     """uint32, see `tokens_hash`."""
     text_loss: NotRequired[Array]
@@ -109,18 +111,20 @@ def make_program(run: config.RunConfig, device_mesh: jax.sharding.Mesh) -> Train
                 shardings=params_sharding,
             )
             updates, optimizer_state = optimizer.update(grads, state["optimizer"], state["params"])
+        params = optax.apply_updates(state["params"], updates)
         metrics = Metrics(
             loss=losses.cross_entropy,
             grad_norm=optax.tree.norm(grads),
+            param_norm=optax.tree.norm(params),
             tokens_hash=tokens_hash(batch),
         )
         if run.model.vision is not None:
             metrics |= {"text_loss": losses.by_modality["text"], "vision_loss": losses.by_modality["vision"]}
         if isinstance(optimizer_state, SpikeState):
             metrics["skipped"] = optimizer_state.skipped
-        new = State(params=optax.apply_updates(state["params"], updates), optimizer=optimizer_state)
+        new = State(params=params, optimizer=optimizer_state)
         if decay is not None:
-            new["ema"] = optax.incremental_update(new["params"], state["ema"], 1 - decay)
+            new["ema"] = optax.incremental_update(params, state["ema"], 1 - decay)
         return new, metrics
 
     return TrainProgram(

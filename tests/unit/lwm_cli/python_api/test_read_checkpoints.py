@@ -38,8 +38,8 @@ def record(steps: int) -> Record:
     made = Record.empty(12, vision=True, skips=True)
     made.arrays["loss_bits"][:steps] = np.arange(steps, dtype=np.float32).view(np.uint32)
     made.arrays["skipped"][1] = 1
-    made.timings.tokens[1] = 256
-    made.timings.finished_at[1] = 1
+    made.measurements.tokens[1] = 256
+    made.measurements.finished_at[1] = 1
     made.validations += [
         ValidationLoss.read({"step": step, "dataset": "d", "modality": "text", "loss": 0.5 + step, "targets": 1, "positions": []})
         for step in (0, 2)

@@ -1,7 +1,7 @@
 from lwm_operator.api.status import AttemptState, StageStatus, Status
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.stage_status import apply_report, complete_stage, stage_entries
-from lwm_trainer.config import AcceptedChange
+from lwm_trainer.config import AcceptedChange, TimeSpent
 from simulation.builders import final, job, pod, report, running, seen, stage, status, training
 
 FAILED = AttemptState.FAILED
@@ -32,6 +32,16 @@ def test_the_newest_trace_stays_in_the_status() -> None:
     traced = apply_report(StageStatus(name="a", recent_attempts=(running(),)), report(step=5, profile="gs://lwm/traces/5"))
     assert traced.profile == "gs://lwm/traces/5"
     assert apply_report(traced, report(step=6)).profile == "gs://lwm/traces/5"
+
+
+def test_the_time_spent_comes_with_a_step_a_checkpoint_or_the_end_and_alone_it_writes_no_status() -> None:
+    entry = StageStatus(name="a", recent_attempts=(running(),))
+    compiling = report(time_spent=TimeSpent(compiling=5))
+    assert apply_report(entry, compiling) == entry
+    trains = apply_report(entry, report(step=1, time_spent=TimeSpent(compiling=9, training=2)))
+    assert trains.recent_attempts[0].time_spent == TimeSpent(compiling=9, training=2)
+    evaluated = report(step=1, time_spent=TimeSpent(compiling=9, training=2, evaluating=7), final=final(1))
+    assert apply_report(trains, evaluated).recent_attempts[0].time_spent == evaluated.time_spent
 
 
 def test_the_first_attempt_credits_nobody() -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import jax
 import numpy as np
 import optax
+import orbax.checkpoint as ocp
 import pytest
 
 from lwm_trainer.checkpoint.checkpointer import Saver, read_record, restore_all
+from lwm_trainer.checkpoint.manifest import restore_items
 from lwm_trainer.checkpoint.training_record import Record
 from lwm_trainer.config import DataIdentity
 from lwm_trainer.model.llama import Params
@@ -52,13 +54,21 @@ def test_timings_are_kept_beside_the_record_and_a_checkpoint_without_them_is_rea
     saver.wait()
     saver.close()
     folder = Path(run.attempt_folder(), "1")
-    timings = read_record(str(folder), run.steps).timings
+    timings = read_record(str(folder), run.steps).measurements
     assert [timings.seconds.tolist(), timings.tokens.tolist()] == [[2.5, 0.0, 0.0], [500, 0, 0]]
     assert timings.finished_at.tolist() == [1_800_000_000, 0, 0]
+    of_older = restore_items(str(folder), timings=ocp.args.StandardRestore()).timings
+    older = {name: of_older[name] for name in ("seconds", "tokens", "finished_at")}
+    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+        checkpointer.save(tmp_path / "older", args=ocp.args.Composite(timings=ocp.args.StandardSave(older)))
+    shutil.rmtree(folder / "timings")
+    shutil.copytree(tmp_path / "older" / "timings", folder / "timings")
+    restored = read_record(str(folder), run.steps).measurements
+    assert (restored.seconds.tolist(), restored.arrays["param_norm"].tolist()) == ([2.5, 0.0, 0.0], [0.0, 0.0, 0.0])
     shutil.rmtree(folder / "timings")
     before = read_record(str(folder), run.steps)
     assert before.hash() == record.hash()
-    assert before.timings.seconds.tolist() == [0.0, 0.0, 0.0]
+    assert before.measurements.seconds.tolist() == [0.0, 0.0, 0.0]
 
 
 SMALL = {"layers": 1, "width": 8, "heads": 2, "kv_heads": 1, "head_dim": 4, "mlp_width": 8, "vocab_size": 16}

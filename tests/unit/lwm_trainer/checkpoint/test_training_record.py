@@ -26,9 +26,9 @@ def test_how_long_a_step_took_is_kept_and_no_part_of_the_hash() -> None:
     slow.add(a_step_report(2, seconds=9.0))
     fast.add(a_step_report(2, seconds=1.0))
     assert slow.hash() == fast.hash()
-    assert (slow.timings.seconds.tolist(), fast.timings.seconds.tolist()) == ([0.0, 9.0], [0.0, 1.0])
-    copy = slow.timings.copy()
-    slow.timings.add(a_step_report(1, seconds=3.0))
+    assert (slow.measurements.seconds.tolist(), fast.measurements.seconds.tolist()) == ([0.0, 9.0], [0.0, 1.0])
+    copy = slow.measurements.copy()
+    slow.measurements.add(a_step_report(1, seconds=3.0))
     assert copy["seconds"].tolist() == [0.0, 9.0]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from lwm_trainer.config import Hang, Phase
+from lwm_trainer.config import Hang, Phase, TimeSpent
 from lwm_trainer.runtime.phase_tracker import DEADLINES, PhaseTracker
 
 
@@ -74,6 +74,23 @@ def test_only_a_phase_that_is_entered_calls_the_listener(clock: Clock) -> None:
         pass
     assert phases == [Phase.COMPILING, Phase.TRAINING]
     assert tracker.training_started()
+
+
+def test_the_time_since_the_start_is_split_by_what_was_done(clock: Clock) -> None:
+    tracker = PhaseTracker(Hang(), clock=clock)
+    for phase, seconds in ((Phase.COMPILING, 3), (Phase.LOADING_DATA, 20), (Phase.RESTORING, 4), (Phase.TRAINING, 5)):
+        clock.now += seconds
+        tracker.enter(phase)
+    clock.now += 10
+    tracker.step(1, 10, data_wait_seconds=2)
+    with tracker.during(Phase.SAVING):
+        clock.now += 6
+    clock.now += 1
+    spent = {name: seconds for name, seconds in tracker.snapshot().time_spent.items() if seconds}
+    assert spent == {"rendezvous": 3, "compiling": 20, "loading_data": 4, "restoring": 5, "training": 9, "data_wait": 2, "saving": 6}
+    assert sum(spent.values()) == clock.now - 5000
+    tracker.enter(Phase.COMPLETE)
+    assert tracker.snapshot().time_spent.keys() == TimeSpent.model_fields.keys()
 
 
 def test_a_resumed_attempt_counts_on(clock: Clock) -> None:

@@ -17,8 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from pydantic.alias_generators import to_camel
 
-from lwm_trainer.config import PROGRESS_ANNOTATION, FinalReport, Hang, Lease, Phase, Preparation, Prepared, Progress, RunConfig
+from lwm_trainer.config import PROGRESS_ANNOTATION, FinalReport, Hang, Lease, Phase, Preparation, Prepared, Progress, RunConfig, TimeSpent
 from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.runtime import progress
 from lwm_trainer.runtime.phase_tracker import PhaseTracker
@@ -142,7 +143,9 @@ def test_phases_commits_and_the_end_are_sent_at_once_steps_are_not(server: ApiSe
     assert body["spec"]["holderIdentity"] == "bible-s1-a2-0"
     age = datetime.datetime.now(datetime.UTC) - datetime.datetime.strptime(body["spec"]["renewTime"], "%Y-%m-%dT%H:%M:%S.%f%z")
     assert abs(age.total_seconds()) < 60
-    assert server.reports()[sent] == {
+    report = server.reports()[sent]
+    assert report.pop("timeSpent").keys() == {to_camel(name) for name in TimeSpent.model_fields}
+    assert report == {
         "attempt": 2,
         "phase": "Training",
         "phaseDeadlineSeconds": 1800,

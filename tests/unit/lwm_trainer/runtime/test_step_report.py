@@ -29,8 +29,10 @@ def test_a_step_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
         ("step", 3),
         ("loss", 5.5),
         ("gradNorm", None),
+        ("paramNorm", 8.0),
         ("tokensPerSecond", 3276.8),
         ("stepSeconds", 1.25),
+        ("dataWaitSeconds", 0.0),
         ("tokensSeen", 12288),
     ]
 

@@ -17,6 +17,7 @@ def snapshot(**changes: Any) -> PhaseSnapshot:
         "idle_seconds": 300.0,
         "steps_done": 11,
         "steps_dispatched": 12,
+        "time_spent": {},
     }
     return PhaseSnapshot(**(usual | changes))
 

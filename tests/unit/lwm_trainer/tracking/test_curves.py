@@ -6,6 +6,7 @@ import pytest
 from lwm_trainer.checkpoint.training_record import Record
 from lwm_trainer.config import RunConfig, ValidationLoss
 from lwm_trainer.tracking.curves import SCALARS, Curves
+from lwm_trainer.tracking.utilization import Utilization
 from support.builders import a_run, a_step_report
 
 RATES = np.asarray([0.1, 0.2, 0.3, 0.4], np.float32)
@@ -14,7 +15,8 @@ RATES = np.asarray([0.1, 0.2, 0.3, 0.4], np.float32)
 def a_record(run: RunConfig, steps: int) -> Record:
     record = Record.empty_of(run)
     for step in range(1, steps + 1):
-        record.add(a_step_report(step, loss=5.0 - step, grad_norm=step / 4, seconds=0.5, batch_tokens=256, finished_at=1e9 + step))
+        numbers = {"loss": 5.0 - step, "grad_norm": step / 4, "seconds": 0.5, "data_wait_seconds": 0.125, "batch_tokens": 256}
+        record.add(a_step_report(step, **numbers, finished_at=1e9 + step))
     return record
 
 
@@ -30,6 +32,8 @@ def test_a_point_has_the_record_s_numbers_and_the_throughput() -> None:
         "throughput/step_seconds": 0.5,
         "throughput/tokens_per_second": 512.0,
         "throughput/fill": 0.5,
+        "train/param_norm": 8.0,
+        "throughput/data_wait_seconds": 0.125,
     }
 
 
@@ -44,21 +48,17 @@ def test_points_in_parts_are_the_points_at_once() -> None:
     assert [point.scalars["train/learning_rate"] for point in whole] == pytest.approx([0.1, 0.2, 0.2, 0.3])
 
 
-def test_mfu_is_the_share_of_all_devices_peak() -> None:
+def test_mfu_has_both_definitions_where_the_peak_is_known() -> None:
     run = a_run(steps=4)
     (point,) = Curves(run, a_record(run, 1), RATES, 1e12).points(0, 1)
-    # The multiplied parameters of a_run's model: per layer 64 x 128 + 64 x 64 + 3 x 64 x 128, and the head 64 x 128.
-    parameters = 2 * (64 * 128 + 64 * 64 + 3 * 64 * 128) + 64 * 128
-    expected = 6 * 512 * parameters / 0.5 / (8 * 1e12)
-    assert point.scalars["throughput/mfu_parameters"] == pytest.approx(expected)
-    attention = 3 * 2 * 2 * 4 * 16 * 8 * 64**2 / 0.5 / (8 * 1e12)
-    assert point.scalars["throughput/mfu"] == pytest.approx(expected + attention)
+    share = Utilization(run, 1e12).of_step(0.5)
+    assert (point.scalars["throughput/mfu"], point.scalars["throughput/mfu_parameters"]) == (share["model"], share["parameters"])
 
 
 def test_steps_of_a_trainer_without_timings_have_none_and_count_no_tokens() -> None:
     run = a_run(steps=4)
     record = a_record(run, 2)
-    for array in record.timings.arrays.values():
+    for array in record.measurements.arrays.values():
         array[0] = 0
     first, second = Curves(run, record, RATES, None).points(0, 2)
     assert first.scalars.keys() == {"train/loss", "train/grad_norm", "train/learning_rate"}
@@ -82,5 +82,6 @@ def test_every_scalar_has_a_meaning() -> None:
     run = a_run(steps=4, model={**a_run().model.model_dump(), "vision": {"vocab_size": 64}}, optimizer={"skip_spikes": {"window": 2}})
     record = a_record(run, 1)
     record.validations += [ValidationLoss(step=1, dataset="<data set>", modality="<modality>", loss=9.0, targets=1, positions=())]
+    record.measurements.arrays["save_seconds"][0] = record.measurements.arrays["memory_peak_bytes"][0] = 1.0
     (point,) = Curves(run, record, RATES, 1e12).points(0, 1)
     assert point.scalars.keys() == SCALARS.keys()
