@@ -17,6 +17,15 @@ QA = {"tokens": 4096}
 ENDPOINT = {"url": "http://generator:8000/v1", "model": "m", "keyVariable": "QA_KEY"}
 PAIRS = {"suite": "json-kv", "lengths": [256], "minScore": 0.5}
 MEDIA = {"tokenizer": "vqgan.safetensors"}
+ONE_GPU = {"type": "gpu", "gpu": {"hosts": 1, "perHost": 1}}
+ONE_TPU = {"family": "v5e", "topology": "2x2"}
+
+
+def encoded_by(accelerator: dict[str, Any]) -> dict[str, Any]:
+    """Pictures whose preparation has this accelerator."""
+    clips = {"kind": "vision", "fields": "vision", "media": MEDIA, "preparation": {"workers": 1, "accelerator": accelerator}}
+    return {"model": {**MODEL, "vision": {}}, "datasets": [BOOKS | clips]}
+
 
 RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "steps or tokens: both": ({"stages": [stage(tokens=4096)]}, "give exactly one of steps and tokens", {"stages": [stage(steps=1)]}),
@@ -212,6 +221,22 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
             "model": {**MODEL, "vision": {}},
             "datasets": [BOOKS | {"kind": "vision", "fields": "vision", "media": MEDIA, "preparation": {"workers": 1}}],
         },
+    ),
+    "an accelerator of a preparation encodes media": (
+        {"datasets": [BOOKS | {"preparation": {"workers": 1, "accelerator": ONE_GPU}}]},
+        "preparation.accelerator encodes media, and this data set has none",
+        encoded_by(ONE_GPU),
+    ),
+    "a worker with GPUs is one host": (encoded_by({"type": "gpu", "gpu": GPU}), "each worker is one host", encoded_by(ONE_GPU)),
+    "a worker with TPUs is one slice": (
+        encoded_by({"type": "tpu", "tpu": {**ONE_TPU, "slices": 2}}),
+        "each worker is one host",
+        encoded_by({"type": "tpu", "tpu": ONE_TPU}),
+    ),
+    "a worker's accelerator has its block": (
+        encoded_by({"type": "tpu", "gpu": {"hosts": 1}}),
+        "tpu is missing: type tpu needs tpu.family and tpu.topology",
+        encoded_by({"type": "tpu", "tpu": ONE_TPU}),
     ),
     "the tokenizer of media is a file": (
         {"datasets": [BOOKS | {"kind": "vision", "media": {"tokenizer": "/etc/vqgan.safetensors"}, "preparation": {"workers": 1}}]},

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from lwm_operator.api.accelerator import Accelerator
 from lwm_operator.api.pod_template import Resources
 from lwm_operator.api.resource import Name, Resource
 from lwm_operator.api.rules import guarded, rule
@@ -46,6 +47,24 @@ class Preparation(Resource):
     resources: Resources | None = Field(
         default=None, description="Resources of each worker pod. Default: requests of 250m CPU and 1Gi memory, and a limit of 2Gi memory."
     )
+    accelerator: (
+        Annotated[
+            Accelerator,
+            Field(
+                json_schema_extra=guarded(
+                    rule(
+                        "(!has(self.cpu) || self.cpu.hosts == 1) && (!has(self.gpu) || self.gpu.hosts == 1)"
+                        " && (!has(self.tpu) || self.tpu.slices == 1)",
+                        "each worker is one host: set hosts or slices to 1, and preparation.workers to the number of hosts",
+                    )
+                )
+            ),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Accelerator of each worker pod, for `media`: one host, all devices of which encode. Default: CPUs.",
+    )
 
 
 class Dataset(Resource):
@@ -64,6 +83,10 @@ class Dataset(Resource):
             rule(
                 "!has(self.media) || (self.kind == 'vision' && has(self.preparation))",
                 "media is for kind vision, and is encoded by a preparation: set kind: vision and preparation",
+            ),
+            rule(
+                "!has(self.preparation) || !has(self.preparation.accelerator) || has(self.media)",
+                "preparation.accelerator encodes media, and this data set has none: remove it or set media",
             ),
             rule(
                 "(self.kind == 'qa') == has(self.qa) && (!has(self.qa) || has(self.preparation))",

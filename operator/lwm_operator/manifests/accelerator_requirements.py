@@ -1,7 +1,7 @@
 """All that an accelerator requires of a pod, beyond what every pod of a training has. `pod.py` merges it in one place."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from lwm_operator.api import names
 from lwm_operator.api.accelerator import Accelerator, Cpu, Gpu, Tpu
@@ -62,6 +62,15 @@ def accelerator_requirements(attempt: AttemptSpec, slice_index: int) -> Accelera
             return _cpu(accelerator.cpu)
 
 
+def worker_requirements(accelerator: Accelerator | None) -> AcceleratorRequirements:
+    """Requirements of a preparation's worker, which is one host by itself; None: CPUs as they are."""
+    if accelerator is None:
+        return AcceleratorRequirements(default_limits=CPU_LIMITS)
+    if accelerator.tpu is not None:
+        return _tpu_host(accelerator, accelerator.tpu)
+    return _gpu(accelerator, accelerator.gpu) if accelerator.gpu is not None else _cpu(accelerator.cpu)
+
+
 def _cpu(cpu: Cpu | None) -> AcceleratorRequirements:
     # XLA takes its thread count from the node's cores, and the order of sums with it. A fixed count keeps the parameters equal on any node.
     environment = {CPU_THREADS_VARIABLE: str(cpu.threads)} if cpu is not None else {}
@@ -72,12 +81,19 @@ def _tpu(attempt: AttemptSpec, tpu: Tpu, slice_index: int) -> AcceleratorRequire
     """One pod per host with all its chips. All pods of a slice run in one node pool, because on GKE each slice is a node pool."""
     shape = tpus.slice_shape(tpu.family, tpu.topology, tpu.chips_per_host)
     job = slice_name(attempt.name, slice_index, tpu.slices)
-    return AcceleratorRequirements(
+    return replace(
+        _tpu_host(attempt.accelerator, tpu),
         environment=tpus.environment(slices=tpu.slices, slice_index=slice_index, coordinator=attempt.first_host),
-        devices=device_resources(attempt.accelerator),
-        node_selector=overriding_node_labels(attempt.accelerator),
-        tolerations=tuple(tpus.tolerations(spot=tpu.spot)),
         affinity={} if shape.single_host else _one_node_pool(job),
+    )
+
+
+def _tpu_host(accelerator: Accelerator, tpu: Tpu) -> AcceleratorRequirements:
+    """What each host of a slice requires."""
+    return AcceleratorRequirements(
+        devices=device_resources(accelerator),
+        node_selector=overriding_node_labels(accelerator),
+        tolerations=tuple(tpus.tolerations(spot=tpu.spot)),
     )
 
 

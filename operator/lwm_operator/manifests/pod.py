@@ -38,16 +38,14 @@ def pod_template(attempt: AttemptSpec, slice_index: int, labels: Mapping[str, st
     """The pod template of slice `slice_index` (0-based), with all that its accelerator requires."""
     spec, requirements = attempt.training.spec, accelerator_requirements(attempt, slice_index)
     volumes, volume_mounts = mounts(spec)
-    pod = restricted_pod(
+    pod = accelerated_pod(
         attempt,
+        requirements,
         command=["python", "-m", "lwm_trainer"],
-        environment=environment(spec, {SLICE_VARIABLE: str(slice_index), **requirements.environment}, requirements.default_environment),
-        resources=resources(spec.pod_template.resources, requirements),
-        volumes=[*volumes, *requirements.volumes],
-        volume_mounts=[*volume_mounts, *requirements.mounts],
-        security_context=requirements.security_context,
-        tolerations=requirements.tolerations,
-        node_selector=requirements.node_selector,
+        own_environment={SLICE_VARIABLE: str(slice_index)},
+        users_resources=spec.pod_template.resources,
+        volumes=volumes,
+        volume_mounts=volume_mounts,
     )
     pod["subdomain"] = attempt.training.metadata.name
     ports = attempt_ports(attempt)
@@ -62,10 +60,36 @@ def pod_template(attempt: AttemptSpec, slice_index: int, labels: Mapping[str, st
         affinity["nodeAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": not_there}
     if affinity:
         pod["affinity"] = affinity
+    metadata = pod_metadata(spec, labels, {**annotations, **requirements.annotations})
+    return {"metadata": metadata, "spec": pod}
+
+
+def accelerated_pod(
+    owner: PodOwner,
+    requirements: AcceleratorRequirements,
+    *,
+    command: list[str],
+    own_environment: Mapping[str, str],
+    users_resources: Resources | None,
+    volumes: list[Manifest],
+    volume_mounts: list[Manifest],
+) -> Manifest:
+    """The pod's spec of an attempt or a preparation with all that its accelerator requires, but for affinity and annotations."""
+    own = {**own_environment, **requirements.environment}
+    pod = restricted_pod(
+        owner,
+        command=command,
+        environment=environment(owner.training.spec, own, requirements.default_environment),
+        resources=resources(users_resources, requirements),
+        volumes=[*volumes, *requirements.volumes],
+        volume_mounts=[*volume_mounts, *requirements.mounts],
+        security_context=requirements.security_context,
+        tolerations=requirements.tolerations,
+        node_selector=requirements.node_selector,
+    )
     if requirements.sidecars:
         pod["initContainers"] = list(requirements.sidecars)
-    metadata = pod_metadata(spec, labels, {**annotations, **requirements.annotations})
-    return {"metadata": metadata, "spec": {**pod, **requirements.network}}
+    return {**pod, **requirements.network}
 
 
 def pod_metadata(spec: Spec, labels: Mapping[str, str], annotations: Mapping[str, str]) -> Manifest:

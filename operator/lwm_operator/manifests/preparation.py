@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from lwm_operator.api import names
 from lwm_operator.api.dataset import Dataset, Preparation
 from lwm_operator.api.training import Training
-from lwm_operator.manifests.accelerator_requirements import CPU_LIMITS, AcceleratorRequirements
+from lwm_operator.manifests.accelerator_requirements import worker_requirements
 from lwm_operator.manifests.common import Manifest, metadata
-from lwm_operator.manifests.pod import environment, pod_metadata, resources, restricted_pod
+from lwm_operator.manifests.pod import accelerated_pod, pod_metadata
 from lwm_operator.manifests.rbac import lease, role, role_binding, service_account
 from lwm_operator.manifests.run_config import dataset_config
 from lwm_operator.manifests.storage import preparation_mounts, store_root, tokenizer_path
-from lwm_trainer.config import FATAL_EXIT_CODES, OLDEST_CONTRACT_VERSION, QA_VERSION, Lease, PrepareConfig
+from lwm_operator.platforms.gang import gang_of
+from lwm_trainer.config import FATAL_EXIT_CODES, OLDEST_CONTRACT_VERSION, QA_VERSION, Gang, Lease, PrepareConfig
 
 RETRIES = 6
 """Retries of each worker by the Job controller, 10 s to 6 minutes apart. They outlast a storage outage of 10 minutes."""
@@ -61,7 +62,19 @@ def prepare_config(preparation: PreparationSpec) -> PrepareConfig:
         seed=spec.seed,
         root=store_root(spec),
         workers=preparation.settings.workers,
+        host=_host(preparation),
         lease=Lease(namespace=preparation.training.metadata.namespace, name=preparation.name),
+    )
+
+
+def _host(preparation: PreparationSpec) -> Gang | None:
+    """The gang of one host that each worker is by itself; None where it has no accelerator."""
+    if (accelerator := preparation.settings.accelerator) is None:
+        return None
+    gang = gang_of(accelerator)
+    service = preparation.training.metadata.name
+    return Gang(
+        job=preparation.name, service=service, hosts=1, devices_per_host=gang.devices_per_host, platform=gang.platform, coordinator=""
     )
 
 
@@ -82,11 +95,13 @@ def preparation_job(preparation: PreparationSpec) -> Manifest:
     """Kubernetes retries the workers, because a worker may start again at any time. Only a permanent failure ends the Job."""
     spec, workers = preparation.training.spec, preparation.settings.workers
     volumes, volume_mounts = preparation_mounts(spec, preparation.dataset)
-    pod = restricted_pod(
+    requirements = worker_requirements(preparation.settings.accelerator)
+    pod = accelerated_pod(
         preparation,
+        requirements,
         command=["python", "-m", "lwm_trainer.preparation"],
-        environment=environment(spec, {}, {}),
-        resources=resources(preparation.settings.resources, AcceleratorRequirements(default_limits=CPU_LIMITS)),
+        own_environment={},
+        users_resources=preparation.settings.resources,
         volumes=volumes,
         volume_mounts=volume_mounts,
     )
@@ -111,7 +126,7 @@ def preparation_job(preparation: PreparationSpec) -> Manifest:
                     {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
                 ]
             },
-            "template": {"metadata": pod_metadata(spec, preparation.labels, {}), "spec": pod},
+            "template": {"metadata": pod_metadata(spec, preparation.labels, requirements.annotations), "spec": pod},
         },
     }
     if (queue := spec.execution.queue_name) is not None:

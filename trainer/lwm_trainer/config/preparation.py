@@ -6,7 +6,7 @@ from pydantic import Field
 
 from lwm_trainer.config.contract import Contract, VersionedRecord
 from lwm_trainer.config.dataset import Dataset
-from lwm_trainer.config.gang import Lease
+from lwm_trainer.config.gang import Gang, Lease
 
 
 class PrepareConfig(VersionedRecord):
@@ -25,6 +25,8 @@ class PrepareConfig(VersionedRecord):
     root: str
     """Folder of all prepared data sets. Each has a folder named by a hash of its settings and files, so that equal ones are shared."""
     workers: Annotated[int, Field(ge=1, le=4096)]
+    host: Gang | None = None
+    """The one host that each worker is, with the devices that encode pictures; None: on its CPUs."""
     lease: Lease | None = None
     """Lease that worker 0 renews; None outside Kubernetes."""
 

@@ -40,12 +40,16 @@ def prepare(config: PrepareConfig, worker: int, report: PreparationReport, *, po
     listing, media = list_record_files(config.dataset.uri, media=config.dataset.media is not None), None
     if config.dataset.media is not None:
         try:
-            from lwm_trainer.vision.media_records import MediaRecords  # brings JAX, which no other data set needs
+            from lwm_trainer.parallel import devices
+            from lwm_trainer.vision.media_records import MediaRecords  # both bring JAX, which no other data set needs
         except ModuleNotFoundError as error:
             fix = "pip install 'lwm-operator[vision]', or use the trainer's image"
             raise DataError(f"datasets[{config.dataset.name}].media: {error.name} is not installed: {fix}") from error
 
-        media = MediaRecords(config.dataset, config.dataset.media, listing)
+        if config.host is not None:
+            devices.prepare(config.host, 0)
+            devices.check(config.host)
+        media = MediaRecords(config.dataset, config.dataset.media, listing, on_accelerator=config.host is not None)
         encode = media.encoder(encode, report.frames_encoded)
     settings = config.dataset.qa
     questions = None if settings is None else QuestionRecords(config.dataset, settings, tokenizer)

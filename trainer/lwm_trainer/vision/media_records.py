@@ -33,12 +33,15 @@ CODES = "vision"
 class MediaRecords:
     """Encodes the pictures and clips of a data set's records."""
 
-    def __init__(self, dataset: Dataset, media: Media, listing: Listing) -> None:
-        """Read the tokenizer. Raises DataError where its codes are not those of `dataset.frames`, and what `read_tokenizer` raises."""
-        if not jax.config.jax_platforms:  # type: ignore[attr-defined]  # preparation pods have no accelerator
+    def __init__(self, dataset: Dataset, media: Media, listing: Listing, *, on_accelerator: bool = False) -> None:
+        """Read the tokenizer. `on_accelerator`: JAX is set up for this host's devices, and all of them encode.
+
+        Raises DataError where its codes are not those of `dataset.frames`, and what `read_tokenizer` raises.
+        """
+        if not jax.config.jax_platforms:  # type: ignore[attr-defined]  # an accelerator of this host may be another's
             jax.config.update("jax_platforms", "cpu")
         uri = media.tokenizer if "://" in media.tokenizer else f"{listing.root}/{media.tokenizer}"
-        self._tokenizer = VisionTokenizer(read_tokenizer(uri))
+        self._tokenizer = VisionTokenizer(read_tokenizer(uri), devices=jax.local_devices() if on_accelerator else None)
         entries = [entry for entry in list_files(dataset.uri).entries if entry.name.lower().endswith(MEDIA_SUFFIXES)]
         files = to_json({"files": [[entry.name, entry.size, entry.version] for entry in entries]})
         self._files = hashlib.sha256(files).hexdigest()

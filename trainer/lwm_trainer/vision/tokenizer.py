@@ -3,7 +3,7 @@
 Letters: F frames, H, W rows and columns, N codes of a frame.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Literal
 
@@ -31,12 +31,28 @@ class CodeRangeError(ValueError):
 class VisionTokenizer:
     """Runs one compiled program on batches of one size, so that a frame's codes do not depend on how many frames come with it."""
 
-    def __init__(self, file: TokenizerFile, *, batch: int | None = None, decode_dtype: Literal["bfloat16", "float32"] = "bfloat16") -> None:
-        """`batch`: frames of a call; None: by the platform. `decode_dtype`: of the decoder, see `vqgan.decode`."""
+    def __init__(
+        self,
+        file: TokenizerFile,
+        *,
+        batch: int | None = None,
+        decode_dtype: Literal["bfloat16", "float32"] = "bfloat16",
+        devices: Sequence[jax.Device] | None = None,
+    ) -> None:
+        """`batch`: frames of a call to a device; None: by the platform. `decode_dtype`: of the decoder, see `vqgan.decode`.
+
+        `devices`: they take turns, each with a batch of its own; None: JAX's default device.
+        """
         self.config: VqganConfig = file.config
         self.fingerprint = file.fingerprint
-        self.batch = batch or (CPU_BATCH if jax.default_backend() == "cpu" else BATCH)
-        self._params, self._decode_dtype = jax.device_put(file.params), decode_dtype
+        self._device_batch = batch or (CPU_BATCH if jax.default_backend() == "cpu" else BATCH)
+        self._params = [jax.device_put(file.params, device) for device in devices or [None]]
+        self._decode_dtype = decode_dtype
+
+    @property
+    def batch(self) -> int:
+        """Frames that keep all devices busy."""
+        return self._device_batch * len(self._params)
 
     def encode(self, frames: Frames) -> NDArray[np.int32]:
         """The codes of frames of the tokenizer's size, int32 [F, N], row by row of each frame."""
@@ -68,10 +84,13 @@ class VisionTokenizer:
     def _by_batch(self, run: "jax.stages.Wrapped", values: NDArray[np.generic], empty: NDArray[np.generic]) -> NDArray:  # type: ignore[type-arg]
         """The program's results for all values; the last batch is filled up with zeros, whose results are left out."""
         results = [empty]
-        for start in range(0, len(values), self.batch):
-            part = values[start : start + self.batch]
-            filled = np.concatenate([part, np.zeros((self.batch - len(part), *part.shape[1:]), part.dtype)])
-            results.append(np.asarray(run(self._params, filled))[: len(part)])
+        for first in range(0, len(values), self.batch):
+            running = []  # a call returns before its device is done
+            for params, start in zip(self._params, range(first, len(values), self._device_batch), strict=False):
+                part = values[start : start + self._device_batch]
+                filled = np.concatenate([part, np.zeros((self._device_batch - len(part), *part.shape[1:]), part.dtype)])
+                running.append((run(params, filled), len(part)))
+            results += [np.asarray(result)[:count] for result, count in running]
         return np.concatenate(results)
 
     @cached_property

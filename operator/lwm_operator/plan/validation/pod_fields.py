@@ -9,12 +9,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from lwm_operator.api.accelerator import Gpu
+from lwm_operator.api.dataset import Preparation
 from lwm_operator.api.names import RESERVED_POD_KEYS, RESERVED_POD_PREFIXES
 from lwm_operator.api.pod_template import PodTemplate, Resources, Toleration
 from lwm_operator.api.quantity import parse_quantity, quantity_error
 from lwm_operator.api.resource import LABEL_KEY_PATTERN, LABEL_VALUE_PATTERN
 from lwm_operator.api.spec import Spec
+from lwm_operator.platforms.devices import device_resources
+from lwm_operator.platforms.error import PlatformError
+from lwm_operator.platforms.gang import gang_of
 from lwm_operator.platforms.gpu import profile
+from lwm_operator.platforms.tpu import SET_BY_GKE
 
 LABEL_KEY, LABEL_VALUE = re.compile(LABEL_KEY_PATTERN), re.compile(LABEL_VALUE_PATTERN)
 MAX_PREFIX = 253
@@ -56,13 +61,37 @@ def pod_errors(spec: Spec, devices: Mapping[str, int | str]) -> list[str]:
         error
         for dataset in spec.datasets
         if dataset.preparation is not None
-        for error in resource_errors(f"spec.datasets[{dataset.name}].preparation.resources", dataset.preparation.resources, {})
+        for error in preparation_errors(f"spec.datasets[{dataset.name}].preparation", dataset.preparation, spec)
     ]
     errors += _selector_errors(f"{where}.nodeSelector", spec.pod_template.node_selector or {})
     errors += _metadata_errors(where, spec.pod_template)
     for index, toleration in enumerate(spec.pod_template.tolerations):
         errors += _toleration_errors(f"{where}.tolerations[{index}]", toleration)
     return [*errors, *_variable_errors(f"{where}.env", spec.pod_template)]
+
+
+def preparation_errors(where: str, preparation: Preparation, spec: Spec) -> list[str]:
+    """Errors of the resources of a preparation's workers, and of their accelerator."""
+    if (accelerator := preparation.accelerator) is None:
+        return resource_errors(f"{where}.resources", preparation.resources, {})
+    field, errors = f"{where}.accelerator", []
+    try:
+        gang, devices = gang_of(accelerator), device_resources(accelerator)
+    except PlatformError as error:
+        return [f"{field}.{error}"]
+    if gang.hosts > 1:
+        errors.append(f"{field}: it has {gang.hosts} hosts, and each worker is one: use one of a single host, and more workers")
+    if accelerator.gpu is not None:
+        errors += gpu_errors(f"{field}.gpu", accelerator.gpu, spec.pod_template)
+    if accelerator.tpu is not None:
+        errors += gke_variable_errors(spec)
+    return errors + resource_errors(f"{where}.resources", preparation.resources, devices, sets=field)
+
+
+def gke_variable_errors(spec: Spec) -> list[str]:
+    """Errors of variables that GKE sets from the node: the pod's own value would override the right one."""
+    names = [variable.name for variable in spec.pod_template.env if variable.name in SET_BY_GKE]
+    return [f"spec.podTemplate.env: {name} is set by GKE on TPU hosts: remove it" for name in names]
 
 
 def gpu_errors(where: str, gpu: Gpu, template: PodTemplate) -> Iterator[str]:
@@ -79,8 +108,10 @@ def gpu_errors(where: str, gpu: Gpu, template: PodTemplate) -> Iterator[str]:
             yield f"{where}.nccl[{name}]: it is no variable of NCCL: use a name such as NCCL_DEBUG, of A-Z, 0-9 and _"
 
 
-def resource_errors(where: str, resources: Resources | None, devices: Mapping[str, int | str]) -> list[str]:
-    """Errors of requests and limits. `devices`: resources that the accelerator adds with values of its own."""
+def resource_errors(
+    where: str, resources: Resources | None, devices: Mapping[str, int | str], *, sets: str = "spec.accelerator"
+) -> list[str]:
+    """Errors of requests and limits. `devices`: resources that the accelerator, the field `sets`, adds with values of its own."""
     if resources is None:
         return []
     requests, limits = resources.requests or {}, resources.limits or {}
@@ -90,7 +121,7 @@ def resource_errors(where: str, resources: Resources | None, devices: Mapping[st
             field = f"{where}.{block}[{name}]"
             wrong = [*_name_errors(field, name), *_quantity_errors(field, name, value)]
             if not wrong and name in devices and parse_quantity(value) != parse_quantity(devices[name]):
-                wrong.append(f"{field}: spec.accelerator sets it to {devices[name]}: remove it here")
+                wrong.append(f"{field}: {sets} sets it to {devices[name]}: remove it here")
             errors += wrong
     for name in requests:
         request, limit = parse_quantity(requests[name]), parse_quantity(limits.get(name, ""))

@@ -6,11 +6,10 @@ from lwm_operator.api.dataset import Dataset
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.storage import Checkpoint, Location
 from lwm_operator.plan.validation.gate import gate_errors
-from lwm_operator.plan.validation.pod_fields import gpu_errors, pod_errors
+from lwm_operator.plan.validation.pod_fields import gke_variable_errors, gpu_errors, pod_errors
 from lwm_operator.platforms.devices import device_resources
 from lwm_operator.platforms.error import PlatformError
 from lwm_operator.platforms.gang import gang_of
-from lwm_operator.platforms.tpu import SET_BY_GKE
 from lwm_trainer.config import FRAME_TOKENS, MAX_VALIDATIONS, PAIR_TOKENS, Chat, Frames, optimizer_violations, violations
 
 
@@ -54,7 +53,7 @@ def validate(spec: Spec) -> tuple[str, ...]:
         accelerator = spec.accelerator_of(stage)
         accelerator_field = f"{'spec' if stage.accelerator is None else where}.accelerator"
         errors += gpu_errors(f"{accelerator_field}.gpu", accelerator.gpu, spec.pod_template) if accelerator.gpu is not None else []
-        errors += _gke_variable_errors(spec) if accelerator.type == "tpu" else []
+        errors += gke_variable_errors(spec) if accelerator.type == "tpu" else []
         try:
             gang = gang_of(accelerator)
         except PlatformError as error:
@@ -98,6 +97,8 @@ def _dataset_errors(where: str, dataset: Dataset, *, has_vision: bool) -> list[s
         errors.append(f"{where}.media: it is for kind vision, and this data set is of kind {dataset.kind}: remove it or change the kind")
     if dataset.media is not None and dataset.preparation is None:
         errors.append(f"{where}.media: pictures and clips are encoded by a preparation: set preparation.workers")
+    if dataset.media is None and dataset.preparation is not None and dataset.preparation.accelerator is not None:
+        errors.append(f"{where}.preparation.accelerator: it encodes media, and this data set has none: remove it or set media")
     if (dataset.kind == "qa") != (dataset.qa is not None):
         errors.append(f"{where}.qa: it is for kind qa, which needs it: set both or neither")
     if (qa := dataset.qa) is not None:
@@ -138,12 +139,6 @@ def _validation_errors(where: str, spec: Spec, number: int) -> Iterator[str]:
     if interval is not None and (count := stage.total_steps // interval) > MAX_VALIDATIONS:
         least = -(-stage.total_steps // MAX_VALIDATIONS)
         yield f"{where}.intervalSteps: {interval} makes {count} validations, at most {MAX_VALIDATIONS} are kept: use at least {least}"
-
-
-def _gke_variable_errors(spec: Spec) -> list[str]:
-    """Errors of variables that GKE sets from the node: the pod's own value would override the right one."""
-    names = [variable.name for variable in spec.pod_template.env if variable.name in SET_BY_GKE]
-    return [f"spec.podTemplate.env: {name} is set by GKE on TPU hosts: remove it" for name in names]
 
 
 def _location_errors(field: str, location: Location | Checkpoint) -> list[str]:

@@ -115,3 +115,40 @@ def test_a_queue_admits_it_like_an_attempt() -> None:
     job = preparation_job(preparing(execution={"queueName": "team"}))
     assert (job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"], job["spec"]["suspend"]) == ("team", True)
     assert "suspend" not in preparation_job(preparing())["spec"]
+
+
+def encoding(accelerator: dict[str, Any], **changes: Any) -> PreparationSpec:
+    return preparing({"workers": 3, "accelerator": accelerator}, **changes)
+
+
+def test_workers_with_gpus_are_pods_like_those_of_a_gang() -> None:
+    job = preparation_job(encoding({"type": "gpu", "gpu": {"hosts": 1, "perHost": 2, "profile": "gke-a3-high"}}))
+    kubernetes_validate.validate(job, "1.37", strict=True)
+    spec = job["spec"]["template"]["spec"]
+    container = spec["containers"][0]
+    assert job["spec"]["completions"] == 3
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == container["resources"]["requests"]["nvidia.com/gpu"] == 2
+    assert "memory" not in container["resources"]["limits"], "nobody shares its node"
+    assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in spec["tolerations"]
+    assert "/dev/shm" in {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert spec["initContainers"][0]["restartPolicy"] == "Always"
+
+
+def test_workers_with_tpus_select_a_slice_of_one_host() -> None:
+    preparation = encoding(
+        {"type": "tpu", "tpu": {"family": "v5e", "topology": "2x2", "spot": True}}, podTemplate={"nodeSelector": {"a": "b"}}
+    )
+    spec = preparation_job(preparation)["spec"]["template"]["spec"]
+    assert spec["nodeSelector"] == {
+        "a": "b",
+        "cloud.google.com/gke-tpu-accelerator": "tpu-v5-lite-podslice",
+        "cloud.google.com/gke-tpu-topology": "2x2",
+        "cloud.google.com/gke-spot": "true",
+    }
+    assert spec["containers"][0]["resources"]["limits"] == {"google.com/tpu": 4}
+    assert {"google.com/tpu", "cloud.google.com/gke-spot"} <= {toleration["key"] for toleration in spec["tolerations"]}
+    assert "affinity" not in spec
+    host = prepare_config(preparation).host
+    assert host is not None
+    assert (host.hosts, host.devices_per_host, host.platform) == (1, 4, "tpu")
+    assert prepare_config(preparing()).host is None

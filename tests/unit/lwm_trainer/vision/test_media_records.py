@@ -5,16 +5,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lwm_trainer.config import Dataset, Preparation, PrepareConfig
+from lwm_trainer.config import Dataset, Gang, Preparation, PrepareConfig
 from lwm_trainer.data.documents.in_memory import load_documents
 from lwm_trainer.data.documents.store import TokenStore
 from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.errors import DataCorruptError, DataError
+from lwm_trainer.parallel import devices
 from lwm_trainer.preparation.preparation_report import PreparationReport
 from lwm_trainer.preparation.worker import prepare
 from lwm_trainer.storage.folder import folder
@@ -102,6 +104,13 @@ def test_a_document_has_the_codes_of_its_frames(source: Path) -> None:
         assert span.vision_mask is not None
         np.testing.assert_array_equal(span.tokens[span.vision_mask], np.concatenate([codes, ends], axis=1).ravel())
         assert len(codes) == (3 if record["media"].endswith("mp4") else 1)
+
+
+def test_a_worker_without_the_devices_of_its_accelerator_says_so(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "prepare", lambda host, index: None)  # this process has its devices already
+    host = Gang(job="j", service="t", hosts=1, devices_per_host=jax.local_device_count() + 1, platform="gpu", coordinator="")
+    with pytest.raises(devices.DevicesMissingError, match=r"accelerator.type gpu: JAX finds \d+ devices on this host instead of"):
+        prepare(config(source).model_copy(update={"host": host}), 0, PreparationReport())
 
 
 def test_frames_are_reported_while_they_are_encoded(source: Path) -> None:

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -29,6 +30,14 @@ def test_the_codes_of_a_frame_depend_on_the_frame_alone(batch: int, order: list[
     np.testing.assert_array_equal(together, alone)
     np.testing.assert_array_equal(np.stack(list(tokenizer(batch).encode_stream(FRAMES[order]))), alone)
     assert len(np.unique(together)) > 1
+
+
+def test_devices_take_turns() -> None:
+    """The one device of this process, three times."""
+    file = TokenizerFile(CONFIG, vqgan.init(CONFIG, 0), "x", "")
+    several = VisionTokenizer(file, batch=2, devices=[*jax.local_devices()[:1]] * 3)
+    assert several.batch == 6
+    np.testing.assert_array_equal(several.encode(FRAMES), tokenizer(2).encode(FRAMES))
 
 
 def test_codes_come_back_as_frames() -> None:

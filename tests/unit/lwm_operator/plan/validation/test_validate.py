@@ -105,6 +105,35 @@ MEDIA = {"tokenizer": "gs://lwm/vqgan.safetensors"}
         ({"datasets": [books(chat={"template": "tokenizer"})]}, ["spec.datasets[books].chat", "is of kind text", "change the kind"]),
         ({"datasets": [books(frames={"maxFrames": 4})]}, ["spec.datasets[books].frames: it is for kind vision"]),
         (
+            {"datasets": [books(preparation={"workers": 1, "accelerator": {"type": "gpu", "gpu": {"hosts": 1}}})]},
+            ["spec.datasets[books].preparation.accelerator: it encodes media, and this data set has none: remove it or set media"],
+        ),
+        (
+            {"datasets": [books(preparation={"workers": 1, "accelerator": {"type": "tpu", "tpu": {"family": "v5e", "topology": "4x8"}}})]},
+            ["preparation.accelerator: it has 8 hosts, and each worker is one: use one of a single host, and more workers"],
+        ),
+        (
+            {"datasets": [books(preparation={"workers": 1, "accelerator": {"type": "tpu", "tpu": {"family": "v5e", "topology": "3x3"}}})]},
+            ["spec.datasets[books].preparation.accelerator.tpu: unknown topology 3x3 of v5e: use"],
+        ),
+        (
+            {
+                "datasets": [
+                    books(
+                        preparation={
+                            "workers": 1,
+                            "accelerator": {"type": "gpu", "gpu": {"hosts": 1, "sharedMemory": "1GB"}},
+                            "resources": {"limits": {"nvidia.com/gpu": 1}},
+                        }
+                    )
+                ]
+            },
+            [
+                'spec.datasets[books].preparation.accelerator.gpu.sharedMemory: "1GB" is no quantity',
+                "preparation.resources.limits[nvidia.com/gpu]: spec.datasets[books].preparation.accelerator sets it to 8: remove it here",
+            ],
+        ),
+        (
             {"datasets": [books(media=MEDIA)]},
             ["spec.datasets[books].media: it is for kind vision", "media: pictures and clips are encoded by"],
         ),
