@@ -149,6 +149,19 @@ def sigterm_as_training_begins() -> None:
     original = replace(PhaseTracker, "enter", enter)
 
 
+def a_step_of_serving_fails_on_host_0() -> None:
+    """Host 0 tells the others to advance and fails itself before it does; it gives them two seconds."""
+    from lwm_trainer.serving import several_hosts
+    from lwm_trainer.serving.commands import Command
+
+    def advance(self: Any) -> NoReturn:
+        self._broadcast.send(Command("advance").encode())
+        raise MemoryError
+
+    replace(several_hosts.LeadingBatch, "advance", advance)
+    replace(several_hosts, "PATIENCE", 2.0)
+
+
 def other_text_on_host_1() -> None:
     """Host 1 reads one document more than host 0: its volume is another one."""
     if os.environ[config.PROCESS_INDEX_VARIABLE] != "1":

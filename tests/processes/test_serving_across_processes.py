@@ -1,4 +1,4 @@
-"""`lwm serve` over two hosts, which speak through Gloo: requests that join and leave are answered as alone, and SIGTERM ends both."""
+"""`lwm serve` over two hosts, which speak through Gloo: requests that join and leave are answered as alone, and both end together."""
 
 import json
 import os
@@ -8,12 +8,15 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-from lwm_trainer.config import Model
+import pytest
+
+from lwm_trainer.config import ExitCode, Model
 from processes.gang import free_port
+from processes.patches import a_step_of_serving_fails_on_host_0
 from support import compiled_programs
 from support.tiny_models import write_random_model
 
@@ -21,11 +24,14 @@ MODEL = Model(layers=1, width=16, heads=2, kv_heads=1, head_dim=8, mlp_width=16,
 
 
 @contextmanager
-def serving_hosts(folder: Path, port: int) -> Iterator[list[subprocess.Popen[str]]]:
-    """Both hosts, once host 0 listens."""
+def serving_hosts(folder: Path, port: int, patch: str = "") -> Iterator[list[subprocess.Popen[str]]]:
+    """Both hosts, once host 0 listens. `patch`: a function of `processes.patches` that runs first."""
     words = write_random_model(folder, MODEL, 256)
-    options = ["--hosts=2", f"--coordinator=127.0.0.1:{free_port()}", "--platform=cpu", "--devices-per-host=2", "--rows=2", "--chunk=32"]
-    command = [sys.executable, "-m", "lwm_cli.serve", *words, f"--port={port}", *options]
+    options = ["--hosts=2", f"--coordinator=127.0.0.1:{free_port()}", "--platform=cpu", "--devices-per-host=2", "--rows=2"]
+    options += ["--chunk=32", "--draft-tokens=3"]
+    first = f"from processes.patches import {patch}; {patch}(); " if patch else ""
+    main = f"{first}import runpy; runpy.run_module('lwm_cli.serve', run_name='__main__')"
+    command = [sys.executable, "-c", main, *words, f"--port={port}", *options]
     processes = []
     for number in range(2):
         environment = os.environ | {"PJRT_NPROC": "2", "LWM_CACHE": str(compiled_programs.FOLDER), "JOB_COMPLETION_INDEX": str(number)}
@@ -73,3 +79,15 @@ def test_requests_that_join_and_leave_over_two_hosts_are_answered_as_alone(tmp_p
         for process in reversed(processes):  # a follower waits for host 0
             process.send_signal(signal.SIGTERM)
         assert [process.wait(60) for process in processes] == [0, 0], [(tmp_path / f"out-{number}").read_text() for number in range(2)]
+
+
+def test_a_step_that_fails_on_host_0_alone_ends_both_with_an_error(tmp_path: Path) -> None:
+    """Both answered for ever before: host 1 stood in the program of a step that host 0 never entered."""
+    port = free_port()
+    with serving_hosts(tmp_path, port, a_step_of_serving_fails_on_host_0.__name__) as processes:
+        with closing(begin(port, "hello", max_tokens=8)) as connection, pytest.raises((ConnectionError, HTTPException)):
+            connection.getresponse()
+        assert [process.wait(60) for process in processes] == [ExitCode.UNCAUGHT_EXCEPTION, -signal.SIGABRT]
+        report = (tmp_path / "out-0").read_text()
+        assert "lwm serve: MemoryError in advance" in report
+        assert "a step failed on host 0, and host 1 has not answered within 2 s: the server ends" in report

@@ -1,5 +1,6 @@
 """Messages of process 0 to all others, in their order, by the store of keys that the gang's coordinator has. Devices are not involved."""
 
+import time
 from collections import deque
 
 import jax
@@ -50,6 +51,26 @@ class Broadcast:
             message += part[1:]
             if part[0]:
                 return bytes(message)
+
+    def confirm(self) -> None:
+        """Let process 0 know that this process has read all messages so far."""
+        self._client.key_value_set(self._confirmed_by(jax.process_index()), "")
+
+    def wait_until_confirmed(self, seconds: float) -> None:
+        """Wait until every other process has confirmed the last message. Raises TimeoutError, which names the first that has not."""
+        end = time.monotonic() + seconds
+        for process in range(1, jax.process_count()):
+            left = max(end - time.monotonic(), 0.001)
+            try:
+                self._client.blocking_key_value_get(self._confirmed_by(process), int(1000 * left) + 1)
+            except jax.errors.JaxRuntimeError as error:
+                if _LATE not in str(error):
+                    raise
+                raise TimeoutError(f"host {process} has not answered within {seconds:.0f} s") from error
+            self._client.key_value_delete(self._confirmed_by(process))
+
+    def _confirmed_by(self, process: int) -> str:
+        return f"{self._key(self._number)}/{process}"
 
     def _key(self, number: int) -> str:
         return f"lwm-broadcast/{self._name}/{number}"

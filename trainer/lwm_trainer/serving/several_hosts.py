@@ -1,6 +1,7 @@
 """A model on several hosts: process 0 answers requests, and tells the others what its batch does, so that they do the same."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from lwm_trainer.parallel.broadcast import Broadcast
 from lwm_trainer.sampling.generator import Generator
@@ -8,6 +9,9 @@ from lwm_trainer.sampling.row_arrays import Request
 from lwm_trainer.sampling.running_batch import Advance, Joined, RunningBatch
 from lwm_trainer.serving.commands import Command, decode
 from lwm_trainer.serving.engine_thread import report
+
+PATIENCE = 60.0
+"""Seconds in which the other processes end a step that failed in process 0: longer than any step takes."""
 
 
 class LeadingBatch:
@@ -44,8 +48,9 @@ class LeadingBatch:
 class LeadingGenerator:
     """The generator of process 0, for the engine's thread."""
 
-    def __init__(self, generator: Generator, broadcast: Broadcast) -> None:
-        self._generator, self._broadcast = generator, broadcast
+    def __init__(self, generator: Generator, broadcast: Broadcast, give_up: Callable[[TimeoutError], NoReturn]) -> None:
+        """`give_up` ends the process, with which JAX ends the others."""
+        self._generator, self._broadcast, self._give_up = generator, broadcast, give_up
 
     @property
     def cache_use(self) -> float:
@@ -55,7 +60,12 @@ class LeadingGenerator:
         return LeadingBatch(self._generator.batch(rows), self._broadcast)
 
     def start_anew(self) -> None:
+        """Let all begin again after a step that failed here. Where it failed here only, the others wait for this process in its program."""
         self._broadcast.send(Command("start_anew").encode())
+        try:
+            self._broadcast.wait_until_confirmed(PATIENCE)
+        except TimeoutError as error:
+            self._give_up(error)
         self._generator.start_anew()
 
     def end(self) -> None:
@@ -72,6 +82,7 @@ def follow(generator: Generator, broadcast: Broadcast, rows: int) -> None:
             return
         if command.name == "start_anew":
             generator.start_anew()
+            broadcast.confirm()
             failed = None
             continue
         if failed is not None:
