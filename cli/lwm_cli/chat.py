@@ -4,9 +4,11 @@ import sys
 import time
 from typing import Any
 
-from lwm_cli.generation_options import take_filters, take_generator
+import click
+
+from lwm_cli.generation_options import take_filters, take_generator, take_media
 from lwm_trainer.sampling.answer import Answer
-from lwm_trainer.sampling.conversation import Conversations, Template, make_conversations
+from lwm_trainer.sampling.conversation import Conversations, Template, make_conversations, user_content
 from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.row_arrays import Request
 from lwm_trainer.sampling.settings import Settings, SettingsError
@@ -16,10 +18,20 @@ PROMPT = "> "
 Message = dict[str, Any]
 
 
-def chat_with_checkpoint(template: Template, system: str | None, max_tokens: int, seed: int, **options: Any) -> int:
-    """Talk until the input ends. Returns the exit code. Raises what loading raises."""
+def chat_with_checkpoint(
+    template: Template, system: str | None, max_tokens: int, seed: int, show: tuple[str, ...], question_last: bool, **options: Any
+) -> int:
+    """Talk until the input ends. Returns the exit code. Raises UsageError, and what loading raises."""
+    if show and template != "lwm":
+        raise click.UsageError("--show: only the template lwm has a place for pictures: leave out --template")
+    if question_last and not show:
+        raise click.UsageError("--question-last: there is no picture to ask about: give --show FILE")
     text, vision = take_filters(options), take_filters(options, "vision_")
-    generator = take_generator(options, reserve=True)
+    media = take_media(options, "lwm chat", needed_by="--show" if show else None)
+    generator = take_generator(options, reserve=True, frames=None if media is None else media.frames)
+    if media is not None:
+        media.require_same_frames(generator.vocabulary)
+    shown = [] if media is None else [media.encode(file) for file in show]
     conversations = make_conversations(generator.vocabulary, template)
     settings = Settings(
         max_tokens=max_tokens,
@@ -36,7 +48,9 @@ def chat_with_checkpoint(template: Template, system: str | None, max_tokens: int
         if line == "/new":
             messages = list(opening)
         elif line:
-            messages.append({"role": "user", "content": line})
+            first = len(messages) == len(opening)
+            content = user_content(line, shown if first else [], question_last=question_last)
+            messages.append({"role": "user", "content": content})
             try:
                 messages.append(answer(generator, conversations, messages, settings))
             except SettingsError as error:
@@ -51,8 +65,8 @@ def answer(generator: Generator, conversations: Conversations, messages: list[Me
     begun, made = time.monotonic(), Answer(generator.vocabulary.grammar.frame)
     pieces = generator.generate([request])
     try:
-        for (piece,) in pieces:
-            print(made.add(piece), end="", flush=True)
+        for step in pieces:
+            print("".join(map(made.add, step)), end="", flush=True)
     except KeyboardInterrupt:
         pieces.close()
     seconds = time.monotonic() - begun

@@ -1,4 +1,4 @@
-"""Pictures and clips of `lwm sample`: files become codes of a prompt, and codes of an answer become files."""
+"""Pictures and clips of the commands that generate: files become codes of a prompt, and codes of an answer become files."""
 
 from collections.abc import Sequence
 from contextlib import closing

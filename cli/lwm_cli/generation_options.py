@@ -43,7 +43,7 @@ def take_media(options: dict[str, Any], command: str, *, needed_by: str | None =
     tokenizer, rate, most = (options.pop(name) for name in ("vision_tokenizer", "clip_rate", "clip_frames"))
     if tokenizer is None:
         if needed_by is not None:
-            raise click.UsageError(f"{needed_by} need --vision-tokenizer FILE, the tokenizer of the model's training")
+            raise click.UsageError(f"--vision-tokenizer is missing for {needed_by}: give FILE, the tokenizer of the model's training")
         return None
     require_extra(f"{command} --vision-tokenizer", "vision", "av", "PIL")
     from lwm_cli.generation_media import GenerationMedia
@@ -62,14 +62,20 @@ def take_checkpoint(options: dict[str, Any]) -> Checkpoint:
 
 
 def take_generator(
-    options: dict[str, Any], *, reserve: bool, frames: config.Frames | None = None, rows: int = 1, source: Checkpoint | None = None
+    options: dict[str, Any],
+    *,
+    reserve: bool,
+    frames: config.Frames | None = None,
+    rows: int = 1,
+    source: Checkpoint | None = None,
+    host_bytes: int = 0,
 ) -> Generator:
     """Load the checkpoint of the options, which are taken out of them. Raises UsageError, and what loading raises.
 
     Args:
         frames: the layout of frames where neither the options nor the checkpoint's training name it.
         source: what `take_checkpoint` returned, where it was called before.
-        reserve, rows: as for `Generator`.
+        reserve, rows, host_bytes: as for `Generator`.
     """
     source = source or take_checkpoint(options)
     if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
@@ -86,6 +92,8 @@ def take_generator(
         chunk=options.pop("chunk"),
         reserve=reserve,
         rows=rows,
+        draft_tokens=options.pop("draft_tokens", 0),
+        host_bytes=host_bytes,
     )
     return load_generator(source.weights, load)
 

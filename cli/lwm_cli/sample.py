@@ -3,18 +3,20 @@
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from lwm_cli.generation_options import take_filters, take_generator, take_media
 from lwm_trainer.sampling.answer import Answer
+from lwm_trainer.sampling.conversation import LWM_STOP, lwm_prompt, user_content
 from lwm_trainer.sampling.generator import Generator
-from lwm_trainer.sampling.prompt import TokenRow
+from lwm_trainer.sampling.prompt import TokenRow, join
 from lwm_trainer.sampling.row_arrays import Request
 from lwm_trainer.sampling.settings import ANY_FRAMES, Settings
+from lwm_trainer.sampling.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from lwm_cli.generation_media import Codes
@@ -32,6 +34,7 @@ def sample_checkpoint(
     extend: str | None,
     out: Path | None,
     as_json: bool,
+    template: Literal["lwm"] | None,
     **options: Any,
 ) -> int:
     """Print what the model writes after the prompt. Returns the exit code. Raises UsageError, and what loading raises."""
@@ -46,12 +49,16 @@ def sample_checkpoint(
         media.require_same_frames(generator.vocabulary)
         shown = [media.encode(file) for file in show]
         opened = media.encode(extend) if extend else opened
-    row = generator.vocabulary.prompt(text, shown, opened)
+    if template == "lwm":
+        options["stop"] += LWM_STOP
+        row = lwm_request(generator.vocabulary, text, shown, opened, frames)
+    else:
+        row = generator.vocabulary.prompt(text, shown, opened)
     requests = make_requests(generator, row, samples, frames, {**options, **filters}, given=len(opened or []))
     answers = [Answer(generator.vocabulary.grammar.frame) for _ in requests]
-    begun, first_token = time.monotonic(), 0.0
+    begun, first_token, steps = time.monotonic(), 0.0, 0
     for pieces in generator.generate(requests, progress=show_prefill):
-        first_token = first_token or time.monotonic()
+        first_token, steps = first_token or time.monotonic(), steps + 1
         for piece in pieces:
             visible = answers[piece.request].add(piece)
             if not as_json and samples == 1:
@@ -69,11 +76,24 @@ def sample_checkpoint(
     count = sum(each.tokens for each in answers)
     rate = (count - len(answers)) / max(ended - first_token, 1e-9)
     print(
-        f"{requests[0].prompt.length} tokens of prompt, first token after {first_token - begun:.2f} s; {count} tokens of answer, "
-        f"then {rate:.1f} tokens/s",
+        f"{requests[0].prompt.length} tokens of prompt, first token after {first_token - begun:.2f} s; {count} tokens of answer in "
+        f"{steps} steps, after the first {rate:.1f} tokens/s",
         file=sys.stderr,
     )
     return 0
+
+
+def lwm_request(
+    vocabulary: Vocabulary, text: str, shown: Sequence["Codes"], opened: "Codes | None", frames: tuple[int, int] | None
+) -> TokenRow:
+    """The prompt in the words of LWM's trainings: a chat, or `Generate an image of …` and `a video of …` where frames are asked for.
+
+    The arguments are those of `Vocabulary.prompt` and `make_requests`.
+    """
+    if frames is not None and opened is not None:
+        text = f"Generate {'an image' if len(opened) + frames[1] == 1 else 'a video'} of {text}"
+    row = lwm_prompt(vocabulary, [{"role": "user", "content": user_content(text, shown)}])
+    return row if opened is None else join(row, vocabulary.opening(), vocabulary.frames(opened))
 
 
 def make_requests(

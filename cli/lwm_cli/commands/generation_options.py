@@ -49,6 +49,12 @@ def filter_options(function: Function) -> Function:
     return function
 
 
+def draft_option(function: Function) -> Function:
+    """Add the option of guesses."""
+    text = "Tokens guessed at each step and checked together; answers are the same."
+    return click.option("--draft-tokens", type=click.IntRange(0, 64), default=0, show_default=True, metavar="N", help=text)(function)
+
+
 def media_options(function: Function) -> Function:
     """Add the options of pictures and clips."""
     for option in reversed(

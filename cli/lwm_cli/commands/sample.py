@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from lwm_cli.commands.failures import report_failures
-from lwm_cli.commands.generation_options import checkpoint_options, filter_options, media_options
+from lwm_cli.commands.generation_options import checkpoint_options, draft_option, filter_options, media_options
 from lwm_cli.commands.run import needs
 
 HELP = """Continue a prompt with the model in CHECKPOINT.
@@ -17,8 +17,10 @@ or a folder of a Hugging Face Llama. The answer goes to standard output as it co
 
 @click.command("sample", help=HELP, short_help="What a trained model writes after a prompt, text or pictures.")
 @checkpoint_options
+@draft_option
 @click.option("--prompt", help="The text to continue.")
 @click.option("--prompt-file", type=click.Path(path_type=Path, dir_okay=False), help="A file with the text to continue.")
+@click.option("--template", type=click.Choice(["lwm"]), help="Put the prompt into the words of LWM's trainings. Default: as it is.")
 @click.option("--max-tokens", type=int, metavar="N", help="Tokens of the answer. Default: 256, or what the context has room for.")
 @filter_options
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed draws the same answer.")

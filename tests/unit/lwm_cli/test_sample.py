@@ -10,11 +10,14 @@ from PIL import Image
 
 from lwm_cli.__main__ import main
 from lwm_cli.generation_options import parse_mesh
-from lwm_cli.sample import parse_frames
-from lwm_trainer.config import Mesh, Model, Vision
+from lwm_cli.sample import lwm_request, parse_frames
+from lwm_trainer.config import Frames, Mesh, Model, Vision
+from lwm_trainer.sampling.prompt import join
+from lwm_trainer.sampling.vocabulary import make_vocabulary
 from lwm_trainer.vision import vqgan
 from lwm_trainer.vision.vqgan_config import VqganConfig
 from lwm_trainer.vision.weights.tokenizer_file import write_tokenizer
+from support.byte_tokenizer import byte_tokenizer
 from support.tiny_models import write_random_model
 
 MODEL = Model(layers=1, width=16, heads=2, kv_heads=1, head_dim=8, mlp_width=16, vocab_size=264, vision=Vision(vocab_size=16))
@@ -75,7 +78,7 @@ def test_a_picture_is_shown_and_another_is_continued_by_frames_that_become_a_cli
 def test_what_is_wrong_with_pictures_is_named(checkpoint: list[str], pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tokenizer = ["--vision-tokenizer", f"{pictures}/t.safetensors"]
     assert main(["sample", *checkpoint, "--show", "a.png"]) != 0
-    assert "--show, --extend and --out need --vision-tokenizer FILE" in capsys.readouterr().err
+    assert "--vision-tokenizer is missing for --show, --extend and --out: give FILE" in capsys.readouterr().err
     assert main(["sample", *checkpoint, "--prompt", "x", *tokenizer]) != 0
     assert "makes 4 codes a frame of 8, but the model's frames have 3 codes of 8" in capsys.readouterr().err
     assert main(["sample", *checkpoint[:3], "--show", f"{pictures}/a.txt", *tokenizer]) != 0
@@ -96,6 +99,29 @@ def test_what_is_wrong_with_pictures_is_named(checkpoint: list[str], pictures: P
 def test_a_wrong_option_is_named(checkpoint: list[str], words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sample", *checkpoint, *words]) != 0
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "frames", "user"),
+    [
+        ([], (1, 1), "Generate an image of a cat"),
+        ([], (2, 8), "Generate a video of a cat"),
+        ([[0, 1, 2]], (1, 1), "Generate a video of a cat"),
+    ],
+)
+def test_the_template_of_lwm_asks_for_a_picture_or_a_clip(given: list[list[int]], frames: tuple[int, int], user: str) -> None:
+    """As in its two sampling runs: a first frame under the one prompt, which the other one continues."""
+    words = make_vocabulary(MODEL, byte_tokenizer("<vision>", "</vision>"), Frames(tokens_per_frame=3, codebook_size=8))
+    prompt = lwm_request(words, "a cat", [], given, frames)
+    text = words.encode(f"You are a helpful assistant. USER: {user} ASSISTANT:")
+    assert prompt.tokens.tolist() == join(words.begin(), text, words.opening(), words.frames(given)).tokens.tolist()
+
+
+def test_the_template_of_lwm_asks_about_a_picture_before_it_is_shown() -> None:
+    words = make_vocabulary(MODEL, byte_tokenizer("<vision>", "</vision>"), Frames(tokens_per_frame=3, codebook_size=8))
+    prompt = lwm_request(words, "What is it?", [[[0, 1, 2]]], None, None)
+    texts = [words.encode(text) for text in ("You are a helpful assistant. USER: What is it?\n", " ASSISTANT:")]
+    assert prompt.tokens.tolist() == join(words.begin(), texts[0], words.span([[0, 1, 2]]), texts[1]).tokens.tolist()
 
 
 def test_axes_and_frames_are_read_strictly() -> None:

@@ -70,6 +70,16 @@ def lwm_prompt(vocabulary: Vocabulary, messages: Sequence[Mapping[str, Any]]) ->
     return join(*parts)
 
 
+def user_content(text: str, shown: Sequence[Frames], *, question_last: bool = False) -> str | list[str | Frames]:
+    """A user's message about pictures and clips. LWM's models were trained with the text before them.
+
+    `question_last`: the text comes after them, so that questions about the same clip share what it took to read it.
+    """
+    if not shown:
+        return text
+    return [*shown, text] if question_last else [text, *shown]
+
+
 def _user_turn(vocabulary: Vocabulary, prefix: str, content: str | Sequence[str | Frames]) -> list[TokenRow]:
     """The tokens of a message, from `USER:` to `ASSISTANT:`; texts are encoded up to the next span."""
     row, text = [], f"{prefix}USER:"
