@@ -1,4 +1,4 @@
-"""`make bench-generation`: prefill beside the forward pass of training, decode alone and in a batch, guidance, questions on one text.
+"""`make bench-generation`: prefill beside the forward pass of training, decode alone, in a batch, by guesses, guidance, shared prompts.
 
 One CPU device of this machine. Prints a table and writes build/benchmarks/generation.json.
 """
@@ -27,7 +27,7 @@ from lwm_trainer.sampling.generator import Generator
 from lwm_trainer.sampling.parameters import for_generation
 from lwm_trainer.sampling.prompt import TokenRow, text_row
 from lwm_trainer.sampling.row_arrays import Request
-from lwm_trainer.sampling.settings import Settings
+from lwm_trainer.sampling.settings import Filters, Settings
 from lwm_trainer.sampling.vocabulary import make_vocabulary
 
 VISION = config.Vision(vocab_size=1040)
@@ -36,6 +36,7 @@ MODEL = config.Model(layers=4, width=256, heads=4, kv_heads=2, head_dim=64, mlp_
 THETA = 500_000.0
 QUESTIONS, QUESTION_TOKENS = 20, 16
 BATCH = 8
+DRAFT_TOKENS = 7
 
 
 class Sizes(NamedTuple):
@@ -60,8 +61,9 @@ def _engine() -> Engine:
     return Engine(MODEL, THETA, for_generation(MODEL, jax.tree.map(jnp.copy, _parameters())), make_mesh(config.Mesh()))
 
 
-def _generator(context: int) -> Generator:
-    return Generator(_engine(), make_vocabulary(MODEL, _Letters(), FRAMES), context)  # type: ignore[arg-type]
+def _generator(context: int, draft_tokens: int = 0) -> Generator:
+    vocabulary = make_vocabulary(MODEL, _Letters(), FRAMES)  # type: ignore[arg-type]
+    return Generator(_engine(), vocabulary, context, draft_tokens=draft_tokens)
 
 
 class _Letters:
@@ -110,6 +112,32 @@ def decode(sizes: Sizes) -> list[Measurement]:
     single = _row(f"{name}, 1 row", sizes.answer, rounds, "one", None, "")
     many = _row(f"{name}, {BATCH} rows vs 1", BATCH * sizes.answer, rounds, "batch", None, "ratio of tokens/s")
     return [single, replace(many, ratio=BATCH * timing.ratio(rounds, "batch", "one"))]
+
+
+def drafts(sizes: Sizes) -> list[Measurement]:
+    """Tokens per second with guesses against the same without: greedy text, which repeats itself; text at temperature 1, where no guess is
+    right; frames at both temperatures. The parameters are random: a trained model's share of right guesses is another one."""
+    tokens = FRAMES.tokens_per_frame * sizes.frames + sizes.frames + 1
+    text, prompt = Settings(max_tokens=sizes.answer, may_show=False), _prompt(sizes.prompt)
+    shown = Settings(max_tokens=tokens, min_frames=sizes.frames, max_frames=sizes.frames, only_vision=True)
+    opened = TokenRow(np.append(prompt.tokens[:-1], np.int32(2)), prompt.vision)
+    greedy = Filters(temperature=0)
+    cases = {
+        "greedy text": Request(prompt, replace(text, text=greedy)),
+        "text at temperature 1": Request(prompt, text),
+        f"{sizes.frames} greedy frames": Request(opened, replace(shown, vision=greedy)),
+        f"{sizes.frames} frames at temperature 1": Request(opened, shown),
+    }
+    plain, guessing = (_generator(sizes.prompt + max(sizes.answer, tokens), count) for count in (0, DRAFT_TOKENS))
+    rows = []
+    for name, request in cases.items():
+        calls = {"guesses": partial(_answer, guessing, [request]), "plain": partial(_answer, plain, [request])}
+        rounds, first = _contest(calls, sizes)
+        steps = sum(1 for _ in guessing.generate([request]))
+        same = first["guesses"] == first["plain"]
+        note = f"{len(first['plain']) / steps:.1f} tokens a step" if same else "VOID: other tokens"
+        rows.append(_row(f"{name} with {DRAFT_TOKENS} guesses a step vs none", len(first["plain"]), rounds, "guesses", "plain", note))
+    return rows
 
 
 def guidance(sizes: Sizes) -> list[Measurement]:
@@ -173,6 +201,7 @@ def _row(name: str, tokens: int, rounds: Sequence[timing.Round], ours: str, peer
 PARTS: dict[str, Callable[[Sizes], list[Measurement]]] = {
     "prefill": prefill,
     "decode": decode,
+    "drafts": drafts,
     "guidance": guidance,
     "questions": questions,
 }

@@ -2,14 +2,16 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import click
 import jax
 
 from lwm_cli.generation_options import CACHE, take_filters, take_generator, take_media
 from lwm_trainer import config
+from lwm_trainer.config import ExitCode
 from lwm_trainer.parallel import distributed
 from lwm_trainer.parallel.broadcast import Broadcast
 from lwm_trainer.sampling.conversation import Template, make_conversations
@@ -22,7 +24,7 @@ from lwm_trainer.serving.server import listen, serve
 from lwm_trainer.serving.several_hosts import LeadingGenerator, follow
 from lwm_trainer.serving.warm_up import warm_up
 
-MEBIBYTE = 2**20
+MEBIBYTE, GIBIBYTE = 2**20, 2**30
 SEQUENCE = "serve"
 """The messages of host 0 to the others."""
 Platform = Literal["cpu", "gpu", "tpu"]
@@ -39,6 +41,7 @@ def serve_checkpoint(
     image_prompt: str,
     video_prompt: str,
     rows: int,
+    host_cache: int,
     queue: int,
     max_body: int,
     grace: int,
@@ -63,7 +66,8 @@ def serve_checkpoint(
     listening = None if follows else listen(host, port)
     name = model_name or Path(options["checkpoint"].rstrip("/")).name
     media = take_media(options, "lwm serve", needed_by=None if media_folder is None else "--media-folder")
-    generator = take_generator(options, reserve=True, frames=None if media is None else media.frames, rows=rows)
+    frames = None if media is None else media.frames
+    generator = take_generator(options, reserve=True, frames=frames, rows=rows, host_bytes=host_cache * GIBIBYTE)
     if media is not None:
         media.require_same_frames(generator.vocabulary)
     conversations = make_conversations(generator.vocabulary, template)
@@ -72,7 +76,7 @@ def serve_checkpoint(
         follow(generator, Broadcast(SEQUENCE), rows)
         jax.distributed.shutdown()
         return 0
-    leading = LeadingGenerator(generator, Broadcast(SEQUENCE)) if hosts > 1 else None
+    leading = LeadingGenerator(generator, Broadcast(SEQUENCE), give_up) if hosts > 1 else None
     engine = EngineThread(leading or generator, queue_length=queue, rows=rows)
     service = Service(
         name=name,
@@ -94,6 +98,12 @@ def serve_checkpoint(
         leading.end()
         jax.distributed.shutdown()
     return 0
+
+
+def give_up(reason: TimeoutError) -> NoReturn:
+    """End this process at once, because its hosts do no longer compute the same; JAX ends the others, which wait for it."""
+    print(f"lwm serve: a step failed on host 0, and {reason}: the server ends, start it again on all hosts", file=sys.stderr, flush=True)
+    os._exit(ExitCode.UNCAUGHT_EXCEPTION)
 
 
 def join_hosts(hosts: int, index: int | None, coordinator: str | None, platform: Platform | None, devices: int | None) -> int:

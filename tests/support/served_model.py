@@ -32,12 +32,12 @@ FRAMES = Frames(tokens_per_frame=TINY.codes_per_frame, codebook_size=TINY.codebo
 CONTEXT, KEY, NAME = 512, "a-key", "tiny"
 
 
-def tiny_generator(rows: int = 1) -> Generator:
+def tiny_generator(rows: int = 1, host_bytes: int = 0) -> Generator:
     """A random model of one layer, whose tokens are bytes, and whose frames are those of the tiny vision tokenizer."""
     mesh = one_device_mesh()
     engine = Engine(MODEL, 1e4, for_generation(MODEL, random_params(MODEL, mesh)), mesh, 64)
     vocabulary = make_vocabulary(MODEL, byte_tokenizer("<vision>", "</vision>"), FRAMES)
-    return Generator(engine, vocabulary, CONTEXT, rows=rows)
+    return Generator(engine, vocabulary, CONTEXT, rows=rows, host_bytes=host_bytes)
 
 
 def tiny_media(folder: Path | None = None) -> VisionMedia:

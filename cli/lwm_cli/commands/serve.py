@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from lwm_cli.commands.failures import report_failures
-from lwm_cli.commands.generation_options import checkpoint_options, filter_options, media_options
+from lwm_cli.commands.generation_options import checkpoint_options, draft_option, filter_options, media_options
 from lwm_cli.commands.run import needs
 
 HELP = """Answer HTTP requests with the model in CHECKPOINT, which is what `lwm sample` takes.
@@ -17,6 +17,7 @@ SIGTERM and Ctrl-C end the server, after the answers that have begun."""
 
 @click.command("serve", help=HELP, short_help="A trained model over HTTP, for clients of OpenAI's API.")
 @checkpoint_options
+@draft_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; others than this machine's need a key.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free one.")
 @click.option("--api-key-file", type=click.Path(path_type=Path, dir_okay=False), help="File with the key that clients must send.")
@@ -33,6 +34,14 @@ SIGTERM and Ctrl-C end the server, after the answers that have begun."""
 @click.option("--image-prompt", metavar="TEXT", default="{prompt}", show_default=True, help="The prompt of a picture around its text.")
 @click.option("--video-prompt", metavar="TEXT", default="{prompt}", show_default=True, help="The same for a clip.")
 @click.option("--rows", type=click.IntRange(1), default=1, show_default=True, help="Answers computed together; each has its own cache.")
+@click.option(
+    "--host-cache",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="GIB",
+    help="Memory of each host for conversations that lose their rows to others, which go on from there.",
+)
 @click.option("--queue", type=click.IntRange(1), default=16, show_default=True, help="Requests that may wait; more get status 429.")
 @click.option("--max-body", type=click.IntRange(1), default=64, show_default=True, metavar="MIB", help="Size of a request, at most.")
 @click.option("--grace", type=click.IntRange(0), default=20, show_default=True, metavar="S", help="Seconds for answers after SIGTERM.")

@@ -4,6 +4,7 @@ from collections import abc
 from collections.abc import Sequence
 
 from lwm_trainer.sampling.engine import Engine, Progress, no_progress
+from lwm_trainer.sampling.host_sessions import HostSessions
 from lwm_trainer.sampling.piece import Piece, Usage
 from lwm_trainer.sampling.row_arrays import Request, rows_of
 from lwm_trainer.sampling.running_batch import RunningBatch
@@ -15,15 +16,28 @@ from lwm_trainer.sampling.vocabulary import Vocabulary
 class Generator:
     """Answers requests. What the rows of the cache hold is kept for the next ones, as far as their prompts begin with it."""
 
-    def __init__(self, engine: Engine, vocabulary: Vocabulary, context_length: int, *, reserve: bool = True, rows: int = 1) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        vocabulary: Vocabulary,
+        context_length: int,
+        *,
+        reserve: bool = True,
+        rows: int = 1,
+        draft_tokens: int = 0,
+        host_bytes: int = 0,
+    ) -> None:
         """A generator with an empty cache.
 
         Args:
             reserve: whether the cache has room for whole contexts from the beginning, or for what the requests need, each time anew.
             rows: rows of the cache, at least.
+            draft_tokens: those that a step guesses of each answer, see `drafts`.
+            host_bytes: of each host's memory, for what rows lose to other prompts, see `host_sessions`.
         """
         self.engine, self.vocabulary, self.context_length, self._reserve = engine, vocabulary, context_length, reserve
-        self._least_rows = rows
+        self._least_rows, self._draft_tokens = rows, draft_tokens
+        self._sessions = HostSessions(engine, host_bytes) if host_bytes else None
         self._steps = make_steps(engine.programs, vocabulary.grammar)
         self._batch: RunningBatch | None = None
         self.usage: list[Usage] = []
@@ -45,7 +59,7 @@ class Generator:
     def generate(
         self, requests: Sequence[Request], top: int = 0, progress: Progress = no_progress
     ) -> abc.Generator[list[Piece], None, None]:
-        """Answer the requests together; each yield has the next token of every answer that has not ended.
+        """Answer the requests together; each yield has the next tokens of every answer that has not ended: one, or more if guessed.
 
         Args:
             top: how many of the most probable tokens come with each token.
@@ -77,7 +91,8 @@ class Generator:
         if batch is None or batch.broken or rows > batch.rows or tokens > batch.capacity:
             self._batch = batch = None  # so that its memory is free before the new one is made
             capacity = self.context_length if self._reserve else tokens
-            self._batch = RunningBatch(self.engine, self._steps, self.vocabulary, max(rows, self._least_rows), capacity)
+            rows = max(rows, self._least_rows)
+            self._batch = RunningBatch(self.engine, self._steps, self.vocabulary, rows, capacity, self._draft_tokens, self._sessions)
         return self._batch  # type: ignore[return-value]
 
     @property
@@ -87,9 +102,12 @@ class Generator:
 
     def forget(self) -> None:
         """Keep nothing of earlier prompts."""
+        if self._sessions is not None:
+            self._sessions.forget()
         if self._batch is not None:
             self._batch.forget()
 
     def start_anew(self) -> None:
         """Give up all answers and the cache, after an error that nobody foresaw."""
+        self.forget()
         self._batch = None

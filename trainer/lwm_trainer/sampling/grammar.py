@@ -92,6 +92,10 @@ class Grammar:
         """Tokens of a frame with what follows it."""
         return self.frame + 1
 
+    def joint(self, token: Array, vision: Array) -> Array:
+        """A token of its own vocabulary as a token of both."""
+        return jnp.where(vision, token + self.text_size, token)
+
     def is_vision(self, state: Array) -> Array:
         """Whether the next token belongs to the vision vocabulary."""
         return (state >= self.first_code) & (state <= self.separator)

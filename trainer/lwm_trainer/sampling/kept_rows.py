@@ -7,6 +7,8 @@ from lwm_trainer.sampling.prompt import TokenRow, common_length
 
 WORTH_COPYING = 32
 """Tokens that a copy of another row must spare."""
+FROM_SESSIONS = -1
+"""The source of a place whose beginning lies in host memory."""
 
 
 class Place(NamedTuple):
@@ -14,7 +16,7 @@ class Place(NamedTuple):
 
     row: int
     source: int
-    """The row that it begins as: its own, or another one, whose tokens are copied."""
+    """The row that it begins as: its own, or another one, whose tokens are copied; or FROM_SESSIONS."""
     length: int
     """Tokens that it begins with and that need not be computed."""
     wave: int

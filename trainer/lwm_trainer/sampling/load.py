@@ -35,7 +35,9 @@ class LoadOptions:
     chunk: int = CHUNK
     reserve: bool = True
     rows: int = 1
-    """See `Generator` for both."""
+    draft_tokens: int = 0
+    host_bytes: int = 0
+    """See `Generator` for these four."""
 
 
 def load_generator(weights: Weights, options: LoadOptions) -> Generator:
@@ -60,6 +62,8 @@ def load_generator(weights: Weights, options: LoadOptions) -> Generator:
         chunk=options.chunk,
         reserve=options.reserve,
         rows=options.rows,
+        draft_tokens=options.draft_tokens,
+        host_bytes=options.host_bytes,
     )
 
 
@@ -75,11 +79,13 @@ def generator_of(
     chunk: int = CHUNK,
     reserve: bool = False,
     rows: int = 1,
+    draft_tokens: int = 0,
+    host_bytes: int = 0,
 ) -> Generator:
     """A generator for parameters that are on the devices; their arrays are deleted. On several hosts all call it, with equal arguments."""
     chunk = _chunk(chunk, context, ranks(device_mesh))
     engine = Engine(model, rope_theta, for_generation(model, params, precision.compute), device_mesh, chunk, precision)
-    return Generator(engine, vocabulary, context, reserve=reserve, rows=rows)
+    return Generator(engine, vocabulary, context, reserve=reserve, rows=rows, draft_tokens=draft_tokens, host_bytes=host_bytes)
 
 
 def _precision(trained: config.Precision, compute: config.NumberType | None) -> config.Precision:

@@ -64,11 +64,11 @@ class AnswerUnderWay:
     """Whether the last token belongs to a vision span."""
     ended: bool = False
     begun_steps: int = 0
-    """Tokens that the devices have drawn or were told to draw."""
+    """Steps that the devices were told to make, each of which draws a token at least."""
 
     @property
     def goes_on(self) -> bool:
-        """Whether it may have a token that the devices were not told to draw yet."""
+        """Whether it may need a step that the devices were not told to make yet."""
         return not self.ended and self.begun_steps < self.request.settings.max_tokens
 
     def read(self, drawn: DrawnToken, top: list[tuple[int, bool, float]]) -> Piece:

@@ -11,11 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jax import Array
+from numpy.typing import NDArray
 
+from lwm_trainer.sampling.drafts import Drafts, no_drafts
 from lwm_trainer.sampling.engine import Engine
-from lwm_trainer.sampling.kept_rows import Place, place_prompts
+from lwm_trainer.sampling.host_sessions import HostSessions
+from lwm_trainer.sampling.kept_rows import FROM_SESSIONS, WORTH_COPYING, Place, place_prompts
 from lwm_trainer.sampling.piece import AnswerUnderWay, DrawnToken, Piece, Usage, begin_answer
-from lwm_trainer.sampling.prompt import text_row
+from lwm_trainer.sampling.prompt import TokenRow, text_row
 from lwm_trainer.sampling.row_arrays import Request, Row, row_settings, row_state, rows_of
 from lwm_trainer.sampling.step import Drawn, Steps, as_arrays
 from lwm_trainer.sampling.vocabulary import Vocabulary
@@ -33,7 +36,7 @@ class Advance(NamedTuple):
     """What has come of one step."""
 
     pieces: list[Piece]
-    """The next token of answers, at most one of each."""
+    """The next tokens of answers: at most one of each, or more where guesses of what follows were right."""
     prefill: tuple[int, int] | None
     """Tokens of the joining prompts that are done, and all that there are; None where no prompt was computed."""
 
@@ -61,9 +64,26 @@ class _Issued(NamedTuple):
 class RunningBatch:
     """A cache of some rows, and the requests that are answered in them."""
 
-    def __init__(self, engine: Engine, steps: Steps, vocabulary: Vocabulary, rows: int, capacity: int) -> None:
-        """`rows`: answers side by side, at least; a guided one takes two. `capacity`: tokens of a prompt with its answer, at least."""
+    def __init__(
+        self,
+        engine: Engine,
+        steps: Steps,
+        vocabulary: Vocabulary,
+        rows: int,
+        capacity: int,
+        draft_tokens: int = 0,
+        sessions: HostSessions | None = None,
+    ) -> None:
+        """An empty cache.
+
+        Args:
+            rows: answers side by side, at least; a guided one takes two.
+            capacity: tokens of a prompt with its answer, at least.
+            draft_tokens: those that a step guesses of each answer.
+            sessions: keep what rows lose to other prompts; None: it is lost.
+        """
         self.engine, self.vocabulary, self._steps = engine, vocabulary, steps
+        self._sessions = sessions
         self._cache = engine.new_rows(rows, capacity)
         count = len(self._cache.lengths)
         self._contents = [text_row([])] * count
@@ -76,6 +96,7 @@ class RunningBatch:
         self._tops: dict[int, int] = {}
         self._settings = self._on_devices(row_settings(self._rows, vocabulary))
         self._state = self._on_devices(row_state(self._rows, vocabulary))
+        self._drafts: Drafts = self._on_devices(no_drafts(count, self.capacity, draft_tokens))
         self._joining: _Joining | None = None
         self._issued: list[_Issued] = []
         self._requests = 0
@@ -130,6 +151,8 @@ class RunningBatch:
             raise ValueError("prompts are being computed: wait until they are")
         batch = rows_of(requests, self.vocabulary)
         places = place_prompts(self._contents, self._free, [row.prompt for row in batch])
+        if self._sessions is not None:
+            places = self._look_into_sessions(self._sessions, places, batch)
         taken = [place.row for place in places]
         self._free = [row for row in self._free if row not in taken]
         numbers = range(self._requests, self._requests + len(requests))
@@ -178,8 +201,8 @@ class RunningBatch:
         for wave in range(1 + max(place.wave for place in places)):
             own = [(place, row.prompt) for place, row in zip(places, batch, strict=True) if place.wave == wave]
             # Copies come first, because a prompt may overwrite what another one begins with.
-            for place, _ in sorted(own, key=lambda each: each[0].source == each[0].row):
-                self._begin_as_source(place)
+            for place, prompt in sorted(own, key=lambda each: each[0].source in (each[0].row, FROM_SESSIONS)):
+                self._begin_as_source(place, prompt)
             new = [text_row([])] * self.rows
             for place, prompt in own:
                 new[place.row] = prompt.after(place.length)
@@ -191,8 +214,22 @@ class RunningBatch:
             last_BD = wave_BD if last_BD is None else last_BD + wave_BD
         return last_BD  # type: ignore[return-value] # there is a wave
 
-    def _begin_as_source(self, place: Place) -> None:
-        if place.source != place.row:
+    def _look_into_sessions(self, sessions: HostSessions, places: Sequence[Place], batch: Sequence[Row]) -> list[Place]:
+        """Save what the rows lose; the places with what the sessions have more of the prompts."""
+        for place in places:
+            content = self._contents[place.row]
+            if place.source != place.row or place.length < content.length:
+                sessions.save(self._cache, place.row, content)
+        lengths = [sessions.length(row.prompt) for row in batch]
+        return [
+            place._replace(source=FROM_SESSIONS, length=length) if length >= place.length + WORTH_COPYING else place
+            for place, length in zip(places, lengths, strict=True)
+        ]
+
+    def _begin_as_source(self, place: Place, prompt: TokenRow) -> None:
+        if place.source == FROM_SESSIONS:
+            self._sessions.restore(self._cache, place.row, prompt, place.length)  # type: ignore[union-attr] # they gave the place
+        elif place.source != place.row:
             self.engine.copy(self._cache, place.source, place.row, place.length)
         else:
             self._cache.lengths = self._cache.lengths.copy()
@@ -213,8 +250,13 @@ class RunningBatch:
         joins_B = np.array([row in joining.rows for row in range(self.rows)])
         start = self._on_devices(row_state(self._rows, self.vocabulary))
         self._settings = self._on_devices(row_settings(self._rows, self.vocabulary))
+        if self._drafts.history_BS.size:
+            for row, each in joining.rows.items():
+                self._drafts = self._steps.remember(self._drafts, row, self._on_devices(self._joint(each.prompt)))
         scores = self.engine.logits(last_BD)
-        self._state, drawn = self._steps.join(scores, self._state, start, self._on_devices(joins_B), self._settings, joining.top)
+        self._state, self._drafts, drawn = self._steps.join(
+            scores, self._state, self._drafts, start, self._on_devices(joins_B), self._settings, joining.top
+        )
         self._issued.append(_Issued(drawn, joining.answers))
         for row, answer in joining.answers.items():
             self._answers[row], self._tops[row] = answer, joining.top
@@ -227,7 +269,9 @@ class RunningBatch:
         """Let the devices feed the last tokens and draw the next ones."""
         top = max(self._tops.values())
         cache = self._cache
-        cache.caches, self._state, drawn = self._steps.next(self.engine.params, cache.caches, self._state, self._settings, top)
+        cache.caches, self._state, self._drafts, drawn = self._steps.next(
+            self.engine.params, cache.caches, self._state, self._drafts, self._settings, top
+        )
         for answer in self._answers.values():
             answer.begun_steps += 1
         self._issued.append(_Issued(drawn, dict(self._answers)))
@@ -238,14 +282,14 @@ class RunningBatch:
         token, vision, counts, ended, closing, log_probability = (np.asarray(each).tolist() for each in drawn[:6])
         top = None if drawn.top is None else [np.asarray(each) for each in drawn.top]
         for row, answer in issued.answers.items():
-            if answer.ended or not counts[row]:
-                continue
-            most_probable = [] if top is None else self._named(top[0][row].tolist(), top[1][row].tolist())
-            own = DrawnToken(token[row], vision[row], ended[row], closing[row], log_probability[row])
-            piece = answer.read(own, most_probable)
-            pieces.append(piece)
-            if piece.reason is not None:
-                self._leave(row, answer)
+            for place, own in enumerate(zip(token[row], vision[row], ended[row], closing[row], log_probability[row], strict=True)):
+                if answer.ended or not counts[row][place]:
+                    break
+                most_probable = [] if top is None else self._named(top[0][row, place].tolist(), top[1][row, place].tolist())
+                piece = answer.read(DrawnToken(*own), most_probable)
+                pieces.append(piece)
+                if piece.reason is not None:
+                    self._leave(row, answer)
         return pieces
 
     def _leave(self, row: int, answer: AnswerUnderWay) -> None:
@@ -265,6 +309,11 @@ class RunningBatch:
         size = self.vocabulary.grammar.text_size
         pairs = zip(tokens, log_probabilities, strict=True)
         return [(token % size if token < size else token - size, token >= size, value) for token, value in pairs if value > -np.inf]
+
+    def _joint(self, prompt: TokenRow) -> NDArray[np.int32]:
+        """The prompt's tokens as those of both vocabularies together, and zeros up to the capacity."""
+        joint = np.where(prompt.vision, prompt.tokens + self.vocabulary.grammar.text_size, prompt.tokens)
+        return np.pad(joint, (0, self.capacity - prompt.length)).astype(np.int32)
 
     def _on_devices(self, tree: Any) -> Any:
         return as_arrays(tree, self.engine.programs.mesh)

@@ -19,7 +19,7 @@ class Prefill(NamedTuple):
 
 
 class Step(NamedTuple):
-    """The next token of some answers; `request` of a piece is the number of the answer in the job."""
+    """The next tokens of some answers, those of an answer in their order; `request` of a piece is the number of the answer in the job."""
 
     pieces: list[Piece]
     usage: Usage

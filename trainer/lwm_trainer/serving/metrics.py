@@ -1,6 +1,7 @@
 """What Prometheus reads at `/metrics`. Names and labels have nothing of a request's content."""
 
 import time
+from collections import Counter as TallyCounter
 from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -24,6 +25,8 @@ class ServingMetrics:
         self.tokens = Counter(
             "lwm_serve_tokens", "Tokens of prompts, those of them that the cache held, and of answers.", ["kind"], registry=self.registry
         )
+        steps = "Steps of answers after their first: an answer gets a token of each, or more where guesses of what follows are right."
+        self.steps = Counter("lwm_serve_steps", steps, registry=self.registry)
         self.first_token = Histogram(
             "lwm_serve_time_to_first_token_seconds",
             "From a request's arrival in the queue to its first token.",
@@ -57,7 +60,7 @@ class JobMetrics:
         self._began = False
 
     def step(self, pieces: Sequence[Piece], prompt: Usage) -> None:
-        """Some of the answers have got a token; `prompt` is that of the first answer."""
+        """Some of the answers have got their next tokens; `prompt` is that of the first answer."""
         now, tokens = time.monotonic(), self._metrics.tokens
         if not self._began:
             self._began = True
@@ -65,10 +68,13 @@ class JobMetrics:
             tokens.labels("prompt").inc(prompt.prompt)
             tokens.labels("cached").inc(prompt.cached)
         tokens.labels("answer").inc(len(pieces))
+        for number, count in TallyCounter(piece.request for piece in pieces).items():
+            if number in self._former:
+                self._metrics.steps.inc()
+                for _ in range(count):
+                    self._metrics.token.observe((now - self._former[number]) / count)
+            self._former[number] = now
         for piece in pieces:
-            if piece.request in self._former:
-                self._metrics.token.observe(now - self._former[piece.request])
-            self._former[piece.request] = now
             if piece.reason is not None:
                 self._metrics.answers.labels(piece.reason).inc()
                 self._unfinished -= 1

@@ -113,6 +113,10 @@ def test_a_row_longer_than_the_cache_is_refused_before_anything_is_computed() ->
     assert state.lengths.tolist() == [0]
 
 
-def test_each_device_holds_its_part_of_the_cache_only() -> None:
-    state = engine(Mesh(sp=4, tp=2)).new_rows(1, 80)
-    assert {shard.data.shape for shard in state.caches[0].k_BKSC.addressable_shards} == {(1, 1, 20, 8)}
+def test_each_device_holds_its_part_of_the_cache_only_whose_bytes_are_linear_in_tokens() -> None:
+    token_bytes = MODEL.layers * 2 * MODEL.kv_heads * MODEL.head_dim * 4
+    for tokens in (80, 160, 1600):
+        state = engine(Mesh(sp=4, tp=2)).new_rows(1, tokens)
+        assert {shard.data.shape for shard in state.caches[0].k_BKSC.addressable_shards} == {(1, 1, tokens // 4, 8)}
+        of_device = [x.addressable_shards[0].data.nbytes for layer in state.caches for x in layer]
+        assert sum(of_device) == tokens * token_bytes // 8

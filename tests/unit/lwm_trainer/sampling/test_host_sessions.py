@@ -26,13 +26,13 @@ def random_row(tokens: int, seed: int) -> TokenRow:
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    """Of two rows of devices, whose tokens and heads are divided."""
+    """The mesh divides rows, tokens and heads by two each."""
     device_mesh = make_mesh(Mesh(dp=2, sp=2, tp=2))
     return Engine(MODEL, 1e4, for_generation(MODEL, random_params(MODEL, device_mesh)), device_mesh, 64)
 
 
 def block_bytes() -> int:
-    """Of both copies that the mesh holds."""
+    """Both copies of a block that the mesh holds."""
     return 2 * BLOCK * MODEL.layers * 2 * MODEL.kv_heads * MODEL.head_dim * 4
 
 
@@ -77,7 +77,7 @@ def test_conversations_that_take_turns_in_one_row_answer_as_those_that_keep_thei
             settings = Settings(max_tokens=6, text=Filters(temperature=0), may_show=False)
             answers[name, turn] = [piece.token for step in mine.generate([Request(prompt, settings)]) for piece in step], prompt
             cached.append(mine.usage[0].cached)
-    assert cached == [0, 0, BLOCK, BLOCK]
+    assert cached == [0, 1, BLOCK, BLOCK], "both begin with the token that begins a document"
     alone = tiny_generator()
     for (name, turn), (tokens, prompt) in answers.items():
         alone.forget()

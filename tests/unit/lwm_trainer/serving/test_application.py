@@ -250,6 +250,7 @@ def test_metrics_count_tokens_answers_and_requests_and_quote_none_of_them(ask: C
         'lwm_serve_requests_total{route="/v1/chat/completions",status="200"}': 1,
         "lwm_serve_time_to_first_token_seconds_count": 1,
         "lwm_serve_time_per_token_seconds_count": 4,
+        "lwm_serve_steps_total": 4,
     }
     assert {name: after[name] - before[name] for name in counts} == counts
     assert after["lwm_serve_queue_length"] == after["lwm_serve_running_requests"] == 0
