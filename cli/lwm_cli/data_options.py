@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lwm_cli.errors import FileError
+from lwm_cli.local.manifest import path_reader
 from lwm_cli.training import load, stages
 from lwm_operator.api.training import Training
 from lwm_trainer.config import RunConfig
@@ -19,8 +20,11 @@ class DatasetOptions:
 
 
 def load_training(file: Path, options: DatasetOptions) -> Training:
-    """Load the file. Raises FileError, also when it does not have the data set of `--dataset`."""
-    training = load(file)
+    """Load the file, whose addresses may be paths of this machine, as for `lwm train`.
+
+    Raises FileError, also when it does not have the data set of `--dataset`.
+    """
+    training = load(file, local_path=path_reader(file.parent))
     names = [dataset.name for dataset in training.spec.datasets]
     if options.dataset not in (None, *names):
         raise FileError(f"--dataset {options.dataset}: no such data set: use one of {', '.join(names)}")

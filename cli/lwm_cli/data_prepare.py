@@ -1,4 +1,4 @@
-"""`lwm data prepare FILE.yaml --out ROOT`: prepares the data sets of an LWMTraining as token stores, with processes of this machine."""
+"""`lwm data prepare FILE.yaml|DATA --out ROOT`: prepares data sets as token stores, with processes of this machine."""
 
 import os
 import subprocess
@@ -10,12 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lwm_cli.data_options import DatasetOptions, absolute, load_training, run_config_for
+from lwm_cli.errors import FileError
 from lwm_cli.training import stages
-from lwm_trainer.config import PROCESS_INDEX_VARIABLE, Dataset, Preparation, PrepareConfig, RunConfig, TerminationMessage
+from lwm_trainer.config import PROCESS_INDEX_VARIABLE, Dataset, Kind, Preparation, PrepareConfig, RunConfig, TerminationMessage
+from lwm_trainer.data.encoding.tokenizer import Tokenizer
 from lwm_trainer.data.errors import DataError
 from lwm_trainer.preparation.preparation_report import PreparationReport, progress_line
 from lwm_trainer.preparation.worker import prepare
 
+ANY_SIZE = 2**31 - 1
+"""No tokenizer has more pieces."""
 _LINE_SECONDS = 5.0
 """Seconds between two lines of progress without a terminal."""
 _REDRAW_SECONDS = 0.1
@@ -28,13 +32,43 @@ def prepare_datasets(file: Path, options: DatasetOptions, out: str, workers: int
     Raises FileError and the errors of data and storage.
     """
     for run, dataset in _datasets(file, options):
-        config = _config(run, dataset, absolute(out), workers)
-        with _other_workers(config) as others:
-            prepared = prepare(config, 0, PreparationReport(_Progress(dataset.name, others)))
-        if prepared is not None:
-            skipped = f", {prepared.skipped} records skipped" if prepared.skipped else ""
-            print(f"{dataset.name}: {prepared.uri}: {prepared.documents} documents, {prepared.tokens} tokens{skipped}", flush=True)
+        _prepare(_config(run, dataset, absolute(out), workers))
     return 0
+
+
+def prepare_data(data: str, kind: Kind, tokenizer: str | None, vocab_size: int | None, out: str, workers: int) -> int:
+    """Prepare files without a training into the root `out`. Returns the exit code.
+
+    Args:
+        data: a file, a folder with all below it, or a pattern with `*`.
+        vocab_size: `model.vocabSize` of trainings that will use the store; None: the tokenizer's size.
+
+    Raises FileError and the errors of data and storage.
+    """
+    if tokenizer is None:
+        raise FileError("--tokenizer is missing: without a training, name the tokenizer.json that makes tokens of the data")
+    uri = absolute(tokenizer)
+    _prepare(
+        PrepareConfig(
+            training="data",
+            dataset=Dataset(name="data", kind=kind, uri=absolute(data)),
+            tokenizer=uri,
+            vocab_size=vocab_size or Tokenizer.load(uri, ANY_SIZE).vocabulary_size,
+            root=absolute(out),
+            workers=workers,
+        )
+    )
+    return 0
+
+
+def _prepare(config: PrepareConfig) -> None:
+    """Prepare one data set, and print what came of it."""
+    name = config.dataset.name
+    with _other_workers(config) as others:
+        prepared = prepare(config, 0, PreparationReport(_Progress(name, others)))
+    if prepared is not None:
+        skipped = f", {prepared.skipped} records skipped" if prepared.skipped else ""
+        print(f"{name}: {prepared.uri}: {prepared.documents} documents, {prepared.tokens} tokens{skipped}", flush=True)
 
 
 def _datasets(file: Path, options: DatasetOptions) -> Iterator[tuple[RunConfig, Dataset]]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lwm_cli.errors import FileError
+from lwm_cli.local.manifest import path_reader
 from lwm_cli.training import load, stages
 from lwm_operator.api.accelerator import Accelerator
 from lwm_operator.api.training import Training
@@ -37,7 +38,7 @@ def fit_file(file: Path, only: str | None, out: Path | None, limit: int | None, 
 
     Returns the exit code: 0 if all stages fit, 1 if one does not. Raises FileError, also where this machine cannot compile.
     """
-    training = load(file)
+    training = load(file, local_path=path_reader(file.parent))
     if out is not None:
         _require_writable(out)
     try:
@@ -51,7 +52,7 @@ def fit_server(file: Path, only: str | None, rows: int) -> int:
 
     Returns the exit code: 0 if all fit, 1 if one does not. Raises FileError, also for a stage whose accelerator is no TPU.
     """
-    training = load(file)
+    training = load(file, local_path=path_reader(file.parent))
     failed = False
     for stage, run in stages(training, only):
         accelerator = training.spec.accelerator_of(stage)

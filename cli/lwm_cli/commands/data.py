@@ -12,6 +12,8 @@ from lwm_cli.commands.run import needs
 from lwm_cli.errors import CommandError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+MANIFESTS = (".yaml", ".yml", ".json")
+"""How the name of an LWMTraining's file ends; data has other names."""
 
 
 @click.group("data", short_help="Prepare data sets on this machine, and show rows as readable text.")
@@ -48,19 +50,38 @@ def _report_bad_data(function: Callable[..., int]) -> Callable[..., int]:
     return reported
 
 
-@data.command("prepare", short_help="Prepare the data sets of an LWMTraining as token stores.")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@data.command("prepare", short_help="Prepare the data sets of an LWMTraining, or files without one, as token stores.")
+@click.argument("target", metavar="FILE|DATA")
 @_dataset_options
+@click.option("--kind", type=click.Choice(["text", "chat"]), help="Of DATA: what its records are. Default: text.")
+@click.option("--vocab-size", type=click.IntRange(16), metavar="N", help="Of DATA: the model's. Default: the tokenizer's.")
 @click.option("--out", required=True, metavar="ROOT", help="A folder, also gs://; each data set gets a folder in it.")
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes. Default: the number of CPU cores.")
 @needs("local", "numpy", "pyarrow", "tokenizers", "cel")
 @_report_bad_data
-def prepare(file: Path, dataset: str | None, source: str | None, tokenizer: str | None, out: str, workers: int | None) -> int:
-    """Prepare the data sets of the LWMTraining in FILE as token stores, with processes of this machine."""
+def prepare(
+    target: str,
+    dataset: str | None,
+    source: str | None,
+    tokenizer: str | None,
+    kind: str | None,
+    vocab_size: int | None,
+    out: str,
+    workers: int | None,
+) -> int:
+    """Prepare data as token stores, with processes of this machine: the data sets of the LWMTraining in FILE (.yaml, .yml, .json), or
+    DATA, files without a training: a file, a folder or a pattern with *, also gs://. DATA needs --tokenizer."""
     from lwm_cli.data_options import DatasetOptions
-    from lwm_cli.data_prepare import prepare_datasets
+    from lwm_cli.data_prepare import prepare_data, prepare_datasets
 
-    return prepare_datasets(file, DatasetOptions(dataset, source, tokenizer), out, workers or os.cpu_count() or 1)
+    workers = workers or os.cpu_count() or 1
+    if target.endswith(MANIFESTS):
+        if kind is not None or vocab_size is not None:
+            raise click.UsageError(f"{target} says kind and model of its data sets: leave --kind and --vocab-size out")
+        return prepare_datasets(Path(target), DatasetOptions(dataset, source, tokenizer), out, workers)
+    if dataset is not None or source is not None:
+        raise click.UsageError(f"{target} is data: leave --dataset and --source out, or give the file of an LWMTraining ({MANIFESTS[0]})")
+    return prepare_data(target, "chat" if kind == "chat" else "text", tokenizer, vocab_size, out, workers)
 
 
 @data.command("inspect", short_help="Show a row as readable text: its documents, and which tokens count in the loss.")

@@ -101,3 +101,43 @@ def test_a_bad_record_is_told_whichever_process_finds_it(training: Path, capsys:
     out = str(training.parent / "out")
     assert main(["data", "prepare", str(training), *local_options(training), "--out", out, "--workers", "2"]) == 1
     assert f"{training.parent}/books/b.txt: byte 0 of the file, 0xFF, is not UTF-8" in capsys.readouterr().err
+
+
+def test_files_without_a_training_are_prepared_as_those_of_one(training: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    uri = prepared(training, capsys, "--workers", "1")
+    words = ["--tokenizer", str(training.parent / "tokenizer.json"), "--out", str(training.parent / "out"), "--workers", "1"]
+    assert main(["data", "prepare", str(training.parent / "books"), *words, "--vocab-size", "2048"]) == 0
+    assert capsys.readouterr().out.startswith(f"data: {uri}: 10 documents, "), "the same store"
+    assert main(["data", "prepare", str(training.parent / "books" / "a.jsonl"), *words]) == 0
+    assert ": 9 documents, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["books"], "--tokenizer is missing: without a training"),
+        (["books", "--dataset", "x"], "books is data: leave --dataset and --source out"),
+        (["training.yaml", "--kind", "chat"], "leave --kind and --vocab-size out"),
+    ],
+)
+def test_options_of_the_other_way_are_refused(
+    training: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    monkeypatch.chdir(training.parent)
+    assert main(["data", "prepare", *words, "--out", "out"]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_file_with_paths_of_this_machine_is_prepared_and_inspected(
+    training: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = yaml.safe_load(training.read_text())
+    body["spec"]["datasets"][0]["source"] = {"uri": "file:books"}
+    body["spec"]["tokenizer"] = {"uri": "file:tokenizer.json"}
+    body["spec"]["checkpoint"] = {"uri": "file:runs"}
+    training.write_text(yaml.safe_dump(body))
+    monkeypatch.chdir("/")
+    assert main(["data", "prepare", str(training), "--out", str(training.parent / "out"), "--workers", "1"]) == 0
+    assert ": 10 documents, " in capsys.readouterr().out
+    assert main(["data", "inspect", str(training), "--context-length", "16"]) == 0
+    assert "data set books, " in capsys.readouterr().out
