@@ -25,14 +25,36 @@ lwm init --model llama2-7b --accelerator v5p-256 --data gs://my-bucket/books --t
 @click.option("--checkpoints", required=True, metavar="URI", help="Folder for checkpoints: gs://…, or file:PATH for lwm train.")
 @click.option("--init-from", metavar="URI", help="Step folder whose parameters it starts from: of lwm convert, or of a training.")
 @click.option("--from-scratch", is_flag=True, help="Begin with random parameters, also where the model is a known one.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Chip-hours (of a GPU: GPU-hours) that all stages may take, or money with --price: steps are cut to it.",
+)
+@click.option(
+    "--price", type=click.FloatRange(0, min_open=True), metavar="MONEY", help="Of a chip-hour: makes --budget an amount of money."
+)
 @click.option("--name", help="Name of the training. Default: model, kind and length.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file. Default: standard output.")
 @click.option("--force", is_flag=True, help="Replace the file.")
 @needs("local", "pydantic", "cel")
-def init(data: str, tokenizer: str, checkpoints: str, init_from: str | None, from_scratch: bool, **options: Any) -> int:
+def init(
+    data: str,
+    tokenizer: str,
+    checkpoints: str,
+    init_from: str | None,
+    from_scratch: bool,
+    budget: float | None,
+    price: float | None,
+    **options: Any,
+) -> int:
+    if price is not None and budget is None:
+        raise click.UsageError("--price is of --budget: give both")
     if init_from is not None and from_scratch:
         raise click.UsageError("give --init-from or --from-scratch, not both")
+    from lwm_cli.init.budget import Budget
     from lwm_cli.init.command import init as write
     from lwm_cli.init.manifest import Places
 
-    return write(places=Places(data, tokenizer, checkpoints, "" if from_scratch else init_from), **options)
+    places = Places(data, tokenizer, checkpoints, "" if from_scratch else init_from)
+    return write(places=places, budget=None if budget is None else Budget(budget, price), **options)

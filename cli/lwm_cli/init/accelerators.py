@@ -57,6 +57,8 @@ class Devices:
     """Memory of a device that a program may use."""
     words: str
     """What it is, for a comment."""
+    chips: int
+    """TPU chips, GPUs or CPU devices."""
 
 
 def parse_accelerator(text: str) -> Devices:
@@ -75,7 +77,12 @@ def _cpu(text: str, devices: int) -> Devices:
         raise FileError(f"--accelerator {text}: a host has at most 64 CPU devices: use a smaller number")
     accelerator = Accelerator(type="cpu", cpu=Cpu(hosts=1, devices_per_host=devices))
     return Devices(
-        accelerator, gang_of(accelerator), CPU_DEVICE, CPU_DEVICE.hbm_bytes, f"{devices} CPU device{'s' * (devices > 1)} of one host"
+        accelerator,
+        gang_of(accelerator),
+        CPU_DEVICE,
+        CPU_DEVICE.hbm_bytes,
+        f"{devices} CPU device{'s' * (devices > 1)} of one host",
+        devices,
     )
 
 
@@ -88,7 +95,12 @@ def _gpus(text: str, count: int, name: str) -> Devices:
     accelerator = Accelerator(type="gpu", gpu=Gpu(hosts=hosts, per_host=per_host))
     device = GPUS[name]
     return Devices(
-        accelerator, gang_of(accelerator), device, int(device.hbm_bytes * 0.95), f"{hosts} host{'s' * (hosts > 1)} of {per_host} {name}"
+        accelerator,
+        gang_of(accelerator),
+        device,
+        int(device.hbm_bytes * 0.95),
+        f"{hosts} host{'s' * (hosts > 1)} of {per_host} {name}",
+        count,
     )
 
 
@@ -110,4 +122,4 @@ def _tpu(text: str, family: GkeTpuFamily, size: str | None, topology: str | None
     accelerator = Accelerator(type="tpu", tpu=Tpu(family=family.name, topology=topology))
     chips = family.topologies[topology].chips
     counted = " (its name counts TensorCores, two in a chip)" if size is not None and family.name in CORES_COUNTED else ""
-    return Devices(accelerator, gang_of(accelerator), family.chip.device, family.chip.usable_hbm_bytes, f"{chips} chips{counted}")
+    return Devices(accelerator, gang_of(accelerator), family.chip.device, family.chip.usable_hbm_bytes, f"{chips} chips{counted}", chips)

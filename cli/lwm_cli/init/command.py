@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lwm_cli.errors import FileError
 from lwm_cli.init.accelerators import parse_accelerator
+from lwm_cli.init.budget import Budget, Stages, within
 from lwm_cli.init.ladder import Kind, ladder
 from lwm_cli.init.manifest import Contents, Places, manifest, short_length
 from lwm_cli.init.meshes import propose
@@ -23,12 +24,20 @@ TINY_TARGETS = {"text": 512, "chat": 512, "vision": 2048}
 
 
 def init(
-    model: str, accelerator: str, kind: Kind, target_length: str | None, places: Places, name: str | None, out: Path | None, force: bool
+    model: str,
+    accelerator: str,
+    kind: Kind,
+    target_length: str | None,
+    places: Places,
+    name: str | None,
+    budget: Budget | None,
+    out: Path | None,
+    force: bool,
 ) -> int:
     """Write the file, or print it where `out` is None. Returns the exit code. Raises FileError."""
     if out is not None and out.exists() and not force:
         raise FileError(f"--out {out}: the file exists: give another name, or --force to replace it")
-    text = training_text(model, accelerator, kind, target_length, places, name)
+    text = training_text(model, accelerator, kind, target_length, places, name, budget)
     for warning in checked(text, out or Path("training.yaml")):
         print(f"warning: {warning}", file=sys.stderr)
     if out is None:
@@ -42,7 +51,9 @@ def init(
     return 0
 
 
-def training_text(model: str, accelerator: str, kind: Kind, target_length: str | None, places: Places, name: str | None) -> str:
+def training_text(
+    model: str, accelerator: str, kind: Kind, target_length: str | None, places: Places, name: str | None, budget: Budget | None = None
+) -> str:
     """The text of the file. Raises FileError for facts that are wrong or contradict each other."""
     config, devices = find_model(model), parse_accelerator(accelerator)
     tiny = model == TINY
@@ -58,11 +69,17 @@ def training_text(model: str, accelerator: str, kind: Kind, target_length: str |
     mixed = devices.gang.platform != "cpu"
     compute = Precision(compute="bfloat16") if mixed else Precision()
     rungs = ladder(kind, target, config.context_length, config.rope_theta, devices.gang.devices, tiny)
-    stages = [(rung, propose(architecture, rung, devices, compute)) for rung in rungs]
+    stages: Stages = [(rung, propose(architecture, rung, devices, compute)) for rung in rungs]
+    stages, spending = (stages, None) if budget is None else within(stages, devices, budget)
+    if spending is not None:
+        print(spending, file=sys.stderr)
     stem = "model" if Path(model).exists() else model
     words = ["lwm init", f"--model {model}", f"--accelerator {accelerator}", f"--kind {kind}", f"--target-length {short_length(target)}"]
+    if budget is not None:
+        words += [f"--budget {budget.amount:.15g}", *([] if budget.price is None else [f"--price {budget.price:.15g}"])]
     contents = Contents(
         command=" ".join(words),
+        spending=spending,
         name=name or f"{stem}-{kind}-{short_length(target)}",
         kind=kind,
         model=architecture,

@@ -38,6 +38,8 @@ class Contents:
     mixed: bool
     """Whether activations are in bfloat16."""
     save_interval_steps: int
+    spending: str | None = None
+    """What the budget pays for, in a sentence; None without one."""
 
 
 def manifest(contents: Contents) -> str:
@@ -50,6 +52,8 @@ def _lines(contents: Contents) -> Iterator[str]:
     lengths = ", ".join(short_length(rung.context_length) for rung, _ in contents.stages)
     yield f"# {contents.command}"
     yield f"# Stages of {lengths} tokens on {devices.words}."
+    if contents.spending is not None:
+        yield from (f"# {sentence}" for sentence in contents.spending.replace(". ", ".\n").splitlines())
     yield "#"
     yield "# Meshes and memory settings come from arithmetic, which is coarse. Before you pay for devices, have each step compiled:"
     yield "#   lwm fit FILE"

@@ -9,6 +9,7 @@ from lwm_trainer.config import Checkpoint, Dataset, Gang, Memory, Mesh, Model, P
 from lwm_trainer.config.accelerator_families import GIB
 from lwm_trainer.fit.candidates import candidates
 from lwm_trainer.fit.estimate.memory_estimate import estimate_memory
+from lwm_trainer.fit.estimate.step_time import estimate_step_time
 
 SHARE = 0.8
 """The share of a device's memory that the estimate may need: it is coarse."""
@@ -24,6 +25,8 @@ class Proposal:
     memory: Memory
     needed: int
     """Bytes of a device, by the estimate."""
+    seconds: float
+    """Of a step, by the estimate."""
 
 
 def propose(model: Model, rung: Rung, devices: Devices, compute: Precision) -> Proposal:
@@ -70,7 +73,8 @@ def propose(model: Model, rung: Rung, devices: Devices, compute: Precision) -> P
             f"and {SHARE:.0%} of its {devices.usable_bytes / GIB:.0f} GiB may be: use more devices, or a smaller --target-length"
         )
     chosen = every[fitting]
-    return Proposal(chosen.mesh.model_copy(update={"ulysses": None}), chosen.memory, sizes[fitting])
+    seconds = estimate_step_time(chosen, devices.device).seconds
+    return Proposal(chosen.mesh.model_copy(update={"ulysses": None}), chosen.memory, sizes[fitting], seconds)
 
 
 def _stays_in_host(run: RunConfig) -> bool:
