@@ -16,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE
 export LWM_UV := $(UV)
 
-.PHONY: help setup quickstart demo test e2e check soak check-packaging release-check format crd docs docs-site bench-operator bench-attention bench-model bench-data bench-generation bench-vision fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
+.PHONY: help setup quickstart demo test e2e check soak check-monitoring check-packaging release-check format crd docs docs-site bench-operator bench-attention bench-model bench-data bench-generation bench-vision fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -62,6 +62,9 @@ soak: setup ## Long-running tests (hours); not run by CI: 100,000 random histori
 	@$(RUN) python -m kueue.drive --name $(NAME)
 	@$(RUN) python -m e2e.random_kills --count 100 --name $(NAME)
 
+check-monitoring: setup ## Judge the chart's alerts by promtool and the dashboard by a Prometheus; builds both once, in minutes
+	@$(RUN) python -m pytest -q -n 0 tests/monitoring
+
 check-packaging: setup ## Install the wheel into clean environments, one environment per extra, and start each command (PACKAGING='--python 3.12 3.13')
 	@$(RUN) python -m tools.check_packaging $(PACKAGING)
 
@@ -76,7 +79,7 @@ format: setup ## Format, and apply automatic fixes
 crd: setup ## Generate the CRD from the models
 	@$(RUN) python -m tools.docs.crd
 
-docs: setup ## Generate docs/reference.md, reasons.md, platforms.md and metrics.md from the code
+docs: setup ## Generate docs/reference.md, reasons.md, platforms.md, metrics.md and the chart's README from the code
 	@$(RUN) python -m tools.docs
 
 docs-site: setup ## Build the documentation as a site into build/site: every warning, such as a dead link, is an error

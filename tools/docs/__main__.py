@@ -1,4 +1,4 @@
-"""Writes or checks the generated pages of docs/ (reference, reasons, platforms, metrics): `python -m tools.docs [--check]`."""
+"""Writes or checks the generated pages, such as docs/reference.md and the chart's README: `python -m tools.docs [--check]`."""
 
 import argparse
 import difflib
@@ -6,15 +6,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tools.docs import metrics, platforms, reasons, reference
+from tools.docs import chart_values, metrics, platforms, reasons, reference
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = Path(__file__).resolve().parents[2]
 
 PAGES: Mapping[str, Callable[[], str]] = {
-    "reference.md": reference.page,
-    "reasons.md": reasons.page,
-    "platforms.md": platforms.page,
-    "metrics.md": metrics.page,
+    "docs/reference.md": reference.page,
+    "docs/reasons.md": reasons.page,
+    "docs/platforms.md": platforms.page,
+    "docs/metrics.md": metrics.page,
+    "charts/lwm-operator/README.md": chart_values.page,
 }
 
 
@@ -24,9 +25,9 @@ def difference() -> str:
 
 
 def _page_difference(name: str, generated: str) -> Iterator[str]:
-    path = DOCS / name
+    path = ROOT / name
     committed = path.read_text() if path.exists() else ""
-    return difflib.unified_diff(committed.splitlines(), generated.splitlines(), f"docs/{name}", "generated", lineterm="")
+    return difflib.unified_diff(committed.splitlines(), generated.splitlines(), name, "generated", lineterm="")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; print the differences and exit 1 if there are any")
     if not parser.parse_args(arguments).check:
         for name, generate in PAGES.items():
-            (DOCS / name).write_text(generate())
+            (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / name).write_text(generate())
         return 0
     diff = difference()
     sys.stdout.write(diff + "\nA page differs from the code: run `make docs`.\n" if diff else "")

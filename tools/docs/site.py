@@ -18,7 +18,7 @@ PAGES, SITE = ROOT / "build" / "site-pages", ROOT / "build" / "site"
 CONFIG = ROOT / "mkdocs.yml"
 ENVIRONMENT = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
 """Without the theme's advertisement of its successor."""
-TOP_PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+TOP_PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "charts/lwm-operator/README.md")
 _LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 _FENCE = re.compile(r"^( *```\w+) .*$", re.MULTILINE)
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)

@@ -1,11 +1,11 @@
 """Checks whether this checkout can be released: `python -m tools.release` prints a table, and exits 1 when a check fails."""
 
 import argparse
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,8 +19,10 @@ from tools.docs import crd, site
 from tools.operator_chart import CHART
 from tools.release.crd_compatibility import breaking_changes, spec_schema
 from tools.release.licences import installed_with
+from tools.release.sbom import IMAGES, write_sbom
 
 ROOT = Path(__file__).resolve().parents[2]
+ARTIFACTS = ROOT / "build" / "release"
 EXTRAS = ("fit", "local", "mlflow", "operator", "serve", "trainer", "vision", "wandb")
 Result = tuple[bool, str]
 """Whether the check is passed, and what it saw or what to mend."""
@@ -67,25 +69,35 @@ def chart() -> Result:
     helm = shutil.which("helm") or str(cache / "bin" / "helm")
     if not Path(helm).exists():
         return False, "helm is neither on PATH nor built: install it, or run make cluster-up once"
-    with tempfile.TemporaryDirectory() as folder:
-        for command in (
-            ("lint", "--strict", "--quiet", "--set=image.registry=r.example", CHART),
-            ("package", CHART, "--destination", folder),
-        ):
-            done = subprocess.run([helm, *command], capture_output=True, text=True, check=False)
-            if done.returncode:
-                return False, (done.stdout + done.stderr).strip()
-        (package,) = Path(folder).glob("*.tgz")
-        return True, f"{package.name}, {package.stat().st_size // 1024} KiB"
+    folder = ARTIFACTS / "chart"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for command in (
+        ("lint", "--strict", "--quiet", "--set=image.registry=r.example", CHART),
+        ("package", CHART, "--destination", folder),
+    ):
+        done = subprocess.run([helm, *command], capture_output=True, text=True, check=False)
+        if done.returncode:
+            return False, (done.stdout + done.stderr).strip()
+    (package,) = folder.glob("*.tgz")
+    # `helm push` sends this file as it is, so this is the digest of the chart's layer in any registry.
+    return True, f"{package.relative_to(ROOT)}, sha256:{hashlib.sha256(package.read_bytes()).hexdigest()}"
+
+
+def sbom() -> Result:
+    """Each image has a bill of materials."""
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    counts = {image: write_sbom(image, ARTIFACTS / f"sbom-{image}.cdx.json") for image in IMAGES}
+    packages = ", ".join(f"{image} {count} packages" for image, count in counts.items())
+    return True, f"build/release/sbom-*.cdx.json: {packages}"
 
 
 def licences() -> Result:
     """Everything that an installation brings along may be shipped beside Apache-2.0 code."""
     listed = list(installed_with("lwm-operator", EXTRAS))
     refused = [f"{each.name} {each.version} ({each.licence or 'none is named'})" for each in listed if not each.is_allowed]
-    folder = ROOT / "build" / "release"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "licences.tsv").write_text("".join("\t".join(each) + "\n" for each in listed))
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    (ARTIFACTS / "licences.tsv").write_text("".join("\t".join(each) + "\n" for each in listed))
     return not refused, f"not allowed: {', '.join(refused)}" if refused else f"{len(listed)} distributions: build/release/licences.tsv"
 
 
@@ -100,7 +112,7 @@ def packaging() -> Result:
 
 
 CHECKS: Mapping[str, Callable[[], Result]] = {
-    check.__name__: check for check in (version, changelog, generated, compatibility, chart, licences, documentation, packaging)
+    check.__name__: check for check in (version, changelog, generated, compatibility, chart, sbom, licences, documentation, packaging)
 }
 
 

@@ -105,16 +105,16 @@ def test_reasons_with_a_part_that_varies_are_found_and_unknown_words_are_not() -
 def test_the_committed_page_is_that_of_the_code() -> None:
     assert __main__.difference() == ""
     assert __main__.main(["--check"]) == 0
-    text = (__main__.DOCS / "reasons.md").read_text()
+    text = (__main__.ROOT / "docs" / "reasons.md").read_text()
     assert [str(reason) for reason in ALL if f"| `{reason}` |" not in text] == []
 
 
 def test_a_changed_page_is_found_and_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(__main__, "DOCS", tmp_path)
+    monkeypatch.setattr(__main__, "ROOT", tmp_path)
     assert __main__.main(["--check"]) == 1
     assert __main__.main([]) == 0
     assert __main__.main(["--check"]) == 0
-    (tmp_path / "reasons.md").write_text("# Reasons\n")
+    (tmp_path / "docs" / "reasons.md").write_text("# Reasons\n")
     assert "+## Before the pods run" in __main__.difference()
 
 

@@ -104,7 +104,7 @@ def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
 
 
 def test_the_committed_page_shows_every_family_profile_and_small_topology() -> None:
-    text = (__main__.DOCS / "platforms.md").read_text()
+    text = (__main__.ROOT / "docs" / "platforms.md").read_text()
     assert text == platforms_page.page()
     for family in GKE_TPU_FAMILIES.values():
         assert [
@@ -115,11 +115,11 @@ def test_the_committed_page_shows_every_family_profile_and_small_topology() -> N
 
 
 def test_a_changed_page_of_platforms_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(__main__, "DOCS", tmp_path)
+    monkeypatch.setattr(__main__, "ROOT", tmp_path)
     assert __main__.main([]) == 0
     assert __main__.main(["--check"]) == 0
     changed = platforms_page.page().replace("ct5p-hightpu-4t", "ct5p-hightpu-9t")
-    (tmp_path / "platforms.md").write_text(changed)
+    (tmp_path / "docs" / "platforms.md").write_text(changed)
     assert __main__.main(["--check"]) == 1
     assert "+| `2x2x1` | 4 | 1 | 4 | 4 | `ct5p-hightpu-4t`" in __main__.difference()
 
