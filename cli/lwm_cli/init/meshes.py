@@ -26,7 +26,7 @@ class Proposal:
     needed: int
     """Bytes of a device, by the estimate."""
     seconds: float
-    """Of a step, by the estimate."""
+    """Estimated time of a step."""
 
 
 def propose(model: Model, rung: Rung, devices: Devices, compute: Precision) -> Proposal:
