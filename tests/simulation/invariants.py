@@ -32,6 +32,9 @@ OVER = (AttemptState.COMPLETE, AttemptState.FAILED, AttemptState.SUSPENDED)
 ENDING = (AttemptState.STOPPING, AttemptState.SUSPENDING, *OVER)
 STOPPED = (StageState.PAUSED, StageState.FAILED)
 PREPARED = (DatasetState.READY, DatasetState.FAILED)
+STALE_SECONDS = 30.0
+AWAITED = ("LeaseNotRenewed", "PlacementTimeout", "StartupTimeout", "AvoidedNodesNeeded", "Superseded", "NodeNotReady")
+"""Why the operator gives up an attempt although none of its pods has ended."""
 BLAMELESS = (
     "NodeGone",
     "NodeReclaimed",
@@ -155,8 +158,10 @@ class Invariants:
 
     # The status.
 
-    def status_written(self, state: "ClusterState", old: Status, new: Status) -> None:
+    def status_written(self, state: "ClusterState", old: Status, new: Status, age: float) -> None:
+        """`age` is how many seconds ago the children were observed."""
         self.writes += 1
+        self._news_awaited(state, old, new, age)
         self._bounded(new)
         require(new.observed_resume >= old.observed_resume, "status.observed_resume went back")
         self._datasets(state, old, new)
@@ -190,6 +195,18 @@ class Invariants:
         pods = [pod for pod in state.pods.values() if (pod.stage, pod.attempt) == (stage, attempt.number)]
         done = {pod.index for pod in pods if pod.state == PodState.SUCCEEDED and pod.termination_message is not None}
         require(len(done) < state.hosts, f"all trainers of attempt {attempt.number} ended well, and it failed: {attempt.root_cause}")
+
+    def _news_awaited(self, state: "ClusterState", old: Status, new: Status, age: float) -> None:
+        """An attempt is not given up for news that may have come since the operator looked."""
+        before = {(entry.name, attempt.number): attempt.state for entry in old.stages for attempt in entry.recent_attempts}
+        for entry in new.stages:
+            for attempt in entry.recent_attempts[:2]:
+                cause, was = attempt.root_cause, before.get((entry.name, attempt.number))
+                if cause is None or attempt.state not in (AttemptState.STOPPING, AttemptState.FAILED) or was in (*OVER, attempt.state):
+                    continue
+                if cause.reason in AWAITED and was != AttemptState.STOPPING:
+                    require(age <= STALE_SECONDS, f"attempt {attempt.number} ends by what was seen {age} s ago: {cause}")
+                    state.coverage["given up late"] += age > 0
 
     def _blame(self, state: "ClusterState", old: Status, new: Status) -> None:
         """A node is blamed only for a failure of its own, and that of an attempt which has just failed."""

@@ -45,7 +45,7 @@ class Pass:
 
     def __init__(self, cluster: SimulatedCluster) -> None:
         self.cluster = cluster
-        self.reconciler = RecordingReconciler(cluster)
+        self.reconciler = RecordingReconciler(cluster, lambda: cluster.state.clock.timestamp())
         self._running = self.reconciler.reconcile(key_of(cluster.state.training))
         self.step()
 

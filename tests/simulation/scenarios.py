@@ -195,8 +195,13 @@ def _end_mute(rng: Randomness) -> Script:
 
 
 def _go_silent(rng: Randomness) -> Script:
+    """Nobody hears of a step for long. Sometimes the operator looks, pauses, and decides when there may be news."""
     sign = rng.choice((("hang",), ("silence",)))
-    return [("train", 1, False), sign, ("wait", 400.0), ("reconcile",), ("wait", 61.0), *passes(rng)]
+    moves: Script = [("train", 1, False), sign, ("wait", 400.0), ("reconcile",), ("wait", 61.0)]
+    news = rng.choice((("recover trainers",), ("run to the end",)))
+    if rng.random() < 0.4:
+        return [*moves, ("pause", 0), news, ("wait", rng.choice((11.0, 61.0, 400.0))), ("resume stale",), *passes(rng)]
+    return [*moves, *passes(rng), *([news, *passes(rng)] if rng.random() < 0.2 else [])]
 
 
 def _edit(rng: Randomness) -> Script:

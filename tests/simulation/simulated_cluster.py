@@ -1,13 +1,13 @@
 """The port through which one pass of the operator sees the simulated cluster. It stops the pass before each request."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import datetime
 from types import coroutine
 from typing import Literal
 
 from lwm_operator.api.status import Status
 from lwm_operator.api.training import Metadata, Training
-from lwm_operator.cluster.port import ConflictError, TrainingKey, UnansweredError
+from lwm_operator.cluster.port import ConflictError, TrainingKey, UnansweredError, no_check
 from lwm_operator.plan.actions import Action, Event
 from lwm_operator.plan.observed import Observed
 from simulation.api_server import ApiServer
@@ -31,6 +31,8 @@ class SimulatedCluster:
         self.api_server = api_server
         self.fresh = True
         """Nothing has happened since the pass observed the children."""
+        self.observed_at = state.clock
+        """When the pass observed the children."""
         self.loss: Literal["request", "answer"] | None = None
         """What of the next effect gets lost; without its answer the pass does not know that it happened."""
 
@@ -45,16 +47,18 @@ class SimulatedCluster:
 
     async def observe(self, training: Training) -> Observed:
         await stop()
+        self.observed_at = self.state.clock
         return self.state.observed()
 
-    async def write_status(self, training: Training, status: Status) -> bool:
+    async def write_status(self, training: Training, status: Status, last_check: Callable[[], None] = no_check) -> bool:
         await stop()
         if status == training.status:
             return False
+        last_check()
         if training.metadata.resource_version != self.state.training.metadata.resource_version:
             raise ConflictError("the training has been written since it was read")
         self._lose("request")
-        self.state.write_status(status)
+        self.state.write_status(status, self.state.clock - self.observed_at)
         self._lose("answer")
         return True
 

@@ -163,11 +163,11 @@ class ClusterState:
             trainer_image=self.trainer_image,
         )
 
-    def write_status(self, status: Status) -> None:
-        """The operator replaces the stored status."""
+    def write_status(self, status: Status, age: timedelta = timedelta(0)) -> None:
+        """The operator replaces the stored status, by what it observed so long ago."""
         old = self.training.status
         self._store(status=status)
-        self.invariants.status_written(self, old, status)
+        self.invariants.status_written(self, old, status, age.total_seconds())
 
     def upgrade(self, spec: Spec) -> None:
         """A newer CRD and operator: the API server returns the same object with the defaults of fields that are new."""

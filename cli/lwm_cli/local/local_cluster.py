@@ -17,7 +17,7 @@ from lwm_operator.api.status import Status
 from lwm_operator.api.training import Metadata, Training
 from lwm_operator.cluster import parse
 from lwm_operator.cluster.action_specs import attempt_spec, preparation_spec
-from lwm_operator.cluster.port import ClusterError, ConflictError, TrainingKey
+from lwm_operator.cluster.port import ClusterError, ConflictError, TrainingKey, no_check
 from lwm_operator.manifests.common import AttemptSpec, Manifest
 from lwm_operator.manifests.job import jobs
 from lwm_operator.manifests.preparation import preparation_job, prepare_config
@@ -124,9 +124,10 @@ class LocalCluster:
         for job in self.jobs:
             job.kill()
 
-    async def write_status(self, training: Training, status: Status) -> bool:
+    async def write_status(self, training: Training, status: Status, last_check: Callable[[], None] = no_check) -> bool:
         if status == training.status:
             return False
+        last_check()
         self._write(training.metadata, status.model_dump(mode="json", by_alias=True, exclude_none=True))
         return True
 

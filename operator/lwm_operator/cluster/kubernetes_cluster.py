@@ -14,7 +14,7 @@ from lwm_operator.cluster import paths
 from lwm_operator.cluster.apply import carry_out
 from lwm_operator.cluster.client import UNREACHABLE, ApiError, Body, Client
 from lwm_operator.cluster.events import post_event
-from lwm_operator.cluster.port import ConflictError, TrainingKey, UnansweredError, UnreadableTrainingError
+from lwm_operator.cluster.port import ConflictError, TrainingKey, UnansweredError, UnreadableTrainingError, no_check
 from lwm_operator.cluster.snapshot import observe
 from lwm_operator.cluster.status import patch_status, write_status
 from lwm_operator.plan.actions import Action, Event
@@ -96,9 +96,9 @@ class KubernetesCluster:
         observed = await observe(self._client, training, self.now(), read_nodes=self._read_nodes)
         return replace(observed, trainer_image=self._trainer_image)
 
-    async def write_status(self, training: Training, status: Status) -> bool:
+    async def write_status(self, training: Training, status: Status, last_check: Callable[[], None] = no_check) -> bool:
         with _port_errors():
-            return await write_status(self._client, training, status)
+            return await write_status(self._client, training, status, last_check)
 
     async def patch_status(self, metadata: Metadata, status: Status) -> None:
         with _port_errors():

@@ -3,6 +3,7 @@
 Kubernetes is one implementation (`kubernetes_cluster`), the simulation of the tests is another.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -36,6 +37,10 @@ class ConflictError(ClusterError):
     """The training has been written since it was read, so that the plan is out of date."""
 
 
+class StaleObservationError(ClusterError):
+    """The children were observed too long ago for what the plan decides."""
+
+
 class NameConflictError(ClusterError):
     """An object that is not the training's has a name that the training needs."""
 
@@ -54,6 +59,10 @@ class UnreadableTrainingError(ClusterError):
         self.conditions = conditions
 
 
+def no_check() -> None:
+    """Whatever was observed is fresh enough."""
+
+
 class ClusterPort(Protocol):
     """Every method raises ClusterError when the cluster refuses or does not answer."""
 
@@ -69,8 +78,11 @@ class ClusterPort(Protocol):
     async def observe(self, training: Training) -> Observed:
         """Return the children that this very training owns, by its uid."""
 
-    async def write_status(self, training: Training, status: Status) -> bool:
-        """Replace the status of the training as it was read; return False when it is the same already. Raises ConflictError."""
+    async def write_status(self, training: Training, status: Status, last_check: Callable[[], None] = no_check) -> bool:
+        """Replace the status of the training as it was read; return False when it is the same already. Raises ConflictError.
+
+        `last_check` is called right before the request is sent; what it raises ends the write.
+        """
 
     async def patch_status(self, metadata: Metadata, status: Status) -> None:
         """Write the fields that are set in `status`, and leave all others as they are stored. Raises ConflictError."""

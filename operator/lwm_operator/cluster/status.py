@@ -1,5 +1,6 @@
 """Write the status: at most one request in a pass, none when nothing changed."""
 
+from collections.abc import Callable
 from typing import Any
 
 from lwm_operator.api import names
@@ -7,19 +8,21 @@ from lwm_operator.api.status import Status
 from lwm_operator.api.training import Metadata, Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Client, Patch
+from lwm_operator.cluster.port import no_check
 
 
 def status_body(status: Status) -> dict[str, Any]:
     return status.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-async def write_status(client: Client, training: Training, status: Status) -> bool:
+async def write_status(client: Client, training: Training, status: Status, last_check: Callable[[], None] = no_check) -> bool:
     """Write the status over the version of the training that was read; return False when it is the same already.
 
-    Raises ApiError with code 409 when the training has been written since.
+    `last_check` as in `ClusterPort`. Raises ApiError with code 409 when the training has been written since.
     """
     if status == training.status:
         return False
+    last_check()
     await client.patch(_path(training.metadata), _body(training.metadata, status_body(status)), Patch.APPLY, manager=names.FIELD_MANAGER)
     return True
 

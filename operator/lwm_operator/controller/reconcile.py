@@ -1,11 +1,20 @@
 """One pass over one training: read, plan, write the status, act, post Events. Nothing is kept from one pass to the next."""
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
 
 from lwm_operator.api.training import Metadata, Training
-from lwm_operator.cluster.port import ClusterError, ClusterPort, TrainingKey, UnansweredError, UnreadableTrainingError
+from lwm_operator.cluster.port import (
+    ClusterError,
+    ClusterPort,
+    StaleObservationError,
+    TrainingKey,
+    UnansweredError,
+    UnreadableTrainingError,
+)
 from lwm_operator.controller import metrics
 from lwm_operator.plan.actions import (
     Action,
@@ -20,6 +29,7 @@ from lwm_operator.plan.actions import (
     Plan,
     RestoreAttempt,
 )
+from lwm_operator.plan.attempt.missing_news import MAX_AGE_SECONDS
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.plan import plan
 from lwm_operator.plan.reasons import EventReason
@@ -31,8 +41,10 @@ log = structlog.get_logger("lwm_operator")
 class Reconciler:
     """Reconciles trainings with a cluster that it knows only through its port."""
 
-    def __init__(self, cluster: ClusterPort) -> None:
+    def __init__(self, cluster: ClusterPort, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """`monotonic` returns seconds that only grow."""
         self._cluster = cluster
+        self._monotonic = monotonic
 
     async def reconcile(self, key: TrainingKey) -> float | None:
         """Return the seconds after which to reconcile again, if any. Raises ClusterError: the caller tries again later."""
@@ -45,18 +57,30 @@ class Reconciler:
             metrics.remove(*key)
             log.debug("training_gone")
             return None
-        decided = self._plan(training, await self._cluster.observe(training))
-        # Status and Events before actions: an action that fails must not swallow the sentence about what led to it.
-        await self._write(training, decided)
+        decided = await self._observe_and_write(training)
         await self._act(training, decided.actions)
         return decided.requeue_after
 
-    async def _write(self, training: Training, decided: Plan) -> None:
-        """Write the status and post the Events of the plan."""
-        wrote_status = await self._cluster.write_status(training, decided.status)
+    async def _observe_and_write(self, training: Training, failures: tuple[ActionFailure, ...] = ()) -> Plan:
+        """Plan, write the status and post the Events: before any action, which may fail and must not swallow what led to it.
+
+        Raises StaleObservationError before anything is written: this process, or the API server, has paused in between.
+        """
+        started = self._monotonic()
+        decided = self._plan(training, replace(await self._cluster.observe(training), failed_actions=failures))
+
+        def check_age() -> None:
+            age = self._monotonic() - started
+            if decided.ends_without_news and age > MAX_AGE_SECONDS:
+                raise StaleObservationError(
+                    f"the pods were read {age:.0f} s ago, more than {MAX_AGE_SECONDS:.0f} s: looks again before {decided.decision}"
+                )
+
+        wrote_status = await self._cluster.write_status(training, decided.status, check_age)
         self._report(training, decided, wrote_status=wrote_status)
         for event in decided.events if wrote_status else ():
             await self._post_event(training.metadata, event)
+        return decided
 
     def _plan(self, training: Training, observed: Observed) -> Plan:
         return plan(training, observed, self._cluster.now())
@@ -105,8 +129,7 @@ class Reconciler:
         key = TrainingKey(training.metadata.namespace, training.metadata.name)
         try:
             if (current := await self._cluster.read_training(key)) is not None:
-                observed = await self._cluster.observe(current)
-                await self._write(current, self._plan(current, replace(observed, failed_actions=failures)))
+                await self._observe_and_write(current, failures)
         except ClusterError as error:
             log.warning("status_not_written", error=str(error))
 

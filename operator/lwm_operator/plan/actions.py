@@ -112,5 +112,7 @@ class Plan:
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
     """Seconds until the plan would change without any event; None when it would not."""
+    ends_without_news: bool = False
+    """Whether an attempt ends because of what was not heard of it, so that only a fresh observation counts."""
     decision: str
     """The decision as a sentence for the log."""

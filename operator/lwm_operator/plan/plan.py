@@ -11,6 +11,7 @@ from lwm_operator.api.status import Phase, StageState, Status
 from lwm_operator.api.training import Training
 from lwm_operator.plan import dataset_preparation
 from lwm_operator.plan.actions import Action, CreateAttempt, CreatePreparation, Plan
+from lwm_operator.plan.attempt.missing_news import ends_without_news
 from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.failure.retry_budgets import reset_budgets
 from lwm_operator.plan.garbage_collection import clean_up_finished, delete_old_attempts, delete_queued_leftovers, delete_stray_pods
@@ -98,6 +99,7 @@ def _assemble(ctx: PlanContext, decision: StageDecision) -> Plan:
         status=status,
         actions=_actions(ctx, decision, clean_up),
         events=new_events(ctx.training, old, status),
+        ends_without_news=ends_without_news(old, status),
         requeue_after=min((wait for wait in (decision.wait_seconds, seconds) if wait is not None), default=None),
         decision=f"{decision.phase.value}: {decision.reason}: {decision.message}",
     )

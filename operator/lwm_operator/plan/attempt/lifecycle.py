@@ -18,7 +18,7 @@ from lwm_operator.plan.multislice import still_being_created
 from lwm_operator.plan.observed import JobView, PodState, PodView
 from lwm_operator.plan.reasons import LifecycleReason, TrainerReason
 from lwm_operator.plan.timestamps import parse, seconds_since, stamp
-from lwm_trainer.config import Phase, Progress
+from lwm_trainer.config import FinalReport, Phase, Progress
 
 RECHECK_SECONDS = 10.0
 
@@ -35,7 +35,7 @@ def observe_attempt(attempt: Attempt, ctx: PlanContext) -> AttemptObservation:
         return AttemptObservation(attempt=attempt)
     job, pods, report = ctx.job, ctx.pods, ctx.report
     if attempt.state == AttemptState.STOPPING:
-        return terminate(attempt, ctx)
+        return _finish_after_all(attempt, ctx) or terminate(attempt, ctx)
     attempt = _track_placement(attempt, ctx)
     # Pods or a report without a Job: the Job was created and then deleted between two reconciles. Its name is not used again.
     if attempt.state == AttemptState.CREATING and job is None and still_being_created(ctx.jobs, pods) and report is None:
@@ -161,14 +161,31 @@ def _all_succeeded(job: JobView, pods: tuple[PodView, ...], hosts: int) -> bool:
 
 def _finish(attempt: Attempt, job: JobView, ctx: PlanContext) -> AttemptObservation:
     """Exit code 0 counts only together with the final checkpoint, which the Lease or else a termination message reports."""
+    final = _final_report(ctx)
+    if final is None:
+        attempt = attempt.model_copy(update={"root_cause": root_cause((), replace(job, suspended=False))})
+        return AttemptObservation(attempt=finish_attempt(attempt, AttemptState.FAILED, ctx))
+    return _complete(attempt, final, ctx)
+
+
+def _finish_after_all(attempt: Attempt, ctx: PlanContext) -> AttemptObservation | None:
+    """Complete an attempt that was given up, and whose trainers have all ended well meanwhile. None for any other."""
+    job, final = ctx.job, _final_report(ctx)
+    if job is None or job.uid != attempt.job_uid or final is None or not _all_succeeded(job, ctx.pods, ctx.hosts):
+        return None
+    return _complete(attempt.model_copy(update={"root_cause": None, "host_exits": None}), final, ctx)
+
+
+def _final_report(ctx: PlanContext) -> FinalReport | None:
+    """The report of the stage's last checkpoint, from the Lease or a termination message."""
     reports = [
         ctx.report.final if ctx.report is not None else None,
         *(pod.termination_message.final for pod in ctx.pods if pod.termination_message is not None),
     ]
-    final = next((report for report in reports if report is not None and report.step == ctx.entry.total_steps), None)
-    if final is None:
-        attempt = attempt.model_copy(update={"root_cause": root_cause((), replace(job, suspended=False))})
-        return AttemptObservation(attempt=finish_attempt(attempt, AttemptState.FAILED, ctx))
+    return next((report for report in reports if report is not None and report.step == ctx.entry.total_steps), None)
+
+
+def _complete(attempt: Attempt, final: FinalReport, ctx: PlanContext) -> AttemptObservation:
     attempt = attempt.model_copy(update={"step": final.step, "committed_step": final.step})
     return AttemptObservation(attempt=finish_attempt(attempt, AttemptState.COMPLETE, ctx), final=final)
 

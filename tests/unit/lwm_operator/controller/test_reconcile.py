@@ -13,17 +13,20 @@ from lwm_operator.cluster.port import (
     ClusterError,
     ConflictError,
     NameConflictError,
+    StaleObservationError,
     TrainingKey,
     UnansweredError,
     UnreadableTrainingError,
+    no_check,
 )
 from lwm_operator.controller import metrics
 from lwm_operator.controller.queue import KeyedQueue
 from lwm_operator.controller.reconcile import Reconciler
 from lwm_operator.controller.workers import run_worker
 from lwm_operator.plan.actions import Action, CreateAttempt, DeleteAttempt, Event
-from lwm_operator.plan.observed import Observed
-from simulation.builders import NOW, failed, job, seen, status, training
+from lwm_operator.plan.observed import Observed, PodState
+from lwm_operator.plan.timestamps import stamp
+from simulation.builders import NOW, failed, job, pod, report, running, seen, status, training
 
 KEY = TrainingKey("default", "bible")
 
@@ -52,7 +55,8 @@ class FakeCluster:
     async def observe(self, training: Training) -> Observed:
         return Observed()
 
-    async def write_status(self, training: Training, status: Status) -> bool:
+    async def write_status(self, training: Training, status: Status, last_check: Callable[[], None] = no_check) -> bool:
+        last_check()
         self.requests.append("write_status")
         self._raise("write_status")
         assert self.training is not None
@@ -94,6 +98,34 @@ async def test_a_conflict_ends_the_pass_before_anything_is_done() -> None:
     with pytest.raises(ConflictError):
         await Reconciler(cluster).reconcile(KEY)
     assert (cluster.actions, cluster.events) == ([], [])
+
+
+async def test_an_attempt_is_given_up_only_by_a_fresh_observation_and_a_failure_counts_however_old() -> None:
+    silent = seen(job(), pod(0), pod(1), reports={(1, 1): report(idle_seconds=1000)}, renewed=stamp(NOW))
+    has_failed = seen(job(), pod(0), pod(1, state=PodState.FAILED, exit_code=70))
+
+    class Paused(FakeCluster):
+        def __init__(self, pause: float, children: Observed) -> None:
+            super().__init__()
+            self.training = training(status(running()))
+            self.seconds, self.pause, self.children = 0.0, pause, children
+
+        async def observe(self, training: Training) -> Observed:
+            self.seconds += self.pause
+            return self.children
+
+    async def ends_attempt(pause: float, children: Observed) -> bool:
+        cluster = Paused(pause, children)
+        await Reconciler(cluster, lambda: cluster.seconds).reconcile(KEY)
+        assert cluster.training is not None
+        return cluster.training.status.stages[0].recent_attempts[0].root_cause is not None
+
+    assert await ends_attempt(29.0, silent)
+    assert await ends_attempt(3600.0, has_failed)
+    late = Paused(31.0, silent)
+    with pytest.raises(StaleObservationError, match="31 s ago"):
+        await Reconciler(late, lambda: late.seconds).reconcile(KEY)
+    assert (late.requests, late.actions) == ([], []), "it looks again before it ends anything"
 
 
 async def test_a_refused_creation_is_explained_in_the_status_and_in_an_event() -> None:
@@ -141,10 +173,10 @@ async def test_a_refusal_with_a_varying_message_is_one_event() -> None:
 
 async def test_a_refused_creation_whose_explanation_cannot_be_written_is_still_the_error_of_the_pass() -> None:
     class Overtaken(FakeCluster):
-        async def write_status(self, training: Training, status: Status) -> bool:
+        async def write_status(self, training: Training, status: Status, last_check: Callable[[], None] = no_check) -> bool:
             if self.actions:
                 raise ConflictError("the training has been written since it was read")
-            return await super().write_status(training, status)
+            return await super().write_status(training, status, last_check)
 
     cluster = Overtaken(carry_out=NameConflictError("taken"))
     with pytest.raises(NameConflictError):

@@ -10,6 +10,7 @@ import pytest
 from lwm_operator.api.status import AttemptState, DatasetState, FailureClass, RootCause, StageStatus, Status
 from lwm_operator.api.training import Training
 from lwm_operator.cluster.port import TrainingKey
+from lwm_operator.controller import reconcile
 from lwm_operator.controller.reconcile import Reconciler
 from lwm_operator.plan import dataset_preparation, plan, stage_handover, stage_reconciler, stage_status
 from lwm_operator.plan.actions import Action, DeletePreparation
@@ -46,6 +47,10 @@ def test_a_history_can_be_replayed_from_its_moves() -> None:
 
 def _created_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Observed, "blocks_next_attempt", lambda *_: False)
+
+
+def _old_look_trusted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reconcile, "MAX_AGE_SECONDS", float("inf"))
 
 
 def _never_charged(patch: pytest.MonkeyPatch) -> None:
@@ -117,8 +122,8 @@ def _conflict_overlooked(patch: pytest.MonkeyPatch) -> None:
     """A plan made from an old look is carried out whatever was written meanwhile."""
     right = SimulatedCluster.write_status
 
-    async def wrong(self: SimulatedCluster, training: Training, status: Status) -> bool:
-        return await right(self, training.model_copy(update={"metadata": self.state.training.metadata}), status)
+    async def wrong(self: SimulatedCluster, training: Training, status: Status, last_check: Callable[[], None]) -> bool:
+        return await right(self, training.model_copy(update={"metadata": self.state.training.metadata}), status, last_check)
 
     patch.setattr(SimulatedCluster, "write_status", wrong)
 
@@ -189,6 +194,7 @@ def _lost_data_prepared_for_ever(patch: pytest.MonkeyPatch) -> None:
 
 BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "the next attempt is created while pods of the last one live": (_created_at_once, "are live"),
+    "an attempt is given up by an old look": (_old_look_trusted, "seen"),
     "failures are never charged": (_never_charged, "counted are"),
     "disruptions are charged to another budget": (_disruption_charged, "counted are"),
     "a commit gives back more than was taken": (_refunded, "spent is negative"),

@@ -1,11 +1,11 @@
-from lwm_operator.api.status import Attempt, AttemptState
+from lwm_operator.api.status import Attempt, AttemptState, FailureClass
 from lwm_operator.plan.actions import DeletePod
 from lwm_operator.plan.attempt.lifecycle import observe_attempt
 from lwm_operator.plan.attempt.termination import AttemptObservation
 from lwm_operator.plan.observed import Observed, PodState
 from lwm_operator.plan.stage_status import apply_report
 from lwm_trainer.config import Phase, TerminationMessage
-from simulation.builders import NOW, final, job, pod, report, running, seen, situation
+from simulation.builders import NOW, cause, final, job, pod, report, running, seen, situation
 
 
 def observe(attempt: Attempt, observed: Observed, seconds: float = 0) -> AttemptObservation:
@@ -82,6 +82,19 @@ def test_exit_code_0_of_all_hosts_with_the_final_checkpoint_completes() -> None:
     words = TerminationMessage(code=0, reason="Complete", final=final())
     result = observe(running(), seen(job(), pod(0, state=PodState.SUCCEEDED, exit_code=0, termination_message=words), ended[1]))
     assert result.final == final()
+
+
+def test_trainers_that_end_well_after_their_attempt_was_given_up_complete_it() -> None:
+    stopping = running(state=AttemptState.STOPPING, root_cause=cause(FailureClass.HANG, "LeaseNotRenewed"), host_exits="0: still running")
+    words = TerminationMessage(code=0, reason="Complete", final=final())
+    ended = pod(0, state=PodState.SUCCEEDED, exit_code=0, termination_message=words)
+    observation = observe(stopping, seen(job(), ended, pod(1, state=PodState.SUCCEEDED, exit_code=0)))
+    assert (observation.attempt.state, observation.final) == (AttemptState.COMPLETE, final())
+    assert (observation.attempt.root_cause, observation.attempt.host_exits) == (None, None)
+    for others in (pod(1, state=PodState.FAILED, exit_code=137), pod(1, deleting=True)):
+        assert observe(stopping, seen(job(), ended, others)).final is None
+    mute = observe(stopping, seen(job(succeeded=2))).attempt
+    assert (mute.state, mute.root_cause) == (AttemptState.FAILED, stopping.root_cause), "nobody knows of a last checkpoint"
 
 
 def test_a_complete_job_without_pods_counts() -> None:
