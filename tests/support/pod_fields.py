@@ -76,6 +76,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         'spec.stages[ctx512].accelerator.gpu.sharedMemory: "1x" is no quantity',
     ),
     "a variable of NCCL": (gpu(nccl={"NCCL_A B": "1"}), "spec.accelerator.gpu.nccl[NCCL_A B]: it is no variable of NCCL"),
+    "the image of a sidecar that no profile has": (
+        gpu(sidecarImage="registry.example/daemon:1"),
+        "spec.accelerator.gpu.sidecarImage: no sidecar runs beside the trainer: remove it, or set profile to gke-a3-high or gke-a3-mega",
+    ),
+    "a sidecar's image": (gpu(profile="gke-a3-mega", sidecarImage="a:b:c"), "spec.accelerator.gpu.sidecarImage: a:b:c is no reference"),
     "a selector's key": (template(nodeSelector={"disk type": "ssd"}), "spec.podTemplate.nodeSelector[disk type]: 'disk type' is no key"),
     "a selector's prefix": (template(nodeSelector={"Example.com/pool": "a"}), "spec.podTemplate.nodeSelector[Example.com/pool]"),
     "a selector's value": (template(nodeSelector={"disktype": "a b"}), "spec.podTemplate.nodeSelector[disktype]: 'a b' is no value"),
@@ -127,6 +132,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "devices": both({"vendor.com/nic": "2"}, {"vendor.com/nic": 2, "hugepages-2Mi": "4Mi", "hugepages-1Gi": "1Gi"}),
     "the accelerator's devices once more": gpu() | limits(**{"nvidia.com/gpu": "1"}),
     "a GPU host's quantities": gpu(sharedMemory="1Gi", rdma={"rdma/hca": 8}, hugepages={"hugepages-2Mi": "5Gi"}, nccl={"NCCL_IB_HCA": "a"}),
+    "a sidecar's image by digest": gpu(profile="gke-a3-mega", sidecarImage=f"registry.example/daemon@sha256:{'0' * 64}"),
     "selectors": template(nodeSelector={"a": "", "example.com/Pool_1.x": "A-b_c.9"}),
     "tolerations": template(
         tolerations=[
@@ -160,9 +166,11 @@ STRICTER = frozenset(
         "an image with half a digest",
         "bytes without a unit",
         "half a byte",
+        "a sidecar's image",
         "other GPUs than the accelerator's",
         "resources of a preparation",
         "the host's index",
+        "the image of a sidecar that no profile has",
     }
 )
 """Wrong ones with which Kubernetes would admit the trainer's pod: it would not start, or they would be overridden without a word."""

@@ -124,6 +124,11 @@ class Gpu(Resource):
         description="Provider profile for the fast network: docs/platforms.md. All profiles except aws-efa and aws-efa-p5 need a namespace"
         " that admits privileged pods. Default: none.",
     )
+    sidecar_image: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\s]+$")] | None = Field(
+        default=None,
+        description="Image of the profile's sidecar, such as a copy in your registry or the same image by digest (`...@sha256:...`). "
+        "Default: the image by tag in docs/platforms.md.",
+    )
 
 
 class Accelerator(Resource):

@@ -117,7 +117,7 @@ def _gpu(accelerator: Accelerator, gpu: Gpu) -> AcceleratorRequirements:
         devices=device_resources(accelerator),
         mounts=({"name": names.SHARED_MEMORY, "mountPath": SHARED_MEMORY_PATH}, *_mounts(profile.mounts)),
         security_context=_security_context(profile),
-        sidecars=tuple(_sidecar(sidecar) for sidecar in profile.sidecars),
+        sidecars=tuple(_sidecar(sidecar, gpu.sidecar_image or sidecar.image) for sidecar in profile.sidecars),
         volumes=({"name": names.SHARED_MEMORY, "emptyDir": {"medium": "Memory", "sizeLimit": gpu.shared_memory}}, *host_paths),
         node_selector=overriding_node_labels(accelerator),
         tolerations=(gpu_taint, *(asdict(toleration) for toleration in profile.tolerations if toleration.key != gpu.resource)),
@@ -131,11 +131,11 @@ def _security_context(profile: Profile) -> Mapping[str, object]:
     return {"capabilities": {"drop": ["ALL"], "add": list(profile.capabilities)}, **ROOT} if profile.capabilities else {}
 
 
-def _sidecar(sidecar: Sidecar) -> Manifest:
+def _sidecar(sidecar: Sidecar, image: str) -> Manifest:
     """A native sidecar: an init container that starts before the trainer and ends after it."""
     return {
         "name": sidecar.name,
-        "image": sidecar.image,
+        "image": image,
         "imagePullPolicy": "IfNotPresent",
         "restartPolicy": "Always",
         "command": list(sidecar.command),

@@ -18,7 +18,7 @@ from lwm_operator.api.spec import Spec
 from lwm_operator.platforms.devices import device_resources
 from lwm_operator.platforms.error import PlatformError
 from lwm_operator.platforms.gang import gang_of
-from lwm_operator.platforms.gpu import profile
+from lwm_operator.platforms.gpu import PROFILES, profile
 from lwm_operator.platforms.tpu import SET_BY_GKE
 
 LABEL_KEY, LABEL_VALUE = re.compile(LABEL_KEY_PATTERN), re.compile(LABEL_VALUE_PATTERN)
@@ -98,6 +98,10 @@ def gpu_errors(where: str, gpu: Gpu, template: PodTemplate) -> Iterator[str]:
     """Errors of an accelerator's gpu block: quantities, names, and annotations of its profile that the pod template sets, too."""
     for key in profile(gpu.profile).annotations.keys() & (template.annotations or {}).keys():
         yield f"spec.podTemplate.annotations[{key}]: the profile {gpu.profile} sets it: remove it, or choose another profile"
+    if gpu.sidecar_image is not None and not profile(gpu.profile).sidecars:
+        with_sidecar = [name for name, each in PROFILES.items() if each.sidecars]
+        yield f"{where}.sidecarImage: no sidecar runs beside the trainer: remove it, or set profile to {' or '.join(with_sidecar)}"
+    yield from _image_errors(f"{where}.sidecarImage", gpu.sidecar_image or "")
     yield from _quantity_errors(f"{where}.sharedMemory", "memory", gpu.shared_memory)
     for field, quantities in (("rdma", gpu.rdma or {}), ("hugepages", gpu.hugepages or {})):
         for name, value in quantities.items():

@@ -166,6 +166,13 @@ def test_a_profiles_requirements_are_in_the_pod(name: str) -> None:
     assert restricted == (profile.pod_security == "restricted")
 
 
+def test_the_image_of_a_profiles_sidecar_can_be_given_by_digest() -> None:
+    image = f"registry.example/tcpgpudmarxd@sha256:{'0' * 64}"
+    for given, wanted in ((image, image), (None, PROFILES["gke-a3-high"].sidecars[0].image)):
+        (job,) = jobs(run(gpu(profile="gke-a3-high", sidecarImage=given), {"fsdp": 8}))
+        assert [container["image"] for container in pod(job)["initContainers"]] == [wanted]
+
+
 @pytest.mark.parametrize("name", sorted(PROFILES))
 def test_a_namespace_whose_quota_counts_cpu_and_memory_admits_every_container(name: str) -> None:
     (job,) = jobs(run(gpu(profile=name), {"fsdp": 8}, podTemplate={"resources": {"limits": {"memory": "64Gi"}}}))
