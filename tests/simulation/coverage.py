@@ -48,7 +48,12 @@ WANTED: dict[str, tuple[str, ...]] = {
     "stop": (FailureClass.DISRUPTION,),
     "blame": ("a node", "nobody"),
     "trainer": get_args(Skew),
-    "upgrade": ("in the middle of a stage", "that renames fields", "that renames fields of a running attempt"),
+    "upgrade": (
+        "in the middle of a stage",
+        "and another spec while suspended",
+        "that renames fields",
+        "that renames fields of a running attempt",
+    ),
     "restore": ("under another uid",),
     "storage": ("lost the newest checkpoint", "lost a prepared data set"),
     "sidecar": ("outlives a trainer that ends well", "outlives a trainer that fails"),

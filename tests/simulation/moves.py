@@ -6,6 +6,8 @@ from typing import Any
 from lwm_operator.api.execution import Execution
 from lwm_operator.api.failure_policy import OnDivergence
 from lwm_operator.api.names import job_name
+from lwm_operator.api.pod_template import Variable
+from lwm_operator.api.status import ImageSource, StageState
 from lwm_trainer.config import Mesh, Phase, TerminationMessage, slice_name
 from simulation.invariants import require
 from simulation.simulation import Simulation
@@ -76,6 +78,19 @@ def upgrade_api(simulation: Simulation) -> None:
     job = state.newest_job
     is_waiting = job is not None and (job.suspended or any(pod.waiting is not None for pod in state.newest_pods))
     state.coverage["situation NewDefault"] += is_waiting
+
+
+def apply_changed(simulation: Simulation, interval: int) -> None:
+    """The user applies the training with another interval between checkpoints and another variable. A stage that has begun takes both."""
+    state, spec = simulation.state, simulation.training.spec
+    variable = Variable(name="INTERVAL", value=str(interval))
+    checkpoint = spec.checkpoint.model_copy(update={"save_interval_steps": interval})
+    edit(simulation, checkpoint=checkpoint, pod_template=spec.pod_template.model_copy(update={"env": (variable,)}))
+    is_pinned = any(
+        entry.state == StageState.RUNNING and entry.image_source == ImageSource.INSTALLATION and entry.image != state.trainer_image
+        for entry in simulation.training.status.stages
+    )
+    state.coverage["upgrade and another spec while suspended"] += is_pinned and spec.suspend
 
 
 def rename_fields(simulation: Simulation) -> None:
@@ -267,6 +282,7 @@ MOVES: dict[str, Callable[..., object]] = {
     "image": lambda s, bad: edit(s, image=BAD_IMAGE if bad else ""),
     "upgrade API": upgrade_api,
     "rename fields": rename_fields,
+    "apply changed": apply_changed,
     "apply again": lambda s: s.state.apply_again(),
     "ttl": lambda s, seconds: edit(s, ttl_seconds_after_finished=seconds),
     "append stage": append_stage,

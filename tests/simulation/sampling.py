@@ -62,6 +62,7 @@ RUNNING = {
     "avoid": 1.4,
     "end mute": 1.8,
     "lose checkpoint": 5.4,
+    "upgrade suspended": 1.2,
 }
 ENCODING = {"work": 6.0, "lose worker": 2.0, "bad data": 2.0, "work mute": 0.7, "hold up worker": 1.0, "drop preparations": 0.7}
 ENDED = {"recover": 8.0, "resume": 0.3, "bad image": 0.5}

@@ -72,6 +72,20 @@ def _upgrade(rng: Randomness) -> Script:
     return [*before, ("upgrade",), *skew, *passes(rng)]
 
 
+def _upgrade_suspended(rng: Randomness) -> Script:
+    """A begun stage is suspended, the operator upgraded, and the training applied with other fields before it goes on."""
+    suspended: Script = [("start",), ("train", 5, True), ("suspend", True), ("reconcile",), ("settle",), ("reconcile",)]
+    return [
+        *suspended,
+        ("upgrade",),
+        *passes(rng),
+        ("apply changed", rng.choice((2, 5, 7))),
+        *passes(rng),
+        ("suspend", False),
+        *passes(rng),
+    ]
+
+
 def _restore(rng: Randomness) -> Script:
     return [("restore",), *passes(rng), ("wait", 11.0), *passes(rng)]
 
@@ -418,6 +432,7 @@ SCRIPTS: dict[str, Callable[[Randomness], Script]] = {
     ),
     "quota": lambda rng: [("quota", True), *passes(rng), *passes(rng), ("quota", False)],
     "upgrade": _upgrade,
+    "upgrade suspended": _upgrade_suspended,
     "restore": _restore,
     "lose checkpoint": _lose_checkpoint,
     "lose data": _lose_data,

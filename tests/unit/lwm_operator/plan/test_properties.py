@@ -63,6 +63,7 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], ...]] = {
     "ttl": ((None, 0, 60),),
     "skew": (get_args(Skew),),
     "sidecars": (TRUTHS,),
+    "apply changed": ((2, 7),),
 }
 """What each move may be given; the others take nothing."""
 
