@@ -15,7 +15,7 @@ from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.failure.node_avoidance import LIFT_SECONDS, oldest_avoided
 from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH
 from lwm_operator.plan.multislice import still_being_created
-from lwm_operator.plan.observed import JobView, PodState, PodView
+from lwm_operator.plan.observed import JobView, PodState
 from lwm_operator.plan.reasons import LifecycleReason, TrainerReason
 from lwm_operator.plan.timestamps import parse, seconds_since, stamp
 from lwm_trainer.config import FinalReport, Phase, Progress
@@ -46,7 +46,7 @@ def observe_attempt(attempt: Attempt, ctx: PlanContext) -> AttemptObservation:
         return AttemptObservation(attempt=attempt, wait_seconds=_recheck_after(attempt, ctx, None))
     attempt = attempt.model_copy(update={"job_uid": attempt.job_uid or (job.uid if job else None)})
     job = job if job is not None and job.uid == attempt.job_uid else None
-    if job is not None and _all_succeeded(job, pods, ctx.hosts):
+    if job is not None and _all_ended_well(job, ctx):
         return _finish(attempt, job, ctx)
     if attempt.state == AttemptState.SUSPENDING:
         return _suspend(attempt, ctx)
@@ -155,8 +155,15 @@ def _recheck_after(attempt: Attempt, ctx: PlanContext, hang_seconds: float | Non
     return min(waits, default=None)
 
 
-def _all_succeeded(job: JobView, pods: tuple[PodView, ...], hosts: int) -> bool:
-    return max(job.succeeded, sum(1 for pod in pods if pod.state == PodState.SUCCEEDED)) >= hosts > 0
+def _all_ended_well(job: JobView, ctx: PlanContext) -> bool:
+    """Whether all hosts exited with 0.
+
+    A Job that failed, and has no pods any longer, does not tell: its sidecars may have been killed. Then the stage's last checkpoint on the
+    Lease does, which process 0 reports once all hosts have committed it and the gate has let it through.
+    """
+    if job.failed and not ctx.pods and _final_report(ctx) is not None:
+        return True
+    return max(job.succeeded, sum(1 for pod in ctx.pods if pod.state == PodState.SUCCEEDED)) >= ctx.hosts > 0
 
 
 def _finish(attempt: Attempt, job: JobView, ctx: PlanContext) -> AttemptObservation:
@@ -171,7 +178,7 @@ def _finish(attempt: Attempt, job: JobView, ctx: PlanContext) -> AttemptObservat
 def _finish_after_all(attempt: Attempt, ctx: PlanContext) -> AttemptObservation | None:
     """Complete an attempt that was given up, and whose trainers have all ended well meanwhile. None for any other."""
     job, final = ctx.job, _final_report(ctx)
-    if job is None or job.uid != attempt.job_uid or final is None or not _all_succeeded(job, ctx.pods, ctx.hosts):
+    if job is None or job.uid != attempt.job_uid or final is None or not _all_ended_well(job, ctx):
         return None
     return _complete(attempt.model_copy(update={"root_cause": None, "host_exits": None}), final, ctx)
 

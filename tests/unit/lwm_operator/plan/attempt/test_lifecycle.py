@@ -122,6 +122,17 @@ def test_a_sidecar_that_fails_after_its_trainer_ended_well_costs_nothing() -> No
     assert (gone.state, gone.root_cause and gone.root_cause.reason) == (AttemptState.STOPPING, "PodDeleted"), "nobody knows how it ended"
 
 
+def test_a_failed_job_whose_pods_are_gone_is_complete_when_its_lease_has_the_last_checkpoint() -> None:
+    """Sidecars were killed after the trainers had ended well, and the status was lost meanwhile."""
+    gone = job(failed_indexes=frozenset({0, 1}), failed=True)
+    ended = observe(running(state=AttemptState.CREATING), seen(gone, reports={(1, 1): report(step=60, final=final())}))
+    assert (ended.attempt.state, ended.final) == (AttemptState.COMPLETE, final())
+    for reports in ({(1, 1): report(step=60)}, {(1, 1): report(step=60, final=final(step=59))}):
+        assert observe(running(), seen(gone, reports=reports)).attempt.state == AttemptState.FAILED
+    left = observe(running(), seen(gone, pod(0, state=PodState.FAILED, exit_code=70), reports={(1, 1): report(step=60, final=final())}))
+    assert left.attempt.state == AttemptState.FAILED, "a pod tells better"
+
+
 def test_exit_code_0_without_the_final_checkpoint_is_a_failure() -> None:
     ended = (pod(0, state=PodState.SUCCEEDED, exit_code=0), pod(1, state=PodState.SUCCEEDED, exit_code=0))
     for reports in ({}, {(1, 1): report(final=final(step=59))}):
