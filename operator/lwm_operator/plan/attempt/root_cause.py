@@ -43,7 +43,7 @@ def _pod_cause(pods: tuple[PodView, ...], job: JobView | None, lost_nodes: Mappi
         return _job_cause(job)
     if ending.rank == Rank.VICTIM:
         return _lost_host_cause(pods, first)
-    shared = _shared_fault(first, ending, pods)
+    shared = _shared_fault(first, ending, pods, is_single_host=job is not None and job.hosts <= 1 and len(pods) == 1)
     return RootCause(
         failure_class=ending.failure_class,
         reason=ending.reason,
@@ -61,12 +61,15 @@ def _explains_most(item: tuple[PodEnding, PodView]) -> tuple[int, int, int, str]
     return ending.rank, (_hang_step(pod) or 0) if pod.exit_code == ExitCode.HANG else -1, pod.index, pod.name
 
 
-def _shared_fault(first: PodView, ending: PodEnding, pods: tuple[PodView, ...]) -> str:
-    """Why no single host is suspect, as the beginning of a message; empty when the first host is."""
+def _shared_fault(first: PodView, ending: PodEnding, pods: tuple[PodView, ...], *, is_single_host: bool) -> str:
+    """Why no single host is suspect, as the beginning of a message; empty when the first host is.
+
+    `is_single_host`: the gang has no other, so that none can have been deleted before anybody looked.
+    """
     alike = [pod for pod in pods if pod.exit_code == first.exit_code and pod.exit_code is not None]
     if ending.reason == TrainerReason.DEVICE_FAULT and len(alike) > 1:
         return f"devices of {len(alike)} hosts failed together, so no node is suspected: "
-    if ending.failure_class != FailureClass.HANG or len(pods) == 1:
+    if ending.failure_class != FailureClass.HANG or is_single_host:
         return ""
     if len(alike) == 1:
         return "only the first watchdog reported, so no node is suspected: "

@@ -145,6 +145,13 @@ def test_of_hosts_that_hang_only_one_that_is_behind_is_suspect(steps: tuple[int 
     assert ("no node is suspected" in cause.message) == (node is None)
 
 
+def test_the_last_pod_that_is_left_of_hosts_that_hung_together_is_not_the_suspect() -> None:
+    left = failed(0, 76, termination_message=TerminationMessage(code=76, reason="Hang", message="no step", step=12))
+    causes = [root_cause((left,), job(hosts=hosts)) for hosts in (2, 1)]
+    assert [(cause.reason, cause.node) for cause in causes] == [("Hang", None), ("Hang", "node1")]
+    assert root_cause((left,), None).node is None, "without the Job nobody knows how many there were"
+
+
 def test_the_watchdog_that_is_first_says_nothing_of_its_own_node() -> None:
     cause = root_cause((failed(0, 79), failed(1, 76), failed(2, 134)), job())
     assert (cause.reason, cause.host, cause.node) == ("Hang", 1, None)
