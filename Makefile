@@ -16,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE
 export LWM_UV := $(UV)
 
-.PHONY: help setup quickstart demo test e2e check soak check-monitoring check-packaging release-check format crd docs docs-site bench-operator bench-attention bench-model bench-data bench-generation bench-vision fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
+.PHONY: help setup quickstart demo proof test e2e check soak check-monitoring check-packaging release-check format crd docs docs-site bench-operator bench-attention bench-model bench-data bench-generation bench-vision fit-recipe cluster-up cluster-down cluster-status kubectl load-image shell clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -43,6 +43,10 @@ quickstart: setup ## Train the example's three stages on an embedded Kubernetes;
 demo: export JAX_PLATFORMS := cpu
 demo: setup ## Train a model on this machine that reads, captions, draws and continues clips, show that, and serve a page: minutes
 	@$(RUN) python -m quickstart.demo $(DEMO)
+
+proof: export JAX_PLATFORMS := cpu
+proof: setup ## Train and compare what docs/proof.md is about, and write that page and its pictures: about a quarter of an hour; goes on where it stopped
+	@$(RUN) python -m quickstart.proof $(PROOF)
 
 test: setup ## All tests: checks, several processes, the real API server, real pods; prints the minutes of each layer
 	@$(RUN) python -m tools.test_layers all

@@ -14,13 +14,13 @@ PIECES = 2048
 SPECIAL = ["<pad>", "<s>", "</s>"]
 
 
-def train(texts: list[str]) -> Tokenizer:
+def train(texts: list[str], pieces: int = PIECES) -> Tokenizer:
     """The tokenizer of `texts`; the same texts give the same bytes."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=PIECES, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False)
+    trainer = trainers.BpeTrainer(vocab_size=pieces, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
