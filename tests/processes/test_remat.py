@@ -41,13 +41,14 @@ def test_only_the_policy_full_runs_the_ring_again() -> None:
     permutes = {remat: counted(remat, "collective-permute") for remat in get_args(Remat)}
     once = permutes["none"]
     keys_and_values = 2  # what a forward ring sends
-    assert permutes == {"none": once, "qkv": once, "attention": once, "offload": once, "full": once + keys_and_values}
+    assert permutes == {"none": once, "products": once, "qkv": once, "attention": once, "offload": once, "full": once + keys_and_values}
 
 
 def test_each_policy_computes_again_what_it_does_not_keep_and_no_more() -> None:
     products = {remat: counted(remat, "dot") for remat in get_args(Remat)}
     kept = products["none"]
     mlp, projections = 3, 3  # attention's output, gate, up; queries, keys, values
+    assert products["products"] == kept
     assert products["qkv"] == kept + mlp
     assert products["attention"] == products["offload"] == kept + mlp + projections
     assert products["full"] > products["attention"]

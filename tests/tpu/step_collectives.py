@@ -6,14 +6,16 @@ The model has few layers and a small vocabulary, so that almost all parameters a
 import sys
 import time
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, NamedTuple, cast
 
 import jax
 
-from lwm_trainer.config import Mesh, Remat
+from lwm_trainer.config import Mesh, Remat, RunConfig
 from lwm_trainer.fit.compile import topology
 from lwm_trainer.fit.compile.collectives import CollectiveTraffic, collective_traffic
 from lwm_trainer.fit.compile.hlo import HloProgram
+from lwm_trainer.fit.estimate.traffic import step_traffic
 from lwm_trainer.parallel.mesh import AXIS_NAMES
 from lwm_trainer.step.batch import abstract_batch
 from lwm_trainer.step.train_step import make_program
@@ -40,6 +42,7 @@ class Case(NamedTuple):
 
 
 SAMPLE = Case("v5p:2x2x1", Mesh(fsdp=2, sp=2, ulysses=1))
+EXCHANGING = Case("v6e:2x2", Mesh(fsdp=2, sp=2, ulysses=2))
 ALL = [
     Case("v5p:4x4x4", Mesh(fsdp=4, sp=16, ulysses=4)),
     Case("v4:4x8x8", Mesh(fsdp=4, sp=64, ulysses=8)),
@@ -47,12 +50,12 @@ ALL = [
 ]
 
 
-def step_collectives(case: Case) -> tuple[CollectiveTraffic, ...]:
-    """What a device sends in one step, a row of 1,024 tokens for each of its devices in the ring."""
+def step_run(case: Case) -> RunConfig:
+    """A row of 1,024 tokens for each of its devices in the ring."""
     length = 1024 * case.mesh.sp
     heads = WIDTH // HEAD_DIM
     model = {"layers": LAYERS, "width": WIDTH, "heads": heads, "kv_heads": heads, "head_dim": HEAD_DIM, "mlp_width": INNER}
-    run = a_run(
+    return a_run(
         gang=tpus(case.mesh.size),
         mesh=case.mesh.model_dump(),
         model=model | {"vocab_size": VOCABULARY},
@@ -61,6 +64,12 @@ def step_collectives(case: Case) -> tuple[CollectiveTraffic, ...]:
         batch_tokens=length * case.mesh.dp * case.mesh.fsdp,
         memory={"remat": case.remat},
     )
+
+
+@cache
+def step_collectives(case: Case) -> tuple[CollectiveTraffic, ...]:
+    """What a device sends in one step."""
+    run = step_run(case)
     mesh = topology.mesh_of(run.mesh, 1, case.slice)
     program = make_program(run, mesh)
     step = cast("Any", program.train_step)
@@ -97,11 +106,13 @@ def broken(traffic: Iterable[CollectiveTraffic], shards: int) -> list[str]:
 def main() -> int:
     """Prints what each case sends over the axes of its parameters; 1 when one of them breaks a promise of `broken`."""
     failed = False
-    for case in (SAMPLE, *ALL):
+    for case in (SAMPLE, EXCHANGING, *ALL):
         start = time.monotonic()
         traffic = step_collectives(case)
         faults = broken(traffic, case.mesh.fsdp * case.mesh.sp)
+        counted, predicted = sum(each.bytes for each in traffic), step_traffic(step_run(case)).total
         print(f"{case.slice}, {case.mesh}: {time.monotonic() - start:.0f} s to compile", flush=True)
+        print(f"  {counted:,} bytes sent, the formula of fit: {predicted:,} ({predicted / counted - 1:+.1%})")
         for each in traffic:
             print(f"  {each.kind:18} {each.dtype:5} {each.axes:18} {each.times:5} times {each.bytes:12,} bytes, at most {each.largest:11,}")
         print(f"  {'; '.join(faults) or 'gathered and scattered'}", flush=True)

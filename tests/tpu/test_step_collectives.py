@@ -1,9 +1,14 @@
-"""A layer's parameters are gathered and its gradients scattered, in the program of the real TPU compiler."""
+"""A layer's parameters are gathered and its gradients scattered, in the program of the real TPU compiler, and `lwm fit`'s formula has the
+bytes that a device sends.
+"""
 
 import pytest
 
 from lwm_trainer.fit.compile.collectives import CollectiveTraffic
-from tpu.step_collectives import ALL, LAYER, LAYERS, MATRIX, SAMPLE, Case, broken, step_collectives
+from lwm_trainer.fit.estimate.traffic import step_traffic
+from lwm_trainer.fit.fit import fit
+from lwm_trainer.fit.recipe import RecipeCase, cases
+from tpu.step_collectives import ALL, EXCHANGING, LAYER, LAYERS, MATRIX, SAMPLE, Case, broken, step_collectives, step_run
 
 WHOLE = LAYERS * LAYER * 3 // 4
 """Parameters of all layers that a device of four gets from the others."""
@@ -19,6 +24,18 @@ def test_layers_gather_in_bfloat16_and_scatter_their_gradients_in_float32() -> N
 @pytest.mark.parametrize("case", ALL, ids=[case.slice for case in ALL])
 def test_they_do_on_whole_slices(case: Case) -> None:
     assert broken(step_collectives(case), case.mesh.size) == []
+
+
+@pytest.mark.parametrize("case", [SAMPLE, pytest.param(EXCHANGING, marks=pytest.mark.soak)], ids=["ring", "ulysses"])
+def test_the_formula_of_fit_has_the_bytes_that_the_program_sends(case: Case) -> None:
+    assert step_traffic(step_run(case)).total == pytest.approx(sum(each.bytes for each in step_collectives(case)), rel=0.05)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("case", [case for case in cases() if not case.stage.chat], ids=lambda case: f"{case.family} {case.stage.name}")
+def test_it_has_those_of_the_recipe(case: RecipeCase) -> None:
+    compiled = fit(case.run, case.target, print).compiled
+    assert step_traffic(case.run).total == pytest.approx(sum(each.bytes for each in compiled.collectives), rel=0.05)
 
 
 def test_gradients_that_are_all_reduced_or_summed_in_bfloat16_are_told() -> None:

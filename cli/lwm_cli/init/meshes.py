@@ -13,7 +13,7 @@ from lwm_trainer.fit.estimate.step_time import estimate_step_time
 
 SHARE = 0.8
 """The share of a device's memory that the estimate may need: it is coarse."""
-POLICIES = ("qkv", "attention", "full")
+POLICIES = ("products", "qkv", "attention", "full")
 """Rematerialization that is proposed: `none` leaves no room for what the estimate misses, `offload` needs memory of the host."""
 
 

@@ -16,7 +16,7 @@ from jax import Array
 from jax.ad_checkpoint import checkpoint_name
 
 from lwm_trainer import config
-from lwm_trainer.model.remat import KEY, QUERY, VALUE
+from lwm_trainer.model.remat import GATE, JOINED, KEY, QUERY, UP, VALUE
 from lwm_trainer.model.rope import Angles, rotate
 
 Attend = Callable[[Array, Array, Array], Array]
@@ -98,7 +98,7 @@ class Attention(nnx.Module):
         angle_BTC = rotary(position_BT)  # in each layer anew: those of a million tokens are 256 MiB
         q, k = rotate(q, angle_BTC), rotate(k, angle_BTC)
         out = attend(checkpoint_name(q, QUERY), checkpoint_name(k, KEY), checkpoint_name(v, VALUE))
-        return token_wise(_join_heads, {"output": self.output}, out)  # type: ignore[no-any-return]
+        return checkpoint_name(token_wise(_join_heads, {"output": self.output}, out), JOINED)  # type: ignore[no-any-return]
 
 
 def _project(matrices: dict[str, Array], x_BTD: Array, *, key_head_copies: int) -> tuple[Array, Array, Array]:
@@ -138,7 +138,8 @@ class MLP(nnx.Module):
 
 def _swiglu(matrices: dict[str, Array], x_BTD: Array) -> Array:
     gate, up, down = (matrices[name] for name in ("gate", "up", "down"))
-    return (jax.nn.silu(x_BTD @ gate) * (x_BTD @ up)) @ down
+    inner: Array = jax.nn.silu(checkpoint_name(x_BTD @ gate, GATE)) * checkpoint_name(x_BTD @ up, UP)
+    return inner @ down
 
 
 class Block(nnx.Module):

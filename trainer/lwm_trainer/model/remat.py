@@ -11,6 +11,10 @@ STREAM = "stream"
 """Name of a layer's input."""
 QUERY, KEY, VALUE = "query", "key", "value"
 """Names of queries, keys and values, after rotary embedding."""
+JOINED = "joined"
+"""Name of attention's output after its projection."""
+GATE, UP = "gate", "up"
+"""Names of the MLP's inner products, where it does not run in tiles."""
 
 Layer = Callable[[jax.Array, Any], tuple[jax.Array, None]]
 """One step of the scan over layers: (stream, parameters) -> (stream, None)."""
@@ -26,6 +30,7 @@ def rematerialized(layer: Layer, remat: Remat, attention: tuple[str, ...]) -> La
     policies = jax.checkpoint_policies
     policy = {
         "none": _save_all_but_gathered,
+        "products": policies.save_only_these_names(QUERY, KEY, VALUE, JOINED, GATE, UP, *attention),
         "qkv": policies.save_only_these_names(QUERY, KEY, VALUE, *attention),
         "attention": policies.save_only_these_names(*attention),
         "full": policies.nothing_saveable,

@@ -89,7 +89,7 @@ def recomputed_parameters(counts: ParameterCounts, remat: Remat) -> int:
 
     The down projection never is: the backward pass does not read its result, and the compiler removes it.
     """
-    if remat == "none":
+    if remat in ("none", "products"):
         return 0
     return counts.output + counts.gates + (0 if remat == "qkv" else counts.queries)
 
@@ -114,7 +114,7 @@ def step_flops(run: RunConfig, documents: Sequence[int] | None = None) -> StepFl
         model=6 * tokens * (run.model.layers * counts.layer + counts.head) + 3 * forward,
         layers=tokens
         * run.model.layers
-        * (6 * counts.layer + 2 * recomputed + (6 + 2 * (run.memory.remat not in ("none", "qkv"))) * again),
+        * (6 * counts.layer + 2 * recomputed + (6 + 2 * (run.memory.remat not in ("none", "products", "qkv"))) * again),
         # The backward pass recomputes the scores and has four more products: five halves of the forward pass.
         attention=forward * (9 if run.memory.remat == "full" else 7) // 2,
         loss=tokens * counts.head * 6,  # logits, computed once, and two gradients

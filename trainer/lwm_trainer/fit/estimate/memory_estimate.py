@@ -45,6 +45,7 @@ def estimate_memory(run: RunConfig) -> MemoryEstimate:
         "full": width * model.width,
         "attention": width * (model.width + queries),
         "qkv": width * (model.width + 2 * queries + 2 * keys),
+        "products": width * (2 * model.width + 2 * queries + 2 * keys + (0 if memory.mlp_tile else 2 * inner)),
         # Each norm saves its input and the normalized stream in float32, and its output; SwiGLU saves six inner arrays.
         "none": 4 * FLOAT32 * model.width + width * (2 * model.width + queries + 2 * keys + outputs + 6 * inner),
         "offload": 0,

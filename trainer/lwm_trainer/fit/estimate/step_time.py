@@ -10,6 +10,7 @@ from lwm_trainer.config import RunConfig
 from lwm_trainer.config.accelerator_families import Device
 from lwm_trainer.fit.estimate.flops import StepFlops, device_parameters, parameter_counts, step_flops
 from lwm_trainer.fit.estimate.optimizer_cost import orthogonalization, state_bytes
+from lwm_trainer.fit.estimate.traffic import exchanges_share, parameter_bytes, replica_bytes, ring_passes, tp_bytes
 from lwm_trainer.ring import ring_ulysses_split
 
 MATMUL_SHARE = 0.7
@@ -143,10 +144,7 @@ def _sequence(run: RunConfig, device: Device, share: float) -> list[Phase]:
         devices_per_host=run.gang.devices_per_host,
         chip=ring_ulysses_split.DeviceRates(device.flops * share / _passes(run), link, link, torus=True),
     )
-    # Recomputed attention sends keys and values round the ring once more: a quarter of all hop bytes for a model in bfloat16.
-    reruns = 1.25 if remat == "full" else 1.0
-    # One of the three exchanges of heads is for rematerialization, and is not needed when its results are saved.
-    exchanged = 2 / 3 if remat in ("none", "qkv") else 1.0
+    reruns, exchanged = ring_passes(run), exchanges_share(run)
     return [
         Phase(
             name="ring hops",
@@ -164,34 +162,19 @@ def _sequence(run: RunConfig, device: Device, share: float) -> list[Phase]:
 
 
 def _parameters(run: RunConfig, device: Device, busy: float) -> Phase:
-    """In each gradient accumulation step, parameters are gathered twice, forward and backward, and float32 gradients are scattered once."""
-    width = run.precision.compute_bytes
-    mesh, shards, parts = run.mesh, run.mesh.fsdp * run.mesh.sp, run.memory.gradient_accumulation_steps
-    count = parameter_counts(run.model).total // mesh.tp
-    rate = _ring_rate(run, device, shards)
-    total = parts * count * (2 * width + FLOAT32) * (shards - 1) / shards / rate
+    sent, rate = parameter_bytes(run), _ring_rate(run, device, run.mesh.fsdp * run.mesh.sp)
+    total = sent / rate
     return Phase(
         name="parameter gathers",
         seconds=total - PARAMETER_OVERLAP * min(total, busy),
-        text=f"{parts} parts x {count:.3g} parameters x (2 x {width} + {FLOAT32}) bytes x {shards - 1}/{shards} / {rate:.3g} bytes a "
-        f"second = {total:.3g} s, of which {PARAMETER_OVERLAP:.0%} overlaps with {busy:.3g} s of compute",
+        text=f"{sent:.3g} bytes gathered and scattered / {rate:.3g} bytes a second = {total:.3g} s, of which {PARAMETER_OVERLAP:.0%} "
+        f"overlaps with {busy:.3g} s of compute",
     )
 
 
 def _tensor(run: RunConfig, device: Device) -> Phase:
-    """Attention, MLP and their gradients each end in a sum over tp; rematerialization repeats that of attention."""
-    width = run.precision.compute_bytes
-    tp, layers = run.mesh.tp, run.model.layers
-    sums = 4 if run.memory.remat == "none" else 5
-    tokens = run.batch_tokens // (run.mesh.size // tp)
-    rate = _ring_rate(run, device, tp)
-    sent = layers * sums * 2 * tokens * run.model.width * width * (tp - 1) / tp
-    return Phase(
-        name="tp all-reduces",
-        seconds=sent / rate,
-        text=f"{layers} layers x {sums} sums x 2 x {tokens} tokens x width {run.model.width} x {width} bytes x {tp - 1}/{tp} / "
-        f"{rate:.3g} bytes a second",
-    )
+    sent, rate = tp_bytes(run), _ring_rate(run, device, run.mesh.tp)
+    return Phase(name="tp all-reduces", seconds=sent / rate, text=f"{sent:.3g} bytes / {rate:.3g} bytes a second")
 
 
 def _optimizer(run: RunConfig, device: Device) -> list[Phase]:
@@ -222,16 +205,12 @@ def _optimizer(run: RunConfig, device: Device) -> list[Phase]:
 
 def _replicas(run: RunConfig, device: Device) -> list[Phase]:
     """Gradients are summed over dp: within a slice over its torus, then between slices over the data center network (DCN)."""
-    slices, within, count = run.gang.slices, run.mesh.dp // run.gang.slices, device_parameters(run)
+    slices = run.gang.slices
+    within = run.mesh.dp // slices
     phases = []
     for name, members, rate in (("dp in a slice", within, _ring_rate(run, device, within)), ("dp between slices", slices, device.dcn_rate)):
-        phases.append(
-            Phase(
-                name=name,
-                seconds=2 * FLOAT32 * count * (members - 1) / members / rate,
-                text=f"2 x {FLOAT32} bytes x {count:.3g} parameters of a device x {members - 1}/{members} / {rate:.3g} bytes a second",
-            )
-        )
+        sent = replica_bytes(run, members)
+        phases.append(Phase(name=name, seconds=sent / rate, text=f"{sent:.3g} bytes to {members - 1} others / {rate:.3g} bytes a second"))
     return phases
 
 

@@ -48,6 +48,7 @@ def test_model_flops_do_not_depend_on_what_is_computed_again_but_the_hardwares_d
     assert len({each.model for each in result}) == 1
     assert [each.hardware for each in result] == sorted({each.hardware for each in result})
     assert result[3].attention * 7 == result[2].attention * 9
+    assert step_flops(a_7b_run(memory={"remat": "products"})) == result[0]
     assert step_flops(a_7b_run(memory={"remat": "offload"})) == result[2]
 
 

@@ -23,7 +23,7 @@ def test_parameters_and_moments_are_float32_and_lie_over_all_devices_but_dps() -
 
 
 def test_each_policy_keeps_more_than_the_one_that_computes_more_again() -> None:
-    order = ["offload", "full", "attention", "qkv", "none"]
+    order = ["offload", "full", "attention", "qkv", "products", "none"]
     kept = [of({"remat": remat}).saved for remat in order]
     assert kept == sorted(set(kept))
     assert of({"remat": "full"}).saved == 32 * 2 * 8 * K * 4096 * 2
