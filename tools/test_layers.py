@@ -75,7 +75,7 @@ class Report:
     """What became of the layers of a suite."""
 
     minutes: dict[str, float] = field(default_factory=dict)
-    """Of each layer that has ended. Layers in the background overlap with others."""
+    """The time of each layer that has ended. Layers in the background overlap with others."""
     failed: list[str] = field(default_factory=list)
     """The layers that ended the suite."""
     not_run: dict[str, str] = field(default_factory=dict)

@@ -39,20 +39,21 @@ def page() -> str:
 
 
 def sections(schema: Schema) -> Sections:
-    """Each object of spec and status before the objects inside it. Of objects that differ only in description, the first is kept."""
-    by_path: Sections = {}
+    """Each object of spec and status before the objects inside it. Of those that differ only in description, the nearest to the root is kept."""
+    objects: Sections = {}
 
     def add(path: str, schema: Schema) -> None:
-        if any(_shape(known) == _shape(schema) for known in by_path.values()):
-            return
-        by_path[path] = schema
+        objects[path] = schema
         for name, child in schema["properties"].items():
             if "properties" in (child_object := child.get("items", child)):
                 add(_child_path(path, name, child), child_object)
 
     for name in ("spec", "status"):
         add(name, schema["properties"][name])
-    return by_path
+    nearest: dict[str, str] = {}
+    for path in sorted(objects, key=lambda path: path.count(".")):
+        nearest.setdefault(json.dumps(_shape(objects[path]), sort_keys=True), path)
+    return {path: schema for path, schema in objects.items() if path in nearest.values()}
 
 
 def _section_path(schema: Schema, by_path: Sections) -> str:

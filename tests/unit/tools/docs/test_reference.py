@@ -75,7 +75,7 @@ def test_every_object_has_a_section_or_leads_to_that_of_its_equal() -> None:
     ("path", "field", "anchor"),
     [
         ("spec.stages[]", "accelerator", "specaccelerator"),
-        ("spec.checkpoint", "pvc", "specmodelinitfrompvc"),
+        ("spec.checkpoint", "pvc", "spectokenizerpvc"),
         ("spec.podTemplate.env[].valueFrom", "configMapKeyRef", "specpodtemplateenvvaluefromsecretkeyref"),
     ],
 )
