@@ -39,7 +39,7 @@ def page() -> str:
 
 
 def sections(schema: Schema) -> Sections:
-    """Each object of spec and status before the objects inside it. Of those that differ only in description, the nearest to the root is kept."""
+    """Each object of spec and status before the objects inside it. Equal ones are kept once, nearest to the root."""
     objects: Sections = {}
 
     def add(path: str, schema: Schema) -> None:
