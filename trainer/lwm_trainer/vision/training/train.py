@@ -8,14 +8,16 @@ import jax
 import numpy as np
 
 from lwm_trainer.data.errors import DataError
+from lwm_trainer.storage.absolute import absolute_uri
 from lwm_trainer.storage.folder import Folder, folder
 from lwm_trainer.vision.training.crops import SOURCE_SCALE, crop_batch, load_pictures
+from lwm_trainer.vision.training.perceptual import TrunkFile, read_trunk
 from lwm_trainer.vision.training.recipe import TrainingRecipe
 from lwm_trainer.vision.training.training_state import restore_state, save_state
 from lwm_trainer.vision.training.training_step import TrainingState, exported, init_state, train_step
 from lwm_trainer.vision.weights.tokenizer_file import write_tokenizer
 
-STEP = jax.jit(train_step, static_argnums=0)
+STEP = jax.jit(train_step, static_argnums=(0, 1))
 TOKENIZER = "tokenizer.safetensors"
 LINE_STEPS = 20
 """Steps between two lines of progress."""
@@ -28,6 +30,13 @@ class _Window:
     losses: list[float] = field(default_factory=list)
     absolute: list[float] = field(default_factory=list)
     codes: set[int] = field(default_factory=set)
+    others: dict[str, list[float]] = field(default_factory=lambda: {"perceptual": [], "adversarial": [], "discriminator": []})
+    """Losses that not every step has."""
+
+    @property
+    def others_text(self) -> str:
+        """Their means, each after a comma."""
+        return "".join(f", {name} {np.mean(values):.4f}" for name, values in self.others.items() if values)
 
 
 def train(recipe: TrainingRecipe, media: Sequence[str], out: str, save_interval_steps: int) -> str:
@@ -38,13 +47,17 @@ def train(recipe: TrainingRecipe, media: Sequence[str], out: str, save_interval_
     size = recipe.tokenizer.image_size
     files = folder(out)
     state = init_state(recipe)
-    restored = restore_state(files, recipe, state)
+    trunk = TrunkFile([], "") if recipe.perceptual is None else read_trunk(absolute_uri(recipe.perceptual.weights))
+    restored = restore_state(files, recipe, state, trunk.digest)
     state = state if restored is None else restored
     pictures = load_pictures(media, SOURCE_SCALE * size)
     print(f"{len(pictures)} pictures, from step {int(state['step'])} to {recipe.steps}", flush=True)
     window, begun = _Window(), time.monotonic()
     for number in range(int(state["step"]), recipe.steps):
-        state, metrics = STEP(recipe, state, crop_batch(pictures, size, recipe.batch, recipe.seed, number))
+        adversarial = recipe.discriminator is not None and number >= recipe.discriminator.start_step
+        state, metrics = STEP(recipe, adversarial, state, crop_batch(pictures, size, recipe.batch, recipe.seed, number), trunk.trunk)
+        for name in window.others.keys() & metrics.keys():
+            window.others[name].append(float(metrics[name]))
         window.losses.append(float(metrics["loss"]))
         window.absolute.append(float(metrics["absolute"]))
         window.codes.update(np.unique(metrics["codes"]).tolist())
@@ -53,7 +66,7 @@ def train(recipe: TrainingRecipe, media: Sequence[str], out: str, save_interval_
         if (number + 1) % LINE_STEPS == 0 or number + 1 == recipe.steps:
             seconds = (time.monotonic() - begun) / len(window.losses)
             print(
-                f"step {number + 1}: loss {np.mean(window.losses):.4f}, L1 {np.mean(window.absolute):.4f},"
+                f"step {number + 1}: loss {np.mean(window.losses):.4f}, L1 {np.mean(window.absolute):.4f}{window.others_text},"
                 f" {len(window.codes)} of {recipe.tokenizer.codebook_size} codes, {seconds:.2f} s a step",
                 flush=True,
             )

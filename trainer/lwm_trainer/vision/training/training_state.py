@@ -20,19 +20,23 @@ def save_state(files: Folder, state: TrainingState) -> None:
     files.write(CHECKPOINT, save({name: np.asarray(leaf) for name, leaf in _named(state).items()}))
 
 
-def restore_state(files: Folder, recipe: TrainingRecipe, fresh: TrainingState) -> TrainingState | None:
+def restore_state(files: Folder, recipe: TrainingRecipe, fresh: TrainingState, trunk_digest: str = "") -> TrainingState | None:
     """The state of the checkpoint in the folder, or None where there is none yet; notes the recipe there.
 
     Args:
         fresh: a state of this recipe, for its structure.
+        trunk_digest: SHA-256 of the perceptual loss's weights; empty without.
 
     Raises DataCorruptError where another recipe was trained in the folder, or the checkpoint is damaged.
     """
-    ours, theirs = recipe.model_dump(mode="json", by_alias=True), files.read(RECIPE)
+    ours, theirs = recipe.model_dump(mode="json", by_alias=True, exclude_none=True), files.read(RECIPE)
+    if trunk_digest:
+        ours["perceptual"]["digest"] = trunk_digest
     if theirs is None:
         files.write(RECIPE, json.dumps(ours, indent=2).encode())
     elif json.loads(theirs) != ours:
-        fields = [name for name, value in ours.items() if json.loads(theirs).get(name) != value]
+        names = sorted(ours.keys() | json.loads(theirs).keys())
+        fields = [name for name in names if json.loads(theirs).get(name) != ours.get(name)]
         raise DataCorruptError(f"{files.uri}/{RECIPE}: another recipe was trained there ({', '.join(fields)} differ): give another folder")
     content = files.read(CHECKPOINT)
     if content is None:

@@ -16,7 +16,9 @@ from jax import Array, lax
 from lwm_trainer.step.optimizer import make_optimizer
 from lwm_trainer.vision import vqgan
 from lwm_trainer.vision.quantiser import fsq_bound, nearest, unit
+from lwm_trainer.vision.training.discriminator import adaptive_weight, adversarial_loss, discriminator_loss, init_discriminator
 from lwm_trainer.vision.training.losses import reconstruction_loss
+from lwm_trainer.vision.training.perceptual import Trunk, perceptual_loss
 from lwm_trainer.vision.training.recipe import TrainingRecipe
 from lwm_trainer.vision.vqgan_config import VqganConfig
 
@@ -34,6 +36,8 @@ class TrainingState(TypedDict):
     table: Array
     """The fixed table [K, C]; empty for FSQ."""
     optimizer: Any
+    discriminator: dict[str, Any]
+    """"params" and "optimizer" of the discriminator; empty without one."""
     step: Array
     """int32: the number of steps that were taken."""
 
@@ -46,14 +50,32 @@ def init_state(recipe: TrainingRecipe) -> TrainingState:
     if config.quantiser == "nearest":
         params["map"] = jnp.eye(config.codebook_width)
     optimizer = make_optimizer(recipe.optimizer, recipe.steps).init(params)
-    return TrainingState(params=params, ema=params, table=table, optimizer=optimizer, step=jnp.zeros((), jnp.int32))
+    discriminator: dict[str, Any] = {}
+    if recipe.discriminator is not None:
+        judging = init_discriminator(recipe.discriminator, recipe.seed)
+        discriminator = {"params": judging, "optimizer": _discriminator_optimizer(recipe).init(judging)}
+    return TrainingState(
+        params=params, ema=params, table=table, optimizer=optimizer, discriminator=discriminator, step=jnp.zeros((), jnp.int32)
+    )
 
 
-def train_step(recipe: TrainingRecipe, state: TrainingState, frame_BHWC: Array) -> tuple[TrainingState, dict[str, Array]]:
+def _discriminator_optimizer(recipe: TrainingRecipe) -> optax.GradientTransformation:
+    """The tokenizer's optimizer, over the steps after the discriminator's start."""
+    start = recipe.discriminator.start_step if recipe.discriminator is not None else 0
+    return make_optimizer(recipe.optimizer, recipe.steps - start)
+
+
+def train_step(
+    recipe: TrainingRecipe, adversarial: bool, state: TrainingState, frame_BHWC: Array, trunk: Trunk
+) -> tuple[TrainingState, dict[str, Array]]:
     """The state after one more step, and its metrics: "loss", "absolute" (mean over pixels from -1 to 1) and "codes", int32 [N].
 
+    "perceptual", "adversarial" and "discriminator" are those losses without their weights, where there are some.
+
     Args:
+        adversarial: whether the discriminator has begun.
         frame_BHWC: uint8 pixels.
+        trunk: of the perceptual loss; empty without one.
     """
     pixel_BHWC = frame_BHWC.astype(jnp.float32) / 127.5 - 1
 
@@ -64,16 +86,57 @@ def train_step(recipe: TrainingRecipe, state: TrainingState, frame_BHWC: Array) 
         quantised_NC, codes, distance = _quantise(config, params, state["table"], vector_NC, recipe.commitment_weight)
         made_BHWC = vqgan.reconstruct(config, params, quantised_NC.reshape(vector_BHWC.shape), jnp.float32)
         absolute, reconstruction = reconstruction_loss(made_BHWC, pixel_BHWC, recipe.gradient_weight)
-        loss = reconstruction + distance
-        return loss, {"loss": loss, "absolute": absolute, "codes": codes}
+        loss, losses = reconstruction + distance, {"absolute": absolute}
+        if recipe.perceptual is not None:
+            losses["perceptual"] = perceptual_loss(trunk, made_BHWC, pixel_BHWC)
+            loss = loss + recipe.perceptual.weight * losses["perceptual"]
+        if adversarial and recipe.discriminator is not None:
+            losses["adversarial"] = adversarial_loss(state["discriminator"]["params"], made_BHWC)
+            factor = _adaptive_weight(recipe, params, state, quantised_NC.reshape(vector_BHWC.shape), pixel_BHWC, trunk)
+            loss = loss + recipe.discriminator.weight * factor * losses["adversarial"]
+        return loss, {"loss": loss, "codes": codes, "made": lax.stop_gradient(made_BHWC), **losses}
 
     gradients, metrics = jax.grad(loss_of, has_aux=True)(state["params"])
+    made_BHWC, discriminator = metrics.pop("made"), state["discriminator"]
+    if adversarial:
+        discriminator, metrics["discriminator"] = _discriminator_step(recipe, discriminator, pixel_BHWC, made_BHWC)
     updates, optimizer = make_optimizer(recipe.optimizer, recipe.steps).update(gradients, state["optimizer"], state["params"])
     params: vqgan.Params = optax.apply_updates(state["params"], updates)
     step = state["step"] + 1
     decay = jnp.minimum(recipe.ema_decay, step / (step + EMA_WARMUP))
     ema = jax.tree.map(lambda average, value: decay * average + (1 - decay) * value, state["ema"], params)
-    return TrainingState(params=params, ema=ema, table=state["table"], optimizer=optimizer, step=step), metrics
+    after = TrainingState(params=params, ema=ema, table=state["table"], optimizer=optimizer, discriminator=discriminator, step=step)
+    return after, metrics
+
+
+def _adaptive_weight(
+    recipe: TrainingRecipe, params: vqgan.Params, state: TrainingState, quantised_BHWC: Array, pixel_BHWC: Array, trunk: Trunk
+) -> Array:
+    """The weight that makes both losses pull equally at the decoder's last kernel; without a gradient of its own."""
+    fixed = lax.stop_gradient(params)
+
+    def made_by(kernel: Array) -> Array:
+        decoder = fixed["decoder"] | {"conv_out": fixed["decoder"]["conv_out"] | {"kernel": kernel}}
+        return vqgan.reconstruct(recipe.tokenizer, fixed | {"decoder": decoder}, lax.stop_gradient(quantised_BHWC), jnp.float32)
+
+    def reconstruction_of(kernel: Array) -> Array:
+        _, loss = reconstruction_loss(made_by(kernel), pixel_BHWC, recipe.gradient_weight)
+        if recipe.perceptual is not None:
+            loss = loss + recipe.perceptual.weight * perceptual_loss(trunk, made_by(kernel), pixel_BHWC)
+        return loss
+
+    last = fixed["decoder"]["conv_out"]["kernel"]
+    judged = jax.grad(lambda kernel: adversarial_loss(state["discriminator"]["params"], made_by(kernel)))(last)
+    return adaptive_weight(jax.grad(reconstruction_of)(last), judged)
+
+
+def _discriminator_step(
+    recipe: TrainingRecipe, discriminator: dict[str, Any], true_BHWC: Array, made_BHWC: Array
+) -> tuple[dict[str, Any], Array]:
+    """The discriminator after one more step, on the crops and what the decoder made of them, and its loss."""
+    loss, gradients = jax.value_and_grad(discriminator_loss)(discriminator["params"], true_BHWC, made_BHWC)
+    updates, optimizer = _discriminator_optimizer(recipe).update(gradients, discriminator["optimizer"], discriminator["params"])
+    return {"params": optax.apply_updates(discriminator["params"], updates), "optimizer": optimizer}, loss
 
 
 def _quantise(

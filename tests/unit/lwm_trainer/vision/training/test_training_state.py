@@ -29,7 +29,7 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_another_recipe_and_a_damaged_checkpoint_are_refused(tmp_path: Path) -> None:
     files, state = folder(str(tmp_path)), init_state(RECIPE)
     restore_state(files, RECIPE, state)
-    with pytest.raises(DataCorruptError, match=r"recipe.json: another recipe was trained there \(steps, seed differ\)"):
+    with pytest.raises(DataCorruptError, match=r"recipe.json: another recipe was trained there \(seed, steps differ\)"):
         restore_state(files, RECIPE.model_copy(update={"steps": 1, "seed": 1}), state)
     files.write(CHECKPOINT, b"damaged")
     with pytest.raises(DataCorruptError, match=r"checkpoint.safetensors: damaged .*: remove it to begin anew"):

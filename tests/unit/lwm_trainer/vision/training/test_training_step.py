@@ -1,5 +1,7 @@
 """The step: what the decoder gets is what it will get at inference, and gradients pass the quantiser."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -33,14 +35,27 @@ def test_the_rotation_gives_the_target_and_turns_the_gradient() -> None:
 def test_a_step_moves_all_that_is_trained_and_the_export_makes_its_codes() -> None:
     recipe = TrainingRecipe(tokenizer=TINY, steps=40, batch=4)
     state = init_state(recipe)
-    after, _ = STEP(recipe, state, FRAMES)
+    after, _ = STEP(recipe, False, state, FRAMES, [])
     moved = jax.tree.map(lambda before, now: bool(np.any(before != now)), state["params"], after["params"])
     assert all(jax.tree.leaves(moved)), moved
     np.testing.assert_array_equal(after["table"], state["table"])
-    _, metrics = STEP(recipe, after, FRAMES)
+    _, metrics = STEP(recipe, False, after, FRAMES, [])
     params = exported(after | {"ema": after["params"]})
     codes = jax.jit(lambda frames: vqgan.encode(TINY, params, frames.astype(jnp.float32) / 127.5 - 1))(FRAMES)
     np.testing.assert_array_equal(codes.ravel(), metrics["codes"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"perceptual": {"weights": "vgg.safetensors"}}, "perceptual: VGG16 needs frames of 16 pixels a side, not 8: remove it"),
+        ({"discriminator": {"startStep": 5, "layers": 2}}, r"discriminator.layers: frames of 8 pixels cannot be halved 2 times: lower it"),
+        ({"discriminator": {"startStep": 40, "layers": 1}}, r"discriminator.startStep: 40 is not below steps, 40: lower it"),
+    ],
+)
+def test_losses_that_do_not_fit_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match=message):
+        TrainingRecipe.model_validate({"tokenizer": TINY, "steps": 40, **settings})
 
 
 def test_cosine_is_refused() -> None:
