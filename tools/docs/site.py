@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,8 +74,19 @@ def _copy(file: Path, target: Path) -> None:
     place.write_text(text)
 
 
+def add_mermaid(target: Path) -> None:
+    """Copy mermaid.js, which draws the diagrams in a reader's browser: the theme would fetch it from elsewhere."""
+    package = find_spec("mermaidx")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("no mermaidx: make docs-site installs what the site needs")
+    place = target / "javascripts" / "mermaid.js"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(Path(package.origin).parent / "assets" / "mermaid.js", place)
+
+
 def main() -> int:
     lay_out(PAGES)
+    add_mermaid(PAGES)
     return subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", CONFIG], env=ENVIRONMENT, check=False
     ).returncode

@@ -1,7 +1,9 @@
 """What MkDocs gets to read: every page, and every file that a page links to."""
 
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tools.docs import site
@@ -28,6 +30,18 @@ def test_a_fence_has_one_word_on_the_site(tmp_path: Path) -> None:
     site.lay_out(tmp_path)
     assert "```yaml apply\n" in (site.ROOT / "docs" / "guides" / "gke-tpu.md").read_text()
     assert "```yaml apply\n" not in (tmp_path / "docs" / "guides" / "gke-tpu.md").read_text()
+
+
+def test_diagrams_are_drawn_by_a_script_of_the_site_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mermaidx" / "assets").mkdir(parents=True)
+    (tmp_path / "mermaidx" / "assets" / "mermaid.js").write_text("draw()")
+    monkeypatch.setattr(site, "find_spec", lambda name: ModuleSpec(name, None, origin=str(tmp_path / name / "__init__.py")))
+    site.add_mermaid(tmp_path / "pages")
+    (script,) = yaml.load(site.CONFIG.read_text(), _AnyTag)["extra_javascript"]  # noqa: S506 - a safe loader with one more tag
+    assert (tmp_path / "pages" / script).read_text() == "draw()"
+    monkeypatch.setattr(site, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="make docs-site"):
+        site.add_mermaid(tmp_path / "pages")
 
 
 class _AnyTag(yaml.SafeLoader):
