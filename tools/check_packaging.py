@@ -66,7 +66,11 @@ PROBES: dict[str, list[Probe]] = {
         Probe("lwm train --help", 0, "Exit codes"),
         Probe("lwm train none.yaml", 2, "No such file"),
         Probe("lwm status", 0, "no trainings"),
-        Probe("python -c 'import lwm; lwm.Training.at(\"none\")'", 1, "no lwm train has written there"),
+        Probe(
+            "python -c 'import lwm, sys; sys.excepthook = lambda _, error, __: print(error); lwm.Training.at(\"none\")'",
+            1,
+            "no lwm train has written there",
+        ),
     ],
     "serve": [
         Probe("lwm serve none --host 0.0.0.0", 2, "LWM_API_KEY"),
