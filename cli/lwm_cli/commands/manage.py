@@ -113,3 +113,16 @@ def events(**options: Any) -> int:
     from lwm_cli.manage import show_events
 
     return show_events(**options)
+
+
+@click.command("open", short_help="Open a served model's page in the browser, through a port of this machine.")
+@click.argument("service", default="lwm-serve")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port of this machine.")
+@click.option("--browser/--no-browser", default=True, help="Open the page, too. Default: open it.")
+@in_cluster
+@needs("local", "rich")
+def open_page(service: str, port: int, browser: bool, namespace: str | None, context: str | None) -> int:
+    """Forward a port of this machine to SERVICE, a model that is served in the cluster (examples/serve.yaml: lwm-serve), until Ctrl-C."""
+    from lwm_cli.open_server import open_server
+
+    return open_server(service, port, browser, namespace, context)

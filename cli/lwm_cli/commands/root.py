@@ -7,7 +7,7 @@ from lwm_cli.commands.data import data
 from lwm_cli.commands.evaluate import evaluation
 from lwm_cli.commands.fit import fit
 from lwm_cli.commands.init import init
-from lwm_cli.commands.manage import events, logs, resume, status, suspend, timeline, why
+from lwm_cli.commands.manage import events, logs, open_page, resume, status, suspend, timeline, why
 from lwm_cli.commands.report import report
 from lwm_cli.commands.sample import sample
 from lwm_cli.commands.serve import serve
@@ -71,5 +71,5 @@ def plugin() -> None:
     """Look at trainings and steer them: in the cluster of kubectl's context by name, and in folders of lwm train."""
 
 
-for command in (status, why, logs, timeline, events, suspend, resume):
+for command in (status, why, logs, timeline, events, suspend, resume, open_page):
     plugin.add_command(command)
