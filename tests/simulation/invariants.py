@@ -18,7 +18,7 @@ from lwm_operator.api.status import (
     Status,
 )
 from lwm_operator.plan.actions import CreateAttempt, CreatePreparation
-from lwm_operator.plan.attempt.template_change import template_hash
+from lwm_operator.plan.attempt import template_change
 from lwm_operator.plan.observed import OVERDUE_SECONDS, JobView, PodState, PodView, PreparationView
 from lwm_operator.plan.reasons import find_reason
 from lwm_operator.plan.timestamps import seconds_since
@@ -105,7 +105,9 @@ class Invariants:
         written = all(state.shards_written[each] >= SHARDS or each in state.lost_datasets for each in wanted)
         require(written, f"{name} is created before its data is written")
         self._image(state, name, action)
-        require(action.template == template_hash(spec_of(state)), f"{name} is created from another spec than the present one")
+        require(
+            action.template == template_change.template_hash(spec_of(state)), f"{name} is created from another spec than the present one"
+        )
         self.job_names.add(name)
 
     def job_released(self, state: "ClusterState", released: JobView) -> None:

@@ -47,7 +47,7 @@ RUNNING = {
     "break": 14.0,
     "to the end": 1.5,
     "lose nodes": 1.5,
-    "go silent": 2.4,
+    "go silent": 4.5,
     "evict": 3.0,
     "drain": 0.7,
     "take name": 1.0,

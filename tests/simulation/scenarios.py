@@ -213,8 +213,8 @@ def _go_silent(rng: Randomness) -> Script:
     sign = rng.choice((("hang",), ("silence",)))
     moves: Script = [("train", 1, False), sign, ("wait", 400.0), ("reconcile",), ("wait", 61.0)]
     news = rng.choice((("recover trainers",), ("run to the end",)))
-    if rng.random() < 0.4:
-        return [*moves, ("pause", 0), news, ("wait", rng.choice((11.0, 61.0, 400.0))), ("resume stale",), *passes(rng)]
+    if rng.random() < 0.6:
+        return [*moves, ("pause", 0), news, ("wait", rng.choice((11.0, 61.0, 400.0))), *3 * [("resume stale",)], *passes(rng)]
     return [*moves, *passes(rng), *([news, *passes(rng)] if rng.random() < 0.2 else [])]
 
 
