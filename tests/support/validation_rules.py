@@ -51,13 +51,38 @@ RULES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     ),
     "needles need a haystack": (
         {"stages": [stage(gate={"suites": [PAIRS | {"suite": "needle"}]})]},
-        "give haystack for needle alone",
+        "give haystack for the former alone",
         {"stages": [stage(gate={"suites": [PAIRS | {"suite": "needle", "haystack": "books"}]})]},
     ),
     "pairs need no haystack": (
         {"stages": [stage(gate={"suites": [PAIRS | {"haystack": "books"}]})]},
-        "give haystack for needle alone",
-        {"stages": [stage(gate={"suites": [PAIRS]})]},
+        "give haystack for the former alone",
+        {"stages": [stage(gate={"suites": [PAIRS | {"suite": "ruler", "haystack": "books"}]})]},
+    ),
+    "pairs have depths": (
+        {"stages": [stage(gate={"suites": [PAIRS | {"samples": 5}]})]},
+        "needle and json-kv have depths and rounds",
+        {"stages": [stage(gate={"suites": [PAIRS | {"depths": 3, "rounds": 2}]})]},
+    ),
+    "walks have samples": (
+        {"stages": [stage(gate={"suites": [PAIRS | {"suite": "graphwalks", "rounds": 2}]})]},
+        "the other suites have samples",
+        {"stages": [stage(gate={"suites": [PAIRS | {"suite": "graphwalks", "samples": 5}]})]},
+    ),
+    "walks have no tasks": (
+        {"stages": [stage(gate={"suites": [PAIRS | {"suite": "graphwalks", "tasks": ["vt"]}]})]},
+        "tasks are those of ruler and babilong",
+        {"stages": [stage(gate={"suites": [PAIRS | {"suite": "ruler", "tasks": ["vt"]}]})]},
+    ),
+    "pairs have no choices": (
+        {"stages": [stage(gate={"suites": [PAIRS | {"answers": "likeliest"}]})]},
+        "needle and json-kv not by the likeliest choice",
+        {"stages": [stage(gate={"suites": [PAIRS | {"answers": "forced"}, PAIRS | {"suite": "mrcr", "answers": "likeliest"}]})]},
+    ),
+    "ruler is generated": (
+        {"stages": [stage(gate={"suites": [PAIRS | {"suite": "ruler", "answers": "forced"}]})]},
+        "the others are generated only",
+        {"stages": [stage(gate={"suites": [PAIRS | {"suite": "ruler", "answers": "generated"}]})]},
     ),
     "the keys of trackers are secrets": (
         {"podTemplate": {"env": [{"name": "WANDB_API_KEY", "value": "0123"}]}},

@@ -6,7 +6,7 @@ come to the same end.
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,7 @@ from lwm_trainer.evaluation.heat_map import HEAT_MAP, draw_heat_map
 from lwm_trainer.evaluation.results import RESULTS, cells, overall, results
 from lwm_trainer.evaluation.run_suite import Answer, run_suite
 from lwm_trainer.evaluation.suite import Question, Suite, SuiteError, Tokenize, even_depths
-from lwm_trainer.evaluation.suites.json_kv import JsonKvSettings, JsonKvSuite
-from lwm_trainer.evaluation.suites.needle import NeedleSettings, NeedleSuite
+from lwm_trainer.evaluation.suites.by_name import make_suite
 from lwm_trainer.model.llama import Params
 from lwm_trainer.runtime import console
 from lwm_trainer.runtime.errors import GateFailedError
@@ -42,11 +41,7 @@ class GateSuites:
 
     def __init__(self, run: config.RunConfig, tokenizer: Tokenizer) -> None:
         """Raises DataMissingError, which names the suite, where there is too little text or room, and what reading the texts raises."""
-        vision = run.model.vision
-        # No suite shows frames, so that their size means nothing here.
-        frames = config.Frames() if vision is None else config.Frames(codebook_size=vision.vocab_size - 2)
-        self._run = run
-        self._vocabulary: Vocabulary = make_vocabulary(run.model, tokenizer, frames)
+        self._run, self._tokenizer = run, tokenizer
         self.suites: list[tuple[GateSuite, Suite]] = []
         """What is asked; none where the gate is waived."""
         self.results: list[tuple[str, dict[str, Any]]] = []
@@ -54,7 +49,7 @@ class GateSuites:
         wanted = run.gate.suites if run.gate is not None and not run.start.gate_waived else ()
         for number, each in enumerate(wanted):
             try:
-                suite = _make_suite(each, tokenizer_of(self._vocabulary))
+                suite = _make_suite(each, tokenizer_of(self._vocabulary()))
                 for key in suite.question_keys():
                     suite.question(key)
             except SuiteError as error:
@@ -78,7 +73,7 @@ class GateSuites:
             report: called after each suite with all scores so far.
         """
         run, scores = self._run, list[SuiteScore]()
-        generator = generator_of(run.model, run.rope_theta, params, device_mesh, self._vocabulary, run.context_length, run.precision)
+        generator = generator_of(run.model, run.rope_theta, params, device_mesh, self._vocabulary(), run.context_length, run.precision)
         for number, (wanted, suite) in enumerate(self.suites, start=1):
             answer = make_ask(generator, suite, wanted.answers)
 
@@ -100,19 +95,26 @@ class GateSuites:
                 report(tuple(scores))
         return tuple(scores)
 
+    def _vocabulary(self) -> Vocabulary:
+        vision = self._run.model.vision
+        # No suite shows frames, so that their size means nothing here.
+        frames = config.Frames() if vision is None else config.Frames(codebook_size=vision.vocab_size - 2)
+        return make_vocabulary(self._run.model, self._tokenizer, frames)
+
 
 def _make_suite(wanted: GateSuite, tokenize: Tokenize) -> Suite:
-    depths = even_depths(wanted.depths)
-    if wanted.suite == "json-kv":
-        pairs = JsonKvSettings(lengths=wanted.lengths, depths=depths, rounds=wanted.rounds, seed=wanted.seed)
-        return JsonKvSuite(pairs, tokenize)
+    values: dict[str, Any] = {"lengths": wanted.lengths, "seed": wanted.seed}
+    values |= {name: value for name in ("rounds", "samples", "tasks") if (value := getattr(wanted, name)) is not None}
+    if wanted.depths is not None:
+        values["depths"] = even_depths(wanted.depths)
     if wanted.haystack is None:
-        raise SuiteError("haystack is missing: name a data set of texts")
+        return make_suite(wanted.suite, values, _no_texts, tokenize)
     uri, field = wanted.haystack.uri, wanted.haystack.field
-    needles = NeedleSettings(
-        lengths=wanted.lengths, depths=depths, rounds=wanted.rounds, seed=wanted.seed, haystack=uri, haystack_field=field
-    )
-    return NeedleSuite(needles, open_texts(uri, field), tokenize)
+    return make_suite(wanted.suite, {**values, "haystack": uri, "haystack_field": field}, open_texts(uri, field), tokenize)
+
+
+def _no_texts() -> Iterator[str]:
+    raise SuiteError("haystack is missing: name a data set of texts")
 
 
 def _write(

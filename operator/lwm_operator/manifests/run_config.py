@@ -103,7 +103,7 @@ def _gate(attempt: AttemptSpec) -> Gate | None:
         return None
     datasets = {dataset.name: dataset for dataset in attempt.training.spec.datasets}
     suites = []
-    for each in gate.suites:
+    for each in (suite.with_defaults() for suite in gate.suites):
         haystack = None if each.haystack is None else datasets[each.haystack]
         texts = None if haystack is None else Haystack(uri=source_path(haystack), field=haystack.fields)
         suites.append(GateSuite(**{**each.model_dump(), "haystack": texts}))

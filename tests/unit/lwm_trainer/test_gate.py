@@ -43,6 +43,10 @@ def test_questions_are_made_and_a_waived_gate_has_none(folder: Path) -> None:
     pairs = suite(folder, suite="json-kv", rounds=3, haystack=None)
     assert made(gated(folder, {"suites": [suite(folder), pairs]})) == [("needle", 2), ("json-kv", 6)]
     assert made(gated(folder, {"suites": [pairs]}, start={"gateWaived": True})) == []
+    deep = {"depths": None, "rounds": None}
+    walks = suite(folder, suite="graphwalks", lengths=[1024], samples=3, haystack=None, answers="generated", **deep)
+    facts = suite(folder, suite="babilong", lengths=[700], samples=1, tasks=["qa1"], answers="likeliest", **deep)
+    assert made(gated(folder, {"suites": [walks, facts]})) == [("graphwalks", 6), ("babilong", 1)]
     assert made(gated(folder, {"maxValidationLoss": 3.0})) == []
 
 
@@ -51,6 +55,10 @@ def test_questions_are_made_and_a_waived_gate_has_none(folder: Path) -> None:
     [
         ({"rounds": 9}, r"gate.suites\[0\], needle: haystack: has \d+ tokens left, but \d+ are needed: give more text"),
         ({"lengths": [100]}, r"gate.suites\[0\], needle: a length of 100 tokens has room for 0 of the haystack"),
+        (
+            {"suite": "ruler", "depths": None, "rounds": None, "tasks": ["vtt"], "answers": "generated"},
+            r"gate.suites\[0\], ruler: tasks: vtt: give some of",
+        ),
         ({"haystack": None}, r"gate.suites\[0\], needle: haystack is missing: name a data set of texts"),
     ],
 )

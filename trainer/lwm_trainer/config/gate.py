@@ -11,8 +11,8 @@ GATE_VERSION = 4
 SUITES_VERSION = 5
 """The first contract version whose trainers know suites in gates. An older one would look at the validation loss alone."""
 
-GateSuiteName = Literal["needle", "json-kv"]
-GateAnswers = Literal["generated", "forced"]
+GateSuiteName = Literal["needle", "json-kv", "multi-needle", "ruler", "babilong", "mrcr", "graphwalks"]
+GateAnswers = Literal["generated", "forced", "likeliest"]
 
 
 class Haystack(Contract):
@@ -30,17 +30,21 @@ class GateSuite(Contract):
     suite: GateSuiteName
     lengths: Annotated[tuple[int, ...], Field(min_length=1)]
     """Tokens of prompt and answer together, at most the stage's context."""
-    depths: Annotated[int, Field(ge=1)]
-    """How many depths, evenly from 0 to 100 %."""
-    rounds: Annotated[int, Field(ge=1)]
-    """Texts of each length."""
+    depths: Annotated[int, Field(ge=1)] | None = None
+    """How many depths, evenly from 0 to 100 %; None for a suite without depths."""
+    rounds: Annotated[int, Field(ge=1)] | None = None
+    """Texts of each length; None for a suite without depths."""
+    samples: Annotated[int, Field(ge=1)] | None = None
+    """Questions of each length and task; None for a suite with depths."""
+    tasks: tuple[str, ...] | None = None
+    """Tasks of a suite that has some; None: those that it has by default."""
     answers: GateAnswers
     """How questions are answered: see `lwm_trainer.evaluation.suite.Way`."""
     min_score: Annotated[float, Field(gt=0, le=1)]
     """Least mean score of all questions."""
     seed: int = 0
     haystack: Haystack | None = None
-    """Texts of `needle`; None for a suite that makes its own."""
+    """Texts in which facts are hidden; None for a suite that makes its own."""
 
 
 class Gate(Contract):

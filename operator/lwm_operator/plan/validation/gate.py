@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from lwm_operator.api.gate import TEXT_SUITES
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.stage import Stage
 
@@ -24,8 +25,10 @@ def gate_errors(where: str, spec: Spec, stage: Stage) -> Iterator[str]:
         of_suite = f"{where}.suites[{number}]"
         if (longest := max(suite.lengths)) > stage.context_length:
             yield f"{of_suite}.lengths: {longest} tokens are more than contextLength {stage.context_length}: use shorter ones"
-        if (suite.suite == "needle") != (suite.haystack is not None):
-            yield f"{of_suite}.haystack: needle hides its facts in it, and json-kv makes its own text: give it for needle alone"
+        if suite.suite in TEXT_SUITES and suite.haystack is None:
+            yield f"{of_suite}.haystack: {suite.suite} hides its facts in it: name a data set of texts"
+        if suite.suite not in (*TEXT_SUITES, "ruler") and suite.haystack is not None:
+            yield f"{of_suite}.haystack: {suite.suite} makes its own text: leave it out"
         if suite.haystack is None:
             continue
         if (dataset := datasets.get(suite.haystack)) is None:

@@ -123,6 +123,13 @@ def test_the_suites_of_a_gate_have_the_place_of_their_texts_and_older_trainers_r
     assert first.haystack == Haystack(uri="gs://lwm/held-out", field="text")
     assert (second.suite, second.depths, second.haystack) == ("json-kv", 5, None)
     assert (config.gate.max_validation_loss, config.min_reader_version) == (None, 5)
+    others = [{"suite": "ruler", "lengths": [512], "minScore": 0.5, "tasks": ["vt"]}, {"suite": "mrcr", "lengths": [512], "minScore": 0.5}]
+    changes["stages"] = [stage(gate={"suites": [others[0] | {"samples": 7}, others[1]]})]
+    config = RunConfig.model_validate_json(supporting_object("ConfigMap", **changes)["data"]["run.json"])
+    assert config.gate is not None
+    first, second = config.gate.suites
+    assert (first.tasks, first.samples, first.depths, first.rounds, first.answers) == (("vt",), 7, None, None, "generated")
+    assert (second.tasks, second.samples, second.depths, second.answers) == (None, 10, None, "likeliest")
     validated: dict[str, Any] = {"validation": {"datasets": ["held-out"]}, "gate": {"maxValidationLoss": 3.0}}
     changes["stages"] = [stage(**validated)]
     config = RunConfig.model_validate_json(supporting_object("ConfigMap", **changes)["data"]["run.json"])

@@ -54,7 +54,11 @@ MEDIA = {"tokenizer": "gs://lwm/vqgan.safetensors"}
         ),
         (
             {"stages": [stage(gate={"suites": [{"suite": "json-kv", "lengths": [512], "minScore": 1, "haystack": "books"}]})]},
-            ["gate.suites[0].haystack: needle hides its facts in it", "give it for needle alone"],
+            ["gate.suites[0].haystack: json-kv makes its own text: leave it out"],
+        ),
+        (
+            {"stages": [stage(gate={"suites": [{"suite": "babilong", "lengths": [512], "minScore": 1}]})]},
+            ["gate.suites[0].haystack: babilong hides its facts in it: name a data set of texts"],
         ),
         (
             {"datasets": [{"name": "books", "source": {"uri": "gs://lwm/books"}, "kind": "qa", "qa": {"tokens": 600}, "fields": "[a],b"}]},

@@ -1,0 +1,29 @@
+"""Suites by name: each is the suite of its name, and takes of the values what its settings have."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from lwm_trainer.config import GateSuiteName
+from lwm_trainer.evaluation.suite import Tokens
+from lwm_trainer.evaluation.suites.by_name import SUITES, make_suite
+
+
+def tokenize(text: str) -> Tokens:
+    return np.frombuffer(text.encode(), np.uint8).astype(np.int32)
+
+
+def test_gates_know_every_suite_of_texts() -> None:
+    assert set(get_args(GateSuiteName)) == set(SUITES)
+
+
+@pytest.mark.parametrize("name", list(SUITES))
+def test_a_suite_has_its_name_and_the_values_of_its_settings(name: str) -> None:
+    values = {"lengths": (700,), "depths": (0.5,), "rounds": 2, "samples": 3, "seed": 4}
+    suite = make_suite(name, values, lambda: iter(["It rained. " * 200]), tokenize)
+    settings = suite.settings()
+    assert (suite.name, settings["lengths"], settings["seed"]) == (name, (700,), 4)
+    assert ("samples" in settings) != ("rounds" in settings)
+    assert settings.get("samples", 3) == 3
+    assert settings.get("rounds", 2) == 2
