@@ -99,10 +99,10 @@ def recall_record(source: Sequence[Sentence], longest: int, around: int, *seed: 
     for end, fact in zip(sorted(draw.randrange(len(taken) + 1) for _ in facts), facts, strict=True):
         pieces += [*taken[begin:end], fact.line]
         begin = end
-    asked = draw.sample(facts, len(facts))
-    record = {"text": "".join([*pieces, *taken[begin:], asked[0].question])}
-    record |= {f"q{number}": fact.question for number, fact in enumerate(asked) if number}
-    return record | {f"a{number}": f" {fact.word}" for number, fact in enumerate(asked)}
+    reordered = draw.sample(facts, len(facts))
+    record = {"text": "".join([*pieces, *taken[begin:], reordered[0].question])}
+    record |= {f"q{number}": fact.question for number, fact in enumerate(reordered) if number}
+    return record | {f"a{number}": f" {fact.word}" for number, fact in enumerate(reordered)}
 
 
 def recall_records(longest: int, documents: int) -> Iterator[dict[str, Any]]:
@@ -125,11 +125,11 @@ def chat_records(together: int, conversations: Sequence[Sequence[dict[str, str]]
             line += ["<|eos|>", "[<|bos|>]"] if number else []
             for turn, message in enumerate(messages):
                 name = f"t{number}x{turn}"
-                asked = message["role"] == "user"
+                of_user = message["role"] == "user"
                 record[name] = (
-                    (f"{SYSTEM} " * (turn == 0) or " ") + f"USER: {message['content']} ASSISTANT:" if asked else f" {message['content']}"
+                    (f"{SYSTEM} " * (turn == 0) or " ") + f"USER: {message['content']} ASSISTANT:" if of_user else f" {message['content']}"
                 )
-                line.append(f"[{name}]" if asked else name)
+                line.append(f"[{name}]" if of_user else name)
         yield {**record, "fields": ",".join(line)}
 
 

@@ -28,14 +28,14 @@ def suite(wording: Wording = "trained") -> RecallSuite:
 def test_a_question_is_answered_by_its_text(wording: Wording, fact: str, question: str) -> None:
     made = suite(wording)
     for key in made.question_keys():
-        asked = made.question(key)
-        text, (word,) = read(asked.prompt), asked.expected
+        made_question = made.question(key)
+        text, (word,) = read(made_question.prompt), made_question.expected
         (kind,) = (kind for kind, answers in KINDS.items() if word in answers)
         assert text.endswith(question.format(kind))
         assert text.count(fact.format(kind, word)) == 1
         assert len(text) <= key.length - made.answer_tokens
-        assert asked.details["measured_depth"] == pytest.approx(key.depth, abs=0.35 if key.length < 1000 else 0.12)
-        assert made.score(asked.expected, asked.reference or "") == 1
+        assert made_question.details["measured_depth"] == pytest.approx(key.depth, abs=0.35 if key.length < 1000 else 0.12)
+        assert made.score(made_question.expected, made_question.reference or "") == 1
 
 
 def test_questions_of_a_text_share_their_beginning_and_cover_all_kinds() -> None:
