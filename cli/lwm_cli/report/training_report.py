@@ -2,17 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from lwm_cli.places import Body
+from lwm_cli.timeline import Timeline, timeline
 from lwm_operator.api.status import StageStatus, Status
 from lwm_operator.api.training import Training
 from lwm_operator.plan.formatting import duration
 from lwm_trainer.config.command_line import version
 from lwm_trainer.report.checkpoints import StageRecord, manifest_facts
-from lwm_trainer.report.contents import AttemptRow, Evaluation, EventRow, Report, StageRow, Verdict, tone
+from lwm_trainer.report.contents import AttemptRow, Evaluation, EventRow, Report, StageRow, TimeShare, Verdict, tone
 from lwm_trainer.report.curves import loss_curve
 
 HIDDEN = "… (left out of the report)"
@@ -40,6 +41,7 @@ def training_report(
     losses = [(entry.name, records[entry.name].losses) for entry in stages if entry.name in records]
     tokens = sum(entry.step * stage.batch_tokens for entry, stage in zip(stages, training.spec.stages, strict=True))
     tokenizer = training.spec.tokenizer.uri
+    spent = timeline(training, now) if any(attempt.started_at for entry in stages for attempt in entry.recent_attempts) else None
     failed = sum(sum(entry.failures.model_dump().values()) for entry in stages)
     return Report(
         title=training.metadata.name,
@@ -50,10 +52,12 @@ def training_report(
             ("tokens trained", f"{tokens:,}"),
             ("newest loss", next((entry.loss for entry in reversed(stages) if entry.loss), "none yet")),
             ("failed attempts", str(failed)),
+            *((("goodput", f"{spent.goodput:.0%}"),) if spent is not None else ()),
         ),
         stages=tuple(_stage_row(training, entry, records.get(entry.name), now) for entry in stages),
         loss=loss_curve(losses),
         attempts=tuple(row for entry in stages for row in _attempt_rows(entry, now)),
+        time=tuple(_time_shares(spent)) if spent is not None else (),
         events=tuple(EventRow(event["time"], event["type"], event["reason"], event["count"], event["message"]) for event in events),
         evaluations=tuple(evaluations),
         provenance=_provenance(training, body, stages, records),
@@ -65,6 +69,13 @@ def training_report(
         spec=_manifest(body),
         notes=(*notes, *_missing(stages)),
     )
+
+
+def _time_shares(spent: Timeline) -> Iterator[TimeShare]:
+    """The parts of the time of the attempts that the status still has, from one second on."""
+    for name, seconds in sorted(spent.split.items(), key=lambda part: -part[1]):
+        if seconds >= 1:
+            yield TimeShare(name, duration(seconds), 100 * seconds / spent.seconds)
 
 
 def _sentence(status: Status) -> str:

@@ -66,6 +66,15 @@ class AttemptRow(NamedTuple):
     message: str
 
 
+class TimeShare(NamedTuple):
+    """What part of a training's time went where."""
+
+    name: str
+    took: str
+    percent: float
+    """Of the time since the first attempt, 0 to 100."""
+
+
 class EventRow(NamedTuple):
     """An Event of the training."""
 
@@ -134,6 +143,8 @@ class Report:
     stages: tuple[StageRow, ...] = ()
     loss: Curve | None = None
     attempts: tuple[AttemptRow, ...] = ()
+    time: tuple[TimeShare, ...] = ()
+    """Where the time went, most first."""
     events: tuple[EventRow, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
     provenance: tuple[tuple[str, str], ...] = ()

@@ -25,6 +25,7 @@ ATTEMPTS = [
         "finishedAt": "2026-11-30T10:01:30Z",
         "step": 2,
         "committedStep": 2,
+        "timeSpent": {"compiling": 30, "training": 40},
         "rootCause": ROOT_CAUSE,
     },
 ]
@@ -83,6 +84,8 @@ def test_a_training_is_told_from_its_status_its_events_and_the_record_of_its_che
     assert page.count("<polyline") == 1
     assert "short 1 Failed 0 to 2 2 2026-11-30T10:00:00Z 2m PeerLost (Infra) host 1: host 1 was lost" in seen
     assert seen.index("short 1 Failed") < seen.index("short 2 Running")
+    assert "Where the time went spent on time share" in seen
+    assert re.search(r"compilation 30s 0\.0 %", seen), "attempt 2 runs until now"
     assert "AttemptFailed 1 attempt 1 failed" in seen
     assert f"short: newest checkpoint {folder.path.parents[1]}/checkpoints/s1-short/a1/2" in seen
     assert "tokenizer SHA-256 " + "0" * 64 in seen
