@@ -20,6 +20,8 @@ from lwm_trainer.preparation.worker import prepare
 
 ANY_SIZE = 2**31 - 1
 """No tokenizer has more pieces."""
+TOKENIZER_THREADS = "RAYON_NUM_THREADS"
+"""Variable of the threads that tokenizers run: https://docs.rs/rayon, `ThreadPoolBuilder::num_threads`."""
 _LINE_SECONDS = 5.0
 """Seconds between two lines of progress without a terminal."""
 _REDRAW_SECONDS = 0.1
@@ -64,7 +66,7 @@ def prepare_data(data: str, kind: Kind, tokenizer: str | None, vocab_size: int |
 def _prepare(config: PrepareConfig) -> None:
     """Prepare one data set, and print what came of it."""
     name = config.dataset.name
-    with _other_workers(config) as others:
+    with share_of_cores(config.workers), _other_workers(config) as others:
         prepared = prepare(config, 0, PreparationReport(_Progress(name, others)))
     if prepared is not None:
         skipped = f", {prepared.skipped} records skipped" if prepared.skipped else ""
@@ -91,6 +93,22 @@ def _config(run: RunConfig, dataset: Dataset, root: str, workers: int) -> Prepar
         root=root,
         workers=workers,
     )
+
+
+@contextmanager
+def share_of_cores(workers: int) -> Iterator[None]:
+    """Have the tokenizer of each worker, here and in processes that start meanwhile, use its share of the cores, and not all of them.
+
+    A number of threads that the user has set stands.
+    """
+    if TOKENIZER_THREADS in os.environ:
+        yield
+        return
+    os.environ[TOKENIZER_THREADS] = str(max(1, (os.cpu_count() or 1) // workers))
+    try:
+        yield
+    finally:
+        del os.environ[TOKENIZER_THREADS]
 
 
 @contextmanager
