@@ -112,6 +112,23 @@ def test_each_stage_is_the_papers(row: Row) -> None:
         assert most * 257 + 4 <= stage.context_length, "a video of that many frames fills at most a row"
 
 
+@pytest.mark.parametrize("row", PAPER, ids=lambda row: f"{row.training} {row.stage}")
+def test_each_stage_packs_and_weighs_as_the_paper_does(row: Row) -> None:
+    """Packed rows train as padded ones: what is no plain text is averaged by example, text and vision each by half (section 4.2)."""
+    spec = training(row.training).spec
+    stage = next(stage for stage in spec.stages if stage.name == row.stage)
+    assert stage.packing == "mixed"
+    has_vision, is_plain_text = spec.model.vision is not None, row.training == "lwm-text-1m"
+    assert stage.loss.weighting == ("tokens" if is_plain_text else "examples")
+    modalities = stage.loss.modalities
+    assert (modalities is not None) == has_vision
+    assert modalities is None or modalities.text == modalities.vision
+    kinds = {each.name: each.kind for each in spec.datasets_of(stage)}
+    assert {name for name, kind in kinds.items() if kind == "vision"} == (set(row.shares) - {"text"} if has_vision else set())
+    generates = {each.name for each in spec.datasets_of(stage) if each.frames.unconditional > 0}
+    assert generates == {name for name in row.shares if "generation" in name or (row.training == "lwm-1m" and name != "text")}
+
+
 def test_the_examples_have_these_stages_and_no_others() -> None:
     assert {(name, stage.name) for name in STARTS for stage in training(name).spec.stages} == {(row.training, row.stage) for row in PAPER}
     assert {path.stem for path in EXAMPLES.glob("lwm-*.yaml")} == set(STARTS)
