@@ -25,7 +25,8 @@ def fit_frame(picture: Image.Image, size: int, name: str, pixel_aspect: Fraction
     resized = (size, int(height * size / width)) if width < height else (int(width * size / height), size)
     if resized[0] * resized[1] > MAX_PIXELS:
         raise MediaError(
-            f"{name}: {width} x {height} pixels are too narrow: with {shorter} as {size}, it would be {resized[0]} x {resized[1]}"
+            f"{name}: {width} x {height} pixels are too narrow: with {shorter} as {size}, it would be {resized[0]} x {resized[1]}: crop it"
+            " or leave it out"
         )
     picture = picture.resize(resized, Image.Resampling.BICUBIC)
     left, top = round((resized[0] - size) / 2), round((resized[1] - size) / 2)

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from lwm_trainer.vision.media.errors import MediaError
 from lwm_trainer.vision.media.fit_frame import MAX_PIXELS, fit_frame, upright_rgb
 from lwm_trainer.vision.media.sampling import Sampling, choose
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+SEVERAL_PICTURES = ("MPO",)
+"""JPEG files of phones and stereo cameras with further pictures, such as a preview or the other eye's: the first one is the picture."""
 
 
 def picture_frames(content: bytes, name: str, size: int, sampling: Sampling) -> Iterator[NDArray[np.uint8]]:
@@ -27,7 +29,7 @@ def picture_frames(content: bytes, name: str, size: int, sampling: Sampling) -> 
         width, height = picture.size
         if width * height > MAX_PIXELS:
             raise MediaError(f"{name}: {_too_large(width, height)}")
-        count: int = getattr(picture, "n_frames", 1)
+        count: int = 1 if picture.format in SEVERAL_PICTURES else getattr(picture, "n_frames", 1)
         chosen = choose(_times(picture, count), sampling) if count > 1 else [0]
         for number in chosen:
             picture.seek(number)
@@ -56,6 +58,8 @@ def _decoding(name: str) -> Iterator[None]:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaError(f"{name}: more than {MAX_PIXELS} pixels ({error}): make it smaller") from error
+    except UnidentifiedImageError as error:  # its text is an address in memory
+        raise MediaError(f"{name}: broken or truncated (its header cannot be read): copy it again or leave it out") from error
     except Exception as error:
         raise MediaError(f"{name}: broken or truncated ({type(error).__name__}: {error}): copy it again or leave it out") from error
 

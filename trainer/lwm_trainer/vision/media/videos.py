@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import av
 import numpy as np
+from av.stream import Disposition
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -83,8 +84,11 @@ def _require_length(stream: Any, times: list[int], name: str) -> None:
     length = stream.metadata.get("DURATION")
     if length is None:
         return
-    hours, minutes, seconds = length.split(":")
-    expected = int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+    try:
+        hours, minutes, seconds = length.split(":")
+        expected = int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+    except ValueError as error:
+        raise MediaError(f"{name}: its header says that it is {length!r} long, which is no time: {COPY_AGAIN}") from error
     last_step = times[-1] - times[-2] if len(times) > 1 else 0
     end = (times[-1] + last_step) * stream.time_base
     if end < expected - MISSING_SECONDS:
@@ -111,9 +115,13 @@ def _opened(file: BinaryIO, name: str) -> Iterator[tuple[Any, Any]]:
     file.seek(0)
     try:
         with av.open(file, "r", format=demuxer, metadata_errors="replace") as container:
-            if not container.streams.video:
+            # A song's cover is a video stream, too.
+            streams = [each for each in container.streams.video if not each.disposition & Disposition.attached_pic]
+            if not streams:
                 raise MediaError(f"{name}: has no video stream: leave it out")
-            stream = container.streams.video[0]
+            stream = streams[0]
+            if stream.codec_context is None:
+                raise MediaError(f"{name}: no decoder is here for its video: convert it to H.264, VP9 or AV1")
             width, height = stream.codec_context.width, stream.codec_context.height
             if width * height > MAX_PIXELS:
                 raise MediaError(f"{name}: {width} x {height} pixels, more than {MAX_PIXELS}: make it smaller")

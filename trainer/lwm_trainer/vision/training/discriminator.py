@@ -52,7 +52,7 @@ def init_discriminator(settings: Discriminator, seed: int) -> Params:
 
 def judge(params: Params, pixel_BHWC: Array) -> Array:
     """The judgement of each patch, [B, h, w, 1]: high for what it takes for a real picture."""
-    x: Array = pixel_BHWC
+    x: Any = pixel_BHWC
     last = len(params["convolutions"]) - 1
     for number, convolution in params["convolutions"].items():
         stride = 2 if number < last - 1 else 1
@@ -62,7 +62,8 @@ def judge(params: Params, pixel_BHWC: Array) -> Array:
             x = _norm(params["norms"][number], x)
         if number < last:
             x = jax.nn.leaky_relu(x, SLOPE)
-    return x
+    judgement: Array = x
+    return judgement
 
 
 def _norm(params: Params, x_BHWC: Array) -> Array:
@@ -70,7 +71,8 @@ def _norm(params: Params, x_BHWC: Array) -> Array:
     x = x_BHWC.reshape(batch, height, width, GROUPS, channels // GROUPS)
     x = x - jnp.mean(x, axis=(1, 2, 4), keepdims=True)
     x = x * lax.rsqrt(jnp.mean(jnp.square(x), axis=(1, 2, 4), keepdims=True) + EPSILON)
-    return x.reshape(x_BHWC.shape) * params["scale"] + params["bias"]
+    scaled: Array = x.reshape(x_BHWC.shape) * params["scale"] + params["bias"]
+    return scaled
 
 
 def discriminator_loss(params: Params, true_BHWC: Array, made_BHWC: Array) -> Array:

@@ -1,14 +1,17 @@
 """Pictures and clips of all kinds, and a table of files that cannot be used with what is said of them."""
 
 import io
+import re
 import zlib
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -18,6 +21,7 @@ from lwm_trainer.vision.media.sampling import Sampling
 from support.media_files import SIZE, clip, frame, picture, turned
 
 ALL = Sampling()
+GUIDE = Path(__file__).parents[5] / "docs" / "guides" / "vision.md"
 
 
 def read(content: bytes, sampling: Sampling = ALL) -> NDArray[np.uint8]:
@@ -122,6 +126,14 @@ def test_an_animation_is_a_clip() -> None:
     assert levels(content, Sampling(frames_per_second=5)) == [0, 2, 4]
 
 
+def test_of_a_file_with_further_pictures_the_first_is_taken() -> None:
+    """Phones write a preview or a second view into the JPEG file of a picture."""
+    large, small = Image.new("RGB", (20, 20), (200, 40, 90)), Image.new("RGB", (10, 10))
+    content = picture("MPO", large, save_all=True, append_images=[small])
+    assert content.startswith(b"\xff\xd8\xff")
+    np.testing.assert_allclose(read(content), np.full((1, SIZE, SIZE, 3), (200, 40, 90)), atol=6)
+
+
 def bomb() -> bytes:
     """A PNG of a few hundred bytes whose header says 40,000 x 40,000 pixels."""
     content = picture("PNG")
@@ -143,6 +155,11 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "mp4 without its index": (lambda: clip()[:600], "x: broken or truncated"),
     "mp4 cut in its data": (lambda: clip(index_first=True)[:-150], "x: (is cut off or damaged|has . of the 10 frames)"),
     "mkv cut": (lambda: clip("mkv", times=tuple(range(12)), options={"g": "1"})[:-900], "x: (ends at|is cut off|broken or truncated)"),
+    "no decoder": (lambda: clip().replace(b"avc1", b"zzz1"), "x: no decoder is here for its video: convert it to H.264, VP9 or AV1"),
+    "length": (
+        lambda: clip("mkv").replace(b"00:00:01.0", b"00:00:x1.0"),
+        "x: its header says that it is '.*' long, which is no time: copy it again",
+    ),
     "another container": (lambda: b"\x00\x00\x00\x08wide" + bytes(64), "x: broken or truncated"),
 }
 
@@ -154,13 +171,50 @@ def test_files_that_cannot_be_used_are_named(name: str) -> None:
         read(make())
 
 
-def test_sound_alone_is_no_clip() -> None:
+def test_the_guide_shows_what_is_said_of_each() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| `([^`|]+)` \|$", GUIDE.read_text().split("### Files that cannot be used")[1], re.MULTILINE)
+    assert {name for name, _ in rows} == BAD.keys()
+    for name, shown in rows:
+        with pytest.raises(MediaError) as raised:
+            read(BAD[name][0]())
+        assert re.fullmatch(re.escape(f"x: {shown}").replace("…", ".*"), str(raised.value)), f"{name}: {raised.value}"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "mp4", "mkv", "webm"])
+def test_damage_never_raises_anything_else(kind: str) -> None:
+    """Another exception would end the whole preparation, whatever onBadRecord says."""
+    images = [Image.fromarray(frame(number)) for number in range(3)]
+    options = {"save_all": True, "append_images": images[1:]} if kind == "GIF" else {}
+    codec = "libvpx-vp9" if kind == "webm" else "libx264"
+    whole = picture(kind, images[0], **options) if kind.isupper() else clip(kind, codec, times=(0, 1, 2))
+    random, refused = np.random.default_rng(0), 0
+    for number in range(60):
+        content = bytearray(whole[: random.integers(len(whole))] if number % 4 == 0 else whole)
+        for place in random.integers(len(content), size=number % 5) if content else ():
+            content[place] = random.integers(256)
+        try:
+            read(bytes(content))
+        except MediaError:
+            refused += 1
+    assert 10 < refused < 60
+
+
+@pytest.mark.parametrize("has_cover", [False, True])
+def test_sound_alone_is_no_clip(has_cover: bool) -> None:
     content = io.BytesIO()
     with av.open(content, "w", format="mp4") as container:
+        if has_cover:
+            cover: Any = container.add_stream("mjpeg")
+            cover.width = cover.height = SIZE
+            cover.pix_fmt, cover.disposition = "yuvj420p", Disposition.attached_pic
+            packet = av.Packet(picture("JPEG", Image.new("RGB", (SIZE, SIZE))))
+            packet.stream, packet.pts, packet.dts = cover, 0, 0
         stream = container.add_stream("aac", rate=48_000, layout="mono")
         silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
         silence.rate = 48_000
         container.mux(stream.encode(silence))
         container.mux(stream.encode())
+        if has_cover:
+            container.mux(packet)
     with pytest.raises(MediaError, match="x: has no video stream"):
         read(content.getvalue())
