@@ -1,7 +1,7 @@
 """`python -m benchmarks.needle_grid CHECKPOINT --haystack TEXTS`: what a grid of needles costs where questions share their prefix.
 
-Operations are counted for LWM's 7B and its grid of 20 lengths by 20 depths up to a million tokens. Seconds are measured with the checkpoint on
-a smaller grid, each way once to compile and once more.
+Operations are counted for LWM's 7B and its grid of 20 lengths by 20 depths up to a million tokens. Seconds are measured with the
+checkpoint on a smaller grid, each way once to compile and once more.
 """
 
 import argparse
@@ -63,9 +63,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     lengths = tuple(map(int, options.lengths.split(",")))
     alone, shared = (grid_flops(LWM_7B, GRID, DEPTHS, shared=shared) for shared in (False, True))
-    print(
-        f"LWM 7B, {len(GRID)} lengths to {GRID[-1]:,} x {DEPTHS} depths: {alone:.2e} FLOPs alone, {shared:.2e} shared, {alone / shared:.1f} : 1"
-    )
+    grid = f"{len(GRID)} lengths to {GRID[-1]:,} x {DEPTHS} depths"
+    print(f"LWM 7B, {grid}: {alone:.2e} FLOPs alone, {shared:.2e} shared, {alone / shared:.1f} : 1")
     source = find_checkpoint(options.checkpoint, None)
     tokenizer = source.tokenizer if options.tokenizer is None else absolute_uri(options.tokenizer)
     generator = load_generator(source.weights, LoadOptions(tokenizer=tokenizer, reserve=False))
