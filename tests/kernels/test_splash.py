@@ -13,6 +13,7 @@ from jax import Array
 from jax.experimental.pallas import tpu as pltpu
 from numpy.typing import NDArray
 
+from lwm_trainer.fit.estimate.step_time import BLOCK
 from lwm_trainer.ring.kernels import softmax, splash
 from lwm_trainer.ring.kernels.blockwise import Blockwise
 from lwm_trainer.ring.kernels.protocol import AttentionBackend, QueryResiduals, Shard
@@ -115,6 +116,11 @@ def test_blocks_that_no_query_sees_take_no_step() -> None:
             )
             assert len(steps) == backward
     assert not any(np.asarray(x).any() for x in grads)
+
+
+def test_blocks_of_both_passes_are_those_of_the_estimate_of_a_step() -> None:
+    config = Splash()._config(jnp.zeros((1, 1, 1, 8192, 128), jnp.bfloat16), 1, 8192)
+    assert {config.block_q, config.block_kv, config.block_q_dkv, config.block_kv_dkv} == {BLOCK}
 
 
 def test_the_first_and_last_key_of_the_longest_call_are_told_apart() -> None:

@@ -23,9 +23,8 @@ BLOCK_COST = 840
 of the softmax, accumulators) grow with the sides of the block. The two constants are fitted to two published steps on v5p with known blocks
 of 512 and 2048 tokens; `published` has the errors of all others. For heads of 128 channels, and the same for every family."""
 
-BLOCK = 768
-"""Tokens of a block of the trainer's TPU kernels, 1024 x 1024 forward and 512 x 1024 backward (`ring.kernels.splash`): the harmonic mean of
-their sides, weighted by their matrix products."""
+BLOCK = 1024
+"""Tokens of a side of a block of the trainer's TPU kernels, forward and backward (`ring.kernels.splash`)."""
 
 ICI_SHARE = 0.9
 """Share of a link's rate that collectives reach: the published all-reduce rate of v4 is 4.5e10 of 5e10 bytes/s per link (see

@@ -133,7 +133,7 @@ class Splash(NamedTuple):
             block_q=q_block,
             block_kv=k_block,
             block_kv_compute=_block(k_block, self.largest_compute),
-            block_q_dkv=_block(q.shape[-2], self.largest_block // wide // 2),
+            block_q_dkv=q_block,
             block_kv_dkv=k_block_backward,
             block_kv_dkv_compute=_block(k_block_backward, self.largest_compute),
             dq_reduction_steps=3,  # the mode that has a run-time grid
