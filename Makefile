@@ -72,7 +72,7 @@ check-monitoring: setup ## Judge the chart's alerts by promtool and the dashboar
 check-packaging: setup ## Install the wheel into clean environments, one environment per extra, and start each command (PACKAGING='--python 3.12 3.13')
 	@$(RUN) python -m tools.check_packaging $(PACKAGING)
 
-release-check: setup ## Whether this checkout can be released: versions, CRD, chart, licences, site, wheel (RELEASE='--without packaging')
+release-check: setup ## Whether this checkout can be released: versions, CRD, chart, alerts, licences, site, wheel (RELEASE='--without packaging')
 	@$(UV) sync --frozen --extra operator --extra trainer --group site --quiet --inexact
 	@$(RUN) python -m tools.release $(RELEASE)
 

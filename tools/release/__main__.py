@@ -84,6 +84,14 @@ def chart() -> Result:
     return True, f"{package.relative_to(ROOT)}, sha256:{hashlib.sha256(package.read_bytes()).hexdigest()}"
 
 
+def monitoring() -> Result:
+    """The chart's alerts fire when they should, and a Prometheus answers its dashboard."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "tests/monitoring"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    last = (done.stdout.strip() or done.stderr.strip()).splitlines()[-1:]
+    return done.returncode == 0, f"tests/monitoring: {''.join(last)}"
+
+
 def sbom() -> Result:
     """Each image has a bill of materials."""
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
@@ -112,7 +120,8 @@ def packaging() -> Result:
 
 
 CHECKS: Mapping[str, Callable[[], Result]] = {
-    check.__name__: check for check in (version, changelog, generated, compatibility, chart, sbom, licences, documentation, packaging)
+    check.__name__: check
+    for check in (version, changelog, generated, compatibility, chart, monitoring, sbom, licences, documentation, packaging)
 }
 
 
