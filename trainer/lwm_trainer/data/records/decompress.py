@@ -5,6 +5,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from lwm_trainer.data.errors import DataCorruptError
 from lwm_trainer.data.records.unreadable_file import unreadable_file
 
 _BLOCK = 2**20
@@ -12,6 +13,9 @@ _BLOCK = 2**20
 
 def decompress(uri: str, file: BinaryIO, compression: str) -> Iterator[bytes]:
     """Yield the content of a `gzip` or `zstd` file in blocks of at most 1 MiB. Raises DataCorruptError."""
+    if not file.read(1):
+        raise DataCorruptError(f"{uri}: is empty, and even of nothing a {compression} file has bytes: compress or copy it again")
+    file.seek(0)
     try:
         stream = pa.CompressedInputStream(file, compression)
         while block := stream.read(_BLOCK):

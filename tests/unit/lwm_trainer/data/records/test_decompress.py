@@ -36,6 +36,15 @@ def test_a_damaged_file_is_named(compression: str, damage: str) -> None:
         list(decompress("gs://b/a", io.BytesIO(packed), compression))
 
 
+@pytest.mark.parametrize("compression", PACK)
+def test_a_file_of_no_bytes_is_a_failed_copy_and_one_that_holds_nothing_is_read(compression: str) -> None:
+    assert list(decompress("a", io.BytesIO(PACK[compression](b"")), compression)) == []
+    with pytest.raises(
+        DataCorruptError, match=f"^gs://b/a: is empty, and even of nothing a {compression} file has bytes: compress or copy it again"
+    ):
+        list(decompress("gs://b/a", io.BytesIO(), compression))
+
+
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([b"", b"a", b"bb\n", b"\n", b"\n\nc"])), st.data())
 def test_lines_are_those_of_the_whole_from_any_line_on(blocks: list[bytes], data: st.DataObject) -> None:

@@ -256,6 +256,7 @@ def zstd(content: bytes) -> bytes:
             gzip.compress(b"{}", mtime=0)[:-4],
             "not a complete gzip file (Truncated compressed stream): compress or copy it again",
         ),
+        ("a.txt.zst", b"", "is empty, and even of nothing a zstd file has bytes: compress or copy it again"),
         ("a.parquet", LFS_POINTER, "not a complete parquet file: it is a pointer of Git LFS"),
         ("a.arrow", gzip.compress(b"ARROW", mtime=0), "datasets writes them: it is a gzip archive: unpack it"),
     ],
