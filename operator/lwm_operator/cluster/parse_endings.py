@@ -23,6 +23,8 @@ DISRUPTIONS = {
 START_FAILURES = ("StartError", "ContainerCannotRun", "RunContainerError", "CreateContainerError")
 """What kubelets and container runtimes call a container that never ran: containerd, CRI-O, Docker."""
 _IMAGE_AT_FAULT = re.compile(r'exec: "|exec format error|executable file|exec /|chdir to cwd|unable to find user|no users found')
+_LIMIT_AT_FAULT = "init was OOM-killed"
+"""runc's words where the container's memory limit does not even hold its first process."""
 _NODE_AT_FAULT = re.compile(r"hook|nvidia|unable to retrieve OCI runtime error")
 
 UNKNOWN_CODE = 255
@@ -122,6 +124,8 @@ def _container_reason(terminated: Object) -> str:
     reason, message = str(terminated.get("reason") or ""), str(terminated.get("message") or "")
     if terminated.get("exitCode") == UNKNOWN_CODE and reason == "Unknown":
         return KubernetesReason.NODE_REBOOTED
+    if reason in START_FAILURES and _LIMIT_AT_FAULT in message:
+        return KubernetesReason.OUT_OF_MEMORY
     if reason in START_FAILURES:
         is_image_at_fault = _IMAGE_AT_FAULT.search(message) and not _NODE_AT_FAULT.search(message)
         return "Error" if is_image_at_fault else KubernetesReason.START_ERROR

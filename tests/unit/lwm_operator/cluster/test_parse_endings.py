@@ -58,6 +58,7 @@ RUNC = "failed to create containerd task: failed to create shim task: OCI runtim
         (trainer(137, "ContainerStatusUnknown", "The container could not be located"), "Infra", "ContainerStatusUnknown", True),
         (trainer(128, "StartError", f"{RUNC}error running hook #0: nvidia-container-cli: driver not loaded"), "Infra", "StartError", True),
         (trainer(128, "StartError", 'exec: "nvidia-container-runtime": executable file not found'), "Infra", "StartError", True),
+        (trainer(128, "StartError", f"{RUNC}container init was OOM-killed (memory limit too low?)"), "App", "OOMKilled", False),
         (trainer(127, "ContainerCannotRun", "context deadline exceeded"), "Infra", "StartError", True),
         (trainer(128, "StartError", f'{RUNC}unable to start container process: exec: "python": not found'), "App", "ExitCode128", False),
         (trainer(255, "Error", "exec /opt/venv/bin/python: exec format error"), "App", "ExitCode255", False),
