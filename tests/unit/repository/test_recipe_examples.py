@@ -12,10 +12,12 @@ from lwm_cli.training import load, stages
 from lwm_operator.api.training import Training, parse_training
 from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.job import jobs
+from lwm_operator.manifests.preparation import PreparationSpec, preparation_job, prepare_config
 from lwm_operator.plan.validation.validate import validate
 from lwm_trainer.config import RunConfig, Start, Vision
 from lwm_trainer.fit.recipe import MEMORY, MESHES, SLICES
 from lwm_trainer.fit.synthetic_runs import LLAMA_2_7B, MIXED
+from lwm_trainer.vision.vqgan_config import VqganConfig
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 STARTS = {"lwm-text-1m": "llama-2-7b", "lwm-text-chat-1m": "lwm-text-1m", "lwm-1m": "lwm-text-1m", "lwm-chat-1m": "lwm-1m"}
@@ -144,6 +146,21 @@ def test_it_starts_from_the_model_before_and_prepares_its_data(name: str) -> Non
     assert spec.model.without_init_from.model_dump(exclude={"norm_epsilon"}) == expected.model_dump(exclude={"norm_epsilon"})
     assert all(dataset.preparation is not None for dataset in spec.datasets), "hundreds of hosts do not encode everything by themselves"
     assert all(dataset.documents.overlong != "split" for dataset in spec.datasets if dataset.kind != "text")
+
+
+def test_the_pictures_of_the_vision_ladder_are_encoded_by_lwms_tokenizer_on_accelerators() -> None:
+    whole, tokenizer = training("lwm-1m"), VqganConfig()
+    encoded = [(number, each) for number, each in enumerate(whole.spec.datasets, start=1) if each.media is not None]
+    assert [each.name for _, each in encoded] == ["images", "videos"]
+    for number, dataset in encoded:
+        frames = dataset.frames
+        assert (frames.tokens_per_frame, frames.codebook_size) == (tokenizer.codes_per_frame, tokenizer.codebook_size)
+        preparation = PreparationSpec(training=whole, number=number, run=0, image="lwm-trainer:1", template="t")
+        host = prepare_config(preparation).host
+        assert host is not None
+        assert (host.hosts, host.platform) == (1, "tpu")
+        pod = preparation_job(preparation)["spec"]["template"]["spec"]
+        assert pod["containers"][0]["resources"]["limits"] == {"google.com/tpu": host.devices_per_host}
 
 
 @pytest.mark.parametrize("name", STARTS)
