@@ -62,7 +62,7 @@ def _engine() -> Engine:
 
 
 def _generator(context: int, draft_tokens: int = 0) -> Generator:
-    vocabulary = make_vocabulary(MODEL, _Letters(), FRAMES)  # type: ignore[arg-type]
+    vocabulary = make_vocabulary(MODEL, letters(), FRAMES)
     return Generator(_engine(), vocabulary, context, draft_tokens=draft_tokens)
 
 
@@ -74,6 +74,11 @@ class _Letters:
 
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(chr(0x4E00 + token) for token in ids)
+
+
+def letters() -> Any:
+    """A tokenizer whose tokens are letters."""
+    return _Letters()
 
 
 def _prompt(tokens: int, seed: int = 0) -> TokenRow:
@@ -106,7 +111,7 @@ def decode(sizes: Sizes) -> list[Measurement]:
     context = sizes.prompt + sizes.answer
     request = Request(_prompt(sizes.prompt), Settings(max_tokens=sizes.answer, may_show=False))
     batch = [request._replace(settings=replace(request.settings, seed=seed)) for seed in range(BATCH)]
-    calls = {"one": partial(_answer, _generator(context), [request]), "batch": partial(_answer, _generator(context), batch)}
+    calls = {"one": partial(answer, _generator(context), [request]), "batch": partial(answer, _generator(context), batch)}
     rounds, _ = _contest(calls, sizes)  # after the first call the rows hold the prompt, and only steps are left
     name = f"decode after {sizes.prompt} tokens"
     single = _row(f"{name}, 1 row", sizes.answer, rounds, "one", None, "")
@@ -131,7 +136,7 @@ def drafts(sizes: Sizes) -> list[Measurement]:
     plain, guessing = (_generator(sizes.prompt + max(sizes.answer, tokens), count) for count in (0, DRAFT_TOKENS))
     rows = []
     for name, request in cases.items():
-        calls = {"guesses": partial(_answer, guessing, [request]), "plain": partial(_answer, plain, [request])}
+        calls = {"guesses": partial(answer, guessing, [request]), "plain": partial(answer, plain, [request])}
         rounds, first = _contest(calls, sizes)
         steps = sum(1 for _ in guessing.generate([request]))
         same = first["guesses"] == first["plain"]
@@ -147,7 +152,7 @@ def guidance(sizes: Sizes) -> list[Measurement]:
     settings = Settings(max_tokens=tokens, min_frames=sizes.frames, max_frames=sizes.frames, only_vision=True)
     guided, plain = Request(prompt, replace(settings, guidance=3.0)), Request(prompt, settings)
     context = sizes.prompt + tokens
-    calls = {"guided": partial(_answer, _generator(context), [guided]), "plain": partial(_answer, _generator(context), [plain])}
+    calls = {"guided": partial(answer, _generator(context), [guided]), "plain": partial(answer, _generator(context), [plain])}
     rounds, _ = _contest(calls, sizes)
     return [_row(f"{sizes.frames} frames with guidance vs without", tokens, rounds, "guided", "plain", "a pair in one batch")]
 
@@ -161,13 +166,13 @@ def questions(sizes: Sizes) -> list[Measurement]:
 
     def together() -> list[int]:
         shared.forget()
-        return _answer(shared, requests)
+        return answer(shared, requests)
 
     def one_by_one() -> list[int]:
         answers = []
         for request in requests:
             alone.forget()
-            answers += _answer(alone, [request])
+            answers += answer(alone, [request])
         return answers
 
     rounds, _ = _contest({"together": together, "alone": one_by_one}, sizes)
@@ -182,7 +187,8 @@ def _contest(calls: Mapping[str, Callable[[], Any]], sizes: Sizes) -> tuple[list
     return timing.rounds(calls, sizes.budget)
 
 
-def _answer(generator: Generator, requests: Sequence[Request]) -> list[int]:
+def answer(generator: Generator, requests: Sequence[Request]) -> list[int]:
+    """The tokens of the answers, step by step."""
     return [piece.token for pieces in generator.generate(requests) for piece in pieces]
 
 
