@@ -17,6 +17,8 @@ folder evals of TARGET, and in those named by --evals, are part of it."""
 @click.command("report", help=HELP, short_help="One HTML file about a training or a checkpoint.")
 @click.argument("target")
 @click.option("--evals", multiple=True, type=click.Path(path_type=Path), help="A folder with results of lwm eval. May be given again.")
+@click.option("--samples", metavar="TEXTS", help="A file or folder of texts: the page shows how the model goes on with the first three.")
+@click.option("--tokenizer", metavar="FILE", help="For --samples: the tokenizer.json, where it does not lie with TARGET.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("report.html"), show_default=True, help="The file.")
 @click.option("--namespace", "-n", help="Namespace of the training in the cluster.")
 @click.option("--context", help="Context of the kubeconfig.")

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lwm_cli.local.folder import TRAINING
 from lwm_cli.places import cluster_words, parse_body, place_of
+from lwm_cli.report.samples import text_samples
 from lwm_cli.report.training_report import training_report
 from lwm_operator.api.training import Training
 from lwm_trainer.checkpoint.manifest import Manifest, read_model_manifest
@@ -24,13 +26,23 @@ EVALS = "evals"
 """Folder of a training in local mode, or in or beside that of a checkpoint, whose results are part of its report."""
 
 
-def write_report(target: str, evals: tuple[Path, ...], out: Path, namespace: str | None, context: str | None) -> int:
-    """Write the report of TARGET. Returns the exit code. Raises PlaceError."""
+def write_report(
+    target: str,
+    evals: tuple[Path, ...],
+    samples: str | None,
+    tokenizer: str | None,
+    out: Path,
+    namespace: str | None,
+    context: str | None,
+) -> int:
+    """Write the report of TARGET. Returns the exit code. Raises PlaceError, and for samples what `text_samples` raises."""
     words = cluster_words(namespace, context)
     try:
         places = [Path(target), *([Path(target).parent] if Path(target).name.isdigit() else [])]
         evaluations = read_evaluations([*(each / EVALS for each in places if (each / EVALS).is_dir()), *evals])
         report = report_of_checkpoint(target, evaluations) if is_checkpoint(target) else report_of_training(target, words, evaluations)
+        if samples is not None:
+            report = replace(report, samples=text_samples(target, tokenizer, samples))
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(render(report), encoding="utf-8")
     except ResultsError as error:

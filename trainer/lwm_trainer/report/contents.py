@@ -131,6 +131,16 @@ class Evaluation:
     settings: tuple[tuple[str, str], ...] = ()
 
 
+class Sample(NamedTuple):
+    """How a model goes on with the beginning of a text."""
+
+    prompt: str
+    answer: str
+    """The most probable tokens."""
+    true: str
+    """As many tokens of the text itself."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """The whole page. What is empty is left out, and `notes` say why."""
@@ -147,6 +157,7 @@ class Report:
     """Where the time went, most first."""
     events: tuple[EventRow, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
+    samples: tuple[Sample, ...] = ()
     provenance: tuple[tuple[str, str], ...] = ()
     commands: tuple[tuple[str, str], ...] = ()
     """What a command is for, and the command."""

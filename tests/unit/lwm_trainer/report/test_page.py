@@ -2,7 +2,7 @@
 
 import re
 
-from lwm_trainer.report.contents import Report, Verdict
+from lwm_trainer.report.contents import Report, Sample, Verdict
 from lwm_trainer.report.curves import loss_curve
 from lwm_trainer.report.page import render
 
@@ -29,3 +29,9 @@ def test_there_are_colors_for_light_dark_and_print() -> None:
     assert "@media print" in page
     for absent in ("<h2>Stages", "<h2>Loss", "<h2>Evaluations", "<h2>Attempts", "<svg"):
         assert absent not in page
+
+
+def test_samples_stand_beside_the_texts_own_words() -> None:
+    sample = Sample("In the <beginning>", " was the word", " God created")
+    page = render(Report(title="a", made="today", verdict=Verdict("Running", "good", "step 3"), samples=(sample,)))
+    assert re.search(r"begins</td><td class=\"code\">In the &lt;beginning&gt;.*model.*was the word.*text.*God created", page, re.DOTALL)
