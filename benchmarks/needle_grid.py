@@ -34,13 +34,13 @@ def prefill_flops(model: Model, tokens: int, before: int = 0) -> int:
 
 
 def grid_flops(model: Model, lengths: Sequence[int], depths: int, *, shared: bool) -> int:
-    """Of a question for each length and depth: each with a prefill of its own, or one prefill for all depths of a length."""
+    """FLOPs of a question for each length and depth: each with a prefill of its own, or one prefill for all depths of a length."""
     each = [(prefill_flops(model, length), prefill_flops(model, QUESTION_TOKENS, length)) for length in lengths]
     return sum(prefill + depths * question if shared else depths * (prefill + question) for prefill, question in each)
 
 
 def seconds(generator: Generator, haystack: str, lengths: tuple[int, ...], depths: int, *, single: bool) -> float:
-    """Of the grid on this machine, after its programs are compiled."""
+    """The grid on this machine, after its programs are compiled."""
     settings = NeedleSettings(lengths=lengths, depths=even_depths(depths), single=single, haystack=haystack)
     suite = NeedleSuite(settings, open_texts(haystack, "text"), tokenizer_of(generator.vocabulary))
     questions = [suite.question(key) for key in suite.question_keys()]
