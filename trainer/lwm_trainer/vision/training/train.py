@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 
 import jax
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
+from lwm_trainer.config import Mesh
 from lwm_trainer.data.errors import DataError
+from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.storage.absolute import absolute_uri
 from lwm_trainer.storage.folder import Folder, folder
 from lwm_trainer.vision.training.crops import SOURCE_SCALE, crop_batch, load_pictures
@@ -40,7 +43,9 @@ class _Window:
 
 
 def train(recipe: TrainingRecipe, media: Sequence[str], out: str, save_interval_steps: int) -> str:
-    """Train, or continue, in the folder `out`; returns the fingerprint of the tokenizer's file there, which each checkpoint replaces.
+    """Train, or continue, in the folder `out`, on all devices of this host, each with an equal part of the crops.
+
+    Returns the fingerprint of the tokenizer's file there, which each checkpoint replaces.
 
     Raises DataError for pictures or a recipe that cannot be used, or a loss that is not finite, and the errors of storage.
     """
@@ -49,13 +54,19 @@ def train(recipe: TrainingRecipe, media: Sequence[str], out: str, save_interval_
     state = init_state(recipe)
     trunk = TrunkFile([], "") if recipe.perceptual is None else read_trunk(absolute_uri(recipe.perceptual.weights))
     restored = restore_state(files, recipe, state, trunk.digest)
-    state = state if restored is None else restored
+    mesh = make_mesh(Mesh(dp=len(jax.devices())))
+    if recipe.batch % mesh.size:
+        raise DataError(f"batch: {recipe.batch} crops do not divide among {mesh.size} devices: set a multiple of it in the recipe")
+    everywhere, by_rows = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("dp"))
+    state = jax.device_put(state if restored is None else restored, everywhere)
+    features = jax.device_put(trunk.trunk, everywhere)
     pictures = load_pictures(media, SOURCE_SCALE * size)
     print(f"{len(pictures)} pictures, from step {int(state['step'])} to {recipe.steps}", flush=True)
     window, begun = _Window(), time.monotonic()
     for number in range(int(state["step"]), recipe.steps):
         adversarial = recipe.discriminator is not None and number >= recipe.discriminator.start_step
-        state, metrics = STEP(recipe, adversarial, state, crop_batch(pictures, size, recipe.batch, recipe.seed, number), trunk.trunk)
+        crops = jax.device_put(crop_batch(pictures, size, recipe.batch, recipe.seed, number), by_rows)
+        state, metrics = STEP(recipe, adversarial, state, crops, features)
         for name in window.others.keys() & metrics.keys():
             window.others[name].append(float(metrics[name]))
         window.losses.append(float(metrics["loss"]))

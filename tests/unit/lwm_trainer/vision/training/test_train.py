@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -31,6 +32,27 @@ def pictures(tmp_path: Path) -> list[str]:
         pixels = (slope[:, None, None] * np.array(channels) * (0.5 + 0.5 * (slope[None, :, None] > 128))).astype(np.uint8)
         (tmp_path / "media" / f"{name}.png").write_bytes(picture("PNG", Image.fromarray(pixels)))
     return [f"{tmp_path}/media"]
+
+
+DEVICES = jax.devices()
+
+
+@pytest.fixture(autouse=True)
+def one_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jax, "devices", lambda: DEVICES[:1])
+
+
+def test_two_devices_learn_what_one_does(pictures: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = TrainingRecipe(tokenizer=TINY.model_copy(update={"multipliers": (1,)}), steps=3, batch=4)
+    train(recipe, pictures, f"{tmp_path}/one", 3)
+    monkeypatch.setattr(jax, "devices", lambda: DEVICES[:2])
+    train(recipe, pictures, f"{tmp_path}/two", 3)
+    one, two = (load_file(tmp_path / folder / "checkpoint.safetensors") for folder in ("one", "two"))
+    for name, value in one.items():
+        np.testing.assert_allclose(two[name], value, atol=1e-5, err_msg=name)
+    monkeypatch.setattr(jax, "devices", lambda: DEVICES[:3])
+    with pytest.raises(DataError, match="batch: 4 crops do not divide among 3 devices: set a multiple of it in the recipe"):
+        train(recipe, pictures, f"{tmp_path}/three", 3)
 
 
 class KilledError(Exception):
@@ -86,10 +108,10 @@ def test_a_killed_training_continues_bit_for_bit(
     assert losses[-1] < 0.8 * losses[0]
     assert read_tokenizer(f"{tmp_path}/whole/{TOKENIZER}").fingerprint == fingerprint
 
-    killed_at(17, monkeypatch)
-    with pytest.raises(KilledError):
-        train(RECIPE, pictures, f"{tmp_path}/parts", 10)
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        killed_at(17, patched)
+        with pytest.raises(KilledError):
+            train(RECIPE, pictures, f"{tmp_path}/parts", 10)
     assert read_tokenizer(f"{tmp_path}/parts/{TOKENIZER}").source == "trained for 10 of 40 steps"
     assert train(RECIPE, pictures, f"{tmp_path}/parts", 10) == fingerprint
     assert "from step 10 to 40" in capsys.readouterr().out
