@@ -72,7 +72,7 @@ class TimeShare(NamedTuple):
     name: str
     took: str
     percent: float
-    """Of the time since the first attempt, 0 to 100."""
+    """Share of the time since the first attempt, 0 to 100."""
 
 
 class EventRow(NamedTuple):
