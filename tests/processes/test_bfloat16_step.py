@@ -1,6 +1,7 @@
 """A whole step in bfloat16 on eight devices is as far from float32 as on one, and both differ by the rounding of their parts."""
 
-from benchmarks.precision.step_errors import ALONE, TOGETHER, distance, one_step
+from benchmarks.precision.step_errors import ALONE, TOGETHER, Case, distance, one_step
+from lwm_trainer.config import Mesh
 
 ROUNDING = 2.0**-8
 """Largest relative error of one rounding to bfloat16."""
@@ -14,3 +15,8 @@ def test_the_error_of_a_step_does_not_depend_on_the_mesh() -> None:
     assert ROUNDING < error < 0.05, "gradients in bfloat16 are not those in float32"
     assert distance(together, alone, exact) < ROUNDING
     assert abs(distance(together, exact, exact) / error - 1) < SAME
+
+
+def test_a_mesh_of_tp_alone_computes_the_step_of_one_device() -> None:
+    exact = one_step(ALONE, "float32")
+    assert distance(one_step(Case(Mesh(tp=2)), "float32"), exact, exact) < 1e-5

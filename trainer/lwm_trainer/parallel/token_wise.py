@@ -35,9 +35,14 @@ def by_device(mesh: jax.sharding.Mesh, axes: Axes, tile: int | None) -> TokenWis
     shards = mesh.shape[axes.ring] * mesh.shape[axes.ulysses]
     tokens = P(axes.rows, axes.tokens)
     platform: str = mesh.devices.flat[0].platform
+    # Nothing is gathered then, and XLA's partitioner refuses sums over manual axes that all have one device.
+    only_heads = mesh.shape[axes.heads] > 1 and all(mesh.shape[axis] == 1 for axis in by_data)
 
     def apply(function: Function, parameters: Parameters, x_BTD: Array, *, in_tiles: bool = False) -> Any:
         values = {name: parameter[...] for name, parameter in parameters.items()}
+        if only_heads:
+            whole = {name: value.astype(x_BTD.dtype) for name, value in values.items()}
+            return _in_tiles(function, whole, x_BTD, tile) if tile is not None and in_tiles else function(whole, x_BTD)
         partitions = {name: _among(by_data, spec(parameter.get_metadata(AXES))) for name, parameter in parameters.items()}
 
         @partial(jax.shard_map, mesh=mesh, axis_names=set(by_data), in_specs=(partitions, tokens), out_specs=tokens)
