@@ -1,7 +1,7 @@
 """`make bench-vision`: frames per second of encoding and decoding on one core, beside a plain matrix product, and memory over a long clip.
 
-The sizes are LWM's tokenizer, with random weights, and the example's small one. No peer runs: diffusers needs torch, which is not among the
-packages of this environment. Prints a table and writes build/benchmarks/vision.json.
+The sizes are LWM's tokenizer, with random weights, and the example's small one. The peer, diffusers, needs torch and runs in an
+environment of its own: vision_peer.py. Prints a table and writes build/benchmarks/vision.json.
 """
 
 import multiprocessing
