@@ -20,9 +20,9 @@ Params = dict[str, Any]
 
 KERNEL = 4
 SLOPE = 0.2
-"""Of the rectifiers below 0."""
+"""Slope of the rectifiers below 0."""
 DEVIATION = 0.02
-"""Of the kernels at first."""
+"""Standard deviation of the kernels at first."""
 GROUPS = 4
 EPSILON = 1e-6
 MAX_WIDENING = 8

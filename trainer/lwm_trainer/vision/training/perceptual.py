@@ -25,7 +25,7 @@ BLOCKS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
 UNUSED = "classifier."
 """How the names of the layers after the convolutions begin, which are left out."""
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of red, green and blue from 0 to 1: what torchvision's weights were trained with."""
+"""Mean and deviation of red, green and blue from 0 to 1: what torchvision's weights were trained with."""
 _SHORTEST = 1e-10
 
 Trunk = list[list[dict[str, Array]]]
