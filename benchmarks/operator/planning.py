@@ -10,7 +10,9 @@ from typing import Any
 from benchmarks.operator.measurements import OperatorMeasurement
 from devcluster.run import say
 from devcluster.trainings import manifest, stage_manifest
-from lwm_operator.api.status import Attempt, AttemptState, FailureClass, FinalCheckpoint, Phase, RootCause, StageState, StageStatus, Status
+from lwm_operator.api.attempt_status import Attempt, AttemptState, FailureClass, RootCause
+from lwm_operator.api.stage_status import FinalCheckpoint, StageState, StageStatus
+from lwm_operator.api.status import Phase, Status
 from lwm_operator.api.training import Training, parse_training
 from lwm_operator.plan.actions import Plan
 from lwm_operator.plan.observed import JobView, Observed, PodState, PodView

@@ -8,7 +8,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lwm_operator.api.status import Phase, StageStatus
+from lwm_operator.api.stage_status import StageStatus
+from lwm_operator.api.status import Phase
 from lwm_operator.api.training import Training
 
 LINE_SECONDS = 15.0

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from lwm_cli.errors import CommandError
 from lwm_cli.status_table import STYLES
-from lwm_operator.api.status import AttemptState, StageStatus
+from lwm_operator.api.attempt_status import AttemptState
+from lwm_operator.api.stage_status import StageStatus
 from lwm_operator.api.training import Training
 from lwm_operator.plan.formatting import duration
 from lwm_trainer.config import TimeSpent

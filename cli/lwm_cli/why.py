@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from rich.table import Table
 from rich.text import Text
 
-from lwm_operator.api.status import Attempt, StageStatus
+from lwm_operator.api.attempt_status import Attempt
+from lwm_operator.api.stage_status import StageStatus
 from lwm_operator.api.training import Training
 from lwm_operator.plan.reasons import find_reason
 

@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from lwm_operator.api import names
-from lwm_operator.api.status import DatasetState, Phase
+from lwm_operator.api.dataset_status import DatasetState
+from lwm_operator.api.status import Phase
 from lwm_operator.api.training import Training
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import Body, Client, Patch

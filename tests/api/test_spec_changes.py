@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from lwm_operator.api import names
-from lwm_operator.api.status import StageState, StageStatus, Status
+from lwm_operator.api.stage_status import StageState, StageStatus
+from lwm_operator.api.status import Status
 from lwm_operator.cluster.client import Client
 from lwm_operator.cluster.status import write_status
 from simulation.builders import spec, stage

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from lwm_cli.local.folder import TrainingFolder
-from lwm_operator.api.status import AttemptState
+from lwm_operator.api.attempt_status import AttemptState
 from processes.gang import Gang
 from processes.local_command import RUN, lwm_train, prepare, undisturbed
 

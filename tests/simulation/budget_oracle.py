@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from lwm_operator.api.attempt_status import Attempt, FailureClass, RootCause
 from lwm_operator.api.failure_policy import FailurePolicy
-from lwm_operator.api.status import Attempt, FailureClass, RootCause, StageStatus
+from lwm_operator.api.stage_status import StageStatus
 
 BUDGETS = {FailureClass.APP: "app", FailureClass.INFRA: "infra", FailureClass.HANG: "hang", FailureClass.DISRUPTION: "disruption"}
 

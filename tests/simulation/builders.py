@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause, StageState, StageStatus, Status
+from lwm_operator.api.attempt_status import Attempt, AttemptState, FailureClass, RootCause
+from lwm_operator.api.stage_status import StageState, StageStatus
+from lwm_operator.api.status import Status
 from lwm_operator.api.training import Training, parse_training
 from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.observed import JobView, Observed, PodState, PodView

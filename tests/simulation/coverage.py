@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import get_args
 
-from lwm_operator.api.status import AttemptState, FailureClass, Phase, StageState
+from lwm_operator.api.attempt_status import AttemptState, FailureClass
+from lwm_operator.api.stage_status import StageState
+from lwm_operator.api.status import Phase
 from lwm_operator.plan.actions import Action
 from lwm_operator.plan.reasons import EventReason
 from simulation.version_skew import Skew

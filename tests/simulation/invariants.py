@@ -4,19 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lwm_operator.api.attempt_status import Attempt, AttemptState, FailureClass, RootCause
+from lwm_operator.api.dataset_status import DatasetState
 from lwm_operator.api.spec import Spec
-from lwm_operator.api.status import (
-    Attempt,
-    AttemptState,
-    DatasetState,
-    FailureClass,
-    ImageSource,
-    Phase,
-    RootCause,
-    StageState,
-    StageStatus,
-    Status,
-)
+from lwm_operator.api.stage_status import ImageSource, StageState, StageStatus
+from lwm_operator.api.status import Phase, Status
 from lwm_operator.plan.actions import CreateAttempt, CreatePreparation
 from lwm_operator.plan.attempt import template_change
 from lwm_operator.plan.observed import OVERDUE_SECONDS, JobView, PodState, PodView, PreparationView

@@ -7,7 +7,7 @@ from lwm_operator.api.execution import Execution
 from lwm_operator.api.failure_policy import OnDivergence
 from lwm_operator.api.names import job_name
 from lwm_operator.api.pod_template import Variable
-from lwm_operator.api.status import ImageSource, StageState
+from lwm_operator.api.stage_status import ImageSource, StageState
 from lwm_trainer.config import Mesh, Phase, TerminationMessage, slice_name
 from simulation.invariants import require
 from simulation.simulation import Simulation

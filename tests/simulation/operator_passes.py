@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from lwm_operator.api.status import Attempt, ImageSource, StageState
+from lwm_operator.api.attempt_status import Attempt
+from lwm_operator.api.stage_status import ImageSource, StageState
 from lwm_operator.api.training import Training
 from lwm_operator.cluster.port import ClusterError
 from lwm_operator.controller.reconcile import Reconciler

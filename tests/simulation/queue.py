@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from lwm_operator.api.status import AttemptState
+from lwm_operator.api.attempt_status import AttemptState
 from lwm_operator.plan.observed import JobView, PodState, Waiting
 from simulation.job_controller import JobController
 from simulation.preparations import Preparations

@@ -8,7 +8,8 @@ from typing import Any
 
 from lwm_cli.places import Body
 from lwm_cli.timeline import Timeline, timeline
-from lwm_operator.api.status import StageStatus, Status
+from lwm_operator.api.stage_status import StageStatus
+from lwm_operator.api.status import Status
 from lwm_operator.api.training import Training
 from lwm_operator.plan.formatting import duration
 from lwm_trainer.config.command_line import version

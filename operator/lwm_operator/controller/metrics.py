@@ -2,7 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from lwm_operator.api.status import FailureClass, Phase
+from lwm_operator.api.attempt_status import FailureClass
+from lwm_operator.api.status import Phase
 from lwm_operator.api.training import Training
 
 RECONCILE = Histogram("lwm_operator_reconcile_seconds", "Seconds of one reconcile.", buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10))

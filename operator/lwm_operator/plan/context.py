@@ -4,10 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from lwm_operator.api.dataset_status import DatasetStatus
 from lwm_operator.api.execution import Execution
 from lwm_operator.api.failure_policy import FailurePolicy
 from lwm_operator.api.stage import Stage
-from lwm_operator.api.status import DatasetStatus, NodeFault, StageStatus
+from lwm_operator.api.stage_status import StageStatus
+from lwm_operator.api.status import NodeFault
 from lwm_operator.api.training import Training
 from lwm_operator.plan.multislice import merge_jobs
 from lwm_operator.plan.observed import JobView, Observed, PodView

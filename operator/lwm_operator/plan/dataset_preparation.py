@@ -8,9 +8,11 @@ created whenever it does not exist.
 from collections.abc import Iterator, Mapping
 
 from lwm_operator.api.dataset import Dataset
+from lwm_operator.api.dataset_status import DatasetState, DatasetStatus
 from lwm_operator.api.names import preparation_name
 from lwm_operator.api.spec import Spec
-from lwm_operator.api.status import DatasetState, DatasetStatus, Phase, StageState, StageStatus, Status
+from lwm_operator.api.stage_status import StageState, StageStatus
+from lwm_operator.api.status import Phase, Status
 from lwm_operator.api.training import Training
 from lwm_operator.plan.actions import Action, CreatePreparation, DeletePod, DeletePreparation
 from lwm_operator.plan.attempt import queueing, template_change

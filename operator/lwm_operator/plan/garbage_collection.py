@@ -2,7 +2,9 @@
 
 from datetime import datetime
 
-from lwm_operator.api.status import Attempt, Condition, StageStatus
+from lwm_operator.api.attempt_status import Attempt
+from lwm_operator.api.stage_status import StageStatus
+from lwm_operator.api.status import Condition
 from lwm_operator.plan.actions import CleanUp, DeleteAttempt, DeletePod
 from lwm_operator.plan.attempt.lifecycle import ENDED
 from lwm_operator.plan.attempt.termination import fast_delete

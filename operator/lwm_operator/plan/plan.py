@@ -7,7 +7,8 @@ attempt when it failed, delete what is left over, and write all of it into the s
 from dataclasses import replace
 from datetime import datetime
 
-from lwm_operator.api.status import Phase, StageState, Status
+from lwm_operator.api.stage_status import StageState
+from lwm_operator.api.status import Phase, Status
 from lwm_operator.api.training import Training
 from lwm_operator.plan import dataset_preparation
 from lwm_operator.plan.actions import Action, CreateAttempt, CreatePreparation, Plan

@@ -2,7 +2,7 @@
 
 from lwm_operator.api.names import INIT_PATH
 from lwm_operator.api.spec import Spec
-from lwm_operator.api.status import GateState, StageStatus
+from lwm_operator.api.stage_status import GateState, StageStatus
 from lwm_trainer.config import Start
 
 

@@ -4,7 +4,7 @@ An upgrade of the chart in the middle of a stage does not change the program tha
 """
 
 from lwm_operator.api.spec import Spec
-from lwm_operator.api.status import ImageSource, StageStatus
+from lwm_operator.api.stage_status import ImageSource, StageStatus
 from lwm_operator.plan.observed import JobView
 
 

@@ -3,19 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from lwm_operator.api.attempt_status import Attempt, AttemptState, FailureClass, RootCause
+from lwm_operator.api.dataset_status import DatasetStatus
 from lwm_operator.api.names import job_name
-from lwm_operator.api.status import (
-    Attempt,
-    AttemptState,
-    DatasetStatus,
-    FailureClass,
-    GateState,
-    NodeFault,
-    Phase,
-    RootCause,
-    StageState,
-    StageStatus,
-)
+from lwm_operator.api.stage_status import GateState, StageState, StageStatus
+from lwm_operator.api.status import NodeFault, Phase
 from lwm_operator.plan import dataset_preparation
 from lwm_operator.plan.actions import Action, CreateAttempt, CreatePreparation, RestoreAttempt
 from lwm_operator.plan.attempt import queueing, template_change

@@ -1,19 +1,17 @@
 """The status of the stages: one entry for each stage of the spec, with its attempts and its progress."""
 
+from lwm_operator.api.attempt_status import Attempt, AttemptState, Placement
 from lwm_operator.api.spec import Spec
-from lwm_operator.api.status import (
+from lwm_operator.api.stage_status import (
     ACCEPTED_CHANGES,
     RECENT_ATTEMPTS,
-    Attempt,
-    AttemptState,
     FinalCheckpoint,
     GateState,
-    Placement,
     StageState,
     StageStatus,
-    Status,
     SuiteStatus,
 )
+from lwm_operator.api.status import Status
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.stage_image import recover_image
 from lwm_trainer.config import FinalReport, Progress, SuiteScore

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from lwm_cli.local.manifest import Options, load_local
 from lwm_cli.status_table import TrainingView
-from lwm_operator.api.status import Phase, StageState, StageStatus, Status
+from lwm_operator.api.stage_status import StageState, StageStatus
+from lwm_operator.api.status import Phase, Status
 from lwm_operator.api.training import Training
 from support.local_training import write_file
 

@@ -8,7 +8,9 @@ import pytest
 from lwm_cli.errors import CommandError
 from lwm_cli.local.manifest import Options, load_local
 from lwm_cli.timeline import ACTIVITIES, BETWEEN, IDLE, LOST, STEPS, timeline
-from lwm_operator.api.status import Attempt, AttemptState, StageStatus, Status
+from lwm_operator.api.attempt_status import Attempt, AttemptState
+from lwm_operator.api.stage_status import StageStatus
+from lwm_operator.api.status import Status
 from lwm_operator.api.training import Training
 from lwm_trainer.config import TimeSpent
 from support.local_training import write_file

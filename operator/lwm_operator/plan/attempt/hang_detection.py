@@ -9,7 +9,7 @@ counts only when the Lease has still not been renewed some time later.
 from dataclasses import dataclass
 from datetime import datetime
 
-from lwm_operator.api.status import Attempt, FailureClass, RootCause, StaleLease
+from lwm_operator.api.attempt_status import Attempt, FailureClass, RootCause, StaleLease
 from lwm_operator.plan.reasons import TrainerReason
 from lwm_operator.plan.timestamps import seconds_since, since
 from lwm_trainer.config import Progress

@@ -6,7 +6,7 @@ Failures are detected from the pods, because the conditions of a Job may come tw
 from dataclasses import replace
 from datetime import timedelta
 
-from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause
+from lwm_operator.api.attempt_status import Attempt, AttemptState, FailureClass, RootCause
 from lwm_operator.plan.attempt import hang_detection, placement_timeout, queueing, startup_timeout, template_change
 from lwm_operator.plan.attempt.placement import search_seconds, track_placement
 from lwm_operator.plan.attempt.root_cause import describe_endings, root_cause

@@ -1,6 +1,7 @@
 """Verdicts that rest on what was not heard of an attempt: news may have come since the children were observed."""
 
-from lwm_operator.api.status import AttemptState, Status
+from lwm_operator.api.attempt_status import AttemptState
+from lwm_operator.api.status import Status
 from lwm_operator.plan.attempt.termination import NODE_LOSSES, OPERATOR_DECISIONS
 
 MAX_AGE_SECONDS = 30.0

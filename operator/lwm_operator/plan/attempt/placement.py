@@ -5,7 +5,7 @@ The pods' conditions tell who has a node, but not since when: schedulers and kub
 
 from datetime import datetime
 
-from lwm_operator.api.status import Attempt, Placement
+from lwm_operator.api.attempt_status import Attempt, Placement
 from lwm_operator.plan.observed import PodView
 from lwm_operator.plan.reasons import LifecycleReason, PendingReason
 from lwm_operator.plan.timestamps import seconds_since, since

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from lwm_operator.api.status import Attempt, FailureClass, RootCause
+from lwm_operator.api.attempt_status import Attempt, FailureClass, RootCause
 from lwm_operator.plan.attempt.placement import placed_hosts, unscheduled_pods
 from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH
 from lwm_operator.plan.observed import JobView, PodView

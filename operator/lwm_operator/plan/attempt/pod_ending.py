@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from lwm_operator.api import names
-from lwm_operator.api.status import FailureClass
+from lwm_operator.api.attempt_status import FailureClass
 from lwm_operator.plan.failure.failure_classes import EXIT_CODES, POD_REASONS, SEGMENTATION_FAULT_CODE, SIGKILL_CODE
 from lwm_operator.plan.observed import PodView
 from lwm_operator.plan.reasons import KubernetesReason, PendingReason, TrainerReason, exit_code_reason, find_reason

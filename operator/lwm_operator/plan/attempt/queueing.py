@@ -4,7 +4,7 @@ All that Kueue does is to set `spec.suspend` of the Job; anybody else who suspen
 after an eviction the stage continues as the next attempt, with a new Job in the queue.
 """
 
-from lwm_operator.api.status import FailureClass, RootCause
+from lwm_operator.api.attempt_status import FailureClass, RootCause
 from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH
 from lwm_operator.plan.observed import JobView, PodState, PodView, Waiting
 from lwm_operator.plan.reasons import LifecycleReason, PendingReason, Reason

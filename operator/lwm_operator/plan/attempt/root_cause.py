@@ -7,7 +7,7 @@ that was evicted or deleted (`pod_ending.Rank`). Victims of a lost peer count on
 
 from collections.abc import Mapping
 
-from lwm_operator.api.status import FailureClass, RootCause
+from lwm_operator.api.attempt_status import FailureClass, RootCause
 from lwm_operator.plan.attempt.pod_ending import PodEnding, Rank, describe_pod, on_node, pod_ending
 from lwm_operator.plan.attempt.queueing import eviction_cause, failed_before_suspension
 from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH

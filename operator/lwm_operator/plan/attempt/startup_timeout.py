@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from lwm_operator.api.status import Attempt, FailureClass, RootCause
+from lwm_operator.api.attempt_status import Attempt, FailureClass, RootCause
 from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH
 from lwm_operator.plan.observed import PodState, PodView
 from lwm_operator.plan.pending.kubelet_reasons import classify_waiting

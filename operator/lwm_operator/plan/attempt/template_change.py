@@ -2,8 +2,8 @@
 
 import hashlib
 
+from lwm_operator.api.attempt_status import FailureClass, RootCause
 from lwm_operator.api.spec import Spec
-from lwm_operator.api.status import FailureClass, RootCause
 from lwm_operator.plan.attempt.queueing import is_queued
 from lwm_operator.plan.observed import JobView, PodView
 from lwm_operator.plan.reasons import LifecycleReason

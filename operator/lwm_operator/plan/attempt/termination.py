@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause
+from lwm_operator.api.attempt_status import Attempt, AttemptState, FailureClass, RootCause
 from lwm_operator.plan.actions import DeletePod
 from lwm_operator.plan.attempt.placement import handed_over_placement
 from lwm_operator.plan.attempt.root_cause import describe_endings, more_specific_cause, root_cause

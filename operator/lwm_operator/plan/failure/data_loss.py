@@ -1,6 +1,8 @@
 """A prepared data set whose folder is gone, which an attempt finds out: it is prepared again, unless that has not helped before."""
 
-from lwm_operator.api.status import DatasetState, DatasetStatus, FailureClass, RootCause, StageStatus
+from lwm_operator.api.attempt_status import FailureClass, RootCause
+from lwm_operator.api.dataset_status import DatasetState, DatasetStatus
+from lwm_operator.api.stage_status import StageStatus
 from lwm_operator.plan.reasons import RunningReason, TrainerReason
 
 MAX_DATA_LOSSES = 3

@@ -4,8 +4,9 @@ Later attempts ignore everything that earlier ones committed after the rollback'
 commit". PaLM (Chowdhery et al. 2022, section 5.1) restarted about 100 steps before a spike and skipped some 200 to 500 batches.
 """
 
+from lwm_operator.api.attempt_status import Attempt, FailureClass
 from lwm_operator.api.failure_policy import OnDivergence
-from lwm_operator.api.status import ROLLBACKS, Attempt, FailureClass, StageStatus
+from lwm_operator.api.stage_status import ROLLBACKS, StageStatus
 from lwm_trainer.config import Rollback
 
 

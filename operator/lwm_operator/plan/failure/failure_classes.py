@@ -6,7 +6,8 @@ docs/guides/failures.md. ARCHITECTURE.md lists all files that know the classes.
 
 from dataclasses import dataclass
 
-from lwm_operator.api.status import FailureClass, StageState
+from lwm_operator.api.attempt_status import FailureClass
+from lwm_operator.api.stage_status import StageState
 from lwm_operator.plan.reasons import KubernetesReason, PendingReason, Reason, RunningReason, TrainerReason
 from lwm_trainer.config import ExitCode
 

@@ -6,8 +6,9 @@ A slice of several TPU hosts lies in one node pool. A pod of it cannot avoid a s
 from collections import Counter
 from datetime import datetime
 
+from lwm_operator.api.attempt_status import AVOIDED_NODES, RootCause
 from lwm_operator.api.failure_policy import FailurePolicy
-from lwm_operator.api.status import AVOIDED_NODES, KEPT_FAULTS, NodeFault, RootCause
+from lwm_operator.api.status import KEPT_FAULTS, NodeFault
 from lwm_operator.plan.failure.node_blame import blames_node
 from lwm_operator.plan.timestamps import seconds_since, stamp
 

@@ -1,6 +1,6 @@
 """Which root causes may be the fault of a node, so that later attempts avoid one that fails repeatedly."""
 
-from lwm_operator.api.status import RootCause
+from lwm_operator.api.attempt_status import RootCause
 from lwm_operator.plan.reasons import KubernetesReason, LifecycleReason, PendingReason, TrainerReason
 
 NODE_REASONS = frozenset[str](

@@ -5,7 +5,7 @@ Disruptions are counted apart from failures, and the first few of them are not d
 
 import hashlib
 
-from lwm_operator.api.status import Attempt, AttemptState, FailureClass, RootCause
+from lwm_operator.api.attempt_status import Attempt, AttemptState, FailureClass, RootCause
 from lwm_operator.plan.failure.failure_classes import RULES
 from lwm_operator.plan.reasons import LifecycleReason
 

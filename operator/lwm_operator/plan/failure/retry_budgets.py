@@ -1,8 +1,9 @@
 """Retry budgets: each failure class has a budget per stage, which every new checkpoint refills. No retry is without a limit."""
 
+from lwm_operator.api.attempt_status import Attempt, FailureClass, RootCause
 from lwm_operator.api.failure_policy import FailurePolicy
 from lwm_operator.api.gate import Gate
-from lwm_operator.api.status import Attempt, BudgetsUsed, FailureClass, GateState, RootCause, StageState, StageStatus
+from lwm_operator.api.stage_status import BudgetsUsed, GateState, StageState, StageStatus
 from lwm_operator.plan.failure.data_loss import MAX_DATA_LOSSES, count_data_losses, is_data_loss
 from lwm_operator.plan.failure.failure_classes import RULES
 from lwm_trainer.config import ExitCode

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from lwm_operator.api.status import DatasetState, DatasetStatus
+from lwm_operator.api.dataset_status import DatasetState, DatasetStatus
 from lwm_operator.plan.actions import Event
 from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH, count
 from lwm_operator.plan.reasons import EventReason

@@ -2,8 +2,10 @@
 
 from typing import Literal
 
+from lwm_operator.api.attempt_status import Attempt, AttemptState
 from lwm_operator.api.names import job_name
-from lwm_operator.api.status import Attempt, AttemptState, Phase, StageState, StageStatus, Status
+from lwm_operator.api.stage_status import StageState, StageStatus
+from lwm_operator.api.status import Phase, Status
 from lwm_operator.api.training import Training
 from lwm_operator.plan.actions import Event
 from lwm_operator.plan.formatting import MAX_MESSAGE_LENGTH, count

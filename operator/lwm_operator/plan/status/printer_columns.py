@@ -1,6 +1,7 @@
 """The columns of `kubectl get`, as text."""
 
-from lwm_operator.api.status import StageState, StageStatus, Summary
+from lwm_operator.api.stage_status import StageState, StageStatus
+from lwm_operator.api.status import Summary
 from lwm_operator.plan.context import PlanContext
 from lwm_operator.plan.formatting import count, duration
 from lwm_operator.plan.observed import PodState

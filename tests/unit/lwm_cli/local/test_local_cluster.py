@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lwm_operator.api.status import AttemptState, FailureClass, Phase, RootCause
+from lwm_operator.api.attempt_status import AttemptState, FailureClass, RootCause
+from lwm_operator.api.status import Phase
 from lwm_operator.api.training import Training
 from lwm_operator.cluster.port import ConflictError
 from lwm_operator.manifests.common import AttemptSpec

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lwm_operator.api.status import RootCause
+from lwm_operator.api.attempt_status import RootCause
 from lwm_operator.cluster.parse_pods import parse_pod
 from lwm_operator.plan.attempt.root_cause import root_cause
 from lwm_operator.plan.failure.node_blame import blames_node

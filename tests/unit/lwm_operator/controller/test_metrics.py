@@ -1,6 +1,7 @@
 from prometheus_client import REGISTRY
 
-from lwm_operator.api.status import Failures, Phase
+from lwm_operator.api.stage_status import Failures
+from lwm_operator.api.status import Phase
 from lwm_operator.controller import metrics
 from simulation.builders import failed, status, training
 

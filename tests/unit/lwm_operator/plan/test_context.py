@@ -2,7 +2,7 @@
 
 import pytest
 
-from lwm_operator.api.status import AttemptState
+from lwm_operator.api.attempt_status import AttemptState
 from lwm_operator.plan.observed import JobView
 from lwm_operator.plan.plan import plan
 from lwm_operator.platforms import tpu

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from lwm_operator.api.status import AttemptState, DatasetState, DatasetStatus, FailureClass, Phase, StageState, StageStatus, Status
+from lwm_operator.api.attempt_status import AttemptState, FailureClass
+from lwm_operator.api.dataset_status import DatasetState, DatasetStatus
+from lwm_operator.api.stage_status import StageState, StageStatus
+from lwm_operator.api.status import Phase, Status
 from lwm_operator.plan.actions import ActionFailure, CleanUp, CreateAttempt, CreatePreparation, DeletePod, DeletePreparation, Plan
 from lwm_operator.plan.attempt.template_change import template_hash
 from lwm_operator.plan.observed import Observed, PodState, PodView, PreparationView, Waiting

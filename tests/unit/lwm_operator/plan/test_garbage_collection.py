@@ -2,7 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from lwm_operator.api.status import AttemptState, Condition, StageStatus
+from lwm_operator.api.attempt_status import AttemptState
+from lwm_operator.api.stage_status import StageStatus
+from lwm_operator.api.status import Condition
 from lwm_operator.plan.actions import CleanUp, DeleteAttempt
 from lwm_operator.plan.garbage_collection import clean_up_finished, delete_old_attempts, delete_queued_leftovers, delete_stray_pods
 from lwm_operator.plan.observed import JobView, PodState

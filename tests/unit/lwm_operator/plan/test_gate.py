@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from lwm_operator.api.status import GateState, Phase, StageState
+from lwm_operator.api.stage_status import GateState, StageState
+from lwm_operator.api.status import Phase
 from lwm_operator.plan.actions import Plan
 from lwm_trainer.config import ExitCode, SuiteScore, TerminationMessage
 from simulation.builders import stage, training

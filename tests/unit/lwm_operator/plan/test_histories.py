@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from lwm_operator.api.status import AttemptState, DatasetState, FailureClass, RootCause, StageStatus, Status
+from lwm_operator.api.attempt_status import AttemptState, FailureClass, RootCause
+from lwm_operator.api.dataset_status import DatasetState
+from lwm_operator.api.stage_status import StageStatus
+from lwm_operator.api.status import Status
 from lwm_operator.api.training import Training
 from lwm_operator.cluster.port import TrainingKey
 from lwm_operator.controller import reconcile

@@ -1,4 +1,6 @@
-from lwm_operator.api.status import AttemptState, Phase, StageState, Status
+from lwm_operator.api.attempt_status import AttemptState
+from lwm_operator.api.stage_status import StageState
+from lwm_operator.api.status import Phase, Status
 from lwm_operator.plan.actions import CleanUp, DeleteAttempt
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.plan import plan

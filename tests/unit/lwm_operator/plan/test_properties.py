@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lwm_operator.api.status import FailureClass
+from lwm_operator.api.attempt_status import FailureClass
 from lwm_operator.plan.failure.failure_classes import RULES
 from lwm_operator.plan.plan import plan
 from simulation.histories import TRAININGS, HistoryError, replay

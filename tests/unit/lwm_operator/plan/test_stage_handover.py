@@ -1,4 +1,5 @@
-from lwm_operator.api.status import FinalCheckpoint, Phase, StageState, StageStatus, Status
+from lwm_operator.api.stage_status import FinalCheckpoint, StageState, StageStatus
+from lwm_operator.api.status import Phase, Status
 from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.run_config import run_config
 from lwm_operator.plan.actions import CreateAttempt

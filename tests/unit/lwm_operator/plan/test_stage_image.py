@@ -2,7 +2,7 @@
 
 import pytest
 
-from lwm_operator.api.status import ImageSource, StageStatus
+from lwm_operator.api.stage_status import ImageSource, StageStatus
 from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.run_config import run_config
 from lwm_operator.plan.stage_image import pin_image, recover_image

@@ -3,7 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from lwm_operator.api.status import AttemptState, FailureClass, Failures, NodeFault, Phase, StageState
+from lwm_operator.api.attempt_status import AttemptState, FailureClass
+from lwm_operator.api.stage_status import Failures, StageState
+from lwm_operator.api.status import NodeFault, Phase
 from lwm_operator.plan.actions import ActionFailure, CreateAttempt, CreatePreparation, DeletePod
 from lwm_operator.plan.observed import Observed, PodState
 from lwm_operator.plan.plan import plan

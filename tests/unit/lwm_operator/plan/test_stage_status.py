@@ -1,4 +1,6 @@
-from lwm_operator.api.status import AttemptState, StageStatus, Status
+from lwm_operator.api.attempt_status import AttemptState
+from lwm_operator.api.stage_status import StageStatus
+from lwm_operator.api.status import Status
 from lwm_operator.plan.observed import Observed
 from lwm_operator.plan.stage_status import apply_report, complete_stage, stage_entries
 from lwm_trainer.config import AcceptedChange, TimeSpent

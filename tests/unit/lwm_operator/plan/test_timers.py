@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lwm_operator.api.status import AttemptState, NodeFault, Status
+from lwm_operator.api.attempt_status import AttemptState
+from lwm_operator.api.status import NodeFault, Status
 from lwm_operator.plan.actions import CreateAttempt, DeletePod, Plan
 from lwm_operator.plan.observed import Observed, PodState, PodView, Waiting
 from lwm_operator.plan.plan import plan

@@ -1,6 +1,6 @@
 import pytest
 
-from lwm_operator.api.status import FailureClass, StaleLease
+from lwm_operator.api.attempt_status import FailureClass, StaleLease
 from lwm_operator.plan.attempt.hang_detection import HangCheck, detect_hang
 from simulation.builders import later, report, running
 

@@ -1,4 +1,4 @@
-from lwm_operator.api.status import Attempt, AttemptState, FailureClass
+from lwm_operator.api.attempt_status import Attempt, AttemptState, FailureClass
 from lwm_operator.plan.actions import DeletePod
 from lwm_operator.plan.attempt.lifecycle import observe_attempt
 from lwm_operator.plan.attempt.termination import AttemptObservation

@@ -1,6 +1,6 @@
 import pytest
 
-from lwm_operator.api.status import AttemptState, FailureClass
+from lwm_operator.api.attempt_status import AttemptState, FailureClass
 from lwm_operator.plan.attempt.missing_news import ends_without_news
 from simulation.builders import cause, failed, running, status
 

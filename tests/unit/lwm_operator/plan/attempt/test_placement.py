@@ -1,4 +1,4 @@
-from lwm_operator.api.status import Attempt, AttemptState, Placement
+from lwm_operator.api.attempt_status import Attempt, AttemptState, Placement
 from lwm_operator.plan.attempt.placement import handed_over_placement, is_partially_placed, search_seconds, track_placement
 from lwm_operator.plan.observed import PodState, PodView, Waiting
 from lwm_operator.plan.timestamps import stamp

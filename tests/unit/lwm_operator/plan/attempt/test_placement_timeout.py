@@ -1,4 +1,4 @@
-from lwm_operator.api.status import AttemptState, Placement, RootCause
+from lwm_operator.api.attempt_status import AttemptState, Placement, RootCause
 from lwm_operator.plan.actions import DeletePod, Plan
 from lwm_operator.plan.attempt.placement_timeout import placement_timed_out
 from lwm_operator.plan.observed import JobView, Observed, PodState, PodView, Waiting

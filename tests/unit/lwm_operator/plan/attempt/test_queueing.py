@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from lwm_operator.api.status import Attempt, AttemptState, FailureClass, StageStatus
+from lwm_operator.api.attempt_status import Attempt, AttemptState, FailureClass
+from lwm_operator.api.stage_status import StageStatus
 from lwm_operator.plan.actions import CreateAttempt, DeleteAttempt, Plan
 from lwm_operator.plan.attempt import queueing
 from lwm_operator.plan.attempt.lifecycle import observe_attempt

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from lwm_operator.api.status import FailureClass
+from lwm_operator.api.attempt_status import FailureClass
 from lwm_operator.plan.attempt.root_cause import more_specific_cause, root_cause
 from lwm_operator.plan.failure.failure_classes import EXIT_CODES
 from lwm_operator.plan.observed import PodState, PodView

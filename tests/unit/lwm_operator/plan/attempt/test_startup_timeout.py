@@ -1,7 +1,8 @@
 import pytest
 
+from lwm_operator.api.attempt_status import AttemptState, FailureClass, Placement
 from lwm_operator.api.execution import Execution
-from lwm_operator.api.status import AttemptState, FailureClass, NodeFault, Phase, Placement
+from lwm_operator.api.status import NodeFault, Phase
 from lwm_operator.plan.actions import CreateAttempt, DeletePod, Plan
 from lwm_operator.plan.observed import Observed, PodState, PodView, Waiting
 from lwm_operator.plan.plan import plan

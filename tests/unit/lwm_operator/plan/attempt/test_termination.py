@@ -1,4 +1,4 @@
-from lwm_operator.api.status import AttemptState
+from lwm_operator.api.attempt_status import AttemptState
 from lwm_operator.plan.attempt.termination import fast_delete, finish_attempt, graceful_delete, terminate
 from lwm_operator.plan.observed import PodState
 from simulation.builders import cause, job, pod, running, seen, situation

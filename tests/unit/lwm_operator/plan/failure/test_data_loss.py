@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from lwm_operator.api.status import Attempt, AttemptState, DatasetState, DatasetStatus, FailureClass, Phase, StageState, Status
+from lwm_operator.api.attempt_status import Attempt, AttemptState, FailureClass
+from lwm_operator.api.dataset_status import DatasetState, DatasetStatus
+from lwm_operator.api.stage_status import StageState
+from lwm_operator.api.status import Phase, Status
 from lwm_operator.plan.actions import CreateAttempt, CreatePreparation, DeletePreparation, Plan
 from lwm_operator.plan.failure.data_loss import count_data_losses, is_data_loss
 from lwm_operator.plan.observed import Observed, PodState, PodView, PreparationView

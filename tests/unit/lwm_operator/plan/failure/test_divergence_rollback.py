@@ -1,5 +1,6 @@
+from lwm_operator.api.attempt_status import FailureClass
 from lwm_operator.api.failure_policy import OnDivergence
-from lwm_operator.api.status import FailureClass, StageStatus
+from lwm_operator.api.stage_status import StageStatus
 from lwm_operator.plan.failure.divergence_rollback import roll_back_divergence
 from lwm_trainer.config import Rollback
 from simulation.builders import cause, failed

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from lwm_operator.api.attempt_status import FailureClass
 from lwm_operator.api.failure_policy import Budgets
-from lwm_operator.api.status import BudgetsUsed, FailureClass, Failures, StageState
+from lwm_operator.api.stage_status import BudgetsUsed, Failures, StageState
 from lwm_operator.plan.failure.failure_classes import EXIT_CODES, POD_REASONS, RULES
 from lwm_trainer.config import ExitCode
 

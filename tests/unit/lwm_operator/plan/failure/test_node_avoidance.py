@@ -1,5 +1,6 @@
+from lwm_operator.api.attempt_status import FailureClass
 from lwm_operator.api.failure_policy import FailurePolicy
-from lwm_operator.api.status import KEPT_FAULTS, FailureClass, NodeFault
+from lwm_operator.api.status import KEPT_FAULTS, NodeFault
 from lwm_operator.plan.failure.node_avoidance import forget_faults, node_pools_to_avoid, nodes_to_avoid, oldest_avoided, record_node_fault
 from lwm_operator.plan.timestamps import stamp
 from simulation.builders import NOW, cause, later

@@ -1,6 +1,6 @@
 import pytest
 
-from lwm_operator.api.status import FailureClass
+from lwm_operator.api.attempt_status import FailureClass
 from lwm_operator.plan.failure.failure_classes import EXIT_CODES, POD_REASONS
 from lwm_operator.plan.failure.node_blame import NODE_REASONS, blames_node
 from simulation.builders import cause

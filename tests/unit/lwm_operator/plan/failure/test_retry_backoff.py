@@ -1,6 +1,6 @@
 import pytest
 
-from lwm_operator.api.status import Attempt, AttemptState, FailureClass
+from lwm_operator.api.attempt_status import Attempt, AttemptState, FailureClass
 from lwm_operator.plan.failure.retry_backoff import backoff_seconds, count_without_progress
 from simulation.builders import cause, failed
 

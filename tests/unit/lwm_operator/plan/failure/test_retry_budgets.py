@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
+from lwm_operator.api.attempt_status import FailureClass, RootCause
 from lwm_operator.api.failure_policy import Budgets, FailurePolicy, OnDivergence
-from lwm_operator.api.status import BudgetsUsed, FailureClass, RootCause, StageState, StageStatus
+from lwm_operator.api.stage_status import BudgetsUsed, StageState, StageStatus
 from lwm_operator.plan.failure.retry_budgets import charge, reset_budgets, stop_after_failure
 from simulation.builders import cause, failed
 

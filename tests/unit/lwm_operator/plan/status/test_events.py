@@ -1,4 +1,5 @@
-from lwm_operator.api.status import AttemptState, Condition, Phase, RootCause, Status
+from lwm_operator.api.attempt_status import AttemptState, RootCause
+from lwm_operator.api.status import Condition, Phase, Status
 from lwm_operator.plan.status.events import new_events
 from simulation.builders import cause, running, status, training
 
