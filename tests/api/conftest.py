@@ -98,6 +98,16 @@ async def namespace(client: Client) -> AsyncIterator[str]:
 
 
 @pytest.fixture
+async def privileged(client: Client, namespace: str) -> AsyncIterator[str]:
+    """A namespace of a test that admits every pod."""
+    name = f"{namespace}-privileged"
+    labels = {"pod-security.kubernetes.io/enforce": "privileged"}
+    await client.call("POST", "/api/v1/namespaces", body={"metadata": {"name": name, "labels": labels}})
+    yield name
+    await client.call("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
 async def account(client: Client, namespace: str, kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Path]:
     """A kubeconfig with the token of the chart's service account."""
     watched = f"--set=watchNamespaces={{{namespace}}}"

@@ -4,7 +4,6 @@ Pod Security does not refuse a Job, only its pods: so each Job's pod is asked fo
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -27,16 +26,6 @@ from support.api_requests import manifest
 TRAININGS = [path for path in sorted(EXAMPLE.parent.glob("*.yaml")) if not path.stem.startswith("serve")]
 EXAMPLES: dict[str, Body] = {path.stem: yaml.safe_load(path.read_text()) for path in TRAININGS}
 DRY = {"dryRun": "All", "fieldValidation": "Strict"}
-
-
-@pytest.fixture
-async def privileged(client: Client, namespace: str) -> AsyncIterator[str]:
-    """A namespace of a test that admits every pod."""
-    name = f"{namespace}-privileged"
-    labels = {"pod-security.kubernetes.io/enforce": "privileged"}
-    await client.call("POST", "/api/v1/namespaces", body={"metadata": {"name": name, "labels": labels}})
-    yield name
-    await client.call("DELETE", f"/api/v1/namespaces/{name}")
 
 
 async def dry(client: Client, body: Body) -> Body:

@@ -2,15 +2,13 @@
 
 import asyncio
 
-import pytest
-
 from lwm_operator.cluster import paths
 from lwm_operator.cluster.client import ApiError, Body, Client
 from lwm_operator.manifests.common import AttemptSpec
 from lwm_operator.manifests.job import jobs
 from lwm_trainer.config import Start
 from simulation.builders import training
-from support.pod_fields import RIGHT, STRICTER, WRONG
+from support.pod_fields import NEEDS_PRIVILEGED, RIGHT, STRICTER, WRONG
 
 
 async def refusal(client: Client, namespace: str, changes: Body) -> str:
@@ -28,21 +26,22 @@ async def refusal(client: Client, namespace: str, changes: Body) -> str:
     return ""
 
 
-@pytest.fixture
-async def accounts(client: Client, namespace: str) -> None:
+async def account_of(client: Client, namespace: str) -> None:
     """Pods are refused until the namespace has its default account."""
     async with asyncio.timeout(30):
         while await client.get(paths.item("ServiceAccount", namespace, "default")) is None:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 
-@pytest.mark.usefixtures("accounts")
-async def test_what_validation_accepts_the_api_server_admits(client: Client, namespace: str) -> None:
-    refusals = {name: await refusal(client, namespace, changes) for name, changes in RIGHT.items()}
+async def test_what_validation_accepts_the_api_server_admits(client: Client, namespace: str, privileged: str) -> None:
+    for each in (namespace, privileged):
+        await account_of(client, each)
+    places = {name: privileged if name in NEEDS_PRIVILEGED else namespace for name in RIGHT}
+    refusals = {name: await refusal(client, places[name], changes) for name, changes in RIGHT.items()}
     assert {name: message for name, message in refusals.items() if message} == {}
 
 
-@pytest.mark.usefixtures("accounts")
 async def test_what_validation_refuses_the_api_server_would_refuse_in_the_pod(client: Client, namespace: str) -> None:
+    await account_of(client, namespace)
     refusals = {name: await refusal(client, namespace, WRONG[name][0]) for name in WRONG.keys() - STRICTER}
     assert [name for name, message in refusals.items() if not message] == []

@@ -151,6 +151,9 @@ RIGHT: dict[str, dict[str, Any]] = {
     "an image of two words": {"image": "localhost/a__b-c.d/e"},
 }
 
+NEEDS_PRIVILEGED = frozenset({"a sidecar's image by digest"})
+"""Right ones of a profile whose sidecar only a privileged namespace admits."""
+
 STRICTER = frozenset(
     {
         "a label of the Job controller",
