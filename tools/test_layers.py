@@ -54,13 +54,13 @@ CHECK = (
     Layer("generated files", ([PYTHON, "-m", "tools.docs.crd", "--check"], [PYTHON, "-m", "tools.docs", "--check"])),
     Layer("fast tests", (_pytest("-n", "2", "-m", "not slow", "tests/unit"),)),
 )
-REST = (
+REST = (  # The cluster begins anew: a run that was interrupted leaves its operator and its trainings.
     Layer("several processes", (_pytest(*BOTH_CORES, "tests/processes"),)),
     Layer("slow unit tests", (_pytest("-n", "2", "-m", "slow", "tests/unit"),), in_background=True),
     Layer("random histories", ([PYTHON, "-m", "simulation.soak"],), in_background=True),
     Layer("kernels", (_pytest(*BOTH_CORES, "tests/kernels"),), in_background=True),
     Layer("TPU compiler", (_pytest(*BOTH_CORES, "-m", "not soak", "tests/tpu"),), in_background=True),
-    Layer("cluster up", (_cluster("up"),), on_cluster=True),
+    Layer("cluster up", (_cluster("down"), _cluster("up")), on_cluster=True),
     Layer("images", (_cluster("load-image"),), on_cluster=True),
     Layer("API server", (_pytest(*BOTH_CORES, "tests/api"),), on_cluster=True),
     Layer("pods side by side", (_pytest(*BOTH_CORES, "-m", "not serial", *PODS),), on_cluster=True),
