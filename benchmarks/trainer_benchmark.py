@@ -18,7 +18,7 @@ Sizes = TypeVar("Sizes")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerBenchmark(Generic[Sizes]):
-    """A benchmark that `make bench-NAME` runs."""
+    """A benchmark that `make bench-NAME` runs, or `command`."""
 
     name: str
     about: str | None
@@ -30,6 +30,7 @@ class TrainerBenchmark(Generic[Sizes]):
     longest_minutes: int
     devices: int = 1
     """CPU devices into which JAX divides this machine."""
+    command: str | None = None
 
     @property
     def output(self) -> Path:
@@ -37,7 +38,7 @@ class TrainerBenchmark(Generic[Sizes]):
 
     def run(self, arguments: Sequence[str]) -> tuple[list[Measurement], str]:
         """The rows, printed and written, and their header."""
-        parser = argparse.ArgumentParser(prog=f"make bench-{self.name}", description=self.about)
+        parser = argparse.ArgumentParser(prog=self.command or f"make bench-{self.name}", description=self.about)
         parser.add_argument("--quick", action="store_true", help=self.sample)
         options, parts = chosen(parser, self.parts, arguments)
         jax.config.update("jax_platforms", "cpu")

@@ -114,6 +114,7 @@ def _ours(peer: Any, sizes: Sizes, rows: int) -> Generator:
 
 BENCHMARK = TrainerBenchmark(
     name="transformers",
+    command="python -m benchmarks.transformers_peer",
     about=__doc__,
     parts={"decoding": decoding},
     full=Sizes(prompt=2048, answer=129, budget=60.0),

@@ -7,14 +7,17 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from lm_eval.__main__ import cli_evaluate
-from lm_eval.api.instance import Instance
-from lm_eval.api.model import LM
-from lm_eval.api.registry import register_model
-
 from lwm_cli.generation_options import take_generator
 from lwm_trainer.evaluation.harness_requests import harness_requests
 from lwm_trainer.sampling.chunk_sizes import CHUNK
+
+try:
+    from lm_eval.__main__ import cli_evaluate
+    from lm_eval.api.instance import Instance
+    from lm_eval.api.model import LM
+    from lm_eval.api.registry import register_model
+except ModuleNotFoundError as error:
+    sys.exit(f"python -m lwm_cli.harness needs {error.name}: pip install lm-eval==0.4.13 (docs/guides/evaluate.md)")
 
 Result = TypeVar("Result")
 

@@ -5,8 +5,8 @@ It was run once, and stopped after its checkpoint of step 1,400 of 1,700, which 
 .venv/bin/python -m quickstart.vision_tokenizer.train build/vision-tokenizer
 """
 
+import argparse
 import shutil
-import sys
 from pathlib import Path
 
 from lwm_trainer.vision.training.recipe import TrainingRecipe
@@ -27,7 +27,9 @@ def media() -> tuple[list[str], list[str]]:
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1]).resolve()
+    parser = argparse.ArgumentParser(prog="python -m quickstart.vision_tokenizer.train", description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path, help="where its checkpoints go; the same folder again goes on with the training")
+    folder = parser.parse_args().folder.resolve()
     digest = train(RECIPE, media()[0], str(folder), SAVE_INTERVAL_STEPS)
     shutil.copyfile(folder / TOKENIZER, VISION_TOKENIZER)
     print(f"{VISION_TOKENIZER}: fingerprint {digest[:16]}; lwm vision report {' '.join(media()[1])} --tokenizer {VISION_TOKENIZER}")
