@@ -64,17 +64,24 @@ class HostSessions:
         return kept
 
     def save(self, rows: Rows, row: int, content: TokenRow) -> None:
-        """Keep the whole blocks of what a row holds."""
-        names = list(self._names(content))
-        for end, name in names:
-            if name not in self._blocks:
-                block = jax.device_put(self._take(rows.caches, row, (end - self.block) // self._ranks), self._on_host)
-                self._blocks[name] = block
-                self.bytes += _bytes_here(block)
-        self._use([name for _, name in names])
-        while self.bytes > self._most_bytes:
-            _, block = self._blocks.popitem(last=False)
-            self.bytes -= _bytes_here(block)
+        """Keep the whole blocks of what a row holds, from its beginning on, as far as the memory goes.
+
+        While a block is added, there is one too many at most.
+        """
+        names = {name: end for end, name in self._names(content)}
+        self._use([name for name in names if name in self._blocks])
+        for name, end in names.items():
+            if name in self._blocks:
+                continue
+            block = jax.device_put(self._take(rows.caches, row, (end - self.block) // self._ranks), self._on_host)
+            self._blocks[name] = block
+            self.bytes += _bytes_here(block)
+            while self.bytes > self._most_bytes and (oldest := next(iter(self._blocks))) not in names:
+                self.bytes -= _bytes_here(self._blocks.pop(oldest))
+            if self.bytes > self._most_bytes:  # the conversation alone is longer than the memory
+                self.bytes -= _bytes_here(self._blocks.pop(name))
+                break
+        self._use([name for name in names if name in self._blocks])
 
     def restore(self, rows: Rows, row: int, prompt: TokenRow, length: int) -> None:
         """Let a row hold the first tokens of the prompt, `length` of them, which are kept."""

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from jax import Array
 
 from lwm_trainer.config import Mesh, Model
 from lwm_trainer.parallel.mesh import make_mesh
@@ -10,6 +11,7 @@ from lwm_trainer.ring.cached_attention import KeysAndValues
 from lwm_trainer.sampling.engine import Engine
 from lwm_trainer.sampling.host_sessions import HostSessions
 from lwm_trainer.sampling.parameters import for_generation
+from lwm_trainer.sampling.programs import Caches
 from lwm_trainer.sampling.prompt import TokenRow, text_row
 from lwm_trainer.sampling.row_arrays import Request
 from lwm_trainer.sampling.settings import Filters, Settings
@@ -66,6 +68,26 @@ def test_blocks_are_shared_and_those_used_longest_ago_give_way_from_the_end(engi
     other = first._replace(vision=np.ones(600, np.bool_))
     assert sessions.length(other) == 0, "the same numbers of the other vocabulary are other tokens"
     assert sessions.length(first.before(BLOCK)) == 0, "the last token is left to compute"
+
+
+def test_of_a_conversation_longer_than_the_memory_no_more_than_its_beginning_is_copied(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions, rows, row = HostSessions(engine, 2 * block_bytes()), engine.new_rows(2, 1664), random_row(1600, 3)
+    take, taken = sessions._take, list[int]()
+
+    def counted(caches: Caches, number: int, slot: int) -> Array:
+        taken.append(slot)
+        block: Array = take(caches, number, slot)
+        return block
+
+    monkeypatch.setattr(sessions, "_take", counted)
+    sessions.save(rows, 1, random_row(BLOCK, 4))
+    sessions.save(rows, 0, row)
+    assert len(taken) == 1 + 3, "of six blocks"
+    assert (sessions.bytes, sessions.length(row)) == (2 * block_bytes(), 2 * BLOCK)
+    sessions.save(rows, 0, row)
+    assert (sessions.bytes, sessions.length(row)) == (2 * block_bytes(), 2 * BLOCK)
 
 
 def test_conversations_that_take_turns_in_one_row_answer_as_those_that_keep_theirs() -> None:
