@@ -22,6 +22,7 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 
+print("a connection broke, " * 10_000, file=sys.stderr)  # more than a pipe holds that nobody reads
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[3].partition(":")[0])), Server).serve_forever()
 """
 
@@ -73,6 +74,14 @@ def test_a_server_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(open_server, "_is_healthy", lambda port: False)
     assert main(["open", "--port", str(free_port()), "--no-browser"]) == 1
     assert "service/lwm-serve does not answer on port http" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.usefixtures("log")
+def test_a_port_on_which_another_server_listens_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main(["open", "--port", str(port), "--no-browser"]) == 1
+    assert f"--port {port}: a program of this machine listens there already" in capsys.readouterr().err
 
 
 def test_without_kubectl_there_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
