@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -127,7 +128,8 @@ class Training:
         if training.spec.checkpoint.pvc is not None:
             raise FileError("spec.checkpoint.pvc: the claim exists only in a cluster: give out, the folder for checkpoints, or a cluster")
         if problems := local_problems(training.spec):
-            raise FileError("\n".join(problems))
+            fix = 'In Python, settings have what options have: {"tokenizer": {"uri": "file:/path"}, "datasets[NAME].source": {"uri": …}}'
+            raise FileError("\n".join([*problems, *([fix] if any("--" in each for each in problems) else [])]))
         spec = training.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
         return cls(name, FolderPlace(folder), {**body, "spec": spec}, out)
 
@@ -224,14 +226,25 @@ def _edits(settings: Mapping[str, object], out: Path | None, cluster: Cluster | 
     """The changes of what is given. Raises FileError."""
     if out is not None and cluster is not None:
         raise FileError("out is a folder of this machine: leave it out with a cluster, or the cluster")
-    edits = [parse_edit(f"{path}={json.dumps(value, default=_as_json)}") for path, value in settings.items()]
+    edits = []
+    for path, value in settings.items():
+        if "=" in str(path):
+            raise FileError(f"settings: {path}: give the path as a key, such as stages[0].steps, and what it is set to as its value")
+        try:
+            edits.append(parse_edit(f"{path}={json.dumps(value, default=_as_json)}"))
+        except (TypeError, ValueError) as error:
+            raise FileError(f"settings: {path}: {error}: give a value that JSON can express") from error
     return edits if out is None else [*edits, *checkpoints_below(out)]
 
 
 def _as_json(value: object) -> object:
-    """What JSON has in place of models and paths. Raises TypeError for anything else."""
+    """What JSON has in place of models, paths and NumPy's numbers. Raises TypeError for anything else."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
     raise TypeError(f"{value!r} is no value of a spec")

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import lwm
@@ -69,7 +70,7 @@ def cluster(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_file_is_trained_and_waited_for(place: Path, command: None) -> None:
     lines: list[str] = []
-    made = lwm.Training.from_file(write_file(place), settings={"stages[0].steps": 7, "model.layers": 3}, out="here")
+    made = lwm.Training.from_file(write_file(place), settings={"stages[0].steps": np.int64(7), "model.layers": 3}, out="here")
     assert made.apply().wait(show=lines.append).phase == Phase.COMPLETE
     assert lines == ["Complete · done"]
     stored = TrainingFolder(Path("here")).training()
@@ -95,7 +96,11 @@ def test_what_is_wrong_is_said_before_anything_runs(place: Path) -> None:
         lwm.Training.from_fields("x", {"model": 3})
     with pytest.raises(lwm.FileError, match="is no value of a spec: give values that JSON can express"):
         lwm.Training.from_fields("x", {"model": {1, 2}})
-    with pytest.raises(lwm.FileError, match=r"tokenizer\.uri: /none does not exist"):
+    with pytest.raises(lwm.FileError, match=r"settings: model\.layers: \{1\} is no value of a spec: give a value that JSON can express"):
+        lwm.Training.from_file(file, settings={"model.layers": {1}})
+    with pytest.raises(lwm.FileError, match=r"settings: seed=3 #: give the path as a key"):
+        lwm.Training.from_file(file, settings={"seed=3 #": 1})
+    with pytest.raises(lwm.FileError, match=r"tokenizer\.uri: /none does not exist(?s:.*)\nIn Python, settings have"):
         lwm.Training.from_file(file, settings={"tokenizer.uri": "/none"})
     with pytest.raises(lwm.FileError, match="leave it out with a cluster"):
         lwm.Training.from_file(file, out="x", cluster=lwm.Cluster())
