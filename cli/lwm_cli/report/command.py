@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lwm_cli.errors import FileError
 from lwm_cli.local.folder import TRAINING
 from lwm_cli.places import cluster_words, parse_body, place_of
 from lwm_cli.report.samples import text_samples
@@ -35,8 +36,12 @@ def write_report(
     namespace: str | None,
     context: str | None,
 ) -> int:
-    """Write the report of TARGET. Returns the exit code. Raises PlaceError, and for samples what `text_samples` raises."""
+    """Write the report of TARGET. Returns the exit code. Raises FileError, PlaceError, and for samples what `text_samples` raises."""
     words = cluster_words(namespace, context)
+    if tokenizer is not None and samples is None:
+        raise FileError("--tokenizer is of --samples: give both")
+    if samples is not None and not is_checkpoint(target) and not (Path(target) / TRAINING).exists():
+        raise FileError(f"--samples: {target} is no folder of this machine: give the address of its checkpoint (gs://…) as TARGET")
     try:
         places = [Path(target), *([Path(target).parent] if Path(target).name.isdigit() else [])]
         evaluations = read_evaluations([*(each / EVALS for each in places if (each / EVALS).is_dir()), *evals])

@@ -122,3 +122,10 @@ def test_targets_and_results_that_are_not_there_are_named(
     assert main(["report", str(tmp_path), "--out", f"{tmp_path}/report.html"]) != 0
     assert "has no commit of a training" in capsys.readouterr().err
     assert not (tmp_path / "report.html").exists()
+
+
+def test_options_of_samples_that_cannot_count_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path), "--tokenizer", "tokenizer.json"]) == 2
+    assert "--tokenizer is of --samples: give both" in capsys.readouterr().err
+    assert main(["report", "lwm-7b", "--samples", "texts"]) == 2
+    assert "--samples: lwm-7b is no folder of this machine" in capsys.readouterr().err
