@@ -9,6 +9,7 @@ import click
 from lwm_cli.commands.evaluation_options import depth_options, haystack_options, samples_option, suite_options
 from lwm_cli.commands.failures import report_failures
 from lwm_cli.commands.generation_options import checkpoint_options
+from lwm_cli.commands.positive_number import POSITIVE_NUMBER
 from lwm_cli.commands.run import needs
 
 preset_option = click.option(
@@ -129,7 +130,7 @@ def babilong(**options: Any) -> int:
 @depth_options("Parts of the film, and shapes,")
 @click.option("--film", required=True, multiple=True, metavar="FILE", help="A picture or clip of the film. May be given again.")
 @click.option("--vision-tokenizer", required=True, metavar="FILE", help="The tokenizer that made the codes of the model's training.")
-@click.option("--clip-rate", type=click.FloatRange(0, min_open=True), metavar="FPS", help="Frames of a second of a clip. Default: all.")
+@click.option("--clip-rate", type=POSITIVE_NUMBER, metavar="FPS", help="Frames of a second of a clip. Default: all.")
 @_suite
 @needs("vision", "av", "PIL")
 def video_needle(**options: Any) -> int:

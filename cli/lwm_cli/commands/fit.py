@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from lwm_cli.commands.positive_number import POSITIVE_NUMBER
 from lwm_cli.commands.run import needs
 
 HELP = """Does each stage of the LWMTraining in FILE fit its accelerator, and how fast will it be?
@@ -24,7 +25,7 @@ Exit codes: 0 all stages fit, 1 one does not, 2 wrong file or options, or this m
 )
 @click.option(
     "--price",
-    type=click.FloatRange(0, min_open=True),
+    type=POSITIVE_NUMBER,
     metavar="MONEY",
     help="Of a chip-hour: what each stage costs is printed, too.",
 )

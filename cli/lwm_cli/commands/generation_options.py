@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
+from lwm_cli.commands.positive_number import POSITIVE_NUMBER
 from lwm_trainer.sampling.chunk_sizes import CHUNK
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -62,9 +63,7 @@ def media_options(function: Function) -> Function:
             click.option(
                 "--vision-tokenizer", metavar="FILE", help="The tokenizer of `lwm vision` that made the codes of the model's training."
             ),
-            click.option(
-                "--clip-rate", type=click.FloatRange(0, min_open=True), metavar="FPS", help="Frames of a second of a clip. Default: all."
-            ),
+            click.option("--clip-rate", type=POSITIVE_NUMBER, metavar="FPS", help="Frames of a second of a clip. Default: all."),
             click.option(
                 "--clip-frames", type=click.IntRange(1), metavar="N", help="Of more frames of a clip, N evenly spaced ones are taken."
             ),

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from lwm_cli.commands.positive_number import POSITIVE_NUMBER
 from lwm_cli.commands.run import needs
 
 HELP = """Write a complete, commented LWMTraining from a few facts: stages with LWM's lengths and rotary bases up to the target length,
@@ -27,13 +28,11 @@ lwm init --model llama2-7b --accelerator v5p-256 --data gs://my-bucket/books --t
 @click.option("--from-scratch", is_flag=True, help="Begin with random parameters, also where the model is a known one.")
 @click.option(
     "--budget",
-    type=click.FloatRange(0, min_open=True),
+    type=POSITIVE_NUMBER,
     metavar="N",
     help="Chip-hours (of a GPU: GPU-hours) that all stages may take, or money with --price: steps are cut to it.",
 )
-@click.option(
-    "--price", type=click.FloatRange(0, min_open=True), metavar="MONEY", help="Of a chip-hour: makes --budget an amount of money."
-)
+@click.option("--price", type=POSITIVE_NUMBER, metavar="MONEY", help="Of a chip-hour: makes --budget an amount of money.")
 @click.option("--name", help="Name of the training. Default: model, kind and length.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file. Default: standard output.")
 @click.option("--force", is_flag=True, help="Replace the file.")

@@ -1,5 +1,6 @@
 """`lwm init --budget`: steps that a number of chip-hours pays for, by the estimated seconds of a step."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,12 @@ class Budget:
     @property
     def chip_hours(self) -> float:
         return self.amount if self.price is None else self.amount / self.price
+
+    def least(self, chip_hours: float) -> str:
+        """An amount that pays for so many chip-hours, as it is given: rounded up."""
+        if self.price is None:
+            return f"{math.ceil(chip_hours):,} chip-hours"
+        return f"{math.ceil(chip_hours * self.price):,} ({chip_hours:,.0f} chip-hours)"
 
     def words(self, chip_hours: float) -> str:
         """So many chip-hours, in words."""
@@ -48,7 +55,7 @@ def within(stages: Stages, devices: Devices, budget: Budget) -> tuple[Stages, st
     if share < least:
         raise FileError(
             f"--budget: all steps take about {budget.words(all_hours)} by the estimate. The budget reaches {share:.1%} of them, and a "
-            f"stage would end within its warm-up: give at least {budget.words(least * all_hours)}, a smaller --target-length or model"
+            f"stage would end within its warm-up: give at least {budget.least(least * all_hours)}, a smaller --target-length or model"
         )
     cut = [(replace(rung, steps=int(rung.steps * share)), proposal) for rung, proposal in stages]
     return cut, (

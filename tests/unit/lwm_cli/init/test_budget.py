@@ -34,9 +34,13 @@ def test_a_smaller_budget_cuts_each_stage_in_proportion_and_says_so(budget: Budg
 
 def test_one_that_ends_a_stage_within_its_warm_up_is_refused_with_the_least() -> None:
     least = HOURS * 101 / 1200
-    with pytest.raises(FileError, match=f"within its warm-up: give at least {least:,.0f} chip-hours"):
+    with pytest.raises(FileError, match="within its warm-up: give at least 13 chip-hours"):
         within(STAGES, CHIPS, Budget(0.99 * least))
+    with pytest.raises(FileError, match=r"give at least 37 \(12 chip-hours\)"):
+        within(STAGES, CHIPS, Budget(36, price=3))
     assert [rung.steps for rung, _ in within(STAGES, CHIPS, Budget(1.001 * least))[0]] == [101, 252]
+    for enough in (Budget(13), Budget(37, price=3)):
+        assert within(STAGES, CHIPS, enough)[0][0][0].steps > 100
 
 
 def test_the_file_has_the_steps_and_the_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,3 +59,10 @@ def test_options_that_mean_nothing_are_refused(capsys: pytest.CaptureFixture[str
     assert "--price is of --budget" in capsys.readouterr().err
     assert main([*cpu, "--budget", "3"]) == 2
     assert "the speed of CPU devices is not known" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--budget=nan", "--budget=inf", "--price=nan", "--price=inf"])
+def test_amounts_are_finite(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["init", "--model", "llama3-8b", "--accelerator", "8xH200", "--from-scratch", *PLACES]
+    assert main([*words, *(["--budget=100"] if "price" in option else []), option]) == 2
+    assert "is not a finite number" in capsys.readouterr().err
