@@ -47,16 +47,22 @@ class FolderPlace:
     def body(self) -> Body:
         try:
             return TrainingFolder(self.path).body()
+        except FileNotFoundError as error:
+            raise self._no_training() from error
         except (OSError, json.JSONDecodeError) as error:
             raise PlaceError(f"{self.path / TRAINING}: {error}") from error
 
     def set_spec(self, fields: Body) -> None:
         try:
             TrainingFolder(self.path).change(lambda body: body["spec"].update(fields))
+        except FileNotFoundError as error:
+            raise self._no_training() from error
         except OSError as error:
             raise PlaceError(str(error)) from error
 
     def events(self) -> list[Body]:
+        if not TrainingFolder(self.path).exists:
+            raise self._no_training()
         return sorted(TrainingFolder(self.path).events(), key=lambda event: str(event["time"]))
 
     def log(self, job: str, host: int, pod: str | None, lines: int) -> str:  # noqa: ARG002 - files are named by the Job
@@ -71,6 +77,9 @@ class FolderPlace:
 
     def hint(self) -> str:
         return "" if TrainingFolder(self.path).in_use else "no lwm train works on this folder: give its command again to go on"
+
+    def _no_training(self) -> PlaceError:
+        return PlaceError(f"{self.path}: there is no training yet: lwm train, or apply of the Python API, makes it")
 
 
 @dataclass(frozen=True)

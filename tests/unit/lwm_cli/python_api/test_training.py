@@ -109,6 +109,13 @@ def test_what_is_wrong_is_said_before_anything_runs(place: Path) -> None:
     assert not Path("runs").exists()
 
 
+def test_before_it_is_applied_there_is_no_training(place: Path) -> None:
+    made = lwm.Training.from_file(write_file(place))
+    for method in (made.status, made.wait, made.events, made.record, made.checkpoints, made.suspend, made.resume):
+        with pytest.raises(lwm.PlaceError, match=r"^runs/tiny: there is no training yet: lwm train, or apply"):
+            method()
+
+
 def test_a_command_that_refuses_is_an_error_with_its_words(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = lwm.Training.from_file(write_file(place))
     text = LWM.format(python=sys.executable, extra="--refuse")
