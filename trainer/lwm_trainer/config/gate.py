@@ -12,6 +12,13 @@ SUITES_VERSION = 5
 """The first contract version whose trainers know suites in gates. An older one would look at the validation loss alone."""
 
 GateSuiteName = Literal["needle", "json-kv", "multi-needle", "ruler", "babilong", "mrcr", "graphwalks"]
+RULER_TEXT_TASKS = ("niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multivalue", "niah_multiquery")
+"""Tasks of `ruler` that hide needles in a haystack."""
+GATE_TASKS = {
+    "ruler": (*RULER_TEXT_TASKS, "niah_single_1", "niah_multikey_2", "niah_multikey_3", "vt", "vt_two_chains", "cwe", "fwe"),
+    "babilong": ("qa1", "qa2", "qa3"),
+}
+"""The tasks that a gate may name, of the suites that have some."""
 GateAnswers = Literal["generated", "forced", "likeliest"]
 
 

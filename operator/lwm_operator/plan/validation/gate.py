@@ -1,11 +1,13 @@
 """What is wrong with a stage's gate."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
-from lwm_operator.api.gate import TEXT_SUITES
+from lwm_operator.api.gate import TEXT_SUITES, GateSuite
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.stage import Stage
+from lwm_trainer.config import GATE_TASKS, RULER_TEXT_TASKS
 
 PLAIN_FIELD = re.compile(r"\w[\w.-]*")
 """A `fields` line that names one field and nothing else."""
@@ -29,9 +31,29 @@ def gate_errors(where: str, spec: Spec, stage: Stage) -> Iterator[str]:
             yield f"{of_suite}.haystack: {suite.suite} hides its facts in it: name a data set of texts"
         if suite.suite not in (*TEXT_SUITES, "ruler") and suite.haystack is not None:
             yield f"{of_suite}.haystack: {suite.suite} makes its own text: leave it out"
+        yield from _task_errors(of_suite, suite)
         if suite.haystack is None:
             continue
         if (dataset := datasets.get(suite.haystack)) is None:
             yield f"{of_suite}.haystack: data set {suite.haystack} is not in spec.datasets: use one of {', '.join(datasets)}"
         elif dataset.kind != "text" or dataset.fields_from_example is not None or not PLAIN_FIELD.fullmatch(dataset.fields):
             yield f"{of_suite}.haystack: data set {suite.haystack} has no single field of text: use one of kind text with one field"
+
+
+def _task_errors(of_suite: str, suite: GateSuite) -> Iterator[str]:
+    """Errors of tasks, which would end the stage on its accelerator only."""
+    tasks, known = suite.tasks or (), GATE_TASKS.get(suite.suite, ())
+    if wrong := [task for task in tasks if task not in known]:
+        yield (
+            f"{of_suite}.tasks: {', '.join(wrong)}: use some of {', '.join(known)}"
+            if known
+            else f"{of_suite}.tasks: {suite.suite} has none"
+        )
+    needing = [task for task in tasks if task in RULER_TEXT_TASKS]
+    if suite.suite == "ruler" and needing and suite.haystack is None:
+        yield f"{of_suite}.haystack: {', '.join(needing)} hide needles in it: name a data set of texts"
+    if suite.suite == "ruler" and not needing and suite.haystack is not None:
+        yield f"{of_suite}.haystack: no task of the suite uses it: leave it out, or name tasks such as {', '.join(RULER_TEXT_TASKS)}"
+    for field, values in (("tasks", tasks), ("lengths", suite.lengths)):
+        if twice := [str(value) for value, count in Counter(values).items() if count > 1]:
+            yield f"{of_suite}.{field}: {', '.join(twice)} is there more than once, and asks the same questions again: name it once"

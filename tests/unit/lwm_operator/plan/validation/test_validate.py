@@ -61,6 +61,25 @@ MEDIA = {"tokenizer": "gs://lwm/vqgan.safetensors"}
             ["gate.suites[0].haystack: babilong hides its facts in it: name a data set of texts"],
         ),
         (
+            {"stages": [stage(gate={"suites": [{"suite": "babilong", "lengths": [512, 512], "minScore": 1, "tasks": ["qa9", "qa9"]}]})]},
+            [
+                "gate.suites[0].tasks: qa9, qa9: use some of qa1, qa2, qa3",
+                "gate.suites[0].tasks: qa9 is there more than once",
+                "gate.suites[0].lengths: 512 is there more than once",
+            ],
+        ),
+        (
+            {"stages": [stage(gate={"suites": [{"suite": "ruler", "lengths": [512], "minScore": 1, "tasks": ["qa", "niah_single_2"]}]})]},
+            [
+                "gate.suites[0].tasks: qa: use some of niah_single_2,",
+                "gate.suites[0].haystack: niah_single_2 hide needles in it: name a data set of texts",
+            ],
+        ),
+        (
+            {"stages": [stage(gate={"suites": [{"suite": "ruler", "lengths": [512], "minScore": 1, "haystack": "books"}]})]},
+            ["gate.suites[0].haystack: no task of the suite uses it"],
+        ),
+        (
             {"datasets": [{"name": "books", "source": {"uri": "gs://lwm/books"}, "kind": "qa", "qa": {"tokens": 600}, "fields": "[a],b"}]},
             [
                 "spec.datasets[books].qa: questions are made by a preparation: set preparation.workers",

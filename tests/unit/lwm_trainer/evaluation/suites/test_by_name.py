@@ -5,9 +5,11 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from lwm_trainer.config import GateSuiteName
+from lwm_trainer.config import GATE_TASKS, RULER_TEXT_TASKS, GateSuiteName
 from lwm_trainer.evaluation.suite import Tokens
+from lwm_trainer.evaluation.suites import babilong
 from lwm_trainer.evaluation.suites.by_name import SUITES, make_suite
+from lwm_trainer.evaluation.suites.ruler import suite as ruler
 
 
 def tokenize(text: str) -> Tokens:
@@ -16,6 +18,14 @@ def tokenize(text: str) -> Tokens:
 
 def test_gates_know_every_suite_of_texts() -> None:
     assert set(get_args(GateSuiteName)) == set(SUITES)
+
+
+def test_the_operator_knows_the_tasks_of_the_suites() -> None:
+    assert {name: sorted(tasks) for name, tasks in GATE_TASKS.items()} == {
+        "ruler": sorted(ruler.TASKS),
+        "babilong": sorted(babilong.TASKS),
+    }
+    assert sorted(RULER_TEXT_TASKS) == sorted(ruler.TEXT_TASKS)
 
 
 @pytest.mark.parametrize("name", list(SUITES))
