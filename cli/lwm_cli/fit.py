@@ -114,6 +114,8 @@ def _fit(training: Training, only: str | None, out: Path | None, limit: int, pri
         pages[-1] += "".join(f"warning: {each}\n\n" for each in doubts if each.startswith(f"spec.stages[{stage.name}]"))
         print(pages[-1], flush=True)
     costs = [cost for _, result in plotted if (cost := stage_cost(result)) is not None]
+    if price is not None and not costs:
+        print("warning: --price: the time of a step is estimated for TPUs alone, so nothing is said about cost", file=sys.stderr)
     if len(costs) > 1:
         pages.append(f"All {len(costs)} stages whose time is estimated: {sum(costs[1:], costs[0]).words(price)}.\n")
         print(pages[-1], flush=True)

@@ -58,6 +58,11 @@ def test_a_report_has_hours_price_sums_and_advice(
     assert "stages whose time is estimated: " in (tmp_path / "out" / "fit.md").read_text()
 
 
+def test_without_an_estimated_time_a_price_is_said_to_mean_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", str(EXAMPLE.parent / "gpu-claim.yaml"), "--price", "4.2"]) == 0
+    assert "--price: the time of a step is estimated for TPUs alone" in capsys.readouterr().err
+
+
 def test_free_memory_is_advised_to_be_used() -> None:
     run = a_run(gang=tpus(4), mesh={"sp": 4, "ulysses": 1}, context_length=8192, batch_tokens=16384, memory=Memory(remat="full"))
     v5e = Target(platform="tpu", topology="v5e:2x2")

@@ -88,10 +88,10 @@ def settings_line(run: RunConfig) -> str:
 
 
 def yaml_snippet(run: RunConfig) -> str:
-    """Mesh and memory settings as YAML, to be pasted into the stage."""
+    """Mesh and memory settings as YAML, to be pasted into the stage, whose own `memory` it replaces even where all are the defaults."""
     parts = []
-    for field, record in (("mesh", run.mesh), ("memory", run.memory)):
-        values = record.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
+    for field, record, always in (("mesh", run.mesh, {}), ("memory", run.memory, {"remat": run.memory.remat})):
+        values = always | record.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
         inner = ", ".join(f"{key}: {value}" for key, value in values.items())
         if inner:
             parts.append(f"{field}: {{{inner}}}")

@@ -99,4 +99,4 @@ def test_a_kernel_without_room_passes_over_its_split_and_not_over_all_that_need_
 def test_the_snippet_is_what_a_stage_has() -> None:
     run = RUN.model_copy(update={"memory": Memory(remat="full", gradient_accumulation_steps=2)})
     assert yaml_snippet(run) == "mesh: {fsdp: 4, sp: 4, ulysses: 1}\nmemory: {remat: full, gradientAccumulationSteps: 2}"
-    assert yaml_snippet(RUN) == "mesh: {fsdp: 4, sp: 4, ulysses: 1}"
+    assert yaml_snippet(RUN) == "mesh: {fsdp: 4, sp: 4, ulysses: 1}\nmemory: {remat: attention}", "in place of a stage's own memory"
