@@ -1,8 +1,10 @@
 """What `lwm vision` does, of the arguments of the command line."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import pydantic
 from PIL import Image
@@ -30,14 +32,23 @@ def import_weights(arguments: argparse.Namespace) -> None:
     """Weights of diffusers (a folder), of LWM (a file), or of the scheme that is named (a file) to a tokenizer's file."""
     if not arguments.out.endswith(WEIGHTS_SUFFIX):
         raise WrongArgumentError(f"{arguments.out}: give a name that ends in {WEIGHTS_SUFFIX}")
+    if arguments.size < 1:
+        raise WrongArgumentError(f"--size {arguments.size}: at least 1 pixel")
     if arguments.scheme is not None:
         if arguments.weights.is_dir():
             raise WrongArgumentError(f"{arguments.weights}: is a folder: with --scheme {arguments.scheme}, give its checkpoint's file")
         config, params = read_taming(arguments.weights, arguments.scheme, arguments.size)
     elif arguments.weights.is_dir():
         config, params = read_diffusers(arguments.weights, arguments.size)
+    elif arguments.weights.is_file() and (arguments.weights.suffix == WEIGHTS_SUFFIX or is_zipfile(arguments.weights)):
+        raise WrongArgumentError(
+            f"{arguments.weights}: is no file of LWM's, which is a pickle: name its project by --scheme ibq or llamagen"
+        )
     else:
-        config = VqganConfig(image_size=arguments.size)
+        try:
+            config = VqganConfig(image_size=arguments.size)
+        except pydantic.ValidationError as error:
+            raise WrongArgumentError(f"--size {arguments.size}: {error.errors()[0]['msg']}") from error
         params = read_lwm(arguments.weights, config)
     digest = write_tokenizer(arguments.out, config, params, arguments.weights.resolve().name)
     print(f"{arguments.out}: {config.codes_per_frame} codes a frame of {config.codebook_size}, fingerprint {digest[:16]}")
@@ -45,7 +56,9 @@ def import_weights(arguments: argparse.Namespace) -> None:
 
 def encode(arguments: argparse.Namespace) -> None:
     """Files of pictures and clips to JSON lines."""
-    if (arguments.rate is not None and arguments.rate <= 0) or (arguments.max_frames is not None and arguments.max_frames < 1):
+    if (arguments.rate is not None and not 0 < arguments.rate < math.inf) or (
+        arguments.max_frames is not None and arguments.max_frames < 1
+    ):
         raise WrongArgumentError("--rate must be above 0, --max-frames at least 1")
     tokenizer = VisionTokenizer(read_tokenizer(arguments.tokenizer))
     listed = media_files(arguments.media)

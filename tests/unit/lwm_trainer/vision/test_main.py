@@ -1,6 +1,7 @@
 """The commands from end to end: import, encode, decode, and what they say of a wrong line or file."""
 
 import json
+import zipfile
 from functools import cache
 from pathlib import Path
 
@@ -86,6 +87,15 @@ def test_weights_of_diffusers_are_imported(tmp_path: Path, capsys: pytest.Captur
     assert np.shape(file.params["codebook"]) == (64, 8)
 
 
+def test_a_checkpoint_whose_project_is_not_named_is_refused_with_the_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with zipfile.ZipFile(tmp_path / "ibq.ckpt", "w") as archive:
+        archive.writestr("archive/data.pkl", b"")
+    (tmp_path / "t.safetensors").touch()
+    for name in ("ibq.ckpt", "t.safetensors"):
+        assert main(["import", str(tmp_path / name), f"{tmp_path}/out.safetensors"]) == ExitCode.BAD_ARGUMENTS
+        assert "name its project by --scheme ibq or llamagen" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -93,6 +103,9 @@ def test_weights_of_diffusers_are_imported(tmp_path: Path, capsys: pytest.Captur
         (["import", "none", "x.safetensors"], ExitCode.BAD_DATA),
         (["import", "none.pt", "x.safetensors", "--scheme", "llamagen"], ExitCode.BAD_DATA),
         (["import", "/", "x.safetensors", "--scheme", "ibq"], ExitCode.BAD_ARGUMENTS),
+        (["import", "none.pickle", "x.safetensors", "--size", "100"], ExitCode.BAD_ARGUMENTS),
+        (["import", "none.pt", "x.safetensors", "--scheme", "ibq", "--size", "-4"], ExitCode.BAD_ARGUMENTS),
+        (["encode", "none.png", "--tokenizer", "none", "--out", "x", "--rate", "nan"], ExitCode.BAD_ARGUMENTS),
         (["encode", "none.png", "--tokenizer", "none", "--out", "x"], ExitCode.BAD_DATA),
         (["encode", "none.png", "--tokenizer", "none", "--out", "x", "--rate", "0"], ExitCode.BAD_ARGUMENTS),
         (["train", ".", "--out", "x", "--save-interval", "0"], ExitCode.BAD_ARGUMENTS),

@@ -50,13 +50,13 @@ def train(recipe: TrainingRecipe, media: Sequence[str], out: str, save_interval_
     Raises DataError for pictures or a recipe that cannot be used, or a loss that is not finite, and the errors of storage.
     """
     size = recipe.tokenizer.image_size
+    mesh = make_mesh(Mesh(dp=len(jax.devices())))
+    if recipe.batch % mesh.size:  # before the recipe is noted in the folder
+        raise DataError(f"batch: {recipe.batch} crops do not divide among {mesh.size} devices: set a multiple of it in the recipe")
     files = folder(out)
     state = init_state(recipe)
     trunk = TrunkFile([], "") if recipe.perceptual is None else read_trunk(absolute_uri(recipe.perceptual.weights))
     restored = restore_state(files, recipe, state, trunk.digest)
-    mesh = make_mesh(Mesh(dp=len(jax.devices())))
-    if recipe.batch % mesh.size:
-        raise DataError(f"batch: {recipe.batch} crops do not divide among {mesh.size} devices: set a multiple of it in the recipe")
     everywhere, by_rows = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("dp"))
     state = jax.device_put(state if restored is None else restored, everywhere)
     features = jax.device_put(trunk.trunk, everywhere)

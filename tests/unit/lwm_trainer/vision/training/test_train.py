@@ -53,6 +53,7 @@ def test_two_devices_learn_what_one_does(pictures: list[str], tmp_path: Path, mo
     monkeypatch.setattr(jax, "devices", lambda: DEVICES[:3])
     with pytest.raises(DataError, match="batch: 4 crops do not divide among 3 devices: set a multiple of it in the recipe"):
         train(recipe, pictures, f"{tmp_path}/three", 3)
+    assert not (tmp_path / "three").exists(), "the recipe with another batch is not another one there"
 
 
 class KilledError(Exception):
