@@ -50,12 +50,14 @@ def prepare_data(data: str, kind: Kind, tokenizer: str | None, vocab_size: int |
     if tokenizer is None:
         raise FileError("--tokenizer is missing: without a training, name the tokenizer.json that makes tokens of the data")
     uri = absolute(tokenizer)
+    with share_of_cores(workers):  # the tokenizer takes its threads when it is first used
+        size = vocab_size or Tokenizer.load(uri, ANY_SIZE).vocabulary_size
     _prepare(
         PrepareConfig(
             training="data",
             dataset=Dataset(name="data", kind=kind, uri=absolute(data)),
             tokenizer=uri,
-            vocab_size=vocab_size or Tokenizer.load(uri, ANY_SIZE).vocabulary_size,
+            vocab_size=size,
             root=absolute(out),
             workers=workers,
         )

@@ -11,7 +11,17 @@ from lwm_trainer.config.data_identity import AcceptedChange, DataIdentity, Datas
 from lwm_trainer.config.dataset import QA_VERSION, Chat, ContentHash, Dataset, Documents, Frames, Kind, Media, OnBadRecord
 from lwm_trainer.config.exit_codes import FATAL_EXIT_CODES, SECONDARY_EXIT_CODES, ErrorReason, ExitCode
 from lwm_trainer.config.gang import Gang, Hang, Lease
-from lwm_trainer.config.gate import GATE_TASKS, RULER_TEXT_TASKS, Gate, GateAnswers, GateSuite, GateSuiteName, Haystack, SuiteScore
+from lwm_trainer.config.gate import (
+    GATE_ANSWER_TOKENS,
+    GATE_TASKS,
+    RULER_TEXT_TASKS,
+    Gate,
+    GateAnswers,
+    GateSuite,
+    GateSuiteName,
+    Haystack,
+    SuiteScore,
+)
 from lwm_trainer.config.loss import Loss, Modalities
 from lwm_trainer.config.memory import Memory, Remat
 from lwm_trainer.config.mesh import Mesh, key_head_copies, ulysses_degrees
@@ -53,6 +63,7 @@ __all__ = [
     "FATAL_EXIT_CODES",
     "FITTED_HEAD_DIM",
     "FRAME_TOKENS",
+    "GATE_ANSWER_TOKENS",
     "GATE_TASKS",
     "HIDDEN_VARIABLES",
     "MAX_VALIDATIONS",

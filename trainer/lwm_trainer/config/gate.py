@@ -19,6 +19,8 @@ GATE_TASKS = {
     "babilong": ("qa1", "qa2", "qa3"),
 }
 """The tasks that a gate may name, of the suites that have some."""
+GATE_ANSWER_TOKENS = {"needle": 32, "json-kv": 32, "multi-needle": 64, "ruler": 128, "babilong": 16, "mrcr": 384, "graphwalks": 256}
+"""Tokens that each suite leaves for its longest answer."""
 GateAnswers = Literal["generated", "forced", "likeliest"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lwm_operator.api.gate import TEXT_SUITES, GateSuite
 from lwm_operator.api.spec import Spec
 from lwm_operator.api.stage import Stage
-from lwm_trainer.config import GATE_TASKS, RULER_TEXT_TASKS
+from lwm_trainer.config import GATE_ANSWER_TOKENS, GATE_TASKS, RULER_TEXT_TASKS
 
 PLAIN_FIELD = re.compile(r"\w[\w.-]*")
 """A `fields` line that names one field and nothing else."""
@@ -27,6 +27,8 @@ def gate_errors(where: str, spec: Spec, stage: Stage) -> Iterator[str]:
         of_suite = f"{where}.suites[{number}]"
         if (longest := max(suite.lengths)) > stage.context_length:
             yield f"{of_suite}.lengths: {longest} tokens are more than contextLength {stage.context_length}: use shorter ones"
+        if (shortest := min(suite.lengths)) <= (answer := GATE_ANSWER_TOKENS[suite.suite]):
+            yield f"{of_suite}.lengths: {shortest} tokens have no room for a prompt beside an answer of up to {answer}: use longer ones"
         if suite.suite in TEXT_SUITES and suite.haystack is None:
             yield f"{of_suite}.haystack: {suite.suite} hides its facts in it: name a data set of texts"
         if suite.suite not in (*TEXT_SUITES, "ruler") and suite.haystack is not None:

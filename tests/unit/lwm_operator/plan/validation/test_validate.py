@@ -80,6 +80,10 @@ MEDIA = {"tokenizer": "gs://lwm/vqgan.safetensors"}
             ["gate.suites[0].haystack: no task of the suite uses it"],
         ),
         (
+            {"stages": [stage(gate={"suites": [{"suite": "ruler", "lengths": [128, 512], "minScore": 1}]})]},
+            ["gate.suites[0].lengths: 128 tokens have no room for a prompt beside an answer of up to 128: use longer ones"],
+        ),
+        (
             {"datasets": [{"name": "books", "source": {"uri": "gs://lwm/books"}, "kind": "qa", "qa": {"tokens": 600}, "fields": "[a],b"}]},
             [
                 "spec.datasets[books].qa: questions are made by a preparation: set preparation.workers",

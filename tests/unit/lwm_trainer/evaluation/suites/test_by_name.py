@@ -5,7 +5,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from lwm_trainer.config import GATE_TASKS, RULER_TEXT_TASKS, GateSuiteName
+from lwm_trainer.config import GATE_ANSWER_TOKENS, GATE_TASKS, RULER_TEXT_TASKS, GateSuiteName
 from lwm_trainer.evaluation.suite import Tokens
 from lwm_trainer.evaluation.suites import babilong
 from lwm_trainer.evaluation.suites.by_name import SUITES, make_suite
@@ -26,6 +26,12 @@ def test_the_operator_knows_the_tasks_of_the_suites() -> None:
         "babilong": sorted(babilong.TASKS),
     }
     assert sorted(RULER_TEXT_TASKS) == sorted(ruler.TEXT_TASKS)
+
+
+def test_the_operator_knows_the_room_that_each_suite_leaves_for_an_answer() -> None:
+    values = {"lengths": (700,), "depths": (0.5,), "rounds": 2, "samples": 3}
+    made = {name: make_suite(name, values, lambda: iter(["It rained. " * 200]), tokenize) for name in SUITES}
+    assert {name: suite.answer_tokens for name, suite in made.items()} == GATE_ANSWER_TOKENS
 
 
 @pytest.mark.parametrize("name", list(SUITES))
