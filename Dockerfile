@@ -54,7 +54,7 @@ COPY trainer/lwm_trainer /app/lwm_trainer
 COPY cli/lwm_cli/__init__.py cli/lwm_cli/generation_media.py cli/lwm_cli/generation_options.py cli/lwm_cli/serve.py \
     cli/lwm_cli/serve_model.py /app/lwm_cli/
 COPY cli/lwm_cli/commands/__init__.py cli/lwm_cli/commands/failures.py cli/lwm_cli/commands/generation_options.py \
-    cli/lwm_cli/commands/run.py cli/lwm_cli/commands/serve.py /app/lwm_cli/commands/
+    cli/lwm_cli/commands/positive_number.py cli/lwm_cli/commands/run.py cli/lwm_cli/commands/serve.py /app/lwm_cli/commands/
 RUN python -m compileall -q /app
 USER 65532:65532
 ENTRYPOINT ["python", "-m", "lwm_trainer"]
