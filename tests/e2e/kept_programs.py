@@ -31,11 +31,7 @@ def keep(endpoint: str) -> None:
     new = {path: each for each in objects if not (path := FOLDER / each.name.partition(CACHE)[2]).exists()}
 
     def download(path: Path, each: Blob) -> None:
-        content = each.download_as_bytes()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{id(each)}")
-        unfinished.write_bytes(content)
-        unfinished.rename(path)
+        compiled_programs.write(path, each.download_as_bytes())
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(download, new.keys(), new.values()))

@@ -1,6 +1,7 @@
 """Compiled programs of the tests, which outlive a run: most of the time of a numeric test is its compiler's."""
 
 import shutil
+import tempfile
 from pathlib import Path
 
 from devcluster.paths import cache
@@ -21,6 +22,14 @@ def limit() -> None:
     """Empty the folder once it has grown too large."""
     if sum(path.stat().st_size for path in _files()) > MOST_BYTES:
         shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file of the folder so that other processes see all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as unfinished:
+        unfinished.write(content)
+    Path(unfinished.name).rename(path)
 
 
 def _files() -> list[Path]:

@@ -9,7 +9,7 @@ import jax
 import libtpu
 from jax.sharding import Mesh
 
-from support.compiled_programs import FOLDER
+from support import compiled_programs
 
 SOURCE_LINE = re.compile(r'"[^"]*":\d+:\d+(?: to (?:\d+)?:\d+)?')
 """A place in our sources: it moves with every edit above it, and the compiler takes no notice of it."""
@@ -29,14 +29,11 @@ def compiled(lowered: jax.stages.Lowered, mesh: Mesh) -> TpuProgram:
     devices = [(device.device_kind, getattr(device, "coords", None)) for device in mesh.devices.flat]
     program = SOURCE_LINE.sub("", lowered.as_text(debug_info=True))
     key = hashlib.sha256(json.dumps([jax.__version__, libtpu.__version__, devices, program]).encode()).hexdigest()
-    path = FOLDER / "tpu" / f"{key}.json"
+    path = compiled_programs.FOLDER / "tpu" / f"{key}.json"
     if path.exists():
         return TpuProgram(*json.loads(path.read_text(encoding="utf-8")))
     executable = lowered.compile()
     memory: Any = executable.memory_analysis()
     result = TpuProgram(executable.as_text() or "", memory.temp_size_in_bytes, memory.host_temp_size_in_bytes)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{id(result)}")
-    unfinished.write_text(json.dumps(result), encoding="utf-8")
-    unfinished.rename(path)
+    compiled_programs.write(path, json.dumps(result).encode())
     return result
