@@ -16,7 +16,7 @@ from jax import Array
 
 from benchmarks import timing
 from benchmarks.measurements import Measurement, number
-from benchmarks.trainer_benchmark import TrainerBenchmark, status
+from benchmarks.trainer_benchmark import TrainerBenchmark
 from devcluster.run import say
 from lwm_trainer import config
 from lwm_trainer.model import llama
@@ -222,10 +222,5 @@ BENCHMARK = TrainerBenchmark(
 )
 
 
-def main(arguments: Sequence[str]) -> int:
-    rows, _ = BENCHMARK.run(arguments)
-    return status(rows)
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(BENCHMARK.main(sys.argv[1:]))

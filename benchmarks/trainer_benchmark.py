@@ -48,6 +48,11 @@ class TrainerBenchmark(Generic[Sizes]):
         rows = list(collect(self.parts, parts, self.quick if options.quick else self.full, report.broken))
         return rows, report.finish(rows, busy, self.output)
 
+    def main(self, arguments: Sequence[str]) -> int:
+        """Run it. Returns the exit status."""
+        rows, _ = self.run(arguments)
+        return status(rows)
+
 
 def status(rows: Iterable[Measurement]) -> int:
     """The exit status: 1 when a part broke."""

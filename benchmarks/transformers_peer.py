@@ -7,7 +7,7 @@ Prints a table and writes build/benchmarks/transformers.json.
 
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks import timing
 from benchmarks.generation import answer, letters
 from benchmarks.measurements import Measurement
-from benchmarks.trainer_benchmark import TrainerBenchmark, status
+from benchmarks.trainer_benchmark import TrainerBenchmark
 from lwm_trainer import config
 from lwm_trainer.parallel.mesh import make_mesh
 from lwm_trainer.sampling.generator import Generator
@@ -124,10 +124,5 @@ BENCHMARK = TrainerBenchmark(
 )
 
 
-def main(arguments: Sequence[str]) -> int:
-    rows, _ = BENCHMARK.run(arguments)
-    return status(rows)
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(BENCHMARK.main(sys.argv[1:]))

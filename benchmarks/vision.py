@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks import timing
 from benchmarks.measurements import Measurement
-from benchmarks.trainer_benchmark import TrainerBenchmark, status
+from benchmarks.trainer_benchmark import TrainerBenchmark
 from lwm_trainer.vision import vqgan
 from lwm_trainer.vision.media.read_media import read_media
 from lwm_trainer.vision.media.sampling import Sampling
@@ -168,8 +168,7 @@ BENCHMARK = TrainerBenchmark(
 
 def main(arguments: Sequence[str]) -> int:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before JAX counts cores
-    rows, _ = BENCHMARK.run(arguments)
-    return status(rows)
+    return BENCHMARK.main(arguments)
 
 
 if __name__ == "__main__":

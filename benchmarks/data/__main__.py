@@ -5,14 +5,13 @@ Prints a table and writes build/benchmarks/data.json.
 """
 
 import sys
-from collections.abc import Sequence
 
 from benchmarks.data.loader import loader
 from benchmarks.data.packing import packing
 from benchmarks.data.preparation import preparation
 from benchmarks.data.preparation_memory import preparation_memory
 from benchmarks.data.sizes import FULL, QUICK
-from benchmarks.trainer_benchmark import TrainerBenchmark, status
+from benchmarks.trainer_benchmark import TrainerBenchmark
 
 BENCHMARK = TrainerBenchmark(
     name="data",
@@ -25,10 +24,5 @@ BENCHMARK = TrainerBenchmark(
 )
 
 
-def main(arguments: Sequence[str]) -> int:
-    rows, _ = BENCHMARK.run(arguments)
-    return status(rows)
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(BENCHMARK.main(sys.argv[1:]))

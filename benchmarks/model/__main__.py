@@ -5,13 +5,12 @@ Prints a table and writes build/benchmarks/model.json.
 """
 
 import sys
-from collections.abc import Sequence
 
 from benchmarks.model.conversion import conversions
 from benchmarks.model.loss import losses
 from benchmarks.model.sizes import FULL, QUICK
 from benchmarks.model.step import training_step
-from benchmarks.trainer_benchmark import TrainerBenchmark, status
+from benchmarks.trainer_benchmark import TrainerBenchmark
 
 BENCHMARK = TrainerBenchmark(
     name="model",
@@ -24,10 +23,5 @@ BENCHMARK = TrainerBenchmark(
 )
 
 
-def main(arguments: Sequence[str]) -> int:
-    rows, _ = BENCHMARK.run(arguments)
-    return status(rows)
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(BENCHMARK.main(sys.argv[1:]))
